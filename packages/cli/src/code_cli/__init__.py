@@ -1,0 +1,1 @@
+"""The code command: one entry to every face."""

@@ -1,0 +1,37 @@
+"""`code apply-patch`: the patch tool by itself."""
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("apply-patch")
+@click.argument("patch", required=False)
+def apply_patch_command(patch: str | None) -> None:
+    """Apply PATCH, or the patch on stdin, to the current directory.
+
+    Exit code: 0 applied, 1 it does not fit or cannot be written, 2 no patch given.
+    """
+    if patch is None:
+        if sys.stdin.isatty():
+            raise click.UsageError("no patch: give it as the argument or on stdin")
+        patch = sys.stdin.buffer.read().decode("utf-8", "replace")
+    if not patch.strip():
+        raise click.UsageError("the patch is empty")
+
+    import anyio
+    from code_core.files.local import LocalFileSystem
+    from code_core.patch import PatchError, apply_plan, parse_patch, plan_patch, summary
+
+    async def apply(text: str) -> str:
+        files = LocalFileSystem()
+        parsed = parse_patch(text)
+        await apply_plan(await plan_patch(parsed, files, Path.cwd()), files)
+        return summary(parsed)
+
+    try:
+        click.echo(anyio.run(apply, patch))
+    except PatchError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)

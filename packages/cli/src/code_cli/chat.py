@@ -1,0 +1,21 @@
+"""`code` without a command: talk in the terminal."""
+
+from functools import partial
+from typing import Any
+
+import click
+
+from code_cli.run import run_face
+from code_cli.session_options import overrides_from, session_options
+
+
+@click.command("chat")
+@click.argument("prompt", required=False)
+@session_options
+def chat_command(prompt: str | None, **session: Any) -> None:
+    """Talk to the agent in the terminal, beginning with PROMPT if there is one."""
+    overrides = overrides_from(**session)
+
+    from code_tui.plain import run_plain
+
+    run_face(partial(run_plain, overrides, prompt))

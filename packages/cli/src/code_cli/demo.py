@@ -1,0 +1,16 @@
+"""`code demo`."""
+
+from functools import partial
+
+import click
+
+from code_cli.run import run_face
+
+
+@click.command("demo")
+@click.option("--keep", is_flag=True, help="Leave the demo's repository for a look.")
+def demo_command(keep: bool) -> None:
+    """Watch the agent fix a failing test. The model is scripted, everything else is real."""
+    from code_core.demo.run import run_demo
+
+    run_face(partial(run_demo, keep))

@@ -1,0 +1,69 @@
+"""`code exec`."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from code_cli.run import run_face
+from code_cli.session_options import overrides_from, session_options
+
+
+@click.command("exec")
+@click.argument("prompt", required=False)
+@session_options
+@click.option(
+    "-i", "--image", "images", multiple=True, type=click.Path(path_type=Path), help="An image to send."
+)
+@click.option("--json", "as_json", is_flag=True, help="One event per line on stdout.")
+@click.option(
+    "-o",
+    "--output-last-message",
+    "last_message_file",
+    type=click.Path(path_type=Path),
+    help="A file for the answer.",
+)
+@click.option(
+    "--output-schema", type=click.Path(path_type=Path), help="JSON Schema that the answer must follow."
+)
+@click.option("--skip-git-repo-check", is_flag=True, help="Work outside of a git repository too.")
+def exec_command(
+    prompt: str | None,
+    images: tuple[Path, ...],
+    as_json: bool,
+    last_message_file: Path | None,
+    output_schema: Path | None,
+    skip_git_repo_check: bool,
+    **session: Any,
+) -> None:
+    """Run PROMPT to its end, without questions.
+
+    Without PROMPT, or with -, it is read from stdin. The answer goes to stdout, everything
+    else to stderr. Exit code: 0 done, 1 failed, 2 wrong options or settings, 130 interrupted.
+    """
+    overrides = overrides_from(**session)
+    text = _read_prompt(prompt)
+
+    from code_core.headless.exec import ExecOptions, run_exec
+
+    options = ExecOptions(
+        prompt=text,
+        images=images,
+        overrides=overrides,
+        as_json=as_json,
+        last_message_file=last_message_file,
+        output_schema=output_schema,
+        skip_git_check=skip_git_repo_check,
+    )
+    run_face(partial(run_exec, options))
+
+
+def _read_prompt(prompt: str | None) -> str:
+    if prompt is None and sys.stdin.isatty():
+        raise click.UsageError('no prompt: give one, as in code exec "fix the tests", or pipe it in')
+    text = sys.stdin.buffer.read().decode("utf-8", "replace") if prompt in {None, "-"} else prompt
+    if not text or not text.strip():
+        raise click.UsageError("the prompt is empty")
+    return text

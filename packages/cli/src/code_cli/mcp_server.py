@@ -1,0 +1,23 @@
+"""`code mcp-server`."""
+
+from functools import partial
+from typing import Any
+
+import click
+
+from code_cli.run import run_face
+from code_cli.session_options import overrides_from, session_options
+
+
+@click.command("mcp-server")
+@session_options
+def mcp_server_command(**session: Any) -> None:
+    """Serve MCP on stdin and stdout: the tools codex and codex-reply, and session/* when enabled.
+
+    The options are the settings of every conversation that does not choose its own.
+    """
+    overrides = overrides_from(**session)
+
+    from code_mcp_server.run import run_server
+
+    run_face(partial(run_server, overrides))

@@ -1,0 +1,38 @@
+"""Runs a face and turns what went wrong into one line and an exit code."""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def run_face(face: Callable[[], Awaitable[int]]) -> None:
+    """Run `face` to its end and exit with its code: 1 for a failure, 2 for wrong settings, 130 when interrupted."""
+    import anyio
+
+    from code_core.errors import CodeError, ConfigError
+    from code_core.logs import configure_logging
+
+    code = FAILED
+    try:
+        configure_logging(os.environ)
+        code = anyio.run(face)
+    except* ConfigError as errors:
+        code = _report(errors, USAGE)
+    except* CodeError as errors:
+        code = _report(errors, FAILED)
+    except* BrokenPipeError:
+        # Whoever read us has gone; nothing may be written while the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except* KeyboardInterrupt:
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def _report(errors: BaseExceptionGroup[BaseException], code: int) -> int:
+    inner: BaseException = errors
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    print(f"code: {inner}", file=sys.stderr)
+    return code

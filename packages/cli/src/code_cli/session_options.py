@@ -1,0 +1,90 @@
+"""The options that every command with a session takes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from code_core.config.load import ConfigOverrides
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+APPROVALS = ("untrusted", "on-failure", "on-request", "never")
+SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
+
+_OPTIONS = (
+    click.option("-m", "--model", help="The model to ask."),
+    click.option("-p", "--profile", help="A profile of the settings file."),
+    click.option(
+        "-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, as TOML."
+    ),
+    click.option("-s", "--sandbox", type=click.Choice(SANDBOXES), help="What commands and edits may touch."),
+    click.option("-a", "--ask-for-approval", "approval", type=click.Choice(APPROVALS), help="When to ask."),
+    click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="The directory to work in."),
+    click.option("--oss", is_flag=True, help="Use a local Ollama."),
+    click.option("--full-auto", is_flag=True, help="Same as -a on-failure -s workspace-write."),
+    click.option(
+        "--dangerously-bypass-approvals-and-sandbox",
+        "bypass",
+        is_flag=True,
+        help="Run everything, ask nothing. Only where nothing can be lost.",
+    ),
+)
+
+
+def session_options(command: CommandT) -> CommandT:
+    """Add the options to a click command; `overrides_from` reads them."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def overrides_from(
+    *,
+    model: str | None,
+    profile: str | None,
+    settings: tuple[str, ...],
+    sandbox: str | None,
+    approval: str | None,
+    cwd: Path | None,
+    oss: bool,
+    full_auto: bool,
+    bypass: bool,
+) -> "ConfigOverrides":
+    """The options as overrides.
+
+    Raises:
+        click.UsageError: options that contradict each other.
+    """
+    from code_core.config.load import ConfigOverrides
+    from code_core.config.overrides import parse_setting
+    from code_core.errors import ConfigError
+    from code_core.protocol.policies import AskForApproval, SandboxMode
+
+    if full_auto and bypass:
+        raise click.UsageError(
+            "--full-auto and --dangerously-bypass-approvals-and-sandbox exclude each other"
+        )
+    if bypass and (sandbox or approval):
+        raise click.UsageError(
+            "--dangerously-bypass-approvals-and-sandbox leaves nothing for -s and -a to choose"
+        )
+    if bypass:
+        sandbox, approval = "danger-full-access", "never"
+    if full_auto:
+        sandbox, approval = sandbox or "workspace-write", approval or "on-failure"
+    try:
+        parsed = tuple(parse_setting(text) for text in settings)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    return ConfigOverrides(
+        model=model or ("gpt-oss:20b" if oss else None),
+        model_provider="oss" if oss else None,
+        profile=profile,
+        cwd=cwd,
+        approval_policy=AskForApproval(approval) if approval else None,
+        sandbox_mode=SandboxMode(sandbox) if sandbox else None,
+        settings=parsed,
+    )

@@ -1,0 +1,1 @@
+"""The engine of Code for Python."""

@@ -1,0 +1,200 @@
+"""Events as the updates of `session/update`.
+
+Source: Agent Client Protocol, version 1, "Prompt turn" and "Tool calls".
+"""
+
+import base64
+import codecs
+from pathlib import Path
+from typing import Any
+
+from code_core.acp.diffs import diff_content
+from code_core.acp.titles import command_title
+from code_core.protocol.events import (
+    AddChange,
+    AgentMessage,
+    AgentMessageDelta,
+    AgentReasoning,
+    AgentReasoningDelta,
+    DeleteChange,
+    EventMsg,
+    ExecCommandBegin,
+    ExecCommandEnd,
+    ExecCommandOutputDelta,
+    FileChange,
+    PatchApplyBegin,
+    PatchApplyEnd,
+    PlanUpdate,
+    TaskStarted,
+    UpdateChange,
+    WebSearchBegin,
+    WebSearchComplete,
+)
+
+Update = dict[str, Any]
+
+
+class UpdateTranslator:
+    """Translates the events of one conversation, in order.
+
+    It remembers what was streamed, so that a message which came without deltas
+    is sent whole and one which came with them is not sent twice.
+    """
+
+    def __init__(self) -> None:
+        self._message_streamed = False
+        self._thought_streamed = False
+        self._output: dict[str, _CommandOutput] = {}
+
+    def updates(self, msg: EventMsg) -> list[Update]:
+        """The updates that `msg` gives; none for what the protocol has no word for."""
+        match msg:
+            case TaskStarted():
+                self._message_streamed = self._thought_streamed = False
+            case AgentMessageDelta(delta=delta):
+                self._message_streamed = True
+                return [_chunk("agent_message_chunk", delta)]
+            case AgentMessage(message=text):
+                streamed, self._message_streamed = self._message_streamed, False
+                return [] if streamed or not text else [_chunk("agent_message_chunk", text)]
+            case AgentReasoningDelta(delta=delta):
+                self._thought_streamed = True
+                return [_chunk("agent_thought_chunk", delta)]
+            case AgentReasoning(text=text):
+                streamed, self._thought_streamed = self._thought_streamed, False
+                return [] if streamed or not text else [_chunk("agent_thought_chunk", text)]
+            case ExecCommandBegin():
+                self._output[msg.call_id] = _CommandOutput()
+                return [_command_begin(msg)]
+            case ExecCommandOutputDelta():
+                return self._command_output(msg)
+            case ExecCommandEnd():
+                self._output.pop(msg.call_id, None)
+                return [_command_end(msg)]
+            case PatchApplyBegin():
+                return [_patch_begin(msg)]
+            case PatchApplyEnd():
+                return [_patch_end(msg)]
+            case PlanUpdate():
+                return [_plan(msg)]
+            case WebSearchBegin(call_id=call_id):
+                return [_tool_call(call_id, "Searching the web", "search")]
+            case WebSearchComplete(call_id=call_id, query=query):
+                return [{**_tool_update(call_id, "completed"), "title": f"Searched the web: {query or ''}"}]
+            case _:
+                pass
+        return []
+
+    def _command_output(self, msg: ExecCommandOutputDelta) -> list[Update]:
+        output = self._output.get(msg.call_id)
+        if output is None or not output.add(base64.b64decode(msg.chunk)):
+            return []
+        return [{**_tool_update(msg.call_id, "in_progress"), "content": [_text_content(output.shown)]}]
+
+
+class _CommandOutput:
+    """The live output of a command, shown as text that grows, up to a limit.
+
+    Each update carries the whole text, so it is sent when the text has doubled:
+    the sum of what is sent stays in proportion to what was printed.
+    """
+
+    LIMIT = 64 * 1024
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.shown = ""
+        self._sent = 0
+
+    def add(self, chunk: bytes) -> bool:
+        """Add output; whether it is time to show it."""
+        if len(self.shown) < self.LIMIT:
+            self.shown += self._decoder.decode(chunk)
+        if len(self.shown) <= 2 * self._sent:
+            return False
+        self._sent = len(self.shown)
+        return True
+
+
+def _chunk(kind: str, text: str) -> Update:
+    return {"sessionUpdate": kind, "content": {"type": "text", "text": text}}
+
+
+def _tool_call(call_id: str, title: str, kind: str, **more: Any) -> Update:
+    return {
+        "sessionUpdate": "tool_call",
+        "toolCallId": call_id,
+        "title": title,
+        "kind": kind,
+        "status": "in_progress",
+        **more,
+    }
+
+
+def _tool_update(call_id: str, status: str) -> Update:
+    return {"sessionUpdate": "tool_call_update", "toolCallId": call_id, "status": status}
+
+
+def _text_content(text: str) -> Update:
+    return {"type": "content", "content": {"type": "text", "text": text}}
+
+
+def _command_begin(msg: ExecCommandBegin) -> Update:
+    return _tool_call(
+        msg.call_id,
+        command_title(msg.command),
+        "execute",
+        rawInput={"command": msg.command, "cwd": str(msg.cwd)},
+    )
+
+
+def _command_end(msg: ExecCommandEnd) -> Update:
+    text = "\n".join(part.rstrip("\n") for part in (msg.stdout, msg.stderr) if part)
+    return {
+        **_tool_update(msg.call_id, "completed" if msg.exit_code == 0 else "failed"),
+        "content": [_text_content(f"```\n{text}\n```")] if text else [],
+        "rawOutput": {"exit_code": msg.exit_code, "stdout": msg.stdout, "stderr": msg.stderr},
+    }
+
+
+def _patch_begin(msg: PatchApplyBegin) -> Update:
+    content = [part for path, change in msg.changes.items() for part in diff_content(path, change)]
+    return _tool_call(
+        msg.call_id,
+        _patch_title(msg.changes),
+        _patch_kind(msg.changes),
+        content=content,
+        locations=[{"path": path} for path in msg.changes],
+    )
+
+
+def _patch_title(changes: dict[str, FileChange]) -> str:
+    names = [f"`{Path(path).name}`" for path in changes]
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    verb = {"delete": "Delete", "move": "Move"}.get(_patch_kind(changes), "Edit")
+    return f"{verb} {shown}"
+
+
+def _patch_kind(changes: dict[str, FileChange]) -> str:
+    kinds: set[str] = set()
+    for change in changes.values():
+        match change:
+            case DeleteChange():
+                kinds.add("delete")
+            case UpdateChange(update=update) if update.move_path is not None:
+                kinds.add("move")
+            case UpdateChange() | AddChange():
+                kinds.add("edit")
+    return kinds.pop() if len(kinds) == 1 else "edit"
+
+
+def _patch_end(msg: PatchApplyEnd) -> Update:
+    update = _tool_update(msg.call_id, "completed" if msg.success else "failed")
+    if not msg.success:
+        update["content"] = [_text_content(msg.stderr)]
+    return update
+
+
+def _plan(msg: PlanUpdate) -> Update:
+    entries = [{"content": step.step, "priority": "medium", "status": step.status} for step in msg.plan]
+    return {"sessionUpdate": "plan", "entries": entries}

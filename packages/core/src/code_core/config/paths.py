@@ -1,0 +1,45 @@
+"""The home directory: settings, outputs and sessions live there, never in the user's repository."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from code_core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where files are written, and where settings of Codex are read when ours are absent."""
+
+    path: Path
+    fallback: Path | None = None
+
+    @property
+    def config_file(self) -> Path:
+        """The settings file to read; it may not exist."""
+        own = self.path / "config.toml"
+        if self.fallback is not None and not own.exists():
+            old = self.fallback / "config.toml"
+            return old if old.exists() else own
+        return own
+
+
+def find_home(environ: Mapping[str, str]) -> Home:
+    """`CODE_HOME`, else `CODEX_HOME`, else `~/.code` with `~/.codex` to fall back on.
+
+    Raises:
+        ConfigError: a variable names what is not a directory, or no home is known.
+    """
+    for variable in ("CODE_HOME", "CODEX_HOME"):
+        if value := environ.get(variable):
+            path = Path(value).absolute()
+            if not path.is_dir():
+                raise ConfigError(
+                    f"{variable} is {value!r}, which is not a directory: create it or unset {variable}"
+                )
+            return Home(path)
+    try:
+        user_home = Path.home()
+    except RuntimeError as error:
+        raise ConfigError("no home directory is known: set CODE_HOME to a directory for settings") from error
+    return Home(user_home / ".code", fallback=user_home / ".codex")

@@ -1,0 +1,38 @@
+"""What the model is told of the place it works in."""
+
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from code_core.protocol.items import InputText, Message
+from code_core.protocol.policies import (
+    AskForApproval,
+    DangerFullAccess,
+    ReadOnly,
+    SandboxPolicy,
+    WorkspaceWrite,
+)
+
+
+def environment_context(
+    cwd: Path, approval: AskForApproval, sandbox: SandboxPolicy, shell: str | None
+) -> Message:
+    """A message with directory, policies and shell. It names no time, so that prompt caches stay warm."""
+    roots: list[Path] = []
+    match sandbox:
+        case ReadOnly():
+            network = "restricted"
+        case WorkspaceWrite(network_access=allowed, writable_roots=roots):
+            network = "enabled" if allowed else "restricted"
+        case DangerFullAccess():
+            network = "enabled"
+    fields = {
+        "cwd": str(cwd),
+        "approval_policy": approval.value,
+        "sandbox_mode": sandbox.mode,
+        "network_access": network,
+        "writable_roots": ", ".join(str(root) for root in roots),
+        "shell": shell or "",
+    }
+    lines = [f"  <{name}>{escape(value)}</{name}>" for name, value in fields.items() if value]
+    text = "\n".join(["<environment_context>", *lines, "</environment_context>"])
+    return Message(role="user", content=[InputText(text=text)])

@@ -1,0 +1,173 @@
+"""`code exec`: one prompt, one turn, no questions.
+
+Human output goes to stderr and the final message alone to stdout; as JSON, one
+event per line goes to stdout. What would need approval is denied at once.
+"""
+
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import anyio
+
+from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
+from code_core.context.git import repository_root
+from code_core.errors import ConfigError
+from code_core.headless.human import HumanPrinter
+from code_core.protocol.events import (
+    ApplyPatchApprovalRequest,
+    ErrorEvent,
+    EventMsg,
+    ExecApprovalRequest,
+    TaskComplete,
+    TurnAborted,
+)
+from code_core.protocol.ops import (
+    ExecApproval,
+    InputItem,
+    Interrupt,
+    LocalImageInput,
+    PatchApproval,
+    Shutdown,
+    TextInput,
+    UserInput,
+)
+from code_core.protocol.policies import ReadOnly, ReviewDecision
+from code_core.session.conversation import Conversation
+from code_core.session.manager import ConversationManager
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+DENIED_ADVICE = (
+    "denied, because nobody can be asked here; --full-auto allows changes below the working directory, "
+    "--dangerously-bypass-approvals-and-sandbox allows everything"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExecOptions:
+    """What one run is asked for.
+
+    Attributes:
+        last_message_file: gets the final message as well.
+        output_schema: file with the JSON Schema that the final message must follow.
+        skip_git_check: allow writing outside of a git repository.
+        show_diff: print the turn's diff at the end.
+    """
+
+    prompt: str
+    images: tuple[Path, ...] = ()
+    overrides: ConfigOverrides = NO_OVERRIDES
+    as_json: bool = False
+    last_message_file: Path | None = None
+    output_schema: Path | None = None
+    skip_git_check: bool = False
+    show_diff: bool = False
+
+
+async def run_exec(options: ExecOptions) -> int:
+    """Run the turn; the exit code: 0 done, 1 failed, 130 interrupted.
+
+    Raises:
+        ConfigError: the settings or the options are wrong; nothing has run.
+    """
+    schema = _read_schema(options.output_schema) if options.output_schema else None
+    conversation = await ConversationManager().new(options.overrides, schema)
+    if not options.skip_git_check:
+        _check_repository(conversation.config)
+    async with conversation, anyio.create_task_group() as tasks:
+        tasks.start_soon(_interrupt_on_signal, conversation, tasks.cancel_scope)
+        images: list[InputItem] = [LocalImageInput(path=path.absolute()) for path in options.images]
+        await conversation.submit(UserInput(items=[*images, TextInput(text=options.prompt)]))
+        code = await _follow(conversation, options)
+        tasks.cancel_scope.cancel()
+        return code
+    return INTERRUPTED
+
+
+async def _follow(conversation: Conversation, options: ExecOptions) -> int:
+    """Print events until the conversation has shut down."""
+    printer = HumanPrinter(sys.stderr.write, color=use_color(sys.stderr), messages=True)
+    code = FAILED
+    async for event in conversation.events():
+        msg = event.msg
+        if options.as_json:
+            print(event.to_json(), flush=True)
+        else:
+            printer.show(msg)
+        await _deny(conversation, msg)
+        match msg:
+            case TaskComplete(last_agent_message=message):
+                if options.show_diff and not options.as_json:
+                    printer.show_diff()
+                _deliver(message or "", options)
+                code = DONE
+            case ErrorEvent():
+                code = FAILED
+            case TurnAborted():
+                code = INTERRUPTED
+            case _:
+                continue
+        await conversation.submit(Shutdown())
+    return code
+
+
+async def _deny(conversation: Conversation, msg: EventMsg) -> None:
+    match msg:
+        case ExecApprovalRequest(call_id=call_id):
+            await conversation.submit(ExecApproval(id=call_id, decision=ReviewDecision.DENIED))
+        case ApplyPatchApprovalRequest(call_id=call_id):
+            await conversation.submit(PatchApproval(id=call_id, decision=ReviewDecision.DENIED))
+        case _:
+            return
+    print(DENIED_ADVICE, file=sys.stderr)
+
+
+def _deliver(message: str, options: ExecOptions) -> None:
+    on_screen = sys.stdout.isatty() and sys.stderr.isatty()  # where it has just been shown
+    if not options.as_json and not on_screen:
+        print(message, flush=True)
+    if options.last_message_file is not None:
+        try:
+            options.last_message_file.write_text(message + "\n", encoding="utf-8")
+        except OSError as error:
+            print(f"{options.last_message_file} cannot be written: {error.strerror}", file=sys.stderr)
+
+
+async def _interrupt_on_signal(conversation: Conversation, scope: anyio.CancelScope) -> None:
+    """The first signal interrupts the turn, the second ends the run."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        interrupted = False
+        async for _ in signals:
+            if interrupted:
+                scope.cancel()
+                return
+            interrupted = True
+            await conversation.submit(Interrupt())
+
+
+def _check_repository(config: Config) -> None:
+    """Refuse to change files where git cannot undo it."""
+    if not isinstance(config.sandbox_policy, ReadOnly) and repository_root(config.cwd) is None:
+        raise ConfigError(
+            f"{config.cwd} is not in a git repository, so changes could not be undone: "
+            "run it in one, or give --skip-git-repo-check"
+        )
+
+
+def _read_schema(path: Path) -> dict[str, Any]:
+    try:
+        schema = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--output-schema {path} cannot be read as JSON: {error}") from error
+    if not isinstance(schema, dict):
+        raise ConfigError(f"--output-schema {path} is not a JSON object")
+    return schema
+
+
+def use_color(stream: TextIO) -> bool:
+    """Whether `stream` is a terminal that wants colours."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,33 @@
+"""Where the log goes: nowhere, unless `CODE_LOG` says so; never to stdout or stderr."""
+
+import logging
+from collections.abc import Mapping
+
+from code_core.config.paths import find_home
+from code_core.errors import ConfigError
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+def configure_logging(environ: Mapping[str, str]) -> None:
+    """Log to `log/code.log` in the home at the level that `CODE_LOG` names; keys are never logged.
+
+    Raises:
+        ConfigError: the level is unknown, or the file cannot be written.
+    """
+    logger = logging.getLogger("code_core")
+    level = environ.get("CODE_LOG", "").lower()
+    if not level:
+        logger.addHandler(logging.NullHandler())
+        return
+    if level not in _LEVELS:
+        raise ConfigError(f"CODE_LOG is {level!r}: it must be one of {', '.join(_LEVELS)}")
+    path = find_home(environ).path / "log" / "code.log"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the log {path} cannot be written: {error.strerror}") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(level.upper())

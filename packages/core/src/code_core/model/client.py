@@ -1,0 +1,36 @@
+"""What the turn loop needs of a model."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from code_core.model.retry import RetryLimits
+from code_core.wire.prompt import Prompt
+from code_core.wire.response_events import ResponseEvent
+
+ResponseStream = AbstractAsyncContextManager[AsyncIterator[ResponseEvent]]
+
+
+class ModelClient(Protocol):
+    """Asks a model. One client serves one conversation, one request at a time."""
+
+    @property
+    def retry_limits(self) -> RetryLimits:
+        """How often the caller may ask again."""
+        ...
+
+    def stream(self, prompt: Prompt) -> ResponseStream:
+        """The response to `prompt`, event by event; leaving the context closes the connection.
+
+        The last event is `Completed`; a stream that ends without it raises.
+
+        Raises:
+            StreamBroken: ask again.
+            ContextWindowExceeded: the prompt is too long.
+            RequestRefused: asking again would not help.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections."""
+        ...

@@ -1,0 +1,98 @@
+"""Keeps what a command prints: its ends in memory, the whole on disk when it is long."""
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+DISK_LIMIT = 2**30
+
+
+class Capture:
+    """The start and the end of a stream of bytes, at most `limit` of them.
+
+    Args:
+        limit: bytes kept in memory.
+        spill: file that gets everything once `limit` is passed, up to 1 GiB; None
+            keeps only the two ends.
+    """
+
+    def __init__(self, limit: int, spill: Path | None = None) -> None:
+        self._half = limit // 2
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._spill_path = spill
+        self._spill: BinaryIO | None = None
+        self._spilled = 0
+        self._spill_problem: str | None = None
+        self.total = 0
+        self.newlines = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Add the next bytes."""
+        self.total += len(chunk)
+        self.newlines += chunk.count(b"\n")
+        if self.total > 2 * self._half:
+            self._write_spill(chunk)
+        room = self._half - len(self._head)
+        if room > 0:
+            self._head += chunk[:room]
+            chunk = chunk[room:]
+        self._tail += chunk
+        if len(self._tail) > 4 * self._half:  # trimmed seldom, so that each byte moves O(1) times
+            del self._tail[: -self._half]
+
+    def close(self) -> None:
+        """Close the file, if one was written."""
+        if self._spill is not None:
+            self._spill.close()
+
+    def text(self) -> str:
+        """What was captured; when it was too long, whole lines of both ends and a line that says so."""
+        tail = bytes(self._tail[-self._half :])
+        if self.total <= 2 * self._half:
+            return (self._head + tail).decode("utf-8", "replace")
+        start = _up_to_last_newline(bytes(self._head)).decode("utf-8", "replace")
+        end = _after_first_newline(tail).decode("utf-8", "replace")
+        cut = self.total - 2 * self._half
+        note = (
+            f"[… about {cut:,} bytes cut of {self.total:,} in {self.newlines:,} lines{self._whereabouts()} …]"
+        )
+        return f"{start.removesuffix(chr(10))}\n{note}\n{end}"
+
+    def _whereabouts(self) -> str:
+        if self._spill_path is None:
+            return ""
+        if self._spill_problem is not None:
+            return f"; the full output could not be kept: {self._spill_problem}"
+        what = "first GiB" if self.total > DISK_LIMIT else "full output"
+        return f"; the {what} is in {self._spill_path}"
+
+    def _write_spill(self, chunk: bytes) -> None:
+        """Append to the file, which begins with what memory holds. A full disk must not fail the command."""
+        if self._spill_path is None or self._spill_problem is not None:
+            return
+        try:
+            if self._spill is None:
+                self._spill = _create(self._spill_path)
+                chunk = bytes(self._head + self._tail) + chunk
+            self._spill.write(chunk[: DISK_LIMIT - self._spilled])
+        except OSError as error:
+            self._spill_problem = error.strerror or str(error)
+        self._spilled = min(DISK_LIMIT, self._spilled + len(chunk))
+
+
+def _create(path: Path) -> BinaryIO:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb", buffering=0
+    )
+
+
+def _up_to_last_newline(data: bytes) -> bytes:
+    end = data.rfind(b"\n")
+    return data[: end + 1] if end >= 0 else data
+
+
+def _after_first_newline(data: bytes) -> bytes:
+    start = data.find(b"\n", 0, len(data) - 1)
+    return data[start + 1 :] if start >= 0 else data

@@ -1,0 +1,162 @@
+"""Runs one command in its own process group and streams what it prints."""
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Literal
+
+import anyio
+
+_log = logging.getLogger("code_core")
+
+READ_SIZE = 8 * 1024
+DRAIN_SECONDS = 2.0
+TERMINATE_SECONDS = 1.0
+TIMEOUT_EXIT_CODE = 124
+
+Stream = Literal["stdout", "stderr"]
+OnOutput = Callable[[Stream, bytes], Awaitable[None]]
+
+
+class SpawnError(Exception):
+    """The command could not be started; `exit_code` is what a shell would give."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a command ended: its code (128 + n for signal n, 124 for a timeout) and its seconds."""
+
+    code: int
+    seconds: float
+    timed_out: bool = False
+
+
+async def run_command(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    time_limit: float,
+    on_output: OnOutput,
+) -> Exit:
+    """Run `argv` to its end and report its output in chunks of at most 8 KiB.
+
+    The command gets no input. After it exits, its pipes are read for 2 seconds
+    more, so that a background process holding them cannot keep us. On timeout and
+    on cancellation the whole process group is ended: TERM, a second, KILL.
+
+    Raises:
+        SpawnError: the program or the directory is missing or may not be used.
+    """
+    started = time.perf_counter()
+    process = _start(argv, cwd, environment)
+    try:
+        timed_out = await _communicate(process, time_limit, on_output)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await _end_group(process)
+        raise
+    finally:
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        process.poll()  # reaps
+    seconds = time.perf_counter() - started
+    if timed_out:
+        return Exit(TIMEOUT_EXIT_CODE, seconds, timed_out=True)
+    return Exit(_exit_code(process.returncode), seconds)
+
+
+def _start(argv: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    if not argv or not argv[0]:
+        raise SpawnError("the command is empty", 127)
+    if not cwd.is_dir():
+        raise SpawnError(f"the working directory {cwd} does not exist", 126)
+    try:
+        return subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        raise SpawnError(f"{argv[0]}: command not found", 127) from None
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise SpawnError(f"{argv[0]}: cannot be run: {reason}", 126) from error
+
+
+async def _communicate(process: subprocess.Popen[bytes], time_limit: float, on_output: OnOutput) -> bool:
+    """Read until the command ends; whether it ran out of time."""
+    async with anyio.create_task_group() as readers:
+        readers.start_soon(_read, process.stdout, "stdout", on_output)
+        readers.start_soon(_read, process.stderr, "stderr", on_output)
+        with anyio.move_on_after(time_limit) as clock:
+            await _exited(process)
+        if clock.cancelled_caught:
+            await _end_group(process)
+        readers.cancel_scope.deadline = anyio.current_time() + DRAIN_SECONDS
+    return clock.cancelled_caught
+
+
+async def _read(pipe: IO[bytes] | None, name: Stream, on_output: OnOutput) -> None:
+    assert pipe is not None  # noqa: S101 - every command has pipes
+    fd = pipe.fileno()
+    os.set_blocking(fd, False)
+    while True:
+        try:
+            chunk = os.read(fd, READ_SIZE)
+        except BlockingIOError:
+            await anyio.wait_readable(fd)
+            continue
+        if not chunk:
+            return
+        await on_output(name, chunk)
+
+
+async def _exited(process: subprocess.Popen[bytes]) -> None:
+    """Wait until `process` has exited, but do not reap it.
+
+    While it is a zombie its process group id cannot be given to anyone else, so
+    that the group can be signalled safely.
+    """
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):
+        wait = partial(os.waitid, os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        await anyio.to_thread.run_sync(wait, abandon_on_cancel=True)
+        return
+    try:
+        await anyio.wait_readable(pidfd)
+    finally:
+        os.close(pidfd)
+
+
+async def _end_group(process: subprocess.Popen[bytes]) -> None:
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, signum)
+        except (ProcessLookupError, PermissionError) as error:
+            _log.warning("process group %d cannot be signalled: %s", process.pid, error)
+        with anyio.move_on_after(TERMINATE_SECONDS):
+            await _exited(process)
+
+
+def _exit_code(returncode: int | None) -> int:
+    if returncode is None:
+        return TIMEOUT_EXIT_CODE
+    return returncode if returncode >= 0 else 128 - returncode

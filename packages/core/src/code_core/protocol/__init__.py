@@ -1,0 +1,1 @@
+"""The language that every layer speaks: ops in, events out, items between."""

@@ -1,0 +1,390 @@
+"""Events: everything a conversation tells a face, in order, once.
+
+A face must expect event types that it does not know and render or skip them.
+Byte chunks are base64, durations `{secs, nanos}`, file changes externally tagged.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from code_core.protocol.model import ProtocolModel
+from code_core.protocol.ops import InputItem
+
+
+class Duration(ProtocolModel):
+    """A span of time: whole seconds and the nanoseconds after them."""
+
+    secs: int
+    nanos: int
+
+    @classmethod
+    def of(cls, seconds: float) -> "Duration":
+        """The span of `seconds`, which must not be negative."""
+        secs, nanos = divmod(round(seconds * 1e9), 1_000_000_000)
+        return cls(secs=secs, nanos=nanos)
+
+
+class TokenUsage(ProtocolModel):
+    """Tokens as the provider counted them."""
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_output_tokens: int = 0
+    total_tokens: int = 0
+
+    def __add__(self, other: "TokenUsage") -> "TokenUsage":
+        return TokenUsage(
+            **{name: getattr(self, name) + getattr(other, name) for name in TokenUsage.model_fields}
+        )
+
+
+class AddBody(ProtocolModel):
+    """The new file's text."""
+
+    content: str
+
+
+class DeleteBody(ProtocolModel):
+    """The deleted file's last text."""
+
+    content: str
+
+
+class UpdateBody(ProtocolModel):
+    """The change as a unified diff, and where the file moves to."""
+
+    unified_diff: str
+    move_path: Path | None = None
+
+
+class AddChange(ProtocolModel):
+    """A file that a patch creates or overwrites."""
+
+    add: AddBody
+
+
+class DeleteChange(ProtocolModel):
+    """A file that a patch deletes."""
+
+    delete: DeleteBody
+
+
+class UpdateChange(ProtocolModel):
+    """A file that a patch edits or moves."""
+
+    update: UpdateBody
+
+
+FileChange = AddChange | DeleteChange | UpdateChange
+
+
+class SessionConfigured(ProtocolModel):
+    """The conversation is ready; always the first event."""
+
+    type: Literal["session_configured"] = "session_configured"
+    session_id: str
+    model: str
+    cwd: Path
+    approval_policy: str
+    sandbox_mode: str
+
+
+class TaskStarted(ProtocolModel):
+    """A turn has begun."""
+
+    type: Literal["task_started"] = "task_started"
+    model_context_window: int | None = None
+
+
+class TaskComplete(ProtocolModel):
+    """A turn has ended well."""
+
+    type: Literal["task_complete"] = "task_complete"
+    last_agent_message: str | None = None
+
+
+class TurnAborted(ProtocolModel):
+    """A turn was stopped."""
+
+    type: Literal["turn_aborted"] = "turn_aborted"
+    reason: Literal["interrupted", "replaced"]
+
+
+class ErrorEvent(ProtocolModel):
+    """A turn has failed, or an operation could not be carried out."""
+
+    type: Literal["error"] = "error"
+    message: str
+
+
+class WarningEvent(ProtocolModel):
+    """Something the user should know, which stops nothing."""
+
+    type: Literal["warning"] = "warning"
+    message: str
+
+
+class StreamError(ProtocolModel):
+    """The model's stream broke; it is asked again after the delay."""
+
+    type: Literal["stream_error"] = "stream_error"
+    message: str
+    attempt: int
+    max: int
+    delay_ms: int
+
+
+class TokenUsageInfo(ProtocolModel):
+    """Usage of the conversation and of its last request."""
+
+    total_token_usage: TokenUsage
+    last_token_usage: TokenUsage
+    model_context_window: int | None = None
+
+
+class TokenCount(ProtocolModel):
+    """Token usage after a response."""
+
+    type: Literal["token_count"] = "token_count"
+    info: TokenUsageInfo | None = None
+    rate_limits: dict[str, Any] | None = None
+
+
+class UserMessage(ProtocolModel):
+    """Input of the user as it entered the history."""
+
+    type: Literal["user_message"] = "user_message"
+    items: list[InputItem]
+
+
+class AgentMessage(ProtocolModel):
+    """A whole message of the model."""
+
+    type: Literal["agent_message"] = "agent_message"
+    message: str
+
+
+class AgentMessageDelta(ProtocolModel):
+    """The next piece of a message."""
+
+    type: Literal["agent_message_delta"] = "agent_message_delta"
+    delta: str
+
+
+class AgentReasoning(ProtocolModel):
+    """A whole part of a reasoning summary."""
+
+    type: Literal["agent_reasoning"] = "agent_reasoning"
+    text: str
+
+
+class AgentReasoningDelta(ProtocolModel):
+    """The next piece of a reasoning summary."""
+
+    type: Literal["agent_reasoning_delta"] = "agent_reasoning_delta"
+    delta: str
+
+
+class AgentReasoningRawContent(ProtocolModel):
+    """A whole part of raw reasoning."""
+
+    type: Literal["agent_reasoning_raw_content"] = "agent_reasoning_raw_content"
+    text: str
+
+
+class AgentReasoningRawContentDelta(ProtocolModel):
+    """The next piece of raw reasoning."""
+
+    type: Literal["agent_reasoning_raw_content_delta"] = "agent_reasoning_raw_content_delta"
+    delta: str
+
+
+class AgentReasoningSectionBreak(ProtocolModel):
+    """A new part of the reasoning summary begins."""
+
+    type: Literal["agent_reasoning_section_break"] = "agent_reasoning_section_break"
+
+
+class WebSearchBegin(ProtocolModel):
+    """The provider has started a search."""
+
+    type: Literal["web_search_begin"] = "web_search_begin"
+    call_id: str
+
+
+class WebSearchComplete(ProtocolModel):
+    """The provider has finished a search."""
+
+    type: Literal["web_search_complete"] = "web_search_complete"
+    call_id: str
+    query: str | None = None
+
+
+class ExecCommandBegin(ProtocolModel):
+    """A command starts."""
+
+    type: Literal["exec_command_begin"] = "exec_command_begin"
+    call_id: str
+    command: list[str]
+    cwd: Path
+    parsed_cmd: list[dict[str, Any]] = []
+
+
+class ExecCommandOutputDelta(ProtocolModel):
+    """Output of a running command; `chunk` is base64 of at most 8 KiB."""
+
+    type: Literal["exec_command_output_delta"] = "exec_command_output_delta"
+    call_id: str
+    stream: Literal["stdout", "stderr"]
+    chunk: str
+
+
+class ExecCommandEnd(ProtocolModel):
+    """A command has ended; the streams are cut like what the model gets."""
+
+    type: Literal["exec_command_end"] = "exec_command_end"
+    call_id: str
+    stdout: str
+    stderr: str
+    exit_code: int
+    duration: Duration
+
+
+class ExecApprovalRequest(ProtocolModel):
+    """May this command run? Answered by the op `exec_approval`."""
+
+    type: Literal["exec_approval_request"] = "exec_approval_request"
+    call_id: str
+    command: list[str]
+    cwd: Path
+    reason: str | None = None
+
+
+class ApplyPatchApprovalRequest(ProtocolModel):
+    """May this patch be applied? Answered by the op `patch_approval`."""
+
+    type: Literal["apply_patch_approval_request"] = "apply_patch_approval_request"
+    call_id: str
+    changes: dict[str, FileChange]
+    reason: str | None = None
+    grant_root: Path | None = None
+
+
+class PatchApplyBegin(ProtocolModel):
+    """A patch is about to be applied; `changes` are in patch order."""
+
+    type: Literal["patch_apply_begin"] = "patch_apply_begin"
+    call_id: str
+    auto_approved: bool
+    changes: dict[str, FileChange]
+
+
+class PatchApplyEnd(ProtocolModel):
+    """A patch was applied, or not; `stdout` and `stderr` say what happened."""
+
+    type: Literal["patch_apply_end"] = "patch_apply_end"
+    call_id: str
+    stdout: str
+    stderr: str
+    success: bool
+
+
+class TurnDiff(ProtocolModel):
+    """All changes of the turn so far, as one git-style diff."""
+
+    type: Literal["turn_diff"] = "turn_diff"
+    unified_diff: str
+
+
+class PlanStep(ProtocolModel):
+    """One step of the agent's plan."""
+
+    step: str
+    status: Literal["pending", "in_progress", "completed"]
+
+
+class PlanUpdate(ProtocolModel):
+    """The agent's plan, whole."""
+
+    type: Literal["plan_update"] = "plan_update"
+    name: str | None = None
+    explanation: str | None = None
+    plan: list[PlanStep]
+
+
+class ShutdownComplete(ProtocolModel):
+    """The conversation has ended; always the last event."""
+
+    type: Literal["shutdown_complete"] = "shutdown_complete"
+
+
+EventMsg = Annotated[
+    SessionConfigured
+    | TaskStarted
+    | TaskComplete
+    | TurnAborted
+    | ErrorEvent
+    | WarningEvent
+    | StreamError
+    | TokenCount
+    | UserMessage
+    | AgentMessage
+    | AgentMessageDelta
+    | AgentReasoning
+    | AgentReasoningDelta
+    | AgentReasoningRawContent
+    | AgentReasoningRawContentDelta
+    | AgentReasoningSectionBreak
+    | WebSearchBegin
+    | WebSearchComplete
+    | ExecCommandBegin
+    | ExecCommandOutputDelta
+    | ExecCommandEnd
+    | ExecApprovalRequest
+    | ApplyPatchApprovalRequest
+    | PatchApplyBegin
+    | PatchApplyEnd
+    | TurnDiff
+    | PlanUpdate
+    | ShutdownComplete,
+    Field(discriminator="type"),
+]
+
+
+class EventOrder(ProtocolModel):
+    """Where an event of the model's stream belongs, for faces that re-order."""
+
+    request_ordinal: int
+    output_index: int | None = None
+    sequence_number: int | None = None
+
+
+class Event(ProtocolModel):
+    """The envelope; `event_seq` grows by one per submission `id`."""
+
+    id: str
+    event_seq: int
+    msg: EventMsg
+    order: EventOrder | None = None
+
+    def to_json(self) -> str:
+        """One line of JSON, absent fields left out."""
+        return self.model_dump_json(exclude_none=True)
+
+
+@cache
+def _event_adapter() -> TypeAdapter[Event]:
+    return TypeAdapter(Event)
+
+
+def parse_event(text: str | bytes) -> Event:
+    """The event that a line of JSON spells.
+
+    Raises:
+        pydantic.ValidationError: not JSON, an unknown `type`, or a wrong field.
+    """
+    return _event_adapter().validate_json(text)

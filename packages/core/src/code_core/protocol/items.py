@@ -1,0 +1,171 @@
+"""Response items: what a conversation's history is made of.
+
+Wire shapes of the OpenAI Responses API. An item that the model sent is kept as
+it came, less fields we do not know; `id` is kept to re-attach it where the
+endpoint stores responses, and left out of every other request.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from code_core.protocol.model import ProtocolModel
+
+
+class InputText(ProtocolModel):
+    """Text that goes to the model."""
+
+    type: Literal["input_text"] = "input_text"
+    text: str
+
+
+class InputImage(ProtocolModel):
+    """An image that goes to the model, as an `https:` or `data:` URL."""
+
+    type: Literal["input_image"] = "input_image"
+    image_url: str
+
+
+class OutputText(ProtocolModel):
+    """Text that came from the model."""
+
+    type: Literal["output_text"] = "output_text"
+    text: str
+
+
+class Refusal(ProtocolModel):
+    """The model's refusal to answer."""
+
+    type: Literal["refusal"] = "refusal"
+    refusal: str
+
+
+ContentItem = Annotated[InputText | InputImage | OutputText | Refusal, Field(discriminator="type")]
+
+
+class Message(ProtocolModel):
+    """A message of the user, the developer or the assistant."""
+
+    type: Literal["message"] = "message"
+    id: str | None = None
+    role: str
+    content: list[ContentItem]
+
+    @property
+    def text(self) -> str:
+        """All text of the message, joined without separators."""
+        parts: list[str] = []
+        for part in self.content:
+            match part:
+                case InputText(text=text) | OutputText(text=text):
+                    parts.append(text)
+                case Refusal(refusal=text):
+                    parts.append(text)
+                case InputImage():
+                    pass
+        return "".join(parts)
+
+
+class SummaryText(ProtocolModel):
+    """One part of a reasoning summary."""
+
+    type: Literal["summary_text"] = "summary_text"
+    text: str
+
+
+class ReasoningText(ProtocolModel):
+    """Raw reasoning, which only open models send."""
+
+    type: Literal["reasoning_text", "text"] = "reasoning_text"
+    text: str
+
+
+class Reasoning(ProtocolModel):
+    """Reasoning of the model; `encrypted_content` carries it into the next request."""
+
+    type: Literal["reasoning"] = "reasoning"
+    id: str | None = None
+    summary: list[SummaryText] = []
+    content: list[ReasoningText] | None = None
+    encrypted_content: str | None = None
+
+
+class FunctionCall(ProtocolModel):
+    """A call of a function tool; `arguments` is JSON text, as unreliable as any model output."""
+
+    type: Literal["function_call"] = "function_call"
+    id: str | None = None
+    name: str
+    arguments: str
+    call_id: str
+
+
+class FunctionCallOutput(ProtocolModel):
+    """The answer to a `FunctionCall` or a `LocalShellCall`."""
+
+    type: Literal["function_call_output"] = "function_call_output"
+    call_id: str
+    output: str | list[ContentItem]
+
+
+class LocalShellAction(ProtocolModel):
+    """What a `LocalShellCall` asks for. The environment that a model may send is ignored."""
+
+    type: Literal["exec"] = "exec"
+    command: list[str]
+    timeout_ms: int | None = None
+    working_directory: str | None = None
+
+
+class LocalShellCall(ProtocolModel):
+    """A call of the built-in `local_shell` tool."""
+
+    type: Literal["local_shell_call"] = "local_shell_call"
+    id: str | None = None
+    call_id: str
+    status: str = "completed"
+    action: LocalShellAction
+
+
+class CustomToolCall(ProtocolModel):
+    """A call of a freeform tool; `input` is plain text in the tool's own grammar."""
+
+    type: Literal["custom_tool_call"] = "custom_tool_call"
+    id: str | None = None
+    call_id: str
+    name: str
+    input: str
+
+
+class CustomToolCallOutput(ProtocolModel):
+    """The answer to a `CustomToolCall`."""
+
+    type: Literal["custom_tool_call_output"] = "custom_tool_call_output"
+    call_id: str
+    output: str
+
+
+class WebSearchCall(ProtocolModel):
+    """A search that the provider ran by itself."""
+
+    type: Literal["web_search_call"] = "web_search_call"
+    id: str | None = None
+    status: str | None = None
+    action: dict[str, Any] | None = None
+
+
+ToolCall = FunctionCall | LocalShellCall | CustomToolCall
+ToolCallOutput = FunctionCallOutput | CustomToolCallOutput
+ResponseItem = Annotated[
+    Message | Reasoning | ToolCall | ToolCallOutput | WebSearchCall,
+    Field(discriminator="type"),
+]
+
+
+def output_for(call: ToolCall, output: str) -> ToolCallOutput:
+    """The output item that answers `call`; the API accepts no other type for it."""
+    match call:
+        case FunctionCall() | LocalShellCall():
+            return FunctionCallOutput(call_id=call.call_id, output=output)
+        case CustomToolCall():
+            return CustomToolCallOutput(call_id=call.call_id, output=output)

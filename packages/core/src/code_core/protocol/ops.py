@@ -1,0 +1,109 @@
+"""Operations: everything a face can ask of a conversation."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from code_core.protocol.model import ProtocolModel
+from code_core.protocol.policies import (
+    AskForApproval,
+    ReasoningEffort,
+    ReasoningSummary,
+    ReviewDecision,
+    SandboxPolicy,
+)
+
+
+class TextInput(ProtocolModel):
+    """Text of the user."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class ImageInput(ProtocolModel):
+    """An image of the user, as an `https:` or `data:` URL."""
+
+    type: Literal["image"] = "image"
+    image_url: str
+
+
+class LocalImageInput(ProtocolModel):
+    """An image file; a file that cannot be read becomes a note to the model."""
+
+    type: Literal["local_image"] = "local_image"
+    path: Path
+
+
+InputItem = Annotated[TextInput | ImageInput | LocalImageInput, Field(discriminator="type")]
+
+
+class UserInput(ProtocolModel):
+    """Start a turn; a running one is replaced."""
+
+    type: Literal["user_input"] = "user_input"
+    items: list[InputItem]
+
+
+class QueueUserInput(ProtocolModel):
+    """Add input before the next model request of the running turn, or start one when idle."""
+
+    type: Literal["queue_user_input"] = "queue_user_input"
+    items: list[InputItem]
+
+
+class Interrupt(ProtocolModel):
+    """Stop the running turn; queued input stays."""
+
+    type: Literal["interrupt"] = "interrupt"
+
+
+class ExecApproval(ProtocolModel):
+    """Answer an `exec_approval_request`; `id` is its `call_id`."""
+
+    type: Literal["exec_approval"] = "exec_approval"
+    id: str
+    decision: ReviewDecision
+
+
+class PatchApproval(ProtocolModel):
+    """Answer an `apply_patch_approval_request`; `id` is its `call_id`."""
+
+    type: Literal["patch_approval"] = "patch_approval"
+    id: str
+    decision: ReviewDecision
+
+
+class OverrideTurnContext(ProtocolModel):
+    """Change settings for the turns to come; what is left out stays as it is."""
+
+    type: Literal["override_turn_context"] = "override_turn_context"
+    cwd: Path | None = None
+    approval_policy: AskForApproval | None = None
+    sandbox_policy: SandboxPolicy | None = None
+    model: str | None = None
+    effort: ReasoningEffort | None = None
+    summary: ReasoningSummary | None = None
+
+
+class Shutdown(ProtocolModel):
+    """End the conversation; `shutdown_complete` is its last event."""
+
+    type: Literal["shutdown"] = "shutdown"
+
+
+Op = Annotated[
+    UserInput | QueueUserInput | Interrupt | ExecApproval | PatchApproval | OverrideTurnContext | Shutdown,
+    Field(discriminator="type"),
+]
+
+
+def parse_op(text: str | bytes) -> Op:
+    """The operation that a line of JSON spells.
+
+    Raises:
+        pydantic.ValidationError: not JSON, an unknown `type`, or a wrong field.
+    """
+    adapter: TypeAdapter[Op] = TypeAdapter(Op)
+    return adapter.validate_json(text)

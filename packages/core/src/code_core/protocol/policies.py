@@ -1,0 +1,87 @@
+"""What the agent may do by itself: approval policies and sandbox policies."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from code_core.protocol.model import ProtocolModel
+
+
+class AskForApproval(StrEnum):
+    """When the user is asked before a command runs or a patch is applied."""
+
+    UNTRUSTED = "untrusted"
+    ON_FAILURE = "on-failure"
+    ON_REQUEST = "on-request"
+    NEVER = "never"
+
+
+class SandboxMode(StrEnum):
+    """The name of a sandbox policy, as settings and options spell it."""
+
+    READ_ONLY = "read-only"
+    WORKSPACE_WRITE = "workspace-write"
+    DANGER_FULL_ACCESS = "danger-full-access"
+
+
+class ReadOnly(ProtocolModel):
+    """Read anything, write nothing, no network."""
+
+    mode: Literal["read-only"] = "read-only"
+
+
+class WorkspaceWrite(ProtocolModel):
+    """Write below the working directory, the extra roots and the temporary directories."""
+
+    mode: Literal["workspace-write"] = "workspace-write"
+    writable_roots: list[Path] = []
+    network_access: bool = False
+    exclude_tmpdir_env_var: bool = False
+    exclude_slash_tmp: bool = False
+    allow_git_writes: bool = True
+
+
+class DangerFullAccess(ProtocolModel):
+    """No confinement at all."""
+
+    mode: Literal["danger-full-access"] = "danger-full-access"
+
+
+SandboxPolicy = Annotated[ReadOnly | WorkspaceWrite | DangerFullAccess, Field(discriminator="mode")]
+
+
+class ReasoningEffort(StrEnum):
+    """How long a reasoning model thinks."""
+
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class ReasoningSummary(StrEnum):
+    """Which summary of its reasoning a model gives."""
+
+    AUTO = "auto"
+    CONCISE = "concise"
+    DETAILED = "detailed"
+    NONE = "none"
+
+
+class Verbosity(StrEnum):
+    """How long a model's answers are."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class ReviewDecision(StrEnum):
+    """The user's answer to an approval request."""
+
+    APPROVED = "approved"
+    APPROVED_FOR_SESSION = "approved_for_session"
+    DENIED = "denied"
+    ABORT = "abort"

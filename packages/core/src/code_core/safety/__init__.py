@@ -1,0 +1,1 @@
+"""What may run, and with what: pure decisions over values."""

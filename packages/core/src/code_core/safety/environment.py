@@ -1,0 +1,45 @@
+"""Which environment variables a command gets."""
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Literal
+
+CORE = frozenset({"HOME", "LOGNAME", "PATH", "SHELL", "USER", "USERNAME", "TMPDIR", "TEMP", "TMP"})
+DEFAULT_EXCLUDES = ("*KEY*", "*SECRET*", "*TOKEN*")
+
+
+def child_environment(
+    environ: Mapping[str, str],
+    *,
+    inherit: Literal["all", "core", "none"] = "all",
+    ignore_default_excludes: bool = False,
+    exclude: Iterable[str] = (),
+    set_: Mapping[str, str] | None = None,
+    include_only: Iterable[str] = (),
+    secrets: Iterable[str] = (),
+) -> dict[str, str]:
+    """The variables of a child process, in the order the settings are applied.
+
+    Inherit, drop what looks like a secret, drop `exclude`, put in `set_`, keep
+    only `include_only`. Patterns are globs without regard to case. The names in
+    `secrets` (where the engine's own keys are) never pass, whatever is set.
+    """
+    match inherit:
+        case "all":
+            chosen = dict(environ)
+        case "core":
+            chosen = {name: value for name, value in environ.items() if name.upper() in CORE}
+        case "none":
+            chosen = {}
+    dropped = [*([] if ignore_default_excludes else DEFAULT_EXCLUDES), *exclude]
+    chosen = {name: value for name, value in chosen.items() if not _matches(name, dropped)}
+    chosen |= set_ or {}
+    if only := list(include_only):
+        chosen = {name: value for name, value in chosen.items() if _matches(name, only)}
+    for name in secrets:
+        chosen.pop(name, None)
+    return chosen
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name.upper(), pattern.upper()) for pattern in patterns)

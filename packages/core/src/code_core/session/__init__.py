@@ -1,0 +1,1 @@
+"""Conversations: the turn loop, the history, the approvals in flight."""

@@ -1,0 +1,101 @@
+"""Approvals in flight: a question goes out as an event, its answer comes in as an op."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from code_core.protocol.events import ApplyPatchApprovalRequest, ExecApprovalRequest, FileChange
+from code_core.protocol.policies import ReviewDecision
+from code_core.tools.tool import Emit
+
+
+@dataclass(slots=True)
+class _Question:
+    answered: anyio.Event = field(default_factory=anyio.Event)
+    decision: ReviewDecision = ReviewDecision.ABORT
+
+
+class Approvals:
+    """The `Approver` of a conversation. Remembers what was allowed for the session.
+
+    A question is registered before its event goes out, so that no answer can come too early.
+    """
+
+    def __init__(self) -> None:
+        self._questions: dict[str, _Question] = {}
+        self._commands: set[tuple[tuple[str, ...], Path]] = set()
+        self._paths: set[Path] = set()
+
+    def for_turn(self, emit: Emit) -> "TurnApprover":
+        """The approver for one turn, which asks through `emit`."""
+        return TurnApprover(self, emit)
+
+    def answer(self, call_id: str, decision: ReviewDecision) -> bool:
+        """Answer the question about `call_id`; False if none is open (never asked, or answered before)."""
+        question = self._questions.pop(call_id, None)
+        if question is None:
+            return False
+        question.decision = decision
+        question.answered.set()
+        return True
+
+    async def ask(
+        self, call_id: str, request: ExecApprovalRequest | ApplyPatchApprovalRequest, emit: Emit
+    ) -> ReviewDecision:
+        """Emit `request` and wait for its answer, as long as it takes."""
+        question = self._questions[call_id] = _Question()
+        try:
+            await emit(request)
+            await question.answered.wait()
+        finally:
+            if self._questions.get(call_id) is question:
+                del self._questions[call_id]
+        return question.decision
+
+    def command_approved(self, command: Sequence[str], cwd: Path) -> bool:
+        """Whether this command was allowed for the session in this directory."""
+        return (tuple(command), cwd) in self._commands
+
+    def paths_approved(self, paths: Sequence[Path]) -> bool:
+        """Whether changing all of `paths` was allowed for the session."""
+        return bool(paths) and self._paths.issuperset(paths)
+
+    def remember_command(self, command: Sequence[str], cwd: Path) -> None:
+        """Allow this command in this directory from now on."""
+        self._commands.add((tuple(command), cwd))
+
+    def remember_paths(self, paths: Sequence[Path]) -> None:
+        """Allow changing `paths` from now on."""
+        self._paths.update(paths)
+
+
+class TurnApprover:
+    """See `Approver`."""
+
+    def __init__(self, approvals: Approvals, emit: Emit) -> None:
+        self._approvals = approvals
+        self._emit = emit
+        self.command_approved = approvals.command_approved
+        self.paths_approved = approvals.paths_approved
+
+    async def ask_command(
+        self, call_id: str, command: Sequence[str], cwd: Path, reason: str
+    ) -> ReviewDecision:
+        """See `Approver.ask_command`."""
+        request = ExecApprovalRequest(call_id=call_id, command=list(command), cwd=cwd, reason=reason)
+        decision = await self._approvals.ask(call_id, request, self._emit)
+        if decision is ReviewDecision.APPROVED_FOR_SESSION:
+            self._approvals.remember_command(command, cwd)
+        return decision
+
+    async def ask_patch(
+        self, call_id: str, changes: Mapping[str, FileChange], paths: Sequence[Path], reason: str
+    ) -> ReviewDecision:
+        """See `Approver.ask_patch`."""
+        request = ApplyPatchApprovalRequest(call_id=call_id, changes=dict(changes), reason=reason)
+        decision = await self._approvals.ask(call_id, request, self._emit)
+        if decision is ReviewDecision.APPROVED_FOR_SESSION:
+            self._approvals.remember_paths(paths)
+        return decision

@@ -1,0 +1,104 @@
+"""What was said and done, in the form the API accepts."""
+
+from collections.abc import Iterable, Sequence
+
+from code_core.protocol.items import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    LocalShellCall,
+    Message,
+    Reasoning,
+    ResponseItem,
+    ToolCall,
+    ToolCallOutput,
+    output_for,
+)
+
+ABORTED = "aborted"
+
+
+def normalised(items: Iterable[ResponseItem]) -> list[ResponseItem]:
+    """`items` as a valid input: every call answered once, every answer after its call.
+
+    A call without an answer of its type gets `aborted` directly after it. Answers
+    without a call and second uses of a call id are dropped, and so is reasoning
+    that nothing follows, which the API refuses.
+    """
+    items = list(items)
+    answers = _answers(items)
+    seen: set[str] = set()
+    result: list[ResponseItem] = []
+    unanswered: set[str] = set()
+    for item in items:
+        match item:
+            case FunctionCall() | LocalShellCall() | CustomToolCall():
+                if item.call_id in seen:
+                    continue
+                seen.add(item.call_id)
+                result.append(item)
+                if item.call_id in answers:
+                    unanswered.add(item.call_id)
+                else:
+                    result.append(output_for(item, ABORTED))
+            case FunctionCallOutput() | CustomToolCallOutput():
+                if item.call_id in unanswered and answers[item.call_id] is item:
+                    unanswered.remove(item.call_id)
+                    result.append(item)
+            case _:
+                result.append(item)
+    return _without_dangling_reasoning(result)
+
+
+def _without_dangling_reasoning(items: Sequence[ResponseItem]) -> list[ResponseItem]:
+    kept: list[ResponseItem] = []
+    for item in reversed(items):
+        if not isinstance(item, Reasoning) or (kept and _is_from_model(kept[-1])):
+            kept.append(item)
+    kept.reverse()
+    return kept
+
+
+def _is_from_model(item: ResponseItem) -> bool:
+    match item:
+        case Message(role=role):
+            return role == "assistant"
+        case FunctionCallOutput() | CustomToolCallOutput():
+            return False
+        case _:
+            return True
+
+
+def _answers(items: Sequence[ResponseItem]) -> dict[str, ToolCallOutput]:
+    """For each call id, the first output of the right type after the first call."""
+    calls: dict[str, ToolCall] = {}
+    answers: dict[str, ToolCallOutput] = {}
+    for item in items:
+        match item:
+            case FunctionCall() | LocalShellCall() | CustomToolCall():
+                calls.setdefault(item.call_id, item)
+            case FunctionCallOutput() | CustomToolCallOutput():
+                call = calls.get(item.call_id)
+                if call is not None and type(item) is type(output_for(call, "")):
+                    answers.setdefault(item.call_id, item)
+            case _:
+                pass
+    return answers
+
+
+def salvaged(items: Sequence[ResponseItem]) -> list[ResponseItem]:
+    """What of a response that broke off can be kept: everything up to its last finished call.
+
+    With nothing but messages the response is asked for anew, because the model
+    would repeat itself otherwise.
+    """
+    last_call = max(
+        (
+            index
+            for index, item in enumerate(items)
+            if isinstance(item, FunctionCall | LocalShellCall | CustomToolCall)
+        ),
+        default=-1,
+    )
+    return list(items[: last_call + 1])

@@ -1,0 +1,42 @@
+"""Notices an agent that goes in circles."""
+
+from code_core.errors import TurnError
+from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
+from code_core.tools.tool import ToolOutput
+
+NOTE_AT = 3
+STOP_AT = 5
+
+
+class LoopGuard:
+    """Counts calls in a row that were the same and had the same result."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, str] | None = None
+        self._count = 0
+
+    def observe(self, call: ToolCall, output: ToolOutput) -> str | None:
+        """A note for the model when it repeats itself for the third time, else None.
+
+        Raises:
+            TurnError: it did so five times.
+        """
+        seen = (_request(call), output.fingerprint or output.text)
+        self._count = self._count + 1 if seen == self._last else 1
+        self._last = seen
+        if self._count >= STOP_AT:
+            raise TurnError(
+                f"stopped: the model made the same call with the same result {STOP_AT} times in a row. "
+                "Say what it should do differently and try again."
+            )
+        if self._count == NOTE_AT:
+            return f"[This call has had the same result {NOTE_AT} times in a row. Try something else.]"
+        return None
+
+
+def _request(call: ToolCall) -> str:
+    match call:
+        case FunctionCall(name=name, arguments=text) | CustomToolCall(name=name, input=text):
+            return f"{name}\n{text}"
+        case LocalShellCall(action=action):
+            return f"shell\n{action.model_dump_json()}"

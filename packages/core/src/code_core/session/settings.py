@@ -1,0 +1,41 @@
+"""The settings of a conversation's turns, which an op may change between them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from code_core.config.load import Config
+from code_core.model.catalog import family_of
+from code_core.protocol.ops import OverrideTurnContext
+from code_core.protocol.policies import AskForApproval, SandboxPolicy
+from code_core.wire.prompt import ModelSettings
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSettings:
+    """What the next turn works with."""
+
+    cwd: Path
+    approval_policy: AskForApproval
+    sandbox_policy: SandboxPolicy
+    model: ModelSettings
+
+    @classmethod
+    def of(cls, config: Config) -> "TurnSettings":
+        """The settings a conversation begins with."""
+        return cls(config.cwd, config.approval_policy, config.sandbox_policy, config.model)
+
+    def overridden(self, op: OverrideTurnContext) -> "TurnSettings":
+        """These settings with what `op` gives; an absent field stays, an `effort` of null goes."""
+        model = self.model
+        if op.model is not None:
+            model = replace(model, model=op.model, reasoning=family_of(op.model).reasoning)
+        if "effort" in op.model_fields_set:
+            model = replace(model, effort=op.effort)
+        if op.summary is not None:
+            model = replace(model, summary=op.summary)
+        return TurnSettings(
+            cwd=self.cwd if op.cwd is None else self.cwd / op.cwd,
+            approval_policy=op.approval_policy or self.approval_policy,
+            sandbox_policy=op.sandbox_policy or self.sandbox_policy,
+            model=model,
+        )

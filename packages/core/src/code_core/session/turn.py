@@ -1,0 +1,144 @@
+"""The turn loop: ask the model, run what it calls, until it calls nothing.
+
+It decides what happens next and does nothing itself: the model, the tools and
+the events are behind `ModelClient`, `ToolRegistry` and `Reporter`.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import anyio
+
+from code_core.config.schema import LimitsTable
+from code_core.errors import TurnError
+from code_core.model.client import ModelClient
+from code_core.protocol.events import UserMessage
+from code_core.protocol.items import ResponseItem, ToolCall, ToolCallOutput, output_for
+from code_core.protocol.ops import InputItem
+from code_core.session.history import normalised
+from code_core.session.loop_guard import LoopGuard
+from code_core.session.reporter import Reporter
+from code_core.session.sampling import Response, sample
+from code_core.tools.registry import ToolRegistry
+from code_core.tools.tool import ToolContext, ToolOutput
+from code_core.wire.prompt import ModelSettings, Prompt
+
+
+@dataclass(slots=True)
+class Turn:
+    """One turn of a conversation.
+
+    `history` and `queue` belong to the conversation: what was done stays in the
+    history however the turn ends, and input that came too late stays in the queue.
+    """
+
+    conversation_id: str
+    instructions: str
+    model: ModelSettings
+    limits: LimitsTable
+    client: ModelClient
+    tools: ToolRegistry
+    tool_context: ToolContext
+    reporter: Reporter
+    history: list[ResponseItem]
+    queue: deque[tuple[InputItem, ...]]
+    output_schema: dict[str, Any] | None = None
+
+    async def run(self) -> str | None:
+        """The model's last message.
+
+        Raises:
+            ModelError: the model could not be asked.
+            TurnError: a limit was reached, or the model goes in circles.
+            TurnAbandoned: the user answered an approval request with `abort`.
+        """
+        with anyio.move_on_after(self.limits.max_wall_seconds) as clock:
+            return await self._loop()
+        if not clock.cancelled_caught:
+            raise AssertionError("the loop returns or raises")
+        raise TurnError(f"stopped after {self.limits.max_wall_seconds:g} seconds (max_wall_seconds)")
+
+    async def _loop(self) -> str | None:
+        guard = LoopGuard()
+        message: str | None = None
+        calls_made = 0
+        tokens_before = self.reporter.totals.total.total_tokens
+        while True:
+            await self._take_queued()
+            response = await self._ask()
+            message = response.message or message
+            calls = response.calls
+            if not calls:
+                return message
+            calls_made += len(calls)
+            self._check_limits(calls_made, self.reporter.totals.total.total_tokens - tokens_before)
+            for batch in self._batches(calls):
+                for call, output in zip(batch, await self._run(batch), strict=True):
+                    note = guard.observe(call, output)
+                    self.history.append(_answer(call, output, note))
+
+    async def _take_queued(self) -> None:
+        while self.queue:
+            await self._take_input(self.queue.popleft())
+
+    async def _take_input(self, items: Sequence[InputItem]) -> None:
+        from code_core.context.user_input import user_message
+
+        self.history.append(user_message(items, self.tool_context.cwd))
+        await self.reporter.emit(UserMessage(items=list(items)))
+
+    async def _ask(self) -> Response:
+        """One response; what it finished goes into the history even when we are cancelled."""
+        response = Response()
+        try:
+            await sample(self.client, self._prompt(), response, self.reporter)
+        finally:
+            self.history.extend(response.items)
+        return response
+
+    def _prompt(self) -> Prompt:
+        return Prompt(
+            settings=self.model,
+            conversation_id=self.conversation_id,
+            instructions=self.instructions,
+            input=normalised(self.history),
+            tools=self.tools.specs(),
+            output_schema=self.output_schema,
+        )
+
+    def _batches(self, calls: Sequence[ToolCall]) -> list[list[ToolCall]]:
+        """Neighbouring parallel-safe calls together, the others alone, in call order."""
+        batches: list[list[ToolCall]] = []
+        for together, group in groupby(calls, self.tools.parallel_safe):
+            batch = list(group)
+            batches += [batch] if together else [[call] for call in batch]
+        return batches
+
+    async def _run(self, calls: Sequence[ToolCall]) -> list[ToolOutput]:
+        """The outputs of one batch, in call order."""
+        if len(calls) == 1:
+            return [await self.tools.call(calls[0], self.tool_context)]
+        outputs: dict[int, ToolOutput] = {}
+
+        async def run(index: int, call: ToolCall) -> None:
+            outputs[index] = await self.tools.call(call, self.tool_context)
+
+        async with anyio.create_task_group() as tasks:
+            for index, call in enumerate(calls):
+                tasks.start_soon(run, index, call)
+        return [outputs[index] for index in range(len(calls))]
+
+    def _check_limits(self, calls: int, tokens: int) -> None:
+        if self.limits.max_tool_calls is not None and calls > self.limits.max_tool_calls:
+            raise TurnError(f"stopped after {self.limits.max_tool_calls} tool calls (max_tool_calls)")
+        if self.limits.max_total_tokens is not None and tokens > self.limits.max_total_tokens:
+            raise TurnError(
+                f"stopped after {tokens} tokens (max_total_tokens is {self.limits.max_total_tokens})"
+            )
+
+
+def _answer(call: ToolCall, output: ToolOutput, note: str | None) -> ToolCallOutput:
+    return output_for(call, f"{output.text}\n\n{note}" if note else output.text)

@@ -1,0 +1,169 @@
+"""`apply_patch`: edit files in process, after approval where the policy wants it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any, Literal
+
+from code_core.patch import (
+    APPLY_PATCH_GRAMMAR,
+    APPLY_PATCH_INSTRUCTIONS,
+    Added,
+    Deleted,
+    FileEdit,
+    FileSystem,
+    PatchError,
+    PatchPlan,
+    Updated,
+    apply_plan,
+    parse_patch,
+    plan_patch,
+    summary,
+    unified_diff,
+)
+from code_core.protocol.events import (
+    AddBody,
+    AddChange,
+    DeleteBody,
+    DeleteChange,
+    FileChange,
+    PatchApplyBegin,
+    PatchApplyEnd,
+    TurnDiff,
+    UpdateBody,
+    UpdateChange,
+)
+from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
+from code_core.protocol.policies import ReviewDecision, SandboxPolicy, WorkspaceWrite
+from code_core.safety.decide import Allow, Ask, Reject, decide_patch
+from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
+
+
+class ApplyPatch:
+    """Parses, checks, asks, applies; a patch that does not fit changes nothing.
+
+    Args:
+        file_system: where the files are.
+        form: how the model calls it: with plain text in a grammar, or as a function.
+    """
+
+    name = "apply_patch"
+    parallel_safe = False
+
+    def __init__(self, file_system: FileSystem, form: Literal["freeform", "function"]) -> None:
+        self._file_system = file_system
+        self._form = form
+
+    def spec(self) -> dict[str, Any]:
+        """See `Tool.spec`."""
+        match self._form:
+            case "freeform":
+                return {
+                    "type": "custom",
+                    "name": self.name,
+                    "description": "Edit files. The input is a patch, as plain text: do not wrap it in JSON.",
+                    "format": {"type": "grammar", "syntax": "lark", "definition": APPLY_PATCH_GRAMMAR},
+                }
+            case "function":
+                return {
+                    "type": "function",
+                    "name": self.name,
+                    "description": f"Edit files with a patch.\n\n{APPLY_PATCH_INSTRUCTIONS}",
+                    "strict": False,
+                    "parameters": {
+                        "type": "object",
+                        "properties": {"input": {"type": "string", "description": "The whole patch."}},
+                        "required": ["input"],
+                        "additionalProperties": False,
+                    },
+                }
+
+    async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
+        """See `Tool.call`."""
+        match call:
+            case CustomToolCall(input=text) | FunctionCall(arguments=text):
+                return await self.apply(text, context.cwd, call.call_id, context)
+            case LocalShellCall():
+                return ToolOutput("apply_patch takes a patch", success=False)
+
+    async def apply(self, text: str, cwd: Path, call_id: str, context: ToolContext) -> ToolOutput:
+        """Apply the patch `text`, whose relative paths begin at `cwd`.
+
+        Raises:
+            TurnAbandoned: the user does not want the turn to go on.
+        """
+        try:
+            patch = parse_patch(text)
+            plan = await plan_patch(patch, self._file_system, cwd)
+        except PatchError as error:
+            return ToolOutput(str(error), success=False)
+        changes = file_changes(plan.edits)
+        refusal, auto_approved = await _permission(call_id, changes, plan, context)
+        if refusal is not None:
+            return refusal
+        await context.emit(PatchApplyBegin(call_id=call_id, auto_approved=auto_approved, changes=changes))
+        try:
+            await apply_plan(plan, self._file_system)
+        except PatchError as error:
+            await context.emit(PatchApplyEnd(call_id=call_id, stdout="", stderr=str(error), success=False))
+            return ToolOutput(str(error), success=False)
+        message = summary(patch)
+        context.changes.add(plan.edits)
+        await context.emit(PatchApplyEnd(call_id=call_id, stdout=message, stderr="", success=True))
+        await context.emit(TurnDiff(unified_diff=context.changes.diff()))
+        return ToolOutput(message)
+
+
+def file_changes(edits: Sequence[FileEdit]) -> dict[str, FileChange]:
+    """The edits as events show them: by path, in patch order."""
+    changes: dict[str, FileChange] = {}
+    for edit in edits:
+        match edit:
+            case Added(path=path, new=new):
+                changes[str(path)] = AddChange(add=AddBody(content=new))
+            case Deleted(path=path, old=old):
+                changes[str(path)] = DeleteChange(delete=DeleteBody(content=old))
+            case Updated(path=path, old=old, new=new, move_to=move_to):
+                body = UpdateBody(unified_diff=unified_diff(old, new), move_path=move_to)
+                changes[str(path)] = UpdateChange(update=body)
+    return changes
+
+
+async def _permission(
+    call_id: str, changes: Mapping[str, FileChange], plan: PatchPlan, context: ToolContext
+) -> tuple[ToolOutput | None, bool]:
+    """What the model is told if the patch may not be applied, and whether nobody had to be asked."""
+    paths = [Path(os.path.realpath(path)) for path in plan.paths]
+    decision = decide_patch(
+        context.approval_policy,
+        context.sandbox_policy,
+        paths=paths,
+        roots=writable_roots(context.sandbox_policy, context.cwd),
+        approved=context.approver.paths_approved(paths),
+    )
+    match decision:
+        case Allow():
+            return None, True
+        case Reject(reason=reason):
+            return ToolOutput(f"patch rejected: {reason}", success=False), False
+        case Ask(reason=reason):
+            match await context.approver.ask_patch(call_id, changes, paths, reason):
+                case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION:
+                    return None, False
+                case ReviewDecision.DENIED:
+                    return ToolOutput("patch rejected by user", success=False), False
+                case ReviewDecision.ABORT:
+                    raise TurnAbandoned
+
+
+def writable_roots(policy: SandboxPolicy, cwd: Path) -> list[Path]:
+    """The directories, symlinks resolved, below which `policy` lets files be written."""
+    if not isinstance(policy, WorkspaceWrite):
+        return []
+    roots = [cwd, *(cwd / root for root in policy.writable_roots)]
+    if not policy.exclude_slash_tmp:
+        roots.append(Path("/tmp"))  # noqa: S108 - the policy names it
+    if not policy.exclude_tmpdir_env_var:
+        roots.append(Path(gettempdir()))
+    return [Path(os.path.realpath(root)) for root in roots]

@@ -1,0 +1,76 @@
+"""`update_plan`: the agent shows its plan."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from code_core.protocol.events import PlanStep, PlanUpdate
+from code_core.protocol.items import FunctionCall, ToolCall
+from code_core.tools.arguments import BadArguments, parse_arguments
+from code_core.tools.tool import ToolContext, ToolOutput
+
+
+class _Step(BaseModel):
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    step: str
+    status: Literal["pending", "in_progress", "completed"]
+
+
+class _Arguments(BaseModel):
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    name: str | None = None
+    explanation: str | None = None
+    plan: list[_Step]
+
+
+class UpdatePlan:
+    """Turns the plan into an event; changes nothing else."""
+
+    name = "update_plan"
+    parallel_safe = True
+
+    def spec(self) -> dict[str, Any]:
+        """See `Tool.spec`."""
+        return {
+            "type": "function",
+            "name": self.name,
+            "description": (
+                "Show the user your plan. Send all steps each time, with at most one in progress. "
+                "Use it for work of several steps, and update it as steps are done."
+            ),
+            "strict": False,
+            "parameters": {
+                "type": "object",
+                "properties": {
+                    "explanation": {"type": "string", "description": "Why the plan changed, in a sentence."},
+                    "plan": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "step": {"type": "string"},
+                                "status": {"type": "string", "enum": ["pending", "in_progress", "completed"]},
+                            },
+                            "required": ["step", "status"],
+                            "additionalProperties": False,
+                        },
+                    },
+                },
+                "required": ["plan"],
+                "additionalProperties": False,
+            },
+        }
+
+    async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
+        """See `Tool.call`."""
+        if not isinstance(call, FunctionCall):
+            return ToolOutput("update_plan takes JSON arguments", success=False)
+        try:
+            arguments = parse_arguments(_Arguments, call.arguments)
+        except BadArguments as error:
+            return ToolOutput(str(error), success=False)
+        steps = [PlanStep(step=step.step, status=step.status) for step in arguments.plan]
+        await context.emit(PlanUpdate(name=arguments.name, explanation=arguments.explanation, plan=steps))
+        return ToolOutput("Plan updated")

@@ -1,0 +1,49 @@
+"""The tools of a conversation, by name."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
+from code_core.tools.tool import Tool, ToolContext, ToolOutput
+
+_ALIASES = {"container.exec": "shell", "applypatch": "apply_patch"}
+
+
+class ToolRegistry:
+    """Finds the tool for a call; a call that fits no tool is answered, not raised."""
+
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+
+    def specs(self) -> tuple[dict[str, Any], ...]:
+        """The declarations for the model, in a fixed order."""
+        return tuple(tool.spec() for tool in self._tools.values())
+
+    def parallel_safe(self, call: ToolCall) -> bool:
+        """Whether `call` may run beside others."""
+        tool = self._find(call)
+        return tool is None or tool.parallel_safe
+
+    async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
+        """The output of `call`.
+
+        Raises:
+            TurnAbandoned: the user does not want the turn to go on.
+        """
+        tool = self._find(call)
+        if tool is None:
+            return ToolOutput(f"unsupported call: {name_of(call)}", success=False)
+        return await tool.call(call, context)
+
+    def _find(self, call: ToolCall) -> Tool | None:
+        name = name_of(call)
+        return self._tools.get(_ALIASES.get(name, name))
+
+
+def name_of(call: ToolCall) -> str:
+    """The name of the tool that `call` asks for."""
+    match call:
+        case FunctionCall(name=name) | CustomToolCall(name=name):
+            return name
+        case LocalShellCall():
+            return "shell"

@@ -1,0 +1,102 @@
+"""What a tool is, and what it may use."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from code_core.protocol.events import EventMsg, FileChange
+from code_core.protocol.items import ToolCall
+from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxPolicy
+from code_core.tools.turn_changes import TurnChanges
+
+Emit = Callable[[EventMsg], Awaitable[None]]
+
+
+class TurnAbandoned(Exception):  # noqa: N818 - an answer of the user, not an error
+    """The user answered an approval request with `abort`: the turn ends here."""
+
+
+class Approver(Protocol):
+    """Asks the user. A question waits as long as it takes, or is denied at once by a face without a user."""
+
+    async def ask_command(
+        self, call_id: str, command: Sequence[str], cwd: Path, reason: str
+    ) -> ReviewDecision:
+        """May `command` run in `cwd`?"""
+        ...
+
+    async def ask_patch(
+        self, call_id: str, changes: Mapping[str, FileChange], paths: Sequence[Path], reason: str
+    ) -> ReviewDecision:
+        """May `changes`, which write `paths`, be applied?"""
+        ...
+
+    def command_approved(self, command: Sequence[str], cwd: Path) -> bool:
+        """Whether the user has allowed just this for the session."""
+        ...
+
+    def paths_approved(self, paths: Sequence[Path]) -> bool:
+        """Whether the user has allowed changing all these files for the session."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a call may use: the settings of its turn, and the ways out.
+
+    Attributes:
+        environment: what commands get.
+        output_limit: bytes of output that the model gets.
+        outputs: directory for what is longer.
+    """
+
+    cwd: Path
+    approval_policy: AskForApproval
+    sandbox_policy: SandboxPolicy
+    environment: Mapping[str, str]
+    output_limit: int
+    outputs: Path
+    emit: Emit
+    approver: Approver
+    changes: TurnChanges
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    """What the model gets back.
+
+    Attributes:
+        fingerprint: the part of `text` that is the same when the same thing
+            happened again (no durations); `text` itself when None.
+    """
+
+    text: str
+    success: bool = True
+    fingerprint: str | None = None
+
+
+class Tool(Protocol):
+    """One thing the model can call. Wrong arguments are an output, never an exception."""
+
+    @property
+    def name(self) -> str:
+        """The name the model uses."""
+        ...
+
+    @property
+    def parallel_safe(self) -> bool:
+        """Whether calls may run beside others: it changes nothing that others read."""
+        ...
+
+    def spec(self) -> dict[str, Any]:
+        """The declaration in wire form, always the same."""
+        ...
+
+    async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
+        """Carry out `call`.
+
+        Raises:
+            TurnAbandoned: the user does not want the turn to go on.
+        """
+        ...

@@ -1,0 +1,7 @@
+"""Who we say we are."""
+
+import platform
+import sys
+
+VERSION = "0.1.0"
+USER_AGENT = f"code_py/{VERSION} ({sys.platform}; {platform.machine()}) python/{platform.python_version()}"

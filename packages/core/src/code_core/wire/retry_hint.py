@@ -1,0 +1,23 @@
+"""How long a provider asks us to wait, as it says it in prose."""
+
+import re
+
+_HINT = re.compile(
+    r"try again in\s{0,4}(\d{1,9}(?:\.\d{1,9})?)\s{0,4}(ms|s|seconds?|minutes?|m)\b", re.IGNORECASE
+)
+_UNIT_SECONDS = {
+    "ms": 0.001,
+    "s": 1.0,
+    "second": 1.0,
+    "seconds": 1.0,
+    "m": 60.0,
+    "minute": 60.0,
+    "minutes": 60.0,
+}
+
+
+def retry_delay(message: str) -> float | None:
+    """Seconds to wait from "try again in 1.3s", "28ms" or "35 seconds"; None without such words."""
+    if (hint := _HINT.search(message)) is None:
+        return None
+    return float(hint[1]) * _UNIT_SECONDS[hint[2].lower()]

@@ -1,0 +1,101 @@
+"""Server-sent events: bytes in, events out, however the bytes are split.
+
+Source: WHATWG HTML, "Server-sent events", section "Interpreting an event stream".
+"""
+
+from dataclasses import dataclass
+
+from code_core.wire.errors import SseOverflowError
+
+MAX_EVENT_BYTES = 256 * 2**20
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class SseEvent:
+    """One event; `data` is its data lines joined by newlines, as UTF-8 bytes."""
+
+    event: str
+    data: bytes
+
+
+class SseParser:
+    """Parses one stream in time linear in its length.
+
+    A line that has not ended is kept as the pieces it came in, so that no byte is
+    searched or copied twice however long the line gets. `id` and `retry` fields
+    are for clients that reconnect by themselves and are passed over.
+
+    Args:
+        max_event_bytes: the largest event accepted, its unfinished line included.
+    """
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._limit = max_event_bytes
+        self._pieces: list[bytes] = []
+        self._pending = 0
+        self._data: list[bytes] = []
+        self._event = ""
+        self._at_start = True
+        self._skip_newline = False
+
+    def feed(self, chunk: bytes) -> list[SseEvent]:
+        """The events that `chunk` completes, in order.
+
+        Raises:
+            SseOverflowError: an event is larger than the limit.
+        """
+        if self._skip_newline and chunk:
+            self._skip_newline = False
+            chunk = chunk.removeprefix(b"\n")
+        if self._pending + len(chunk) > self._limit and not _has_line_end(chunk):
+            raise SseOverflowError(f"a server-sent event is larger than {self._limit:,} bytes")
+        if b"\r" in chunk:
+            self._skip_newline = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        first, *rest = chunk.split(b"\n")
+        self._pieces.append(first)
+        self._pending += len(first)
+        if not rest:
+            return []
+        events: list[SseEvent] = []
+        self._line(self._finished_line(), events)
+        for line in rest[:-1]:
+            self._line(line, events)
+        self._pieces = [rest[-1]]
+        self._pending = len(rest[-1]) + sum(map(len, self._data))
+        return events
+
+    @property
+    def pending(self) -> bool:
+        """Whether the stream is in the middle of an event, which its end would discard."""
+        return bool(self._data or any(self._pieces))
+
+    def _finished_line(self) -> bytes:
+        line = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces = []
+        if self._at_start:
+            self._at_start = False
+            line = line.removeprefix(_BOM)
+        return line
+
+    def _line(self, line: bytes, events: list[SseEvent]) -> None:
+        if not line:
+            if self._data:
+                data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+                if len(data) > self._limit:
+                    raise SseOverflowError(f"a server-sent event is larger than {self._limit:,} bytes")
+                events.append(SseEvent(self._event or "message", data))
+            self._data = []
+            self._event = ""
+            return
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._data.append(value)
+        elif field == b"event":
+            self._event = value.decode("utf-8", "replace")
+
+
+def _has_line_end(chunk: bytes) -> bool:
+    return b"\n" in chunk or b"\r" in chunk

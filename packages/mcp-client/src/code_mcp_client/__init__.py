@@ -1,0 +1,71 @@
+"""MCP client over the official SDK, with a configurable buffer and a linear stdio transport.
+
+Importing this package is cheap. `McpClient` and what belongs to it are loaded when
+they are first used, because the SDK takes half a second.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from code_mcp_client.config import McpClientConfig, parse_capacity
+from code_mcp_client.errors import (
+    ClientClosed,
+    ConnectionLost,
+    InvalidResult,
+    InvalidSetting,
+    MalformedMessage,
+    McpClientError,
+    MessageTooLarge,
+    RequestFailed,
+    RequestTimedOut,
+    ServerExited,
+    ServerNotFound,
+    ServerStartError,
+    UnusableAnswer,
+)
+
+if TYPE_CHECKING:
+    from code_mcp_client.client import McpClient, create_large_response_client
+    from code_mcp_client.connect import ClientCallbacks
+    from code_mcp_client.messages import Notification
+    from code_mcp_client.notifications import Notifications
+
+_LAZY = {
+    "ClientCallbacks": "connect",
+    "McpClient": "client",
+    "Notification": "messages",
+    "Notifications": "notifications",
+    "create_large_response_client": "client",
+}
+
+__all__ = [
+    "ClientCallbacks",
+    "ClientClosed",
+    "ConnectionLost",
+    "InvalidResult",
+    "InvalidSetting",
+    "MalformedMessage",
+    "McpClient",
+    "McpClientConfig",
+    "McpClientError",
+    "MessageTooLarge",
+    "Notification",
+    "Notifications",
+    "RequestFailed",
+    "RequestTimedOut",
+    "ServerExited",
+    "ServerNotFound",
+    "ServerStartError",
+    "UnusableAnswer",
+    "create_large_response_client",
+    "parse_capacity",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value

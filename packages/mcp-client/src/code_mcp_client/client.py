@@ -1,0 +1,293 @@
+"""`McpClient`: one server, over stdio or HTTP."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import anyio
+import mcp_types as types
+from mcp.client.session import ClientSession
+from mcp.shared.dispatcher import CallOptions, ProgressFnT
+
+from code_mcp_client.config import LARGE_RESPONSE_CAPACITY, McpClientConfig, resolve_capacity
+from code_mcp_client.connect import (
+    ClientCallbacks,
+    Connect,
+    Connection,
+    open_session,
+    shake_hands,
+    stdio_connection,
+)
+from code_mcp_client.environment import server_environment
+from code_mcp_client.errors import ClientClosed, ServerStartError
+from code_mcp_client.launch import ServerCommand
+from code_mcp_client.notifications import Notifications
+from code_mcp_client.output_schemas import OutputSchemas
+from code_mcp_client.owner import Owner
+from code_mcp_client.sdk_errors import translated
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+class McpClient:
+    """A client of one MCP server; make it with `stdio` or `http` and enter it.
+
+    Opened and closed from any task, in any order relative to other clients. Results are
+    the SDK's models (`mcp.types`). Every method that talks to the server raises
+    `McpClientError`: see `code_mcp_client.errors`.
+
+    Args:
+        name: of the server, for errors.
+        connect: makes the connection.
+        config: sizes and times.
+        callbacks: what answers the server's own requests.
+    """
+
+    def __init__(
+        self, name: str, connect: Connect, config: McpClientConfig, callbacks: ClientCallbacks | None = None
+    ) -> None:
+        self._name = name
+        self._config = config
+        self._callbacks = callbacks or ClientCallbacks()
+        self._owner: Owner[Connection] = Owner(
+            partial(open_session, connect, self._callbacks, config.tool_timeout)
+        )
+        self._connection: Connection | None = None
+        self._initialized: types.InitializeResult | None = None
+        self._output_schemas = OutputSchemas(lambda cursor: self.list_tools(cursor=cursor))
+
+    @classmethod
+    def stdio(
+        cls,
+        program: str | Path,
+        args: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        *,
+        config: McpClientConfig | None = None,
+        buffer_capacity: int | str | None = None,
+        env_vars: Iterable[str] = (),
+        cwd: str | Path | None = None,
+        callbacks: ClientCallbacks | None = None,
+    ) -> Self:
+        """A client of a server that runs as a process of ours, started on entering.
+
+        Args:
+            program: a name to find on the server's PATH, or a path, relative to `cwd`.
+            args: its arguments.
+            env: variables to set for it, on top of the allowlist of `server_environment`.
+            config: sizes and times.
+            buffer_capacity: as in `config`, over it; also `"1MiB"`.
+            env_vars: names of this process's variables to pass on.
+            cwd: the folder it runs in.
+            callbacks: what answers its requests.
+
+        Raises:
+            InvalidSetting: the buffer's capacity is unusable; names where it was set.
+        """
+        config = config or McpClientConfig()
+        command = ServerCommand(
+            str(program),
+            tuple(args),
+            server_environment(env, env_vars),
+            Path(cwd) if cwd is not None else None,
+        )
+        capacity = resolve_capacity(buffer_capacity, config)
+        connect = partial(stdio_connection, command, capacity, config.max_message_bytes)
+        return cls(command.program, connect, config, callbacks)
+
+    @classmethod
+    def http(
+        cls,
+        url: str,
+        *,
+        config: McpClientConfig | None = None,
+        headers: Mapping[str, str] | None = None,
+        bearer_token_env_var: str | None = None,
+        auth: "httpx2.Auth | None" = None,
+        callbacks: ClientCallbacks | None = None,
+    ) -> Self:
+        """A client of a server over streamable HTTP; entering it sends nothing yet.
+
+        Args:
+            url: the server's endpoint.
+            config: sizes and times; `buffer_capacity` has no meaning here.
+            headers: sent with every request.
+            bearer_token_env_var: the variable that holds the bearer token.
+            auth: such as the SDK's `OAuthClientProvider`.
+            callbacks: what answers its requests.
+
+        Raises:
+            InvalidSetting: there is no such variable.
+        """
+        from code_mcp_client.http_connection import http_connection, request_headers
+
+        config = config or McpClientConfig()
+        sent = request_headers(headers, bearer_token_env_var)
+        return cls(
+            url, partial(http_connection, url, sent, auth, config.max_message_bytes), config, callbacks
+        )
+
+    @classmethod
+    async def new_stdio_client(
+        cls, program: str | Path, args: Sequence[str] = (), env: Mapping[str, str] | None = None
+    ) -> Self:
+        """A started stdio client with the default configuration; to be closed with `aclose`.
+
+        Raises:
+            ServerStartError: the server could not be started.
+        """
+        return await cls.new_stdio_client_with_config(program, args, env, McpClientConfig())
+
+    @classmethod
+    async def new_stdio_client_with_config(
+        cls,
+        program: str | Path,
+        args: Sequence[str],
+        env: Mapping[str, str] | None,
+        config: McpClientConfig,
+    ) -> Self:
+        """A started stdio client; to be closed with `aclose`.
+
+        Raises:
+            ServerStartError: the server could not be started.
+        """
+        return await cls.stdio(program, args, env, config=config).__aenter__()
+
+    async def __aenter__(self) -> Self:
+        seconds = self._config.startup_timeout
+        try:
+            with anyio.fail_after(seconds):
+                self._connection = await self._owner.open()
+        except TimeoutError:
+            raise ServerStartError(f"MCP server {self._name!r} did not start within {seconds} s") from None
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection and wait until the server is gone, at most about 6 s; any task, any number of times."""
+        self._connection = None
+        await self._owner.close()
+
+    @property
+    def session(self) -> ClientSession:
+        """The SDK's session, for what has no method here: resources, prompts, completion.
+
+        Raises:
+            ClientClosed: the client is not open.
+        """
+        return self._open().session
+
+    async def initialize(self) -> types.InitializeResult:
+        """Agree on a protocol version and on capabilities; the first thing to do. Done once, however often called."""
+        if self._initialized is None:
+            with translated("initialize"):
+                self._initialized = await shake_hands(
+                    self.session, self._config.protocol_version, self._callbacks, self._config.startup_timeout
+                )
+        return self._initialized
+
+    async def ping(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - bounds the write as well, and tells the server
+        """Return once the server has answered."""
+        await self.send_request("ping", timeout=timeout)
+
+    async def list_tools(self, *, cursor: str | None = None) -> types.ListToolsResult:
+        """One page of the server's tools, the first or the one `cursor` names."""
+        params = types.PaginatedRequestParams(cursor=cursor) if cursor is not None else None
+        with translated("tools/list"):
+            page = await self.session.list_tools(params=params)
+        self._output_schemas.note(page.tools)
+        return page
+
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - bounds the write as well, and tells the server
+        progress: ProgressFnT | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> types.CallToolResult:
+        """Run a tool.
+
+        Args:
+            name: the tool's.
+            arguments: for it.
+            timeout: seconds; None for the configuration's `tool_timeout`, `math.inf` for no limit.
+            progress: called with `(progress, total, message)`.
+            meta: sent as `_meta`.
+
+        Raises:
+            InvalidResult: the result is not one, or does not fit the tool's output schema.
+        """
+        params: dict[str, Any] = {"name": name}
+        if arguments is not None:
+            params["arguments"] = dict(arguments)
+        if meta is not None:
+            params["_meta"] = dict(meta)
+        with translated("tools/call"):
+            # The session would check the result against two models and serialise it once between.
+            result = types.CallToolResult.model_validate(
+                await self._request("tools/call", params, timeout, progress), by_name=False
+            )
+            await self._output_schemas.check(self.session, name, result)
+        return result
+
+    async def send_request(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - bounds the write as well, and tells the server
+    ) -> dict[str, Any]:
+        """Any request; returns the `result` object as it came."""
+        with translated(method):
+            return await self._request(method, params, timeout)
+
+    async def send_notification(self, method: str, params: Mapping[str, Any] | None = None) -> None:
+        """Any notification."""
+        await self._open().dispatcher.notify(method, params)
+
+    def notifications(self) -> Notifications:
+        """The server's notifications from now on, in wire order: an async iterator over `Notification`."""
+        return self._open().dispatcher.listen()
+
+    async def _request(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None,
+        seconds: float | None,
+        progress: ProgressFnT | None = None,
+    ) -> dict[str, Any]:
+        options: CallOptions = {}
+        if seconds is None:
+            seconds = self._config.tool_timeout
+        if seconds is not None and seconds != math.inf:
+            options["timeout"] = seconds
+        if progress is not None:
+            options["on_progress"] = progress
+        return await self._open().dispatcher.send_raw_request(method, params, options)
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise ClientClosed(f"the client of MCP server {self._name!r} is not open")
+        return self._connection
+
+
+async def create_large_response_client(
+    program: str | Path, args: Sequence[str] = (), env: Mapping[str, str] | None = None
+) -> McpClient:
+    """A started stdio client with a buffer of 1 MiB; to be closed with `aclose`.
+
+    Raises:
+        ServerStartError: the server could not be started.
+    """
+    config = McpClientConfig(buffer_capacity=LARGE_RESPONSE_CAPACITY)
+    return await McpClient.new_stdio_client_with_config(program, args, env, config)

@@ -1,0 +1,294 @@
+"""The SDK's dispatcher interface over one stdio server: requests out, answers in.
+
+Takes the place of the SDK's transport and of its JSON-RPC layer together, because
+most of a small call's time is spent between the two, and a large answer's in both.
+The interface is `mcp.shared.dispatcher.Dispatcher`, provisional in mcp 2.x; the
+tests beside this package hold it to what is used here.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import anyio
+import anyio.abc
+from anyio.abc import TaskGroup
+from mcp.shared.dispatcher import (
+    CallOptions,
+    OnNotify,
+    OnNotifyIntercept,
+    OnRequest,
+    ProgressFnT,
+    coerce_request_id,
+    run_notify_intercept,
+)
+from mcp.shared.exceptions import MCPError
+
+from code_mcp_client.errors import (
+    ClientClosed,
+    ConnectionLost,
+    MalformedMessage,
+    McpClientError,
+    MessageTooLarge,
+    RequestTimedOut,
+)
+from code_mcp_client.framing import Line, LineBuffer, OversizeLine
+from code_mcp_client.inbound import NotificationQueue, ServerRequests, report_progress
+from code_mcp_client.messages import (
+    Failure,
+    Lost,
+    Message,
+    Noise,
+    Notification,
+    Request,
+    RequestId,
+    Response,
+    decode_line,
+    encode_notification,
+    encode_request,
+    lost_line,
+)
+from code_mcp_client.pipes import PipeWriter
+
+_BROKEN_PIPE_SECONDS = 0.05
+
+logger = logging.getLogger("code_mcp_client")
+
+ErrorFactory = Callable[[], Exception]
+"""Makes one exception per waiter: one raised in several tasks would mix their tracebacks."""
+
+
+class Channel(Protocol):
+    """A server's bytes; `ServerProcess` is one."""
+
+    @property
+    def writer(self) -> PipeWriter:
+        """Where lines to the server go."""
+
+    async def pump(self, deliver: Callable[[bytes], None]) -> None:
+        """Call `deliver` with the bytes from the server as they come; returns at their end."""
+
+    async def why_ended(self) -> ErrorFactory:
+        """Called after the end: makes what every waiting request gets."""
+
+
+@dataclass(slots=True, eq=False)
+class _Pending:
+    """A request that waits; `answer` is a result, or makes an error."""
+
+    method: str
+    on_progress: ProgressFnT | None
+    done: anyio.Event = field(default_factory=anyio.Event)
+    answer: dict[str, Any] | ErrorFactory | None = None
+
+
+class StdioDispatcher:
+    """JSON-RPC over a channel, for the SDK's `ClientSession(dispatcher=…)`.
+
+    Args:
+        channel: the server.
+        max_message_bytes: a longer line fails the request it answers.
+    """
+
+    def __init__(self, channel: Channel, max_message_bytes: int) -> None:
+        self._channel = channel
+        self._writer = channel.writer
+        self._limit = max_message_bytes
+        self._lines = LineBuffer(max_message_bytes)
+        self._pending: dict[RequestId, _Pending] = {}
+        self._last_id = 0
+        self._ended: ErrorFactory | None = lambda: ClientClosed("the MCP client is not open")
+        self._has_ended = anyio.Event()
+        self._requests = ServerRequests(self, self._writer)
+        self._notifications = NotificationQueue(self)
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        """Send a request and return the answer's `result`; `opts["timeout"]` bounds the writing too.
+
+        Raises:
+            MCPError: the server answered with an error.
+            RequestTimedOut: no answer in time; like cancellation, this sends `notifications/cancelled`.
+            ConnectionLost: the server is gone.
+            UnusableAnswer: the answer was too large or malformed.
+        """
+        opts = opts or {}
+        if self._ended is not None:
+            raise self._ended()
+        request_id = self._claim_id(opts.get("request_id"))
+        on_progress = opts.get("on_progress")
+        if on_progress is not None:
+            params = {**(params or {})}
+            params["_meta"] = {**(params.get("_meta") or {}), "progressToken": request_id}
+        line = encode_request(request_id, method, params)
+        pending = _Pending(method, on_progress)
+        key = coerce_request_id(request_id)
+        self._pending[key] = pending
+        timeout = opts.get("timeout")
+        try:
+            with anyio.fail_after(timeout):
+                await self._write(line)
+                await pending.done.wait()
+        except TimeoutError:
+            self._abandon(request_id, opts, f"no answer within {timeout} s")
+            raise RequestTimedOut(f"{method}: the MCP server did not answer within {timeout} s") from None
+        except anyio.get_cancelled_exc_class():
+            self._abandon(request_id, opts, "the caller gave up")
+            raise
+        finally:
+            del self._pending[key]
+        match pending.answer:
+            case dict(result):
+                return result
+            case None:
+                raise AssertionError("a request is done without an answer")  # pragma: no cover
+            case make_error:
+                raise make_error()
+
+    async def notify(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None,
+        opts: CallOptions | None = None,  # noqa: ARG002 - the interface's; none of its options concerns stdio
+    ) -> None:
+        """Send a notification; dropped, as the interface asks, when the server is gone."""
+        if self._ended is not None:
+            logger.debug("notification %r dropped: the connection has ended", method)
+            return
+        try:
+            await self._writer.send(encode_notification(method, params))
+        except BrokenPipeError:
+            logger.debug("notification %r dropped: the server reads no more", method)
+
+    async def run(
+        self,
+        on_request: OnRequest,
+        on_notify: OnNotify,
+        on_notify_intercept: OnNotifyIntercept | None = None,
+        *,
+        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Read until the server's output ends or the caller cancels; every waiting request then fails."""
+        self._on_request = on_request
+        self._intercept = on_notify_intercept
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._notifications.deliver_forever, on_notify)
+                self._ended = None
+                task_status.started()
+                await self._channel.pump(partial(self._feed, tasks))
+                if (rest := self._lines.finish()) is not None:
+                    self._take(rest, tasks)
+                self._end(await self._channel.why_ended())
+                tasks.cancel_scope.cancel()
+        finally:
+            self._end(lambda: ClientClosed("the MCP client was closed"))
+
+    def _feed(self, tasks: TaskGroup, chunk: bytes) -> None:
+        lines = self._lines.feed(chunk)
+        while lines:
+            self._take(lines.popleft(), tasks)
+
+    def _take(self, line: Line, tasks: TaskGroup) -> None:
+        if isinstance(line, OversizeLine):
+            why = f"it has {line.size:,} bytes, max_message_bytes is {self._limit:,}"
+            self._handle(lost_line(line.head, line.tail, why), tasks, MessageTooLarge)
+            return
+        messages = decode_line(line)
+        del line  # a large one is let go before its answer is used
+        while messages:
+            self._handle(messages.pop(0), tasks)
+
+    def _handle(
+        self, message: Message, tasks: TaskGroup, error_type: type[McpClientError] = MalformedMessage
+    ) -> None:
+        match message:
+            case Response(request_id, result):
+                self._settle(request_id, result)
+            case Failure(None, code, text, _):
+                logger.warning("the server could not read a message of ours: %s (%d)", text, code)
+                if len(self._pending) == 1:  # then there is no doubt which
+                    self._settle(next(iter(self._pending)), lambda: MCPError(code, text))
+            case Failure(int() | str() as request_id, code, text, data):
+                self._settle(request_id, lambda: MCPError(code, text, data))
+            case Lost(request_id, why):
+                self._lose(request_id, lambda: error_type(f"cannot use the MCP server's answer: {why}"))
+            case Request():
+                self._requests.accept(message, self._on_request, tasks)
+            case Notification():
+                self._notice(message, tasks)
+            case Noise(excerpt):
+                logger.warning("the server printed what is no MCP message on its stdout: %r", excerpt)
+
+    def _notice(self, notification: Notification, tasks: TaskGroup) -> None:
+        match notification:
+            case Notification("notifications/cancelled", {"requestId": (int() | str()) as request_id}):
+                self._requests.cancel(request_id)
+            case Notification(
+                "notifications/progress", {"progressToken": (int() | str()) as token} as params
+            ):
+                pending = self._pending.get(coerce_request_id(token))
+                if pending is not None and pending.on_progress is not None:
+                    tasks.start_soon(report_progress, pending.on_progress, params)
+        if not run_notify_intercept(self._intercept, notification.method, notification.params):
+            self._notifications.put(notification)
+
+    def _settle(self, request_id: RequestId, answer: dict[str, Any] | ErrorFactory) -> None:
+        pending = self._pending.get(coerce_request_id(request_id))
+        if pending is None or pending.done.is_set():
+            logger.warning("an answer to request %r, which waits for none, was ignored", request_id)
+            return
+        pending.answer = answer
+        pending.done.set()
+
+    def _lose(self, request_id: RequestId | None, make_error: ErrorFactory) -> None:
+        """Fail the request whose answer is lost; when it cannot be told which, all of them rather than let one hang."""
+        logger.warning("%s", make_error())
+        for each in list(self._pending) if request_id is None else [request_id]:
+            self._settle(each, make_error)
+
+    def _claim_id(self, wanted: RequestId | None) -> RequestId:
+        if wanted is not None:
+            if coerce_request_id(wanted) in self._pending:
+                raise ValueError(f"request id {wanted!r} is already in flight")
+            return wanted
+        self._last_id += 1
+        while self._last_id in self._pending:
+            self._last_id += 1
+        return self._last_id
+
+    async def _write(self, line: bytes) -> None:
+        try:
+            await self._writer.send(line)
+        except BrokenPipeError:
+            # The server closed its stdin, as a rule by ending: then its exit says more than we can.
+            with anyio.move_on_after(_BROKEN_PIPE_SECONDS):
+                await self._has_ended.wait()
+            raise (
+                self._ended() if self._ended else ConnectionLost("the MCP server closed its stdin")
+            ) from None
+
+    def _abandon(self, request_id: RequestId, opts: CallOptions, reason: str) -> None:
+        if self._ended is None and opts.get("cancel_on_abandon", True):
+            try:
+                self._writer.send_nowait(
+                    encode_notification(
+                        "notifications/cancelled", {"requestId": request_id, "reason": reason}
+                    )
+                )
+            except BrokenPipeError:
+                logger.debug(
+                    "the server reads no more: it is not told that request %r is cancelled", request_id
+                )
+
+    def _end(self, make_error: ErrorFactory) -> None:
+        if not self._has_ended.is_set():
+            self._ended = make_error
+            self._has_ended.set()
+            for pending in self._pending.values():
+                if not pending.done.is_set():
+                    pending.answer = make_error
+                    pending.done.set()

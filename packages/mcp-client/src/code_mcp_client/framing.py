@@ -1,0 +1,79 @@
+"""Bytes to lines, in linear time. No IO.
+
+A line of any length is scanned once and copied once: only the newest chunk is
+searched for a newline, and a line that spans chunks grows in one buffer, which is
+handed over as it is. A line above the limit is not kept: its ends are, because
+they tell which request it would have answered.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+_END_KEPT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class OversizeLine:
+    """A line longer than the limit: how long it was, its first bytes and its last bytes."""
+
+    size: int
+    head: bytes
+    tail: bytes
+
+
+Line = bytes | bytearray | OversizeLine
+
+
+class LineBuffer:
+    """Cuts a stream of bytes at its newlines.
+
+    Args:
+        limit: the most bytes a line may have, without its newline.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._end_kept = min(_END_KEPT, limit)
+        self._partial = bytearray()
+        self._skipped = 0  # bytes of an oversize line that are gone; 0 outside such a line
+        self._head = b""
+
+    def feed(self, chunk: bytes) -> deque[Line]:
+        """The lines that `chunk` completes, without their newlines, first to last; maybe none.
+
+        A queue, so that a reader can let go of each long line before it looks at the next.
+        """
+        lines: deque[Line] = deque()
+        if b"\n" not in chunk:
+            self._grow(chunk)
+            return lines
+        first, *others, rest = chunk.split(b"\n")
+        self._grow(first)
+        lines.append(self._take())
+        lines.extend(line if len(line) <= self._limit else _oversize(line) for line in others)
+        self._grow(rest)
+        return lines
+
+    def finish(self) -> Line | None:
+        """What stands after the last newline when the stream has ended; None when nothing does."""
+        return self._take() if self._partial or self._skipped else None
+
+    def _grow(self, piece: bytes) -> None:
+        self._partial += piece
+        if len(self._partial) > self._limit:
+            if not self._skipped:
+                self._head = bytes(self._partial[:_END_KEPT])
+            gone = len(self._partial) - self._end_kept
+            self._skipped += gone
+            del self._partial[:gone]
+
+    def _take(self) -> Line:
+        line, self._partial = self._partial, bytearray()
+        if not self._skipped:
+            return line
+        size, self._skipped = self._skipped + len(line), 0
+        return OversizeLine(size, self._head, bytes(line[-_END_KEPT:]))
+
+
+def _oversize(line: bytes) -> OversizeLine:
+    return OversizeLine(len(line), line[:_END_KEPT], line[-_END_KEPT:])

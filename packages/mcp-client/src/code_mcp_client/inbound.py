@@ -1,0 +1,180 @@
+"""What the server sends on its own account: requests, which are always answered, and notifications in order."""
+
+import logging
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+from mcp.shared.dispatcher import CallOptions, OnNotify, OnRequest, Outbound, ProgressFnT, coerce_request_id
+from mcp.shared.jsonrpc_dispatcher import handler_exception_to_error_data
+from mcp.shared.transport_context import TransportContext
+from mcp_types import INTERNAL_ERROR, ErrorData
+
+from code_mcp_client.messages import Notification, Request, RequestId, encode_failure, encode_response
+from code_mcp_client.pipes import PipeWriter
+
+_MOST_REQUESTS = 64
+_MOST_NOTIFICATIONS = 1_000
+_TRANSPORT = TransportContext(kind="stdio", can_send_request=True)
+
+logger = logging.getLogger("code_mcp_client")
+
+
+@dataclass(slots=True)
+class InboundContext:
+    """What a handler knows of the message it handles, and its way back to the server."""
+
+    outbound: Outbound
+    request_id: RequestId | None = None
+    progress_token: RequestId | None = None
+    transport: TransportContext = _TRANSPORT
+    message_metadata: None = None
+    cancel_requested: anyio.Event = field(default_factory=anyio.Event)
+    can_send_request: bool = True
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        """A request to the server."""
+        return await self.outbound.send_raw_request(method, params, opts)
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        """A notification to the server."""
+        await self.outbound.notify(method, params, opts)
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        """Progress on the server's request, if it asked for it."""
+        if self.progress_token is not None:
+            report = {
+                "progressToken": self.progress_token,
+                "progress": progress,
+                "total": total,
+                "message": message,
+            }
+            await self.notify(
+                "notifications/progress", {key: value for key, value in report.items() if value is not None}
+            )
+
+
+class ServerRequests:
+    """Answers the server's requests, each in its own task, at most 64 at a time."""
+
+    def __init__(self, outbound: Outbound, writer: PipeWriter) -> None:
+        self._outbound = outbound
+        self._writer = writer
+        self._running: dict[RequestId, tuple[anyio.CancelScope, InboundContext]] = {}
+
+    def accept(self, request: Request, handler: OnRequest, tasks: TaskGroup) -> None:
+        """Begin to answer a request, or refuse it when too many are being answered."""
+        key = coerce_request_id(request.id)
+        if len(self._running) >= _MOST_REQUESTS or key in self._running:
+            why = (
+                "request id in use"
+                if key in self._running
+                else f"{_MOST_REQUESTS} requests are being answered"
+            )
+            tasks.start_soon(self._send, encode_failure(request.id, INTERNAL_ERROR, f"client is busy: {why}"))
+            return
+        context = InboundContext(self._outbound, request.id, _progress_token(request.params))
+        scope = anyio.CancelScope()
+        self._running[key] = (scope, context)
+        tasks.start_soon(self._answer, request, handler, scope, context)
+
+    def cancel(self, request_id: RequestId) -> None:
+        """The server no longer wants an answer."""
+        if running := self._running.get(coerce_request_id(request_id)):
+            scope, context = running
+            context.cancel_requested.set()
+            scope.cancel()
+
+    async def _answer(
+        self, request: Request, handler: OnRequest, scope: anyio.CancelScope, context: InboundContext
+    ) -> None:
+        with scope:
+            try:
+                line = encode_response(request.id, await handler(context, request.method, request.params))
+            except Exception as error:  # noqa: BLE001 - a handler's mistake is the server's to hear of, and logged
+                line = _refusal(request, error)
+            finally:
+                context.can_send_request = False
+                self._running.pop(coerce_request_id(request.id), None)
+            await self._send(line)
+
+    async def _send(self, line: bytes) -> None:
+        try:
+            await self._writer.send(line)
+        except BrokenPipeError:
+            logger.debug("an answer to the server was dropped: it reads no more")
+
+
+class NotificationQueue:
+    """Hands notifications to a handler one after another, in wire order, beside the reader.
+
+    At most 1,000 wait; then the oldest is dropped, and that is logged.
+    """
+
+    def __init__(self, outbound: Outbound) -> None:
+        self._context = InboundContext(outbound)
+        self._waiting: deque[Notification] = deque()
+        self._came = anyio.Event()
+        self._dropped = 0
+
+    def put(self, notification: Notification) -> None:
+        """Queue a notification."""
+        if len(self._waiting) >= _MOST_NOTIFICATIONS:
+            self._waiting.popleft()
+            self._dropped += 1
+            if self._dropped & (self._dropped - 1) == 0:  # 1, 2, 4, … : a flood must not flood the log
+                logger.warning("notifications come faster than they are handled: %d dropped", self._dropped)
+        self._waiting.append(notification)
+        self._came.set()
+
+    async def deliver_forever(self, handler: OnNotify) -> None:
+        """Call the handler for each."""
+        while True:
+            await self._came.wait()
+            while self._waiting:
+                notification = self._waiting.popleft()
+                try:
+                    await handler(self._context, notification.method, notification.params)
+                except Exception:
+                    logger.exception("the handler of notification %r failed", notification.method)
+            self._came = anyio.Event()
+
+
+async def report_progress(callback: ProgressFnT, params: Mapping[str, Any] | None) -> None:
+    """Tell a request's callback of a progress notification, if that has a number in it."""
+    match params:
+        case {"progress": (int() | float()) as progress, **rest}:
+            total, message = rest.get("total"), rest.get("message")
+            try:
+                await callback(
+                    progress,
+                    total if isinstance(total, int | float) else None,
+                    message if isinstance(message, str) else None,
+                )
+            except Exception:
+                logger.exception("a progress callback failed")
+        case _:
+            logger.warning("a progress notification without a number was ignored")
+
+
+def _progress_token(params: Mapping[str, Any] | None) -> RequestId | None:
+    match params:
+        case {"_meta": {"progressToken": (int() | str()) as token}}:
+            return token
+        case _:
+            return None
+
+
+def _refusal(request: Request, error: Exception) -> bytes:
+    data = handler_exception_to_error_data(error)
+    if data is None:
+        logger.error("answering the server's request %r failed", request.method, exc_info=error)
+        data = ErrorData(code=INTERNAL_ERROR, message=f"the client could not answer: {type(error).__name__}")
+    return encode_failure(request.id, data.code, data.message, data.data)

@@ -1,0 +1,100 @@
+"""Every notification of a server, in wire order, for whoever listens."""
+
+import logging
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Self
+from weakref import WeakSet
+
+import anyio
+import anyio.abc
+from mcp.shared.dispatcher import Dispatcher, OnNotify, OnNotifyIntercept, OnRequest
+from mcp.shared.transport_context import TransportContext
+
+from code_mcp_client.messages import Notification
+
+_MOST_WAITING = 10_000
+
+logger = logging.getLogger("code_mcp_client")
+
+
+class Notifications:
+    """One listener's notifications: an async iterator that ends when the client closes.
+
+    Holds those that came since it was made; when 10,000 wait, the oldest goes, and that is logged.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Notification] = deque(maxlen=_MOST_WAITING)
+        self._changed = anyio.Event()
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Notification:
+        while not self._waiting:
+            if self._ended:
+                raise StopAsyncIteration
+            self._changed = anyio.Event()
+            await self._changed.wait()
+        return self._waiting.popleft()
+
+    def put(self, notification: Notification) -> None:
+        """Add one."""
+        if len(self._waiting) == _MOST_WAITING:
+            logger.warning("a listener is slow: notification %r dropped", self._waiting[0].method)
+        self._waiting.append(notification)
+        self._changed.set()
+
+    def end(self) -> None:
+        """Let the iteration end after what waits."""
+        self._ended = True
+        self._changed.set()
+
+
+class ListenedDispatcher:
+    """A dispatcher whose notifications also reach listeners, those of unknown methods included.
+
+    The SDK's session drops a method it does not know and starts a task for each of the
+    others, which loses their order; this listens before it, on the receiving path.
+    """
+
+    def __init__(self, inner: Dispatcher[TransportContext]) -> None:
+        self._inner = inner
+        self._listeners: WeakSet[Notifications] = WeakSet()
+        self._over = False
+        self.send_raw_request = inner.send_raw_request
+        self.notify = inner.notify
+
+    def listen(self) -> Notifications:
+        """A new listener, for what comes from now on."""
+        listener = Notifications()
+        if self._over:
+            listener.end()
+        self._listeners.add(listener)
+        return listener
+
+    async def run(
+        self,
+        on_request: OnRequest,
+        on_notify: OnNotify,
+        on_notify_intercept: OnNotifyIntercept | None = None,
+        *,
+        task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Run the inner dispatcher; its end is the listeners'."""
+
+        def intercept(method: str, params: Mapping[str, Any] | None) -> bool:
+            if self._listeners:
+                notification = Notification(method, None if params is None else dict(params))
+                for listener in self._listeners:
+                    listener.put(notification)
+            return on_notify_intercept is not None and on_notify_intercept(method, params)
+
+        try:
+            await self._inner.run(on_request, on_notify, intercept, task_status=task_status)
+        finally:
+            self._over = True
+            for listener in self._listeners:
+                listener.end()

@@ -1,0 +1,60 @@
+"""Checking a tool's result against the output schema that the tool was listed with."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import mcp_types as types
+from mcp.client.session import ClientSession
+
+from code_mcp_client.errors import InvalidResult, McpClientError
+
+_MOST_PAGES = 100
+
+logger = logging.getLogger("code_mcp_client")
+
+ListTools = Callable[[str | None], Awaitable[types.ListToolsResult]]
+
+
+class OutputSchemas:
+    """Which tools promise structured results; the schemas themselves are the session's to keep.
+
+    Args:
+        list_tools: fetches a page of tools by its cursor and lets `note` know of it.
+    """
+
+    def __init__(self, list_tools: ListTools) -> None:
+        self._list_tools = list_tools
+        self._promising: dict[str, bool] | None = None
+
+    def note(self, tools: list[types.Tool]) -> None:
+        """Learn from a page of tools."""
+        listed = {tool.name: tool.output_schema is not None for tool in tools}
+        self._promising = (self._promising or {}) | listed
+
+    async def check(self, session: ClientSession, tool: str, result: types.CallToolResult) -> None:
+        """Check a result; asks once for the list of tools, if nobody did.
+
+        Raises:
+            InvalidResult: the result does not fit the tool's output schema.
+        """
+        if result.is_error or not await self._promises(tool):
+            return
+        try:
+            await session.validate_tool_result(tool, result)
+        except RuntimeError as error:  # the SDK's, whose text says what does not fit
+            raise InvalidResult(str(error)) from error
+
+    async def _promises(self, tool: str) -> bool:
+        if self._promising is None:
+            self._promising = {}
+            try:
+                page = await self._list_tools(None)
+                for _ in range(_MOST_PAGES):
+                    if tool in self._promising or page.next_cursor is None:
+                        break
+                    page = await self._list_tools(page.next_cursor)
+            except McpClientError as error:  # the tool has run: its result is worth more than its check
+                logger.warning(
+                    "the result of tool %r is not checked, the server lists no tools: %s", tool, error
+                )
+        return self._promising.get(tool, False)

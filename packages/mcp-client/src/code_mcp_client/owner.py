@@ -1,0 +1,76 @@
+"""A task of its own for each connection, so that any task may open, use and close it, in any order.
+
+Cancel scopes must be left in the task that entered them. A context manager entered
+by whoever opens a client would therefore have to be left there too, innermost first.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, TypeVar
+
+import anyio
+
+from code_mcp_client.errors import ClientClosed
+
+T = TypeVar("T")
+
+
+class Owner(Generic[T]):
+    """Enters an async context manager, holds it open, and leaves it, all in one background task.
+
+    Needs asyncio: it alone lets a task outlive the block that started it.
+    """
+
+    def __init__(self, make: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+        self._make = make
+        self._opened = anyio.Event()
+        self._closing = anyio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._value: T
+
+    async def open(self) -> T:
+        """Start the task and wait until the context manager is entered.
+
+        Raises:
+            Exception: what entering raised. When this call is cancelled, entering is undone first.
+        """
+        if self._task is not None or self._closing.is_set():
+            raise ClientClosed("an MCP client opens once: make a new one")
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="mcp server owner")
+        opened = asyncio.ensure_future(self._opened.wait())
+        try:
+            await asyncio.wait((self._task, opened), return_when=asyncio.FIRST_COMPLETED)
+        except BaseException:
+            self._task.cancel()
+            await self._finished()
+            raise
+        finally:
+            opened.cancel()
+        if self._task.done():
+            task, self._task = self._task, None
+            self._closing.set()
+            task.result()
+        return self._value
+
+    async def close(self) -> None:
+        """Leave the context manager and wait until that is done; the second call waits as well.
+
+        Raises:
+            Exception: what running or leaving raised.
+        """
+        self._closing.set()
+        if self._task is not None:
+            await self._finished()
+            if not self._task.cancelled():
+                self._task.result()
+
+    async def _finished(self) -> None:
+        if self._task is not None:
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait((self._task,))
+
+    async def _run(self) -> None:
+        async with self._make() as self._value:
+            self._opened.set()
+            await self._closing.wait()

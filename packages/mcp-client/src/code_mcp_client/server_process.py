@@ -1,0 +1,159 @@
+"""A running server over stdio: its channel, its last words, its end."""
+
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import anyio
+import anyio.lowlevel
+
+from code_mcp_client.errors import ServerExited
+from code_mcp_client.family import ProcessFamily
+from code_mcp_client.guard import ParentDeathGuard
+from code_mcp_client.launch import Launched, ServerCommand, launch
+from code_mcp_client.pipes import PipeReader, PipeWriter
+from code_mcp_client.stderr_tail import StderrTail
+
+_GRACE_SECONDS = 2.0  # after closing stdin, and again after SIGTERM
+_KILL_SECONDS = 2.0  # for the system to end what was killed
+_STATUS_SECONDS = 0.03  # for an exit status once the output has ended
+_POLL_SECONDS = 0.01
+
+logger = logging.getLogger("code_mcp_client")
+
+
+@asynccontextmanager
+async def running_server(command: ServerCommand, capacity: int) -> AsyncIterator["ServerProcess"]:
+    """Start a server; at the end stop it and everything it started.
+
+    Stopping closes its stdin, waits 2 s, sends SIGTERM, waits 2 s, sends SIGKILL.
+
+    Raises:
+        ServerStartError: see `launch`.
+    """
+    launched = await launch(command)
+    server = ServerProcess(command.program, launched, capacity)
+    try:
+        async with anyio.create_task_group() as tasks:
+            try:
+                tasks.start_soon(server.watch)
+                tasks.start_soon(server.writer.flush_forever)
+                yield server
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await server.stop()
+                tasks.cancel_scope.cancel()
+    finally:
+        server.close_pipes()
+
+
+class ServerProcess:
+    """One server: bytes from it, lines to it, and why it ended.
+
+    Attributes:
+        writer: to the server's stdin.
+    """
+
+    def __init__(self, name: str, launched: Launched, capacity: int) -> None:
+        self._name = name
+        self._process = launched.process
+        self._launched = launched
+        self._open_pipes = {launched.stdin, launched.stdout, launched.stderr}
+        # A read cannot return more than the pipe holds, and asking for more costs an allocation.
+        self._reader = PipeReader(launched.stdout, min(capacity, launched.output_size))
+        self.writer = PipeWriter(launched.stdin)
+        self._stderr = StderrTail(launched.stderr, self._log_stderr)
+        self._watching = anyio.CancelScope(shield=True)
+        self._exited = anyio.Event()
+        self._family = ProcessFamily(launched.process.pid)
+        self._guard = _guard(launched.process.pid)
+
+    @property
+    def pid(self) -> int:
+        """The server's process id, which is also its process group and session."""
+        return self._process.pid
+
+    async def pump(self, deliver: Callable[[bytes], None]) -> None:
+        """Call `deliver` with the server's output as it comes, until it ends."""
+        await self._reader.pump(deliver)
+
+    async def why_ended(self) -> Callable[[], ServerExited]:
+        """Called once the output has ended: makes the error that every request gets."""
+        with anyio.move_on_after(_STATUS_SECONDS):
+            await self._exited.wait()
+        self._stderr.read_available()
+        code, tail = self._process.returncode, self._stderr.text()
+        return lambda: ServerExited(self._name, code, tail)
+
+    async def watch(self) -> None:
+        """Notice the exit and keep stderr empty, until the server has been stopped."""
+        with self._watching:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._stderr.drain)
+                await self._process.wait()
+                self._exited.set()
+                # A grandchild may hold the pipe open; what the server itself wrote is in it already.
+                self._reader.drain(2 * self._launched.output_size)
+
+    async def stop(self) -> None:
+        """End the server and its descendants; returns when they are gone, after at most about 6 s."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._discard_output)
+            tasks.start_soon(self._stderr.drain)  # `watch` is gone already when the whole event loop ends
+            await self._stop()
+            tasks.cancel_scope.cancel()
+        self._watching.cancel()
+        if self._guard is not None:
+            await self._guard.release()
+
+    def close_pipes(self) -> None:
+        """Close this side's ends of the pipes."""
+        for pipe in tuple(self._open_pipes):
+            self._close(pipe)
+
+    async def _stop(self) -> None:
+        self._family.look()
+        self.writer.close()
+        self._close(self._launched.stdin)
+        if await self._gone_within(_GRACE_SECONDS):
+            return
+        self._family.signal(signal.SIGTERM)
+        if await self._gone_within(_GRACE_SECONDS):
+            return
+        self._family.signal(signal.SIGKILL)
+        if not await self._gone_within(_KILL_SECONDS):
+            logger.warning(
+                "MCP server %r (process %d) survives SIGKILL; giving up on it", self._name, self.pid
+            )
+
+    async def _gone_within(self, seconds: float) -> bool:
+        with anyio.move_on_after(seconds):
+            await self._process.wait()
+            while self._family.alive():  # noqa: ASYNC110 - nothing signals the end of a stranger's child
+                await anyio.sleep(_POLL_SECONDS)
+            return True
+        return False
+
+    async def _discard_output(self) -> None:
+        """Let a server that is still writing come to its end."""
+        with suppress(OSError):
+            await self._reader.pump(lambda _: None)
+
+    def _close(self, pipe: int) -> None:
+        if pipe in self._open_pipes:
+            self._open_pipes.discard(pipe)
+            anyio.notify_closing(pipe)
+            os.close(pipe)
+
+    def _log_stderr(self, text: str) -> None:
+        logger.debug("stderr of MCP server %r: %s", self._name, text)
+
+
+def _guard(group: int) -> ParentDeathGuard | None:
+    try:
+        return ParentDeathGuard(group)
+    except OSError as error:
+        logger.warning("MCP server process %d may outlive this one if that is killed: %s", group, error)
+        return None

@@ -1,0 +1,1 @@
+"""Code for Python as an MCP server."""

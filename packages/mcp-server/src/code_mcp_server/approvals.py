@@ -1,0 +1,103 @@
+"""Approval requests as MCP elicitations."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.server.connection import Connection
+from mcp.shared.exceptions import MCPError
+from mcp_types import ClientCapabilities, ElicitationCapability
+
+from code_core.acp.titles import command_text
+from code_core.headless.human import change_text
+from code_core.protocol.events import ApplyPatchApprovalRequest, ExecApprovalRequest
+from code_core.protocol.policies import ReviewDecision
+
+_log = logging.getLogger("code_core")
+
+ApprovalRequest = ExecApprovalRequest | ApplyPatchApprovalRequest
+
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "decision": {
+            "type": "string",
+            "title": "Decision",
+            "enum": [decision.value for decision in ReviewDecision],
+            "enumNames": ["Allow once", "Allow for this session", "Deny, go on", "Deny and stop"],
+        }
+    },
+    "required": ["decision"],
+}
+
+
+async def decide(
+    connection: Connection, request: ApprovalRequest, event_id: str, call_id: str
+) -> ReviewDecision:
+    """The client's decision; `denied` at once from a client that cannot be asked.
+
+    Args:
+        connection: the client.
+        request: what is asked.
+        event_id: the submission that the event belongs to.
+        call_id: the id of the tool call of the client.
+    """
+    if not connection.check_capability(ClientCapabilities(elicitation=ElicitationCapability())):
+        return ReviewDecision.DENIED
+    params = {
+        "message": _message(request),
+        "requestedSchema": _SCHEMA,
+        **_details(request, event_id, call_id),
+    }
+    try:
+        answer = await connection.send_raw_request("elicitation/create", params)
+    except MCPError as error:
+        _log.warning("an approval request was refused by the client: %s", error)
+        return ReviewDecision.DENIED
+    return decision_in(answer)
+
+
+def decision_in(answer: Mapping[str, Any]) -> ReviewDecision:
+    """The decision that an answer spells: `{decision}`, or the standard `{action, content}`."""
+    content = answer.get("content")
+    given = answer.get("decision") or (content.get("decision") if isinstance(content, dict) else None)
+    match answer.get("action"):
+        case "decline":
+            return ReviewDecision.DENIED
+        case "cancel":
+            return ReviewDecision.ABORT
+        case "accept" if given is None:
+            return ReviewDecision.APPROVED
+        case _:
+            return (
+                ReviewDecision(given) if given in {d.value for d in ReviewDecision} else ReviewDecision.DENIED
+            )
+
+
+def _message(request: ApprovalRequest) -> str:
+    match request:
+        case ExecApprovalRequest(command=command, cwd=cwd, reason=reason):
+            return f"Run this command in {cwd}?\n\n{command_text(command)}\n\n{reason or ''}".strip()
+        case ApplyPatchApprovalRequest(changes=changes, reason=reason):
+            lines = "\n".join(change_text(path, change) for path, change in changes.items())
+            return f"Make these changes?\n\n{lines}\n\n{reason or ''}".strip()
+
+
+def _details(request: ApprovalRequest, event_id: str, call_id: str) -> dict[str, Any]:
+    """The extra fields by which clients of Codex tell requests apart."""
+    details: dict[str, Any] = {
+        "code_mcp_tool_call_id": call_id,
+        "code_event_id": event_id,
+        "code_call_id": request.call_id,
+        "code_reason": request.reason,
+    }
+    match request:
+        case ExecApprovalRequest(command=command, cwd=cwd):
+            return details | {
+                "code_elicitation": "exec-approval",
+                "code_command": command,
+                "code_cwd": str(cwd),
+            }
+        case ApplyPatchApprovalRequest(changes=changes):
+            dumped = {path: change.model_dump(mode="json") for path, change in changes.items()}
+            return details | {"code_elicitation": "patch-approval", "code_changes": dumped}

@@ -1,0 +1,104 @@
+"""The arguments of the tools; their JSON Schemas are made from these models."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
+from code_core.acp.content import ContentBlock
+from code_core.config.load import ConfigOverrides
+from code_core.protocol.policies import AskForApproval, SandboxMode
+from code_mcp_server.errors import InvalidArguments
+
+
+class ToolArguments(BaseModel):
+    """The base of all arguments: fields may go by their wire name or their own."""
+
+    model_config = ConfigDict(populate_by_name=True, frozen=True)
+
+
+class CodexArguments(ToolArguments):
+    """Arguments of `codex`."""
+
+    prompt: str = Field(min_length=1, description="What the agent shall do.")
+    model: str | None = Field(None, description="The model to ask.")
+    profile: str | None = Field(None, description="A profile of the settings file.")
+    cwd: Path | None = Field(None, description="The directory to work in; the server's own if absent.")
+    approval_policy: AskForApproval | None = Field(
+        None, alias="approval-policy", description="When to ask before running a command or changing a file."
+    )
+    sandbox: SandboxMode | None = Field(None, description="What commands and changes may touch.")
+    config: dict[str, Any] | None = Field(None, description="Settings by dotted key, over the settings file.")
+    base_instructions: str | None = Field(
+        None, alias="base-instructions", description="Instructions in place of the built-in ones."
+    )
+    include_plan_tool: bool | None = Field(
+        None,
+        alias="include-plan-tool",
+        description="Accepted for compatibility: the plan tool is always there.",
+    )
+
+    def overrides(self) -> ConfigOverrides:
+        """The settings that these arguments ask for."""
+        return ConfigOverrides(
+            model=self.model,
+            profile=self.profile,
+            cwd=self.cwd,
+            approval_policy=self.approval_policy,
+            sandbox_mode=self.sandbox,
+            base_instructions=self.base_instructions,
+            settings=tuple((self.config or {}).items()),
+        )
+
+
+class CodexReplyArguments(ToolArguments):
+    """Arguments of `codex-reply`."""
+
+    conversation_id: str = Field(
+        alias="conversationId",
+        validation_alias=AliasChoices("conversationId", "sessionId", "threadId", "conversation_id"),
+        description="The conversation to go on with.",
+    )
+    prompt: str = Field(min_length=1, description="What the agent shall do next.")
+
+
+class NewSessionArguments(ToolArguments):
+    """Arguments of `session/new`."""
+
+    cwd: Path = Field(description="The directory to work in, absolute.")
+
+    def overrides(self) -> ConfigOverrides:
+        """The settings that these arguments ask for."""
+        return ConfigOverrides(cwd=self.cwd)
+
+
+class PromptArguments(ToolArguments):
+    """Arguments of `session/prompt`."""
+
+    session_id: str = Field(alias="sessionId", description="The session that `session/new` gave.")
+    prompt: list[ContentBlock] = Field(min_length=1, description="The prompt, as content blocks.")
+
+
+class CancelArguments(ToolArguments):
+    """Arguments of `session/cancel`."""
+
+    session_id: str = Field(alias="sessionId", description="The session whose turn shall stop.")
+
+
+ArgumentsT = TypeVar("ArgumentsT", bound=ToolArguments)
+
+
+def parse(model: type[ArgumentsT], arguments: dict[str, Any] | None) -> ArgumentsT:
+    """The arguments as `model`.
+
+    Raises:
+        InvalidArguments: names each wrong argument and what it should be.
+    """
+    try:
+        return model.model_validate(arguments or {})
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)[:5]
+        ]
+        raise InvalidArguments(f"invalid arguments: {'; '.join(problems)}") from None

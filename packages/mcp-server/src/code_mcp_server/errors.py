@@ -1,0 +1,30 @@
+"""What can go wrong in the server.
+
+    McpServerError
+    ├── UnknownSession   no conversation has that id
+    ├── SessionBusy      a conversation takes one prompt at a time
+    ├── ToolHidden       the tool exists but is not enabled
+    └── InvalidArguments the arguments of a tool call are wrong
+
+All of them are answers to a tool call (`isError`), never the end of the server.
+"""
+
+
+class McpServerError(Exception):
+    """The root of the server's errors; its text goes to the client."""
+
+
+class UnknownSession(McpServerError):  # noqa: N818 - the answer's name
+    """No live conversation has the id that was given."""
+
+
+class SessionBusy(McpServerError):  # noqa: N818 - same
+    """The conversation is still working on another prompt."""
+
+
+class ToolHidden(McpServerError):  # noqa: N818 - same
+    """The tool is there for clients that enable it."""
+
+
+class InvalidArguments(McpServerError):  # noqa: N818 - same
+    """The arguments do not fit the tool's schema."""

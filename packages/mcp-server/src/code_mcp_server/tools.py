@@ -1,0 +1,99 @@
+"""The tools as clients see them."""
+
+from typing import Any
+
+from mcp_types import Tool, ToolAnnotations
+
+from code_mcp_server.arguments import (
+    CancelArguments,
+    CodexArguments,
+    CodexReplyArguments,
+    NewSessionArguments,
+    PromptArguments,
+    ToolArguments,
+)
+
+_ACTS = ToolAnnotations(
+    read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True
+)
+_STARTS = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
+)
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+_STRING = {"type": "string"}
+_ANSWER = _object(conversationId=_STRING, content=_STRING)
+
+
+def _tool(
+    name: str,
+    title: str,
+    description: str,
+    arguments: type[ToolArguments],
+    output: dict[str, Any],
+    annotations: ToolAnnotations,
+) -> Tool:
+    return Tool(
+        name=name,
+        title=title,
+        description=description,
+        input_schema=arguments.model_json_schema(by_alias=True),
+        output_schema=output,
+        annotations=annotations,
+    )
+
+
+def codex_tools() -> list[Tool]:
+    """The tools for any client."""
+    return [
+        _tool(
+            "codex",
+            "Code",
+            "Start a conversation with the coding agent and run it until it has done what the prompt asks.",
+            CodexArguments,
+            _ANSWER,
+            _ACTS,
+        ),
+        _tool(
+            "codex-reply",
+            "Code: go on",
+            "Go on with a conversation that `codex` started.",
+            CodexReplyArguments,
+            _ANSWER,
+            _ACTS,
+        ),
+    ]
+
+
+def session_tools() -> list[Tool]:
+    """The tools with the names of the Agent Client Protocol."""
+    return [
+        _tool(
+            "session/new",
+            "New session",
+            "Start a session of the coding agent.",
+            NewSessionArguments,
+            _object(sessionId=_STRING, modes={"type": "object"}, models={"type": "object"}),
+            _STARTS,
+        ),
+        _tool(
+            "session/prompt",
+            "Prompt",
+            "Give a session its next prompt; progress comes as session/update notifications.",
+            PromptArguments,
+            _object(stopReason=_STRING),
+            _ACTS,
+        ),
+        _tool(
+            "session/cancel",
+            "Cancel",
+            "Stop the running prompt of a session.",
+            CancelArguments,
+            {"type": "object"},
+            _STARTS,
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""Hardening at interpreter startup, and locked memory for secrets."""

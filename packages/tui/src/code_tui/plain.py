@@ -1,0 +1,117 @@
+"""The plain terminal face: labelled lines that are only ever appended.
+
+For screen readers, pipes and terminals that cannot redraw. Ctrl+C interrupts the
+turn, and ends the conversation when none runs; the end of input ends it too.
+"""
+
+import signal
+import sys
+from collections.abc import Callable
+
+import anyio
+
+from code_core.config.load import ConfigOverrides
+from code_core.headless.exec import use_color
+from code_core.headless.human import HumanPrinter
+from code_core.protocol.events import (
+    ApplyPatchApprovalRequest,
+    ErrorEvent,
+    EventMsg,
+    ExecApprovalRequest,
+    TaskComplete,
+    TurnAborted,
+)
+from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval, Shutdown, TextInput, UserInput
+from code_core.protocol.policies import ReviewDecision
+from code_core.session.conversation import Conversation
+from code_core.session.manager import ConversationManager
+
+PROMPT = "\n> "
+QUESTION = "  y yes, a yes for this session, n no, q no and stop: "
+QUIT = frozenset({"/quit", "/exit"})
+_ANSWERS = {
+    "y": ReviewDecision.APPROVED,
+    "a": ReviewDecision.APPROVED_FOR_SESSION,
+    "n": ReviewDecision.DENIED,
+    "q": ReviewDecision.ABORT,
+}
+
+
+async def run_plain(overrides: ConfigOverrides, prompt: str | None = None) -> int:
+    """Talk until the input ends; 0.
+
+    Raises:
+        ConfigError: the settings are wrong.
+    """
+    conversation = await ConversationManager().new(overrides)
+    async with conversation, anyio.create_task_group() as tasks:
+        face = _PlainFace(conversation)
+        tasks.start_soon(face.handle_interrupts, tasks.cancel_scope)
+        await face.run(prompt)
+        tasks.cancel_scope.cancel()
+    return 0
+
+
+class _PlainFace:
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._printer = HumanPrinter(_write, color=use_color(sys.stdout))
+        self._working = False
+
+    async def run(self, prompt: str | None) -> None:
+        """Alternate between the user's prompts and the agent's turns."""
+        text = prompt or await _ask(PROMPT)
+        while text is not None and text.strip() not in QUIT:
+            if text.strip():
+                self._working = True
+                await self._conversation.submit(UserInput(items=[TextInput(text=text)]))
+                await self._until_turn_ends()
+                self._working = False
+            text = await _ask(PROMPT)
+        await self._conversation.submit(Shutdown())
+
+    async def handle_interrupts(self, scope: anyio.CancelScope) -> None:
+        """Interrupt the turn, or end everything when there is none."""
+        with anyio.open_signal_receiver(signal.SIGINT) as signals:
+            async for _ in signals:
+                if not self._working:
+                    scope.cancel()
+                    return
+                await self._conversation.submit(Interrupt())
+
+    async def _until_turn_ends(self) -> None:
+        async for event in self._conversation.events():
+            self._printer.show(event.msg)
+            await self._answer(event.msg)
+            if isinstance(event.msg, TaskComplete | TurnAborted | ErrorEvent):
+                return
+
+    async def _answer(self, msg: EventMsg) -> None:
+        match msg:
+            case ExecApprovalRequest(call_id=call_id):
+                await self._conversation.submit(ExecApproval(id=call_id, decision=await _decision()))
+            case ApplyPatchApprovalRequest(call_id=call_id):
+                await self._conversation.submit(PatchApproval(id=call_id, decision=await _decision()))
+            case _:
+                pass
+
+
+async def _decision() -> ReviewDecision:
+    """The user's answer; no more input means no."""
+    while (text := await _ask(QUESTION)) is not None:
+        if decision := _ANSWERS.get(text.strip().lower()[:1]):
+            return decision
+    return ReviewDecision.ABORT
+
+
+async def _ask(question: str) -> str | None:
+    """A line of input, or None when there is none left."""
+    _write(question)
+    read: Callable[[], str] = sys.stdin.readline
+    line = await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
+    return line.rstrip("\n") if line else None
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -1,0 +1,14 @@
+"""Closes its stdout, or its stdin, but goes on running until it is told to end."""
+
+import os
+import signal
+import sys
+
+from mcp_client.servers.lines import send
+
+if sys.argv[1] == "stdin":
+    os.close(0)
+    send({"method": "closed"})
+else:
+    os.close(1)
+signal.pause()
