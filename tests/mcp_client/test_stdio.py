@@ -156,6 +156,12 @@ async def test_a_result_that_is_none_is_refused() -> None:
             )
 
 
+async def test_a_protocol_version_nobody_knows_is_refused() -> None:
+    async with scripted("echo", config=McpClientConfig(protocol_version="1999-12-31")) as client:
+        with pytest.raises(InvalidResult, match="wants protocol version '1999-12-31'"):
+            await client.initialize()
+
+
 async def test_a_closed_client_says_so() -> None:
     client = scripted("echo")
     with pytest.raises(ClientClosed):

@@ -48,7 +48,9 @@ def test_an_unfinished_event_is_pending_and_never_delivered() -> None:
 
 
 STREAMS = st.lists(
-    st.sampled_from([b"data: x", b"data:", b"event: e", b": c", b"\n", b"\r", b"\r\n", b"\xef\xbb\xbf", b"\xc3\xa9", b" "]),
+    st.sampled_from(
+        [b"data: x", b"data:", b"event: e", b": c", b"\n", b"\r", b"\r\n", b"\xef\xbb\xbf", b"\xc3\xa9", b" "]
+    ),
     max_size=30,
 ).map(b"".join)
 
@@ -65,7 +67,11 @@ def seconds_for(megabytes: int, chunk_size: int) -> float:
     stream = b"data: " + item + b"\n\n"
     parser = SseParser()
     started = time.perf_counter()
-    events = [event for at in range(0, len(stream), chunk_size) for event in parser.feed(stream[at : at + chunk_size])]
+    events = [
+        event
+        for at in range(0, len(stream), chunk_size)
+        for event in parser.feed(stream[at : at + chunk_size])
+    ]
     elapsed = time.perf_counter() - started
     assert events == [SseEvent("message", item)]
     return elapsed
@@ -77,7 +83,11 @@ def test_a_64_mb_item_parses_in_linear_time() -> None:
 
 
 def test_an_event_over_the_limit_is_refused() -> None:
-    for chunks in ([b"data: " + b"x" * 200 + b"\n\n"], [b"data: "] + [b"x" * 10] * 20, [b"data: 12345\n"] * 30):
+    for chunks in (
+        [b"data: " + b"x" * 200 + b"\n\n"],
+        [b"data: "] + [b"x" * 10] * 20,
+        [b"data: 12345\n"] * 30,
+    ):
         parser = SseParser(max_event_bytes=100)
         with pytest.raises(SseOverflowError, match="larger than 100 bytes"):
             for chunk in chunks:

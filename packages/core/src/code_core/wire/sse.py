@@ -33,8 +33,8 @@ class SseParser:
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._limit = max_event_bytes
         self._pieces: list[bytes] = []
-        self._pending = 0
         self._data: list[bytes] = []
+        self._held = 0  # bytes of the pieces and the data lines
         self._event = ""
         self._at_start = True
         self._skip_newline = False
@@ -48,22 +48,17 @@ class SseParser:
         if self._skip_newline and chunk:
             self._skip_newline = False
             chunk = chunk.removeprefix(b"\n")
-        if self._pending + len(chunk) > self._limit and not _has_line_end(chunk):
-            raise SseOverflowError(f"a server-sent event is larger than {self._limit:,} bytes")
         if b"\r" in chunk:
             self._skip_newline = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        first, *rest = chunk.split(b"\n")
-        self._pieces.append(first)
-        self._pending += len(first)
-        if not rest:
-            return []
         events: list[SseEvent] = []
-        self._line(self._finished_line(), events)
-        for line in rest[:-1]:
-            self._line(line, events)
-        self._pieces = [rest[-1]]
-        self._pending = len(rest[-1]) + sum(map(len, self._data))
+        first, *rest = chunk.split(b"\n")
+        self._hold(self._pieces, first)
+        if rest:
+            self._line(self._finished_line(), events)
+            for line in rest[:-1]:
+                self._line(line, events)
+            self._hold(self._pieces, rest[-1])
         return events
 
     @property
@@ -74,6 +69,7 @@ class SseParser:
     def _finished_line(self) -> bytes:
         line = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces = []
+        self._held -= len(line)
         if self._at_start:
             self._at_start = False
             line = line.removeprefix(_BOM)
@@ -83,19 +79,21 @@ class SseParser:
         if not line:
             if self._data:
                 data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-                if len(data) > self._limit:
-                    raise SseOverflowError(f"a server-sent event is larger than {self._limit:,} bytes")
                 events.append(SseEvent(self._event or "message", data))
             self._data = []
+            self._held = 0
             self._event = ""
             return
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":
-            self._data.append(value)
+            self._hold(self._data, value)
+            self._held += 1  # its newline
         elif field == b"event":
             self._event = value.decode("utf-8", "replace")
 
-
-def _has_line_end(chunk: bytes) -> bool:
-    return b"\n" in chunk or b"\r" in chunk
+    def _hold(self, parts: list[bytes], part: bytes) -> None:
+        parts.append(part)
+        self._held += len(part)
+        if self._held > self._limit:
+            raise SseOverflowError(f"a server-sent event is larger than {self._limit:,} bytes")

@@ -1,0 +1,173 @@
+"""What the sources import, and the rules on it: functions from source text to the violations in it."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from functools import cached_property
+
+ROWS = ("floor", "types", "pure", "services", "session", "faces")
+"""From the lowest to the highest; a row imports itself and the rows below it."""
+
+LAYERS: Mapping[str, str] = {
+    "code_cli": "faces",
+    "code_tui": "faces",
+    "code_mcp_server": "faces",
+    "code_core.headless": "faces",
+    "code_core.demo": "faces",
+    "code_core.session": "session",
+    "code_core.model": "services",
+    "code_core.process": "services",
+    "code_core.sandbox": "services",
+    "code_core.store": "services",
+    "code_core.config": "services",
+    "code_core.context": "services",
+    "code_core.tools": "services",
+    "code_core.files": "services",
+    "code_core.validation": "services",
+    "code_core.logs": "services",
+    "code_core.patch": "pure",
+    "code_core.safety": "pure",
+    "code_core.wire": "pure",
+    "code_core.acp": "pure",
+    "code_core.protocol": "types",
+    "code_core.errors": "floor",
+    "code_core.version": "floor",
+    "code_mcp_client": "floor",
+    "code_process_hardening": "floor",
+    "code_responses_api_proxy": "floor",
+}
+
+IMPURE = frozenset({"anyio", "asyncio", "httpx2", "os", "socket", "subprocess"})
+
+VAGUE = frozenset({"common", "helpers", "misc", "utils"})
+
+MOST_LINES = 400
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name, as dotted as the source makes it: `from a import b` is `a.b`."""
+
+    name: str
+    line: int
+
+    @property
+    def top(self) -> str:
+        """The first part of the name: what a distribution installs."""
+        return self.name.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source file: its dotted module name and its text."""
+
+    module: str
+    text: str
+    is_package: bool = False
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The parsed text."""
+        return ast.parse(self.text, filename=self.module)
+
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
+        """Every import wherever it stands: in functions and under `TYPE_CHECKING` too."""
+        return tuple(found for node in ast.walk(self.tree) for found in self._imports_of(node))
+
+    def _imports_of(self, node: ast.AST) -> Iterator[Import]:
+        match node:
+            case ast.Import(names=names):
+                yield from (Import(alias.name, node.lineno) for alias in names)
+            case ast.ImportFrom(names=names):
+                base = self._base(node)
+                for alias in names:
+                    yield Import(base if alias.name == "*" else f"{base}.{alias.name}", node.lineno)
+            case ast.Call(func=func, args=[ast.Constant(value=str(name)), *_]) if _imports_by_name(func):
+                yield Import(name, node.lineno)
+            case _:
+                pass
+
+    def _base(self, node: ast.ImportFrom) -> str:
+        if node.level == 0:
+            return node.module or ""
+        parts = self.module.split(".")
+        climbed = node.level - 1 if self.is_package else node.level
+        return ".".join([*parts[: len(parts) - climbed], *([node.module] if node.module else [])])
+
+
+def _imports_by_name(func: ast.expr) -> bool:
+    match func:
+        case ast.Name(id="__import__" | "import_module") | ast.Attribute(attr="import_module"):
+            return True
+        case _:
+            return False
+
+
+def row_of(name: str) -> str | None:
+    """The row of a module or of a name in it; None for what belongs to no row."""
+    parts = name.split(".")
+    prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((LAYERS[prefix] for prefix in prefixes if prefix in LAYERS), None)
+
+
+def layer_violations(sources: Iterable[Source]) -> list[str]:
+    """Imports from a lower row to a higher one, and modules that belong to no row."""
+    found = []
+    for source in sources:
+        row = row_of(source.module)
+        if row is None:
+            # `code_core/__init__.py` stands below everything: importing any module runs it.
+            if source.module != "code_core":
+                found.append(f"{source.module} belongs to no row")
+            row = "floor"
+        for imported in source.imports:
+            target = row_of(imported.name)
+            if target is not None and ROWS.index(target) > ROWS.index(row):
+                found.append(f"{source.module}:{imported.line} ({row}) imports {imported.name} ({target})")
+    return found
+
+
+def purity_violations(sources: Iterable[Source]) -> list[str]:
+    """Imports of IO by the pure packages."""
+    return forbidden_violations((source for source in sources if row_of(source.module) == "pure"), IMPURE)
+
+
+def forbidden_violations(sources: Iterable[Source], forbidden: Set[str]) -> list[str]:
+    """Imports of a forbidden top-level module or of anything in it."""
+    return [
+        f"{source.module}:{imported.line} imports {imported.name}"
+        for source in sources
+        for imported in source.imports
+        if imported.top in forbidden
+    ]
+
+
+def undeclared_violations(sources: Iterable[Source], declared: Set[str]) -> list[str]:
+    """Imports that are neither the standard library's, the package's own, nor of `declared` import names."""
+    return [
+        f"{source.module}:{imported.line} imports {imported.name}, which its pyproject.toml does not declare"
+        for source in sources
+        for imported in source.imports
+        if imported.top not in {*sys.stdlib_module_names, *declared, source.module.partition(".")[0]}
+    ]
+
+
+def length_violations(sources: Iterable[Source]) -> list[str]:
+    """Files too long to hold one concept."""
+    return [
+        f"{source.module} has {lines} lines, over {MOST_LINES}"
+        for source in sources
+        if (lines := len(source.text.splitlines())) > MOST_LINES
+    ]
+
+
+def name_violations(sources: Iterable[Source]) -> list[str]:
+    """Modules and folders whose name says nothing."""
+    return [
+        f"{source.module} is a vague name"
+        for source in sources
+        if any(part.strip("_") in VAGUE for part in re.split(r"\.", source.module))
+    ]

@@ -1,0 +1,72 @@
+import json
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Set
+from pathlib import Path
+
+import pytest
+
+from architecture.packages import ROOT
+
+HEAVY = frozenset({"asyncio", "httpx2", "mcp", "mcp_types", "openai", "pydantic", "textual"})
+
+HELP = """
+import sys
+from code_cli.main import main
+sys.argv = ["code", "--help"]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+"""
+
+
+def output_of(script: str, cwd: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def loaded_after(script: str, cwd: Path) -> frozenset[str]:
+    listing = f"{script}\nimport json, sys\nprint()\nprint(json.dumps(list(sys.modules)))"
+    return frozenset(json.loads(output_of(listing, cwd).splitlines()[-1]))
+
+
+def startup_violations(loaded: Set[str]) -> list[str]:
+    return sorted(HEAVY & loaded)
+
+
+def code_is_shadowed(cwd: Path) -> bool:
+    """Whether `import code` run in `cwd` gives another module than the standard library's."""
+    found = Path(output_of("import code, pdb; pdb.Pdb; print(code.__file__)", cwd).strip())
+    return found.resolve() != Path(sysconfig.get_path("stdlib"), "code.py").resolve()
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    loaded = loaded_after(HELP, tmp_path)
+    assert "code_cli.main" in loaded
+    assert startup_violations(loaded) == []
+
+
+@pytest.mark.parametrize("module", ["asyncio", "pydantic"])
+def test_a_heavy_import_before_help_is_a_violation(module: str, tmp_path: Path) -> None:
+    assert module in startup_violations(loaded_after(f"import {module}\n{HELP}", tmp_path))
+
+
+@pytest.mark.parametrize("folder", [".", "packages", "tests"])
+def test_code_is_the_standard_library_module(folder: str) -> None:
+    assert not code_is_shadowed(ROOT / folder)
+
+
+def test_a_shadow_of_code_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text("class InteractiveConsole: pass\n", "utf-8")
+    assert code_is_shadowed(tmp_path)

@@ -1,0 +1,6 @@
+"""What the tests of several packages need: a scripted Responses upstream and its rules."""
+
+from support.responses_rules import violations
+from support.upstream import RecordedRequest, Reply, ScriptedUpstream, pause, raw, reply, stream
+
+__all__ = ["RecordedRequest", "Reply", "ScriptedUpstream", "pause", "raw", "reply", "stream", "violations"]
