@@ -1,9 +1,8 @@
 """What the sources import, and the rules on it: functions from source text to the violations in it."""
 
 import ast
-import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -135,7 +134,7 @@ def purity_violations(sources: Iterable[Source]) -> list[str]:
     return forbidden_violations((source for source in sources if row_of(source.module) == "pure"), IMPURE)
 
 
-def forbidden_violations(sources: Iterable[Source], forbidden: Set[str]) -> list[str]:
+def forbidden_violations(sources: Iterable[Source], forbidden: frozenset[str]) -> list[str]:
     """Imports of a forbidden top-level module or of anything in it."""
     return [
         f"{source.module}:{imported.line} imports {imported.name}"
@@ -145,7 +144,7 @@ def forbidden_violations(sources: Iterable[Source], forbidden: Set[str]) -> list
     ]
 
 
-def undeclared_violations(sources: Iterable[Source], declared: Set[str]) -> list[str]:
+def undeclared_violations(sources: Iterable[Source], declared: frozenset[str]) -> list[str]:
     """Imports that are neither the standard library's, the package's own, nor of `declared` import names."""
     return [
         f"{source.module}:{imported.line} imports {imported.name}, which its pyproject.toml does not declare"
@@ -169,5 +168,5 @@ def name_violations(sources: Iterable[Source]) -> list[str]:
     return [
         f"{source.module} is a vague name"
         for source in sources
-        if any(part.strip("_") in VAGUE for part in re.split(r"\.", source.module))
+        if any(part.strip("_") in VAGUE for part in source.module.split("."))
     ]

@@ -39,12 +39,12 @@ def test_pure_packages_do_no_io() -> None:
 @each_package
 def test_a_package_imports_only_what_it_declares(package: Package) -> None:
     names = import_names(PACKAGES)
-    declared = {name for distribution in package.distributions for name in names.get(distribution, ())}
+    declared = frozenset(name for one in package.distributions for name in names.get(one, ()))
     assert undeclared_violations(package.sources, declared) == []
 
 
 def test_nothing_imports_ctypes() -> None:
-    assert forbidden_violations((*SHIPPED, *BESIDE), {"ctypes", "_ctypes"}) == []
+    assert forbidden_violations((*SHIPPED, *BESIDE), frozenset({"ctypes", "_ctypes"})) == []
 
 
 def test_no_source_file_is_too_long() -> None:
@@ -120,14 +120,14 @@ def test_an_undeclared_import_is_a_violation() -> None:
     planted = Source(
         "code_tui.planted", "import json\nimport anyio\nimport code_tui.plain\nimport textual.app"
     )
-    assert undeclared_violations([planted], {"anyio"}) == [
+    assert undeclared_violations([planted], frozenset({"anyio"})) == [
         "code_tui.planted:4 imports textual.app, which its pyproject.toml does not declare"
     ]
 
 
 @pytest.mark.parametrize("text", ["import ctypes.util", "from ctypes import CDLL", "__import__('ctypes')"])
 def test_ctypes_is_a_violation(text: str) -> None:
-    assert len(forbidden_violations([Source("code_core.planted", text)], {"ctypes"})) == 1
+    assert len(forbidden_violations([Source("code_core.planted", text)], frozenset({"ctypes"}))) == 1
 
 
 def test_a_file_is_too_long_from_line_401() -> None:

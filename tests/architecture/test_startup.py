@@ -2,7 +2,6 @@ import json
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Set
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ def loaded_after(script: str, cwd: Path) -> frozenset[str]:
     return frozenset(json.loads(output_of(listing, cwd).splitlines()[-1]))
 
 
-def startup_violations(loaded: Set[str]) -> list[str]:
+def startup_violations(loaded: frozenset[str]) -> list[str]:
     return sorted(HEAVY & loaded)
 
 

@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from code_mcp_client.family import ProcessFamily
 from mcp_client.scripted import ENVIRONMENT
 
@@ -19,6 +21,21 @@ def test_signals_reach_no_process_that_has_taken_over_a_number() -> None:
         member._create_time = 1.0
         assert family.alive() == []
         process.communicate(b"")
+
+
+def test_a_session_number_is_not_trusted_once_the_family_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    ) as stranger:
+        family = ProcessFamily(stranger.pid)
+        monkeypatch.setattr(family, "alive", list)  # the family had nobody when its leader ended
+        family.leader_ended()
+        family._known.clear()
+        family.look()  # by now the number is the stranger's
+        assert not family._known
+        stranger.communicate(b"")
 
 
 def test_a_client_that_is_never_closed_is_closed_with_the_loop() -> None:

@@ -82,14 +82,17 @@ def test_a_64_mb_item_parses_in_linear_time() -> None:
     assert seconds_for(64, 64 * 1024) < 8 * 5 * max(small, 0.002)
 
 
-def test_an_event_over_the_limit_is_refused() -> None:
-    for chunks in (
+@pytest.mark.parametrize(
+    "chunks",
+    [
         [b"data: " + b"x" * 200 + b"\n\n"],
-        [b"data: "] + [b"x" * 10] * 20,
+        [b"data: ", *[b"x" * 10] * 20],
         [b"data: 12345\n"] * 30,
-    ):
-        parser = SseParser(max_event_bytes=100)
-        with pytest.raises(SseOverflowError, match="larger than 100 bytes"):
-            for chunk in chunks:
-                parser.feed(chunk)
-        assert SseParser(max_event_bytes=100).feed(b"data: " + b"x" * 80 + b"\n\n")
+        [b"data\n"] * 200,
+    ],
+)
+def test_an_event_over_the_limit_is_refused(chunks: list[bytes]) -> None:
+    parser = SseParser(max_event_bytes=100)
+    with pytest.raises(SseOverflowError, match="larger than 100 bytes"):
+        [parser.feed(chunk) for chunk in chunks]
+    assert SseParser(max_event_bytes=100).feed(b"data: " + b"x" * 80 + b"\n\n")

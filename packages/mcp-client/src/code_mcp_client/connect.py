@@ -1,5 +1,6 @@
 """From a description of a server to a session with it."""
 
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from code_mcp_client.errors import InvalidResult
 from code_mcp_client.launch import ServerCommand
 from code_mcp_client.notifications import ListenedDispatcher
 from code_mcp_client.server_process import running_server
+from code_mcp_client.stream_server import streamed_server
 
 CLIENT_INFO = Implementation(name="code-mcp-client", version="0.1.0")
 
@@ -78,7 +80,8 @@ async def stdio_connection(
     Raises:
         ServerStartError: see `launch`.
     """
-    async with running_server(command, capacity) as server:
+    start = streamed_server if sys.platform == "win32" else running_server
+    async with start(command, capacity) as server:
         yield StdioDispatcher(server, max_message_bytes)
 
 

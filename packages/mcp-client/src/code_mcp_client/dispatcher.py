@@ -7,10 +7,10 @@ tests beside this package hold it to what is used here.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import anyio.abc
@@ -26,6 +26,7 @@ from mcp.shared.dispatcher import (
 )
 from mcp.shared.exceptions import MCPError
 
+from code_mcp_client.channel import Channel, ErrorFactory
 from code_mcp_client.errors import (
     ClientClosed,
     ConnectionLost,
@@ -50,28 +51,10 @@ from code_mcp_client.messages import (
     encode_request,
     lost_line,
 )
-from code_mcp_client.pipes import PipeWriter
 
 _BROKEN_PIPE_SECONDS = 0.05
 
 logger = logging.getLogger("code_mcp_client")
-
-ErrorFactory = Callable[[], Exception]
-"""Makes one exception per waiter: one raised in several tasks would mix their tracebacks."""
-
-
-class Channel(Protocol):
-    """A server's bytes; `ServerProcess` is one."""
-
-    @property
-    def writer(self) -> PipeWriter:
-        """Where lines to the server go."""
-
-    async def pump(self, deliver: Callable[[bytes], None]) -> None:
-        """Call `deliver` with the bytes from the server as they come; returns at their end."""
-
-    async def why_ended(self) -> ErrorFactory:
-        """Called after the end: makes what every waiting request gets."""
 
 
 @dataclass(slots=True, eq=False)

@@ -40,9 +40,11 @@ class ParentDeathGuard:
         with suppress(BrokenPipeError):
             os.write(self._pipe, b"closed\n")
         os.close(self._pipe)
-        with anyio.move_on_after(_GOODBYE_SECONDS):
-            while self._shell.poll() is None:  # noqa: ASYNC110 - nothing signals a process that is no asyncio child
-                await anyio.sleep(0.002)
-        if self._shell.poll() is None:
-            self._shell.kill()
-            self._shell.wait()
+        try:
+            with anyio.move_on_after(_GOODBYE_SECONDS, shield=True):
+                while self._shell.poll() is None:  # noqa: ASYNC110 - nothing signals a process that is no asyncio child
+                    await anyio.sleep(0.002)
+        finally:
+            if self._shell.poll() is None:
+                self._shell.kill()
+                self._shell.wait()

@@ -13,8 +13,8 @@ from mcp.shared.jsonrpc_dispatcher import handler_exception_to_error_data
 from mcp.shared.transport_context import TransportContext
 from mcp_types import INTERNAL_ERROR, ErrorData
 
+from code_mcp_client.channel import LineWriter
 from code_mcp_client.messages import Notification, Request, RequestId, encode_failure, encode_response
-from code_mcp_client.pipes import PipeWriter
 
 _MOST_REQUESTS = 64
 _MOST_NOTIFICATIONS = 1_000
@@ -64,7 +64,7 @@ class InboundContext:
 class ServerRequests:
     """Answers the server's requests, each in its own task, at most 64 at a time."""
 
-    def __init__(self, outbound: Outbound, writer: PipeWriter) -> None:
+    def __init__(self, outbound: Outbound, writer: LineWriter) -> None:
         self._outbound = outbound
         self._writer = writer
         self._running: dict[RequestId, tuple[anyio.CancelScope, InboundContext]] = {}

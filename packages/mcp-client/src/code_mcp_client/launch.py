@@ -51,9 +51,7 @@ async def launch(command: ServerCommand) -> Launched:
         ServerStartError: the folder does not exist, the program cannot be executed, or the
             machine stayed short of processes or memory over three more attempts.
     """
-    if command.cwd is not None and not command.cwd.is_dir():
-        raise ServerStartError(f"cannot start MCP server {command.program!r}: no folder {command.cwd}")
-    program = find_program(command)
+    program = checked_program(command)
     with ExitStack() as on_failure, ExitStack() as always:
         theirs, ours = [], []
         for read_is_ours in (False, True, True):
@@ -65,17 +63,21 @@ async def launch(command: ServerCommand) -> Launched:
             ours.append(mine)
             theirs.append(other)
         output_size = _widen(ours[1])
-        process = await _spawn([program, *command.args], command, theirs)
+        stdin, stdout, stderr = theirs
+        process = await spawn([program, *command.args], command, stdin, stdout, stderr)
         on_failure.pop_all()
     return Launched(process, ours[0], ours[1], ours[2], output_size)
 
 
-def find_program(command: ServerCommand) -> str:
+def checked_program(command: ServerCommand) -> str:
     """The path of the command's program, looked for as the server's own shell would.
 
     Raises:
         ServerNotFound: there is no such file, or none that may be executed.
+        ServerStartError: the folder to run in does not exist.
     """
+    if command.cwd is not None and not command.cwd.is_dir():
+        raise ServerStartError(f"cannot start MCP server {command.program!r}: no folder {command.cwd}")
     if os.path.dirname(command.program):  # noqa: PTH120 - Path("./x") would lose the "./" that decides
         path = (command.cwd or Path.cwd()) / command.program
         if not path.is_file():
@@ -91,14 +93,19 @@ def find_program(command: ServerCommand) -> str:
     return found
 
 
-async def _spawn(argv: list[str], command: ServerCommand, pipes: list[int]) -> Process:
+async def spawn(argv: list[str], command: ServerCommand, stdin: int, stdout: int, stderr: int) -> Process:
+    """Start a process, three more times if the machine is short.
+
+    Raises:
+        ServerStartError: see `launch`.
+    """
     for delay in (*_RETRY_DELAYS, None):
         try:
             return await anyio.open_process(
                 argv,
-                stdin=pipes[0],
-                stdout=pipes[1],
-                stderr=pipes[2],
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
                 env=command.environment,
                 cwd=command.cwd,
                 start_new_session=True,

@@ -2,12 +2,10 @@
 
 import logging
 import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import anyio
-import anyio.lowlevel
 
 from code_mcp_client.errors import ServerExited
 from code_mcp_client.family import ProcessFamily
@@ -15,11 +13,9 @@ from code_mcp_client.guard import ParentDeathGuard
 from code_mcp_client.launch import Launched, ServerCommand, launch
 from code_mcp_client.pipes import PipeReader, PipeWriter
 from code_mcp_client.stderr_tail import StderrTail
+from code_mcp_client.stopping import stop_server
 
-_GRACE_SECONDS = 2.0  # after closing stdin, and again after SIGTERM
-_KILL_SECONDS = 2.0  # for the system to end what was killed
 _STATUS_SECONDS = 0.03  # for an exit status once the output has ended
-_POLL_SECONDS = 0.01
 
 logger = logging.getLogger("code_mcp_client")
 
@@ -64,7 +60,7 @@ class ServerProcess:
         # A read cannot return more than the pipe holds, and asking for more costs an allocation.
         self._reader = PipeReader(launched.stdout, min(capacity, launched.output_size))
         self.writer = PipeWriter(launched.stdin)
-        self._stderr = StderrTail(launched.stderr, self._log_stderr)
+        self._stderr = StderrTail(launched.stderr)
         self._watching = anyio.CancelScope(shield=True)
         self._exited = anyio.Event()
         self._family = ProcessFamily(launched.process.pid)
@@ -96,59 +92,44 @@ class ServerProcess:
                 self._exited.set()
                 # A grandchild may hold the pipe open; what the server itself wrote is in it already.
                 self._reader.drain(2 * self._launched.output_size)
+                self._family.leader_ended()
+                if not self._family.alive():
+                    await self._release_guard()
 
     async def stop(self) -> None:
         """End the server and its descendants; returns when they are gone, after at most about 6 s."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._discard_output)
             tasks.start_soon(self._stderr.drain)  # `watch` is gone already when the whole event loop ends
-            await self._stop()
+            await stop_server(self._name, self._process, self._family, self._close_stdin)
             tasks.cancel_scope.cancel()
         self._watching.cancel()
-        if self._guard is not None:
-            await self._guard.release()
+        await self._release_guard()
 
     def close_pipes(self) -> None:
         """Close this side's ends of the pipes."""
         for pipe in tuple(self._open_pipes):
             self._close(pipe)
 
-    async def _stop(self) -> None:
-        self._family.look()
-        self.writer.close()
-        self._close(self._launched.stdin)
-        if await self._gone_within(_GRACE_SECONDS):
-            return
-        self._family.signal(signal.SIGTERM)
-        if await self._gone_within(_GRACE_SECONDS):
-            return
-        self._family.signal(signal.SIGKILL)
-        if not await self._gone_within(_KILL_SECONDS):
-            logger.warning(
-                "MCP server %r (process %d) survives SIGKILL; giving up on it", self._name, self.pid
-            )
-
-    async def _gone_within(self, seconds: float) -> bool:
-        with anyio.move_on_after(seconds):
-            await self._process.wait()
-            while self._family.alive():  # noqa: ASYNC110 - nothing signals the end of a stranger's child
-                await anyio.sleep(_POLL_SECONDS)
-            return True
-        return False
-
     async def _discard_output(self) -> None:
         """Let a server that is still writing come to its end."""
         with suppress(OSError):
             await self._reader.pump(lambda _: None)
+
+    async def _close_stdin(self) -> None:
+        self.writer.close()
+        self._close(self._launched.stdin)
+
+    async def _release_guard(self) -> None:
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            await guard.release()
 
     def _close(self, pipe: int) -> None:
         if pipe in self._open_pipes:
             self._open_pipes.discard(pipe)
             anyio.notify_closing(pipe)
             os.close(pipe)
-
-    def _log_stderr(self, text: str) -> None:
-        logger.debug("stderr of MCP server %r: %s", self._name, text)
 
 
 def _guard(group: int) -> ParentDeathGuard | None:

@@ -1,26 +1,43 @@
 """Keeps the end of what a server writes to stderr, and reads the rest so that it never blocks."""
 
+import logging
 import os
-from collections.abc import Callable
 
 import anyio
 
 _KEPT = 16 * 1024
 _READ = 64 * 1024
 
+logger = logging.getLogger("code_mcp_client")
 
-class StderrTail:
+
+class Tail:
+    """The last 16 KiB of what it is given."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes; they are logged as well."""
+        self._kept += chunk
+        del self._kept[:-_KEPT]
+        logger.debug("an MCP server wrote to its stderr: %s", chunk.decode("utf-8", "replace"))
+
+    def text(self) -> str:
+        """What is kept; bytes that are no UTF-8 are replaced."""
+        return self._kept.decode("utf-8", "replace").strip()
+
+
+class StderrTail(Tail):
     """The last 16 KiB of a pipe.
 
     Args:
         fd: the pipe's non-blocking read end; stays the caller's to close.
-        on_text: called with each piece as it comes, for a log.
     """
 
-    def __init__(self, fd: int, on_text: Callable[[str], None]) -> None:
+    def __init__(self, fd: int) -> None:
+        super().__init__()
         self._fd = fd
-        self._on_text = on_text
-        self._tail = bytearray()
         self._draining = False
 
     async def drain(self) -> None:
@@ -43,11 +60,5 @@ class StderrTail:
                 return True
             if not chunk:
                 return False
-            self._tail += chunk
-            del self._tail[:-_KEPT]
-            self._on_text(chunk.decode("utf-8", "replace"))
+            self.add(chunk)
         return True
-
-    def text(self) -> str:
-        """What is kept; bytes that are no UTF-8 are replaced."""
-        return self._tail.decode("utf-8", "replace").strip()

@@ -1,0 +1,40 @@
+"""The end of a server: asked, told, forced, and its descendants with it."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import anyio
+from anyio.abc import Process
+
+from code_mcp_client.family import ProcessFamily
+
+_GRACE_SECONDS = 2.0  # after closing stdin, and again after SIGTERM
+_KILL_SECONDS = 2.0  # for the system to end what was killed
+_POLL_SECONDS = 0.01
+
+logger = logging.getLogger("code_mcp_client")
+
+
+async def stop_server(
+    name: str, process: Process, family: ProcessFamily, close_stdin: Callable[[], Awaitable[None]]
+) -> None:
+    """Close the server's stdin, wait 2 s, terminate, wait 2 s, kill; returns when all of its family is gone."""
+    family.look()
+    await close_stdin()
+    if await _gone_within(_GRACE_SECONDS, process, family):
+        return
+    family.terminate()
+    if await _gone_within(_GRACE_SECONDS, process, family):
+        return
+    family.kill()
+    if not await _gone_within(_KILL_SECONDS, process, family):
+        logger.warning("MCP server %r (process %d) survives being killed; giving up on it", name, process.pid)
+
+
+async def _gone_within(seconds: float, process: Process, family: ProcessFamily) -> bool:
+    with anyio.move_on_after(seconds):
+        await process.wait()
+        while family.alive():  # noqa: ASYNC110 - nothing signals the end of a stranger's child
+            await anyio.sleep(_POLL_SECONDS)
+        return True
+    return False

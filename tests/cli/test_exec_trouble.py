@@ -1,0 +1,117 @@
+import json
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import ScriptedUpstream, pause, reply, stream
+from support import responses_events as sse
+from support.command import KEY, Workspace
+
+FULL = "--dangerously-bypass-approvals-and-sandbox"
+
+
+def types(stdout: str) -> list[str]:
+    return [json.loads(line)["msg"]["type"] for line in stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (401, {"error": {"message": "bad key"}}, "Check the API key in SCRIPTED_API_KEY"),
+        (404, {"error": {"message": "no such model"}}, "answered 404"),
+        (
+            429,
+            {"error": {"type": "usage_limit_reached", "plan_type": "plus", "resets_in_seconds": 600}},
+            "10 minutes",
+        ),
+        (400, {"error": {"code": "context_length_exceeded", "message": "too long"}}, "context window"),
+    ],
+)
+def test_a_refusal_is_said_once_and_not_repeated(
+    workspace: Workspace, upstream: ScriptedUpstream, status: int, body: dict[str, Any], said: str
+) -> None:
+    workspace.configure(upstream.base_url)
+    upstream.add(reply(status, body=body, headers={"x-request-id": "req-7"}))
+    done = workspace.run("exec", "hi")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert KEY not in done.stderr
+    assert len(upstream.requests) == 1
+
+
+def test_busy_and_broken_responses_are_asked_for_again(
+    workspace: Workspace, upstream: ScriptedUpstream
+) -> None:
+    workspace.configure(upstream.base_url)
+    upstream.add(
+        reply(429, body={"error": {"message": "slow down"}}, headers={"Retry-After": "0"}),
+        reply(503, body="busy", headers={"Retry-After": "0"}),
+        stream(sse.created(), sse.text_delta("half a mess"), disconnect=True),
+        stream(sse.created(), sse.failed("rate_limit_exceeded", "try again in 5ms")),
+        stream(sse.created(), sse.message("at last"), sse.completed()),
+    )
+    done = workspace.run("exec", "--json", "hi")
+    assert done.returncode == 0
+    upstream.assert_finished()
+    errors = [
+        event["msg"]
+        for event in map(json.loads, done.stdout.splitlines())
+        if event["msg"]["type"] == "stream_error"
+    ]
+    assert [(error["attempt"], error["max"]) for error in errors] == [(1, 4), (2, 4), (1, 5), (2, 5)]
+    assert errors[-1]["delay_ms"] == 5
+
+
+def test_a_call_of_a_broken_stream_runs_once(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    workspace.configure(upstream.base_url)
+    command = ["bash", "-c", "echo ran >> log"]
+    upstream.add(
+        stream(sse.created(), sse.function_call("shell", {"command": command}, "c1"), disconnect=True),
+        stream(sse.created(), sse.message("done"), sse.completed()),
+    )
+    assert workspace.run("exec", FULL, "hi").returncode == 0
+    assert (workspace.directory / "log").read_text() == "ran\n"
+    assert [item["type"] for item in upstream.requests[1].json["input"][-2:]] == [
+        "function_call",
+        "function_call_output",
+    ]
+
+
+def test_an_interrupt_ends_the_turn_and_its_command(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    workspace.configure(upstream.base_url)
+    fifo_wait = ["bash", "-c", "echo $$ > pid; echo started; sleep 60"]
+    upstream.add(
+        stream(sse.created(), sse.function_call("shell", {"command": fifo_wait}, "c1"), sse.completed())
+    )
+    process = workspace.start("exec", FULL, "--json", "hi")
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "exec_command_output_delta" in line:
+            process.send_signal(signal.SIGINT)
+    process.stdout.close()
+    assert process.wait(timeout=10) == 130
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert types("".join(lines))[-3:] == ["exec_command_end", "turn_aborted", "shutdown_complete"]
+    pid = int((workspace.directory / "pid").read_text())
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_an_interrupt_ends_a_stream_that_says_nothing(
+    workspace: Workspace, upstream: ScriptedUpstream
+) -> None:
+    workspace.configure(upstream.base_url)
+    upstream.add(stream(sse.created(), sse.text_delta("so"), pause(threading.Event())))
+    process = workspace.start("exec", "--json", "hi")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "agent_message_delta" in line:
+            process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
