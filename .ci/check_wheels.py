@@ -1,9 +1,11 @@
 """Builds every package, installs each wheel alone in a fresh environment, and tries it.
 
-Siblings come from the build, everything else from the index. `uv` must be on PATH
-or in `.venv-tools`.
+Siblings come from the build, everything else from the index. Then the README's
+forms of installation are run as they stand there. `uv` must be on PATH or in `.venv-tools`.
 """
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +44,20 @@ def check(package: Path, dist: Path, scratch: Path) -> None:
     print(f"{name}: installs alone, imports, {' '.join(scripts) or 'no'} scripts answer --help", flush=True)
 
 
+def check_readme(scratch: Path) -> None:
+    section = (ROOT / "README.md").read_text().partition("## Install")[2].partition("\n## ")[0]
+    forms = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    checkout = scratch / "checkout"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".venv*", ".git", "*_cache", "__pycache__", "dist"))
+    for number, form in enumerate(forms):
+        environment = scratch / f"readme-{number}"
+        run(UV, "venv", "--quiet", "--seed", "--python", sys.executable, str(environment))
+        path = os.pathsep.join([str(environment / "bin"), str(Path(UV).parent), os.environ["PATH"]])
+        activated = ("env", f"VIRTUAL_ENV={environment}", f"PATH={path}")
+        run(*activated, "sh", "-ec", form, cwd=checkout)
+        print(f"README form {number + 1}: {run(*activated, 'code', '--version', cwd=scratch).strip()}", flush=True)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
@@ -49,6 +65,7 @@ def main() -> None:
         run(UV, "build", "--quiet", "--all-packages", "--out-dir", str(dist))
         for package in sorted((ROOT / "packages").iterdir()):
             check(package, dist, scratch)
+        check_readme(scratch)
 
 
 if __name__ == "__main__":
