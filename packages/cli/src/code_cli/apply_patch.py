@@ -21,6 +21,7 @@ def apply_patch_command(patch: str | None) -> None:
         raise click.UsageError("the patch is empty")
 
     import anyio
+
     from code_core.files.local import LocalFileSystem
     from code_core.patch import PatchError, apply_plan, parse_patch, plan_patch, summary
 

@@ -20,9 +20,10 @@ def parse_setting(text: str) -> Setting:
     if not equals or not all(part.strip() for part in key.split(".")):
         raise ConfigError(f"-c {text!r} is not of the form key=value, such as -c model=gpt-5 or -c a.b=true")
     try:
-        return key, tomllib.loads(f"value = {raw.strip()}")["value"]
-    except (tomllib.TOMLDecodeError, KeyError):
-        return key, raw.strip()
+        parsed = tomllib.loads(f"value = {raw.strip()}")
+    except tomllib.TOMLDecodeError:
+        parsed = {}
+    return key, parsed["value"] if list(parsed) == ["value"] else raw.strip()
 
 
 def merged(table: dict[str, Any], settings: Iterable[Setting]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Source of the format: git's documentation, "Generating patch text with -p".
 """
 
 import difflib
+import os
 from collections.abc import Iterable
 from hashlib import sha1
 from pathlib import Path
@@ -136,6 +137,6 @@ def _c_quoted(name: str) -> str:
     escapes = {0x22: '\\"', 0x5C: "\\\\", 0x09: "\\t", 0x0A: "\\n"}
     shown = (
         escapes.get(byte) or (chr(byte) if 0x20 <= byte <= 0x7E else f"\\{byte:03o}")
-        for byte in name.encode("utf-8", "surrogateescape")
+        for byte in os.fsencode(name)
     )
     return f'"{"".join(shown)}"'

@@ -206,6 +206,8 @@ def _incomplete(response: dict[str, Any]) -> ModelError:
     reason = str(_dict(response.get("incomplete_details")).get("reason") or "unknown reason")
     if reason == "content_filter":
         return RequestRefused("the provider's content filter stopped the response")
+    if reason == "max_output_tokens":
+        return RequestRefused("the response reached the model's output limit (max_output_tokens): ask for less at once")
     return StreamBroken(f"the response is incomplete: {reason}")
 
 

@@ -1,0 +1,149 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from code_core.config.load import NO_OVERRIDES, ConfigOverrides, load_config
+from code_core.config.overrides import merged, parse_setting
+from code_core.config.paths import find_home
+from code_core.errors import ConfigError
+from code_core.protocol.policies import AskForApproval, SandboxMode, WorkspaceWrite
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def load(home: Path, text: str, overrides: ConfigOverrides = NO_OVERRIDES, **environ: str) -> Any:
+    (home / "config.toml").write_text(text)
+    return load_config(overrides, {"CODE_HOME": str(home), **environ})
+
+
+def test_without_a_file_there_are_defaults(home: Path) -> None:
+    config = load_config(NO_OVERRIDES, {"CODE_HOME": str(home)})
+    assert (config.model.model, config.provider.id) == ("gpt-5-codex", "openai")
+    assert (config.approval_policy, config.sandbox_policy.mode) == (AskForApproval.ON_REQUEST, "read-only")
+    assert config.model.reasoning
+    assert config.context_window == 272_000
+
+
+def test_what_wins_over_what(home: Path) -> None:
+    text = (
+        f'approval_policy = "untrusted"\nmodel = "file"\n[profiles.p]\nmodel = "profile"\n'
+        f'[projects."{Path.cwd()}"]\napproval_policy = "on-failure"\nsandbox_mode = "workspace-write"\n'
+    )
+    project = load(home, text)
+    assert (project.approval_policy, project.sandbox_policy) == (AskForApproval.ON_FAILURE, WorkspaceWrite())
+    assert project.model.model == "file"
+    assert load(home, text, ConfigOverrides(settings=(("model", "edit"),))).model.model == "edit"
+    assert (
+        load(home, text, ConfigOverrides(profile="p", settings=(("model", "edit"),))).model.model == "profile"
+    )
+    assert load(home, text, ConfigOverrides(profile="p", model="option")).model.model == "option"
+    option = ConfigOverrides(approval_policy=AskForApproval.NEVER, sandbox_mode=SandboxMode.READ_ONLY)
+    assert load(home, text, option).approval_policy is AskForApproval.NEVER
+    assert load(home, text, option).sandbox_policy.mode == "read-only"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("model = 5", "model is 5: Input should be a valid string"),
+        ('sandbox_mode = "open"', "sandbox_mode is 'open'"),
+        ("[limits]\nmax_tool_calls = 0", "limits.max_tool_calls is 0"),
+        ("model = ", "is not TOML"),
+        ('model_provider = "nope"', "model provider 'nope' is not known"),
+        ('model_provider = "replay"', "needs a scenario"),
+        ('profile = "nope"', "profile 'nope' is not in the settings file"),
+        ('model_provider = "x"\n[model_providers.x]\nbase_url = "ftp://x"', "must begin with http"),
+        (
+            'model_provider = "x"\n[model_providers.x]\nbase_url = "http://x"\nwire_api = "chat"',
+            "not spoken yet",
+        ),
+        ('experimental_instructions_file = "absent"', "cannot be read"),
+    ],
+)
+def test_a_wrong_setting_is_named(home: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(home, text)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_text_is_said(home: Path) -> None:
+    (home / "config.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(NO_OVERRIDES, {"CODE_HOME": str(home)})
+
+
+def test_an_unknown_key_is_a_warning_with_the_nearest_one(home: Path) -> None:
+    config = load(home, "aproval_policy = 'never'\n[tui]\ntheme = 'dark'\n[mcp_servers.x]\ncommand = 'y'")
+    assert config.warnings == (
+        f"{home}/config.toml: unknown setting 'aproval_policy': did you mean approval_policy?",
+    )
+
+
+def test_a_provider_of_ones_own(home: Path) -> None:
+    text = (
+        'model_provider = "mine"\n[model_providers.mine]\nbase_url = "https://x.azure.com/v1"\nenv_key = "MINE"\n'
+        'query_params = { v = "1" }\nstream_idle_timeout_ms = 5000\nrequest_max_retries = 0\n'
+    )
+    provider = load(home, text).provider
+    assert (provider.name, provider.query_params, provider.stream_idle_timeout) == ("mine", {"v": "1"}, 5.0)
+    assert provider.stores_responses
+    assert not provider.is_loopback
+    assert provider.api_key({b"MINE": b" key \n"}) == b"key"
+    with pytest.raises(ConfigError, match="set the environment variable MINE"):
+        provider.api_key({})
+    with pytest.raises(ConfigError, match="control characters"):
+        provider.api_key({b"MINE": b"a\nb"})
+
+
+def test_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find_home({}).path == tmp_path / ".code"
+    (tmp_path / ".codex").mkdir()
+    (tmp_path / ".codex" / "config.toml").touch()
+    assert find_home({}).config_file == tmp_path / ".codex" / "config.toml"
+    (tmp_path / ".code").mkdir()
+    (tmp_path / ".code" / "config.toml").touch()
+    assert find_home({}).config_file == tmp_path / ".code" / "config.toml"
+    assert find_home({"CODEX_HOME": str(tmp_path)}).path == tmp_path
+    with pytest.raises(ConfigError, match="CODE_HOME is '/no/such'"):
+        find_home({"CODE_HOME": "/no/such", "CODEX_HOME": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("text", "setting"),
+    [
+        ("model=gpt-5", ("model", "gpt-5")),
+        ("a.b=true", ("a.b", True)),
+        ("a=[1, 2]", ("a", [1, 2])),
+        ("a={b=1}", ("a", {"b": 1})),
+        ('a="x=y"', ("a", "x=y")),
+        ("a=", ("a", "")),
+        ("a=1\nb=2", ("a", "1\nb=2")),
+    ],
+)
+def test_a_setting_is_toml_or_a_string(text: str, setting: tuple[str, Any]) -> None:
+    assert parse_setting(text) == setting
+
+
+@given(st.text())
+def test_any_text_is_a_setting_or_a_config_error(text: str) -> None:
+    try:
+        assert parse_setting(text)[0] in text
+    except ConfigError as error:
+        assert "key=value" in str(error)
+
+
+def test_settings_go_into_tables_and_not_through_values() -> None:
+    table = {"a": {"b": 1}, "c": 2}
+    assert merged(table, [("a.d", 3), ("e.f.g", 4)]) == {"a": {"b": 1, "d": 3}, "c": 2, "e": {"f": {"g": 4}}}
+    assert table == {"a": {"b": 1}, "c": 2}
+    with pytest.raises(ConfigError, match="which is not a table"):
+        merged(table, [("c.d", 1)])

@@ -1,0 +1,133 @@
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import anyio
+import pytest
+
+from code_core.process.spawn import Exit, SpawnError, run_command
+
+
+def run(*argv: str, time_limit: float = 20, cwd: Path = Path("/")) -> tuple[Exit, bytes, bytes]:
+    output = {"stdout": b"", "stderr": b""}
+
+    async def on_output(stream: str, chunk: bytes) -> None:
+        assert len(chunk) <= 8192
+        output[stream] += chunk
+
+    async def main() -> Exit:
+        return await run_command(
+            argv,
+            cwd=cwd,
+            environment={"PATH": os.environ["PATH"], "A": "b"},
+            time_limit=time_limit,
+            on_output=on_output,
+        )
+
+    return anyio.run(main), output["stdout"], output["stderr"]
+
+
+def gone(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+    return "State:\tZ" in status
+
+
+def test_output_exit_code_directory_and_environment(tmp_path: Path) -> None:
+    end, out, err = run("sh", "-c", "pwd; echo $A; echo bad >&2; exit 7", cwd=tmp_path)
+    assert (end.code, end.timed_out) == (7, False)
+    assert (out, err) == (f"{tmp_path}\nb\n".encode(), b"bad\n")
+
+
+def test_there_is_no_input() -> None:
+    assert run("cat")[:2][1] == b""
+
+
+def test_a_signal_is_128_and_its_number() -> None:
+    assert run("sh", "-c", "kill -SEGV $$")[0].code == 128 + signal.SIGSEGV
+
+
+def test_a_large_output_arrives_whole() -> None:
+    end, out, _ = run(sys.executable, "-c", "import sys; sys.stdout.write('0123456789' * 300_000)")
+    assert end.code == 0
+    assert out == b"0123456789" * 300_000
+
+
+def test_a_timeout_ends_the_whole_group_and_keeps_what_was_printed(tmp_path: Path) -> None:
+    end, out, _ = run(
+        "sh", "-c", "echo begun; sleep 60 & echo $! > child; wait", time_limit=0.3, cwd=tmp_path
+    )
+    assert (end.code, end.timed_out) == (124, True)
+    assert out == b"begun\n"
+    assert gone(int((tmp_path / "child").read_text()))
+
+
+def test_a_group_that_ignores_term_is_killed(tmp_path: Path) -> None:
+    script = "trap '' TERM; sh -c \"trap '' TERM; echo \\$\\$ > child; while :; do sleep 1; done\" & wait"
+    started = time.monotonic()
+    end, _, _ = run("sh", "-c", script, time_limit=0.5, cwd=tmp_path)
+    assert end.code == 124
+    assert time.monotonic() - started < 10
+    assert gone(int((tmp_path / "child").read_text()))
+
+
+def test_a_grandchild_that_holds_the_pipe_does_not_keep_us(tmp_path: Path) -> None:
+    started = time.monotonic()
+    end, out, _ = run("sh", "-c", "echo done; setsid sleep 30 & echo $! > child", cwd=tmp_path)
+    assert (end.code, out) == (0, b"done\n")
+    assert time.monotonic() - started < 15
+    os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+
+
+def test_cancelling_ends_the_command(tmp_path: Path) -> None:
+    async def ignore(stream: str, chunk: bytes) -> None:
+        assert stream, chunk
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+
+            async def command() -> None:
+                await run_command(
+                    ["sh", "-c", "echo $$ > pid; sleep 60"],
+                    cwd=tmp_path,
+                    environment=dict(os.environ),
+                    time_limit=60,
+                    on_output=ignore,
+                )
+
+            tasks.start_soon(command)
+            while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+
+    anyio.run(main)
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("argv", "cwd", "code", "said"),
+    [
+        (["no-such-program"], "/", 127, "no-such-program: command not found"),
+        (["/etc/passwd"], "/", 126, "cannot be run: Permission denied"),
+        ([], "/", 127, "empty"),
+        (["a\0b"], "/", 126, "cannot be run"),
+        (["\udcff\ud800"], "/", 126, "cannot be run"),
+        (["ls"], "/no/such/place", 126, "/no/such/place does not exist"),
+    ],
+)
+def test_what_cannot_start_says_why(argv: list[str], cwd: str, code: int, said: str) -> None:
+    with pytest.raises(SpawnError, match=said) as caught:
+        run(*argv, cwd=Path(cwd))
+    assert caught.value.exit_code == code
+
+
+def test_nothing_is_left_open() -> None:
+    run("true")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        run("sh", "-c", "echo x")
+    assert len(os.listdir("/proc/self/fd")) <= before

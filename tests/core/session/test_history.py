@@ -1,0 +1,112 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from code_core.protocol.items import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    InputText,
+    LocalShellAction,
+    LocalShellCall,
+    Message,
+    OutputText,
+    Reasoning,
+    ResponseItem,
+    WebSearchCall,
+)
+from code_core.session.history import normalised, salvaged
+from code_core.wire.prompt import ModelSettings, Prompt
+from code_core.wire.responses import request_body
+from support import violations
+
+
+def call(call_id: str) -> FunctionCall:
+    return FunctionCall(name="shell", arguments="{}", call_id=call_id)
+
+
+def custom(call_id: str) -> CustomToolCall:
+    return CustomToolCall(name="apply_patch", input="x", call_id=call_id)
+
+
+def shell(call_id: str) -> LocalShellCall:
+    return LocalShellCall(call_id=call_id, action=LocalShellAction(command=["ls"]))
+
+
+def output(call_id: str) -> FunctionCallOutput:
+    return FunctionCallOutput(call_id=call_id, output="done")
+
+
+def custom_output(call_id: str) -> CustomToolCallOutput:
+    return CustomToolCallOutput(call_id=call_id, output="done")
+
+
+USER = Message(role="user", content=[InputText(text="hi")])
+AGENT = Message(id="m", role="assistant", content=[OutputText(text="hello")])
+THOUGHT = Reasoning(id="r", encrypted_content="blob")
+
+
+def test_a_call_without_output_gets_one_of_its_type_directly_after_it() -> None:
+    assert normalised([call("1"), AGENT, custom("2"), shell("3")]) == [
+        call("1"),
+        FunctionCallOutput(call_id="1", output="aborted"),
+        AGENT,
+        custom("2"),
+        CustomToolCallOutput(call_id="2", output="aborted"),
+        shell("3"),
+        FunctionCallOutput(call_id="3", output="aborted"),
+    ]
+
+
+def test_a_good_history_stays_as_it_is() -> None:
+    history = [USER, THOUGHT, call("1"), call("2"), output("1"), output("2"), THOUGHT, AGENT]
+    assert normalised(history) == history
+
+
+def test_outputs_without_a_call_and_second_uses_of_an_id_go() -> None:
+    assert normalised([output("0"), call("1"), output("1"), output("1"), call("1"), USER]) == [
+        call("1"),
+        output("1"),
+        USER,
+    ]
+
+
+def test_an_output_of_the_wrong_type_is_replaced() -> None:
+    assert normalised([call("1"), custom_output("1")]) == [
+        call("1"),
+        FunctionCallOutput(call_id="1", output="aborted"),
+    ]
+
+
+def test_reasoning_that_nothing_of_the_model_follows_goes() -> None:
+    assert normalised([THOUGHT, THOUGHT, USER, THOUGHT, AGENT, THOUGHT]) == [USER, THOUGHT, AGENT]
+
+
+IDS = st.sampled_from(["1", "2", "3"])
+ITEMS = st.lists(
+    st.one_of(
+        st.sampled_from([USER, AGENT, THOUGHT, WebSearchCall(id="w")]),
+        st.builds(call, IDS),
+        st.builds(custom, IDS),
+        st.builds(shell, IDS),
+        st.builds(output, IDS),
+        st.builds(custom_output, IDS),
+    ),
+    max_size=15,
+)
+
+
+@given(ITEMS)
+def test_whatever_happened_the_api_would_accept_the_request(items: list[ResponseItem]) -> None:
+    prompt = Prompt(ModelSettings("m"), "conversation", "be good", [USER, *normalised([*items, USER])])
+    assert violations(request_body(prompt)) == []
+
+
+@given(ITEMS)
+def test_normalising_twice_changes_nothing(items: list[ResponseItem]) -> None:
+    assert normalised(normalised(items)) == normalised(items)
+
+
+def test_of_a_broken_response_everything_up_to_its_last_call_is_kept() -> None:
+    assert salvaged([THOUGHT, AGENT, call("1"), AGENT]) == [THOUGHT, AGENT, call("1")]
+    assert salvaged([THOUGHT, AGENT]) == []

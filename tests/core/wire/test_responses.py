@@ -1,0 +1,161 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, StreamBroken
+from code_core.protocol.events import TokenUsage
+from code_core.protocol.items import FunctionCall, InputText, Message
+from code_core.protocol.policies import ReasoningEffort, ReasoningSummary
+from code_core.wire.prompt import ModelSettings, Prompt
+from code_core.wire.response_events import (
+    Completed,
+    Created,
+    ItemDone,
+    ReasoningSectionBreak,
+    ReasoningSummaryDelta,
+    ReasoningTextDelta,
+    TextDelta,
+    WebSearchStarted,
+)
+from code_core.wire.responses import ResponseReader, failure_of, request_body
+from code_core.wire.retry_hint import retry_delay
+from support import responses_events as sse
+
+USER = Message(role="user", content=[InputText(text="hi")])
+
+
+def read(*events: dict[str, Any]) -> list[Any]:
+    reader = ResponseReader(7)
+    return [reader.feed(json.dumps(event).encode()) for event in events]
+
+
+def prompt(**settings: Any) -> Prompt:
+    return Prompt(ModelSettings("m", **settings), "c", "instructions", [USER])
+
+
+def test_each_event_that_matters_is_read() -> None:
+    added = {"type": "response.output_item.added", "item": {"type": "web_search_call", "id": "ws"}}
+    kinds = read(
+        sse.created(),
+        sse.text_delta("a"),
+        sse.reasoning_summary_delta("b"),
+        {"type": "response.reasoning_text.delta", "delta": "c"},
+        {"type": "response.reasoning_summary_part.added"},
+        added,
+        sse.function_call("shell", {}, "c1"),
+        sse.completed(),
+    )
+    assert [type(event) for event in kinds] == [
+        *(Created, TextDelta, ReasoningSummaryDelta, ReasoningTextDelta, ReasoningSectionBreak),
+        *(WebSearchStarted, ItemDone, Completed),
+    ]
+    assert kinds[6].item == FunctionCall(id="fc-1", name="shell", arguments="{}", call_id="c1")
+    assert kinds[1].order.request_ordinal == 7
+    assert kinds[7].usage == TokenUsage(
+        input_tokens=10, cached_input_tokens=4, output_tokens=5, total_tokens=15
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[DONE]",
+        b"[]",
+        b'"x"',
+        b"{",
+        b'{"type":5}',
+        b'{"type":"response.new_thing"}',
+        b'{"type":"response.output_text.delta"}',
+    ]
+    + [
+        b'{"type":"response.output_item.done","item":{"type":"hologram"}}',
+        b'{"type":"response.output_item.done"}',
+    ],
+)
+def test_what_is_not_understood_is_passed_over(data: bytes) -> None:
+    assert ResponseReader().feed(data) is None
+
+
+@given(st.binary())
+def test_no_bytes_break_the_reader(data: bytes) -> None:
+    ResponseReader().feed(data)
+
+
+def test_a_response_is_whole_only_with_its_last_event() -> None:
+    reader = ResponseReader()
+    with pytest.raises(StreamBroken, match=r"before response\.completed"):
+        reader.end()
+    reader.feed(json.dumps(sse.completed()).encode())
+    reader.end()
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "said"),
+    [
+        (sse.failed("context_length_exceeded", "x"), ContextWindowExceeded, "context window"),
+        (sse.failed("insufficient_quota", "x"), RequestRefused, "quota"),
+        (sse.failed("server_is_overloaded", "x"), RequestRefused, "overloaded"),
+        (sse.failed("odd", "x"), StreamBroken, "odd"),
+        (sse.incomplete("max_output_tokens"), RequestRefused, "max_output_tokens"),
+        (sse.incomplete("content_filter"), RequestRefused, "content filter"),
+        (sse.incomplete("whatever"), StreamBroken, "whatever"),
+        ({"type": "error", "code": "odd", "message": "direct"}, StreamBroken, "direct"),
+    ],
+)
+def test_failures_say_whether_to_ask_again(event: dict[str, Any], error: type[ModelError], said: str) -> None:
+    reader = ResponseReader()
+    reader.feed(json.dumps(event).encode())
+    with pytest.raises(error, match=said):
+        reader.end()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("try again in 1.3s", 1.3),
+        ("Try again in 28ms.", 0.028),
+        ("try again in 35 seconds", 35),
+        ("try again in 2 minutes", 120),
+        ("later", None),
+    ],
+)
+def test_a_delay_is_read_from_prose(text: str, seconds: float | None) -> None:
+    assert retry_delay(text) == seconds
+    error = failure_of({"code": "rate_limit_exceeded", "message": text})
+    assert isinstance(error, StreamBroken)
+    assert error.delay == seconds
+
+
+def test_reasoning_is_asked_for_only_from_models_that_reason() -> None:
+    plain = request_body(prompt(effort=ReasoningEffort.HIGH))
+    assert "reasoning" not in plain
+    assert plain["include"] == []
+    body = request_body(prompt(reasoning=True, effort=ReasoningEffort.LOW, summary=ReasoningSummary.NONE))
+    assert body["reasoning"] == {"effort": "low"}
+    assert body["include"] == ["reasoning.encrypted_content"]
+
+
+def test_tools_are_left_out_when_there_are_none_and_search_at_minimal_effort() -> None:
+    assert "tools" not in request_body(prompt())
+    tools = ({"type": "web_search"}, {"type": "function", "name": "f"})
+    minimal = Prompt(
+        ModelSettings("m", reasoning=True, effort=ReasoningEffort.MINIMAL), "c", "i", [USER], tools
+    )
+    assert request_body(minimal)["tools"] == [tools[1]]
+
+
+def test_ids_are_sent_only_where_responses_are_stored() -> None:
+    call = FunctionCall(id="fc", name="f", arguments="{}", call_id="1")
+    stored = Prompt(ModelSettings("m"), "c", "i", [call])
+    assert "id" not in request_body(stored)["input"][0]
+    assert request_body(stored, store=True)["input"][0]["id"] == "fc"
+
+
+def test_a_schema_becomes_a_format() -> None:
+    body = request_body(Prompt(ModelSettings("m"), "c", "i", [USER], output_schema={"type": "object"}))
+    assert body["text"]["format"]["name"] == "code_output_schema"
+    assert body["text"]["format"]["schema"] == {"type": "object"}
