@@ -1,5 +1,6 @@
 """A server that ends when it should not."""
 
+import os
 import signal
 import time
 
@@ -79,9 +80,18 @@ async def test_requests_after_the_crash_fail_the_same_way() -> None:
 
 async def test_a_grandchild_that_holds_the_output_does_not_hide_the_crash() -> None:
     async with scripted("parent") as client:
-        await call(client, "children")
+        _, _, in_own_session, _ = map(int, (await call(client, "children")).split())
         with anyio.fail_after(5), pytest.raises(ServerExited, match="status 7"):
             await client.call_tool("crash")
+    os.kill(in_own_session, signal.SIGKILL)  # the one that nobody can tell from a stranger's
+
+
+async def test_an_exit_before_anyone_read_is_noticed_though_a_grandchild_holds_the_output() -> None:
+    command = "sleep 30 & exit 4"
+    async with McpClient.stdio("sh", ["-c", command]) as client:
+        await anyio.sleep(0.05)
+        with anyio.fail_after(5), pytest.raises(ServerExited, match="status 4"):
+            await client.ping()
 
 
 async def test_closing_one_side_only_is_an_end_too() -> None:

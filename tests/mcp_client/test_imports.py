@@ -10,6 +10,12 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_package_logs_nothing_unless_somebody_listens() -> None:
+    code = "import code_mcp_client, logging; logging.getLogger('code_mcp_client').error('heard')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_every_public_name_exists() -> None:
     import code_mcp_client
 

@@ -8,10 +8,10 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import BinaryIO
+from typing import IO
 
 
-def copy(source: BinaryIO, target: BinaryIO) -> None:
+def copy(source: IO[bytes], target: IO[bytes]) -> None:
     while chunk := source.read1(65536):  # type: ignore[attr-defined] # buffered readers have it
         target.write(chunk)
         target.flush()
@@ -24,7 +24,7 @@ def serve(path: str, command: list[str]) -> None:
     ):
         assert server.stdin is not None
         assert server.stdout is not None
-        clients: list[BinaryIO] = []
+        clients: list[IO[bytes]] = []
 
         def answer() -> None:
             for line in server.stdout or ():
@@ -34,7 +34,8 @@ def serve(path: str, command: list[str]) -> None:
         listener.bind(path)
         listener.listen()
         threading.Thread(target=answer, daemon=True).start()
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         while True:
             connection, _ = listener.accept()
             clients.append(connection.makefile("wb"))

@@ -67,10 +67,12 @@ async def connected(workspace: Workspace, *options: str, elicit: Any = None) -> 
     )
 
     with anyio.fail_after(60):
-        async with tapped(stdio_client(parameters), seen) as (incoming, outgoing):
-            async with ClientSession(incoming, outgoing, elicitation_callback=elicit) as session:
-                await session.initialize()
-                yield Client(session, seen)
+        async with (
+            tapped(stdio_client(parameters), seen) as (incoming, outgoing),
+            ClientSession(incoming, outgoing, elicitation_callback=elicit) as session,
+        ):
+            await session.initialize()
+            yield Client(session, seen)
 
 
 @asynccontextmanager

@@ -127,7 +127,7 @@ def test_what_cannot_start_says_why(argv: list[str], cwd: str, code: int, said: 
 
 def test_nothing_is_left_open() -> None:
     run("true")
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):
         run("sh", "-c", "echo x")
-    assert len(os.listdir("/proc/self/fd")) <= before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before

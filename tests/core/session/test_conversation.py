@@ -25,7 +25,7 @@ from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from support import responses_events as sse
 
-Response = list[dict[str, Any]]
+Response = list[dict[str, Any]] | dict[str, Any]
 SLEEP = [sse.function_call("shell", {"command": ["sleep", "60"]}, "c1"), sse.completed()]
 TOUCH = [sse.function_call("shell", {"command": ["touch", "made"]}, "c1"), sse.completed()]
 BYE: Response = [sse.message("bye"), sse.completed()]

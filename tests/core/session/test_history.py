@@ -59,7 +59,16 @@ def test_a_call_without_output_gets_one_of_its_type_directly_after_it() -> None:
 
 
 def test_a_good_history_stays_as_it_is() -> None:
-    history = [USER, THOUGHT, call("1"), call("2"), output("1"), output("2"), THOUGHT, AGENT]
+    history: list[ResponseItem] = [
+        USER,
+        THOUGHT,
+        call("1"),
+        call("2"),
+        output("1"),
+        output("2"),
+        THOUGHT,
+        AGENT,
+    ]
     assert normalised(history) == history
 
 

@@ -1,7 +1,6 @@
 """The `code` command. It imports nothing but click: each command imports what it needs."""
 
 import sys
-from importlib import metadata
 
 import click
 
@@ -19,6 +18,8 @@ COMMANDS = {
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
+        from importlib import metadata
+
         click.echo(f"code {metadata.version('code-cli')}")
         ctx.exit()
 

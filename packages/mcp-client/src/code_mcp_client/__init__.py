@@ -4,6 +4,7 @@ Importing this package is cheap. `McpClient` and what belongs to it are loaded w
 they are first used, because the SDK takes half a second.
 """
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from code_mcp_client.config import McpClientConfig, parse_capacity
@@ -59,6 +60,8 @@ __all__ = [
     "create_large_response_client",
     "parse_capacity",
 ]
+
+logging.getLogger("code_mcp_client").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

@@ -28,6 +28,7 @@ class PipeReader:
         self._deliver: Callable[[bytes], None] | None = None
         self._ended: anyio.Event | None = None
         self._failure: Exception | None = None
+        self._most: int | None = None  # bytes still wanted, once `drain` was called
 
     async def pump(self, deliver: Callable[[bytes], None]) -> None:
         """Call `deliver` with every chunk; returns when the pipe has ended or `drain` was called.
@@ -41,6 +42,8 @@ class PipeReader:
         self._deliver, self._ended = deliver, anyio.Event()
         loop.add_reader(self._fd, self._read_some)
         try:
+            if self._most is not None:
+                self.drain(self._most)
             await self._ended.wait()
         finally:
             loop.remove_reader(self._fd)
@@ -49,7 +52,8 @@ class PipeReader:
             raise self._failure
 
     def drain(self, most: int) -> None:
-        """Hand over what the pipe holds at this moment, up to `most` bytes, and let `pump` return."""
+        """Hand over what the pipe holds at this moment, up to `most` bytes, and let `pump` return, now or later."""
+        self._most = most
         while most > 0 and (size := self._read()):
             most -= size
         if self._ended is not None:
