@@ -1,0 +1,128 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from code_core.errors import ConfigError, RequestRefused, StreamBroken
+from code_core.model.record import Recorder
+from code_core.model.replay import ReplayClient, load_scenario
+from code_core.model.retry import backoff, retry_after
+from code_core.protocol.items import FunctionCall, FunctionCallOutput, InputText, Message
+from code_core.wire.prompt import ModelSettings, Prompt
+from support import responses_events as sse
+
+USER = Message(role="user", content=[InputText(text="hi there")])
+CALLED = (
+    FunctionCall(name="f", arguments="{}", call_id="1"),
+    FunctionCallOutput(call_id="1", output="all OK"),
+)
+
+
+def scenario(folder: Path, *lines: Any) -> Path:
+    path = folder / "scenario.jsonl"
+    path.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
+    return path
+
+
+def play(path: Path, *prompts: Prompt) -> list[str]:
+    async def main() -> list[str]:
+        client = ReplayClient(load_scenario(path))
+        kinds = []
+        for prompt in prompts:
+            async with client.stream(prompt) as events:
+                kinds += [type(event).__name__ async for event in events]
+        return kinds
+
+    return anyio.run(main)
+
+
+PROMPT = Prompt(ModelSettings("m"), "c", "i", [USER, *CALLED])
+
+
+def test_a_scenario_plays_response_by_response(tmp_path: Path) -> None:
+    expect = [{"contains": "hi there"}, {"call_id": "1", "output_contains": "OK"}]
+    stream = [sse.created(), {"pause_ms": 1}, sse.message("x"), sse.completed()]
+    path = scenario(
+        tmp_path, {"replay": 1}, "", {"expect": expect, "stream": stream}, {"stream": [sse.completed()]}
+    )
+    assert play(path, PROMPT, PROMPT) == ["Created", "ItemDone", "Completed", "Completed"]
+
+
+@pytest.mark.parametrize(
+    ("response", "error", "said"),
+    [
+        ({"expect": [{"contains": "bye"}]}, RequestRefused, "request 1 to have 'bye' in its input"),
+        ({"expect": [{"call_id": "1", "output_contains": "bad"}]}, RequestRefused, "in the output of call 1"),
+        ({"expect": [{"call_id": "2", "output_contains": "OK"}]}, RequestRefused, "in the output of call 2"),
+        ({"stream": [sse.text_delta("half")]}, StreamBroken, "before response.completed"),
+        (None, RequestRefused, "ends after 0 responses"),
+    ],
+)
+def test_what_does_not_fit_is_said(tmp_path: Path, response: Any, error: type[Exception], said: str) -> None:
+    path = scenario(tmp_path, {"replay": 1}, *([response] if response else []))
+    with pytest.raises(error, match=said):
+        play(path, PROMPT)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([], "is empty"),
+        ([{"replay": 2}], "wrong at line 1: replay"),
+        (["nonsense"], "wrong at line 1"),
+        ([{"replay": 1}, "{"], "wrong at line 2"),
+        ([{"replay": 1}, {"stream": 5}], "wrong at line 2: stream"),
+    ],
+)
+def test_a_wrong_file_names_its_line(tmp_path: Path, lines: list[Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_scenario(scenario(tmp_path, *lines))
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        load_scenario(tmp_path / "absent")
+
+
+def test_a_recording_is_a_scenario_without_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    recorder = Recorder(path, {b"MY_TOKEN": b"hunter2hunter2", b"PATH": b"/usr/bin:/bin"})
+    said = "hunter2hunter2 sk-abcdefghijklmnop1234 /usr/bin:/bin"
+    with recorder.exchange():
+        recorder.event(json.dumps(sse.message(said)).encode())
+        recorder.event(b"[DONE]")
+        recorder.event(json.dumps(sse.completed()).encode())
+    with recorder.exchange():
+        recorder.event(json.dumps(sse.created()).encode())
+    recorder.close()
+    first, second = load_scenario(path)
+    assert first.stream[0]["item"]["content"][0]["text"] == "[REDACTED] [REDACTED] /usr/bin:/bin"
+    assert len(first.stream) == 2
+    assert second.stream == [sse.created()]
+
+
+def test_a_recording_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be written"):
+        Recorder(tmp_path / "no" / "such" / "place")
+
+
+def test_delays_double_up_to_a_minute() -> None:
+    for attempt, delay in ((1, 0.2), (2, 0.4), (5, 3.2), (50, 60.0)):
+        assert 0.89 * delay < backoff(attempt) < 1.11 * delay
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("3", 3.0),
+        ("0.5", 0.5),
+        ("-1", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("nan", None),
+    ],
+)
+def test_retry_after(header: str | None, seconds: float | None) -> None:
+    assert retry_after(header) == seconds
