@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from code_core.acp.content import EmbeddedResource, ImageBlock, ResourceLink, TextBlock, input_items
+from code_core.acp.content import ContentBlock, EmbeddedResource, ImageBlock, ResourceLink, TextBlock, input_items
 from code_core.acp.titles import command_title
 from code_core.acp.updates import UpdateTranslator
 from code_core.protocol.events import (
@@ -150,7 +150,7 @@ def test_a_command_is_shown_in_enough_backticks(command: list[str], title: str) 
 
 
 def test_prompt_blocks_become_input() -> None:
-    blocks = [
+    blocks: list[ContentBlock] = [
         TextBlock(text="hi"),
         ImageBlock(data="aGk=", mimeType="image/png"),
         ResourceLink(uri="file:///a%20b.py", name="b"),

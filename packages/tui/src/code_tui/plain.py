@@ -6,7 +6,8 @@ turn, and ends the conversation when none runs; the end of input ends it too.
 
 import signal
 import sys
-from collections.abc import Callable
+from types import UnionType
+from typing import Any
 
 import anyio
 
@@ -18,6 +19,7 @@ from code_core.protocol.events import (
     ErrorEvent,
     EventMsg,
     ExecApprovalRequest,
+    SessionConfigured,
     TaskComplete,
     TurnAborted,
 )
@@ -25,6 +27,7 @@ from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval, Shutd
 from code_core.protocol.policies import ReviewDecision
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
+from code_tui.line_input import LineInput
 
 PROMPT = "\n> "
 QUESTION = "  y yes, a yes for this session, n no, q no and stop: "
@@ -56,18 +59,20 @@ class _PlainFace:
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
         self._printer = HumanPrinter(_write, color=use_color(sys.stdout))
+        self._input = LineInput(sys.stdin.fileno())
         self._working = False
 
     async def run(self, prompt: str | None) -> None:
         """Alternate between the user's prompts and the agent's turns."""
-        text = prompt or await _ask(PROMPT)
+        await self._until(SessionConfigured)
+        text = prompt or await self._ask(PROMPT)
         while text is not None and text.strip() not in QUIT:
             if text.strip():
                 self._working = True
                 await self._conversation.submit(UserInput(items=[TextInput(text=text)]))
-                await self._until_turn_ends()
+                await self._until(TaskComplete | TurnAborted | ErrorEvent)
                 self._working = False
-            text = await _ask(PROMPT)
+            text = await self._ask(PROMPT)
         await self._conversation.submit(Shutdown())
 
     async def handle_interrupts(self, scope: anyio.CancelScope) -> None:
@@ -79,37 +84,34 @@ class _PlainFace:
                     return
                 await self._conversation.submit(Interrupt())
 
-    async def _until_turn_ends(self) -> None:
+    async def _until(self, kind: type[Any] | UnionType) -> None:
+        """Show events up to one of `kind`, and answer the questions among them."""
         async for event in self._conversation.events():
             self._printer.show(event.msg)
             await self._answer(event.msg)
-            if isinstance(event.msg, TaskComplete | TurnAborted | ErrorEvent):
+            if isinstance(event.msg, kind):
                 return
 
     async def _answer(self, msg: EventMsg) -> None:
         match msg:
             case ExecApprovalRequest(call_id=call_id):
-                await self._conversation.submit(ExecApproval(id=call_id, decision=await _decision()))
+                await self._conversation.submit(ExecApproval(id=call_id, decision=await self._decision()))
             case ApplyPatchApprovalRequest(call_id=call_id):
-                await self._conversation.submit(PatchApproval(id=call_id, decision=await _decision()))
+                await self._conversation.submit(PatchApproval(id=call_id, decision=await self._decision()))
             case _:
                 pass
 
+    async def _decision(self) -> ReviewDecision:
+        """The user's answer; no more input means no."""
+        while (text := await self._ask(QUESTION)) is not None:
+            if decision := _ANSWERS.get(text.strip().lower()[:1]):
+                return decision
+        return ReviewDecision.ABORT
 
-async def _decision() -> ReviewDecision:
-    """The user's answer; no more input means no."""
-    while (text := await _ask(QUESTION)) is not None:
-        if decision := _ANSWERS.get(text.strip().lower()[:1]):
-            return decision
-    return ReviewDecision.ABORT
-
-
-async def _ask(question: str) -> str | None:
-    """A line of input, or None when there is none left."""
-    _write(question)
-    read: Callable[[], str] = sys.stdin.readline
-    line = await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
-    return line.rstrip("\n") if line else None
+    async def _ask(self, question: str) -> str | None:
+        """A line of input, or None when there is none left."""
+        _write(question)
+        return await self._input.line()
 
 
 def _write(text: str) -> None:
