@@ -49,7 +49,7 @@ def read_package(folder: Path) -> Package:
     """A package from its folder."""
     document: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
     project = document["project"]
-    module = document["tool"]["uv"]["build-backend"]["module-name"]
+    module = project["name"].replace("-", "_")
     extras = project.get("optional-dependencies", {}).values()
     inside = folder / "src" / module
     readme = folder / "README.md"

@@ -1,32 +1,82 @@
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
+import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from code_core.patch import Added, Deleted, FileEdit, Updated, git_diff, unified_diff
+from code_core.files.local import LocalFileSystem
+from code_core.patch import (
+    Added,
+    Deleted,
+    FileEdit,
+    MemoryFileSystem,
+    PatchPlan,
+    Updated,
+    apply_plan,
+    git_diff,
+    unified_diff,
+)
 
 ROOT = Path("/w")
+BLOBS = {
+    "1\n": "d00491fd7e5bb6fa28c517a0bb32b8b506539d4d",
+    "2\n": "0cfbf08886fca9a91cb753ec8734c84fcbe52c9f",
+    "x\n": "587be6b4c3f93f93c489c0111bba5596147a26cb",
+    "": "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
+}
+ZEROS = "0" * 40
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is missing")
 
 
 def update(old: str, new: str, name: str = "f", to: str | None = None) -> Updated:
     return Updated(ROOT / name, old, new, ROOT / to if to else None)
 
 
-def test_hunks_without_a_file_header() -> None:
-    assert unified_diff("a\nb\nc\n", "a\nx\nc\n") == "@@ -1,3 +1,3 @@\n a\n-b\n+x\n c\n"
+def test_hunks_have_three_lines_of_context_and_no_file_header() -> None:
+    old = "".join(f"{number}\n" for number in range(1, 10))
+    assert unified_diff(old, old.replace("5", "x")) == "@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+x\n 6\n 7\n 8\n"
 
 
-def test_a_missing_last_newline_is_marked() -> None:
-    assert unified_diff("a", "b\n") == "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n"
+def test_changes_share_a_hunk_if_their_contexts_touch() -> None:
+    old = [f"{number}\n" for number in range(20)]
+    for apart, hunks in ((7, 1), (8, 2)):
+        new = ["x\n" if number in (5, 5 + apart) else line for number, line in enumerate(old)]
+        assert unified_diff("".join(old), "".join(new)).count("@@ -") == hunks
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "diff"),
+    [
+        ("", "a\n", "@@ -0,0 +1 @@\n+a\n"),
+        ("a\nb\n", "", "@@ -1,2 +0,0 @@\n-a\n-b\n"),
+        ("a\n", "a\nb\nc\n", "@@ -1 +1,3 @@\n a\n+b\n+c\n"),
+        ("a", "b\n", "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n"),
+        ("a\nb", "c\nb", "@@ -1,2 +1,2 @@\n-a\n+c\n b\n\\ No newline at end of file\n"),
+        ("a\r\nb\n", "a\nb\n", "@@ -1,2 +1,2 @@\n-a\r\n+a\n b\n"),
+        ("a\n", "a\n", ""),
+    ],
+)
+def test_hunks(old: str, new: str, diff: str) -> None:
+    assert unified_diff(old, new) == diff
 
 
 def test_each_kind_of_change_has_gits_header() -> None:
-    diff = git_diff([Added(ROOT / "n", "x\n"), Deleted(ROOT / "d", "y\n"), update("1\n", "2\n")], ROOT)
+    diff = git_diff(
+        [Added(ROOT / "n", "x\n"), Deleted(ROOT / "d", "1\n"), update("1\n", "2\n"), Added(ROOT / "e", "")],
+        ROOT,
+    )
     assert diff == (
-        "diff --git a/n b/n\nnew file mode 100644\nindex 0000000..587be6b\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+x\n"
-        "diff --git a/d b/d\ndeleted file mode 100644\nindex 975fbec..0000000\n--- a/d\n+++ /dev/null\n@@ -1 +0,0 @@\n-y\n"
-        "diff --git a/f b/f\nindex d00491f..0cfbf08 100644\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-1\n+2\n"
+        f"diff --git a/n b/n\nnew file mode 100644\nindex {ZEROS}..{BLOBS[chr(120) + chr(10)]}\n"
+        "--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+x\n"
+        f"diff --git a/d b/d\ndeleted file mode 100644\nindex {BLOBS['1' + chr(10)]}..{ZEROS}\n"
+        "--- a/d\n+++ /dev/null\n@@ -1 +0,0 @@\n-1\n"
+        f"diff --git a/f b/f\nindex {BLOBS['1' + chr(10)]}..{BLOBS['2' + chr(10)]}\n"
+        "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-1\n+2\n"
+        f"diff --git a/e b/e\nnew file mode 100644\nindex {ZEROS}..{BLOBS['']}\n"
     )
 
 
@@ -39,13 +89,17 @@ def test_edits_of_one_file_are_taken_together() -> None:
 @pytest.mark.parametrize(
     "edits",
     [
+        [],
         [update("1\n", "2\n"), update("2\n", "1\n")],
         [Added(ROOT / "n", "x\n"), Deleted(ROOT / "n", "x\n")],
+        [Deleted(ROOT / "n", "x\n"), Added(ROOT / "n", "x\n")],
         [update("1\n", "1\n", "a", "b")],
+        [update("1\n", "1\n", "a", "b"), update("1\n", "1\n", "b", "c")],
         [update("1\n", "2\n", "a", "b"), update("2\n", "1\n", "b", "a")],
+        [Added(ROOT / "n", "x\n"), update("x\n", "x\n", "n", "m"), Deleted(ROOT / "m", "x\n")],
     ],
 )
-def test_what_ends_as_it_began_is_left_out(edits: list[FileEdit]) -> None:
+def test_what_ends_as_it_began_or_only_moves_is_left_out(edits: list[FileEdit]) -> None:
     assert git_diff(edits, ROOT) == ""
 
 
@@ -62,37 +116,118 @@ def test_a_move_over_a_file_is_a_change_of_it() -> None:
 
 
 def test_text_with_nul_is_binary() -> None:
-    assert git_diff([update("a\0", "b")], ROOT).endswith("\nBinary files a/f and b/f differ\n")
+    for edit in (update("a\0", "b"), update("b", "a\0")):
+        assert git_diff([edit], ROOT).endswith("\nBinary files a/f and b/f differ\n")
+    assert git_diff([Added(ROOT / "f", "\0")], ROOT).endswith("\nBinary files /dev/null and b/f differ\n")
 
 
 def test_strange_names_are_quoted() -> None:
-    diff = git_diff([Added(ROOT / 'a "b"\t\u00e9', "x\n")], ROOT)
-    assert diff.startswith('diff --git "a/a \\"b\\"\\t\\303\\251" "b/a \\"b\\"\\t\\303\\251"\n')
+    diff = git_diff([Added(ROOT / 'a "b"\t\\\n\x01\u00e9', "x\n")], ROOT)
+    name = r'a \"b\"\t\\\n\001\303\251"'
+    assert diff.startswith(f'diff --git "a/{name} "b/{name}\n')
+
+
+def test_names_with_spaces_end_with_a_tab() -> None:
+    assert "\n--- a/a b\t\n+++ b/a b\t\n" in git_diff([update("1\n", "2\n", "a b")], ROOT)
 
 
 def test_paths_outside_the_root_stay_whole() -> None:
     assert git_diff([Added(Path("/other/x"), "x\n")], ROOT).startswith("diff --git a/other/x b/other/x\n")
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is missing")
-def test_git_applies_the_diff(tmp_path: Path) -> None:
-    before = {"f": "1\n2\n3\n", "gone": "x", "old name": "a\r\nb\r\n", "last": "no newline"}
-    after = {"f": "1\n3\n", "new\u00e9": "n\n", "d/new name": "a\r\nc\r\n", "last": "newline\n"}
-    for name, text in before.items():
-        (tmp_path / name).write_bytes(text.encode())
-    edits: list[FileEdit] = [
-        Updated(tmp_path / "f", before["f"], after["f"]),
-        Deleted(tmp_path / "gone", "x"),
-        Updated(tmp_path / "old name", before["old name"], after["d/new name"], tmp_path / "d/new name"),
-        Added(tmp_path / "new\u00e9", "n\n"),
-        Updated(tmp_path / "last", before["last"], after["last"]),
-    ]
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    subprocess.run(
-        ["git", "apply", "--whitespace=nowarn"],
-        cwd=tmp_path,
-        check=True,
-        input=git_diff(edits, tmp_path).encode(),
+def git(directory: Path, *arguments: str, text: bytes = b"") -> str:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "GIT_CONFIG_NOSYSTEM": "1"}
+    done = subprocess.run(
+        ["git", *arguments],
+        cwd=directory,
+        env=environment,
+        input=text,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
-    found = (path for path in tmp_path.rglob("*") if path.is_file() and ".git" not in path.parts)
-    assert {str(path.relative_to(tmp_path)): path.read_bytes().decode() for path in found} == after
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stderr == b""
+    return done.stdout.decode()
+
+
+NAMES = st.sampled_from(["a", "b c", "d/\u00fc", "d/e", 'q"\\\t'])
+TEXTS = st.one_of(
+    st.text(st.sampled_from("ab\n\r\u00e9\udcff"), min_size=1, max_size=20),
+    st.lists(st.sampled_from("abc"), min_size=1, max_size=30).map(lambda lines: "\n".join(lines) + "\n"),
+)
+
+
+async def edits_of(choices: list[tuple[str, str, str | None]], files: MemoryFileSystem) -> list[FileEdit]:
+    """Edits that fit `files` as they come one after the other; carried out."""
+    edits: list[FileEdit] = []
+    for name, text, target in choices:
+        path = ROOT / name
+        old = files.files.get(path)
+        edit: FileEdit
+        if old is None:
+            edit = Added(path, text)
+        elif target is None:
+            edit = Deleted(path, old)
+        elif target == name:
+            edit = Updated(path, old, text)
+        else:
+            edit = Updated(path, old, text, ROOT / target, files.files.get(ROOT / target))
+        await apply_plan(PatchPlan((edit,)), files)
+        edits.append(edit)
+    return edits
+
+
+@needs_git
+@given(
+    st.dictionaries(NAMES, TEXTS, max_size=4),
+    st.lists(st.tuples(NAMES, TEXTS, st.one_of(st.none(), NAMES)), min_size=1, max_size=6),
+)
+@settings(max_examples=60, deadline=None)
+def test_git_applies_the_diff(
+    tmp_path_factory: pytest.TempPathFactory,
+    before: dict[str, str],
+    choices: list[tuple[str, str, str | None]],
+) -> None:
+    directory = tmp_path_factory.mktemp("repository")
+    git(directory, "init", "-q")
+    files = MemoryFileSystem({ROOT / name: text for name, text in before.items()})
+    local = LocalFileSystem()
+    for path, text in files.files.items():
+        anyio.run(local.write_text, directory / path.relative_to(ROOT), text)
+    edits = anyio.run(edits_of, choices, files)
+    diff = git_diff(edits, ROOT)
+    if diff:
+        git(
+            directory, "apply", "--check", "--whitespace=nowarn", text=diff.encode("utf-8", "surrogateescape")
+        )
+        git(directory, "apply", "--whitespace=nowarn", text=diff.encode("utf-8", "surrogateescape"))
+    found = {
+        path.relative_to(directory): path.read_bytes().decode("utf-8", "surrogateescape")
+        for path in directory.rglob("*")
+        if path.is_file() and ".git" not in path.parts
+    }
+    expected = {path.relative_to(ROOT): text for path, text in files.files.items()}
+    # A pure move gives no diff: then the file stays where it was.
+    moved = {path: text for path, text in expected.items() if path not in found}
+    assert {path: text for path, text in found.items() if path in expected} == {
+        path: text for path, text in expected.items() if path not in moved
+    }
+    left = [text for path, text in found.items() if path not in expected]
+    assert sorted(left) == sorted(moved.values())
+
+
+@needs_git
+@given(TEXTS)
+@settings(max_examples=20, deadline=None)
+def test_blob_ids_are_gits(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    directory = tmp_path_factory.getbasetemp()
+    blob = git(
+        directory, "hash-object", "--no-filters", "--stdin", text=text.encode("utf-8", "surrogateescape")
+    )
+    assert f"index {ZEROS}..{blob.strip()}\n" in git_diff([Added(ROOT / "f", text)], ROOT)
+
+
+@given(st.text(alphabet="ab\n\r"), st.text(alphabet="ab\n\r"))
+def test_a_diff_is_empty_only_for_equal_texts(old: str, new: str) -> None:
+    assert (unified_diff(old, new) == "") == (old == new)

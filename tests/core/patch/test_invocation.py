@@ -1,10 +1,19 @@
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from code_core.patch import ImplicitPatch, PatchCall, detect
+from core.patch.timing import seconds
 
 BODY = "*** Begin Patch\n*** Delete File: a\n*** End Patch"
+
+
+def heredoc(word: str = "'EOF'", body: str = BODY, end: str = "EOF") -> str:
+    return f"apply_patch <<{word}\n{body}\n{end}"
 
 
 @pytest.mark.parametrize(
@@ -12,57 +21,174 @@ BODY = "*** Begin Patch\n*** Delete File: a\n*** End Patch"
     [
         (["apply_patch", BODY], PatchCall(BODY)),
         (["applypatch", BODY], PatchCall(BODY)),
-        (["bash", "-lc", f"apply_patch <<'EOF'\n{BODY}\nEOF"], PatchCall(f"{BODY}\n")),
-        (["/bin/bash", "-c", f"apply_patch <<'EOF'\n{BODY}\nEOF\n"], PatchCall(f"{BODY}\n")),
-        (["sh", "-c", f'applypatch << "X"\n{BODY}\nX'], PatchCall(f"{BODY}\n")),
-        (["zsh", "-lc", f"apply_patch <<EOF\n{BODY}\nEOF"], PatchCall(f"{BODY}\n")),
-        (
-            ["bash", "-lc", f"cd sub/dir && apply_patch <<'EOF'\n{BODY}\nEOF"],
-            PatchCall(f"{BODY}\n", "sub/dir"),
-        ),
-        (["bash", "-lc", f"cd 'a b' && apply_patch <<'EOF'\n{BODY}\nEOF"], PatchCall(f"{BODY}\n", "a b")),
-        (["bash", "-lc", f'cd "a b" && apply_patch <<EOF\n{BODY}\nEOF'], PatchCall(f"{BODY}\n", "a b")),
+        (["apply_patch", "anything"], PatchCall("anything")),
+        (["bash", "-lc", heredoc()], PatchCall(BODY)),
+        (["bash", "-c", heredoc()], PatchCall(BODY)),
+        (["/bin/bash", "-c", heredoc() + "\n"], PatchCall(BODY)),
+        (["/usr/local/bin/zsh", "-lc", heredoc()], PatchCall(BODY)),
+        (["sh", "-c", f'applypatch << "X"\n{BODY}\nX'], PatchCall(BODY)),
+        (["zsh", "-lc", heredoc("EOF")], PatchCall(BODY)),
+        (["bash", "-lc", heredoc("'END OF *PATCH*'", end="END OF *PATCH*")], PatchCall(BODY)),
+        (["bash", "-lc", heredoc("END-PATCH.1", end="END-PATCH.1")], PatchCall(BODY)),
+        (["bash", "-lc", f"\n  {heredoc()}\n \n"], PatchCall(BODY)),
+        (["bash", "-lc", heredoc("-'EOF'", body=f"\t\t{BODY}", end="\tEOF")], PatchCall(BODY)),
+        (["bash", "-lc", heredoc(body=f"{BODY}\n EOF\n$x `y` \\z")], PatchCall(f"{BODY}\n EOF\n$x `y` \\z")),
+        (["bash", "-lc", heredoc("EOF", body=r"+ 1$ $ '$' \d \n $,")], PatchCall(r"+ 1$ $ '$' \d \n $,")),
+        (["bash", "-lc", "apply_patch <<'EOF'\nEOF"], PatchCall("")),
+        (["bash", "-lc", f"cd sub/dir && {heredoc()}"], PatchCall(BODY, "sub/dir")),
+        (["bash", "-lc", f"cd /abs&&{heredoc()}"], PatchCall(BODY, "/abs")),
+        (["bash", "-lc", f"cd a &&\n  {heredoc()}"], PatchCall(BODY, "a")),
+        (["bash", "-lc", f"cd a && \n\n{heredoc()}"], PatchCall(BODY, "a")),
+        (["bash", "-lc", f"cd 'a $b' && {heredoc()}"], PatchCall(BODY, "a $b")),
+        (["bash", "-lc", f'cd "a b" && {heredoc()}'], PatchCall(BODY, "a b")),
+        (["bash", "-lc", f"cd '' && {heredoc()}"], PatchCall(BODY, "")),
     ],
 )
 def test_a_patch_among_commands_is_found(argv: list[str], expected: PatchCall) -> None:
     assert detect(argv) == expected
 
 
-@pytest.mark.parametrize("argv", [[BODY], ["bash", "-lc", BODY], ["sh", "-c", f"\n{BODY}\n"]])
+@pytest.mark.parametrize("argv", [[BODY], ["bash", "-lc", BODY], ["/bin/sh", "-c", f"\n {BODY}\n"]])
 def test_a_bare_patch_is_refused_with_advice(argv: list[str]) -> None:
     found = detect(argv)
     assert isinstance(found, ImplicitPatch)
-    assert "Call it explicitly" in found.message
+    assert 'Call it explicitly: ["apply_patch", ' in found.message
+
+
+@pytest.mark.parametrize(
+    "line", ["+$HOME", "+${x}", "+$(rm -rf x)", "+`date`", r"+\$x", r"+a\\b", "+$?", "+a\\"]
+)
+def test_a_patch_that_the_shell_would_change_is_refused_with_advice(line: str) -> None:
+    found = detect(["bash", "-lc", heredoc("EOF", body=f"{line}\n{BODY}")])
+    assert isinstance(found, ImplicitPatch)
+    assert "apply_patch <<'EOF'" in found.message
 
 
 @pytest.mark.parametrize(
     "argv",
     [
+        [],
         ["ls"],
         ["apply_patch"],
         ["apply_patch", BODY, "more"],
+        ["/usr/bin/apply_patch", BODY],
         ["echo", BODY],
-        ["bash", "-x", f"apply_patch <<'EOF'\n{BODY}\nEOF"],
-        ["python", "-c", f"apply_patch <<'EOF'\n{BODY}\nEOF"],
-        ["bash", "-lc", f"apply_patch <<'EOF'\n{BODY}\nEOF\nrm -rf x"],
+        ["echo", "x", BODY],
+        ["bash", "-x", heredoc()],
+        ["bash", "-lc", heredoc(), "arg"],
+        ["bash", "-l", "-c", heredoc()],
+        ["python", "-c", heredoc()],
+        ["bashful", "-c", heredoc()],
+        ["bash", "-lc", f"{heredoc()}\nrm -rf x"],
+        ["bash", "-lc", f"{heredoc()}\n# done"],
+        ["bash", "-lc", f"{heredoc()}\n$(rm -rf x)\nEOF"],
+        ["bash", "-lc", f"{heredoc()} "],
+        ["bash", "-lc", heredoc(end="END")],
+        ["bash", "-lc", heredoc(end="\tEOF")],
         ["bash", "-lc", f"apply_patch <<'EOF' | tee log\n{BODY}\nEOF"],
-        ["bash", "-lc", f"ls; apply_patch <<'EOF'\n{BODY}\nEOF"],
-        ["bash", "-lc", f"cd a b && apply_patch <<'EOF'\n{BODY}\nEOF"],
-        ["bash", "-lc", f"cd a; apply_patch <<'EOF'\n{BODY}\nEOF"],
-        ["bash", "-lc", f"cd a || apply_patch <<'EOF'\n{BODY}\nEOF"],
-        ["bash", "-lc", f"cd $HOME && apply_patch <<'EOF'\n{BODY}\nEOF"],
-        ["bash", "-lc", f'cd "$(pwd)" && apply_patch <<EOF\n{BODY}\nEOF'],
-        ["bash", "-lc", f"cd ~ && apply_patch <<'EOF'\n{BODY}\nEOF"],
-        ["bash", "-lc", f"apply_patch <<EOF\n{BODY}\n$(rm -rf x)\nEOF"],
-        ["bash", "-lc", f"apply_patch <<'EOF'\n{BODY}\nEOF\n$(rm -rf x)\nEOF"],
+        ["bash", "-lc", f"apply_patch <<'EOF' && ls\n{BODY}\nEOF"],
+        ["bash", "-lc", f"apply_patch <<'EOF'; ls\n{BODY}\nEOF"],
+        ["bash", "-lc", f"apply_patch -x <<'EOF'\n{BODY}\nEOF"],
+        ["bash", "-lc", f"apply_patch <<'EOF' >out\n{BODY}\nEOF"],
+        ["bash", "-lc", f"apply_patch <<<'{BODY}'"],
+        ["bash", "-lc", f"apply_patch '{BODY}'"],
+        ["bash", "-lc", f"ls; {heredoc()}"],
+        ["bash", "-lc", f"ls && {heredoc()}"],
+        ["bash", "-lc", f"X=1 {heredoc()}"],
+        ["bash", "-lc", f"cd a b && {heredoc()}"],
+        ["bash", "-lc", f"cd a; {heredoc()}"],
+        ["bash", "-lc", f"cd a || {heredoc()}"],
+        ["bash", "-lc", f"cd a && cd b && {heredoc()}"],
+        ["bash", "-lc", f"cd a && ls && {heredoc()}"],
+        ["bash", "-lc", f"cd && {heredoc()}"],
+        ["bash", "-lc", f"cd - && {heredoc()}"],
+        ["bash", "-lc", f"cd -P && {heredoc()}"],
+        ["bash", "-lc", f"cd $HOME && {heredoc()}"],
+        ["bash", "-lc", f'cd "$(pwd)" && {heredoc()}'],
+        ["bash", "-lc", f"cd ~ && {heredoc()}"],
+        ["bash", "-lc", f"cd a* && {heredoc()}"],
+        ["bash", "-lc", f"cd {{a,b}} && {heredoc()}"],
+        ["bash", "-lc", "cd a &&"],
         ["bash", "-lc", "apply_patch"],
-        [],
+        ["bash", "-lc", ""],
     ],
 )
 def test_anything_else_is_a_command(argv: list[str]) -> None:
     assert detect(argv) is None
 
 
+PIECES = st.sampled_from(
+    [
+        "apply_patch",
+        "<<",
+        "'EOF'",
+        "EOF",
+        "\n",
+        " ",
+        "cd a",
+        "&&",
+        "*** Begin Patch",
+        "*** End Patch",
+        "$x",
+        "'",
+        '"',
+    ]
+)
+
+
 @given(st.lists(st.one_of(st.text(), st.sampled_from(["bash", "-lc", "apply_patch", BODY])), max_size=4))
 def test_no_command_is_too_strange(argv: list[str]) -> None:
     detect(argv)
+
+
+@given(st.lists(PIECES).map("".join))
+def test_no_script_is_too_strange(script: str) -> None:
+    detect(["bash", "-lc", script])
+
+
+@pytest.mark.parametrize("piece", ["EOF \n", "EOFEOF", "\n", " ", "cd a && ", "'", "$"])
+def test_a_script_is_scanned_in_linear_time(piece: str) -> None:
+    def work(size: int) -> float:
+        script = f"cd a && apply_patch <<EOF\n{piece * size}\nEOF\n{piece * size}"
+        return seconds(lambda: detect(["bash", "-lc", script]))
+
+    assert work(400_000) < 24 * max(work(50_000), 0.002)
+
+
+def in_a_real_shell(script: str, directory: Path) -> tuple[str, Path]:
+    """What `apply_patch` gets on its standard input, and where it runs."""
+    function = "apply_patch() { cat; printf '|%s' \"$PWD\"; }; applypatch() { apply_patch; }\n"
+    done = subprocess.run(
+        ["bash", "-c", function + script], cwd=directory, capture_output=True, check=True, timeout=20
+    )
+    text, _, place = done.stdout.decode().rpartition("|")
+    return text, Path(place)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is missing")
+@given(
+    st.sampled_from(
+        ["", "cd a && ", "cd 'a b'&& \n", 'cd "a b/c" && ', "cd ./a/.. && ", "cd 'a$b' && ", "cd '' && "]
+    ),
+    st.sampled_from(["<<EOF", "<< 'EOF'", '<<"EOF"  ', "<<-EOF", "<<-'EOF'"]),
+    st.lists(
+        st.sampled_from(
+            ["\tx", "+a'b\"c", "$x", "$ ", "`", r"\d", r"\\", "\\", "EOF", "\tEOF", " EOF", "", "\\\n"]
+        )
+    ),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_patch_that_is_found_is_what_a_real_shell_hands_over(
+    tmp_path_factory: pytest.TempPathFactory, change: str, redirection: str, lines: list[str]
+) -> None:
+    directory = tmp_path_factory.getbasetemp().resolve()
+    for name in ("a", "a b/c", "a$b"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
+    script = "\n".join([f"{change}apply_patch {redirection}", *lines, "EOF"])
+    match detect(["bash", "-c", script]):
+        case PatchCall(text=text, workdir=workdir):
+            given_text, place = in_a_real_shell(script, directory)
+            assert given_text == (f"{text}\n" if text or lines[:1] == [""] else "")
+            assert place == (directory / (workdir or "")).resolve()
+        case _:
+            pass

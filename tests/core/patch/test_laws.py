@@ -1,84 +1,119 @@
 """Laws of the patch format: a patch made from two files turns the first into the second."""
 
-from difflib import SequenceMatcher
 from pathlib import Path
+from random import Random
 
 import anyio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from code_core.patch import MemoryFileSystem, apply_plan, git_diff, parse_patch, plan_patch, unified_diff
-
-LINES = st.lists(
-    st.one_of(
-        st.sampled_from(["", "a", "b", "  a", "*** End Patch", "@@ x", "-", "+"]), st.text(alphabet="ab -+@*")
-    ),
-    max_size=25,
+from code_core.patch import (
+    AddFile,
+    DeleteFile,
+    MemoryFileSystem,
+    UpdateFile,
+    apply_chunks,
+    apply_plan,
+    parse_patch,
+    plan_patch,
 )
+from core.patch.build import update_from, wrapped
+
+LINE = st.one_of(
+    st.sampled_from(
+        ["", "a", "b", "  a", "a  ", "\t", "*** End Patch", "*** Update File: f", "@@ x", "-", "+", "}"]
+    ),
+    st.text(alphabet="ab -+@*'\u2019\u00e9\u2028\x0c", max_size=8),
+)
+LINES = st.lists(LINE, max_size=25)
+ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 
 
-def text_of(lines: list[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
+@st.composite
+def edited(draw: st.DrawFn) -> tuple[list[str], list[str]]:
+    """A file, and the file after some edits."""
+    old = draw(LINES)
+    new = list(old)
+    for _ in range(draw(st.integers(1, 6))):
+        start = draw(st.integers(0, len(new)))
+        stop = draw(st.integers(start, min(len(new), start + 3)))
+        new[start:stop] = draw(st.lists(LINE, max_size=3))
+    return old, new
 
 
-def applied(patch: str, old: list[str]) -> str:
-    path = Path("/f")
-    files = MemoryFileSystem({path: text_of(old)})
+def patched(old: str, body: str) -> str:
+    (hunk,) = parse_patch(wrapped(body)).hunks
+    assert isinstance(hunk, UpdateFile)
+    return apply_chunks(old, hunk.chunks, "f")
+
+
+@given(st.one_of(edited(), st.tuples(LINES, LINES)), st.randoms(use_true_random=False), ENDS)
+@settings(max_examples=400)
+def test_a_patch_made_from_two_files_turns_one_into_the_other(
+    files: tuple[list[str], list[str]], random: Random, end: str
+) -> None:
+    old, new = files
+    if old == new:
+        return
+    # A file without lines has no line ends to go by.
+    expected = "".join(f"{line}{end if old else chr(10)}" for line in new)
+    assert patched("".join(f"{line}{end}" for line in old), update_from(old, new, random)) == expected
+
+
+@given(edited(), st.randoms(use_true_random=False), st.data())
+def test_lines_that_stay_keep_their_ends_and_what_is_left_out_of_the_patch(
+    files: tuple[list[str], list[str]], random: Random, data: st.DataObject
+) -> None:
+    old = [f"{number}{line.strip()}" for number, line in enumerate(files[0])]
+    new = [line for line in old if data.draw(st.booleans())]
+    if old == new:
+        return
+    # White space that the patch does not have is in the file still, whichever pass finds the lines.
+    real = {
+        line: data.draw(st.sampled_from(["", " ", "\t"])) + line + data.draw(st.sampled_from(["", " "]))
+        for line in old
+    }
+    text = {line: real[line] + data.draw(ENDS) for line in old}
+    body = update_from(old, new, random)
+    assert patched("".join(text[line] for line in old), body) == "".join(text[line] for line in new)
+
+
+FILES = st.dictionaries(st.sampled_from(["a", "b", "d/c", "d/e"]), LINES, max_size=3)
+
+
+@given(FILES, FILES, st.randoms(use_true_random=False))
+def test_a_patch_made_from_two_trees_turns_one_into_the_other(
+    before: dict[str, list[str]], after: dict[str, list[str]], random: Random
+) -> None:
+    sections: list[str] = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if new is None:
+            sections.append(f"*** Delete File: {name}")
+        elif old is None or random.random() < 0.2:
+            sections.append("\n".join([f"*** Add File: {name}", *(f"+{line}" for line in new)]))
+        else:
+            sections.append(update_from(old, new, random, name))
+    if not sections:
+        return
+    random.shuffle(sections)
+    root = Path("/w")
+    files = MemoryFileSystem(
+        {root / name: "".join(f"{line}\n" for line in lines) for name, lines in before.items()}
+    )
 
     async def apply() -> None:
-        await apply_plan(await plan_patch(parse_patch(patch), files, Path("/")), files)
+        await apply_plan(await plan_patch(parse_patch(wrapped("\n".join(sections))), files, root), files)
 
     anyio.run(apply)
-    return files.files[path]
+    assert files.files == {
+        root / name: "".join(f"{line}\n" for line in lines) for name, lines in after.items()
+    }
 
 
-def patch_from(old: list[str], new: list[str]) -> str:
-    """One chunk from the first change to the last, with everything before it as context, so that it is unique."""
-    out = ["*** Begin Patch", "*** Update File: f", "@@"]
-    for tag, start, end, new_start, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag == "equal":
-            out += [f" {line}" for line in old[start:end]]
-        else:
-            out += [f"-{line}" for line in old[start:end]] + [f"+{line}" for line in new[new_start:new_end]]
-    return "\n".join([*out, "*** End of File", "*** End Patch"])
-
-
-@given(LINES, LINES)
-@settings(max_examples=300)
-def test_a_patch_made_from_two_files_turns_one_into_the_other(old: list[str], new: list[str]) -> None:
-    if old == new:
-        return
-    assert applied(patch_from(old, new), old) == text_of(new)
-
-
-EDITS = st.lists(st.sampled_from(["keep", "drop", "change", "insert after"]), max_size=40)
-
-
-@given(EDITS, st.integers(1, 3))
-@settings(max_examples=300)
-def test_chunks_with_few_lines_of_context_find_their_place(edits: list[str], context: int) -> None:
-    old = [f"line {number}" for number in range(len(edits))]
-    new: list[str] = []
-    for line, edit in zip(old, edits, strict=True):
-        new += {"keep": [line], "drop": [], "change": [f"{line}!"], "insert after": [line, f"after {line}"]}[
-            edit
-        ]
-    if old == new:
-        return
-    out = ["*** Begin Patch", "*** Update File: f"]
-    for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(context):
-        out.append("@@")
-        for tag, start, end, new_start, new_end in group:
-            if tag == "equal":
-                out += [f" {line}" for line in old[start:end]]
-            else:
-                out += [f"-{line}" for line in old[start:end]] + [
-                    f"+{line}" for line in new[new_start:new_end]
-                ]
-    assert applied("\n".join([*out, "*** End Patch"]), old) == text_of(new)
-
-
-@given(st.text(alphabet="ab\n"), st.text(alphabet="ab\n"))
-def test_a_diff_is_empty_only_for_equal_texts(old: str, new: str) -> None:
-    assert (unified_diff(old, new) == "") == (old == new)
-    assert git_diff([], Path("/")) == ""
+@given(st.lists(LINE.map(lambda line: f"+{line}")))
+def test_what_an_added_file_says_is_taken_as_it_is(lines: list[str]) -> None:
+    patch = parse_patch(wrapped("\n".join(["*** Add File: a", *lines, "*** Delete File: b"])))
+    assert patch.hunks == (AddFile("a", "".join(f"{line[1:]}\n" for line in lines)), DeleteFile("b"))

@@ -3,10 +3,11 @@
 import os
 import stat
 from contextlib import suppress
+from errno import EACCES, EFBIG, EINVAL, EISDIR, ENOTDIR
 from pathlib import Path
-from tempfile import mkstemp
+from secrets import token_hex
 
-LARGEST_FILE = 256 * 2**20
+LARGEST_FILE = 64 * 2**20
 NEW_FILE_MODE = 0o666
 
 
@@ -14,22 +15,23 @@ class LocalFileSystem:
     """See `code_core.patch.FileSystem`.
 
     Bytes that are not UTF-8 survive a round trip. A symlink is followed: its target
-    is replaced and the link stays. A file keeps its mode.
+    is replaced and the link stays. A file keeps its mode, and is not replaced if it
+    may not be written.
     """
 
     async def read_text(self, path: Path) -> str:
         """The file's text, newlines untranslated.
 
         Raises:
-            OSError: there is no such regular file, it may not be read, or it is larger than 256 MiB.
+            OSError: there is no such regular file, it may not be read, or it is larger than 64 MiB.
         """
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(21, "Is a directory", str(path))
+            raise IsADirectoryError(EISDIR, "Is a directory", str(path))
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(22, "Not a regular file", str(path))
+            raise OSError(EINVAL, "Not a regular file", str(path))
         if status.st_size > LARGEST_FILE:
-            raise OSError(27, f"File larger than {LARGEST_FILE // 2**20} MiB", str(path))
+            raise OSError(EFBIG, f"Larger than {LARGEST_FILE // 2**20} MiB", str(path))
         return path.read_bytes().decode("utf-8", "surrogateescape")
 
     async def write_text(self, path: Path, text: str) -> None:
@@ -39,19 +41,23 @@ class LocalFileSystem:
             OSError: it is a directory, or it may not be written.
         """
         target = Path(os.path.realpath(path))
-        if target.is_dir():
-            raise IsADirectoryError(21, "Is a directory", str(path))
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(ENOTDIR, "Not a directory", str(path)) from error
         mode = _mode_of(target)
-        descriptor, temporary = mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+        temporary = target.parent / f".code-{token_hex(8)}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(temporary, flags, NEW_FILE_MODE if mode is None else mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(text.encode("utf-8", "surrogateescape"))
-                os.fchmod(file.fileno(), mode)
-            Path(temporary).replace(target)
+            if mode is not None:
+                temporary.chmod(mode)  # what the umask took
+            temporary.replace(target)
         except BaseException:
             with suppress(FileNotFoundError):
-                Path(temporary).unlink()
+                temporary.unlink()
             raise
 
     async def delete(self, path: Path) -> None:
@@ -61,15 +67,36 @@ class LocalFileSystem:
             OSError: there is no such file, it is a directory, or it may not be deleted.
         """
         if path.is_dir() and not path.is_symlink():
-            raise IsADirectoryError(21, "Is a directory", str(path))
+            raise IsADirectoryError(EISDIR, "Is a directory", str(path))
         path.unlink()
 
+    async def exists(self, path: Path) -> bool:
+        """Whether there is a file or a directory, at the end of all links.
 
-def _mode_of(path: Path) -> int:
-    """The permissions for the file: its own, or what the umask leaves of a new one's."""
+        Raises:
+            OSError: there can be none, because something above it is a file, or it may not be seen.
+        """
+        try:
+            path.stat()
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def _mode_of(path: Path) -> int | None:
+    """The permissions of the file that is replaced; None for a new one.
+
+    Raises:
+        OSError: it is no regular file, or it may not be written.
+    """
     try:
-        return stat.S_IMODE(path.stat().st_mode)
+        mode = path.stat().st_mode
     except FileNotFoundError:
-        umask = os.umask(0o077)
-        os.umask(umask)
-        return NEW_FILE_MODE & ~umask
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(EISDIR, "Is a directory", str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(EINVAL, "Not a regular file", str(path))
+    if not os.access(path, os.W_OK):
+        raise PermissionError(EACCES, "Permission denied", str(path))
+    return stat.S_IMODE(mode)

@@ -5,20 +5,21 @@
 
 from code_core.patch.apply import apply_plan
 from code_core.patch.diff import git_diff, unified_diff
+from code_core.patch.edits import Added, Deleted, FileEdit, Updated
 from code_core.patch.errors import (
     PatchApplyError,
     PatchError,
-    PatchFileError,
     PatchMatchError,
+    PatchReadError,
     PatchSyntaxError,
 )
 from code_core.patch.filesystem import FileSystem, MemoryFileSystem
-from code_core.patch.format import APPLY_PATCH_GRAMMAR, APPLY_PATCH_INSTRUCTIONS
+from code_core.patch.grammar import APPLY_PATCH_GRAMMAR, APPLY_PATCH_INSTRUCTIONS
 from code_core.patch.invocation import ImplicitPatch, PatchCall, detect
 from code_core.patch.locate import apply_chunks
 from code_core.patch.model import AddFile, Chunk, DeleteFile, Hunk, Patch, UpdateFile
 from code_core.patch.parse import parse_patch
-from code_core.patch.plan import Added, Deleted, FileEdit, PatchPlan, Updated, plan_patch
+from code_core.patch.plan import PatchPlan, plan_patch
 from code_core.patch.summary import summary
 
 __all__ = [
@@ -38,9 +39,9 @@ __all__ = [
     "PatchApplyError",
     "PatchCall",
     "PatchError",
-    "PatchFileError",
     "PatchMatchError",
     "PatchPlan",
+    "PatchReadError",
     "PatchSyntaxError",
     "UpdateFile",
     "Updated",

@@ -8,9 +8,10 @@ from code_core.patch.errors import PatchSyntaxError, excerpt
 BEGIN = "*** Begin Patch"
 END = "*** End Patch"
 MAX_PATCH_CHARS = 16 * 2**20
+MAX_JSON_LAYERS = 8
 
 _HEREDOC = re.compile(
-    r"""(?:(?:apply_patch|applypatch)[ \t]*)?<<-?[ \t]*(?P<quote>['"]?)(?P<word>\w+)(?P=quote)[ \t]*"""
+    r"""(?:(?:apply_patch|applypatch)[ \t]*)?<<-?[ \t]*(?P<quote>['"]?)(?P<word>\w+)(?P=quote)"""
 )
 
 
@@ -18,64 +19,78 @@ def patch_lines(text: str) -> list[str]:
     """The lines between the markers, without line ends.
 
     Raises:
-        PatchSyntaxError: there is no begin marker, no end marker, or too much text.
+        PatchSyntaxError: there is no begin marker, no end marker, too much text, or text that no file can hold.
     """
     if len(text) > MAX_PATCH_CHARS:
         raise PatchSyntaxError(
-            f"Invalid patch: it has {len(text):,} characters; the limit is {MAX_PATCH_CHARS:,}"
+            f"Invalid patch: it has {len(text):,} characters; the limit is {MAX_PATCH_CHARS:,}. "
+            "Split it into several patches."
         )
-    lines = _unwrapped(_from_json(text)).split("\n")
-    lines = [line.removesuffix("\r") for line in lines]
-    while lines and not lines[0].strip():
-        del lines[0]
-    while lines and not lines[-1].strip():
-        del lines[-1]
-    if not lines or lines[0].strip() != BEGIN:
+    lines = [line.removesuffix("\r") for line in _unwrapped(_from_json(text)).split("\n")]
+    if lines[0].strip() != BEGIN:
         raise PatchSyntaxError(
-            f"Invalid patch: the first line must be {BEGIN!r}. Received:\n{excerpt(text) or '(nothing)'}"
+            f"Invalid patch: the first line must be '{BEGIN}'. Received:\n{excerpt(text) or '(nothing)'}"
         )
-    if len(lines) == 1 or lines[-1].strip() != END:
-        lines = _with_end_on_its_own_line(lines, text)
-    indent = lines[0][: lines[0].index("*")]
-    return [line.removeprefix(indent) for line in lines[1:-1]]
+    end = lines.pop().rstrip()
+    if end.lstrip() != END:
+        if not lines or not end.endswith(END):
+            raise PatchSyntaxError(
+                f"Invalid patch: the last line must be '{END}'. Received:\n{excerpt(text)}"
+            )
+        lines.append(end.removesuffix(END))  # a marker glued to the last line
+    _check_encodable(lines)
+    return _dedented(lines[1:])
 
 
-def _with_end_on_its_own_line(lines: list[str], text: str) -> list[str]:
-    """Split an end marker that a model glued to the last line."""
-    last = lines[-1].rstrip()
-    if len(lines) > 1 and last.endswith(END):
-        return [*lines[:-1], last.removesuffix(END), END]
-    raise PatchSyntaxError(f"Invalid patch: the last line must be {END!r}. Received:\n{excerpt(text)}")
+def _check_encodable(lines: list[str]) -> None:
+    """Refuse halves of surrogate pairs, which JSON can spell and no file can hold."""
+    try:
+        # Surrogate escapes are bytes that are not UTF-8: those a file can hold.
+        "\n".join(lines).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        number = error.object.count("\n", 0, error.start) + 1
+        raise PatchSyntaxError(
+            f"Invalid patch: line {number} has half of a surrogate pair, which is not a character"
+        ) from None
+
+
+def _dedented(lines: list[str]) -> list[str]:
+    """`lines` without the indentation of the first marker, if all have it: a good patch has none there."""
+    first = next((line for line in lines if line.strip()), "")
+    indent = first[: len(first) - len(first.lstrip())]
+    if indent and all(line.startswith(indent) or not line.strip() for line in lines):
+        return [line[len(indent) :] for line in lines]
+    return lines
 
 
 def _from_json(text: str) -> str:
-    """The patch inside of JSON arguments, or `text` when it is not JSON."""
-    if not text.lstrip().startswith(("{", "[", '"')):
-        return text
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    for _ in range(3):
+    """The patch inside of JSON arguments, or `text` when there is none."""
+    value: object = text
+    for _ in range(MAX_JSON_LAYERS):
         match value:
+            case str() if value.lstrip().startswith(("{", "[", '"')):
+                try:
+                    value = json.loads(value, strict=False)  # models leave newlines raw
+                except (ValueError, RecursionError):
+                    return text
             case str():
                 return value
             case {"input": inner} | {"patch": inner} | {"command": inner} | {"cmd": inner}:
                 value = inner
-            case ["apply_patch" | "applypatch", inner] | [inner]:
+            case [*_, inner]:  # ["apply_patch", patch] and ["bash", "-lc", script]
                 value = inner
             case _:
                 break
-    return value if isinstance(value, str) else text
+    return text
 
 
 def _unwrapped(text: str) -> str:
-    """`text` without the heredoc or the code fence around it."""
-    stripped = text.strip()
-    first, _, rest = stripped.partition("\n")
+    """`text` without the white space, the heredoc or the code fence around it."""
+    text = text.strip()
+    first, _, rest = text.partition("\n")
     body, _, last = rest.rpartition("\n")
     if (heredoc := _HEREDOC.fullmatch(first.strip())) and last.strip() == heredoc["word"]:
-        return body
+        return body.strip()
     if first.startswith("```") and last.strip() == "```":
-        return body
+        return body.strip()
     return text

@@ -3,14 +3,16 @@
     PatchError
     ├── PatchSyntaxError   the text is not a patch
     ├── PatchMatchError    the text does not fit the file
-    ├── PatchFileError     a file cannot be read, or is not what the patch takes it for
+    ├── PatchReadError     a file cannot be read, or is not what the patch takes it for
     └── PatchApplyError    writing stopped half-way; says what was written
 
 All but the last mean that nothing was changed. The messages are for the model,
 which tries again with what they say.
 """
 
-SHOWN_BYTES = 2_000
+from code_core.patch.edits import FileEdit
+
+SHOWN_CHARS = 2_000
 
 
 class PatchError(Exception):
@@ -22,17 +24,29 @@ class PatchSyntaxError(PatchError):
 
 
 class PatchMatchError(PatchError):
-    """The lines that a patch changes are not in the file."""
+    """The lines that a patch changes are not in the file, or stay as they are."""
 
 
-class PatchFileError(PatchError):
-    """A file that a patch names cannot be read, or is missing, or is a directory."""
+class PatchReadError(PatchError):
+    """A file that a patch names is missing, a directory, or cannot be read."""
 
 
 class PatchApplyError(PatchError):
-    """A file could not be written, after others were."""
+    """A file could not be written or deleted.
+
+    Attributes:
+        applied: the edits that are on disk now. A move whose old file could not be
+            deleted is among them as the new file that it made.
+    """
+
+    def __init__(self, message: str, applied: tuple[FileEdit, ...]) -> None:
+        super().__init__(message)
+        self.applied = applied
 
 
 def excerpt(text: str) -> str:
-    """`text`, cut to a length that fits a message."""
-    return text if len(text) <= SHOWN_BYTES else f"{text[:SHOWN_BYTES]}… ({len(text):,} characters in all)"
+    """`text`, cut in the middle to a length that fits a message."""
+    if len(text) <= SHOWN_CHARS:
+        return text
+    head, tail = SHOWN_CHARS * 3 // 4, SHOWN_CHARS // 4
+    return f"{text[:head]}\n… {len(text) - head - tail:,} characters …\n{text[-tail:]}"

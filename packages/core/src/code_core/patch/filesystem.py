@@ -1,5 +1,6 @@
 """The files that a patch reads and writes, as a protocol, and its in-memory twin."""
 
+from errno import EISDIR, ENOENT, ENOTDIR
 from pathlib import Path
 from typing import Protocol
 
@@ -31,32 +32,50 @@ class FileSystem(Protocol):
         """
         ...
 
+    async def exists(self, path: Path) -> bool:
+        """Whether there is a file or a directory.
+
+        Raises:
+            OSError: there can be none, because something above it is a file, or it may not be seen.
+        """
+        ...
+
 
 class MemoryFileSystem:
-    """Files in a dict; directories are wherever a file is below them."""
+    """Files in a dict, for tests and previews. A directory that was made stays, as on a disk."""
 
     def __init__(self, files: dict[Path, str] | None = None) -> None:
         self.files = dict(files or {})
+        self._directories = {parent for path in self.files for parent in path.parents}
 
     async def read_text(self, path: Path) -> str:
         """See `FileSystem.read_text`."""
-        self._check_not_directory(path)
+        self._check(path)
         if path not in self.files:
-            raise FileNotFoundError(2, "No such file or directory", str(path))
+            raise FileNotFoundError(ENOENT, "No such file or directory", str(path))
         return self.files[path]
 
     async def write_text(self, path: Path, text: str) -> None:
         """See `FileSystem.write_text`."""
-        self._check_not_directory(path)
-        if any(parent in self.files for parent in path.parents):
-            raise NotADirectoryError(20, "Not a directory", str(path))
+        self._check(path)
         self.files[path] = text
+        self._directories.update(path.parents)
 
     async def delete(self, path: Path) -> None:
         """See `FileSystem.delete`."""
         await self.read_text(path)
         del self.files[path]
 
-    def _check_not_directory(self, path: Path) -> None:
-        if any(path in file.parents for file in self.files):
-            raise IsADirectoryError(21, "Is a directory", str(path))
+    async def exists(self, path: Path) -> bool:
+        """See `FileSystem.exists`."""
+        self._check_above(path)
+        return path in self.files or path in self._directories
+
+    def _check(self, path: Path) -> None:
+        self._check_above(path)
+        if path in self._directories:
+            raise IsADirectoryError(EISDIR, "Is a directory", str(path))
+
+    def _check_above(self, path: Path) -> None:
+        if any(parent in self.files for parent in path.parents):
+            raise NotADirectoryError(ENOTDIR, "Not a directory", str(path))

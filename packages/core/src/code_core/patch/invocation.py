@@ -13,13 +13,14 @@ from code_core.patch.envelope import BEGIN, END
 NAMES = frozenset({"apply_patch", "applypatch"})
 _SHELLS = frozenset({"bash", "sh", "zsh"})
 
-# cd PATH && apply_patch <<'WORD' … WORD, with one plain or quoted word as PATH.
-_HEREDOC_SCRIPT = re.compile(
-    r"""\s*(?:cd[ \t]+(?:'(?P<single>[^'\n]*)'|"(?P<double>[^"\n$`\\]*)"|(?P<plain>[\w./@%+,:=~-]+))[ \t]*&&[ \t]*)?"""
-    r"""(?:apply_patch|applypatch)[ \t]*<<-?[ \t]*(?P<quote>['"]?)(?P<word>\w+)(?P=quote)[ \t]*\n"""
-    r"""(?P<body>.*?\n)?(?P=word)\s*""",
-    re.DOTALL,
+# cd DIRECTORY && apply_patch <<'WORD', where the directory and the word are each one plain or quoted word.
+_COMMAND = re.compile(
+    r"""(?:cd[ \t]+(?:'(?P<single>[^'\n]*)'|"(?P<double>[^"\n$`\\!]*)"|(?P<plain>[\w./@%+,:=-]+))[ \t]*&&\s*)?"""
+    r"""(?:apply_patch|applypatch)[ \t]*<<(?P<tabs>-?)[ \t]*"""
+    r"""(?:'(?P<literal>[^'\n]+)'|"(?P<quoted>[^"\n$`\\]+)"|(?P<bare>\w[\w.-]*))[ \t]*"""
 )
+# What the shell would replace in a heredoc whose word is not quoted.
+_EXPANSION = re.compile(r"""[$](?=[\w{(@*#?!$-])|`|\\(?=[$`\\\n]|\Z)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class PatchCall:
 
 @dataclass(frozen=True, slots=True)
 class ImplicitPatch:
-    """A patch that was given as a command; `message` tells the model how to do it."""
+    """A patch that a command gives in a way that is not taken; `message` tells the model how to give it."""
 
     message: str
 
@@ -40,10 +41,15 @@ class ImplicitPatch:
 IMPLICIT = ImplicitPatch(
     'The command is a patch but does not call apply_patch. Call it explicitly: ["apply_patch", "*** Begin Patch\\n…"].'
 )
+EXPANDED = ImplicitPatch(
+    "The patch was not applied: the word of its heredoc is not quoted, so that the shell would replace `$`, "
+    "backquotes and backslashes in it. Quote it (apply_patch <<'EOF') or call "
+    '["apply_patch", "*** Begin Patch\\n…"].'
+)
 
 
 def detect(argv: Sequence[str]) -> PatchCall | ImplicitPatch | None:
-    """The patch that `argv` applies, or why it cannot, or None for any other command."""
+    """The patch that `argv` applies, or why it is not taken, or None for any other command."""
     match list(argv):
         case [name, body] if name in NAMES:
             return PatchCall(body)
@@ -60,15 +66,26 @@ def _is_patch(text: str) -> bool:
     return stripped.startswith(BEGIN) and stripped.endswith(END)
 
 
-def _from_script(script: str) -> PatchCall | None:
-    found = _HEREDOC_SCRIPT.fullmatch(script)
+def _from_script(script: str) -> PatchCall | ImplicitPatch | None:
+    """The heredoc'd call that is all of `script`."""
+    command, _, rest = script.lstrip().partition("\n")
+    if command.rstrip().endswith("&&"):
+        following, _, rest = rest.lstrip().partition("\n")
+        command = f"{command} {following}"
+    found = _COMMAND.fullmatch(command)
     if found is None:
         return None
-    body = found["body"] or ""
-    # A second end word, or a shell expansion in an unquoted heredoc, makes it more than a plain patch.
-    if found["word"] in body.splitlines() or (not found["quote"] and re.search(r"[$`\\]", body)):
+    lines = rest.split("\n")
+    if found["tabs"]:
+        lines = [line.lstrip("\t") for line in lines]
+    word = found["literal"] or found["quoted"] or found["bare"]
+    if word not in lines:
         return None
+    end = lines.index(word)
+    if any(line.strip() for line in lines[end + 1 :]):
+        return None  # another statement
+    text = "\n".join(lines[:end])
     directory = next((found[name] for name in ("single", "double", "plain") if found[name] is not None), None)
-    if directory is not None and directory.startswith(("~", "-")):
-        return None
-    return PatchCall(body, directory)
+    if directory is not None and directory.startswith("-"):
+        return None  # an option, or the directory before
+    return EXPANDED if found["bare"] and _EXPANSION.search(f"{text}\n") else PatchCall(text, directory)

@@ -4,12 +4,17 @@ A chunk's lines are sought from where the last one ended, in four passes from
 strict to lenient; the first hit of the earliest pass wins: exact, without
 trailing white space, without any white space around, with typographic dashes,
 quotes and spaces taken for their ASCII forms.
+
+What a lenient pass finds, the patch has not quite right: lines that stay are
+left as the file has them, and added ones are indented like them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from code_core.patch.errors import PatchMatchError, excerpt
-from code_core.patch.lines import FileLines
+from code_core.patch.indentation import indentation_shift
+from code_core.patch.lines import FileLines, Replacement, split_lines
 from code_core.patch.model import Chunk
 from code_core.patch.nearest import nearest_region
 
@@ -18,6 +23,7 @@ _TYPOGRAPHY = {
     **dict.fromkeys("\u2018\u2019\u201a\u201b", "'"),
     **dict.fromkeys("\u201c\u201d\u201e\u201f", '"'),
     **dict.fromkeys("\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
+    "\ufeff": "",
 }
 _FOLD = str.maketrans(_TYPOGRAPHY)
 
@@ -27,101 +33,175 @@ def _exact(line: str) -> str:
 
 
 def _folded(line: str) -> str:
-    return line.strip().translate(_FOLD)
+    return line.translate(_FOLD).strip()
 
 
 PASSES: tuple[Callable[[str], str], ...] = (_exact, str.rstrip, str.strip, _folded)
+_PASSES_THAT_KEEP_INDENTATION = 2
 
 
 def apply_chunks(original: str, chunks: Sequence[Chunk], path: str) -> str:
-    """`original` with `chunks` applied; untouched lines keep their line ends.
+    """`original` with `chunks` applied; lines that stay keep their text and their line ends.
 
     Raises:
-        PatchMatchError: a context or the lines of a chunk are not there.
+        PatchMatchError: a context or the lines of a chunk are not in the file, which the message calls `path`.
     """
     file = FileLines(original)
-    index = _LineIndex(file.lines, path)
-    replacements: list[tuple[int, int, tuple[str, ...]]] = []
-    at = 0
-    for chunk in chunks:
-        start, length, new = _place(chunk, index, at, path)
-        replacements.append((start, length, new))
-        if chunk.old_lines or chunk.context:
-            at = start + length
+    patterns = [_Pattern.of(chunk) for chunk in chunks]
+    wanted = {
+        line
+        for chunk, pattern in zip(chunks, patterns, strict=True)
+        for line in (*chunk.context, *pattern.old)
+    }
+    search = _Search(file.lines, wanted, path)
+    replacements = [search.place(chunk, pattern) for chunk, pattern in zip(chunks, patterns, strict=True)]
     # What is added at the end may come before a change further up.
-    replacements.sort(key=lambda replacement: replacement[0])
+    replacements.sort(key=lambda replacement: replacement.start)
     return file.replaced(replacements)
 
 
-def _place(chunk: Chunk, index: "_LineIndex", at: int, path: str) -> tuple[int, int, tuple[str, ...]]:
-    """Where the chunk's old lines start, how many lines they are, and what takes their place."""
-    for context in chunk.context:
-        found = index.find((context,), at)
-        if found is None:
-            raise PatchMatchError(f"Failed to find context {excerpt(context)!r} in {path}")
-        at = found + 1
-    old, new = chunk.old_lines, chunk.new_lines
-    if not old:
-        return (at if chunk.context and not chunk.end_of_file else index.end, 0, new)
-    found = index.find(old, at, at_end=chunk.end_of_file)
-    if found is None and old[-1] == "" and len(old) > 1:
-        # The empty line stands for the end of the file, which has no line there.
-        old = old[:-1]
-        new = new[:-1] if new and new[-1] == "" else new
-        found = index.find(old, at, at_end=chunk.end_of_file)
-    if found is None:
-        raise PatchMatchError(_not_found(chunk, index.lines, path))
-    return found, len(old), new
+@dataclass(slots=True)
+class _Pattern:
+    """The lines of a chunk that are in the file, and what is to stand in their place.
 
-
-class _LineIndex:
-    """Finds runs of lines.
-
-    Each pass has its form of the file, made when it is first needed: every
-    distinct line becomes one character, so that a run of lines is a substring,
-    which `str.find` finds in linear time whatever repeats.
+    Attributes:
+        old: the lines to find.
+        new: texts of new lines, and indices in `old` of those that stay.
     """
 
-    def __init__(self, lines: list[str], path: str) -> None:
-        self.lines = lines
-        self._path = path
-        self._forms: dict[int, tuple[dict[str, str], str]] = {}
+    old: list[str]
+    new: list[int | str]
+
+    @classmethod
+    def of(cls, chunk: Chunk) -> "_Pattern":
+        old: list[str] = []
+        new: list[int | str] = []
+        for line in chunk.lines:
+            if line[0] == "+":
+                new.append(line[1:])
+            else:
+                # A carriage return inside of a line ends a line in the file.
+                parts = split_lines(line[1:])
+                if line[0] == " ":
+                    new += range(len(old), len(old) + len(parts))
+                old += parts
+        return cls(old, new)
+
+    def without_last_empty_line(self) -> "_Pattern":
+        last = len(self.old) - 1
+        new = self.new[:-1] if self.new and self.new[-1] in ("", last) else self.new
+        return _Pattern(self.old[:-1], ["" if line == last else line for line in new])
 
     @property
-    def end(self) -> int:
-        """Where lines are added at the end: before a last line that is empty."""
-        return len(self.lines) - 1 if self.lines and not self.lines[-1] else len(self.lines)
+    def all_context(self) -> bool:
+        return sum(isinstance(line, int) for line in self.new) == len(self.old)
 
-    def find(self, wanted: Sequence[str], start: int, *, at_end: bool = False) -> int | None:
-        """Where `wanted` stands at or after `start`; only as the last lines if `at_end`."""
+
+class _Search:
+    """Goes through a file from the first line to the last, chunk by chunk.
+
+    Each pass has its form of the file, made when it is first needed: every line
+    becomes one character, a different one for each line that the chunks ask for and
+    NUL for all others. So a run of lines is a substring, which `str.find` finds in
+    linear time whatever repeats.
+    """
+
+    def __init__(self, lines: list[str], wanted: Iterable[str], path: str) -> None:
+        self._lines = lines
+        self._wanted = wanted
+        self._path = path
+        self._at = 0
+        self._forms: dict[int, tuple[dict[str, str], str, frozenset[str]]] = {}
+
+    def place(self, chunk: Chunk, pattern: _Pattern) -> Replacement:
+        """Where the chunk belongs, sought from where the last one ended.
+
+        Raises:
+            PatchMatchError: it is not there.
+        """
+        context = self._at
+        for line in chunk.context:
+            context = self._context(line)
+        if not pattern.old:
+            return Replacement(self._insertion(chunk), 0, pattern.new)
+        patterns = [pattern]
+        # An empty line at the end may stand for the end of the file, which has no line there.
+        while pattern.old[-1:] == [""] and (len(pattern.old) > 1 or not self._lines):
+            pattern = pattern.without_last_empty_line()
+            patterns.append(pattern)
+        # The line of the context may be the first of the chunk's own, too.
+        for start in (self._at, context) if chunk.context else (self._at,):
+            for pattern in patterns:
+                found = self._find(pattern.old, start, at_end=chunk.end_of_file)
+                if found is not None:
+                    self._at = found[0] + len(pattern.old)
+                    return self._replacement(pattern, *found)
+        raise PatchMatchError(self._not_found(chunk, patterns[0].old))
+
+    def _context(self, line: str) -> int:
+        """Go on after the context; its index."""
+        found = self._find((line,), self._at)
+        if found is None:
+            problem = f"Failed to find context {excerpt(line)!r} in {self._path}"
+            raise PatchMatchError(problem + self._hint((line,)))
+        self._at = found[0] + 1
+        return found[0]
+
+    def _insertion(self, chunk: Chunk) -> int:
+        """Where a chunk without old lines adds its lines: after its context, else before a last empty line."""
+        if chunk.context and not chunk.end_of_file:
+            return self._at
+        return len(self._lines) - (self._lines[-1:] == [""])
+
+    def _replacement(self, pattern: _Pattern, start: int, number: int) -> Replacement:
+        new = [start + line if isinstance(line, int) else line for line in pattern.new]
+        if number >= _PASSES_THAT_KEEP_INDENTATION:
+            found = self._lines[start : start + len(pattern.old)]
+            shift = indentation_shift(pattern.old, found, all_context=pattern.all_context)
+            if shift is not None:
+                new = [line if isinstance(line, int) else shift(line) for line in new]
+        return Replacement(start, len(pattern.old), new)
+
+    def _find(self, wanted: Sequence[str], start: int, *, at_end: bool = False) -> tuple[int, int] | None:
+        """Where `wanted` stands at or after `start`, only as the last lines if `at_end`; and the pass."""
         if at_end:
-            start = max(start, len(self.lines) - len(wanted))
+            start = max(start, len(self._lines) - len(wanted))
         for number, form in enumerate(PASSES):
-            characters, text = self._form(number)
-            run = [characters.get(form(line)) for line in wanted]
-            if None not in run:
-                found = text.find("".join(filter(None, run)), start)
-                if found >= 0:
-                    return found
+            characters, text, present = self._form(number)
+            run = "".join([characters[form(line)] for line in wanted])
+            if present.issuperset(run) and (found := text.find(run, start)) >= 0:
+                return found, number
         return None
 
-    def _form(self, number: int) -> tuple[dict[str, str], str]:
+    def _form(self, number: int) -> tuple[dict[str, str], str, frozenset[str]]:
+        """The characters of the wanted lines, the file as characters, and those that are in it."""
         if number not in self._forms:
             form = PASSES[number]
             characters: dict[str, str] = {}
             try:
-                text = "".join(
-                    [characters.setdefault(form(line), chr(len(characters))) for line in self.lines]
-                )
+                for line in self._wanted:
+                    characters.setdefault(form(line), chr(len(characters) + 1))
             except ValueError:
-                raise PatchMatchError(f"{self._path} has too many different lines to be patched") from None
-            self._forms[number] = characters, text
+                raise PatchMatchError(
+                    f"The patch has too many different lines for {self._path}; split it into several patches"
+                ) from None
+            text = "".join([characters.get(form(line), "\0") for line in self._lines])
+            self._forms[number] = characters, text, frozenset(text)
         return self._forms[number]
 
+    def _not_found(self, chunk: Chunk, wanted: Sequence[str]) -> str:
+        message = f"Failed to find expected lines in {self._path}:\n{excerpt(chr(10).join(chunk.old_lines))}"
+        if chunk.end_of_file:
+            message += "\nThe patch says *** End of File: they must be the last lines."
+        return message + self._hint(wanted)
 
-def _not_found(chunk: Chunk, lines: list[str], path: str) -> str:
-    where = " at the end of the file" if chunk.end_of_file else ""
-    message = f"Failed to find expected lines in {path}{where}:\n{excerpt(chr(10).join(chunk.old_lines))}"
-    if near := nearest_region(lines, chunk.old_lines):
-        message += f"\nThe nearest lines there are:\n{excerpt(near)}"
-    return message
+    def _hint(self, wanted: Sequence[str]) -> str:
+        """Where the lines are instead, or those that look most like them."""
+        if (found := self._find(wanted, 0)) is not None:
+            where = f"\nThey stand at line {found[0] + 1}"
+            if found[0] >= self._at:
+                return f"{where}."
+            return f"{where}, before line {self._at + 1}, where the search began: chunks must be in the file's order."
+        if (near := nearest_region(self._lines, wanted)) is not None:
+            return f"\nThe nearest lines there are:\n{excerpt(near)}"
+        return ""

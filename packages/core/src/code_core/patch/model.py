@@ -8,16 +8,24 @@ class Chunk:
     """One change inside a file.
 
     Attributes:
-        context: lines to find before `old_lines`, outermost first (`@@ class A`, `@@ def f`).
-        old_lines: the lines to find, context included; empty for a pure insertion.
-        new_lines: the lines to put in their place.
+        context: lines to find before the chunk's own, outermost first (`@@ class A`, `@@ def f`).
+        lines: the lines as a patch writes them: each begins with a space (stays), `-` (goes) or `+` (comes).
         end_of_file: the old lines are the file's last.
     """
 
     context: tuple[str, ...]
-    old_lines: tuple[str, ...]
-    new_lines: tuple[str, ...]
+    lines: tuple[str, ...]
     end_of_file: bool = False
+
+    @property
+    def old_lines(self) -> tuple[str, ...]:
+        """The lines to find in the file; none for a pure insertion."""
+        return tuple(line[1:] for line in self.lines if line[0] != "+")
+
+    @property
+    def new_lines(self) -> tuple[str, ...]:
+        """The lines to put in their place."""
+        return tuple(line[1:] for line in self.lines if line[0] != "-")
 
 
 @dataclass(frozen=True, slots=True)

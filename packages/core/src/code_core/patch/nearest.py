@@ -1,37 +1,56 @@
 """Shows the part of a file that looks most like the lines that were not found."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-MAX_FILE_LINES = 20_000
+MAX_FILE_CHARS = 2 * 2**20
 MAX_WANTED_LINES = 200
+MAX_COMPARED_CHARS = 4_000
+MOST_PLACES_OF_A_WORD = 50
+CANDIDATES = 5
 GOOD_ENOUGH = 0.6
+
+_WORD = re.compile(r"\w+")
 
 
 def nearest_region(lines: Sequence[str], wanted: Sequence[str]) -> str | None:
     """The most similar run of lines, numbered; None if none is similar or the search would be long.
 
-    Lines that both have point to where the run may begin; what is left is compared in full.
+    Words that both have, the rare ones more than the frequent, point to where the
+    run may begin; of the few places that most words point to, those that are not
+    similar as a whole are left out.
     """
-    if len(lines) > MAX_FILE_LINES or len(wanted) > MAX_WANTED_LINES:
+    if len(wanted) > MAX_WANTED_LINES or sum(map(len, lines)) > MAX_FILE_CHARS:
         return None
-    places: dict[str, list[int]] = {}
+    offsets = {
+        word: offset for offset, line in reversed([*enumerate(wanted)]) for word in _WORD.findall(line)
+    }
+    places: dict[str, list[int]] = {word: [] for word in offsets}
     for number, line in enumerate(lines):
-        if stripped := line.strip():
-            places.setdefault(stripped, []).append(number)
+        for word in _WORD.findall(line):
+            if word in places:
+                places[word].append(number)
     votes: Counter[int] = Counter()
-    for offset, line in enumerate(wanted):
-        for number in places.get(line.strip(), [])[:50]:
-            votes[max(0, number - offset)] += 1
-    best = max(votes.most_common(5), key=lambda vote: _similarity(lines, wanted, vote[0]), default=None)
-    if best is None or _similarity(lines, wanted, best[0]) < GOOD_ENOUGH:
+    for word, numbers in places.items():
+        if len(numbers) <= MOST_PLACES_OF_A_WORD:
+            for number in set(numbers):
+                votes[max(0, number - offsets[word])] += 1 + MOST_PLACES_OF_A_WORD // len(numbers)
+    text = "\n".join(wanted)
+    similar = [
+        (count, similarity, -start)
+        for start, count in votes.most_common(CANDIDATES)
+        if (similarity := _similarity("\n".join(lines[start : start + len(wanted)]), text)) >= GOOD_ENOUGH
+    ]
+    if not similar:
         return None
-    start = best[0]
-    region = lines[start : start + len(wanted)]
-    return "\n".join(f"{number}: {line}" for number, line in enumerate(region, start=start + 1))
+    start = -max(similar)[2]
+    return "\n".join(
+        f"{number}: {line}" for number, line in enumerate(lines[start : start + len(wanted)], start + 1)
+    )
 
 
-def _similarity(lines: Sequence[str], wanted: Sequence[str], start: int) -> float:
-    there = "\n".join(lines[start : start + len(wanted)])[:4_000]
-    return SequenceMatcher(None, there, "\n".join(wanted)[:4_000], autojunk=True).quick_ratio()
+def _similarity(there: str, wanted: str) -> float:
+    sides = there[:MAX_COMPARED_CHARS], wanted[:MAX_COMPARED_CHARS]
+    return SequenceMatcher(None, *sides, autojunk=False).quick_ratio()

@@ -1,43 +1,16 @@
 """What a patch will do to the files, worked out before anything is written."""
 
 from dataclasses import dataclass
+from errno import EISDIR, ENOTDIR
 from pathlib import Path
 
-from code_core.patch.errors import PatchFileError, PatchMatchError
+from code_core.patch.edits import Added, Deleted, FileEdit, Updated
+from code_core.patch.errors import PatchMatchError, PatchReadError
 from code_core.patch.filesystem import FileSystem
 from code_core.patch.locate import apply_chunks
 from code_core.patch.model import AddFile, DeleteFile, Patch, UpdateFile
 
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """A new file, or the new text of one that is replaced (its old text is in `overwritten`)."""
-
-    path: Path
-    new: str
-    overwritten: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """A file that goes, and its last text."""
-
-    path: Path
-    old: str
-
-
-@dataclass(frozen=True, slots=True)
-class Updated:
-    """A file that changes, moves, or both; a file at the target is replaced (its text is in `overwritten`)."""
-
-    path: Path
-    old: str
-    new: str
-    move_to: Path | None = None
-    overwritten: str | None = None
-
-
-FileEdit = Added | Deleted | Updated
+MAX_PLANNED_CHARS = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +31,14 @@ class PatchPlan:
 
 
 async def plan_patch(patch: Patch, files: FileSystem, directory: Path) -> PatchPlan:
-    """The edits that `patch` means, with relative paths taken from `directory`; only reads.
+    """The edits that `patch` means, with relative paths taken from the absolute `directory`; only reads.
 
-    Hunks see what the hunks before them did.
+    Hunks see what the hunks before them did. The old and new texts of all edits
+    together have at most 256 Mi characters.
 
     Raises:
-        PatchMatchError: a chunk does not fit its file.
-        PatchFileError: a file is missing, a directory, or cannot be read.
+        PatchMatchError: a chunk does not fit its file, or the whole patch changes nothing.
+        PatchReadError: a file is missing, a directory, cannot be read, or all of them are too large.
     """
     view = _View(files)
     edits: list[FileEdit] = []
@@ -72,26 +46,23 @@ async def plan_patch(patch: Patch, files: FileSystem, directory: Path) -> PatchP
         path = _absolute(directory, hunk.path)
         match hunk:
             case AddFile(content=content):
-                overwritten = await view.text_if_any(path)
-                edits.append(Added(path, content, overwritten))
+                edits.append(Added(path, content, await view.text_if_any(path)))
                 view.write(path, content)
             case DeleteFile():
                 edits.append(Deleted(path, await view.text(path, f"Failed to delete file {path}")))
                 view.delete(path)
-            case UpdateFile():
+            case _:
                 edits.append(await _update(hunk, path, directory, view))
+    if all(isinstance(edit, Updated) and edit.move_to is None and edit.new == edit.old for edit in edits):
+        raise PatchMatchError("No files were modified. The old and the new lines of the patch are the same.")
     return PatchPlan(tuple(edits))
 
 
 async def _update(hunk: UpdateFile, path: Path, directory: Path, view: "_View") -> Updated:
     old = await view.text(path, f"Failed to read file to update {path}")
     new = apply_chunks(old, hunk.chunks, str(path)) if hunk.chunks else old
-    target = _absolute(directory, hunk.move_to) if hunk.move_to is not None else None
-    if target is None or target == path:
-        if new == old:
-            raise PatchMatchError(
-                f"the update of {path} leaves it as it is: the old and the new lines are the same"
-            )
+    target = path if hunk.move_to is None else _absolute(directory, hunk.move_to)
+    if target == path:
         view.write(path, new)
         return Updated(path, old, new)
     overwritten = await view.text_if_any(target)
@@ -102,14 +73,15 @@ async def _update(hunk: UpdateFile, path: Path, directory: Path, view: "_View") 
 
 def _absolute(directory: Path, path: str) -> Path:
     """`path` from `directory`, with `.` and `..` taken out as text; symlinks are left to whoever checks them."""
-    parts: list[str] = []
     joined = directory / path
-    for part in joined.parts[1:]:
+    parts: list[str] = []
+    for part in joined.relative_to(joined.anchor).parts:
         if part == "..":
             del parts[-1:]
         else:
             parts.append(part)
-    return Path(joined.anchor, *parts)
+    # POSIX lets two leading slashes be another root; nothing that runs us makes it one.
+    return Path("/" if joined.anchor == "//" else joined.anchor, *parts)
 
 
 class _View:
@@ -118,9 +90,13 @@ class _View:
     def __init__(self, files: FileSystem) -> None:
         self._files = files
         self._planned: dict[Path, str | None] = {}
+        self._directories: set[Path] = set()  # that writing makes; a deleted file leaves its own
+        self._chars = 0
 
     def write(self, path: Path, text: str) -> None:
+        self._count(text)
         self._planned[path] = text
+        self._directories.update(path.parents)
 
     def delete(self, path: Path) -> None:
         self._planned[path] = None
@@ -129,25 +105,44 @@ class _View:
         """The file's text.
 
         Raises:
-            PatchFileError: `problem`, and the reason.
+            PatchReadError: `problem`, and the reason.
         """
-        try:
-            if path in self._planned:
-                planned = self._planned[path]
-                if planned is None:
-                    raise FileNotFoundError(2, "deleted or moved earlier in this patch")
-                return planned
-            return await self._files.read_text(path)
-        except OSError as error:
-            raise PatchFileError(f"{problem}: {error.strerror or error}") from error
+        text = await self._text(path, problem)
+        if text is None:
+            gone = "it was deleted or moved earlier in this patch"
+            raise PatchReadError(
+                f"{problem}: {gone if path in self._planned else 'No such file or directory'}"
+            )
+        return text
 
     async def text_if_any(self, path: Path) -> str | None:
         """The text of a file that will be replaced; None if there is none."""
+        return await self._text(path, f"Failed to write file {path}")
+
+    async def _text(self, path: Path, problem: str) -> str | None:
+        try:
+            text = await self._current(path)
+        except OSError as error:
+            raise PatchReadError(f"{problem}: {error.strerror or error}") from error
+        self._count(text or "")
+        return text
+
+    async def _current(self, path: Path) -> str | None:
+        if path in self._directories:
+            raise IsADirectoryError(EISDIR, "Is a directory")
         if path in self._planned:
             return self._planned[path]
-        try:
-            return await self._files.read_text(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise PatchFileError(f"Failed to write file {path}: {error.strerror or error}") from error
+        for parent in path.parents:
+            if parent in self._planned:
+                if self._planned[parent] is not None:
+                    raise NotADirectoryError(ENOTDIR, "Not a directory")
+                return None  # what was a file has nothing below it
+        return await self._files.read_text(path) if await self._files.exists(path) else None
+
+    def _count(self, text: str) -> None:
+        self._chars += len(text)
+        if self._chars > MAX_PLANNED_CHARS:
+            raise PatchReadError(
+                f"The patch's files have more than {MAX_PLANNED_CHARS:,} characters, old and new together: "
+                "split it into several patches"
+            )

@@ -4,7 +4,7 @@ from code_core.patch.model import AddFile, DeleteFile, Patch, UpdateFile
 
 
 def summary(patch: Patch) -> str:
-    """`A`, `M` and `D` lines in that order, with the paths as the patch has them."""
+    """`A`, `M` and `D` lines in that order, with the paths as the patch has them; a moved file's new one."""
     added = [hunk.path for hunk in patch.hunks if isinstance(hunk, AddFile)]
     modified = [hunk.move_to or hunk.path for hunk in patch.hunks if isinstance(hunk, UpdateFile)]
     deleted = [hunk.path for hunk in patch.hunks if isinstance(hunk, DeleteFile)]

@@ -1,0 +1,138 @@
+"""Finds the lines that differ between two texts, in time that grows with their length.
+
+Three ideas, in this order, on ever smaller ranges: equal lines at both ends are
+no difference; a line that is in both ranges just once is the same line (patience
+diff, Bram Cohen); what a shortest edit script leaves is the same (E. Myers, "An
+O(ND) Difference Algorithm", 1986). What is left when the work grows too much counts as
+changed as a whole: still right, only not the smallest difference.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+MAX_DEPTH = 16
+MAX_EDITS = 1_000
+STEPS = 10_000
+STEPS_PER_LINE = 16
+
+Span = tuple[int, int, int, int]
+"""`old[a:b]` against `new[c:d]`, as `(a, b, c, d)`."""
+
+
+def differences(old: Sequence[str], new: Sequence[str]) -> list[Span]:
+    """The spans that differ, in order; all other lines are equal, and between two spans is at least one."""
+    numbers: dict[str, int] = {}
+    left = [numbers.setdefault(line, len(numbers)) for line in old]
+    right = [numbers.setdefault(line, len(numbers)) for line in new]
+    spans: list[Span] = []
+    ranges = [((0, len(left), 0, len(right)), 0)]
+    while ranges:
+        span, depth = ranges.pop()
+        a, b, c, d = _trimmed(left, right, span)
+        if a == b and c == d:
+            continue
+        if a == b or c == d:
+            spans.append((a, b, c, d))
+        elif depth < MAX_DEPTH and (anchors := _anchors(left, right, (a, b, c, d))):
+            ranges += [(gap, depth + 1) for gap in reversed([*_gaps(anchors, (a, b, c, d))])]
+        elif (pairs := _shortest(left[a:b], right[c:d])) is not None:
+            equal = [(a + x, c + y) for x, y in pairs]
+            spans += [gap for gap in _gaps(equal, (a, b, c, d)) if gap[0] < gap[1] or gap[2] < gap[3]]
+        else:
+            spans.append((a, b, c, d))
+    return spans
+
+
+def _trimmed(left: list[int], right: list[int], span: Span) -> Span:
+    """`span` without the equal lines at its ends."""
+    a, b, c, d = span
+    while a < b and c < d and left[a] == right[c]:
+        a, c = a + 1, c + 1
+    while a < b and c < d and left[b - 1] == right[d - 1]:
+        b, d = b - 1, d - 1
+    return a, b, c, d
+
+
+def _gaps(equal: list[tuple[int, int]], span: Span) -> Iterator[Span]:
+    """What lies before, between and after pairs of equal lines."""
+    a, b, c, d = span
+    for x, y in [*equal, (b, d)]:
+        yield a, x, c, y
+        a, c = x + 1, y + 1
+
+
+def _anchors(left: list[int], right: list[int], span: Span) -> list[tuple[int, int]]:
+    """The longest run of pairs, growing on both sides, of lines that both ranges have just once."""
+    a, b, c, d = span
+    once_left, once_right = _once(left, a, b), _once(right, c, d)
+    pairs = [(x, once_right[line]) for line, x in once_left.items() if line in once_right]
+    # Patience sorting: `tops` ends the growing runs of each length as low as can be, `links` leads back.
+    tops: list[int] = []
+    holders: list[int] = []
+    links: list[int] = []
+    for number, (_, y) in enumerate(pairs):
+        place = bisect_left(tops, y)
+        tops[place : place + 1] = [y]
+        holders[place : place + 1] = [number]
+        links.append(holders[place - 1] if place else -1)
+    run: list[tuple[int, int]] = []
+    number = holders[-1] if holders else -1
+    while number >= 0:
+        run.append(pairs[number])
+        number = links[number]
+    return run[::-1]
+
+
+def _once(lines: list[int], start: int, stop: int) -> dict[int, int]:
+    """The lines that are in the range just once, and where, in order."""
+    places: dict[int, int] = {}
+    for place in range(start, stop):
+        line = lines[place]
+        places[line] = -1 if line in places else place
+    return {line: place for line, place in places.items() if place >= 0}
+
+
+def _shortest(left: list[int], right: list[int]) -> list[tuple[int, int]] | None:
+    """The equal lines that a shortest edit script leaves, in pairs; None if finding it is too much work.
+
+    Round `n` takes every diagonal `x - y` of -n, -n + 2 … n as far as `n` edits can go.
+    """
+    steps = STEPS + STEPS_PER_LINE * (len(left) + len(right))
+    goal = len(left) - len(right)
+    rounds = [[0]]
+    while steps > 0 and len(rounds) <= MAX_EDITS:
+        reached: list[int] = []
+        for index in range(len(rounds)):
+            diagonal = 2 * index - len(rounds) + 1
+            x = start = _start(rounds[-1], index)
+            while x < len(left) and x - diagonal < len(right) and left[x] == right[x - diagonal]:
+                x += 1
+            steps -= 1 + x - start
+            reached.append(x)
+            if diagonal == goal and x >= len(left):
+                return _traced(rounds, index, x)
+        rounds.append(reached)
+    return None
+
+
+def _start(before: list[int], index: int) -> int:
+    """Where a round begins on a diagonal, from how far the round before came on its two neighbours."""
+    return before[index] if _comes_from_above(before, index) else before[index - 1] + 1
+
+
+def _comes_from_above(before: list[int], index: int) -> bool:
+    """Whether the way to the diagonal is down, from the next one: that takes a line of `new`."""
+    return index == 0 or (index < len(before) and before[index - 1] < before[index])
+
+
+def _traced(rounds: list[list[int]], index: int, x: int) -> list[tuple[int, int]]:
+    """The equal lines on the way back from `x` on the last round's diagonal."""
+    pairs: list[tuple[int, int]] = []
+    for number in range(len(rounds) - 1, -1, -1):
+        before = rounds[number]
+        diagonal = 2 * index - number
+        pairs += [(place, place - diagonal) for place in range(x - 1, _start(before, index) - 1, -1)]
+        if not _comes_from_above(before, index):
+            index -= 1
+        x = before[index]
+    return pairs[::-1]

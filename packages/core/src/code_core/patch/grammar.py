@@ -1,0 +1,55 @@
+r"""The patch format as models are taught it.
+
+The grammar is for the `lark` syntax of constrained decoding: every terminal is a
+whole line, so that no two of them can be taken for each other where both may
+come. It admits less than the parser forgives.
+"""
+
+APPLY_PATCH_GRAMMAR = r"""
+start: BEGIN_PATCH section+ END_PATCH
+
+section: ADD_FILE ADDED_LINE*
+       | DELETE_FILE
+       | UPDATE_FILE MOVE_TO? first_chunk chunk*
+       | UPDATE_FILE MOVE_TO
+
+first_chunk: CONTEXT* CHUNK_LINE+ END_OF_FILE?
+chunk: CONTEXT+ CHUNK_LINE+ END_OF_FILE?
+
+BEGIN_PATCH: "*** Begin Patch\n"
+END_PATCH: /\*\*\* End Patch\n?/
+ADD_FILE: /\*\*\* Add File: [^\n]+\n/
+DELETE_FILE: /\*\*\* Delete File: [^\n]+\n/
+UPDATE_FILE: /\*\*\* Update File: [^\n]+\n/
+MOVE_TO: /\*\*\* Move to: [^\n]+\n/
+CONTEXT: /@@( [^\n]+)?\n/
+ADDED_LINE: /\+[^\n]*\n/
+CHUNK_LINE: /[ +-][^\n]*\n/
+END_OF_FILE: "*** End of File\n"
+""".lstrip()
+
+APPLY_PATCH_INSTRUCTIONS = """\
+# The patch format of apply_patch
+A patch is plain text between two markers. Between them stand one or more file sections:
+
+*** Begin Patch
+*** Add File: path/new.py
++every line of a new file begins with a plus sign
+*** Update File: path/old.py
+*** Move to: path/renamed.py
+@@ class Shape
+     def area(self):
+-        return 0
++        return self.width * self.height
+*** Delete File: path/obsolete.py
+*** End Patch
+
+In an update each change is a chunk: unchanged lines begin with a space, removed ones with `-`, added ones with `+`; \
+the sign stands before the line's own indentation. \
+Give three unchanged lines before and after each change. If they occur more than once, name the enclosing class or function, \
+by its whole line, in a line `@@ …` before the chunk; several such lines narrow it down further. \
+Every chunk but the first begins with `@@`, and chunks come in the order of the file. \
+`*** Move to:` renames the file and may be left out. `*** End of File` after a chunk says that it is at the end of the file. \
+Paths are relative to the working directory. Do not write line numbers. \
+In a shell call use ["apply_patch", "*** Begin Patch\\n…\\n*** End Patch"].
+"""

@@ -1,0 +1,196 @@
+from pathlib import Path
+
+import anyio
+import pytest
+
+from code_core.patch import (
+    Added,
+    Deleted,
+    MemoryFileSystem,
+    PatchError,
+    PatchMatchError,
+    PatchPlan,
+    PatchReadError,
+    Updated,
+    parse_patch,
+    plan,
+    plan_patch,
+)
+from core.patch.build import wrapped
+
+ROOT = Path("/w")
+
+
+def planned(files: dict[str, str], body: str, directory: Path = ROOT) -> PatchPlan:
+    memory = MemoryFileSystem({ROOT / name: text for name, text in files.items()})
+    before = dict(memory.files)
+    result = anyio.run(plan_patch, parse_patch(wrapped(body)), memory, directory)
+    assert memory.files == before
+    return result
+
+
+def test_a_plan_has_the_texts_before_and_after() -> None:
+    body = (
+        "*** Add File: new\n+n\n*** Add File: old\n+o\n*** Delete File: gone\n"
+        "*** Update File: a\n-1\n+2\n*** Update File: b\n*** Move to: d/c\n*** Update File: e\n*** Move to: f\n-5\n+6"
+    )
+    files = {"old": "before\n", "gone": "g\n", "a": "1\n", "b": "3\n", "e": "5\n", "f": "7\n"}
+    assert planned(files, body).edits == (
+        Added(ROOT / "new", "n\n"),
+        Added(ROOT / "old", "o\n", "before\n"),
+        Deleted(ROOT / "gone", "g\n"),
+        Updated(ROOT / "a", "1\n", "2\n"),
+        Updated(ROOT / "b", "3\n", "3\n", ROOT / "d/c"),
+        Updated(ROOT / "e", "5\n", "6\n", ROOT / "f", "7\n"),
+    )
+
+
+def test_every_path_that_is_written_or_deleted_is_listed() -> None:
+    body = "*** Update File: a\n*** Move to: b\n*** Delete File: c\n*** Add File: d\n+x"
+    assert planned({"a": "x\n", "c": "x\n"}, body).paths == [ROOT / name for name in "abcd"]
+
+
+@pytest.mark.parametrize(
+    ("path", "resolved"),
+    [
+        ("x", "/w/d/x"),
+        ("/abs/x", "/abs/x"),
+        ("../up/./x", "/w/up/x"),
+        ("a/../../x", "/w/x"),
+        ("../../../../x", "/x"),
+        ("//x", "/x"),
+        ("/a//b/", "/a/b"),
+    ],
+)
+def test_paths_are_resolved_as_text_from_the_directory(path: str, resolved: str) -> None:
+    assert planned({}, f"*** Add File: {path}\n+x", ROOT / "d").paths == [Path(resolved)]
+
+
+def test_a_move_target_is_resolved_from_the_directory_too() -> None:
+    body = "*** Update File: a\n*** Move to: ../b"
+    assert planned({"d/a": "x\n"}, body, ROOT / "d").paths == [ROOT / "d/a", ROOT / "b"]
+
+
+@pytest.mark.parametrize(
+    ("files", "body", "last"),
+    [
+        ({"a": "1\n2\n"}, "*** Update File: a\n-1\n+3\n*** Update File: a\n-3\n+4", "4\n2\n"),
+        ({}, "*** Add File: a\n+x\n*** Update File: a\n-x\n+y", "y\n"),
+        ({"a": "x\n"}, "*** Delete File: a\n*** Add File: a\n+y", "y\n"),
+        ({"a": "x\n"}, "*** Update File: a\n*** Move to: b\n*** Update File: b\n-x\n+y", "y\n"),
+        ({"a": "x\n"}, "*** Update File: a\n*** Move to: ./a\n-x\n+y", "y\n"),
+        ({"a": "x\n"}, "*** Delete File: a\n*** Add File: a/b\n+y", "y\n"),
+        ({"a": "x\n"}, "*** Update File: a\n*** Move to: a2\n*** Add File: a/b/c\n+y", "y\n"),
+    ],
+)
+def test_a_hunk_sees_what_the_hunks_before_it_did(files: dict[str, str], body: str, last: str) -> None:
+    edit = planned(files, body).edits[-1]
+    assert isinstance(edit, Added | Updated)
+    assert edit.new == last
+
+
+def test_what_a_hunk_replaces_is_what_an_earlier_one_wrote() -> None:
+    body = "*** Add File: a\n+x\n*** Add File: a\n+y\n*** Update File: b\n*** Move to: a"
+    assert planned({"b": "b\n"}, body).edits[1:] == (
+        Added(ROOT / "a", "y\n", "x\n"),
+        Updated(ROOT / "b", "b\n", "b\n", ROOT / "a", "y\n"),
+    )
+
+
+UPDATE_A = "*** Update File: a\n-x\n+y"
+
+
+@pytest.mark.parametrize(
+    ("files", "body", "error", "said"),
+    [
+        ({"a": "1\n"}, UPDATE_A, PatchMatchError, "Failed to find expected lines in /w/a:\nx"),
+        ({"a": "1\n"}, "*** Update File: a\n@@ c\n-x", PatchMatchError, "Failed to find context 'c' in /w/a"),
+        ({}, UPDATE_A, PatchReadError, "Failed to read file to update /w/a: No such file or directory"),
+        ({"a/b": ""}, UPDATE_A, PatchReadError, "Failed to read file to update /w/a: Is a directory"),
+        ({}, "*** Delete File: a", PatchReadError, "Failed to delete file /w/a: No such file or directory"),
+        ({"a/b": ""}, "*** Delete File: a", PatchReadError, "Failed to delete file /w/a: Is a directory"),
+        ({"a/b": ""}, "*** Add File: a\n+x", PatchReadError, "Failed to write file /w/a: Is a directory"),
+        (
+            {"a": ""},
+            "*** Add File: a/b/c\n+x",
+            PatchReadError,
+            "Failed to write file /w/a/b/c: Not a directory",
+        ),
+        (
+            {"a": "x\n", "b": ""},
+            "*** Update File: a\n*** Move to: b/c",
+            PatchReadError,
+            "Failed to write file /w/b/c: Not a directory",
+        ),
+        (
+            {"a": "x\n"},
+            "*** Delete File: a\n*** Delete File: a",
+            PatchReadError,
+            "Failed to delete file /w/a: it was deleted or moved earlier in this patch",
+        ),
+        (
+            {"a": "x\n"},
+            f"*** Update File: a\n*** Move to: b\n{UPDATE_A}",
+            PatchReadError,
+            "Failed to read file to update /w/a: it was deleted or moved earlier in this patch",
+        ),
+        (
+            {"a": "x\n"},
+            "*** Delete File: a\n*** Update File: a/b\n-x",
+            PatchReadError,
+            "Failed to read file to update /w/a/b: No such file or directory",
+        ),
+        (
+            {},
+            "*** Add File: a\n+x\n*** Add File: a/b/c\n+y",
+            PatchReadError,
+            "Failed to write file /w/a/b/c: Not a directory",
+        ),
+        (
+            {},
+            "*** Add File: a/b/c\n+y\n*** Delete File: a/b/c\n*** Add File: a/b\n+x",
+            PatchReadError,
+            "Failed to write file /w/a/b: Is a directory",
+        ),
+        (
+            {"a": "x\n"},
+            "*** Update File: a\n-x\n+x\n*** Update File: a\n x",
+            PatchMatchError,
+            "No files were modified. The old and the new lines of the patch are the same.",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said(
+    files: dict[str, str], body: str, error: type[PatchError], said: str
+) -> None:
+    with pytest.raises(error) as caught:
+        planned(files, body)
+    assert str(caught.value) == said
+
+
+def test_one_hunk_that_changes_nothing_does_not_stop_the_others() -> None:
+    body = "*** Update File: a\n x\n*** Add File: b\n+x"
+    assert planned({"a": "x\n"}, body).edits == (Updated(ROOT / "a", "x\n", "x\n"), Added(ROOT / "b", "x\n"))
+
+
+def test_an_error_without_a_text_of_its_own_is_named() -> None:
+    class Broken(MemoryFileSystem):
+        async def exists(self, path: Path) -> bool:
+            raise OSError(f"{path.name}: the editor is gone")
+
+    with pytest.raises(PatchReadError, match=r"^Failed to read file to update /w/a: a: the editor is gone$"):
+        anyio.run(plan_patch, parse_patch(wrapped(UPDATE_A)), Broken({ROOT / "a": "x\n"}), ROOT)
+
+
+def test_a_plan_holds_a_bounded_amount_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "MAX_PLANNED_CHARS", 100)
+    body = "*** Update File: a\n-x\n+y\n*** Update File: a\n-y\n+x\n"
+    assert len(planned({"a": "x\n" * 12}, body).edits) == 2
+    with pytest.raises(PatchReadError, match="more than 100 characters, old and new together: split it"):
+        planned({"a": "x\n" * 12}, body * 2)
+
+
+def test_files_that_are_replaced_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "MAX_PLANNED_CHARS", 100)
+    with pytest.raises(PatchReadError, match="more than 100 characters"):
+        planned({"a": "x" * 101}, "*** Add File: a\n+y")
