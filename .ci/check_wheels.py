@@ -35,8 +35,23 @@ def check(package: Path, dist: Path, scratch: Path) -> None:
     environment = scratch / name
     run(UV, "venv", "--quiet", "--python", sys.executable, str(environment))
     binaries = environment / "bin"
-    run(UV, "pip", "install", "--quiet", "--python", str(binaries / "python"), "--find-links", str(dist), str(wheel))
-    run(str(binaries / "python"), "-c", f"import {module}, code, pdb; assert 'site-packages' not in code.__file__", cwd=scratch)
+    run(
+        UV,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        str(binaries / "python"),
+        "--find-links",
+        str(dist),
+        str(wheel),
+    )
+    run(
+        str(binaries / "python"),
+        "-c",
+        f"import {module}, code, pdb; assert 'site-packages' not in code.__file__",
+        cwd=scratch,
+    )
     scripts = sorted(project.get("scripts", {}))
     for script in scripts:
         if "usage" not in run(str(binaries / script), "--help", cwd=scratch).lower():
@@ -48,14 +63,19 @@ def check_readme(scratch: Path) -> None:
     section = (ROOT / "README.md").read_text().partition("## Install")[2].partition("\n## ")[0]
     forms = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     checkout = scratch / "checkout"
-    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".venv*", ".git", "*_cache", "__pycache__", "dist"))
+    shutil.copytree(
+        ROOT, checkout, ignore=shutil.ignore_patterns(".venv*", ".git", "*_cache", "__pycache__", "dist")
+    )
     for number, form in enumerate(forms):
         environment = scratch / f"readme-{number}"
         run(UV, "venv", "--quiet", "--seed", "--python", sys.executable, str(environment))
         path = os.pathsep.join([str(environment / "bin"), str(Path(UV).parent), os.environ["PATH"]])
         activated = ("env", f"VIRTUAL_ENV={environment}", f"PATH={path}")
         run(*activated, "sh", "-ec", form, cwd=checkout)
-        print(f"README form {number + 1}: {run(*activated, 'code', '--version', cwd=scratch).strip()}", flush=True)
+        print(
+            f"README form {number + 1}: {run(*activated, 'code', '--version', cwd=scratch).strip()}",
+            flush=True,
+        )
 
 
 def main() -> None:

@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from code_core.acp.content import ContentBlock, EmbeddedResource, ImageBlock, ResourceLink, TextBlock, input_items
+from code_core.acp.content import (
+    ContentBlock,
+    EmbeddedResource,
+    ImageBlock,
+    ResourceLink,
+    TextBlock,
+    input_items,
+)
 from code_core.acp.titles import command_title
 from code_core.acp.updates import UpdateTranslator
 from code_core.protocol.events import (

@@ -1,5 +1,6 @@
 """A conversation: ops in, events out, one turn at a time."""
 
+import logging
 import os
 from collections import Counter, deque
 from collections.abc import AsyncIterator
@@ -52,6 +53,8 @@ from code_core.tools.registry import ToolRegistry
 from code_core.tools.tool import ToolContext, TurnAbandoned
 from code_core.tools.turn_changes import TurnChanges
 
+_log = logging.getLogger("code_core")
+
 EVENT_BUFFER = 1024
 BYTES_PER_TOKEN = 4
 INTERRUPTED_NOTE = (
@@ -70,6 +73,7 @@ class _Task:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     finished: anyio.Event = field(default_factory=anyio.Event)
     abort_reason: AbortReason = "interrupted"
+    stopped: bool = False
 
 
 class Conversation:
@@ -206,13 +210,14 @@ class Conversation:
     async def _stop_task(self, reason: AbortReason) -> None:
         if (task := self._task) is not None:
             task.abort_reason = reason
+            task.stopped = True
             task.scope.cancel()
             await task.finished.wait()
 
     async def _run_task(self, task: _Task) -> None:
         """Run turns until the queue is empty; each ends with exactly one of complete, aborted, error."""
         try:
-            while await self._run_turn(task) and self._queue:
+            while await self._run_turn(task) and self._queue and not task.stopped:
                 task.scope = anyio.CancelScope()
         finally:
             self._task = None
@@ -230,6 +235,9 @@ class Conversation:
                 pass
             except CodeError as error:
                 end = ErrorEvent(message=str(error))
+            except Exception as error:  # noqa: BLE001 - one bad turn must not end the conversation
+                _log.exception("a turn failed")
+                end = ErrorEvent(message=f"internal error: {type(error).__name__}: {error}"[:2000])
         with anyio.CancelScope(shield=True):
             if end is None:
                 self._history.append(Message(role="user", content=[InputText(text=INTERRUPTED_NOTE)]))

@@ -207,7 +207,9 @@ def _incomplete(response: dict[str, Any]) -> ModelError:
     if reason == "content_filter":
         return RequestRefused("the provider's content filter stopped the response")
     if reason == "max_output_tokens":
-        return RequestRefused("the response reached the model's output limit (max_output_tokens): ask for less at once")
+        return RequestRefused(
+            "the response reached the model's output limit (max_output_tokens): ask for less at once"
+        )
     return StreamBroken(f"the response is incomplete: {reason}")
 
 
