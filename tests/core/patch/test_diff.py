@@ -183,7 +183,7 @@ async def edits_of(choices: list[tuple[str, str, str | None]], files: MemoryFile
     st.dictionaries(NAMES, TEXTS, max_size=4),
     st.lists(st.tuples(NAMES, TEXTS, st.one_of(st.none(), NAMES)), min_size=1, max_size=6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_git_applies_the_diff(
     tmp_path_factory: pytest.TempPathFactory,
     before: dict[str, str],

@@ -70,6 +70,8 @@ def test_a_patch_that_the_shell_would_change_is_refused_with_advice(line: str) -
         [],
         ["ls"],
         ["apply_patch"],
+        ["*** Begin Patch\nls"],
+        ["bash", "-lc", "cat a\n*** End Patch"],
         ["apply_patch", BODY, "more"],
         ["/usr/bin/apply_patch", BODY],
         ["echo", BODY],

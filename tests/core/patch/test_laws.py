@@ -48,7 +48,7 @@ def patched(old: str, body: str) -> str:
 
 
 @given(st.one_of(edited(), st.tuples(LINES, LINES)), st.randoms(use_true_random=False), ENDS)
-@settings(max_examples=400)
+@settings(max_examples=250)
 def test_a_patch_made_from_two_files_turns_one_into_the_other(
     files: tuple[list[str], list[str]], random: Random, end: str
 ) -> None:

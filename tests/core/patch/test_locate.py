@@ -1,6 +1,6 @@
 import pytest
 
-from code_core.patch import PatchMatchError, apply_chunks
+from code_core.patch import PatchMatchError, apply_chunks, locate
 from core.patch.build import chunk
 from core.patch.timing import seconds
 
@@ -67,6 +67,27 @@ def test_a_context_moves_the_search_past_itself() -> None:
 @pytest.mark.parametrize("context", ["def g():", "def g(): ", "  def g():", "def\u00a0g():"])
 def test_a_context_is_sought_in_the_same_passes(context: str) -> None:
     assert change("def f():\n 1\ndef g():\n 1\n", "- 1", "+ 2", context=(context,)).endswith("def g():\n 2\n")
+
+
+@pytest.mark.parametrize("line", ["class A:", "class A(B):", "  class A  # \u2014", "class\u00a0A:"])
+def test_a_context_may_be_the_beginning_of_a_line(line: str) -> None:
+    text = f" 1\nclass AB:\n 1\n{line}\n 1\n"
+    assert change(text, "- 1", "+ 2", context=("class A",)) == text[:-3] + " 2\n"
+
+
+def test_a_context_may_end_before_a_word_but_not_in_one() -> None:
+    assert change("f(x)\nb\n", "-b", context=("f(",)) == "f(x)\n"
+    with pytest.raises(PatchMatchError):
+        change("fx\nb\n", "-b", context=("f",))
+
+
+def test_a_whole_line_of_context_goes_before_the_beginning_of_one() -> None:
+    assert change("f(x)\nb\nf\nb\n", "-b", context=("f",)) == "f(x)\nb\nf\n"
+
+
+def test_a_context_that_is_the_beginning_of_no_line_further_down_is_missing() -> None:
+    with pytest.raises(PatchMatchError, match=r"Failed to find context 'f' in f$"):
+        apply_chunks("f(x)\nb\nof\n", [chunk("-b"), chunk("+c", context=("f",))], "f")
 
 
 def test_nested_contexts_are_sought_one_after_the_other() -> None:
@@ -153,6 +174,8 @@ def test_several_additions_at_the_end_keep_their_order() -> None:
         (("-b", "-", "+c", "+"), "a\nc\n"),
         (("-b", " ", "+c"), "a\n\nc\n"),
         ((" b", " ", " ", " "), "a\nb\n"),
+        (("-b", "-", "-", "+c", "+", "+", "+", "+"), "a\nc\n\n\n"),
+        (("-b", " ", " ", "+c"), "a\n\n\nc\n"),
     ],
 )
 def test_an_empty_last_line_may_stand_for_the_end_of_the_file(lines: tuple[str, ...], after: str) -> None:
@@ -295,9 +318,11 @@ def test_a_message_is_cut_to_a_sane_length() -> None:
     assert len(str(caught.value)) < 6_000
 
 
-def test_more_different_lines_than_there_are_characters_are_refused() -> None:
-    with pytest.raises(PatchMatchError, match="too many different lines for f; split it"):
-        change("x\n", *[f"-{number}" for number in range(0x110000)])
+def test_too_many_different_lines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locate, "MAX_DIFFERENT_LINES", 3)
+    assert change("0\n1\n2\n", "-1", "-2", "+3", "+4", context=("0",)) == "0\n3\n4\n"
+    with pytest.raises(PatchMatchError, match=r"asks for 4 different lines of f; the limit is 3\. Split it"):
+        change("1\n", "-2", " 3", "+x", "-1", context=("0",))
 
 
 def test_many_chunks_in_a_long_file_take_linear_time() -> None:
@@ -325,6 +350,23 @@ def test_repeated_lines_do_not_make_the_search_quadratic() -> None:
                 apply_chunks(text + "never", [missing, missing], "f")
 
         return seconds(tries)
+
+    assert work(80_000) < 24 * max(work(10_000), 0.002)
+
+
+def test_empty_lines_at_the_end_of_a_chunk_take_linear_time() -> None:
+    def work(size: int) -> float:
+        lines = ["-x", *[" "] * size]
+        return seconds(lambda: change("x\n", *lines))
+
+    assert work(80_000) < 24 * max(work(10_000), 0.002)
+
+
+def test_lines_that_only_a_lenient_pass_finds_take_linear_time() -> None:
+    def work(size: int) -> float:
+        text = "x\n" + "x \n" * size
+        chunks = [chunk("-x")] * size
+        return seconds(lambda: apply_chunks(text, chunks, "f"))
 
     assert work(80_000) < 24 * max(work(10_000), 0.002)
 

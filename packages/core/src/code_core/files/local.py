@@ -45,20 +45,7 @@ class LocalFileSystem:
             target.parent.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
             raise NotADirectoryError(ENOTDIR, "Not a directory", str(path)) from error
-        mode = _mode_of(target)
-        temporary = target.parent / f".code-{token_hex(8)}.tmp"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(temporary, flags, NEW_FILE_MODE if mode is None else mode)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text.encode("utf-8", "surrogateescape"))
-            if mode is not None:
-                temporary.chmod(mode)  # what the umask took
-            temporary.replace(target)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
-            raise
+        _replace(target, text.encode("utf-8", "surrogateescape"), _mode_of(target))
 
     async def delete(self, path: Path) -> None:
         """Delete the file, or the link that `path` is.
@@ -100,3 +87,23 @@ def _mode_of(path: Path) -> int | None:
     if not os.access(path, os.W_OK):
         raise PermissionError(EACCES, "Permission denied", str(path))
     return stat.S_IMODE(mode)
+
+
+def _replace(target: Path, data: bytes, mode: int | None) -> None:
+    """Write a file beside `target` and give it that name."""
+    temporary = target.parent / f".code-{token_hex(8)}.tmp"
+
+    def create(name: str, flags: int) -> int:
+        return os.open(name, flags, NEW_FILE_MODE if mode is None else mode)
+
+    file = open(temporary, "xb", opener=create)  # noqa: SIM115 - closed below, where its removal is cared for
+    try:
+        with file:
+            file.write(data)
+        if mode is not None:
+            temporary.chmod(mode)  # what the umask took
+        temporary.replace(target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise

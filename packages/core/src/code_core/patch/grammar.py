@@ -37,7 +37,7 @@ A patch is plain text between two markers. Between them stand one or more file s
 +every line of a new file begins with a plus sign
 *** Update File: path/old.py
 *** Move to: path/renamed.py
-@@ class Shape
+@@ class Shape:
      def area(self):
 -        return 0
 +        return self.width * self.height

@@ -3,12 +3,14 @@
 A chunk's lines are sought from where the last one ended, in four passes from
 strict to lenient; the first hit of the earliest pass wins: exact, without
 trailing white space, without any white space around, with typographic dashes,
-quotes and spaces taken for their ASCII forms.
+quotes and spaces taken for their ASCII forms. The context before a chunk is sought
+the same way, and at last as the beginning of a line.
 
 What a lenient pass finds, the patch has not quite right: lines that stay are
 left as the file has them, and added ones are indented like them.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -38,13 +40,15 @@ def _folded(line: str) -> str:
 
 PASSES: tuple[Callable[[str], str], ...] = (_exact, str.rstrip, str.strip, _folded)
 _PASSES_THAT_KEEP_INDENTATION = 2
+MAX_DIFFERENT_LINES = 1_000_000  # each needs a character of its own
 
 
 def apply_chunks(original: str, chunks: Sequence[Chunk], path: str) -> str:
     """`original` with `chunks` applied; lines that stay keep their text and their line ends.
 
     Raises:
-        PatchMatchError: a context or the lines of a chunk are not in the file, which the message calls `path`.
+        PatchMatchError: a context or the lines of a chunk are not in the file, which the message calls `path`,
+            or they are more than a million different ones.
     """
     file = FileLines(original)
     patterns = [_Pattern.of(chunk) for chunk in chunks]
@@ -53,6 +57,11 @@ def apply_chunks(original: str, chunks: Sequence[Chunk], path: str) -> str:
         for chunk, pattern in zip(chunks, patterns, strict=True)
         for line in (*chunk.context, *pattern.old)
     }
+    if len(wanted) > MAX_DIFFERENT_LINES:
+        raise PatchMatchError(
+            f"The patch asks for {len(wanted):,} different lines of {path}; the limit is {MAX_DIFFERENT_LINES:,}. "
+            "Split it into several patches."
+        )
     search = _Search(file.lines, wanted, path)
     replacements = [search.place(chunk, pattern) for chunk, pattern in zip(chunks, patterns, strict=True)]
     # What is added at the end may come before a change further up.
@@ -87,10 +96,16 @@ class _Pattern:
                 old += parts
         return cls(old, new)
 
-    def without_last_empty_line(self) -> "_Pattern":
-        last = len(self.old) - 1
-        new = self.new[:-1] if self.new and self.new[-1] in ("", last) else self.new
-        return _Pattern(self.old[:-1], ["" if line == last else line for line in new])
+    def empty_lines_at_the_end(self) -> int:
+        return next((count for count, line in enumerate(reversed(self.old)) if line), len(self.old))
+
+    def shortened(self, empty: int) -> "_Pattern":
+        """Without the last lines to find, which are `empty`, and without as many at the end of the new ones."""
+        rest = len(self.old) - empty
+        new = ["" if isinstance(line, int) and line >= rest else line for line in self.new]
+        while new and new[-1] == "" and len(self.new) - len(new) < empty:
+            new.pop()
+        return _Pattern(self.old[:rest], new)
 
     @property
     def all_context(self) -> bool:
@@ -111,7 +126,7 @@ class _Search:
         self._wanted = wanted
         self._path = path
         self._at = 0
-        self._forms: dict[int, tuple[dict[str, str], str, frozenset[str]]] = {}
+        self._forms: dict[int, tuple[dict[str, str], str, dict[str, int]]] = {}
 
     def place(self, chunk: Chunk, pattern: _Pattern) -> Replacement:
         """Where the chunk belongs, sought from where the last one ended.
@@ -124,28 +139,33 @@ class _Search:
             context = self._context(line)
         if not pattern.old:
             return Replacement(self._insertion(chunk), 0, pattern.new)
-        patterns = [pattern]
         # An empty line at the end may stand for the end of the file, which has no line there.
-        while pattern.old[-1:] == [""] and (len(pattern.old) > 1 or not self._lines):
-            pattern = pattern.without_last_empty_line()
-            patterns.append(pattern)
+        empty = min(pattern.empty_lines_at_the_end(), len(pattern.old) - bool(self._lines))
+        shorter = [pattern.shortened(count) for count in sorted({1, empty}) if count <= empty]
         # The line of the context may be the first of the chunk's own, too.
         for start in (self._at, context) if chunk.context else (self._at,):
-            for pattern in patterns:
-                found = self._find(pattern.old, start, at_end=chunk.end_of_file)
+            for candidate in (pattern, *shorter):
+                found = self._find(candidate.old, start, at_end=chunk.end_of_file)
                 if found is not None:
-                    self._at = found[0] + len(pattern.old)
-                    return self._replacement(pattern, *found)
-        raise PatchMatchError(self._not_found(chunk, patterns[0].old))
+                    self._at = found[0] + len(candidate.old)
+                    return self._replacement(candidate, *found)
+        raise PatchMatchError(self._not_found(chunk, pattern.old))
 
     def _context(self, line: str) -> int:
         """Go on after the context; its index."""
         found = self._find((line,), self._at)
-        if found is None:
+        index = found[0] if found is not None else self._beginning(line)
+        if index is None:
             problem = f"Failed to find context {excerpt(line)!r} in {self._path}"
             raise PatchMatchError(problem + self._hint((line,)))
-        self._at = found[0] + 1
-        return found[0]
+        self._at = index + 1
+        return index
+
+    def _beginning(self, context: str) -> int | None:
+        """The first line that goes on after `context`, as `class A(B):` goes on after `class A`."""
+        words = re.compile(rf"{re.escape(_folded(context))}(?:(?<!\w)|(?!\w))")  # no word is cut
+        rest = range(self._at, len(self._lines))
+        return next((index for index in rest if words.match(_folded(self._lines[index]))), None)
 
     def _insertion(self, chunk: Chunk) -> int:
         """Where a chunk without old lines adds its lines: after its context, else before a last empty line."""
@@ -167,26 +187,23 @@ class _Search:
         if at_end:
             start = max(start, len(self._lines) - len(wanted))
         for number, form in enumerate(PASSES):
-            characters, text, present = self._form(number)
-            run = "".join([characters[form(line)] for line in wanted])
-            if present.issuperset(run) and (found := text.find(run, start)) >= 0:
-                return found, number
+            characters, text, last = self._form(number)
+            run = [characters[form(line)] for line in wanted]
+            if all(last.get(character, -1) >= start for character in run):
+                found = text.find("".join(run), start)
+                if found >= 0:
+                    return found, number
         return None
 
-    def _form(self, number: int) -> tuple[dict[str, str], str, frozenset[str]]:
-        """The characters of the wanted lines, the file as characters, and those that are in it."""
+    def _form(self, number: int) -> tuple[dict[str, str], str, dict[str, int]]:
+        """The characters of the wanted lines, the file as characters, and where each of them is last."""
         if number not in self._forms:
             form = PASSES[number]
             characters: dict[str, str] = {}
-            try:
-                for line in self._wanted:
-                    characters.setdefault(form(line), chr(len(characters) + 1))
-            except ValueError:
-                raise PatchMatchError(
-                    f"The patch has too many different lines for {self._path}; split it into several patches"
-                ) from None
+            for line in self._wanted:
+                characters.setdefault(form(line), chr(len(characters) + 1))
             text = "".join([characters.get(form(line), "\0") for line in self._lines])
-            self._forms[number] = characters, text, frozenset(text)
+            self._forms[number] = characters, text, dict(zip(text, range(len(text)), strict=True))
         return self._forms[number]
 
     def _not_found(self, chunk: Chunk, wanted: Sequence[str]) -> str:
