@@ -10,7 +10,8 @@ import anyio
 import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult
+from mcp.shared.message import SessionMessage
+from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, JSONRPCNotification
 
 from support import responses_events as sse
 from support.command import CODE, Workspace
@@ -43,9 +44,14 @@ def a_turn(command: list[str]) -> list[list[dict[str, Any]]]:
 class Client:
     """A session with the server, and everything it was sent."""
 
-    def __init__(self, session: ClientSession, seen: list[tuple[str, dict[str, Any]]]) -> None:
+    def __init__(self, session: ClientSession, seen: list[tuple[str, dict[str, Any]]], outgoing: Any) -> None:
         self.session = session
         self.seen = seen
+        self._outgoing = outgoing
+
+    async def write(self, message: JSONRPCNotification) -> None:
+        """Send what the session has no method for."""
+        await self._outgoing.send(SessionMessage(message))
 
     async def call(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
         result = await self.session.call_tool(name, arguments)
@@ -72,7 +78,7 @@ async def connected(workspace: Workspace, *options: str, elicit: Any = None) -> 
             ClientSession(incoming, outgoing, elicitation_callback=elicit) as session,
         ):
             await session.initialize()
-            yield Client(session, seen)
+            yield Client(session, seen, outgoing)
 
 
 @asynccontextmanager
@@ -261,6 +267,51 @@ def test_a_cancelled_elicitation_ends_the_turn(workspace: Workspace) -> None:
             result = await client.call("codex", {"prompt": "hi"})
             assert result.is_error
             assert "the turn was interrupted" in str(result.content)
+
+    anyio.run(main)
+
+
+def test_a_prompt_can_be_cancelled_while_the_user_is_asked(workspace: Workspace) -> None:
+    write_scenario(workspace, *a_turn(["touch", "x"]))
+
+    async def main() -> None:
+        asked, withdrawn = anyio.Event(), anyio.Event()
+
+        async def elicit(_: Any, __: ElicitRequestParams) -> ElicitResult:
+            asked.set()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                withdrawn.set()
+            raise AssertionError
+
+        async with connected(workspace, *SESSIONS, elicit=elicit) as client:
+            new = await client.call("session/new", {"cwd": str(workspace.directory)})
+            assert new.structured_content is not None
+            session = {"sessionId": new.structured_content["sessionId"]}
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(cancel_when, asked, client, session)
+                prompt = [{"type": "text", "text": "go"}]
+                end = await client.call("session/prompt", session | {"prompt": prompt})
+            assert end.structured_content == {"stopReason": "cancelled"}
+            await withdrawn.wait()
+
+    async def cancel_when(asked: anyio.Event, client: Client, session: dict[str, str]) -> None:
+        await asked.wait()
+        await client.call("session/cancel", session)
+
+    anyio.run(main)
+    assert not (workspace.directory / "x").exists()
+
+
+def test_a_cancel_notification_for_an_unknown_session_is_ignored(workspace: Workspace) -> None:
+    async def main() -> None:
+        async with connected(workspace, *SESSIONS) as client:
+            unknown = JSONRPCNotification(
+                jsonrpc="2.0", method="session/cancel", params={"sessionId": "nobody"}
+            )
+            await client.write(unknown)
+            assert (await client.session.list_tools()).tools
 
     anyio.run(main)
 

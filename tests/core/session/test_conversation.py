@@ -291,8 +291,34 @@ def test_a_repeating_model_is_stopped(converse: Callable[..., None]) -> None:
         await face.send(user("go"))
         assert "5 times in a row" in (await face.until("error")).message
         assert face.kinds.count("exec_command_end") == 5
+        await face.send(user("look at the last result"))
+        await face.until("task_complete")
 
-    converse(script, *same)
+    told = {"expect": [{"call_id": "c4", "output_contains": '"exit_code": 1'}], "stream": BYE}
+    converse(script, *same[:5], told)
+
+
+def test_an_interrupt_at_once_ends_a_turn_that_has_begun(converse: Callable[..., None]) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("first"))
+        await face.send(Interrupt())
+        await face.until("turn_aborted")
+        assert face.kinds[:2] == ["session_configured", "task_started"]
+        await face.send(user("second"))
+        await face.until("task_complete")
+
+    converse(script, {"expect": [{"contains": "first"}, {"contains": "turn_interrupted"}], "stream": BYE})
+
+
+def test_input_that_waits_when_a_turn_fails_is_not_forgotten_silently(converse: Callable[..., None]) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("first"))
+        await face.until("exec_command_begin")
+        await face.send(QueueUserInput(items=[TextInput(text="queued")]))
+        await face.until("error")
+        assert "1 queued" in (await face.until("warning")).message
+
+    converse(script, SLEEP, settings=(("limits.max_wall_seconds", 0.5),))
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,13 @@ def call(arguments: str = "{}") -> FunctionCall:
 def test_the_third_repetition_is_noted_and_the_fifth_stops() -> None:
     guard = LoopGuard()
     outputs = [ToolOutput(f"took {number} s", fingerprint="same") for number in range(5)]
-    assert [guard.observe(call(), output) is not None for output in outputs[:4]] == [
-        False,
-        False,
-        True,
-        False,
-    ]
+    noted = [False, False, True, False]
+    assert [guard.observe(call(), output) is not None for output in outputs[:4]] == noted
+    guard.check()
+    guard.observe(call(), outputs[4])
+    guard.observe(call("another"), ToolOutput("of the same response"))
     with pytest.raises(TurnError, match="5 times in a row"):
-        guard.observe(call(), outputs[4])
+        guard.check()
 
 
 def test_another_call_or_another_result_starts_anew() -> None:
@@ -28,3 +27,4 @@ def test_another_call_or_another_result_starts_anew() -> None:
     for number in range(20):
         assert guard.observe(call(), ToolOutput(str(number))) is None
         assert guard.observe(call(str(number)), ToolOutput("same")) is None
+    guard.check()

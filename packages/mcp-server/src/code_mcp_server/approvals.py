@@ -68,10 +68,10 @@ def decision_in(answer: Mapping[str, Any]) -> ReviewDecision:
             return ReviewDecision.ABORT
         case "accept" if given is None:
             return ReviewDecision.APPROVED
+        case _ if isinstance(given, str) and given in set(ReviewDecision):
+            return ReviewDecision(given)
         case _:
-            return (
-                ReviewDecision(given) if given in {d.value for d in ReviewDecision} else ReviewDecision.DENIED
-            )
+            return ReviewDecision.DENIED
 
 
 def _message(request: ApprovalRequest) -> str:

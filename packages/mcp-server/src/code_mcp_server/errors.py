@@ -3,6 +3,7 @@
     McpServerError
     ├── UnknownSession   no conversation has that id
     ├── SessionBusy      a conversation takes one prompt at a time
+    ├── TooManySessions  all the sessions that there may be are busy
     ├── ToolHidden       the tool exists but is not enabled
     └── InvalidArguments the arguments of a tool call are wrong
 
@@ -20,6 +21,10 @@ class UnknownSession(McpServerError):  # noqa: N818 - the answer's name
 
 class SessionBusy(McpServerError):  # noqa: N818 - same
     """The conversation is still working on another prompt."""
+
+
+class TooManySessions(McpServerError):  # noqa: N818 - same
+    """No session can be opened until one ends its prompt."""
 
 
 class ToolHidden(McpServerError):  # noqa: N818 - same

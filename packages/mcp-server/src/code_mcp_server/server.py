@@ -1,9 +1,11 @@
 """The MCP server: `codex`, `codex-reply` and the `session/*` tools over one engine."""
 
 import json
+import logging
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from anyio.abc import TaskGroup
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -42,6 +44,8 @@ from code_mcp_server.arguments import (
 from code_mcp_server.errors import McpServerError, ToolHidden
 from code_mcp_server.sessions import Session, SessionPool
 from code_mcp_server.tools import codex_tools, session_tools
+
+_log = logging.getLogger("code_core")
 
 HIDDEN = "the session/* tools are not enabled: start the server with -c acp.enabled=true"
 
@@ -137,7 +141,10 @@ class ToolServer:
                 return _failure(message, {"stopReason": "refusal"})
 
     async def _on_cancel(self, _: ServerRequestContext[Any], params: CancelParams) -> None:
-        await self.pool.find(params.session_id).cancel()
+        try:
+            await self.pool.find(params.session_id).cancel()
+        except (McpServerError, CodeError) as error:
+            _log.warning("session/cancel: %s", error)
 
     def _sessions_listed(self) -> bool:
         if self.acp_enabled == "auto":
@@ -159,8 +166,8 @@ class _TurnRelay:
     request_id: str
     translator: UpdateTranslator | None = None
 
-    async def on_event(self, conversation: Conversation, event: Event) -> None:
-        """Notify the client of `event`; answer it when it is a question."""
+    async def on_event(self, conversation: Conversation, event: Event, questions: TaskGroup) -> None:
+        """Notify the client of `event`; a question goes to the client beside the events that follow it."""
         params = event.model_dump(mode="json", exclude_none=True) | {"_meta": {"requestId": self.request_id}}
         await self.connection.notify("codex/event", params)
         if self.translator is not None:
@@ -169,14 +176,17 @@ class _TurnRelay:
                     "session/update", {"sessionId": conversation.id, "update": update}
                 )
         match event.msg:
-            case ExecApprovalRequest() as request:
-                decision = await approvals.decide(self.connection, request, event.id, self.request_id)
-                await conversation.submit(ExecApproval(id=request.call_id, decision=decision))
-            case ApplyPatchApprovalRequest() as request:
-                decision = await approvals.decide(self.connection, request, event.id, self.request_id)
-                await conversation.submit(PatchApproval(id=request.call_id, decision=decision))
+            case ExecApprovalRequest() | ApplyPatchApprovalRequest() as request:
+                questions.start_soon(self._ask, conversation, request, event.id)
             case _:
                 pass
+
+    async def _ask(
+        self, conversation: Conversation, request: approvals.ApprovalRequest, event_id: str
+    ) -> None:
+        decision = await approvals.decide(self.connection, request, event_id, self.request_id)
+        answer = ExecApproval if isinstance(request, ExecApprovalRequest) else PatchApproval
+        await conversation.submit(answer(id=request.call_id, decision=decision))
 
 
 def _session_state(session: Session) -> dict[str, Any]:

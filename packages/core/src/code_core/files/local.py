@@ -8,6 +8,7 @@ from pathlib import Path
 from secrets import token_hex
 
 LARGEST_FILE = 64 * 2**20
+KERNEL = (Path("/proc"), Path("/sys"))  # not files, and /proc has the environment of this process
 NEW_FILE_MODE = 0o666
 
 
@@ -26,6 +27,8 @@ class LocalFileSystem:
             OSError: there is no such regular file, it may not be read, or it is larger than 64 MiB.
         """
         status = path.stat()
+        if any(Path(os.path.realpath(path)).is_relative_to(place) for place in KERNEL):
+            raise OSError(EINVAL, "Not a file on a disk", str(path))
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(EISDIR, "Is a directory", str(path))
         if not stat.S_ISREG(status.st_mode):

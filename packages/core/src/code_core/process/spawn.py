@@ -80,9 +80,9 @@ async def run_command(
 def _start(argv: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     if not argv or not argv[0]:
         raise SpawnError("the command is empty", 127)
-    if not cwd.is_dir():
-        raise SpawnError(f"the working directory {cwd} does not exist", 126)
     try:
+        if not cwd.is_dir():
+            raise SpawnError(f"the working directory {cwd} does not exist", 126)
         return subprocess.Popen(
             list(argv),
             cwd=cwd,

@@ -5,13 +5,13 @@ Byte chunks are base64, durations `{secs, nanos}`, file changes externally tagge
 """
 
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
 from code_core.protocol.model import ProtocolModel
 from code_core.protocol.ops import InputItem
+from code_core.protocol.text import FilePath, Text
 
 
 class Duration(ProtocolModel):
@@ -45,20 +45,20 @@ class TokenUsage(ProtocolModel):
 class AddBody(ProtocolModel):
     """The new file's text."""
 
-    content: str
+    content: Text
 
 
 class DeleteBody(ProtocolModel):
     """The deleted file's last text."""
 
-    content: str
+    content: Text
 
 
 class UpdateBody(ProtocolModel):
     """The change as a unified diff, and where the file moves to."""
 
-    unified_diff: str
-    move_path: Path | None = None
+    unified_diff: Text
+    move_path: FilePath | None = None
 
 
 class AddChange(ProtocolModel):
@@ -86,11 +86,11 @@ class SessionConfigured(ProtocolModel):
     """The conversation is ready; always the first event."""
 
     type: Literal["session_configured"] = "session_configured"
-    session_id: str
-    model: str
-    cwd: Path
-    approval_policy: str
-    sandbox_mode: str
+    session_id: Text
+    model: Text
+    cwd: FilePath
+    approval_policy: Text
+    sandbox_mode: Text
 
 
 class TaskStarted(ProtocolModel):
@@ -104,7 +104,7 @@ class TaskComplete(ProtocolModel):
     """A turn has ended well."""
 
     type: Literal["task_complete"] = "task_complete"
-    last_agent_message: str | None = None
+    last_agent_message: Text | None = None
 
 
 class TurnAborted(ProtocolModel):
@@ -118,21 +118,21 @@ class ErrorEvent(ProtocolModel):
     """A turn has failed, or an operation could not be carried out."""
 
     type: Literal["error"] = "error"
-    message: str
+    message: Text
 
 
 class WarningEvent(ProtocolModel):
     """Something the user should know, which stops nothing."""
 
     type: Literal["warning"] = "warning"
-    message: str
+    message: Text
 
 
 class StreamError(ProtocolModel):
     """The model's stream broke; it is asked again after the delay."""
 
     type: Literal["stream_error"] = "stream_error"
-    message: str
+    message: Text
     attempt: int
     max: int
     delay_ms: int
@@ -165,42 +165,42 @@ class AgentMessage(ProtocolModel):
     """A whole message of the model."""
 
     type: Literal["agent_message"] = "agent_message"
-    message: str
+    message: Text
 
 
 class AgentMessageDelta(ProtocolModel):
     """The next piece of a message."""
 
     type: Literal["agent_message_delta"] = "agent_message_delta"
-    delta: str
+    delta: Text
 
 
 class AgentReasoning(ProtocolModel):
     """A whole part of a reasoning summary."""
 
     type: Literal["agent_reasoning"] = "agent_reasoning"
-    text: str
+    text: Text
 
 
 class AgentReasoningDelta(ProtocolModel):
     """The next piece of a reasoning summary."""
 
     type: Literal["agent_reasoning_delta"] = "agent_reasoning_delta"
-    delta: str
+    delta: Text
 
 
 class AgentReasoningRawContent(ProtocolModel):
     """A whole part of raw reasoning."""
 
     type: Literal["agent_reasoning_raw_content"] = "agent_reasoning_raw_content"
-    text: str
+    text: Text
 
 
 class AgentReasoningRawContentDelta(ProtocolModel):
     """The next piece of raw reasoning."""
 
     type: Literal["agent_reasoning_raw_content_delta"] = "agent_reasoning_raw_content_delta"
-    delta: str
+    delta: Text
 
 
 class AgentReasoningSectionBreak(ProtocolModel):
@@ -213,24 +213,24 @@ class WebSearchBegin(ProtocolModel):
     """The provider has started a search."""
 
     type: Literal["web_search_begin"] = "web_search_begin"
-    call_id: str
+    call_id: Text
 
 
 class WebSearchComplete(ProtocolModel):
     """The provider has finished a search."""
 
     type: Literal["web_search_complete"] = "web_search_complete"
-    call_id: str
-    query: str | None = None
+    call_id: Text
+    query: Text | None = None
 
 
 class ExecCommandBegin(ProtocolModel):
     """A command starts."""
 
     type: Literal["exec_command_begin"] = "exec_command_begin"
-    call_id: str
-    command: list[str]
-    cwd: Path
+    call_id: Text
+    command: list[Text]
+    cwd: FilePath
     parsed_cmd: list[dict[str, Any]] = []
 
 
@@ -238,18 +238,18 @@ class ExecCommandOutputDelta(ProtocolModel):
     """Output of a running command; `chunk` is base64 of at most 8 KiB."""
 
     type: Literal["exec_command_output_delta"] = "exec_command_output_delta"
-    call_id: str
+    call_id: Text
     stream: Literal["stdout", "stderr"]
-    chunk: str
+    chunk: Text
 
 
 class ExecCommandEnd(ProtocolModel):
     """A command has ended; the streams are cut like what the model gets."""
 
     type: Literal["exec_command_end"] = "exec_command_end"
-    call_id: str
-    stdout: str
-    stderr: str
+    call_id: Text
+    stdout: Text
+    stderr: Text
     exit_code: int
     duration: Duration
 
@@ -258,38 +258,38 @@ class ExecApprovalRequest(ProtocolModel):
     """May this command run? Answered by the op `exec_approval`."""
 
     type: Literal["exec_approval_request"] = "exec_approval_request"
-    call_id: str
-    command: list[str]
-    cwd: Path
-    reason: str | None = None
+    call_id: Text
+    command: list[Text]
+    cwd: FilePath
+    reason: Text | None = None
 
 
 class ApplyPatchApprovalRequest(ProtocolModel):
     """May this patch be applied? Answered by the op `patch_approval`."""
 
     type: Literal["apply_patch_approval_request"] = "apply_patch_approval_request"
-    call_id: str
-    changes: dict[str, FileChange]
-    reason: str | None = None
-    grant_root: Path | None = None
+    call_id: Text
+    changes: dict[Text, FileChange]
+    reason: Text | None = None
+    grant_root: FilePath | None = None
 
 
 class PatchApplyBegin(ProtocolModel):
     """A patch is about to be applied; `changes` are in patch order."""
 
     type: Literal["patch_apply_begin"] = "patch_apply_begin"
-    call_id: str
+    call_id: Text
     auto_approved: bool
-    changes: dict[str, FileChange]
+    changes: dict[Text, FileChange]
 
 
 class PatchApplyEnd(ProtocolModel):
     """A patch was applied, or not; `stdout` and `stderr` say what happened."""
 
     type: Literal["patch_apply_end"] = "patch_apply_end"
-    call_id: str
-    stdout: str
-    stderr: str
+    call_id: Text
+    stdout: Text
+    stderr: Text
     success: bool
 
 
@@ -297,13 +297,13 @@ class TurnDiff(ProtocolModel):
     """All changes of the turn so far, as one git-style diff."""
 
     type: Literal["turn_diff"] = "turn_diff"
-    unified_diff: str
+    unified_diff: Text
 
 
 class PlanStep(ProtocolModel):
     """One step of the agent's plan."""
 
-    step: str
+    step: Text
     status: Literal["pending", "in_progress", "completed"]
 
 
@@ -311,8 +311,8 @@ class PlanUpdate(ProtocolModel):
     """The agent's plan, whole."""
 
     type: Literal["plan_update"] = "plan_update"
-    name: str | None = None
-    explanation: str | None = None
+    name: Text | None = None
+    explanation: Text | None = None
     plan: list[PlanStep]
 
 
@@ -366,7 +366,7 @@ class EventOrder(ProtocolModel):
 class Event(ProtocolModel):
     """The envelope; `event_seq` grows by one per submission `id`."""
 
-    id: str
+    id: Text
     event_seq: int
     msg: EventMsg
     order: EventOrder | None = None

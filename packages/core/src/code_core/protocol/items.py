@@ -10,34 +10,35 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from code_core.protocol.model import ProtocolModel
+from code_core.protocol.text import Text
 
 
 class InputText(ProtocolModel):
     """Text that goes to the model."""
 
     type: Literal["input_text"] = "input_text"
-    text: str
+    text: Text
 
 
 class InputImage(ProtocolModel):
     """An image that goes to the model, as an `https:` or `data:` URL."""
 
     type: Literal["input_image"] = "input_image"
-    image_url: str
+    image_url: Text
 
 
 class OutputText(ProtocolModel):
     """Text that came from the model."""
 
     type: Literal["output_text"] = "output_text"
-    text: str
+    text: Text
 
 
 class Refusal(ProtocolModel):
     """The model's refusal to answer."""
 
     type: Literal["refusal"] = "refusal"
-    refusal: str
+    refusal: Text
 
 
 ContentItem = Annotated[InputText | InputImage | OutputText | Refusal, Field(discriminator="type")]
@@ -47,8 +48,8 @@ class Message(ProtocolModel):
     """A message of the user, the developer or the assistant."""
 
     type: Literal["message"] = "message"
-    id: str | None = None
-    role: str
+    id: Text | None = None
+    role: Text
     content: list[ContentItem]
 
     @property
@@ -70,59 +71,59 @@ class SummaryText(ProtocolModel):
     """One part of a reasoning summary."""
 
     type: Literal["summary_text"] = "summary_text"
-    text: str
+    text: Text
 
 
 class ReasoningText(ProtocolModel):
     """Raw reasoning, which only open models send."""
 
     type: Literal["reasoning_text", "text"] = "reasoning_text"
-    text: str
+    text: Text
 
 
 class Reasoning(ProtocolModel):
     """Reasoning of the model; `encrypted_content` carries it into the next request."""
 
     type: Literal["reasoning"] = "reasoning"
-    id: str | None = None
+    id: Text | None = None
     summary: list[SummaryText] = []
     content: list[ReasoningText] | None = None
-    encrypted_content: str | None = None
+    encrypted_content: Text | None = None
 
 
 class FunctionCall(ProtocolModel):
     """A call of a function tool; `arguments` is JSON text, as unreliable as any model output."""
 
     type: Literal["function_call"] = "function_call"
-    id: str | None = None
-    name: str
-    arguments: str
-    call_id: str
+    id: Text | None = None
+    name: Text
+    arguments: Text
+    call_id: Text
 
 
 class FunctionCallOutput(ProtocolModel):
     """The answer to a `FunctionCall` or a `LocalShellCall`."""
 
     type: Literal["function_call_output"] = "function_call_output"
-    call_id: str
-    output: str | list[ContentItem]
+    call_id: Text
+    output: Text | list[ContentItem]
 
 
 class LocalShellAction(ProtocolModel):
     """What a `LocalShellCall` asks for. The environment that a model may send is ignored."""
 
     type: Literal["exec"] = "exec"
-    command: list[str]
+    command: list[Text]
     timeout_ms: int | None = None
-    working_directory: str | None = None
+    working_directory: Text | None = None
 
 
 class LocalShellCall(ProtocolModel):
     """A call of the built-in `local_shell` tool."""
 
     type: Literal["local_shell_call"] = "local_shell_call"
-    id: str | None = None
-    call_id: str
+    id: Text | None = None
+    call_id: Text
     status: str = "completed"
     action: LocalShellAction
 
@@ -131,26 +132,26 @@ class CustomToolCall(ProtocolModel):
     """A call of a freeform tool; `input` is plain text in the tool's own grammar."""
 
     type: Literal["custom_tool_call"] = "custom_tool_call"
-    id: str | None = None
-    call_id: str
-    name: str
-    input: str
+    id: Text | None = None
+    call_id: Text
+    name: Text
+    input: Text
 
 
 class CustomToolCallOutput(ProtocolModel):
     """The answer to a `CustomToolCall`."""
 
     type: Literal["custom_tool_call_output"] = "custom_tool_call_output"
-    call_id: str
-    output: str
+    call_id: Text
+    output: Text
 
 
 class WebSearchCall(ProtocolModel):
     """A search that the provider ran by itself."""
 
     type: Literal["web_search_call"] = "web_search_call"
-    id: str | None = None
-    status: str | None = None
+    id: Text | None = None
+    status: Text | None = None
     action: dict[str, Any] | None = None
 
 

@@ -1,6 +1,5 @@
 """Operations: everything a face can ask of a conversation."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -13,27 +12,28 @@ from code_core.protocol.policies import (
     ReviewDecision,
     SandboxPolicy,
 )
+from code_core.protocol.text import FilePath, Text
 
 
 class TextInput(ProtocolModel):
     """Text of the user."""
 
     type: Literal["text"] = "text"
-    text: str
+    text: Text
 
 
 class ImageInput(ProtocolModel):
     """An image of the user, as an `https:` or `data:` URL."""
 
     type: Literal["image"] = "image"
-    image_url: str
+    image_url: Text
 
 
 class LocalImageInput(ProtocolModel):
     """An image file; a file that cannot be read becomes a note to the model."""
 
     type: Literal["local_image"] = "local_image"
-    path: Path
+    path: FilePath
 
 
 InputItem = Annotated[TextInput | ImageInput | LocalImageInput, Field(discriminator="type")]
@@ -63,7 +63,7 @@ class ExecApproval(ProtocolModel):
     """Answer an `exec_approval_request`; `id` is its `call_id`."""
 
     type: Literal["exec_approval"] = "exec_approval"
-    id: str
+    id: Text
     decision: ReviewDecision
 
 
@@ -71,7 +71,7 @@ class PatchApproval(ProtocolModel):
     """Answer an `apply_patch_approval_request`; `id` is its `call_id`."""
 
     type: Literal["patch_approval"] = "patch_approval"
-    id: str
+    id: Text
     decision: ReviewDecision
 
 
@@ -79,10 +79,10 @@ class OverrideTurnContext(ProtocolModel):
     """Change settings for the turns to come; what is left out stays as it is."""
 
     type: Literal["override_turn_context"] = "override_turn_context"
-    cwd: Path | None = None
+    cwd: FilePath | None = None
     approval_policy: AskForApproval | None = None
     sandbox_policy: SandboxPolicy | None = None
-    model: str | None = None
+    model: Text | None = None
     effort: ReasoningEffort | None = None
     summary: ReasoningSummary | None = None
 

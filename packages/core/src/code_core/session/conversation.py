@@ -227,8 +227,8 @@ class Conversation:
         """Whether the turn ended well."""
         emit = partial(self._emit, task.submission)
         end: EventMsg | None = None
+        await emit(TaskStarted(model_context_window=self.config.context_window))
         with task.scope:
-            await emit(TaskStarted(model_context_window=self.config.context_window))
             try:
                 end = TaskComplete(last_agent_message=await self._turn(emit).run())
             except TurnAbandoned:
@@ -243,6 +243,9 @@ class Conversation:
                 self._history.append(Message(role="user", content=[InputText(text=INTERRUPTED_NOTE)]))
                 end = TurnAborted(reason=task.abort_reason)
             await emit(end)
+            if isinstance(end, ErrorEvent) and self._queue:
+                waiting = f"{len(self._queue)} queued inputs go to the model with your next one"
+                await emit(WarningEvent(message=waiting))
         return isinstance(end, TaskComplete)
 
     def _turn(self, emit: Any) -> Turn:

@@ -14,24 +14,29 @@ class LoopGuard:
     def __init__(self) -> None:
         self._last: tuple[str, str] | None = None
         self._count = 0
+        self._stuck = False
 
     def observe(self, call: ToolCall, output: ToolOutput) -> str | None:
-        """A note for the model when it repeats itself for the third time, else None.
-
-        Raises:
-            TurnError: it did so five times.
-        """
+        """A note for the model when it repeats itself for the third time, else None."""
         seen = (_request(call), output.fingerprint or output.text)
         self._count = self._count + 1 if seen == self._last else 1
         self._last = seen
-        if self._count >= STOP_AT:
+        self._stuck = self._stuck or self._count >= STOP_AT
+        if self._count == NOTE_AT:
+            return f"[This call has had the same result {NOTE_AT} times in a row. Try something else.]"
+        return None
+
+    def check(self) -> None:
+        """Stop a turn that does not get on.
+
+        Raises:
+            TurnError: a call was made five times in a row.
+        """
+        if self._stuck:
             raise TurnError(
                 f"stopped: the model made the same call with the same result {STOP_AT} times in a row. "
                 "Say what it should do differently and try again."
             )
-        if self._count == NOTE_AT:
-            return f"[This call has had the same result {NOTE_AT} times in a row. Try something else.]"
-        return None
 
 
 def _request(call: ToolCall) -> str:

@@ -1,4 +1,4 @@
-"""Makes conversations and finds them again."""
+"""Makes conversations."""
 
 from dataclasses import fields
 from typing import Any
@@ -24,7 +24,6 @@ class ConversationManager:
 
     def __init__(self, base: ConfigOverrides = NO_OVERRIDES) -> None:
         self._base = base
-        self._conversations: dict[str, Conversation] = {}
 
     async def new(
         self, overrides: ConfigOverrides = NO_OVERRIDES, output_schema: dict[str, Any] | None = None
@@ -35,20 +34,7 @@ class ConversationManager:
             ConfigError: the settings are wrong.
         """
         config = load_config(_over(self._base, overrides))
-        conversation_id = str(uuid4())
-        conversation = Conversation(
-            conversation_id, config, make_client(config), make_tools(config), output_schema
-        )
-        self._conversations[conversation_id] = conversation
-        return conversation
-
-    def get(self, conversation_id: str) -> Conversation | None:
-        """The conversation of that id, or None."""
-        return self._conversations.get(conversation_id)
-
-    def remove(self, conversation_id: str) -> Conversation | None:
-        """Forget the conversation of that id, which goes on for whoever holds it."""
-        return self._conversations.pop(conversation_id, None)
+        return Conversation(str(uuid4()), config, make_client(config), make_tools(config), output_schema)
 
 
 def make_client(config: Config) -> ModelClient:

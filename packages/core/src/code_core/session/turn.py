@@ -23,7 +23,7 @@ from code_core.session.loop_guard import LoopGuard
 from code_core.session.reporter import Reporter
 from code_core.session.sampling import Response, sample
 from code_core.tools.registry import ToolRegistry
-from code_core.tools.tool import ToolContext, ToolOutput
+from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
 from code_core.wire.prompt import ModelSettings, Prompt
 
 
@@ -76,9 +76,8 @@ class Turn:
             calls_made += len(calls)
             self._check_limits(calls_made, self.reporter.totals.total.total_tokens - tokens_before)
             for batch in self._batches(calls):
-                for call, output in zip(batch, await self._run(batch), strict=True):
-                    note = guard.observe(call, output)
-                    self.history.append(_answer(call, output, note))
+                await self._run(batch, guard)
+            guard.check()
 
     async def _take_queued(self) -> None:
         while self.queue:
@@ -117,19 +116,32 @@ class Turn:
             batches += [batch] if together else [[call] for call in batch]
         return batches
 
-    async def _run(self, calls: Sequence[ToolCall]) -> list[ToolOutput]:
-        """The outputs of one batch, in call order."""
-        if len(calls) == 1:
-            return [await self.tools.call(calls[0], self.tool_context)]
+    async def _run(self, calls: Sequence[ToolCall], guard: LoopGuard) -> None:
+        """Run one batch; what was finished goes into the history, in call order, even when we are cancelled.
+
+        Raises:
+            TurnAbandoned: the user does not want the turn to go on.
+        """
         outputs: dict[int, ToolOutput] = {}
+        abandoned: list[TurnAbandoned] = []
 
         async def run(index: int, call: ToolCall) -> None:
-            outputs[index] = await self.tools.call(call, self.tool_context)
+            try:
+                outputs[index] = await self.tools.call(call, self.tool_context)
+            except TurnAbandoned as answer:
+                abandoned.append(answer)
+                tasks.cancel_scope.cancel()
 
-        async with anyio.create_task_group() as tasks:
-            for index, call in enumerate(calls):
-                tasks.start_soon(run, index, call)
-        return [outputs[index] for index in range(len(calls))]
+        try:
+            async with anyio.create_task_group() as tasks:
+                for index, call in enumerate(calls):
+                    tasks.start_soon(run, index, call)
+        finally:
+            for index, output in sorted(outputs.items()):
+                note = guard.observe(calls[index], output)
+                self.history.append(_answer(calls[index], output, note))
+        if abandoned:
+            raise abandoned[0]
 
     def _check_limits(self, calls: int, tokens: int) -> None:
         if self.limits.max_tool_calls is not None and calls > self.limits.max_tool_calls:

@@ -13,6 +13,7 @@ from code_core.patch import (
     Deleted,
     FileEdit,
     FileSystem,
+    PatchApplyError,
     PatchError,
     PatchPlan,
     Updated,
@@ -93,6 +94,8 @@ class ApplyPatch:
         Raises:
             TurnAbandoned: the user does not want the turn to go on.
         """
+        if "\0" in str(cwd):
+            return ToolOutput(f"the directory {str(cwd)!r} has a NUL character", success=False)
         try:
             patch = parse_patch(text)
             plan = await plan_patch(patch, self._file_system, cwd)
@@ -105,14 +108,17 @@ class ApplyPatch:
         await context.emit(PatchApplyBegin(call_id=call_id, auto_approved=auto_approved, changes=changes))
         try:
             await apply_plan(plan, self._file_system)
-        except PatchError as error:
-            await context.emit(PatchApplyEnd(call_id=call_id, stdout="", stderr=str(error), success=False))
-            return ToolOutput(str(error), success=False)
-        message = summary(patch)
-        context.changes.add(plan.edits)
-        await context.emit(PatchApplyEnd(call_id=call_id, stdout=message, stderr="", success=True))
-        await context.emit(TurnDiff(unified_diff=context.changes.diff()))
-        return ToolOutput(message)
+        except PatchApplyError as error:
+            output, applied = ToolOutput(str(error), success=False), error.applied
+            end = PatchApplyEnd(call_id=call_id, stdout="", stderr=output.text, success=False)
+        else:
+            output, applied = ToolOutput(summary(patch)), plan.edits
+            end = PatchApplyEnd(call_id=call_id, stdout=output.text, stderr="", success=True)
+        await context.emit(end)
+        if applied:
+            context.changes.add(applied)
+            await context.emit(TurnDiff(unified_diff=context.changes.diff()))
+        return output
 
 
 def file_changes(edits: Sequence[FileEdit]) -> dict[str, FileChange]:

@@ -1,16 +1,19 @@
 """The tools of a conversation, by name."""
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
-from code_core.tools.tool import Tool, ToolContext, ToolOutput
+from code_core.tools.tool import Tool, ToolContext, ToolOutput, TurnAbandoned
+
+_log = logging.getLogger("code_core")
 
 _ALIASES = {"container.exec": "shell", "applypatch": "apply_patch"}
 
 
 class ToolRegistry:
-    """Finds the tool for a call; a call that fits no tool is answered, not raised."""
+    """Finds the tool for a call; a call that fits no tool, or breaks one, is answered, not raised."""
 
     def __init__(self, tools: Iterable[Tool]) -> None:
         self._tools = {tool.name: tool for tool in tools}
@@ -33,7 +36,13 @@ class ToolRegistry:
         tool = self._find(call)
         if tool is None:
             return ToolOutput(f"unsupported call: {name_of(call)}", success=False)
-        return await tool.call(call, context)
+        try:
+            return await tool.call(call, context)
+        except TurnAbandoned:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad call must not end the turn
+            _log.exception("the tool %s failed", tool.name)
+            return ToolOutput(f"{tool.name} failed: {type(error).__name__}: {error}"[:2000], success=False)
 
     def _find(self, call: ToolCall) -> Tool | None:
         name = name_of(call)

@@ -1,0 +1,44 @@
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from code_core.protocol.events import EventMsg
+from code_core.protocol.policies import AskForApproval, DangerFullAccess
+from code_core.session.approvals import Approvals
+from code_core.tools.tool import ToolContext
+from code_core.tools.turn_changes import TurnChanges
+
+
+@dataclass
+class Emitted:
+    """The events that a tool has sent."""
+
+    events: list[EventMsg] = field(default_factory=list)
+
+    async def __call__(self, msg: EventMsg) -> None:
+        self.events.append(msg)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event.type for event in self.events]
+
+
+@pytest.fixture
+def emitted() -> Emitted:
+    return Emitted()
+
+
+@pytest.fixture
+def tool_context(tmp_path: Path, emitted: Emitted) -> ToolContext:
+    return ToolContext(
+        cwd=tmp_path,
+        approval_policy=AskForApproval.NEVER,
+        sandbox_policy=DangerFullAccess(),
+        environment={},
+        output_limit=40_000,
+        outputs=tmp_path / "outputs",
+        emit=emitted,
+        approver=Approvals().for_turn(emitted),
+        changes=TurnChanges(tmp_path),
+    )

@@ -1,0 +1,82 @@
+from errno import ENOSPC
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from code_core.files.local import LocalFileSystem
+from code_core.protocol.events import PatchApplyBegin, PatchApplyEnd, TurnDiff
+from code_core.protocol.items import CustomToolCall, FunctionCall
+from code_core.tools.apply_patch import ApplyPatch
+from code_core.tools.shell import Shell
+from code_core.tools.tool import ToolContext, ToolOutput
+
+
+class FullDisk(LocalFileSystem):
+    """Has room for one file."""
+
+    def __init__(self) -> None:
+        self._written = 0
+
+    async def write_text(self, path: Path, text: str) -> None:
+        self._written += 1
+        if self._written > 1:
+            raise OSError(ENOSPC, "No space left on device")
+        await super().write_text(path, text)
+
+
+def apply(lines: str, context: ToolContext, files: LocalFileSystem | None = None) -> ToolOutput:
+    tool = ApplyPatch(files or LocalFileSystem(), "freeform")
+    patch = f"*** Begin Patch\n{lines}\n*** End Patch"
+    call = CustomToolCall(name="apply_patch", input=patch, call_id="p1")
+    return anyio.run(tool.call, call, context)
+
+
+def test_a_patch_that_was_half_applied_is_a_failure_that_the_turn_diff_shows(
+    tool_context: ToolContext, emitted: Any
+) -> None:
+    output = apply("*** Add File: a\n+one\n*** Add File: b\n+two", tool_context, FullDisk())
+    assert not output.success
+    assert "No space left" in output.text
+    begin, end, diff = emitted.events
+    assert isinstance(begin, PatchApplyBegin)
+    assert isinstance(end, PatchApplyEnd)
+    assert (end.success, end.stderr) == (False, output.text)
+    assert isinstance(diff, TurnDiff)
+    assert "+one" in diff.unified_diff
+    assert "two" not in diff.unified_diff
+
+
+def test_bytes_that_are_not_unicode_stay_in_the_file_and_are_repaired_in_the_events(
+    tool_context: ToolContext, emitted: Any
+) -> None:
+    file = tool_context.cwd / "latin"
+    file.write_bytes(b"caf\xe9\nold\n")
+    assert apply("*** Update File: latin\n@@\n-old\n+new", tool_context).success
+    assert file.read_bytes() == b"caf\xe9\nnew\n"
+    events = [event.model_dump_json() for event in emitted.events]
+    assert "caf\ufffd" in events[0]
+    assert "caf\ufffd" in events[2]
+
+
+def test_the_kernels_files_are_not_read(tool_context: ToolContext) -> None:
+    output = apply("*** Update File: /proc/self/environ\n@@\n-PATH=\n+x", tool_context)
+    assert output.text == "Failed to read file to update /proc/self/environ: Not a file on a disk"
+
+
+@pytest.mark.parametrize(
+    ("script", "workdir"),
+    [("apply_patch", "a\0b"), ("cd 'a\0b' && apply_patch", None), ("apply_patch", "n" * 5000)],
+)
+def test_a_directory_that_cannot_be_is_an_answer(
+    script: str, workdir: str | None, tool_context: ToolContext
+) -> None:
+    import json
+
+    patch = "*** Begin Patch\n*** Add File: new\n+x\n*** End Patch"
+    arguments = {"command": ["bash", "-lc", f"{script} <<'EOF'\n{patch}\nEOF"], "workdir": workdir}
+    call = FunctionCall(name="shell", arguments=json.dumps(arguments), call_id="c1")
+    output = anyio.run(Shell(ApplyPatch(LocalFileSystem(), "freeform")).call, call, tool_context)
+    assert not output.success
+    assert "NUL" in output.text or "File name too long" in output.text

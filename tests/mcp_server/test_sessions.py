@@ -1,0 +1,94 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from anyio.abc import TaskGroup
+
+from code_core.config.load import ConfigOverrides
+from code_core.protocol.events import Event, TaskComplete, TurnAborted
+from code_core.protocol.ops import InputItem, TextInput
+from code_core.protocol.policies import SandboxMode
+from code_core.session.conversation import Conversation
+from code_core.session.manager import ConversationManager
+from code_mcp_server.errors import TooManySessions, UnknownSession
+from code_mcp_server.sessions import session_pool
+from support import responses_events as sse
+
+HELLO: list[InputItem] = [TextInput(text="hello")]
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes conversations whose model gives these responses."""
+    monkeypatch.setenv("CODE_HOME", str(tmp_path))
+
+    def make(*responses: list[dict[str, Any]]) -> ConversationManager:
+        scenario = tmp_path / "scenario.jsonl"
+        lines = [{"replay": 1}, *({"stream": events} for events in responses)]
+        scenario.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return ConversationManager(
+            ConfigOverrides(
+                cwd=tmp_path, replay_scenario=scenario, sandbox_mode=SandboxMode.DANGER_FULL_ACCESS
+            )
+        )
+
+    return make
+
+
+async def ignore(_: Conversation, __: Event, ___: TaskGroup) -> None:
+    """For a client that is not interested."""
+
+
+def test_beyond_the_limit_the_session_that_was_idle_longest_is_closed(manager: Any) -> None:
+    async def main() -> None:
+        async with session_pool(manager([sse.message("bye"), sse.completed()])) as pool:
+            pool.limit = 2
+            first, second = [await pool.open(ConfigOverrides()) for _ in range(2)]
+            pool.find(first.id)
+            third = await pool.open(ConfigOverrides())
+            assert [*pool.sessions] == [first.id, third.id]
+            with pytest.raises(UnknownSession):
+                pool.find(second.id)
+            first.busy = third.busy = True
+            with pytest.raises(TooManySessions, match="2 sessions are working"):
+                await pool.open(ConfigOverrides())
+
+    anyio.run(main)
+
+
+def test_a_prompt_whose_client_fails_is_interrupted_and_the_session_goes_on(manager: Any) -> None:
+    sleep = [sse.function_call("shell", {"command": ["sleep", "60"]}, "c1"), sse.completed()]
+
+    async def fail(_: Conversation, event: Event, __: TaskGroup) -> None:
+        if event.msg.type == "exec_command_begin":
+            raise OSError("the client has left")
+
+    async def main() -> None:
+        async with session_pool(manager(sleep, [sse.message("bye"), sse.completed()])) as pool:
+            session = await pool.open(ConfigOverrides())
+            with anyio.fail_after(20), pytest.raises(ExceptionGroup):
+                await session.prompt(HELLO, fail)
+            assert isinstance(await session.prompt(HELLO, ignore), TaskComplete)
+
+    anyio.run(main)
+
+
+def test_a_client_that_leaves_at_the_last_event_does_not_wait_for_another(manager: Any) -> None:
+    async def main() -> None:
+        async with session_pool(manager([sse.message("bye"), sse.completed()])) as pool:
+            session = await pool.open(ConfigOverrides())
+            scope = anyio.CancelScope()
+
+            async def leave(_: Conversation, event: Event, __: TaskGroup) -> None:
+                if isinstance(event.msg, TaskComplete | TurnAborted):
+                    scope.cancel()
+                    await anyio.lowlevel.checkpoint()
+
+            with anyio.fail_after(4), scope:
+                await session.prompt(HELLO, leave)
+            assert scope.cancelled_caught
+            assert not session.busy
+
+    anyio.run(main)
