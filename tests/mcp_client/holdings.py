@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import psutil  # type: ignore[import-untyped]  # its stubs are no dependency of ours
+import psutil
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ def test_signals_reach_no_process_that_has_taken_over_a_number() -> None:
         family = ProcessFamily(process.pid)
         family.look()
         [member] = family.alive()
-        member._ident = (member.pid, 1.0)  # as if it had started at another time: another process
-        member._create_time = 1.0
+        # As if it had started at another time: another process.
+        vars(member).update(_ident=(member.pid, 1.0), _create_time=1.0)
         assert family.alive() == []
         process.communicate(b"")
 

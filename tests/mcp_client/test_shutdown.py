@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import anyio
-import psutil  # type: ignore[import-untyped]  # its stubs are no dependency of ours
+import psutil
 import pytest
 
 from code_mcp_client import ClientClosed, McpClient, ServerExited

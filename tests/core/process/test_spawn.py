@@ -117,12 +117,39 @@ def test_cancelling_ends_the_command(tmp_path: Path) -> None:
         (["a\0b"], "/", 126, "cannot be run"),
         (["\udcff\ud800"], "/", 126, "cannot be run"),
         (["ls"], "/no/such/place", 126, "/no/such/place does not exist"),
+        (["ls"], "/" + "n" * 5000, 126, "File name too long"),
+        (["ls"], "/a\0b", 126, "does not exist"),
     ],
 )
 def test_what_cannot_start_says_why(argv: list[str], cwd: str, code: int, said: str) -> None:
     with pytest.raises(SpawnError, match=said) as caught:
         run(*argv, cwd=Path(cwd))
     assert caught.value.exit_code == code
+
+
+def test_a_slow_reader_gets_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("code_core.process.spawn.DRAIN_SECONDS", 0.05)
+    taken = bytearray()
+
+    async def slow(_: str, chunk: bytes) -> None:
+        await anyio.sleep(0.03)
+        taken.extend(chunk)
+
+    async def main() -> None:
+        await run_command(
+            ["head", "-c", "60000", "/dev/zero"], cwd=Path("/"), environment={}, time_limit=20, on_output=slow
+        )
+
+    anyio.run(main)
+    assert len(taken) == 60_000
+
+
+def test_a_background_process_that_goes_on_printing_is_not_waited_for() -> None:
+    end, out, _ = run("sh", "-c", "yes & echo $!; exec true")
+    pid = int(out.replace(b"y\n", b"").split()[0])
+    os.kill(pid, signal.SIGKILL)
+    assert end.code == 0
+    assert end.seconds < 10
 
 
 def test_nothing_is_left_open() -> None:

@@ -298,6 +298,20 @@ def test_a_repeating_model_is_stopped(converse: Callable[..., None]) -> None:
     converse(script, *same[:5], told)
 
 
+def test_a_provider_that_counts_calls_anew_in_each_response_gets_each_result(
+    converse: Callable[..., None],
+) -> None:
+    def echo(word: str) -> Response:
+        return [sse.function_call("shell", {"command": ["printf", "<%s>", word]}, "call_0"), sse.completed()]
+
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("task_complete")
+
+    told = {"expect": [{"contains": f"<{word}>"} for word in ("first", "second", "third")], "stream": BYE}
+    converse(script, echo("first"), echo("second"), echo("third"), told)
+
+
 def test_an_interrupt_at_once_ends_a_turn_that_has_begun(converse: Callable[..., None]) -> None:
     async def script(face: Face) -> None:
         await face.send(user("first"))

@@ -15,7 +15,7 @@ from code_core.protocol.items import (
     ResponseItem,
     WebSearchCall,
 )
-from code_core.session.history import normalised, salvaged
+from code_core.session.history import CALLS, normalised, salvaged, with_own_ids
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.responses import request_body
 from support import violations
@@ -119,3 +119,15 @@ def test_normalising_twice_changes_nothing(items: list[ResponseItem]) -> None:
 def test_of_a_broken_response_everything_up_to_its_last_call_is_kept() -> None:
     assert salvaged([THOUGHT, AGENT, call("1"), AGENT]) == [THOUGHT, AGENT, call("1")]
     assert salvaged([THOUGHT, AGENT]) == []
+
+
+@given(st.lists(st.sampled_from(["", "a", "b", "c"])), st.lists(st.sampled_from(["a", "b"])))
+def test_every_call_has_an_id_of_its_own(new: list[str], old: list[str]) -> None:
+    history = [call(call_id) for call_id in old]
+    items = with_own_ids([custom(call_id) for call_id in new], history)
+    ids = [item.call_id for item in items if isinstance(item, CALLS)]
+    assert len(ids) == len(set(ids)) == len(new)
+    assert "" not in ids
+    assert not {*ids} & {*old}
+    first_uses = [call_id for index, call_id in enumerate(new) if call_id not in {"", *old, *new[:index]}]
+    assert [call_id for call_id in ids if not call_id.startswith("call_")] == first_uses

@@ -1,5 +1,6 @@
 """The `code` command. It imports nothing but click: each command imports what it needs."""
 
+import io
 import sys
 
 import click
@@ -44,4 +45,7 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The console script: runs the command and exits with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # models write what a terminal may not have
     sys.exit(cli.main(prog_name="code"))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+LONGEST_MESSAGE = 1_000
 
 
 def run_face(face: Callable[[], Awaitable[int]]) -> None:
@@ -23,8 +24,10 @@ def run_face(face: Callable[[], Awaitable[int]]) -> None:
     except* CodeError as errors:
         code = _report(errors, FAILED)
     except* BrokenPipeError:
-        # Whoever read us has gone; nothing may be written while the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_output()
+    except* OSError as errors:
+        code = _report(errors, FAILED)  # a full disk, a file that went away
+        _abandon_output()
     except* KeyboardInterrupt:
         code = INTERRUPTED
     sys.exit(code)
@@ -34,5 +37,13 @@ def _report(errors: BaseExceptionGroup[BaseException], code: int) -> int:
     inner: BaseException = errors
     while isinstance(inner, BaseExceptionGroup):
         inner = inner.exceptions[0]
-    print(f"code: {inner}", file=sys.stderr)
+    text = str(inner)
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[: LONGEST_MESSAGE // 2]} … {text[-LONGEST_MESSAGE // 2 :]}"
+    print(f"code: {text}", file=sys.stderr)
     return code
+
+
+def _abandon_output() -> None:
+    """Whoever read us has gone, or there is no room: nothing may be written while the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

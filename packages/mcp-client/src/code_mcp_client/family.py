@@ -9,7 +9,7 @@ and whose parents are gone before anyone looked cannot be told from a stranger.
 import os
 from contextlib import suppress
 
-import psutil  # type: ignore[import-untyped]  # its stubs are no dependency of ours
+import psutil
 
 
 class ProcessFamily:

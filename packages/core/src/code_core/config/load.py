@@ -184,7 +184,7 @@ def _working_directory(given: Path | None) -> Path:
         cwd = Path.cwd() if given is None else Path.cwd() / given
     except FileNotFoundError as error:
         raise ConfigError("the current directory no longer exists: change to another one") from error
-    if not cwd.is_dir():
+    if not os.path.isdir(cwd):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
         raise ConfigError(f"the working directory {str(cwd)!r} is not a directory")
     return Path(os.path.normpath(cwd))
 
@@ -249,7 +249,7 @@ def _instructions_file(chosen: Mapping[str, Any], settings: ConfigFile, cwd: Pat
         return None
     try:
         return (cwd / path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # not UTF-8, or a NUL in the path
         raise ConfigError(f"experimental_instructions_file {str(path)!r} cannot be read: {error}") from error
 
 

@@ -1,5 +1,6 @@
 """The home directory: settings, outputs and sessions live there, never in the user's repository."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ def find_home(environ: Mapping[str, str]) -> Home:
     for variable in ("CODE_HOME", "CODEX_HOME"):
         if value := environ.get(variable):
             path = Path(value).absolute()
-            if not path.is_dir():
+            if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
                 raise ConfigError(
                     f"{variable} is {value!r}, which is not a directory: create it or unset {variable}"
                 )

@@ -103,8 +103,7 @@ async def _follow(conversation: Conversation, options: ExecOptions) -> int:
             case TaskComplete(last_agent_message=message):
                 if options.show_diff and not options.as_json:
                     printer.show_diff()
-                _deliver(message or "", options)
-                code = DONE
+                code = DONE if _deliver(message or "", options) else FAILED
             case ErrorEvent():
                 code = FAILED
             case TurnAborted():
@@ -126,7 +125,8 @@ async def _deny(conversation: Conversation, msg: EventMsg) -> None:
     print(DENIED_ADVICE, file=sys.stderr)
 
 
-def _deliver(message: str, options: ExecOptions) -> None:
+def _deliver(message: str, options: ExecOptions) -> bool:
+    """Whether the final message is where it was asked for."""
     on_screen = sys.stdout.isatty() and sys.stderr.isatty()  # where it has just been shown
     if not options.as_json and not on_screen:
         print(message, flush=True)
@@ -135,6 +135,8 @@ def _deliver(message: str, options: ExecOptions) -> None:
             options.last_message_file.write_text(message + "\n", encoding="utf-8")
         except OSError as error:
             print(f"{options.last_message_file} cannot be written: {error.strerror}", file=sys.stderr)
+            return False
+    return True
 
 
 async def _interrupt_on_signal(conversation: Conversation, scope: anyio.CancelScope) -> None:
@@ -161,8 +163,10 @@ def _check_repository(config: Config) -> None:
 def _read_schema(path: Path) -> dict[str, Any]:
     try:
         schema = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--output-schema {path} cannot be read as JSON: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"--output-schema {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"--output-schema {path} is not JSON: {error}") from error
     if not isinstance(schema, dict):
         raise ConfigError(f"--output-schema {path} is not a JSON object")
     return schema

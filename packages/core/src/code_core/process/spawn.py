@@ -17,6 +17,7 @@ _log = logging.getLogger("code_core")
 
 READ_SIZE = 8 * 1024
 DRAIN_SECONDS = 2.0
+LARGEST_PIPE = 2**20
 TERMINATE_SECONDS = 1.0
 TIMEOUT_EXIT_CODE = 124
 
@@ -101,7 +102,7 @@ def _start(argv: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> su
 
 
 async def _communicate(process: subprocess.Popen[bytes], time_limit: float, on_output: OnOutput) -> bool:
-    """Read until the command ends; whether it ran out of time."""
+    """Read until the command ends, and what its pipes then hold; whether it ran out of time."""
     async with anyio.create_task_group() as readers:
         readers.start_soon(_read, process.stdout, "stdout", on_output)
         readers.start_soon(_read, process.stderr, "stderr", on_output)
@@ -110,22 +111,32 @@ async def _communicate(process: subprocess.Popen[bytes], time_limit: float, on_o
         if clock.cancelled_caught:
             await _end_group(process)
         readers.cancel_scope.deadline = anyio.current_time() + DRAIN_SECONDS
+    # Left over where whoever takes the output was slow.
+    await _read(process.stdout, "stdout", on_output, most=LARGEST_PIPE)
+    await _read(process.stderr, "stderr", on_output, most=LARGEST_PIPE)
     return clock.cancelled_caught
 
 
-async def _read(pipe: IO[bytes] | None, name: Stream, on_output: OnOutput) -> None:
+async def _read(pipe: IO[bytes] | None, name: Stream, on_output: OnOutput, most: int | None = None) -> None:
+    """Hand on what comes until the pipe closes; with `most`, only what is there, at most so many bytes."""
     assert pipe is not None  # noqa: S101 - every command has pipes
     fd = pipe.fileno()
     os.set_blocking(fd, False)
-    while True:
+    taken = 0
+    while most is None or taken < most:
         try:
             chunk = os.read(fd, READ_SIZE)
         except BlockingIOError:
+            if most is not None:
+                return
             await anyio.wait_readable(fd)
             continue
         if not chunk:
             return
-        await on_output(name, chunk)
+        taken += len(chunk)
+        with anyio.CancelScope(shield=True):
+            await on_output(name, chunk)
+        await anyio.lowlevel.checkpoint()
 
 
 async def _exited(process: subprocess.Popen[bytes]) -> None:

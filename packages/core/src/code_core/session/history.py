@@ -1,6 +1,7 @@
 """What was said and done, in the form the API accepts."""
 
 from collections.abc import Iterable, Sequence
+from uuid import uuid4
 
 from code_core.protocol.items import (
     CustomToolCall,
@@ -17,6 +18,7 @@ from code_core.protocol.items import (
 )
 
 ABORTED = "aborted"
+CALLS = FunctionCall | LocalShellCall | CustomToolCall
 
 
 def normalised(items: Iterable[ResponseItem]) -> list[ResponseItem]:
@@ -87,6 +89,23 @@ def _answers(items: Sequence[ResponseItem]) -> dict[str, ToolCallOutput]:
     return answers
 
 
+def with_own_ids(items: Iterable[ResponseItem], history: Iterable[ResponseItem]) -> list[ResponseItem]:
+    """`items`, each call with an id that no other call of them and of `history` has.
+
+    Some providers count calls anew in each response or give no ids; the API takes
+    an id once in a conversation, and answers, approvals and files are found by it.
+    """
+    used = {item.call_id for item in history if isinstance(item, CALLS)} | {""}
+    result: list[ResponseItem] = []
+    for item in items:
+        if isinstance(item, CALLS):
+            if item.call_id in used:
+                item = item.model_copy(update={"call_id": f"call_{uuid4().hex}"})  # noqa: PLW2901
+            used.add(item.call_id)
+        result.append(item)
+    return result
+
+
 def salvaged(items: Sequence[ResponseItem]) -> list[ResponseItem]:
     """What of a response that broke off can be kept: everything up to its last finished call.
 
@@ -94,11 +113,7 @@ def salvaged(items: Sequence[ResponseItem]) -> list[ResponseItem]:
     would repeat itself otherwise.
     """
     last_call = max(
-        (
-            index
-            for index, item in enumerate(items)
-            if isinstance(item, FunctionCall | LocalShellCall | CustomToolCall)
-        ),
+        (index for index, item in enumerate(items) if isinstance(item, CALLS)),
         default=-1,
     )
     return list(items[: last_call + 1])

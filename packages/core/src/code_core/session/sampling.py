@@ -22,16 +22,13 @@ from code_core.protocol.events import (
     WebSearchComplete,
 )
 from code_core.protocol.items import (
-    CustomToolCall,
-    FunctionCall,
-    LocalShellCall,
     Message,
     Reasoning,
     ResponseItem,
     ToolCall,
     WebSearchCall,
 )
-from code_core.session.history import salvaged
+from code_core.session.history import CALLS, salvaged
 from code_core.session.reporter import Reporter
 from code_core.wire.prompt import Prompt
 from code_core.wire.response_events import (
@@ -58,9 +55,7 @@ class Response:
     @property
     def calls(self) -> list[ToolCall]:
         """The tool calls, in order."""
-        return [
-            item for item in self.items if isinstance(item, FunctionCall | LocalShellCall | CustomToolCall)
-        ]
+        return [item for item in self.items if isinstance(item, CALLS)]
 
     @property
     def message(self) -> str | None:

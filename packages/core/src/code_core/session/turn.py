@@ -18,7 +18,7 @@ from code_core.model.client import ModelClient
 from code_core.protocol.events import UserMessage
 from code_core.protocol.items import ResponseItem, ToolCall, ToolCallOutput, output_for
 from code_core.protocol.ops import InputItem
-from code_core.session.history import normalised
+from code_core.session.history import normalised, with_own_ids
 from code_core.session.loop_guard import LoopGuard
 from code_core.session.reporter import Reporter
 from code_core.session.sampling import Response, sample
@@ -95,6 +95,7 @@ class Turn:
         try:
             await sample(self.client, self._prompt(), response, self.reporter)
         finally:
+            response.items = with_own_ids(response.items, self.history)
             self.history.extend(response.items)
         return response
 

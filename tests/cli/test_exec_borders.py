@@ -1,0 +1,90 @@
+"""What is at the edges of a run: names and texts that are not Unicode, full disks, streams that have closed."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support import responses_events as sse
+from support.command import CODE, Workspace
+
+LONG = "n" * 5000
+
+
+@pytest.fixture
+def scripted(workspace: Workspace) -> Workspace:
+    """A workspace whose model says `h\u00e9llo \u2603`."""
+    scenario = workspace.home / "scenario.jsonl"
+    stream = [sse.message("h\u00e9llo \u2603"), sse.completed()]
+    scenario.write_text(f'{{"replay": 1}}\n{json.dumps({"stream": stream})}\n')
+    workspace.environment["CODE_REPLAY"] = str(scenario)
+    return workspace
+
+
+def test_a_message_is_escaped_where_the_output_has_no_such_characters(scripted: Workspace) -> None:
+    scripted.environment["PYTHONIOENCODING"] = "ascii"
+    assert scripted.run("exec", "hi").stdout == "h\\xe9llo \\u2603\n"
+
+
+def test_bytes_that_are_not_unicode_are_repaired_in_prompts_and_paths(scripted: Workspace) -> None:
+    directory = os.fsencode(scripted.directory) + b"/d\xff"
+    Path(os.fsdecode(directory)).mkdir()
+    done = subprocess.run(
+        [CODE, "exec", "--json", "--skip-git-repo-check", b"h\xff"],
+        cwd=directory,
+        env=scripted.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    events = [json.loads(line)["msg"] for line in done.stdout.splitlines()]
+    assert events[0]["cwd"].endswith("/d\ufffd")
+    said = next(event for event in events if event["type"] == "user_message")
+    assert said["items"] == [{"type": "text", "text": "h\ufffd"}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["-C", LONG], {}, "is not a directory"),
+        ([], {"CODE_HOME": LONG}, "is not a directory"),
+        (["-c", 'experimental_instructions_file="a\\u0000b"'], {}, "cannot be read: embedded null byte"),
+        (["-c", 'replay_scenario="a\\u0000b"'], {"CODE_REPLAY": ""}, "cannot be read: embedded null byte"),
+        (["--output-schema", LONG], {}, "cannot be read: File name too long"),
+    ],
+)
+def test_a_path_that_cannot_be_is_one_line(
+    scripted: Workspace, arguments: list[str], environment: dict[str, str], said: str
+) -> None:
+    scripted.environment.update(environment)
+    done = scripted.run("exec", *arguments, "hi")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert len(done.stderr) < 1_100
+    assert said in done.stderr
+
+
+def test_a_full_disk_is_one_line(scripted: Workspace) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [CODE, "exec", "--json", "hi"],
+            cwd=scripted.directory,
+            env=scripted.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "code: [Errno 28] No space left on device\n")
+
+
+def test_a_message_that_could_not_be_saved_is_a_failure(scripted: Workspace) -> None:
+    done = scripted.run("exec", "-o", str(scripted.directory), "hi")
+    assert done.returncode == 1
+    assert "cannot be written: Is a directory" in done.stderr
+    assert done.stdout
