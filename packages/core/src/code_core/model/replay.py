@@ -61,8 +61,10 @@ def load_scenario(path: Path) -> list[Exchange]:
     """
     try:
         lines = path.read_bytes().splitlines()
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"the scenario {path} cannot be read: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"the scenario {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a NUL in the path
+        raise ConfigError(f"the scenario {str(path)!r} cannot be read: {error}") from error
     exchanges: list[Exchange] = []
     seen_header = False
     for number, line in enumerate(lines, start=1):
