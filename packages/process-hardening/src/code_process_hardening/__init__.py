@@ -1,1 +1,58 @@
-"""Hardening at interpreter startup, and locked memory for secrets."""
+"""Hardening at interpreter startup, and locked memory for secrets.
+
+Names are imported when first used: the startup hook imports this package in processes
+that have not yet decided to be hardened, and must cost them next to nothing.
+"""
+
+TYPE_CHECKING = False  # type checkers take it for true; importing `typing` costs 3 ms
+if TYPE_CHECKING:
+    from code_process_hardening.confinement import Confinement, confine
+    from code_process_hardening.errors import (
+        CoreLimitError,
+        DenyTraceError,
+        HardeningError,
+        RestartError,
+        SecretMemoryError,
+        TracerAttachedError,
+    )
+    from code_process_hardening.premain import harden, pre_main_hardening
+    from code_process_hardening.report import HardeningReport, Outcome, Step
+    from code_process_hardening.secret import MemoryKind, SecretBuffer
+
+__all__ = [
+    "Confinement",
+    "CoreLimitError",
+    "DenyTraceError",
+    "HardeningError",
+    "HardeningReport",
+    "MemoryKind",
+    "Outcome",
+    "RestartError",
+    "SecretBuffer",
+    "SecretMemoryError",
+    "Step",
+    "TracerAttachedError",
+    "confine",
+    "harden",
+    "pre_main_hardening",
+]
+
+_MODULES = {
+    "Confinement": "confinement",
+    "confine": "confinement",
+    "harden": "premain",
+    "pre_main_hardening": "premain",
+    "HardeningReport": "report",
+    "Outcome": "report",
+    "Step": "report",
+    "MemoryKind": "secret",
+    "SecretBuffer": "secret",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)

@@ -1,1 +1,1 @@
-"""A local proxy that holds the API key and streams POST /v1/responses upstream."""
+"""A local proxy that holds the API key and streams `POST /v1/responses` upstream."""

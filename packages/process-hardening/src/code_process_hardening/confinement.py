@@ -1,0 +1,93 @@
+"""Landlock: a process gives up the rights it no longer needs (landlock(7), ABI 1 to 6)."""
+
+import errno
+import os
+import struct
+import sys
+from collections.abc import Iterable
+from enum import Enum
+
+from code_process_hardening import libc
+
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_VERSION_FLAG = 1
+_RULE_PATH_BENEATH, _RULE_NET_PORT = 1, 2
+
+_EXECUTE = 1 << 0
+_WRITE_FILE = 1 << 1
+# Removing and making entries of every kind: bits 4 to 12.
+_CHANGE_FOLDER = sum(1 << bit for bit in range(4, 13))
+_REFER = 1 << 13
+_TRUNCATE = 1 << 14
+_BIND_TCP, _CONNECT_TCP = 1 << 0, 1 << 1
+_SCOPE_ABSTRACT_UNIX_SOCKET, _SCOPE_SIGNAL = 1 << 0, 1 << 1
+_O_PATH = 0o10000000
+
+
+class Confinement(Enum):
+    """How much the kernel can forbid."""
+
+    FULL = "files, programs and TCP"
+    FILES = "files and programs; this kernel does not confine TCP (Linux 6.7 does)"
+    NONE = "nothing: this kernel has no Landlock"
+
+
+def confine(*, writable: Iterable[str] = (), connect_ports: Iterable[int] = ()) -> Confinement:
+    """Forbid this process to write outside of `writable` folders, to start programs, to listen on
+    further TCP ports and to connect to ports other than `connect_ports`; returns what the kernel could do.
+
+    Cannot be undone. Holds for this thread and what it starts: call it before there are others.
+    Needs no privileges, but the no-new-privileges step of the hardening. UDP and reading stay allowed.
+
+    Raises:
+        OSError: the kernel has Landlock and refused, or a folder cannot be opened.
+    """  # noqa: D205 - what is forbidden is one sentence
+    abi = _abi()
+    if abi == 0:
+        return Confinement.NONE
+    files = (
+        _EXECUTE | _WRITE_FILE | _CHANGE_FOLDER | (_REFER if abi >= 2 else 0) | (_TRUNCATE if abi >= 3 else 0)
+    )
+    network = _BIND_TCP | _CONNECT_TCP if abi >= 4 else 0
+    scoped = _SCOPE_ABSTRACT_UNIX_SOCKET | _SCOPE_SIGNAL if abi >= 6 else 0
+    # Older kernels refuse a longer structure than they know.
+    attributes = struct.pack("=QQQ", files, network, scoped)[: 8 if abi < 4 else 16 if abi < 6 else 24]
+    ruleset = _call(_CREATE_RULESET, attributes, len(attributes), 0)
+    try:
+        for folder in writable:
+            _allow_writing(ruleset, folder, files & ~_EXECUTE)
+        if network:
+            for port in sorted(set(connect_ports)):
+                _call_rule(ruleset, _RULE_NET_PORT, struct.pack("=QQ", _CONNECT_TCP, port))
+        libc.syscall(_RESTRICT_SELF, ruleset, 0)
+    finally:
+        os.close(ruleset)
+    return Confinement.FULL if network else Confinement.FILES
+
+
+def _abi() -> int:
+    platform: str = sys.platform
+    if platform != "linux":
+        return 0
+    try:
+        return libc.syscall(_CREATE_RULESET, 0, 0, _VERSION_FLAG)
+    except OSError as error:
+        if error.errno in {errno.ENOSYS, errno.EOPNOTSUPP}:
+            return 0
+        raise
+
+
+def _allow_writing(ruleset: int, folder: str, access: int) -> None:
+    descriptor = os.open(folder, _O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _call_rule(ruleset, _RULE_PATH_BENEATH, struct.pack("=Qi", access, descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _call(number: int, attributes: bytes, size: int, flags: int) -> int:
+    return libc.syscall(number, libc.address_of(memoryview(attributes)), size, flags)
+
+
+def _call_rule(ruleset: int, kind: int, attributes: bytes) -> None:
+    libc.syscall(_ADD_RULE, ruleset, kind, libc.address_of(memoryview(attributes)), 0)

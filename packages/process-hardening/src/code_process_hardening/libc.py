@@ -1,0 +1,50 @@
+"""The system calls the standard library lacks; each raises `OSError` with the kernel's own reason."""
+
+import os
+
+from code_process_hardening._libc_binding import ffi
+
+_LIBC = ffi.dlopen(None)
+
+PR_GET_DUMPABLE = 3
+PR_SET_DUMPABLE = 4
+PR_SET_NO_NEW_PRIVS = 38
+PT_DENY_ATTACH = 31
+VM_INHERIT_NONE = 2
+
+
+def _checked(name: str, result: int) -> int:
+    if result < 0:
+        number = ffi.errno
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+    return result
+
+
+def prctl(option: int, argument: int = 0) -> int:
+    """Set or get an attribute of this process (Linux)."""
+    return _checked(f"prctl({option})", _LIBC.prctl(option, argument, 0, 0, 0))
+
+
+def syscall(number: int, a: int = 0, b: int = 0, c: int = 0, d: int = 0) -> int:
+    """A system call by its number (Linux)."""
+    return _checked(f"syscall({number})", _LIBC.syscall(number, a, b, c, d))
+
+
+def deny_attach() -> None:
+    """Refuse debuggers (macOS)."""
+    _checked("ptrace(PT_DENY_ATTACH)", _LIBC.ptrace(PT_DENY_ATTACH, 0, ffi.NULL, 0))
+
+
+def address_of(buffer: memoryview) -> int:
+    """Where the memory of `buffer` begins."""
+    return int(ffi.cast("uintptr_t", ffi.from_buffer(buffer)))
+
+
+def mlock(buffer: memoryview) -> None:
+    """Keep the pages of `buffer` out of swap."""
+    _checked("mlock", _LIBC.mlock(ffi.from_buffer(buffer), len(buffer)))
+
+
+def do_not_inherit(buffer: memoryview) -> None:
+    """Leave the pages of `buffer` out of a forked child (macOS)."""
+    _checked("minherit", _LIBC.minherit(ffi.from_buffer(buffer), len(buffer), VM_INHERIT_NONE))

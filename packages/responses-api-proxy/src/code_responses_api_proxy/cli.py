@@ -1,0 +1,221 @@
+"""The command line: arguments, wiring, exit codes (0 ended in order, 1 failed, 2 wrong use, 5 to 7 not hardened)."""
+
+import argparse
+import asyncio
+import resource
+import socket
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from code_process_hardening import SecretBuffer, SecretMemoryError, confine, pre_main_hardening
+from code_responses_api_proxy.dump import DumpFolder
+from code_responses_api_proxy.errors import ProxyError, StartError, UsageError
+from code_responses_api_proxy.gate import Policy
+from code_responses_api_proxy.info import write_info
+from code_responses_api_proxy.key import read_head
+from code_responses_api_proxy.pool import Pool
+from code_responses_api_proxy.server import SCRATCH_BYTES, Proxy
+from code_responses_api_proxy.target import DEFAULT, Target, parse_target
+from code_responses_api_proxy.tunnel import find_tunnel
+
+NAME = "responses-api-proxy"
+MODULE = "code_responses_api_proxy"
+CONNECT_SECONDS = 10.0
+RESERVED_DESCRIPTORS = 32
+DNS_PORT = 53
+
+TYPE_CHECKING = False  # type checkers take it for true
+if TYPE_CHECKING:
+    import ssl
+
+
+def main() -> NoReturn:
+    """Harden, serve, exit."""
+    pre_main_hardening(MODULE)
+    try:
+        run(sys.argv[1:])
+    except UsageError as error:
+        _say(str(error))
+        sys.exit(2)
+    except (ProxyError, SecretMemoryError) as error:
+        _say(str(error))
+        sys.exit(1)
+    sys.exit(0)
+
+
+def run(arguments: list[str]) -> None:
+    """Serve as `arguments` say.
+
+    Raises:
+        UsageError: they, or the key on standard input, cannot be used.
+        StartError: the machine refuses something they ask for.
+        SecretMemoryError: no memory could be locked for the key.
+    """
+    options = parser().parse_args(arguments)
+    target = parse_target(options.upstream_url)
+    with read_head(target, secret_memory=options.secret_memory) as head:
+        _serve(options, target, head)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options, with their help."""
+    parser = argparse.ArgumentParser(
+        prog=f"code-{NAME}",
+        description="Holds an API key, read from standard input, and forwards POST /v1/responses with it.",
+        epilog="printenv OPENAI_API_KEY | env -u OPENAI_API_KEY code-responses-api-proxy --port 8080",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--port", type=_number(0, 65535), default=0, help="port on 127.0.0.1 (default: one that is free)")
+    add(
+        "--server-info",
+        metavar="FILE",
+        help='write {"port": N, "pid": N} there when listening, readable by you only',
+    )
+    add("--http-shutdown", action="store_true", help="GET /shutdown ends the proxy; running streams get 5 s")
+    add("--upstream-url", metavar="URL", default=DEFAULT, help="where requests go (default: %(default)s)")
+    add("--dump-dir", metavar="DIR", help="write each request and response there, without credentials")
+    add(
+        "--max-body-mib",
+        metavar="N",
+        type=_number(1, 4096),
+        default=64,
+        help="largest request body (default: 64)",
+    )
+    add(
+        "--max-connections",
+        metavar="N",
+        type=_number(1, 100_000),
+        default=1024,
+        help="clients at once (default: 1024)",
+    )
+    add(
+        "--require-token",
+        action="store_true",
+        help="clients must send the bearer token written to --server-info",
+    )
+    add("--ca-file", metavar="FILE", help="certificates to trust instead of the system's (PEM)")
+    add(
+        "--use-env-proxy",
+        action="store_true",
+        help="connect through HTTPS_PROXY, HTTP_PROXY or ALL_PROXY (CONNECT)",
+    )
+    add(
+        "--no-secret-memory",
+        dest="secret_memory",
+        action="store_false",
+        help="lock the key with mlock: memfd_secret forbids hibernation",
+    )
+    add(
+        "--no-self-sandbox",
+        dest="self_sandbox",
+        action="store_false",
+        help="keep the right to write files, run programs, connect anywhere",
+    )
+    return parser
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+        return int(text)
+
+    return number
+
+
+def _serve(options: argparse.Namespace, target: Target, head: SecretBuffer) -> None:
+    if options.require_token and options.server_info is None:
+        raise UsageError(
+            "--require-token needs --server-info FILE: the token is written there and nowhere else"
+        )
+    context = _trusting(options.ca_file) if options.ca_file else None
+    tunnel = find_tunnel(target) if options.use_env_proxy else None
+    if not target.tls and not target.loopback:
+        _say(f"warning: the key travels to {target.authority} unencrypted")
+    dump = DumpFolder(options.dump_dir) if options.dump_dir is not None else None
+    token = _new_token() if options.require_token else None
+    listener = _listen(options.port)
+    port: int = listener.getsockname()[1]
+
+    scratch = memoryview(bytearray(SCRATCH_BYTES))
+    pool = Pool(target, scratch, connect_seconds=CONNECT_SECONDS, tunnel=tunnel.open if tunnel else None)
+    proxy = Proxy(
+        Policy(
+            options.max_body_mib * 2**20, token.encode() if token else None, shutdown=options.http_shutdown
+        ),
+        pool,
+        head,
+        scratch=scratch,
+        url=f"{'https' if target.tls else 'http'}://{target.authority}{target.path}",
+        max_connections=_affordable(options.max_connections),
+        dump=dump,
+    )
+
+    def ready() -> None:
+        if options.server_info is not None:
+            write_info(options.server_info, port=port, token=token)
+        _say(f"listening on 127.0.0.1:{port}", mark=" ")
+        if options.self_sandbox:
+            _confine(port=tunnel.port if tunnel else target.port, dump_dir=options.dump_dir)
+        if target.tls:
+            # After the port is announced: reading the system's certificates takes a while.
+            pool.context = context or _trusting(None)
+
+    try:
+        asyncio.run(proxy.serve(listener, ready))
+    finally:
+        if dump is not None:
+            dump.close()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise StartError(f"cannot listen on 127.0.0.1:{port}: {error.strerror}") from error
+    return listener
+
+
+def _trusting(ca_file: str | None) -> "ssl.SSLContext":
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise UsageError(f"--ca-file {ca_file} cannot be used: {error.strerror or error}") from error
+
+
+def _new_token() -> str:
+    from secrets import token_urlsafe
+
+    return token_urlsafe(32)
+
+
+def _affordable(wanted: int) -> int:
+    """As many clients as there are descriptors for, each with its connection to the upstream."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * wanted + RESERVED_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return wanted
+    most = max(1, (soft - RESERVED_DESCRIPTORS) // 2)
+    _say(f"warning: the limit of {soft} open files allows {most} connections, not {wanted} (`ulimit -n`)")
+    return most
+
+
+def _confine(*, port: int, dump_dir: str | None) -> None:
+    try:
+        confine(writable=[dump_dir] if dump_dir is not None else [], connect_ports=[port, DNS_PORT])
+    except OSError as error:
+        _say(f"warning: the proxy cannot confine itself: {error}")
+
+
+def _say(message: str, *, mark: str = ": ") -> None:
+    sys.stderr.write(f"{NAME}{mark}{message}\n")

@@ -1,0 +1,59 @@
+"""Where requests go."""
+
+import re
+from typing import NamedTuple
+
+from code_responses_api_proxy.errors import UsageError
+
+DEFAULT = "https://api.openai.com/v1/responses"
+
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]+\]|(?=[^:/?]{1,253}(?:[:/?]|$))[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<target>[/?][!$&'()*+,\-./:;=?@_~%A-Za-z0-9]*)?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+class Target(NamedTuple):
+    """The upstream: where to connect and what to ask for."""
+
+    host: str
+    port: int
+    tls: bool
+    authority: str
+    """The `Host` of each request."""
+    path: str
+    """The path with its query, as requests name it."""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the way to it stays on this machine."""
+        return (
+            self.host in {"localhost", "::1"} or re.fullmatch(r"127(?:\.\d{1,3}){3}", self.host) is not None
+        )
+
+
+def parse_target(url: str) -> Target:
+    """The target that `url` names.
+
+    Raises:
+        UsageError: it is no http or https URL; credentials and fragments are none of its parts.
+    """
+    parsed = _URL.fullmatch(url)
+    port = int(parsed["port"] or 0) if parsed else 0
+    if parsed is None or port > 65535 or parsed["port"] == "0":
+        raise UsageError(
+            "--upstream-url is not a URL this proxy can use: it takes http:// or https://, a host name in ASCII, "
+            "and maybe a port, a path and a query"
+        )
+    tls = parsed["scheme"].lower() == "https"
+    default = 443 if tls else 80
+    host = parsed["host"]
+    path = parsed["target"] or "/"
+    return Target(
+        host=host.strip("[]"),
+        port=port or default,
+        tls=tls,
+        authority=host if port in {0, default} else f"{host}:{port}",
+        path=path if path.startswith("/") else f"/{path}",
+    )
