@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import socket
 import stat
 import subprocess
 import threading
@@ -111,6 +112,44 @@ def test_the_server_info_says_where_for_its_owner_only(tmp_path: Path) -> None:
             token = f"Authorization: Bearer {facts['token']}\r\n".encode()
             assert running.ask(post(b"with", fields=token)).request()[1] == b"with"
     assert list(tmp_path.iterdir()) == [info]
+
+
+def test_who_starts_it_can_hold_its_life_in_a_pipe() -> None:
+    with (
+        upstream(serve) as server,
+        subprocess.Popen(
+            command(
+                *("--upstream-url", f"http://127.0.0.1:{server.port}/"),
+                *("--server-info", "-", "--require-token", "--exit-on-eof"),
+            ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process,
+    ):
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"sk-a\n")
+        process.stdin.flush()
+        facts = json.loads(process.stdout.readline())
+        request = post(b"with", fields=f"Authorization: Bearer {facts['token']}\r\n".encode())
+        with socket.create_connection(("127.0.0.1", facts["port"])) as connected:
+            peer = Peer(connected)
+            peer.send(request)
+            assert peer.request()[1] == b"with"
+            process.stdin.close()
+            assert process.wait(PATIENCE) == 0
+
+
+def test_a_file_cannot_hold_its_life(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(b"sk-a\n")
+    with key.open("rb") as file:
+        done = subprocess.run(
+            command("--exit-on-eof"), stdin=file, capture_output=True, timeout=60, check=False
+        )
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert b"needs a pipe" in done.stderr
 
 
 def test_shutdown_lets_a_running_stream_finish() -> None:

@@ -7,6 +7,7 @@ that have not yet decided to be hardened, and must cost them next to nothing.
 TYPE_CHECKING = False  # type checkers take it for true; importing `typing` costs 3 ms
 if TYPE_CHECKING:
     from code_process_hardening.confinement import Confinement, confine
+    from code_process_hardening.erase import take_variable
     from code_process_hardening.errors import (
         CoreLimitError,
         DenyTraceError,
@@ -35,6 +36,7 @@ __all__ = [
     "confine",
     "harden",
     "pre_main_hardening",
+    "take_variable",
 ]
 
 _MODULES = {
@@ -47,6 +49,7 @@ _MODULES = {
     "Step": "report",
     "MemoryKind": "secret",
     "SecretBuffer": "secret",
+    "take_variable": "erase",
 }
 
 

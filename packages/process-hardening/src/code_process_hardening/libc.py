@@ -40,6 +40,17 @@ def address_of(buffer: memoryview) -> int:
     return int(ffi.cast("uintptr_t", ffi.from_buffer(buffer)))
 
 
+def memory(address: int, length: int) -> memoryview:
+    """The `length` bytes at `address`, where they are; the caller knows that they are this process's."""
+    return memoryview(ffi.buffer(ffi.cast("char *", address), length))
+
+
+def zero(address: int, length: int) -> None:
+    """Overwrite the `length` bytes at `address`."""
+    with memory(address, length) as bytes_there:
+        bytes_there[:] = bytes(length)
+
+
 def mlock(buffer: memoryview) -> None:
     """Keep the pages of `buffer` out of swap."""
     _checked("mlock", _LIBC.mlock(ffi.from_buffer(buffer), len(buffer)))

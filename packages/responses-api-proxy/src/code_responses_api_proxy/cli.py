@@ -71,7 +71,10 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--server-info",
         metavar="FILE",
-        help='write {"port": N, "pid": N} there when listening, readable by you only',
+        help='write {"port": N, "pid": N} there when listening, readable by you only; - is standard output',
+    )
+    add(
+        "--exit-on-eof", action="store_true", help="end when standard input does: with whoever holds its pipe"
     )
     add("--http-shutdown", action="store_true", help="GET /shutdown ends the proxy; running streams get 5 s")
     add("--upstream-url", metavar="URL", default=DEFAULT, help="where requests go (default: %(default)s)")
@@ -164,7 +167,7 @@ def _serve(options: argparse.Namespace, target: Target, head: SecretBuffer) -> N
             pool.context = context or _trusting(None)
 
     try:
-        asyncio.run(proxy.serve(listener, ready))
+        asyncio.run(proxy.serve(listener, ready, lifeline=0 if options.exit_on_eof else None))
     finally:
         if dump is not None:
             dump.close()

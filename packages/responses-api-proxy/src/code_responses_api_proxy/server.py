@@ -1,6 +1,7 @@
 """The proxy as a whole: it listens, counts its connections, watches the clock, and ends in order."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from code_process_hardening import SecretBuffer
 from code_responses_api_proxy.downstream import Admission, Downstream
 from code_responses_api_proxy.dump import DumpFolder
+from code_responses_api_proxy.errors import UsageError
 from code_responses_api_proxy.exchange import Exchange
 from code_responses_api_proxy.gate import Forward, Policy
 from code_responses_api_proxy.pool import Pool
@@ -70,16 +72,23 @@ class Proxy:
         """Begin to end the proxy."""
         self._ending.set()
 
-    async def serve(self, listener: socket.socket, ready: Callable[[], None]) -> None:
+    async def serve(
+        self, listener: socket.socket, ready: Callable[[], None], lifeline: int | None = None
+    ) -> None:
         """Serve until a signal or a request ends it; then let running streams finish for some seconds.
 
-        `ready` is called when connections are accepted.
+        `ready` is called when connections are accepted. `lifeline` is a pipe whose end ends the proxy, too.
+
+        Raises:
+            UsageError: the lifeline is no pipe.
         """
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(_report)
         self._ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._ending.set)
+        if lifeline is not None:
+            self._watch(lifeline)
         server = await self._loop.create_server(
             lambda: Downstream(self, self._loop.time), sock=listener, backlog=ACCEPTED_TOGETHER
         )
@@ -94,6 +103,17 @@ class Proxy:
         await self._drain()
         sweeping.cancel()
         self._pool.close()
+
+    def _watch(self, lifeline: int) -> None:
+        def read() -> None:
+            if not os.read(lifeline, 4096):
+                self._loop.remove_reader(lifeline)
+                self._ending.set()
+
+        try:
+            self._loop.add_reader(lifeline, read)
+        except PermissionError:
+            raise UsageError("--exit-on-eof needs a pipe as standard input: it waits for its end") from None
 
     async def _sweep(self) -> None:
         while True:
