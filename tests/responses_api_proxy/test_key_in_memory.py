@@ -2,16 +2,13 @@
 
 import os
 import re
-import shutil
-import ssl
-import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from responses_api_proxy.conftest import OverTls
 from responses_api_proxy.wire import KEY, Peer, Running, post, proxy, reply, upstream
 
 pytestmark = [
@@ -118,40 +115,13 @@ def test_the_key_is_not_copied_by_500_streams(options: tuple[str, ...]) -> None:
     assert right == [True] * count
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate for `localhost`, with its key, in one file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    subprocess.run(
-        ["openssl", "req", "-x509", *key, *subject, "-keyout", "key.pem", "-out", "cert.pem"],
-        cwd=tmp_path,
-        capture_output=True,
-        check=True,
-    )
-    both = tmp_path / "both.pem"
-    both.write_bytes((tmp_path / "key.pem").read_bytes() + (tmp_path / "cert.pem").read_bytes())
-    return both
-
-
-def over_tls(serve: Callable[[Peer], None], certificate: Path) -> Callable[[Peer], None]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-
-    def wrapped(peer: Peer) -> None:
-        with context.wrap_socket(peer.socket, server_side=True) as encrypted:
-            serve(Peer(encrypted))
-
-    return wrapped
-
-
 @pytest.mark.parametrize("options", [(), ("--no-secret-memory",)], ids=["secret", "locked"])
-def test_the_key_is_not_copied_by_requests_over_tls(options: tuple[str, ...], certificate: Path) -> None:
+def test_the_key_is_not_copied_by_requests_over_tls(
+    options: tuple[str, ...], certificate: Path, over_tls: OverTls
+) -> None:
     recorder = Recorder()
     with (
-        upstream(over_tls(recorder.serve, certificate)) as server,
+        upstream(over_tls(recorder.serve)) as server,
         proxy(
             f"https://localhost:{server.port}/", "--ca-file", str(certificate.with_name("cert.pem")), *options
         ) as running,
@@ -164,10 +134,10 @@ def test_the_key_is_not_copied_by_requests_over_tls(options: tuple[str, ...], ce
     assert (recorder.right, recorder.wrong) == (420, 0)
 
 
-def test_an_upstream_that_nobody_vouches_for_gets_no_key(certificate: Path) -> None:
+def test_an_upstream_that_nobody_vouches_for_gets_no_key(over_tls: OverTls) -> None:
     recorder = Recorder()
     with (
-        upstream(over_tls(recorder.serve, certificate)) as server,
+        upstream(over_tls(recorder.serve)) as server,
         proxy(f"https://localhost:{server.port}/") as running,
     ):
         head, body = running.ask(post()).request()

@@ -13,6 +13,10 @@ COMMANDS = {
     "chat": Entry("code_cli.chat:chat_command", "Talk in the terminal; the default."),
     "mcp-server": Entry("code_cli.mcp_server:mcp_server_command", "Serve MCP on stdin and stdout."),
     "apply-patch": Entry("code_cli.apply_patch:apply_patch_command", "Apply a patch in the agent's format."),
+    "responses-api-proxy": Entry(
+        "code_cli.responses_api_proxy:responses_api_proxy_command",
+        "Hold an API key for others, and forward POST /v1/responses with it.",
+    ),
     "demo": Entry("code_cli.demo:demo_command", "Watch the agent fix a failing test, with a scripted model."),
 }
 

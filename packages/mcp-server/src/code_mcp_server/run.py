@@ -6,7 +6,7 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.transport_context import TransportContext
 
-from code_core.config.load import ConfigOverrides, load_config
+from code_core.config.load import Config, ConfigOverrides, load_config
 from code_core.session.manager import ConversationManager
 from code_mcp_server.server import ToolServer
 from code_mcp_server.sessions import session_pool
@@ -22,7 +22,12 @@ async def run_server(overrides: ConfigOverrides) -> int:
         ConfigError: the settings that all conversations share are wrong.
     """
     config = load_config(overrides)
-    async with session_pool(ConversationManager(overrides)) as pool, stdio_server() as (incoming, outgoing):
+    with ConversationManager(overrides) as manager:
+        return await _serve(manager, config)
+
+
+async def _serve(manager: ConversationManager, config: Config) -> int:
+    async with session_pool(manager) as pool, stdio_server() as (incoming, outgoing):
         tools = ToolServer(pool, config.acp_enabled)
         server = tools.server()
         dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(

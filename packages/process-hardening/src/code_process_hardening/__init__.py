@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from code_process_hardening.premain import harden, pre_main_hardening
     from code_process_hardening.report import HardeningReport, Outcome, Step
+    from code_process_hardening.restart import isolated_command
     from code_process_hardening.secret import MemoryKind, SecretBuffer
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "TracerAttachedError",
     "confine",
     "harden",
+    "isolated_command",
     "pre_main_hardening",
     "take_variable",
 ]
@@ -44,6 +46,7 @@ _MODULES = {
     "confine": "confinement",
     "harden": "premain",
     "pre_main_hardening": "premain",
+    "isolated_command": "restart",
     "HardeningReport": "report",
     "Outcome": "report",
     "Step": "report",

@@ -46,12 +46,13 @@ async def run_plain(overrides: ConfigOverrides, prompt: str | None = None) -> in
     Raises:
         ConfigError: the settings are wrong.
     """
-    conversation = await ConversationManager().new(overrides)
-    async with conversation, anyio.create_task_group() as tasks:
-        face = _PlainFace(conversation)
-        tasks.start_soon(face.handle_interrupts, tasks.cancel_scope)
-        await face.run(prompt)
-        tasks.cancel_scope.cancel()
+    with ConversationManager() as manager:
+        conversation = await manager.new(overrides)
+        async with conversation, anyio.create_task_group() as tasks:
+            face = _PlainFace(conversation)
+            tasks.start_soon(face.handle_interrupts, tasks.cancel_scope)
+            await face.run(prompt)
+            tasks.cancel_scope.cancel()
     return 0
 
 

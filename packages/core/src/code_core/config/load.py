@@ -77,6 +77,7 @@ class Config:
     hide_reasoning: bool = False
     record: Path | None = None
     acp_enabled: Literal["auto"] | bool = "auto"
+    key_isolation: Literal["auto", "always", "never"] = "auto"
     warnings: tuple[str, ...] = ()
 
 
@@ -140,6 +141,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         show_raw_reasoning=settings.show_raw_agent_reasoning,
         hide_reasoning=settings.hide_agent_reasoning,
         acp_enabled=settings.acp.enabled,
+        key_isolation=settings.key_isolation,
         record=_path(environ.get("CODE_RECORD")),
         warnings=tuple(_unknown_keys(table, path)),
     )

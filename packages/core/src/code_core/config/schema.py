@@ -107,6 +107,7 @@ class ConfigFile(ProfileTable):
     shell_environment_policy: EnvironmentTable = EnvironmentTable()
     limits: LimitsTable = LimitsTable()
     acp: AcpTable = AcpTable()
+    key_isolation: Literal["auto", "always", "never"] = "auto"
     tool_output_token_limit: int = Field(10_000, ge=100)
     show_raw_agent_reasoning: bool = False
     hide_agent_reasoning: bool = False
@@ -132,7 +133,6 @@ LEFT_ALONE = frozenset(
         "forced_login_method",
         "github",
         "history",
-        "key_isolation",
         "mcp_servers",
         "mcp_servers_disabled",
         "model_auto_compact_token_limit",

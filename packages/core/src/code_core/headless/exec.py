@@ -75,7 +75,12 @@ async def run_exec(options: ExecOptions) -> int:
         ConfigError: the settings or the options are wrong; nothing has run.
     """
     schema = _read_schema(options.output_schema) if options.output_schema else None
-    conversation = await ConversationManager().new(options.overrides, schema)
+    with ConversationManager() as manager:
+        return await _run(manager, options, schema)
+
+
+async def _run(manager: ConversationManager, options: ExecOptions, schema: dict[str, Any] | None) -> int:
+    conversation = await manager.new(options.overrides, schema)
     if not options.skip_git_check:
         _check_repository(conversation.config)
     async with conversation, anyio.create_task_group() as tasks:

@@ -10,6 +10,7 @@ import anyio
 from pydantic_core import from_json, to_json
 
 from code_core.errors import ModelError, RequestRefused, StreamBroken
+from code_core.model.key_proxy import Endpoint, KeyProxy
 from code_core.model.providers import Provider
 from code_core.model.rate_limits import rate_limit_snapshot
 from code_core.model.record import Recorder
@@ -39,6 +40,7 @@ class ResponsesClient:
         provider: where to ask.
         environ: the environment as bytes, for the key and the headers taken from it.
         recorder: gets every event, for a later replay.
+        key_proxy: holds the key, so that it is not in this process.
 
     Raises:
         ConfigError: the provider needs a key and the environment has none.
@@ -49,10 +51,12 @@ class ResponsesClient:
         provider: Provider,
         environ: Mapping[bytes, bytes] = os.environb,
         recorder: Recorder | None = None,
+        key_proxy: KeyProxy | None = None,
     ) -> None:
         self._provider = provider
         self._recorder = recorder
-        self._key = provider.api_key(environ)
+        self._key_proxy = key_proxy
+        self._key = provider.api_key(environ) if key_proxy is None else None
         self._environ = environ
         self._http: httpx2.AsyncClient | None = None
         self._requests = 0
@@ -64,6 +68,8 @@ class ResponsesClient:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        if self._recorder is not None:
+            self._recorder.close()
         if self._http is not None:
             await self._http.aclose()
 
@@ -124,14 +130,15 @@ class ResponsesClient:
     async def _post(self, body: bytes, prompt: Prompt) -> "httpx2.Response":
         import httpx2
 
+        endpoint = await self._endpoint()
         http = self._client()
         try:
             request = http.build_request(
                 "POST",
-                self._provider.base_url.rstrip("/") + "/responses",
-                params=dict(self._provider.query_params) or None,
+                endpoint.url,
+                params=dict(endpoint.query_params) or None,
                 content=body,
-                headers=self._headers(prompt),
+                headers=self._headers(prompt, endpoint.authorization),
             )
             with anyio.fail_after(self._provider.stream_idle_timeout):
                 response = await http.send(request, stream=True)
@@ -147,6 +154,13 @@ class ResponsesClient:
             raise await self._refusal(response)
         finally:
             await response.aclose()
+
+    async def _endpoint(self) -> Endpoint:
+        if self._key_proxy is not None:
+            return await self._key_proxy.endpoint()
+        url = self._provider.base_url.rstrip("/") + "/responses"
+        authorization = None if self._key is None else b"Bearer " + self._key
+        return Endpoint(url, authorization, self._provider.query_params)
 
     async def _refusal(self, response: "httpx2.Response") -> ModelError:
         """The error that an answer other than 200 stands for."""
@@ -180,7 +194,9 @@ class ResponsesClient:
 
         if self._http is None:
             # Building a TLS context reads every CA file: not for an endpoint without TLS on this machine.
-            plain = self._provider.is_loopback and self._provider.base_url.startswith("http:")
+            plain = self._key_proxy is not None or (
+                self._provider.is_loopback and self._provider.base_url.startswith("http:")
+            )
             self._http = httpx2.AsyncClient(
                 verify=not plain,
                 trust_env=not plain,
@@ -189,7 +205,7 @@ class ResponsesClient:
             )
         return self._http
 
-    def _headers(self, prompt: Prompt) -> dict[bytes, bytes]:
+    def _headers(self, prompt: Prompt, authorization: bytes | None) -> dict[bytes, bytes]:
         official = self._provider.base_url.startswith("https://api.openai.com/")
         headers = {
             "accept": "text/event-stream",
@@ -208,8 +224,8 @@ class ResponsesClient:
         for name, variable in self._provider.env_http_headers.items():
             if value_bytes := self._environ.get(os.fsencode(variable), b"").strip():
                 merged[name.lower().encode("ascii")] = value_bytes
-        if self._key is not None:
-            merged[b"authorization"] = b"Bearer " + self._key
+        if authorization is not None:
+            merged[b"authorization"] = authorization
         return merged
 
     @property

@@ -1,12 +1,14 @@
 """Makes conversations."""
 
 from dataclasses import fields
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from uuid import uuid4
 
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides, load_config
 from code_core.model.catalog import family_of
 from code_core.model.client import ModelClient
+from code_core.model.key_proxy import KeyProxies
 from code_core.patch import FileSystem
 from code_core.session.conversation import Conversation
 from code_core.tools.apply_patch import ApplyPatch
@@ -18,12 +20,23 @@ from code_core.tools.shell import Shell
 class ConversationManager:
     """Starts conversations, all with the same base settings.
 
+    As a context manager it ends, with the context, the processes that hold keys.
+
     Args:
         base: settings that every conversation has unless it overrides them.
     """
 
     def __init__(self, base: ConfigOverrides = NO_OVERRIDES) -> None:
         self._base = base
+        self._keys = KeyProxies()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._keys.close()
 
     async def new(
         self, overrides: ConfigOverrides = NO_OVERRIDES, output_schema: dict[str, Any] | None = None
@@ -34,11 +47,12 @@ class ConversationManager:
             ConfigError: the settings are wrong.
         """
         config = load_config(_over(self._base, overrides))
-        return Conversation(str(uuid4()), config, make_client(config), make_tools(config), output_schema)
+        client = make_client(config, self._keys)
+        return Conversation(str(uuid4()), config, client, make_tools(config), output_schema)
 
 
-def make_client(config: Config) -> ModelClient:
-    """The client for the configured provider.
+def make_client(config: Config, keys: KeyProxies) -> ModelClient:
+    """The client for the configured provider; its key, where it is to be isolated, goes to one of `keys`.
 
     Raises:
         ConfigError: a missing key, a scenario that cannot be read.
@@ -50,7 +64,10 @@ def make_client(config: Config) -> ModelClient:
     from code_core.model.record import Recorder
     from code_core.model.responses import ResponsesClient
 
-    return ResponsesClient(config.provider, recorder=Recorder(config.record) if config.record else None)
+    key_proxy = keys.isolate(config.provider, config.key_isolation)
+    # After that: it remembers the secrets of the environment, which a key that is isolated is none of.
+    recorder = Recorder(config.record) if config.record else None
+    return ResponsesClient(config.provider, recorder=recorder, key_proxy=key_proxy)
 
 
 def make_tools(config: Config, file_system: FileSystem | None = None) -> ToolRegistry:

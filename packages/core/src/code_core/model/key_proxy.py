@@ -1,0 +1,200 @@
+"""The API key in a process of its own: `code-responses-api-proxy`, started for this process and ended with it.
+
+The key goes from the environment into the child's standard input and is erased
+here, so that nothing the agent runs can read it. The child's other end of that pipe
+is its life: whatever ends this process ends the child.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from tempfile import TemporaryFile
+from typing import IO, Literal
+from urllib.parse import urlencode
+
+import anyio
+
+from code_core.errors import ConfigError, RequestRefused
+from code_core.model.providers import Provider
+
+PROXY = "code_responses_api_proxy"
+START_SECONDS = 15.0
+CLOSE_SECONDS = 2.0
+MAX_BODY_MIB = 1024
+
+KeyIsolation = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where requests go, and what they show there."""
+
+    url: str
+    authorization: bytes | None
+    query_params: Mapping[str, str]
+
+
+class KeyProxy:
+    """One child, for one upstream URL.
+
+    Args:
+        provider: whose key it holds.
+        key: is written to the child, then zeroed.
+        environ: tells of a proxy to the internet and of certificates to trust.
+    """
+
+    def __init__(self, provider: Provider, key: bytearray, environ: Mapping[str, str]) -> None:
+        self._provider = provider
+        self._errors: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed with the child
+        self._endpoint: Endpoint | None = None
+        self._lock = anyio.Lock()
+        self._child = subprocess.Popen(
+            _command(provider, environ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self._child.stdin is not None  # noqa: S101 - a pipe
+        with suppress(BrokenPipeError):  # it has ended: `endpoint` tells why
+            self._child.stdin.write(key)
+            self._child.stdin.write(b"\n")
+        key[:] = bytes(len(key))
+
+    async def endpoint(self) -> Endpoint:
+        """Where the child listens; waits for it.
+
+        Raises:
+            RequestRefused: it did not start, or has ended.
+        """
+        async with self._lock:
+            if self._endpoint is None:
+                self._endpoint = await self._started()
+        if self._child.poll() is not None:
+            raise RequestRefused(
+                f"the process that holds the API key has ended: {self._said()}. Start again."
+            )
+        return self._endpoint
+
+    def close(self) -> None:
+        """End the child."""
+        assert self._child.stdin is not None  # noqa: S101 - pipes, both
+        assert self._child.stdout is not None  # noqa: S101
+        self._child.stdin.close()
+        try:
+            self._child.wait(CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._child.stdout.close()
+        self._errors.close()
+
+    async def _started(self) -> Endpoint:
+        line = b""
+        with anyio.move_on_after(START_SECONDS):
+            line = await self._line()
+        if not line.endswith(b"\n"):
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(0.1)
+            raise RequestRefused(f"the process that is to hold the API key did not start: {self._said()}")
+        facts = json.loads(line)
+        return Endpoint(
+            url=f"http://127.0.0.1:{facts['port']}/v1/responses",
+            authorization=b"Bearer " + facts["token"].encode("ascii"),
+            query_params={},
+        )
+
+    async def _line(self) -> bytes:
+        assert self._child.stdout is not None  # noqa: S101 - a pipe
+        line = b""
+        while not line.endswith(b"\n"):
+            await anyio.wait_readable(self._child.stdout)
+            if not (data := self._child.stdout.read(4096)):
+                break
+            line += data
+        return line
+
+    def _said(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read(4096).decode("utf-8", "replace").splitlines()
+        code = self._child.poll()
+        return lines[-1] if lines else "it says nothing" if code is None else f"exit code {code}"
+
+
+class KeyProxies:
+    """The children of one process: one for each upstream URL, shared by all conversations."""
+
+    def __init__(self) -> None:
+        self._running: dict[tuple[str, str], KeyProxy] = {}
+
+    def isolate(
+        self, provider: Provider, wanted: KeyIsolation, environ: Mapping[str, str] = os.environ
+    ) -> KeyProxy | None:
+        """The child that holds the provider's key, its environment variable erased; None where there is none.
+
+        `auto` isolates the key of a provider that is not on this machine, where the proxy is installed.
+
+        Raises:
+            ConfigError: the key is missing, or cannot be isolated as wanted.
+        """
+        if provider.env_key is None or not _applies(provider, wanted):
+            return None
+        name = (provider.env_key, _upstream_url(provider))
+        if name not in self._running:
+            from code_process_hardening import take_variable
+
+            taken_by = next((url for variable, url in self._running if variable == provider.env_key), None)
+            if taken_by is not None and provider.env_key not in environ:
+                raise ConfigError(
+                    f"the key in {provider.env_key} is locked in the proxy for {taken_by}, so provider "
+                    f'{provider.id!r} cannot have it: set key_isolation = "never", or use another variable'
+                )
+            provider.api_key(os.environb)  # raises while the variable is still there
+            key = take_variable(provider.env_key)
+            assert key is not None  # noqa: S101 - as was just seen
+            self._running[name] = KeyProxy(provider, key, environ)
+        return self._running[name]
+
+    def close(self) -> None:
+        """End all children."""
+        while self._running:
+            self._running.popitem()[1].close()
+
+
+def _applies(provider: Provider, wanted: KeyIsolation) -> bool:
+    possible = os.name == "posix" and find_spec(PROXY) is not None
+    match wanted:
+        case "never":
+            return False
+        case "auto":
+            return possible and not provider.is_loopback
+        case "always" if not possible:
+            raise ConfigError(
+                'key_isolation = "always" needs the package code-responses-api-proxy, which is not installed here'
+            )
+        case _:
+            return True
+
+
+def _command(provider: Provider, environ: Mapping[str, str]) -> list[str]:
+    from code_process_hardening import isolated_command
+
+    options = ["--upstream-url", _upstream_url(provider), "--max-body-mib", str(MAX_BODY_MIB)]
+    options += ["--server-info", "-", "--require-token", "--exit-on-eof"]
+    if certificates := environ.get("SSL_CERT_FILE"):
+        options += ["--ca-file", certificates]
+    if provider.base_url.startswith("https:") and any(
+        environ.get(name) for name in ("HTTPS_PROXY", "https_proxy")
+    ):
+        options += ["--use-env-proxy"]
+    return isolated_command(PROXY, options)
+
+
+def _upstream_url(provider: Provider) -> str:
+    query = urlencode(provider.query_params)
+    return f"{provider.base_url.rstrip('/')}/responses{'?' if query else ''}{query}"
