@@ -28,6 +28,8 @@ def types(stdout: str) -> list[str]:
             "10 minutes",
         ),
         (400, {"error": {"code": "context_length_exceeded", "message": "too long"}}, "context window"),
+        (400, {"error": {"code": [], "type": {}, "message": ["odd"]}}, "odd"),
+        (400, [1], "answered 400"),
     ],
 )
 def test_a_refusal_is_said_once_and_not_repeated(
@@ -115,3 +117,58 @@ def test_an_interrupt_ends_a_stream_that_says_nothing(
             process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SSL_CERT_FILE", "/no/such/file.pem", "check SSL_CERT_FILE"),
+        ("HTTPS_PROXY", "nonsense://x", "check SSL_CERT_FILE, SSL_CERT_DIR and the HTTP proxy variables"),
+    ],
+)
+def test_a_connection_that_cannot_be_set_up_is_one_line(
+    workspace: Workspace, name: str, value: str, said: str
+) -> None:
+    workspace.configure("https://localhost:9")
+    workspace.environment[name] = value
+    done = workspace.run("exec", "-c", "key_isolation=never", "hi")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ('env_http_headers = { X-Secret = "THE_HEADER" }', "variable THE_HEADER holds control characters"),
+        ('http_headers = { "X-\u00e4" = "a" }', "is no name of a header"),
+        ('http_headers = { "X-A" = "a\\nb" }', "value of the header 'X-A' holds control characters"),
+    ],
+)
+def test_a_header_that_cannot_be_is_one_line_that_does_not_show_it(
+    workspace: Workspace, upstream: ScriptedUpstream, headers: str, said: str
+) -> None:
+    config = workspace.home / "config.toml"
+    workspace.configure(upstream.base_url)
+    text = config.read_text().replace('http_headers = { X-Team = "blue" }', headers)
+    config.write_text(text)
+    workspace.environment["THE_HEADER"] = "se\ncret"
+    done = workspace.run("exec", "hi")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert said in done.stderr
+    assert "cret" not in done.stderr
+    assert upstream.requests == []
+
+
+def test_a_provider_that_breaks_an_item_is_asked_again(
+    workspace: Workspace, upstream: ScriptedUpstream
+) -> None:
+    workspace.configure(upstream.base_url)
+    broken = {"type": "function_call", "call_id": "c1", "arguments": "{}"}
+    upstream.add(
+        stream(sse.created(), sse.item_done(broken), sse.completed()),
+        stream(sse.created(), sse.message("whole"), sse.completed()),
+    )
+    done = workspace.run("exec", "hi")
+    assert (done.returncode, done.stdout) == (0, "whole\n")
+    assert "broken item: " in done.stderr

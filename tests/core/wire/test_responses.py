@@ -73,7 +73,6 @@ def test_each_event_that_matters_is_read() -> None:
     ]
     + [
         b'{"type":"response.output_item.done","item":{"type":"hologram"}}',
-        b'{"type":"response.output_item.done"}',
     ],
 )
 def test_what_is_not_understood_is_passed_over(data: bytes) -> None:

@@ -1,6 +1,7 @@
 """Where models are served, and how to get in."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -8,6 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from code_core.errors import ConfigError
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,29 @@ class Provider:
             raise ConfigError(f"the environment variable {self.env_key} holds spaces or control characters")
         return key
 
+    def headers(self, environ: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        """The configured headers, with lower-case names; those whose variable is empty are left out.
+
+        Raises:
+            ConfigError: a name or a value is not one that a header can have; the value is not shown.
+        """
+        headers: dict[bytes, bytes] = {}
+        for name, value in self.http_headers.items():
+            headers[self._header_name(name)] = _header_value(
+                value.encode(), f"provider {self.id!r}: the value of the header {name!r}"
+            )
+        for name, variable in self.env_http_headers.items():
+            if given := environ.get(os.fsencode(variable), b"").strip():
+                headers[self._header_name(name)] = _header_value(
+                    given, f"the environment variable {variable}"
+                )
+        return headers
+
+    def _header_name(self, name: str) -> bytes:
+        if _TOKEN.fullmatch(name) is None:
+            raise ConfigError(f"provider {self.id!r}: {name!r} is no name of a header")
+        return name.lower().encode("ascii")
+
 
 def builtin_providers(environ: Mapping[str, str]) -> dict[str, Provider]:
     """The providers that need no settings."""
@@ -88,3 +114,9 @@ def builtin_providers(environ: Mapping[str, str]) -> dict[str, Provider]:
         "lmstudio": Provider(id="lmstudio", name="LM Studio", base_url="http://localhost:1234/v1"),
         "replay": Provider(id="replay", name="Replay", base_url="replay:"),
     }
+
+
+def _header_value(value: bytes, where: str) -> bytes:
+    if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in value):
+        raise ConfigError(f"{where} holds control characters, which no header can")
+    return value

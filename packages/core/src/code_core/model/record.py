@@ -20,7 +20,7 @@ HEADER = b'{"replay":1}\n'
 _SECRET_NAME = re.compile(rb"KEY|SECRET|TOKEN|PASSWORD", re.IGNORECASE)
 # In JSON, the letter of an escape may stand before it.
 _SECRET_SHAPE = re.compile(
-    rb"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt]))(?:sk|pk|rk|ghp|gho|xox[bp])[-_][A-Za-z0-9_-]{16,512}"
+    rb"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))(?:sk|pk|rk|ghp|gho|xox[bp])[-_][A-Za-z0-9_-]{16,512}"
 )
 _SHORTEST_SECRET = 8
 REDACTED = b"[REDACTED]"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("code_core")
 
 CONNECT_TIMEOUT = 30.0
+MAX_RESPONSE_BYTES = 512 * 2**20
 ERROR_BODY_LIMIT = 64 * 1024
 ERROR_EXCERPT = 600
 
@@ -43,7 +44,7 @@ class ResponsesClient:
         key_proxy: holds the key, so that it is not in this process.
 
     Raises:
-        ConfigError: the provider needs a key and the environment has none.
+        ConfigError: the provider needs a key and the environment has none, or holds what no header can.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class ResponsesClient:
         self._recorder = recorder
         self._key_proxy = key_proxy
         self._key = provider.api_key(environ) if key_proxy is None else None
-        self._environ = environ
+        self._configured = provider.headers(environ)
         self._http: httpx2.AsyncClient | None = None
         self._requests = 0
 
@@ -115,6 +116,7 @@ class ResponsesClient:
 
         chunks = response.aiter_bytes()
         idle = self._provider.stream_idle_timeout
+        received = 0
         while True:
             try:
                 with anyio.fail_after(idle):
@@ -125,14 +127,19 @@ class ResponsesClient:
                 raise StreamBroken(f"{self._where}: the stream broke: {_reason(error)}") from error
             if chunk is None:
                 return
+            received += len(chunk)
+            if received > MAX_RESPONSE_BYTES:
+                raise RequestRefused(
+                    f"{self._where} sent more than {MAX_RESPONSE_BYTES // 2**20} MiB in one response"
+                )
             yield chunk
 
     async def _post(self, body: bytes, prompt: Prompt) -> "httpx2.Response":
         import httpx2
 
         endpoint = await self._endpoint()
-        http = self._client()
         try:
+            http = self._client()
             request = http.build_request(
                 "POST",
                 endpoint.url,
@@ -144,6 +151,11 @@ class ResponsesClient:
                 response = await http.send(request, stream=True)
         except TimeoutError:
             raise StreamBroken(f"{self._where} did not answer", opened=False) from None
+        except (OSError, ValueError) as error:
+            raise RequestRefused(
+                f"{self._where}: no connection can be set up: {_reason(error)} "
+                "(check SSL_CERT_FILE, SSL_CERT_DIR and the HTTP proxy variables)"
+            ) from error
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise RequestRefused(f"{self._where} is not a URL that can be asked: {_reason(error)}") from error
         except httpx2.RequestError as error:
@@ -169,11 +181,12 @@ class ResponsesClient:
         request_id = response.headers.get("x-request-id") or "none"
         described = f"{self._where} answered {status} (request id {request_id})"
         error = _api_error(text)
-        message = str(error.get("message") or text[:ERROR_EXCERPT] or "no body")
+        kind = str(error.get("type"))
+        message = str(error.get("message") or text[:ERROR_EXCERPT] or "no body")[:ERROR_EXCERPT]
         match status:
             case 401:
                 return RequestRefused(f"{described}: {message}. Check the API key{self._key_source}.")
-            case 429 if error.get("type") in {"usage_limit_reached", "usage_not_included"}:
+            case 429 if kind in {"usage_limit_reached", "usage_not_included"}:
                 return RequestRefused(f"{described}: {_usage_limit(error)}")
             case 429 if error.get("code") == "insufficient_quota":
                 return RequestRefused(f"{described}: {failure_of(error)}")
@@ -219,11 +232,7 @@ class ResponsesClient:
             "version": VERSION,
         }
         merged = {name.lower().encode("ascii"): value.encode("ascii") for name, value in headers.items()}
-        for name, value in self._provider.http_headers.items():
-            merged[name.lower().encode("ascii")] = value.encode("utf-8")
-        for name, variable in self._provider.env_http_headers.items():
-            if value_bytes := self._environ.get(os.fsencode(variable), b"").strip():
-                merged[name.lower().encode("ascii")] = value_bytes
+        merged |= self._configured
         if authorization is not None:
             merged[b"authorization"] = authorization
         return merged

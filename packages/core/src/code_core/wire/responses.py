@@ -5,15 +5,13 @@ October 2025. No IO: the caller moves the bytes.
 """
 
 import logging
-from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, StreamBroken
 from code_core.protocol.events import EventOrder, TokenUsage
-from code_core.protocol.items import ResponseItem
 from code_core.protocol.policies import ReasoningEffort, ReasoningSummary
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.response_events import (
@@ -27,6 +25,7 @@ from code_core.wire.response_events import (
     TextDelta,
     WebSearchStarted,
 )
+from code_core.wire.response_items import item_from_provider
 from code_core.wire.retry_hint import retry_delay
 
 _log = logging.getLogger("code_core")
@@ -154,7 +153,8 @@ class ResponseReader:
             case "response.output_item.added":
                 return self._item_added(event)
             case "response.output_item.done":
-                return ItemDone(_item_adapter().validate_python(event.get("item")), self._order(event))
+                item = item_from_provider(event.get("item"))
+                return None if item is None else ItemDone(item, self._order(event))
             case "response.created":
                 return Created()
             case "response.completed":
@@ -239,8 +239,3 @@ def _text_of(event: dict[str, Any], key: str) -> str:
     if not isinstance(text, str):
         raise TypeError(key)
     return text
-
-
-@cache
-def _item_adapter() -> TypeAdapter[ResponseItem]:
-    return TypeAdapter(ResponseItem)

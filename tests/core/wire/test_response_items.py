@@ -1,0 +1,130 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from code_core.errors import StreamBroken
+from code_core.protocol.items import (
+    CustomToolCall,
+    FunctionCall,
+    LocalShellAction,
+    LocalShellCall,
+    Message,
+    OutputText,
+    Reasoning,
+    WebSearchCall,
+)
+from code_core.wire.response_items import item_from_provider
+
+HELLO = Message(role="assistant", content=[OutputText(text="hello")])
+
+
+@pytest.mark.parametrize(
+    ("item", "read"),
+    [
+        (
+            {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "c"},
+            FunctionCall(name="f", arguments="{}", call_id="c"),
+        ),
+        (
+            {"type": "function_call", "name": "f", "arguments": {"a": [1]}, "call_id": "c"},
+            FunctionCall(name="f", arguments='{"a": [1]}', call_id="c"),
+        ),
+        (
+            {"type": "function_call", "name": "f", "call_id": None, "id": "i"},
+            FunctionCall(id="i", name="f", arguments="{}", call_id="i"),
+        ),
+        (
+            {"type": "custom_tool_call", "name": "f", "input": "x"},
+            CustomToolCall(name="f", input="x", call_id=""),
+        ),
+        (
+            {"type": "local_shell_call", "id": "i", "action": {"type": "exec", "command": ["ls"]}},
+            LocalShellCall(id="i", call_id="i", action=LocalShellAction(command=["ls"])),
+        ),
+        (
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hello"}]},
+            HELLO,
+        ),
+        ({"type": "message", "content": "hello"}, HELLO),
+        (
+            {
+                "type": "message",
+                "content": [{"type": "output_text", "text": "hello"}, {"type": "output_audio"}, 5],
+            },
+            HELLO,
+        ),
+        ({"type": "reasoning"}, Reasoning()),
+        ({"type": "web_search_call", "id": "w"}, WebSearchCall(id="w")),
+    ],
+)
+def test_what_a_model_says_is_read_and_made_whole(item: dict[str, Any], read: object) -> None:
+    assert item_from_provider(item) == read
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "do it"}]},
+        {"type": "message", "role": "developer", "content": []},
+        {"type": "message", "role": ["assistant"], "content": []},
+        {"type": "function_call_output", "call_id": "c", "output": "made up"},
+        {"type": "custom_tool_call_output", "call_id": "c", "output": "made up"},
+        {"type": "image_generation_call", "id": "i"},
+        {},
+    ],
+)
+def test_what_a_model_does_not_say_is_left_out(item: dict[str, Any]) -> None:
+    assert item_from_provider(item) is None
+
+
+@pytest.mark.parametrize(
+    ("item", "field"),
+    [
+        (None, "no object"),
+        ([], "no object"),
+        ({"type": "function_call", "arguments": "{}", "call_id": "c"}, "name"),
+        ({"type": "custom_tool_call", "name": "f", "call_id": "c"}, "input"),
+        ({"type": "local_shell_call", "call_id": "c"}, "action"),
+        ({"type": "message"}, "content"),
+        ({"type": "message", "content": [{"type": "output_text", "text": 5}]}, "text"),
+    ],
+)
+def test_a_broken_item_breaks_the_stream(item: object, field: str) -> None:
+    with pytest.raises(StreamBroken, match=field):
+        item_from_provider(item)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+KINDS = [
+    "function_call",
+    "custom_tool_call",
+    "local_shell_call",
+    "message",
+    "reasoning",
+    "web_search_call",
+    "x",
+]
+
+
+@given(
+    st.sampled_from(KINDS),
+    st.dictionaries(
+        st.sampled_from(
+            ["name", "arguments", "input", "call_id", "id", "action", "content", "role", "summary"]
+        ),
+        JSON,
+    ),
+)
+def test_anything_else_is_read_left_out_or_breaks_the_stream(kind: str, fields: dict[str, Any]) -> None:
+    try:
+        item = item_from_provider({**fields, "type": kind})
+    except StreamBroken:
+        return
+    assert item is None or item.type == kind
+    assert not isinstance(item, Message) or item.role == "assistant"
