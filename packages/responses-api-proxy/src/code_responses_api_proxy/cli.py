@@ -167,10 +167,20 @@ def _serve(options: argparse.Namespace, target: Target, head: SecretBuffer) -> N
             pool.context = context or _trusting(None)
 
     try:
-        asyncio.run(proxy.serve(listener, ready, lifeline=0 if options.exit_on_eof else None))
+        with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+            runner.run(proxy.serve(listener, ready, lifeline=0 if options.exit_on_eof else None))
     finally:
         if dump is not None:
             dump.close()
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The event loop of the extra `speed`, where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _listen(port: int) -> socket.socket:
