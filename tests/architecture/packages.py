@@ -30,6 +30,7 @@ class Package:
     version: str
     module: str
     requirements: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     classifiers: tuple[str, ...] = ()
     readme: str = ""
     files: frozenset[str] = frozenset()
@@ -37,8 +38,13 @@ class Package:
 
     @property
     def distributions(self) -> frozenset[str]:
-        """The normalised names of the distributions it declares."""
+        """The normalised names of the distributions it needs."""
         return frozenset(normalised(_name_of(requirement)) for requirement in self.requirements)
+
+    @property
+    def optional_modules(self) -> frozenset[str]:
+        """What its extras give to import, should they be installed: by their names, which are the same so far."""
+        return frozenset(normalised(_name_of(requirement)).replace("-", "_") for requirement in self.optional)
 
 
 def _name_of(requirement: str) -> str:
@@ -57,7 +63,8 @@ def read_package(folder: Path) -> Package:
         name=project["name"],
         version=project["version"],
         module=module,
-        requirements=(*project["dependencies"], *(one for extra in extras for one in extra)),
+        requirements=tuple(project["dependencies"]),
+        optional=tuple(one for extra in extras for one in extra),
         classifiers=tuple(project["classifiers"]),
         readme=readme.read_text("utf-8") if readme.exists() else "",
         files=frozenset(path.name for path in inside.iterdir()),
