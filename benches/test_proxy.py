@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 import pytest
 
 KEY = b"sk-bench-0123456789\n"
@@ -119,11 +119,14 @@ def median(results: list[dict[str, Any]], name: str) -> float:
     return float(statistics.median(result[name] for result in results))
 
 
-@pytest.mark.parametrize("together", [1, 16, 64])
-def test_request_rate(together: int, contenders: list[Contender]) -> None:
-    results = in_turns(contenders, "requests", together, 1.5, 1024, 1024)
+@pytest.mark.parametrize(
+    ("client", "together"),
+    [("prompt", 1), ("prompt", 16), ("prompt", 64), ("ordinary", 1), ("ordinary", 16), ("ordinary", 64)],
+)
+def test_request_rate(client: str, together: int, contenders: list[Contender]) -> None:
+    results = in_turns(contenders, "requests", together, 1.5, 1024, 1024, client)
     direct = median(results["direct"], "rate"), median(results["direct"], "p50")
-    print(f"\n{together} at once, bodies of 1 KiB")
+    print(f"\n{together} at once, bodies of 1 KiB, {client} acknowledgements of the client")
     for name, measured in results.items():
         rate, latency = median(measured, "rate"), median(measured, "p50")
         print(
@@ -138,7 +141,7 @@ def test_request_rate(together: int, contenders: list[Contender]) -> None:
 
 @pytest.mark.parametrize(("sent", "received"), [(2**20, 100), (2**24, 100), (100, 2**20), (100, 2**24)])
 def test_large_bodies(sent: int, received: int, contenders: list[Contender]) -> None:
-    results = in_turns(contenders, "requests", 1, 1.0, sent, received)
+    results = in_turns(contenders, "requests", 1, 1.0, sent, received, "prompt")
     direct = median(results["direct"], "p50")
     print(f"\n{sent / 2**20:.0f} MiB up, {received / 2**20:.0f} MiB down")
     for name, measured in results.items():
@@ -257,10 +260,15 @@ class Upstream(asyncio.Protocol):
 
 
 class Client(asyncio.Protocol):
-    """Sends `request` again and again, or once where `events` are to be timed."""
+    """Sends `request` again and again, or once where `events` are to be timed.
 
-    def __init__(self, request: bytes, spent: list[float], events: list[float] | None = None) -> None:
-        self.request, self.spent, self.events = request, spent, events
+    A `prompt` one acknowledges at once, which no ordinary client does.
+    """
+
+    def __init__(
+        self, request: bytes, spent: list[float], events: list[float] | None = None, *, prompt: bool = True
+    ) -> None:
+        self.request, self.spent, self.events, self.prompt = request, spent, events, prompt
         self.ended = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -274,13 +282,15 @@ class Client(asyncio.Protocol):
         self.left = -1
         self.chunked = False
         self.transport.write(self.request)
-        acknowledge_at_once(self.transport)
+        if self.prompt:
+            acknowledge_at_once(self.transport)
 
     def data_received(self, data: bytes) -> None:
         if self.events is not None:
             self.timed(data, self.events)
             return
-        acknowledge_at_once(self.transport)
+        if self.prompt:
+            acknowledge_at_once(self.transport)
         if self.left < 0:
             head, found, data = (self.got + data).partition(b"\r\n\r\n")
             self.got = head
@@ -339,13 +349,16 @@ def running_loop() -> asyncio.AbstractEventLoop:
 
 
 async def run_requests(
-    port: int, together: int, duration: float, sent: int, received: int
+    port: int, together: int, duration: float, sent: int, received: int, client: str
 ) -> dict[str, float]:
     loop = running_loop()
     spent: list[float] = []
     data = request(sent, f"x-bytes: {received}")
     made = [
-        await loop.create_connection(lambda: Client(data, spent), "127.0.0.1", port) for _ in range(together)
+        await loop.create_connection(
+            lambda: Client(data, spent, prompt=client == "prompt"), "127.0.0.1", port
+        )
+        for _ in range(together)
     ]
     await asyncio.sleep(0.2)
     spent.clear()
@@ -384,8 +397,10 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["upstream"]:
             asyncio.run(run_upstream())
-        case ["requests", port, together, duration, sent, received]:
-            measured = run_requests(int(port), int(together), float(duration), int(sent), int(received))
+        case ["requests", port, together, duration, sent, received, client]:
+            measured = run_requests(
+                int(port), int(together), float(duration), int(sent), int(received), client
+            )
             print(json.dumps(asyncio.run(measured)))
         case ["streams", port, together, count, pause]:
             print(json.dumps(asyncio.run(run_streams(int(port), int(together), int(count), float(pause)))))
