@@ -23,6 +23,7 @@ LAYERS: Mapping[str, str] = {
     "code_core.config": "services",
     "code_core.context": "services",
     "code_core.tools": "services",
+    "code_core.mcp_servers": "services",
     "code_core.files": "services",
     "code_core.validation": "services",
     "code_core.logs": "services",

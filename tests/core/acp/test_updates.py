@@ -14,6 +14,7 @@ from code_core.acp.content import (
 )
 from code_core.acp.titles import command_title
 from code_core.acp.updates import UpdateTranslator
+from code_core.protocol.duration import Duration
 from code_core.protocol.events import (
     AddBody,
     AddChange,
@@ -22,7 +23,6 @@ from code_core.protocol.events import (
     AgentReasoning,
     DeleteBody,
     DeleteChange,
-    Duration,
     EventMsg,
     ExecCommandBegin,
     ExecCommandEnd,

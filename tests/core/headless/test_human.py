@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from code_core.headless.human import HumanPrinter
 from code_core.headless.printable import printable
+from code_core.protocol.duration import Duration
 from code_core.protocol.events import (
     AgentMessage,
-    Duration,
     EventMsg,
     ExecApprovalRequest,
     ExecCommandBegin,

@@ -1,4 +1,4 @@
-"""Approval requests as MCP elicitations."""
+"""Questions to the user as MCP elicitations."""
 
 import logging
 from collections.abc import Mapping
@@ -7,10 +7,13 @@ from typing import Any
 from mcp.server.connection import Connection
 from mcp.shared.exceptions import MCPError
 from mcp_types import ClientCapabilities, ElicitationCapability
+from pydantic import ValidationError
 
 from code_core.acp.titles import command_text
 from code_core.headless.human import change_text
 from code_core.protocol.events import ApplyPatchApprovalRequest, ExecApprovalRequest
+from code_core.protocol.mcp_events import ElicitationRequest
+from code_core.protocol.ops import ResolveElicitation
 from code_core.protocol.policies import ReviewDecision
 
 _log = logging.getLogger("code_core")
@@ -42,7 +45,7 @@ async def decide(
         event_id: the submission that the event belongs to.
         call_id: the id of the tool call of the client.
     """
-    if not connection.check_capability(ClientCapabilities(elicitation=ElicitationCapability())):
+    if not _can_be_asked(connection):
         return ReviewDecision.DENIED
     params = {
         "message": _message(request),
@@ -55,6 +58,27 @@ async def decide(
         _log.warning("an approval request was refused by the client: %s", error)
         return ReviewDecision.DENIED
     return decision_in(answer)
+
+
+async def pass_on(connection: Connection, question: ElicitationRequest) -> ResolveElicitation:
+    """The client's answer to what an MCP server of the engine asks; `decline` from a client that cannot be asked."""
+    decline = ResolveElicitation(id=question.id, action="decline")
+    if not _can_be_asked(connection):
+        return decline
+    params = {
+        "message": f"{question.server} asks: {question.message}",
+        "requestedSchema": question.requested_schema,
+    }
+    try:
+        answer = await connection.send_raw_request("elicitation/create", params)
+        return ResolveElicitation.model_validate({**answer, "id": question.id})
+    except (MCPError, ValidationError) as error:
+        _log.warning("a question of the MCP server %s was not answered: %s", question.server, error)
+        return decline
+
+
+def _can_be_asked(connection: Connection) -> bool:
+    return connection.check_capability(ClientCapabilities(elicitation=ElicitationCapability()))
 
 
 def decision_in(answer: Mapping[str, Any]) -> ReviewDecision:

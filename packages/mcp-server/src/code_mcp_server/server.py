@@ -29,6 +29,7 @@ from code_core.protocol.events import (
     TaskComplete,
     TurnAborted,
 )
+from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ExecApproval, InputItem, PatchApproval, TextInput
 from code_core.session.conversation import Conversation
 from code_core.version import VERSION
@@ -178,6 +179,8 @@ class _TurnRelay:
         match event.msg:
             case ExecApprovalRequest() | ApplyPatchApprovalRequest() as request:
                 questions.start_soon(self._ask, conversation, request, event.id)
+            case ElicitationRequest() as question:
+                questions.start_soon(self._pass_on, conversation, question)
             case _:
                 pass
 
@@ -187,6 +190,10 @@ class _TurnRelay:
         decision = await approvals.decide(self.connection, request, event_id, self.request_id)
         answer = ExecApproval if isinstance(request, ExecApprovalRequest) else PatchApproval
         await conversation.submit(answer(id=request.call_id, decision=decision))
+
+    async def _pass_on(self, conversation: Conversation, question: ElicitationRequest) -> None:
+        answer = await approvals.pass_on(self.connection, question)
+        await conversation.submit(answer)
 
 
 def _session_state(session: Session) -> dict[str, Any]:

@@ -23,10 +23,12 @@ from code_core.protocol.events import (
     TaskComplete,
     TurnAborted,
 )
+from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval, Shutdown, TextInput, UserInput
 from code_core.protocol.policies import ReviewDecision
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
+from code_tui.elicitation import answer_in_lines
 from code_tui.line_input import LineInput
 
 PROMPT = "\n> "
@@ -99,6 +101,8 @@ class _PlainFace:
                 await self._conversation.submit(ExecApproval(id=call_id, decision=await self._decision()))
             case ApplyPatchApprovalRequest(call_id=call_id):
                 await self._conversation.submit(PatchApproval(id=call_id, decision=await self._decision()))
+            case ElicitationRequest():
+                await self._conversation.submit(await answer_in_lines(msg, self._ask))
             case _:
                 pass
 

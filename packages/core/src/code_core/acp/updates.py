@@ -30,6 +30,7 @@ from code_core.protocol.events import (
     WebSearchBegin,
     WebSearchComplete,
 )
+from code_core.protocol.mcp_events import McpToolCallBegin, McpToolCallEnd
 
 Update = dict[str, Any]
 
@@ -77,6 +78,12 @@ class UpdateTranslator:
                 return [_patch_end(msg)]
             case PlanUpdate():
                 return [_plan(msg)]
+            case McpToolCallBegin(call_id=call_id, invocation=invocation):
+                title = f"{invocation.server}: {invocation.tool}"
+                return [_tool_call(call_id, title, "other", rawInput=invocation.arguments or {})]
+            case McpToolCallEnd():
+                update = _tool_update(msg.call_id, "completed" if msg.success else "failed")
+                return [update | {"content": [_text_content(msg.text)] if msg.text else []}]
             case WebSearchBegin(call_id=call_id):
                 return [_tool_call(call_id, "Searching the web", "search")]
             case WebSearchComplete(call_id=call_id, query=query):

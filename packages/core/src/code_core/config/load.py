@@ -16,7 +16,14 @@ from pydantic import ValidationError
 
 from code_core.config.overrides import Setting, merged
 from code_core.config.paths import Home, find_home
-from code_core.config.schema import LEFT_ALONE, ConfigFile, EnvironmentTable, LimitsTable, ProviderTable
+from code_core.config.schema import (
+    LEFT_ALONE,
+    ConfigFile,
+    EnvironmentTable,
+    LimitsTable,
+    McpServerTable,
+    ProviderTable,
+)
 from code_core.errors import ConfigError
 from code_core.model.catalog import family_of
 from code_core.model.providers import Provider, builtin_providers
@@ -78,6 +85,7 @@ class Config:
     record: Path | None = None
     acp_enabled: Literal["auto"] | bool = "auto"
     key_isolation: Literal["auto", "always", "never"] = "auto"
+    mcp_servers: Mapping[str, McpServerTable] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -142,6 +150,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         hide_reasoning=settings.hide_agent_reasoning,
         acp_enabled=settings.acp.enabled,
         key_isolation=settings.key_isolation,
+        mcp_servers={name: table for name, table in settings.mcp_servers.items() if table.enabled},
         record=_path(environ.get("CODE_RECORD")),
         warnings=tuple(_unknown_keys(table, path)),
     )

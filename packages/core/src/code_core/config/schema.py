@@ -5,9 +5,9 @@ live in other faces or are still to come are accepted and left alone.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from code_core.protocol.model import ProtocolModel
 from code_core.protocol.policies import (
@@ -64,6 +64,40 @@ class LimitsTable(ProtocolModel):
     max_total_tokens: int | None = Field(None, ge=1)
 
 
+class McpServerTable(ProtocolModel):
+    """`[mcp_servers.NAME]`: a server as a program (`command`) or over HTTP (`url`)."""
+
+    command: str | None = None
+    args: list[str] = []
+    env: dict[str, str] = {}
+    env_vars: list[str] = []
+    cwd: Path | None = None
+    url: str | None = None
+    bearer_token_env_var: str | None = None
+    http_headers: dict[str, str] = {}
+    enabled: bool = True
+    required: bool = False
+    enabled_tools: list[str] | None = None
+    disabled_tools: list[str] = []
+    startup_timeout_sec: float = Field(10.0, gt=0)
+    tool_timeout_sec: float = Field(60.0, gt=0)
+    buffer_capacity: int | str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _milliseconds(cls, value: Any) -> Any:
+        """Older files give the start's time in milliseconds."""
+        if isinstance(value, dict) and isinstance(milliseconds := value.get("startup_timeout_ms"), int):
+            return {"startup_timeout_sec": milliseconds / 1000, **value}
+        return value
+
+    @model_validator(mode="after")
+    def _one_transport(self) -> Self:
+        if (self.command is None) == (self.url is None):
+            raise ValueError("give it a command, or a url")
+        return self
+
+
 class AcpTable(ProtocolModel):
     """`[acp]`: whether the `session/*` tools are listed: always, never, or for clients that ask."""
 
@@ -107,6 +141,7 @@ class ConfigFile(ProfileTable):
     shell_environment_policy: EnvironmentTable = EnvironmentTable()
     limits: LimitsTable = LimitsTable()
     acp: AcpTable = AcpTable()
+    mcp_servers: dict[Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$")], McpServerTable] = {}
     key_isolation: Literal["auto", "always", "never"] = "auto"
     tool_output_token_limit: int = Field(10_000, ge=100)
     show_raw_agent_reasoning: bool = False
@@ -133,7 +168,6 @@ LEFT_ALONE = frozenset(
         "forced_login_method",
         "github",
         "history",
-        "mcp_servers",
         "mcp_servers_disabled",
         "model_auto_compact_token_limit",
         "model_max_output_tokens",

@@ -26,12 +26,14 @@ from code_core.protocol.events import (
     TaskComplete,
     TurnAborted,
 )
+from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import (
     ExecApproval,
     InputItem,
     Interrupt,
     LocalImageInput,
     PatchApproval,
+    ResolveElicitation,
     Shutdown,
     TextInput,
     UserInput,
@@ -125,6 +127,9 @@ async def _deny(conversation: Conversation, msg: EventMsg) -> None:
             await conversation.submit(ExecApproval(id=call_id, decision=ReviewDecision.DENIED))
         case ApplyPatchApprovalRequest(call_id=call_id):
             await conversation.submit(PatchApproval(id=call_id, decision=ReviewDecision.DENIED))
+        case ElicitationRequest(id=question):
+            await conversation.submit(ResolveElicitation(id=question, action="decline"))
+            return
         case _:
             return
     print(DENIED_ADVICE, file=sys.stderr)

@@ -1,6 +1,7 @@
 """Events as lines that a person reads; `exec` and the plain terminal face print them."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 
 from code_core.acp.titles import command_text
 from code_core.headless.printable import printable
@@ -27,6 +28,7 @@ from code_core.protocol.events import (
     WarningEvent,
     WebSearchComplete,
 )
+from code_core.protocol.mcp_events import ElicitationRequest, McpToolCallBegin, McpToolCallEnd
 
 OUTPUT_LINES = 20
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -75,6 +77,15 @@ class HumanPrinter:
                 self._line("\nplan", "cyan")
                 for step in msg.plan:
                     self._line(f"  [{_MARKS[step.status]}] {step.step}")
+            case McpToolCallBegin(invocation=call):
+                self._line(
+                    f"\n{call.server}.{call.tool} {json.dumps(call.arguments or {}, ensure_ascii=False)}",
+                    "cyan",
+                )
+            case McpToolCallEnd():
+                self._tool_end(msg)
+            case ElicitationRequest(server=server, message=message):
+                self._line(f"\n{server} asks: {message}", "yellow")
             case WebSearchComplete(query=query):
                 self._line(f"\nsearched the web: {query or ''}", "cyan")
             case ExecApprovalRequest(command=command, reason=reason):
@@ -105,13 +116,20 @@ class HumanPrinter:
         self._diff = ""
 
     def _command_end(self, end: ExecCommandEnd) -> None:
-        lines = [line for text in (end.stdout, end.stderr) for line in text.splitlines()]
+        self._output([line for text in (end.stdout, end.stderr) for line in text.splitlines()])
+        style = "green" if end.exit_code == 0 else "red"
+        self._line(f"  exit {end.exit_code} after {end.duration.seconds:.1f} s", style)
+
+    def _tool_end(self, end: McpToolCallEnd) -> None:
+        self._output(end.text.splitlines())
+        said, style = ("done", "green") if end.success else ("failed", "red")
+        self._line(f"  {said} after {end.duration.seconds:.1f} s", style)
+
+    def _output(self, lines: Sequence[str]) -> None:
         for line in lines[:OUTPUT_LINES]:
             self._line(f"  {line}", "dim")
         if len(lines) > OUTPUT_LINES:
             self._line(f"  … {len(lines) - OUTPUT_LINES} more lines", "dim")
-        seconds = end.duration.secs + end.duration.nanos / 1e9
-        self._line(f"  exit {end.exit_code} after {seconds:.1f} s", "green" if end.exit_code == 0 else "red")
 
     def _line(self, text: str, style: str | None = None) -> None:
         text = printable(text)

@@ -9,22 +9,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from code_core.protocol.duration import Duration
+from code_core.protocol.mcp_events import (
+    ElicitationRequest,
+    McpListToolsResponse,
+    McpToolCallBegin,
+    McpToolCallEnd,
+)
 from code_core.protocol.model import ProtocolModel
 from code_core.protocol.ops import InputItem
 from code_core.protocol.text import FilePath, Text
-
-
-class Duration(ProtocolModel):
-    """A span of time: whole seconds and the nanoseconds after them."""
-
-    secs: int
-    nanos: int
-
-    @classmethod
-    def of(cls, seconds: float) -> "Duration":
-        """The span of `seconds`, which must not be negative."""
-        secs, nanos = divmod(round(seconds * 1e9), 1_000_000_000)
-        return cls(secs=secs, nanos=nanos)
 
 
 class TokenUsage(ProtocolModel):
@@ -350,6 +344,10 @@ EventMsg = Annotated[
     | PatchApplyEnd
     | TurnDiff
     | PlanUpdate
+    | McpToolCallBegin
+    | McpToolCallEnd
+    | ElicitationRequest
+    | McpListToolsResponse
     | ShutdownComplete,
     Field(discriminator="type"),
 ]

@@ -5,6 +5,7 @@ it came, less fields we do not know; `id` is kept to re-attach it where the
 endpoint stores responses, and left out of every other request.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -163,9 +164,13 @@ ResponseItem = Annotated[
 ]
 
 
-def output_for(call: ToolCall, output: str) -> ToolCallOutput:
-    """The output item that answers `call`; the API accepts no other type for it."""
+def output_for(call: ToolCall, output: str, images: Sequence[str] = ()) -> ToolCallOutput:
+    """The output item that answers `call`, with `images` as data URLs; the API accepts no other type for it."""
     match call:
+        case FunctionCall() | LocalShellCall() if images:
+            parts: list[ContentItem] = [InputText(text=output)] if output else []
+            parts += [InputImage(image_url=url) for url in images]
+            return FunctionCallOutput(call_id=call.call_id, output=parts)
         case FunctionCall() | LocalShellCall():
             return FunctionCallOutput(call_id=call.call_id, output=output)
         case CustomToolCall():

@@ -1,6 +1,6 @@
 """Operations: everything a face can ask of a conversation."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -87,6 +87,21 @@ class OverrideTurnContext(ProtocolModel):
     summary: ReasoningSummary | None = None
 
 
+class ResolveElicitation(ProtocolModel):
+    """Answer an `elicitation_request`; `content` fits its schema where it is accepted."""
+
+    type: Literal["resolve_elicitation"] = "resolve_elicitation"
+    id: Text
+    action: Literal["accept", "decline", "cancel"]
+    content: dict[Text, Any] | None = None
+
+
+class ListMcpTools(ProtocolModel):
+    """Ask for the tools of all MCP servers: `mcp_list_tools_response`."""
+
+    type: Literal["list_mcp_tools"] = "list_mcp_tools"
+
+
 class Shutdown(ProtocolModel):
     """End the conversation; `shutdown_complete` is its last event."""
 
@@ -94,7 +109,15 @@ class Shutdown(ProtocolModel):
 
 
 Op = Annotated[
-    UserInput | QueueUserInput | Interrupt | ExecApproval | PatchApproval | OverrideTurnContext | Shutdown,
+    UserInput
+    | QueueUserInput
+    | Interrupt
+    | ExecApproval
+    | PatchApproval
+    | OverrideTurnContext
+    | ResolveElicitation
+    | ListMcpTools
+    | Shutdown,
     Field(discriminator="type"),
 ]
 

@@ -37,20 +37,24 @@ from code_core.protocol.ops import (
     ExecApproval,
     InputItem,
     Interrupt,
+    ListMcpTools,
     Op,
     OverrideTurnContext,
     PatchApproval,
     QueueUserInput,
+    ResolveElicitation,
     Shutdown,
     UserInput,
 )
 from code_core.safety.environment import child_environment
 from code_core.session.approvals import Approvals
+from code_core.session.elicitations import Elicitations
 from code_core.session.reporter import Reporter, TokenTotals
+from code_core.session.servers import ConversationServers
 from code_core.session.settings import TurnSettings
 from code_core.session.turn import Turn
 from code_core.tools.registry import ToolRegistry
-from code_core.tools.tool import ToolContext, TurnAbandoned
+from code_core.tools.tool import Tool, ToolContext, TurnAbandoned
 from code_core.tools.turn_changes import TurnChanges
 
 _log = logging.getLogger("code_core")
@@ -108,6 +112,8 @@ class Conversation:
         self._environment_told: Message | None = None
         self._queue: deque[tuple[InputItem, ...]] = deque()
         self._approvals = Approvals()
+        self._elicitations = Elicitations()
+        self._servers = ConversationServers(config.mcp_servers, config.cwd, self._elicitations.ask)
         self._totals = TokenTotals()
         self._task: _Task | None = None
         self._submissions = count(1)
@@ -118,6 +124,7 @@ class Conversation:
 
     async def __aenter__(self) -> Self:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        self._tasks.start_soon(self._servers.connect, partial(self._emit, "0"))
         self._tasks.start_soon(self._serve)
         return self
 
@@ -133,6 +140,7 @@ class Conversation:
             self._ops_out.close()
             self._events_in.close()
             with anyio.CancelScope(shield=True):
+                await self._servers.aclose()
                 await self._client.aclose()
 
     async def submit(self, op: Op) -> str:
@@ -194,6 +202,11 @@ class Conversation:
                         await self._emit(
                             submission, WarningEvent(message=f"no question about {call_id!r} is open")
                         )
+                case ResolveElicitation():
+                    if not self._elicitations.answer(op):
+                        await self._emit(submission, WarningEvent(message=f"no question {op.id!r} is open"))
+                case ListMcpTools():
+                    self._tasks.start_soon(self._list_server_tools, submission)
                 case OverrideTurnContext():
                     self._settings = self._settings.overridden(op)
                 case Shutdown():
@@ -202,6 +215,9 @@ class Conversation:
                     self._ops_out.close()
                     self._events_in.close()
                     return
+
+    async def _list_server_tools(self, submission: str) -> None:
+        await self._emit(submission, await self._servers.listing())
 
     def _start_task(self, submission: str) -> None:
         self._task = task = _Task(submission)
@@ -230,7 +246,9 @@ class Conversation:
         await emit(TaskStarted(model_context_window=self.config.context_window))
         with task.scope:
             try:
-                end = TaskComplete(last_agent_message=await self._turn(emit).run())
+                self._elicitations.begin(emit)
+                turn = self._turn(emit, await self._servers.tools())
+                end = TaskComplete(last_agent_message=await turn.run())
             except TurnAbandoned:
                 pass
             except CodeError as error:
@@ -238,6 +256,7 @@ class Conversation:
             except Exception as error:  # noqa: BLE001 - one bad turn must not end the conversation
                 _log.exception("a turn failed")
                 end = ErrorEvent(message=f"internal error: {type(error).__name__}: {error}"[:2000])
+        self._elicitations.end()
         with anyio.CancelScope(shield=True):
             if end is None:
                 self._history.append(Message(role="user", content=[InputText(text=INTERRUPTED_NOTE)]))
@@ -248,7 +267,7 @@ class Conversation:
                 await emit(WarningEvent(message=waiting))
         return isinstance(end, TaskComplete)
 
-    def _turn(self, emit: Any) -> Turn:
+    def _turn(self, emit: Any, server_tools: list[Tool]) -> Turn:
         config, settings = self.config, self._settings
         self._tell_environment()
         return Turn(
@@ -257,7 +276,7 @@ class Conversation:
             model=settings.model,
             limits=config.limits,
             client=self._client,
-            tools=self._tools,
+            tools=self._tools.with_tools(server_tools),
             tool_context=ToolContext(
                 cwd=settings.cwd,
                 approval_policy=settings.approval_policy,

@@ -154,4 +154,4 @@ class Turn:
 
 
 def _answer(call: ToolCall, output: ToolOutput, note: str | None) -> ToolCallOutput:
-    return output_for(call, f"{output.text}\n\n{note}" if note else output.text)
+    return output_for(call, f"{output.text}\n\n{note}" if note else output.text, output.images)

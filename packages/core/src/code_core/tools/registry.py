@@ -18,6 +18,10 @@ class ToolRegistry:
     def __init__(self, tools: Iterable[Tool]) -> None:
         self._tools = {tool.name: tool for tool in tools}
 
+    def with_tools(self, tools: Iterable[Tool]) -> "ToolRegistry":
+        """These and further ones, which come after them."""
+        return ToolRegistry([*self._tools.values(), *tools])
+
     def specs(self) -> tuple[dict[str, Any], ...]:
         """The declarations for the model, in a fixed order."""
         return tuple(tool.spec() for tool in self._tools.values())

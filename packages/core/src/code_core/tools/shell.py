@@ -15,7 +15,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 from code_core.patch import ImplicitPatch, PatchCall, detect
 from code_core.process.capture import Capture
 from code_core.process.spawn import Exit, SpawnError, Stream, run_command
-from code_core.protocol.events import Duration, ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta
+from code_core.protocol.duration import Duration
+from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
 from code_core.protocol.policies import ReviewDecision
 from code_core.safety.decide import Allow, Ask, Reject, decide_command
@@ -139,7 +140,7 @@ async def _permission(call_id: str, command: list[str], cwd: Path, context: Tool
 async def _run(
     call_id: str, command: list[str], cwd: Path, time_limit: float, context: ToolContext
 ) -> ToolOutput:
-    whole = Capture(context.output_limit, context.outputs / f"{_file_name(call_id)}.txt")
+    whole = Capture(context.output_limit, context.output_file(call_id))
     streams: dict[Stream, Capture] = {
         "stdout": Capture(context.output_limit),
         "stderr": Capture(context.output_limit),
@@ -200,8 +201,3 @@ async def _emit_end(
             duration=Duration.of(end.seconds),
         )
     )
-
-
-def _file_name(call_id: str) -> str:
-    """`call_id` as a file name: a model chose it."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in call_id)[:100] or "call"

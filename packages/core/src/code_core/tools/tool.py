@@ -61,12 +61,18 @@ class ToolContext:
     approver: Approver
     changes: TurnChanges
 
+    def output_file(self, call_id: str) -> Path:
+        """Where the whole of a long output goes; a model chose the `call_id`."""
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in call_id)[:100]
+        return self.outputs / f"{name or 'call'}.txt"
+
 
 @dataclass(frozen=True, slots=True)
 class ToolOutput:
     """What the model gets back.
 
     Attributes:
+        images: data URLs of what the model is to see.
         fingerprint: the part of `text` that is the same when the same thing
             happened again (no durations); `text` itself when None.
     """
@@ -74,6 +80,7 @@ class ToolOutput:
     text: str
     success: bool = True
     fingerprint: str | None = None
+    images: tuple[str, ...] = ()
 
 
 class Tool(Protocol):

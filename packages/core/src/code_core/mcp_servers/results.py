@@ -1,0 +1,68 @@
+"""What a tool of a server gave, as the model gets it: text, and images apart from it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic_core import to_json
+
+if TYPE_CHECKING:
+    from mcp_types import CallToolResult, ContentBlock
+
+MOST_IMAGES = 10
+LARGEST_IMAGE = 20 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class ResultParts:
+    """The text of a result, and its images as data URLs."""
+
+    text: str
+    images: tuple[str, ...]
+
+
+def parts_of(result: "CallToolResult") -> ResultParts:
+    """Structured content as JSON where there is any, else the texts; what is neither is named in a line."""
+    images: list[str] = []
+    texts: list[str] = []
+    for block in result.content:
+        if (image := _image(block)) is not None and len(images) < MOST_IMAGES:
+            images.append(image)
+        else:
+            texts.append(_text(block))
+    if result.structured_content is not None:
+        # Servers repeat it as text for clients of before.
+        texts = [to_json(result.structured_content).decode()]
+    return ResultParts("\n".join(texts), tuple(images))
+
+
+def _image(block: "ContentBlock") -> str | None:
+    from mcp_types import ImageContent
+
+    if not isinstance(block, ImageContent) or len(block.data) > LARGEST_IMAGE:
+        return None
+    return f"data:{block.mime_type};base64,{block.data}"
+
+
+def _text(block: "ContentBlock") -> str:
+    from mcp_types import (
+        AudioContent,
+        EmbeddedResource,
+        ImageContent,
+        ResourceLink,
+        TextContent,
+        TextResourceContents,
+    )
+
+    match block:
+        case TextContent(text=text):
+            return text
+        case EmbeddedResource(resource=TextResourceContents(text=text)):
+            return text
+        case EmbeddedResource(resource=resource):
+            return f"[a file that is not text: {resource.uri}]"
+        case ResourceLink(uri=uri, name=name):
+            return f"[{name}: {uri}]"
+        case ImageContent():
+            return "[an image too many, or too large, to show]"
+        case AudioContent(mime_type=kind):
+            return f"[audio of type {kind}, which cannot be played here]"

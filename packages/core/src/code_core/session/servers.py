@@ -1,0 +1,75 @@
+"""The MCP servers of a conversation: started beside it, waited for where their tools are needed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from code_core.config.schema import McpServerTable
+from code_core.errors import TurnError
+from code_core.protocol.events import WarningEvent
+from code_core.protocol.mcp_events import McpListToolsResponse, McpTool
+from code_core.tools.tool import Emit, Tool
+
+if TYPE_CHECKING:
+    from code_core.mcp_servers.connections import Elicit, McpServers
+
+
+class ConversationServers:
+    """Nothing, and nothing imported, for a conversation without servers."""
+
+    def __init__(self, tables: Mapping[str, McpServerTable], cwd: Path, elicit: "Elicit") -> None:
+        self._tables = tables
+        self._cwd = cwd
+        self._elicit = elicit
+        self._servers: McpServers | None = None
+        self._ready = anyio.Event()
+
+    async def connect(self, emit: Emit) -> None:
+        """Connect all servers; those that fail are warnings."""
+        if self._tables:
+            from code_core.mcp_servers.connections import McpServers
+
+            self._servers = McpServers(self._tables, self._cwd, self._elicit)
+            await self._servers.connect()
+            for name, problem in sorted(self._servers.failures.items()):
+                await emit(WarningEvent(message=f"MCP server {name!r} is not there: {problem}"))
+        self._ready.set()
+
+    async def tools(self) -> list[Tool]:
+        """Their tools, when each server is there or has failed.
+
+        Raises:
+            TurnError: one that is required has failed.
+        """
+        await self._ready.wait()
+        if self._servers is None:
+            return []
+        if missing := self._servers.missing:
+            problems = "; ".join(f"{name}: {self._servers.failures[name]}" for name in missing)
+            raise TurnError(f"a required MCP server is not there: {problems}")
+        from code_core.tools.mcp import McpServerTool
+
+        return [McpServerTool(name, tool) for name, tool in self._servers.tools.items()]
+
+    async def listing(self) -> McpListToolsResponse:
+        """Their tools, for the user."""
+        await self._ready.wait()
+        tools = self._servers.tools if self._servers is not None else {}
+        return McpListToolsResponse(
+            tools={
+                name: McpTool(
+                    server=tool.server,
+                    name=tool.definition.name,
+                    description=tool.definition.description,
+                    input_schema=tool.definition.input_schema,
+                )
+                for name, tool in tools.items()
+            }
+        )
+
+    async def aclose(self) -> None:
+        """End all of them."""
+        if self._servers is not None:
+            await self._servers.aclose()

@@ -1,0 +1,101 @@
+"""A tool of an MCP server, as one of the conversation's own."""
+
+import json
+import time
+from typing import Any
+
+import anyio
+
+from code_core.mcp_servers.connections import ServerTool
+from code_core.mcp_servers.names import parameters
+from code_core.mcp_servers.results import parts_of
+from code_core.process.capture import Capture
+from code_core.protocol.duration import Duration
+from code_core.protocol.items import FunctionCall, ToolCall
+from code_core.protocol.mcp_events import McpInvocation, McpToolCallBegin, McpToolCallEnd
+from code_core.tools.tool import ToolContext, ToolOutput
+from code_mcp_client import McpClientError
+
+LONGEST_DESCRIPTION = 8_000
+
+
+class McpServerTool:
+    """Calls the server; a failure there is an output for the model, as `err: …`.
+
+    Args:
+        name: what the model calls it.
+        tool: what it is.
+    """
+
+    def __init__(self, name: str, tool: ServerTool) -> None:
+        self.name = name
+        self._tool = tool
+        hints = tool.definition.annotations
+        self.parallel_safe = hints is not None and hints.read_only_hint is True
+
+    def spec(self) -> dict[str, Any]:
+        """See `Tool.spec`."""
+        definition = self._tool.definition
+        return {
+            "type": "function",
+            "name": self.name,
+            "description": (definition.description or definition.title or "")[:LONGEST_DESCRIPTION],
+            "strict": False,
+            "parameters": parameters(definition.input_schema),
+        }
+
+    async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
+        """See `Tool.call`."""
+        arguments = _arguments(call)
+        if arguments is None:
+            return ToolOutput("failed to parse function arguments: not a JSON object", success=False)
+        invocation = McpInvocation(
+            server=self._tool.server, tool=self._tool.definition.name, arguments=arguments
+        )
+        await context.emit(McpToolCallBegin(call_id=call.call_id, invocation=invocation))
+        started = time.perf_counter()
+
+        async def end(result: dict[Any, Any]) -> None:
+            duration = Duration.of(time.perf_counter() - started)
+            await context.emit(
+                McpToolCallEnd(call_id=call.call_id, invocation=invocation, duration=duration, result=result)
+            )
+
+        try:
+            output = await self._run(arguments, call.call_id, context)
+        except McpClientError as error:
+            output = ToolOutput(f"err: {error}", success=False)
+            await end({"Err": str(error)})
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await end({"Err": "interrupted"})
+            raise
+        else:
+            content = [{"type": "text", "text": output.text}]
+            content += [{"type": "image", "data": "", "mimeType": _kind(url)} for url in output.images]
+            await end({"Ok": {"content": content, "isError": not output.success}})
+        return output
+
+    async def _run(self, arguments: dict[str, Any], call_id: str, context: ToolContext) -> ToolOutput:
+        result = await self._tool.client.call_tool(
+            self._tool.definition.name, arguments, timeout=self._tool.timeout
+        )
+        parts = parts_of(result)
+        capture = Capture(context.output_limit, context.output_file(call_id))
+        capture.write(parts.text.encode("utf-8", "replace"))
+        capture.close()
+        return ToolOutput(capture.text(), success=not result.is_error, images=parts.images)
+
+
+def _arguments(call: ToolCall) -> dict[str, Any] | None:
+    if not isinstance(call, FunctionCall):
+        return None
+    try:
+        arguments = json.loads(call.arguments or "{}")
+    except (ValueError, RecursionError):
+        return None
+    return arguments if isinstance(arguments, dict) else None
+
+
+def _kind(url: str) -> str:
+    return url.removeprefix("data:").partition(";")[0]

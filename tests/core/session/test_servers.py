@@ -1,0 +1,240 @@
+"""Conversations with MCP servers: scripted servers as real processes, the model scripted, too."""
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import psutil
+import pytest
+
+from code_core.config.load import ConfigOverrides
+from code_core.protocol.events import Event
+from code_core.protocol.ops import (
+    Interrupt,
+    ListMcpTools,
+    Op,
+    ResolveElicitation,
+    Shutdown,
+    TextInput,
+    UserInput,
+)
+from code_core.protocol.policies import SandboxMode
+from code_core.session.conversation import Conversation
+from code_core.session.manager import ConversationManager
+from support import responses_events as sse
+
+TESTS = str(Path(__file__).parents[2])
+BYE = [sse.message("bye"), sse.completed()]
+GO = UserInput(items=[TextInput(text="go")])
+
+
+class Face:
+    """Reads events up to those that a test needs."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.seen: list[Event] = []
+
+    async def send(self, op: Op) -> None:
+        await self.conversation.submit(op)
+
+    async def until(self, kind: str) -> Any:
+        async for event in self.conversation.events():
+            self.seen.append(event)
+            if event.msg.type == kind:
+                return event.msg
+        raise AssertionError([event.msg.type for event in self.seen])
+
+
+Script = Callable[[Face], Awaitable[None]]
+Converse = Callable[..., None]
+
+
+def server(folder: Path, name: str = "one", **more: Any) -> dict[str, Any]:
+    environment = {"PYTHONPATH": TESTS, "PYTHONDONTWRITEBYTECODE": "1", "NOTES": str(folder / "notes")}
+    arguments = ["-S", "-m", "mcp_client.servers.listed", name]
+    return {"command": sys.executable, "args": arguments, "env": environment, **more}
+
+
+@pytest.fixture
+def converse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Converse:
+    monkeypatch.setenv("CODE_HOME", str(tmp_path))
+    (tmp_path / "work").mkdir()
+
+    def run(script: Script, *responses: Any, servers: dict[str, Any] | None = None) -> None:
+        scenario = tmp_path / "scenario.jsonl"
+        lines = [{"replay": 1}, *({"stream": one} if isinstance(one, list) else one for one in responses)]
+        scenario.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        tables = {"one": server(tmp_path)} if servers is None else servers
+        overrides = ConfigOverrides(
+            cwd=tmp_path / "work",
+            replay_scenario=scenario,
+            sandbox_mode=SandboxMode.DANGER_FULL_ACCESS,
+            settings=(("mcp_servers", tables),),
+        )
+
+        async def main() -> None:
+            with anyio.fail_after(30):
+                async with await ConversationManager().new(overrides) as conversation:
+                    await script(Face(conversation))
+
+        anyio.run(main)
+        assert [child for child in psutil.Process().children() if child.status() != "zombie"] == []
+
+    return run
+
+
+def called(tool: str, arguments: dict[str, Any] | None = None, call_id: str = "c1") -> list[dict[str, Any]]:
+    return [sse.function_call(tool, arguments or {}, call_id), sse.completed()]
+
+
+def told(text: str, call_id: str = "c1") -> dict[str, Any]:
+    return {"expect": [{"call_id": call_id, "output_contains": text}], "stream": BYE}
+
+
+async def a_turn(face: Face) -> None:
+    await face.send(GO)
+    await face.until("task_complete")
+
+
+def test_a_tool_is_called_and_its_text_goes_to_the_model(converse: Converse) -> None:
+    async def script(face: Face) -> None:
+        await face.send(GO)
+        begin = await face.until("mcp_tool_call_begin")
+        assert (begin.invocation.server, begin.invocation.tool) == ("one", "echo")
+        end = await face.until("mcp_tool_call_end")
+        assert (end.call_id, end.success, end.text) == ("c1", True, '["one", {"a": 1}]')
+        await face.until("task_complete")
+
+    converse(script, called("one__echo", {"a": 1}), told('["one", {"a": 1}]'))
+
+
+@pytest.mark.parametrize(
+    ("tool", "said"),
+    [
+        ("structured", '{"a":[1,"é"]}'),
+        ("fail", "it went wrong"),
+        ("crash", "err: MCP server"),
+    ],
+)
+def test_structured_content_failures_and_crashes_are_told(converse: Converse, tool: str, said: str) -> None:
+    converse(a_turn, called(f"one__{tool}"), told(said))
+
+
+def test_an_image_is_a_part_of_the_output_and_not_text(converse: Converse) -> None:
+    expect = [{"contains": "input_image"}, {"contains": "data:image/png;base64,iVBOR"}]
+    converse(a_turn, called("one__picture"), {"expect": expect, "stream": BYE})
+
+
+def test_a_long_answer_is_cut_for_the_model_and_kept_in_a_file(converse: Converse, tmp_path: Path) -> None:
+    async def script(face: Face) -> None:
+        await face.send(GO)
+        end = await face.until("mcp_tool_call_end")
+        assert len(end.text) < 50_000
+        await face.until("task_complete")
+        [kept] = (tmp_path / "outputs").rglob("c1.txt")
+        assert kept.stat().st_size == 3_000_000 + 65
+
+    converse(script, called("one__big", {"size": 3_000_000}), told("bytes cut of 3,000,065"))
+
+
+def test_wrong_arguments_are_told_to_the_model(converse: Converse) -> None:
+    wrong = [sse.function_call("one__echo", "[1]", "c1"), sse.completed()]
+    converse(a_turn, wrong, told("not a JSON object"))
+
+
+def test_what_a_server_asks_goes_to_the_user_and_back(converse: Converse) -> None:
+    async def script(face: Face) -> None:
+        await face.send(GO)
+        question = await face.until("elicitation_request")
+        assert (question.server, question.message) == ("one", "Who?")
+        assert "name" in question.requested_schema["properties"]
+        await face.send(ResolveElicitation(id=question.id, action="accept", content={"name": "me"}))
+        await face.send(ResolveElicitation(id=question.id, action="decline"))
+        assert "is open" in (await face.until("warning")).message
+        await face.until("task_complete")
+
+    converse(script, called("one__ask"), told('{"action": "accept", "content": {"name": "me"}}'))
+
+
+def test_an_interrupt_cancels_the_call_at_the_server(converse: Converse, tmp_path: Path) -> None:
+    async def script(face: Face) -> None:
+        await face.send(GO)
+        await face.until("mcp_tool_call_begin")
+        await face.send(Interrupt())
+        end = await face.until("mcp_tool_call_end")
+        assert (end.success, end.text) == (False, "interrupted")
+        await face.until("turn_aborted")
+        with anyio.fail_after(10):
+            while not (tmp_path / "notes").exists():  # noqa: ASYNC110 - the server's own
+                await anyio.sleep(0.01)
+        await a_turn(face)
+
+    converse(script, called("one__wait"), told("one", "c2") | {"expect": [{"contains": "turn_interrupted"}]})
+
+
+def test_an_open_question_ends_with_its_turn(converse: Converse) -> None:
+    async def script(face: Face) -> None:
+        await face.send(GO)
+        await face.until("elicitation_request")
+        await face.send(Interrupt())
+        await face.until("turn_aborted")
+        await a_turn(face)
+
+    converse(script, called("one__ask"), BYE)
+
+
+def test_a_call_that_takes_too_long_is_told(converse: Converse, tmp_path: Path) -> None:
+    slow = {"one": server(tmp_path, tool_timeout_sec=0.2)}
+    converse(a_turn, called("one__wait"), told("err: "), servers=slow)
+
+
+def test_servers_start_side_by_side_and_one_that_fails_is_a_warning(
+    converse: Converse, tmp_path: Path
+) -> None:
+    async def script(face: Face) -> None:
+        await face.send(ListMcpTools())
+        message = (await face.until("warning")).message
+        assert "'absent' is not there" in message
+        assert "no-such-program" in message
+        listed = (await face.until("mcp_list_tools_response")).tools
+        assert [*listed] == sorted(listed)
+        assert {tool.server for tool in listed.values()} == {"one", "two"}
+        assert [tool.name for tool in listed.values() if tool.server == "two"] == ["echo", "picture"]
+        assert "one__crash" not in listed
+        await a_turn(face)
+
+    servers = {
+        "absent": {"command": "no-such-program"},
+        "one": server(tmp_path, disabled_tools=["crash"]),
+        "two": server(tmp_path, "two", enabled_tools=["picture", "echo"]),
+        "off": server(tmp_path, "off", enabled=False),
+    }
+    expect = [{"contains": "go"}]
+    converse(script, {"expect": expect, "stream": BYE}, servers=servers)
+
+
+def test_without_a_required_server_a_turn_is_an_error(converse: Converse, tmp_path: Path) -> None:
+    async def script(face: Face) -> None:
+        await face.send(GO)
+        message = (await face.until("error")).message
+        assert "required MCP server is not there: absent: " in message
+
+    servers = {"absent": {"command": "no-such-program", "required": True}, "one": server(tmp_path)}
+    converse(script, servers=servers)
+
+
+def test_a_server_that_does_not_start_in_time_is_not_waited_for(converse: Converse, tmp_path: Path) -> None:
+    async def script(face: Face) -> None:
+        await face.send(GO)
+        assert "was not ready within 0.3 s" in (await face.until("warning")).message
+        await face.until("task_complete")
+        await face.send(Shutdown())
+        await face.until("shutdown_complete")
+
+    deaf = server(tmp_path, startup_timeout_sec=0.3)
+    deaf["args"] = ["-S", "-m", "mcp_client.servers.deaf_from_start"]
+    converse(script, BYE, servers={"deaf": deaf})
