@@ -12,6 +12,7 @@ COMMANDS = {
     "e": Entry("code_cli.exec:exec_command", "", hidden=True),
     "chat": Entry("code_cli.chat:chat_command", "Talk in the terminal; the default."),
     "mcp-server": Entry("code_cli.mcp_server:mcp_server_command", "Serve MCP on stdin and stdout."),
+    "mcp": Entry("code_cli.mcp:mcp_command", "List, add, remove and try MCP servers."),
     "apply-patch": Entry("code_cli.apply_patch:apply_patch_command", "Apply a patch in the agent's format."),
     "responses-api-proxy": Entry(
         "code_cli.responses_api_proxy:responses_api_proxy_command",

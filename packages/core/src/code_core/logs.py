@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from code_core.config.paths import find_home
 from code_core.errors import ConfigError
 
+SDK_LOGGERS = ("mcp", "client")
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -16,6 +17,8 @@ def configure_logging(environ: Mapping[str, str]) -> None:
         ConfigError: the level is unknown, or the file cannot be written.
     """
     logger = logging.getLogger("code_core")
+    for theirs in SDK_LOGGERS:
+        logging.getLogger(theirs).addHandler(logging.NullHandler())  # else warnings go to stderr
     level = environ.get("CODE_LOG", "").lower()
     if not level:
         logger.addHandler(logging.NullHandler())

@@ -156,6 +156,25 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     )
 
 
+def configured_servers(environ: Mapping[str, str] = os.environ) -> dict[str, McpServerTable]:
+    """The MCP servers of the settings file, disabled ones included.
+
+    Raises:
+        ConfigError: the settings file is wrong.
+    """
+    path = find_home(environ).config_file
+    return _validated(_read(path), path, overridden=False).mcp_servers
+
+
+def checked_servers(tables: Mapping[str, Any]) -> dict[str, McpServerTable]:
+    """MCP servers as the settings file would have them.
+
+    Raises:
+        ConfigError: a name or a setting is wrong.
+    """
+    return _validated({"mcp_servers": dict(tables)}, Path("code mcp add"), overridden=False).mcp_servers
+
+
 def sandbox_policy(mode: SandboxMode, settings: ConfigFile) -> SandboxPolicy:
     """The policy that `mode` names, with the file's settings for it."""
     match mode:
@@ -187,7 +206,10 @@ def _validated(table: dict[str, Any], path: Path, overridden: bool) -> ConfigFil
         problem = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in problem["loc"])
         where = f"{path} or a -c option" if overridden else str(path)
-        raise ConfigError(f"{where}: {key} is {problem['input']!r}: {problem['msg']}") from None
+        given = problem["input"]
+        # A table may hold secrets.
+        value = "" if isinstance(given, dict | list) else f" is {given!r}"
+        raise ConfigError(f"{where}: {key}{value}: {problem['msg']}") from None
 
 
 def _working_directory(given: Path | None) -> Path:

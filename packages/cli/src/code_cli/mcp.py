@@ -1,0 +1,153 @@
+"""`code mcp`: the MCP servers of the settings file."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from code_core.config.schema import McpServerTable
+
+MASK = "*****"
+
+
+@click.group("mcp", context_settings={"help_option_names": ["-h", "--help"]})
+def mcp_command() -> None:
+    """List, add, remove and try the MCP servers whose tools the agent can call."""
+
+
+@mcp_command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_command(as_json: bool) -> None:
+    """List the configured servers; values that may be secrets are masked."""
+    servers = _servers()
+    if as_json:
+        click.echo(json.dumps([_shown(name, table) for name, table in servers.items()], indent=2))
+        return
+    if not servers:
+        click.echo("no MCP servers: add one with code mcp add NAME -- COMMAND")
+    width = max(map(len, servers), default=0)
+    for name, table in servers.items():
+        state = "" if table.enabled else "  (disabled)"
+        click.echo(f"{name:{width}}  {_transport(table)}{state}")
+
+
+@mcp_command.command("get")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def get_command(name: str, as_json: bool) -> None:
+    """Show the settings of one server; values that may be secrets are masked."""
+    shown = _shown(name, _server(name))
+    if as_json:
+        click.echo(json.dumps(shown, indent=2))
+        return
+    for key, value in shown.items():
+        click.echo(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
+
+
+@mcp_command.command("add", context_settings={"ignore_unknown_options": False})
+@click.argument("name")
+@click.argument("command", nargs=-1)
+@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable for the server.")
+@click.option("--env-var", "passed", multiple=True, metavar="NAME", help="A variable to pass on to it.")
+@click.option("--url", help="The endpoint of a server over HTTP, in place of a command.")
+@click.option("--bearer-token-env-var", metavar="NAME", help="The variable with the token for --url.")
+def add_command(
+    name: str,
+    command: tuple[str, ...],
+    variables: tuple[str, ...],
+    passed: tuple[str, ...],
+    url: str | None,
+    bearer_token_env_var: str | None,
+) -> None:
+    """Add a server, or change one: code mcp add NAME -- COMMAND ARGUMENTS, or code mcp add NAME --url URL."""
+    table: dict[str, Any] = {}
+    if command:
+        table |= {"command": command[0], **({"args": list(command[1:])} if command[1:] else {})}
+    if url is not None:
+        table["url"] = url
+    if bearer_token_env_var is not None:
+        table["bearer_token_env_var"] = bearer_token_env_var
+    pairs = [variable.partition("=") for variable in variables]
+    if wrong := next((pair[0] for pair in pairs if not pair[0] or not pair[1]), None):
+        raise click.UsageError(f"--env {wrong!r} is not of the form NAME=VALUE")
+    if pairs:
+        table["env"] = {key: value for key, _, value in pairs}
+    if passed:
+        table["env_vars"] = list(passed)
+
+    from code_core.config.edit import add_server
+    from code_core.config.load import checked_servers
+    from code_core.config.paths import find_home
+
+    with _one_line():
+        checked_servers({name: table})
+        path = add_server(find_home(os.environ), name, table)
+    click.echo(f"added {name} to {path}; try it with code mcp test {name}")
+
+
+@mcp_command.command("remove")
+@click.argument("name")
+def remove_command(name: str) -> None:
+    """Remove a server."""
+    from code_core.config.edit import remove_server
+    from code_core.config.paths import find_home
+
+    with _one_line():
+        path = remove_server(find_home(os.environ), name)
+    click.echo(f"removed {name} from {path}")
+
+
+@mcp_command.command("test")
+@click.argument("name")
+def test_command(name: str) -> None:
+    """Start a server, and say how long that took, what it is, and which tools it has."""
+    from code_cli.mcp_test import try_server
+    from code_cli.run import run_face
+
+    run_face(partial(try_server, name, _server(name)))
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """A mistake in the settings is one line and exit code 2."""
+    from code_core.errors import ConfigError
+
+    try:
+        yield
+    except ConfigError as error:
+        click.echo(f"code: {error}", err=True)
+        sys.exit(2)
+
+
+def _servers() -> "dict[str, McpServerTable]":
+    from code_core.config.load import configured_servers
+
+    with _one_line():
+        return configured_servers(os.environ)
+
+
+def _server(name: str) -> "McpServerTable":
+    servers = _servers()
+    if name not in servers:
+        known = ", ".join(servers) or "none"
+        click.echo(f"code: no MCP server is called {name!r} (configured: {known})", err=True)
+        sys.exit(2)
+    return servers[name]
+
+
+def _transport(table: "McpServerTable") -> str:
+    return table.url if table.url is not None else " ".join([table.command or "", *table.args])
+
+
+def _shown(name: str, table: "McpServerTable") -> dict[str, Any]:
+    fields = table.model_dump(mode="json", exclude_defaults=True)
+    for secrets in ("env", "http_headers"):
+        if secrets in fields:
+            fields[secrets] = dict.fromkeys(fields[secrets], MASK)
+    return {"name": name, "enabled": table.enabled} | fields

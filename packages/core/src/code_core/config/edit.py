@@ -1,0 +1,73 @@
+"""Edits of the settings file by the program: everything else in it stays, comments included."""
+
+import os
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from code_core.config.paths import Home
+from code_core.errors import ConfigError
+
+SERVERS = "mcp_servers"
+
+
+def add_server(home: Home, name: str, table: dict[str, Any]) -> Path:
+    """Put `[mcp_servers.NAME]` into the settings file, or in the place of an older one; the file.
+
+    Raises:
+        ConfigError: the file cannot be read or written.
+    """
+    document = _read(home)
+    servers = document.setdefault(SERVERS, tomlkit.table(is_super_table=True))
+    server = tomlkit.table()
+    for key, value in table.items():
+        server[key] = value
+    servers[name] = server
+    return _write(home, document)
+
+
+def remove_server(home: Home, name: str) -> Path:
+    """Take `[mcp_servers.NAME]` out of the settings file; the file.
+
+    Raises:
+        ConfigError: it is not there, or the file cannot be read or written.
+    """
+    document = _read(home)
+    servers = document.get(SERVERS)
+    if not isinstance(servers, dict) or name not in servers:
+        raise ConfigError(f"no MCP server is called {name!r} in {home.config_file}")
+    del servers[name]
+    if not servers:
+        del document[SERVERS]
+    return _write(home, document)
+
+
+def _read(home: Home) -> tomlkit.TOMLDocument:
+    """The settings as they are; those of the fallback where there are no own ones, so that none are lost."""
+    path = home.config_file
+    try:
+        return tomlkit.parse(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        return tomlkit.document()
+    except (OSError, ValueError, TOMLKitError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def _write(home: Home, document: tomlkit.TOMLDocument) -> Path:
+    path = home.path / "config.toml"
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".config-{token_hex(8)}.tmp")
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(tomlkit.dumps(document))
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+    return path

@@ -1,0 +1,122 @@
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.command import Workspace
+
+TESTS = str(Path(__file__).parents[1])
+SERVER = ["-S", "-m", "mcp_client.servers.listed"]
+
+
+@pytest.fixture
+def config(workspace: Workspace) -> Path:
+    path = workspace.home / "config.toml"
+    path.write_text(
+        '# mine\nmodel = "gpt-5"  # kept\n\n[mcp_servers.old]  # kept, too\nurl = "http://localhost:1/mcp"\n'
+    )
+    return path
+
+
+def test_a_server_is_added_tried_and_removed_and_the_rest_of_the_file_stays(
+    workspace: Workspace, config: Path
+) -> None:
+    before = config.read_text()
+    added = workspace.run("mcp", "add", "mine", "--env", f"PYTHONPATH={TESTS}", "--", sys.executable, *SERVER)
+    assert (added.returncode, added.stderr) == (0, "")
+    assert config.read_text().startswith(before)
+    tried = workspace.run("mcp", "test", "mine")
+    assert (tried.returncode, tried.stderr) == (0, "")
+    lines = tried.stdout.splitlines()
+    assert lines[0] == "mine: scripted 1, protocol 2025-06-18"
+    assert lines[1].startswith("ready after ")
+    assert lines[2:4] == ["8 tools:", "  echo  Says it back."]
+    assert workspace.run("mcp", "remove", "mine").returncode == 0
+    assert config.read_text().rstrip() == before.rstrip()
+
+
+def test_listing_and_showing_mask_what_may_be_secret(workspace: Workspace, config: Path) -> None:
+    workspace.run(
+        "mcp", "add", "keyed", "--env", "TOKEN=hush", "--env-var", "HOME", "--", "prog", "-x", "a b"
+    )
+    for arguments in (["list"], ["list", "--json"], ["get", "keyed"], ["get", "keyed", "--json"]):
+        shown = workspace.run("mcp", *arguments)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert "hush" not in shown.stdout
+    assert json.loads(workspace.run("mcp", "get", "keyed", "--json").stdout) == {
+        "name": "keyed",
+        "enabled": True,
+        "command": "prog",
+        "args": ["-x", "a b"],
+        "env": {"TOKEN": "*****"},
+        "env_vars": ["HOME"],
+    }
+    assert [one["name"] for one in json.loads(workspace.run("mcp", "list", "--json").stdout)] == [
+        "old",
+        "keyed",
+    ]
+    assert 'TOKEN = "hush"' in config.read_text()
+
+
+def test_without_a_settings_file_one_is_made_for_its_owner(workspace: Workspace) -> None:
+    assert "add one with" in workspace.run("mcp", "list").stdout
+    assert workspace.run("mcp", "add", "web", "--url", "https://example.org/mcp").returncode == 0
+    path = workspace.home / "config.toml"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text() == '[mcp_servers.web]\nurl = "https://example.org/mcp"\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["get", "nobody"], "no MCP server is called 'nobody' (configured: old)"),
+        (["test", "nobody"], "no MCP server is called 'nobody'"),
+        (["remove", "nobody"], "no MCP server is called 'nobody'"),
+        (["add", "a b", "--", "x"], "a b"),
+        (["add", "both", "--url", "http://x", "--env", "A=hush", "--", "x"], "give it a command, or a url"),
+        (["add", "neither"], "give it a command, or a url"),
+        (["add", "odd", "--env", "novalue", "--", "x"], "NAME=VALUE"),
+    ],
+)
+def test_a_mistake_is_said_and_changes_nothing(
+    workspace: Workspace, config: Path, arguments: list[str], said: str
+) -> None:
+    before = config.read_bytes()
+    done = workspace.run("mcp", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert "hush" not in done.stderr
+    assert config.read_bytes() == before
+
+
+def test_a_server_that_does_not_work_is_one_message(workspace: Workspace, config: Path) -> None:
+    workspace.run("mcp", "add", "absent", "--", "no-such-program")
+    for name, said in (("absent", "no-such-program"), ("old", "connection")):
+        done = workspace.run("mcp", "test", name)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"MCP server '{name}' does not work" in done.stderr
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+    assert config.exists()
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_one_line(workspace: Workspace, config: Path) -> None:
+    config.parent.chmod(0o500)
+    done = workspace.run("mcp", "add", "x", "--", "y")
+    config.parent.chmod(0o700)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_settings_of_codex_are_carried_over_when_ours_begin(workspace: Workspace, tmp_path: Path) -> None:
+    del workspace.environment["CODE_HOME"]
+    workspace.environment["HOME"] = str(tmp_path)
+    (tmp_path / ".codex").mkdir()
+    old = tmp_path / ".codex" / "config.toml"
+    old.write_text('model = "gpt-5"  # chosen\n')
+    assert workspace.run("mcp", "add", "x", "--", "y").returncode == 0
+    assert old.read_text() == 'model = "gpt-5"  # chosen\n'
+    assert (tmp_path / ".code" / "config.toml").read_text().startswith('model = "gpt-5"  # chosen\n')
