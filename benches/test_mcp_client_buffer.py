@@ -21,12 +21,14 @@ from typing import Any, Self
 import anyio
 import mcp_types
 import pytest
+from chart import line_chart
 from mcp.client.session import ClientSession
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from pydantic_core import from_json
 
 from code_mcp_client import McpClient, McpClientConfig
 
+CHARTS = Path(__file__).parents[1] / ".benchmarks"
 TESTS = str(Path(__file__).parents[1] / "tests")
 ARGV = ["-S", "-m", "mcp_client.servers.sizes"]
 ENVIRONMENT = {"PYTHONPATH": TESTS, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -125,9 +127,10 @@ def row(*cells: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "structured"])
-def test_large_answers(kind: str) -> None:
+def test_large_answers(kind: str, figures: dict[str, float]) -> None:
     async def main() -> dict[str, float]:
         ratios: dict[str, float] = {}
+        lines: dict[str, list[tuple[float, float]]] = {}
         print(f"\n{kind}: milliseconds for one call (in brackets: times the floor)")
         row("payload", "raw read", "floor", *CAPACITIES, "SDK")
         async with AsyncExitStack() as stack:
@@ -164,9 +167,16 @@ def test_large_answers(kind: str) -> None:
                     for name in (*CAPACITIES, "SDK")
                 ]
                 row(label, *cells)
+                for name, seconds in best.items():
+                    figures[f"{kind}, {label}, {name}: ms"] = seconds * 1e3
+                    lines.setdefault(name, []).append((size / 2**20, seconds * 1e3))
                 ratios[label] = best["256 KiB"] / best["floor"]
                 if "SDK" in best:
                     expected, previous = best["SDK"], size
+        path = CHARTS / f"mcp-client-{kind}.svg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(line_chart(f"One call with a {kind} result", "MiB", "milliseconds", lines))
+        print(f"chart: {path}")
         return ratios
 
     ratios = anyio.run(main)
@@ -175,7 +185,7 @@ def test_large_answers(kind: str) -> None:
         assert ratios[label] < 2, (label, ratios)
 
 
-def test_small_calls() -> None:
+def test_small_calls(figures: dict[str, float]) -> None:
     async def in_flight(call: Callable[[], Awaitable[Any]], together: int, total: int) -> float:
         async def worker() -> None:
             for _ in range(total // together):
@@ -207,6 +217,8 @@ def test_small_calls() -> None:
                         for place, call in enumerate((own, other)):
                             best[place] = min(best[place], await in_flight(call, together, 1280))
                     mine, theirs = best
+                    figures[f"{name}, {together} in flight, ours: us"] = mine * 1e6
+                    figures[f"{name}, {together} in flight, SDK / ours"] = theirs / mine
                     row(
                         name,
                         str(together),
@@ -247,7 +259,7 @@ asyncio.run(main(sys.argv[2], sys.argv[3], int(sys.argv[4])))
 
 
 @pytest.mark.parametrize("kind", ["text", "structured"])
-def test_peak_memory(kind: str) -> None:
+def test_peak_memory(kind: str, figures: dict[str, float]) -> None:
     size = SIZES["64 MB"]
 
     def peak(who: str) -> float:
@@ -261,4 +273,5 @@ def test_peak_memory(kind: str) -> None:
     print(
         f"\n{kind}: peak memory of a 64 MB answer: floor {floor:.0f} MiB, ours {mine:.0f} MiB ({mine / floor:.2f})"
     )
+    figures[f"{kind}, 64 MB, peak memory, ours / floor"] = mine / floor
     assert mine / floor < 1.5

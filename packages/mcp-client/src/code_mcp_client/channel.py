@@ -10,6 +10,10 @@ ErrorFactory = Callable[[], Exception]
 class LineWriter(Protocol):
     """Writes whole lines: one that was begun is finished, whatever becomes of its sender."""
 
+    @property
+    def has_room(self) -> bool:
+        """Whether `send` does not wait."""
+
     async def send(self, line: bytes) -> None:
         """Write or queue `line`; waits while much is queued.
 

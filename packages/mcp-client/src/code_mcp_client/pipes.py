@@ -107,13 +107,18 @@ class PipeWriter:
         self._has_room = anyio.Event()
         self._broken = False
 
+    @property
+    def has_room(self) -> bool:
+        """Whether `send` does not wait."""
+        return self._broken or self._queued <= _QUEUE_LIMIT
+
     async def send(self, line: bytes) -> None:
         """Write or queue `line`; waits while more than 1 MiB is queued.
 
         Raises:
             BrokenPipeError: nobody reads the pipe any more.
         """
-        while self._queued > _QUEUE_LIMIT and not self._broken:
+        while not self.has_room:
             await self._has_room.wait()
         self.send_nowait(line)
 

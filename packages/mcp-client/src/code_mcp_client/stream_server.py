@@ -53,9 +53,14 @@ class StreamWriter:
         self._changed = anyio.Event()
         self._broken = False
 
+    @property
+    def has_room(self) -> bool:
+        """Whether `send` does not wait."""
+        return self._broken or self._queued <= _QUEUE_LIMIT
+
     async def send(self, line: bytes) -> None:
         """Queue `line`; waits while more than 1 MiB is queued."""
-        while self._queued > _QUEUE_LIMIT and not self._broken:
+        while not self.has_room:
             await self._changed.wait()
         self.send_nowait(line)
 
