@@ -1,6 +1,8 @@
 import errno
+import gc
 import os
 import stat
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from code_mcp_client import McpClient, ServerNotFound, ServerStartError
 from code_mcp_client.launch import ServerCommand, launch
-from mcp_client.scripted import scripted
+from mcp_client.scripted import call, scripted
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
@@ -108,3 +110,23 @@ async def test_a_pipe_that_cannot_be_widened_is_used_as_it_is(monkeypatch: pytes
     async with scripted("echo") as client:
         result = await client.call_tool("big", {"size": 1_000_000})
         assert len(result.model_dump_json()) > 1_000_000
+
+
+@pytest.mark.slow
+async def test_two_hundred_starts_and_stops_do_not_grow_memory() -> None:
+    async def cycles(count: int) -> int:
+        """Bytes that Python holds after so many clients have come and gone."""
+        for _ in range(count):
+            async with scripted("echo") as client:
+                await client.initialize()
+                await call(client, "echo", x=1)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = await cycles(20)
+        after = await cycles(200)
+    finally:
+        tracemalloc.stop()
+    assert after - before < 100_000
