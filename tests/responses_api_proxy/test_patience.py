@@ -1,6 +1,7 @@
 """How long the proxy waits for a client and for the upstream, on a clock that the tests set."""
 
 import asyncio
+import errno
 import math
 import socket
 from collections.abc import Callable
@@ -28,12 +29,15 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.aborted = False
+        self.gone = False
 
     def write(self, data: Any) -> None:
         self.written += bytes(data)
 
     def write_eof(self) -> None:
         """Nothing more is written."""
+        if self.gone:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
 
     def abort(self) -> None:
         self.aborted = True
@@ -103,6 +107,16 @@ def test_a_head_has_10_seconds_however_its_bytes_trickle_in() -> None:
         client.connection.expire()
         assert client.wire.written.startswith(b"HTTP/1.1 408 ")
         assert error_of(client.wire.written)["message"] == "the request did not arrive in time"
+
+    on_clock(script)
+
+
+def test_a_client_that_is_gone_when_it_is_refused_does_not_disturb_the_others() -> None:
+    def script(client: Client) -> None:
+        client.send(HEAD[:8])
+        client.wire.gone = True
+        client.connection.expire()  # the sweep calls it: what it raised would end the sweep
+        assert client.wire.aborted
 
     on_clock(script)
 

@@ -286,7 +286,10 @@ class Downstream(asyncio.BufferedProtocol):
         self._read_or_wait()
         self.deadline = self._clock() + LINGER_SECONDS
         if not self._transport.is_closing():
-            self._transport.write_eof()
+            try:
+                self._transport.write_eof()
+            except OSError:  # the client is gone already
+                self._transport.abort()
 
     def _abandon(self) -> None:
         exchange, self._exchange = self._exchange, None

@@ -61,6 +61,8 @@ class DumpFolder:
                 _write_new(path, content)
             except OSError as error:
                 sys.stderr.write(f"responses-api-proxy: {path} is not written: {error.strerror}\n")
+            except RecursionError:
+                sys.stderr.write(f"responses-api-proxy: {path} is not written: its JSON is too deep\n")
 
 
 class Recording:
@@ -150,6 +152,6 @@ def _write_new(path: str, content: dict[str, Any]) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(content, file, ensure_ascii=True, indent=2)
-    except OSError:
+    except (OSError, RecursionError):
         os.unlink(path)  # noqa: PTH108 - as above
         raise

@@ -174,6 +174,9 @@ class Exchange:
         except OSError as error:
             connection.abort()
             self.lost(error)
+            return
+        if not connection.reused:
+            self._sent = None  # only a connection that was idle can have been closed before
 
     def _finish(self) -> None:
         connection, self._connection = self._connection, None

@@ -53,7 +53,8 @@ class Pool:
         connection.hold_response(False)
         connection.reused = True
         connection.idle_since = now
-        if len(self._idle) < MOST_IDLE and connection.open:
+        # A response may come before its request's body has left; the next head would end up inside of it.
+        if len(self._idle) < MOST_IDLE and connection.open and connection.flushed:
             self._idle.append(connection)
         else:
             connection.abort()

@@ -36,6 +36,11 @@ class Upstream(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self._tls = False
 
+    @property
+    def flushed(self) -> bool:
+        """Whether the kernel took all that was written; only then may another request begin here."""
+        return self._transport.get_write_buffer_size() == 0
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio's protocol."""
         self._transport = cast("asyncio.Transport", transport)
