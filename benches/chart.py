@@ -24,15 +24,15 @@ def line_chart(title: str, x_label: str, y_label: str, lines: Mapping[str, Line]
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">{escape(x_label)}</text>',
         f'<text transform="translate(16 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>',
     ]
-    for y in _decades(min(ys), max(ys)):
-        parts.append(
-            f'<path d="M{LEFT} {up(y):.1f}H{WIDTH - RIGHT}" stroke="#808080" stroke-opacity=".3"/>'
-            f'<text x="{LEFT - 6}" y="{up(y) + 4:.1f}" text-anchor="end">{y:g}</text>'
-        )
-    for x in sorted(set(xs)):
-        parts.append(
-            f'<text x="{across(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:g}</text>'
-        )
+    parts.extend(
+        f'<path d="M{LEFT} {up(y):.1f}H{WIDTH - RIGHT}" stroke="#808080" stroke-opacity=".3"/>'
+        f'<text x="{LEFT - 6}" y="{up(y) + 4:.1f}" text-anchor="end">{y:g}</text>'
+        for y in _decades(min(ys), max(ys))
+    )
+    parts.extend(
+        f'<text x="{across(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:.2g}</text>'
+        for x in sorted(set(xs))
+    )
     for number, (name, line) in enumerate(lines.items()):
         color = COLORS[number % len(COLORS)]
         points = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in line)
