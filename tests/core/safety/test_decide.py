@@ -42,16 +42,46 @@ def test_the_table(
 ) -> None:
     assert isinstance(decide_command(policy, sandbox, approved=False), command)
     for paths, expected in (([INSIDE], inside), ([INSIDE, OUTSIDE], outside)):
-        decision = decide_patch(policy, sandbox, paths=paths, roots=[Path("/w")], approved=False)
+        decision = decide_patch(
+            policy, sandbox, paths=paths, roots=[Path("/w")], protected=[], approved=False
+        )
         assert isinstance(decision, expected)
 
 
 @pytest.mark.parametrize("policy", AskForApproval)
 def test_what_was_approved_for_the_session_is_allowed(policy: AskForApproval) -> None:
     assert decide_command(policy, READ, approved=True) == Allow()
-    assert decide_patch(policy, READ, paths=[OUTSIDE], roots=[], approved=True) == Allow()
+    assert decide_patch(policy, READ, paths=[OUTSIDE], roots=[], protected=[], approved=True) == Allow()
 
 
 def test_a_sibling_with_the_same_beginning_is_outside() -> None:
-    decision = decide_patch(REQUEST, WRITE, paths=[Path("/w-evil/a")], roots=[Path("/w")], approved=False)
+    decision = decide_patch(
+        REQUEST, WRITE, paths=[Path("/w-evil/a")], roots=[Path("/w")], protected=[], approved=False
+    )
     assert decision == Ask("/w-evil/a is outside the writable directories")
+
+
+@pytest.mark.parametrize(
+    ("path", "git", "said"),
+    [
+        ("/w/.code/config.toml", True, "belongs to the agent's own settings"),
+        ("/w/.code", True, "belongs to the agent's own settings"),
+        ("/w/.codes", True, None),
+        ("/w/.git/hooks/pre-commit", True, None),
+        ("/w/.git/hooks/pre-commit", False, "belongs to git"),
+        ("/w/vendored/.git/config", False, "belongs to git"),
+        ("/w/.gitignore", False, None),
+    ],
+)
+def test_settings_and_git_are_protected_inside_of_the_writable_directories(
+    path: str, git: bool, said: str | None
+) -> None:
+    decision = decide_patch(
+        NEVER,
+        WorkspaceWrite(allow_git_writes=git),
+        paths=[Path("/w/fine"), Path(path)],
+        roots=[Path("/w")],
+        protected=[Path("/w/.code")],
+        approved=False,
+    )
+    assert decision == Allow() if said is None else isinstance(decision, Reject) and said in decision.reason

@@ -38,6 +38,7 @@ def tool_context(tmp_path: Path, emitted: Emitted) -> ToolContext:
         environment={},
         output_limit=40_000,
         outputs=tmp_path / "outputs",
+        home=tmp_path / "home",
         emit=emitted,
         approver=Approvals().for_turn(emitted),
         changes=TurnChanges(tmp_path),

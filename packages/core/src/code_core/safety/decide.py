@@ -63,6 +63,7 @@ def decide_patch(
     *,
     paths: Iterable[Path],
     roots: Iterable[Path],
+    protected: Iterable[Path],
     approved: bool,
 ) -> Decision:
     """The decision for a patch.
@@ -72,6 +73,7 @@ def decide_patch(
         sandbox: what may be written without asking.
         paths: every file the patch writes, move targets included, symlinks resolved.
         roots: the writable directories of `sandbox`, symlinks resolved.
+        protected: what is not writable though it is below one of them, symlinks resolved.
         approved: the user allowed writing all of these files for the session.
     """
     if approved:
@@ -84,11 +86,25 @@ def decide_patch(
         case ReadOnly():
             problem = "the sandbox is read-only"
         case WorkspaceWrite():
-            writable = list(roots)
-            outside = [path for path in paths if not any(path.is_relative_to(root) for root in writable)]
-            if not outside:
+            refusal = _not_writable(sandbox, paths, roots, protected)
+            if refusal is None:
                 return Allow()
-            problem = f"{outside[0]} is outside the writable directories"
+            problem = refusal
     if policy is AskForApproval.NEVER:
         return Reject(f"{problem}, and the approval policy is never to ask")
     return Ask(problem)
+
+
+def _not_writable(
+    sandbox: WorkspaceWrite, paths: Iterable[Path], roots: Iterable[Path], protected: Iterable[Path]
+) -> str | None:
+    """Why one of `paths` may not be written without asking; None when all may."""
+    writable, closed = list(roots), list(protected)
+    for path in paths:
+        if not any(path.is_relative_to(root) for root in writable):
+            return f"{path} is outside the writable directories"
+        if any(path.is_relative_to(folder) for folder in closed):
+            return f"{path} belongs to the agent's own settings"
+        if not sandbox.allow_git_writes and ".git" in path.parts:
+            return f"{path} belongs to git (allow_git_writes)"
+    return None

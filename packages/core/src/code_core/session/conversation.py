@@ -284,6 +284,7 @@ class Conversation:
                 environment=self._child_environment(),
                 output_limit=config.tool_output_token_limit * BYTES_PER_TOKEN,
                 outputs=config.home.path / "outputs" / self.id,
+                home=config.home.path,
                 emit=emit,
                 approver=self._approvals.for_turn(emit),
                 changes=TurnChanges(settings.cwd),

@@ -146,6 +146,7 @@ async def _permission(
         context.sandbox_policy,
         paths=paths,
         roots=writable_roots(context.sandbox_policy, context.cwd),
+        protected=[Path(os.path.realpath(context.home))],
         approved=context.approver.paths_approved(paths),
     )
     match decision:

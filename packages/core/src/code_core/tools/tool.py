@@ -49,6 +49,7 @@ class ToolContext:
         environment: what commands get.
         output_limit: bytes of output that the model gets.
         outputs: directory for what is longer.
+        home: the directory of settings and sessions.
     """
 
     cwd: Path
@@ -57,6 +58,7 @@ class ToolContext:
     environment: Mapping[str, str]
     output_limit: int
     outputs: Path
+    home: Path
     emit: Emit
     approver: Approver
     changes: TurnChanges
