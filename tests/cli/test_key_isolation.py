@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -130,3 +131,14 @@ def test_the_proxy_is_a_command_too(workspace: Workspace) -> None:
     )
     assert done.returncode == 0
     assert json.loads(done.stdout)["port"]
+
+
+def test_a_provider_that_is_down_is_said_to_be_and_not_the_proxy(workspace: Workspace) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
+        workspace.configure(url)
+        done = workspace.run("exec", *ALWAYS, "-c", "model_providers.scripted.request_max_retries=0", "hi")
+    assert done.returncode == 1
+    assert f"Scripted ({url}) cannot be reached: " in done.stderr
+    assert "answered" not in done.stderr

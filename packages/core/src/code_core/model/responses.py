@@ -184,6 +184,8 @@ class ResponsesClient:
         kind = str(error.get("type"))
         message = str(error.get("message") or text[:ERROR_EXCERPT] or "no body")[:ERROR_EXCERPT]
         match status:
+            case _ if kind == "proxy_error" and self._key_proxy is not None:
+                return StreamBroken(f"{self._where} cannot be reached: {message}", opened=False)
             case 401:
                 return RequestRefused(f"{described}: {message}. Check the API key{self._key_source}.")
             case 429 if kind in {"usage_limit_reached", "usage_not_included"}:
