@@ -11,7 +11,7 @@ import pytest
 
 from code_process_hardening import SecretBuffer
 from code_responses_api_proxy.answers import failure
-from code_responses_api_proxy.downstream import HEAD_SECONDS, IDLE_SECONDS, Downstream
+from code_responses_api_proxy.downstream import HEAD_SECONDS, IDLE_SECONDS, STALL_SECONDS, Downstream
 from code_responses_api_proxy.errors import ConnectTimeoutError
 from code_responses_api_proxy.gate import Policy
 from code_responses_api_proxy.pool import Pool
@@ -130,6 +130,18 @@ def test_a_body_may_pause_for_75_seconds_and_a_whole_request_waits_without_limit
         assert client.patience == 75
         client.send(b"d")
         assert client.patience == math.inf
+
+    on_clock(script)
+
+
+def test_an_upstream_that_takes_no_more_of_a_body_has_300_seconds() -> None:
+    def script(client: Client) -> None:
+        client.send(HEAD + b"ab")
+        client.connection.hold_request(True)
+        assert client.patience == STALL_SECONDS == 300
+        client.connection.expire()
+        assert client.wire.written.startswith(b"HTTP/1.1 504 ")
+        assert error_of(client.wire.written)["message"] == "the upstream stopped taking the request"
 
     on_clock(script)
 

@@ -25,6 +25,8 @@ HEAD_SECONDS = 10.0
 """For a request's head, from its first byte."""
 IDLE_SECONDS = 75.0
 """Between requests, and between two pieces of a body."""
+STALL_SECONDS = 300.0
+"""For an upstream that takes no more of a body: meanwhile a client that leaves would not be noticed."""
 LINGER_SECONDS = 2.0
 """For reading what a refused client still sends: closing at once would take the answer from it."""
 
@@ -165,12 +167,14 @@ class Downstream(asyncio.BufferedProtocol):
         self._upstream_full = hold and self._body is not None
         self._read_or_wait()
         if self._body is not None:
-            self.deadline = math.inf if hold else self._clock() + IDLE_SECONDS
+            self.deadline = self._clock() + (STALL_SECONDS if hold else IDLE_SECONDS)
 
     def expire(self) -> None:
         """Patience has run out."""
         if self._lingering or (self._body is None and not self._pending):
             self._transport.abort()
+        elif self._upstream_full:
+            self._refuse(RefusedError(504, "the upstream stopped taking the request"))
         else:
             self._refuse(RefusedError(408, "the request did not arrive in time"))
 
