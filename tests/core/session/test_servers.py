@@ -13,15 +13,17 @@ import pytest
 from code_core.config.load import ConfigOverrides
 from code_core.protocol.events import Event
 from code_core.protocol.ops import (
+    ExecApproval,
     Interrupt,
     ListMcpTools,
     Op,
+    OverrideTurnContext,
     ResolveElicitation,
     Shutdown,
     TextInput,
     UserInput,
 )
-from code_core.protocol.policies import SandboxMode
+from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from support import responses_events as sse
@@ -185,6 +187,29 @@ def test_an_open_question_ends_with_its_turn(converse: Converse) -> None:
         await a_turn(face)
 
     converse(script, called("one__ask"), BYE)
+
+
+@pytest.mark.parametrize(
+    ("tool", "decision", "said"),
+    [
+        ("structured", ReviewDecision.APPROVED, '{"a":[1,"é"]}'),
+        ("structured", ReviewDecision.DENIED, "tool call rejected by user"),
+        ("echo", None, '["one", {}]'),
+    ],
+)
+def test_the_untrusted_policy_asks_for_tools_that_do_more_than_read(
+    converse: Converse, tool: str, decision: ReviewDecision | None, said: str
+) -> None:
+    async def script(face: Face) -> None:
+        await face.send(OverrideTurnContext(approval_policy=AskForApproval.UNTRUSTED))
+        await face.send(GO)
+        if decision is not None:
+            asked = await face.until("exec_approval_request")
+            assert asked.command == [f"one.{tool}", "{}"]
+            await face.send(ExecApproval(id=asked.call_id, decision=decision))
+        await face.until("task_complete")
+
+    converse(script, called(f"one__{tool}"), told(said))
 
 
 def test_a_call_that_takes_too_long_is_told(converse: Converse, tmp_path: Path) -> None:

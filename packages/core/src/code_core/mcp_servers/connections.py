@@ -68,9 +68,11 @@ class McpServers:
         async def connect_one(name: str, table: McpServerTable) -> None:
             try:
                 found[name] = await self._start(name, table)
-            except (McpClientError, ValueError) as error:
-                _log.warning("MCP server %s: %s", name, error)
+            except McpClientError as error:
                 self.failures[name] = str(error)
+            except Exception as error:  # noqa: BLE001 - no server may end the conversation
+                _log.warning("MCP server %s failed in an unexpected way", name, exc_info=error)
+                self.failures[name] = f"{type(error).__name__}: {error}"
 
         async with anyio.create_task_group() as tasks:
             for name, table in self._tables.items():

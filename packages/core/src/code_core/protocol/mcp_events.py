@@ -27,8 +27,8 @@ class McpToolCallEnd(ProtocolModel):
     """A tool of a server has ended.
 
     Attributes:
-        result: `{"Ok": {"content": […], "isError": …}}` with the text that the model gets,
-            or `{"Err": "…"}` when there is no result.
+        result: `{"Ok": {"content": […], "isError": …}}` with the text that the model gets, and its
+            images without their data; or `{"Err": "…"}` when there is no result.
     """
 
     type: Literal["mcp_tool_call_end"] = "mcp_tool_call_end"

@@ -57,6 +57,16 @@ def decide_command(policy: AskForApproval, sandbox: SandboxPolicy, *, approved: 
             return Ask(f"commands cannot be confined to {sandbox.mode} here")
 
 
+def decide_server_tool(policy: AskForApproval, *, read_only: bool, approved: bool) -> Decision:
+    """The decision for a tool of an MCP server, which runs outside of any sandbox: the user has set it up.
+
+    `read_only` is what the server says of the tool; `approved` if the user allowed this call for the session.
+    """
+    if policy is AskForApproval.UNTRUSTED and not read_only and not approved:
+        return Ask("the approval policy is to ask for every tool that does more than read")
+    return Allow()
+
+
 def decide_patch(
     policy: AskForApproval,
     sandbox: SandboxPolicy,

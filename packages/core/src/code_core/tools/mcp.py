@@ -13,7 +13,9 @@ from code_core.process.capture import Capture
 from code_core.protocol.duration import Duration
 from code_core.protocol.items import FunctionCall, ToolCall
 from code_core.protocol.mcp_events import McpInvocation, McpToolCallBegin, McpToolCallEnd
-from code_core.tools.tool import ToolContext, ToolOutput
+from code_core.protocol.policies import ReviewDecision
+from code_core.safety.decide import Ask, decide_server_tool
+from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
 from code_mcp_client import McpClientError
 
 LONGEST_DESCRIPTION = 8_000
@@ -52,6 +54,8 @@ class McpServerTool:
         invocation = McpInvocation(
             server=self._tool.server, tool=self._tool.definition.name, arguments=arguments
         )
+        if (refusal := await self._permission(call.call_id, arguments, context)) is not None:
+            return refusal
         await context.emit(McpToolCallBegin(call_id=call.call_id, invocation=invocation))
         started = time.perf_counter()
 
@@ -75,6 +79,25 @@ class McpServerTool:
             content += [{"type": "image", "data": "", "mimeType": _kind(url)} for url in output.images]
             await end({"Ok": {"content": content, "isError": not output.success}})
         return output
+
+    async def _permission(
+        self, call_id: str, arguments: dict[str, Any], context: ToolContext
+    ) -> ToolOutput | None:
+        """None if the tool may run, else what the model is told; asked like a command, by name and arguments."""
+        command = [f"{self._tool.server}.{self._tool.definition.name}", json.dumps(arguments, sort_keys=True)]
+        approved = context.approver.command_approved(command, context.cwd)
+        match decide_server_tool(context.approval_policy, read_only=self.parallel_safe, approved=approved):
+            case Ask(reason=reason):
+                match await context.approver.ask_command(call_id, command, context.cwd, reason):
+                    case ReviewDecision.DENIED:
+                        return ToolOutput("tool call rejected by user", success=False)
+                    case ReviewDecision.ABORT:
+                        raise TurnAbandoned
+                    case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION:
+                        pass
+            case _:
+                pass
+        return None
 
     async def _run(self, arguments: dict[str, Any], call_id: str, context: ToolContext) -> ToolOutput:
         result = await self._tool.client.call_tool(
