@@ -40,7 +40,8 @@ async def _field(name: str, schema: dict[str, Any], required: bool, ask: Ask) ->
     """The value of one field; None for one that is left out."""
     choices = schema.get("enum")
     about = schema.get("description") or schema.get("title") or ""
-    hint = f" ({', '.join(map(str, choices))})" if isinstance(choices, list) else ""
+    shown = choices if isinstance(choices, list) else ["y", "n"] if schema.get("type") == "boolean" else []
+    hint = f" ({', '.join(map(str, shown))})" if shown else ""
     while (line := await ask(printable(f"{name}{hint} {about}".strip()) + ": ")) is not None:
         text = line.strip()
         if not text and not required:

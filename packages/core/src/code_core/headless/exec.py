@@ -129,6 +129,7 @@ async def _deny(conversation: Conversation, msg: EventMsg) -> None:
             await conversation.submit(PatchApproval(id=call_id, decision=ReviewDecision.DENIED))
         case ElicitationRequest(id=question):
             await conversation.submit(ResolveElicitation(id=question, action="decline"))
+            print("declined, because nobody can be asked here", file=sys.stderr)
             return
         case _:
             return
