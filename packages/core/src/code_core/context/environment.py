@@ -1,7 +1,7 @@
 """What the model is told of the place it works in."""
 
+from html import escape
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from code_core.protocol.items import InputText, Message
 from code_core.protocol.policies import (
@@ -33,6 +33,6 @@ def environment_context(
         "writable_roots": ", ".join(str(root) for root in roots),
         "shell": shell or "",
     }
-    lines = [f"  <{name}>{escape(value)}</{name}>" for name, value in fields.items() if value]
+    lines = [f"  <{name}>{escape(value, quote=False)}</{name}>" for name, value in fields.items() if value]
     text = "\n".join(["<environment_context>", *lines, "</environment_context>"])
     return Message(role="user", content=[InputText(text=text)])
