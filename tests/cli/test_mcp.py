@@ -1,6 +1,7 @@
 import json
 import stat
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,39 @@ def test_settings_of_codex_are_carried_over_when_ours_begin(workspace: Workspace
     assert workspace.run("mcp", "add", "x", "--", "y").returncode == 0
     assert old.read_text() == 'model = "gpt-5"  # chosen\n'
     assert (tmp_path / ".code" / "config.toml").read_text().startswith('model = "gpt-5"  # chosen\n')
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        'mcp_servers = {a = {command = "x"}}  # kept\nmodel = "m"\n',
+        '[mcp_servers.a]\ncommand = "x"  # kept\n[tui]\nx = 1\n[mcp_servers.b]\ncommand = "y"\n',
+    ],
+    ids=["inline", "in two places"],
+)
+def test_a_server_is_added_to_settings_of_any_shape(workspace: Workspace, config: Path, before: str) -> None:
+    config.write_text(before)
+    added = workspace.run("mcp", "add", "new", "--env", "K=V", "--", "p")
+    assert (added.returncode, added.stderr) == (0, "")
+    wanted = tomllib.loads(before)
+    wanted["mcp_servers"]["new"] = {"command": "p", "env": {"K": "V"}}
+    assert tomllib.loads(config.read_text()) == wanted
+    assert "# kept" in config.read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('mcp_servers.a.command = "x"\nmodel = "m"\n', "without changing other settings"),
+        ("mcp_servers = 3\n", "is not a table"),
+    ],
+)
+def test_an_edit_that_would_change_more_is_refused(
+    workspace: Workspace, config: Path, settings: str, said: str
+) -> None:
+    config.write_text(settings)
+    added = workspace.run("mcp", "add", "new", "--", "p")
+    assert added.returncode == 2
+    assert said in added.stderr
+    assert len(added.stderr.splitlines()) == 1
+    assert config.read_text() == settings

@@ -1,3 +1,4 @@
+import json
 import re
 from typing import Any
 
@@ -78,16 +79,57 @@ def test_every_name_is_one_that_model_apis_take(server: str, tool: str) -> None:
                 },
             },
         ),
+        (
+            {
+                "properties": {
+                    "a": {"$ref": "#/$defs/Point", "description": "where"},
+                    "b": {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/Point"}}, {"type": "null"}]},
+                    "c": {"anyOf": [{"type": "integer"}, {"type": "array"}]},
+                    "d": {"$ref": "#/$defs/absent"},
+                    "e": {"$ref": "elsewhere.json"},
+                    "f": {"allOf": [{"$ref": "#/$defs/a~1b"}], "title": "F"},
+                },
+                "$defs": {
+                    "Point": {"type": "object", "properties": {"x": {"type": "integer"}}},
+                    "a/b": {"type": "boolean"},
+                },
+            },
+            {
+                "type": "object",
+                "properties": {
+                    "a": {"type": "object", "properties": {"x": {"type": "number"}}, "description": "where"},
+                    "b": {
+                        "type": "array",
+                        "items": {"type": "object", "properties": {"x": {"type": "number"}}},
+                    },
+                    "c": {"type": "string"},
+                    "d": {"type": "string"},
+                    "e": {"type": "string"},
+                    "f": {"type": "boolean", "title": "F"},
+                },
+            },
+        ),
     ],
 )
 def test_a_schema_is_reduced_to_what_model_apis_take(schema: dict[str, Any], reduced: dict[str, Any]) -> None:
     assert parameters(schema) == reduced
 
 
+def test_a_schema_that_grows_without_end_when_its_references_are_followed_is_cut() -> None:
+    both = {"type": "object", "properties": {"left": {"$ref": "#/$defs/T"}, "right": {"$ref": "#/$defs/T"}}}
+    reduced = parameters({"properties": {"t": {"$ref": "#/$defs/T"}}, "$defs": {"T": both}})
+    assert len(json.dumps(reduced)) < 200_000
+    assert parameters({"$ref": "#", "properties": {"a": {"$ref": "#/properties/a"}}}) == {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+    }
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["object", "array", "integer", "null", "x"]),
     lambda inner: (
         st.lists(inner, max_size=3)
+        | st.builds(lambda name: {"$ref": f"#/properties/{name}"}, st.sampled_from(["anyOf", "items", "x"]))
         | st.dictionaries(
             st.sampled_from(
                 ["type", "properties", "items", "anyOf", "enum", "minimum", "additionalProperties"]

@@ -143,8 +143,9 @@ def test_a_long_answer_is_cut_for_the_model_and_kept_in_a_file(converse: Convers
     converse(script, called("one__big", {"size": 3_000_000}), told("bytes cut of 3,000,065"))
 
 
-def test_wrong_arguments_are_told_to_the_model(converse: Converse) -> None:
-    wrong = [sse.function_call("one__echo", "[1]", "c1"), sse.completed()]
+@pytest.mark.parametrize("arguments", ["[1]", "{", '{"a": "\\ud800"}', '{"a": NaN}', '{"a": 1e999}'])
+def test_wrong_arguments_are_told_to_the_model(converse: Converse, arguments: str) -> None:
+    wrong = [sse.function_call("one__echo", arguments, "c1"), sse.completed()]
     converse(a_turn, wrong, told("not a JSON object"))
 
 
@@ -215,6 +216,19 @@ def test_the_untrusted_policy_asks_for_tools_that_do_more_than_read(
 def test_a_call_that_takes_too_long_is_told(converse: Converse, tmp_path: Path) -> None:
     slow = {"one": server(tmp_path, tool_timeout_sec=0.2)}
     converse(a_turn, called("one__wait"), told("err: "), servers=slow)
+
+
+def test_the_time_that_the_user_takes_to_answer_does_not_count(converse: Converse, tmp_path: Path) -> None:
+    async def script(face: Face) -> None:
+        await face.send(GO)
+        question = await face.until("elicitation_request")
+        with anyio.move_on_after(0.6):
+            await face.until("mcp_tool_call_end")
+        await face.send(ResolveElicitation(id=question.id, action="decline"))
+        await face.until("task_complete")
+
+    hasty = {"one": server(tmp_path, tool_timeout_sec=0.4)}
+    converse(script, called("one__ask"), told('{"action": "decline"}'), servers=hasty)
 
 
 def test_servers_start_side_by_side_and_one_that_fails_is_a_warning(

@@ -8,7 +8,7 @@ import click
 
 from code_core.config.schema import McpServerTable
 from code_core.headless.printable import printable
-from code_core.mcp_servers.connections import client_of
+from code_core.mcp_servers.connections import all_tools, client_of
 from code_mcp_client import McpClientError
 
 FAILED = 1
@@ -22,11 +22,7 @@ async def try_server(name: str, table: McpServerTable) -> int:
             async with client_of(name, table, Path.cwd()) as client:
                 initialized = await client.initialize()
                 ready = time.perf_counter()
-                page = await client.list_tools()
-                tools = page.tools
-                while page.next_cursor is not None:
-                    page = await client.list_tools(cursor=page.next_cursor)
-                    tools += page.tools
+                tools = await all_tools(client)
                 listed = time.perf_counter()
     except TimeoutError:
         return _failed(name, f"it was not ready within {table.startup_timeout_sec:g} s (startup_timeout_sec)")

@@ -1,12 +1,14 @@
 """Edits of the settings file by the program: everything else in it stays, comments included."""
 
 import os
+import tomllib
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import InlineTable
 
 from code_core.config.paths import Home
 from code_core.errors import ConfigError
@@ -21,12 +23,13 @@ def add_server(home: Home, name: str, table: dict[str, Any]) -> Path:
         ConfigError: the file cannot be read or written.
     """
     document = _read(home)
+    wanted = document.unwrap()
+    _servers(home, wanted)[name] = table
     servers = document.setdefault(SERVERS, tomlkit.table(is_super_table=True))
-    server = tomlkit.table()
-    for key, value in table.items():
-        server[key] = value
+    server = tomlkit.inline_table() if isinstance(servers, InlineTable) else tomlkit.table()
+    server.update(table)
     servers[name] = server
-    return _write(home, document)
+    return _write(home, document, wanted)
 
 
 def remove_server(home: Home, name: str) -> Path:
@@ -36,13 +39,21 @@ def remove_server(home: Home, name: str) -> Path:
         ConfigError: it is not there, or the file cannot be read or written.
     """
     document = _read(home)
-    servers = document.get(SERVERS)
-    if not isinstance(servers, dict) or name not in servers:
+    wanted = document.unwrap()
+    if name not in _servers(home, wanted):
         raise ConfigError(f"no MCP server is called {name!r} in {home.config_file}")
-    del servers[name]
-    if not servers:
-        del document[SERVERS]
-    return _write(home, document)
+    for settings in (document, wanted):
+        del settings[SERVERS][name]
+        if not settings[SERVERS]:
+            del settings[SERVERS]
+    return _write(home, document, wanted)
+
+
+def _servers(home: Home, settings: dict[str, Any]) -> dict[str, Any]:
+    servers = settings.setdefault(SERVERS, {})
+    if not isinstance(servers, dict):
+        raise ConfigError(f"{SERVERS} in {home.config_file} is not a table")
+    return servers
 
 
 def _read(home: Home) -> tomlkit.TOMLDocument:
@@ -56,8 +67,18 @@ def _read(home: Home) -> tomlkit.TOMLDocument:
         raise ConfigError(f"{path} cannot be read: {error}") from error
 
 
-def _write(home: Home, document: tomlkit.TOMLDocument) -> Path:
+def _write(home: Home, document: tomlkit.TOMLDocument, wanted: dict[str, Any]) -> Path:
+    """Write `document` if it says what is `wanted`, and nothing else.
+
+    An edit of dotted keys can put the keys after them into another table.
+    """
     path = home.path / "config.toml"
+    text = tomlkit.dumps(document)
+    if tomllib.loads(text) != wanted:
+        raise ConfigError(
+            f"{home.config_file} cannot be edited without changing other settings: "
+            f"write its servers as tables, [{SERVERS}.NAME]"
+        )
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".config-{token_hex(8)}.tmp")
     try:
@@ -65,7 +86,7 @@ def _write(home: Home, document: tomlkit.TOMLDocument) -> Path:
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(tomlkit.dumps(document))
+            file.write(text)
         temporary.replace(target)
     except OSError as error:
         temporary.unlink(missing_ok=True)

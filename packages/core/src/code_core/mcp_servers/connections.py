@@ -10,6 +10,7 @@ import anyio
 
 from code_core.config.schema import McpServerTable
 from code_core.mcp_servers.names import qualified_name
+from code_core.mcp_servers.time_limit import TimeLimit
 from code_mcp_client import ClientCallbacks, McpClient, McpClientConfig, McpClientError, parse_capacity
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class ServerTool:
     server: str
     definition: "mcp_types.Tool"
     client: McpClient
-    timeout: float
+    limit: TimeLimit
 
 
 class McpServers:
@@ -95,24 +96,26 @@ class McpServers:
                 tasks.start_soon(client.aclose)
 
     async def _start(self, name: str, table: McpServerTable) -> list[ServerTool]:
-        client = client_of(name, table, self._cwd, self._callbacks(name))
+        limit = TimeLimit(table.tool_timeout_sec)
+        client = client_of(name, table, self._cwd, self._callbacks(name, limit))
         self._clients[name] = client
         try:
             with anyio.fail_after(table.startup_timeout_sec):
                 await client.__aenter__()
                 await client.initialize()
-                definitions = await _all_tools(client)
+                definitions = await all_tools(client)
         except TimeoutError:
             raise McpClientError(f"it was not ready within {table.startup_timeout_sec:g} s") from None
         offered = [tool for tool in definitions if _is_enabled(tool.name, table)]
-        return [ServerTool(name, tool, client, table.tool_timeout_sec) for tool in offered]
+        return [ServerTool(name, tool, client, limit) for tool in offered]
 
-    def _callbacks(self, name: str) -> ClientCallbacks:
+    def _callbacks(self, name: str, limit: TimeLimit) -> ClientCallbacks:
         import mcp_types
 
         async def elicit(context: Any, params: mcp_types.ElicitRequestParams) -> mcp_types.ElicitResult:
             del context
-            return await self._elicit(name, params)
+            with limit.question():
+                return await self._elicit(name, params)
 
         async def roots(context: Any) -> mcp_types.ListRootsResult:
             del context
@@ -157,14 +160,16 @@ def client_of(
     )
 
 
-async def _all_tools(client: McpClient) -> list["mcp_types.Tool"]:
+async def all_tools(client: McpClient) -> list["mcp_types.Tool"]:
+    """What an open client's server has, from at most 100 pages and at most 2,048."""
     tools: list[mcp_types.Tool] = []
-    page = await client.list_tools()
+    cursor: str | None = None
     for _ in range(MOST_PAGES):
+        page = await client.list_tools(cursor=cursor)
         tools += page.tools
-        if page.next_cursor is None or len(tools) >= MOST_TOOLS:
+        cursor = page.next_cursor
+        if cursor is None or len(tools) >= MOST_TOOLS:
             break
-        page = await client.list_tools(cursor=page.next_cursor)
     return tools[:MOST_TOOLS]
 
 

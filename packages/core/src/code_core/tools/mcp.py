@@ -1,6 +1,7 @@
 """A tool of an MCP server, as one of the conversation's own."""
 
 import json
+import math
 import time
 from typing import Any
 
@@ -67,7 +68,7 @@ class McpServerTool:
 
         try:
             output = await self._run(arguments, call.call_id, context)
-        except McpClientError as error:
+        except (McpClientError, OSError) as error:
             output = ToolOutput(f"err: {error}", success=False)
             await end({"Err": str(error)})
         except anyio.get_cancelled_exc_class():
@@ -100,9 +101,9 @@ class McpServerTool:
         return None
 
     async def _run(self, arguments: dict[str, Any], call_id: str, context: ToolContext) -> ToolOutput:
-        result = await self._tool.client.call_tool(
-            self._tool.definition.name, arguments, timeout=self._tool.timeout
-        )
+        name = self._tool.definition.name
+        with self._tool.limit.call(name):
+            result = await self._tool.client.call_tool(name, arguments, timeout=math.inf)
         parts = parts_of(result)
         capture = Capture(context.output_limit, context.output_file(call_id))
         capture.write(parts.text.encode("utf-8", "replace"))
@@ -111,10 +112,12 @@ class McpServerTool:
 
 
 def _arguments(call: ToolCall) -> dict[str, Any] | None:
+    """The call's arguments; None where they are not an object that JSON can carry, as NaN and surrogates are not."""
     if not isinstance(call, FunctionCall):
         return None
     try:
         arguments = json.loads(call.arguments or "{}")
+        json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return None
     return arguments if isinstance(arguments, dict) else None

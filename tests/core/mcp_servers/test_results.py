@@ -1,0 +1,48 @@
+import base64
+
+import mcp_types
+import pytest
+
+from code_core.mcp_servers.results import parts_of
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n and so on").decode()
+WEBP = base64.b64encode(b"RIFF\n\0\0\0WEBPVP8 ").decode()
+
+
+def result(*blocks: mcp_types.ContentBlock) -> mcp_types.CallToolResult:
+    return mcp_types.CallToolResult(content=list(blocks))
+
+
+def image(data: str, kind: str = "image/png") -> mcp_types.ImageContent:
+    return mcp_types.ImageContent(type="image", data=data, mime_type=kind)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [(PNG, "image/png"), (WEBP, "image/webp"), ("R0lGODlh", "image/gif"), ("/9j/", "image/jpeg")],
+)
+def test_an_image_has_the_type_that_its_data_says(data: str, kind: str) -> None:
+    assert parts_of(result(image(data, "image/x-what, not\r\nthis"))).images == (
+        f"data:{kind};base64,{data}",
+    )
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        image(base64.b64encode(b"<svg/>").decode(), "image/svg+xml"),
+        image("iVBOR w0KGgo="),
+        image("not base64 at all, \xe9"),
+        image(""),
+    ],
+)
+def test_what_a_model_api_would_refuse_as_an_image_is_a_line_of_text(block: mcp_types.ImageContent) -> None:
+    parts = parts_of(result(block))
+    assert parts.images == ()
+    assert "an image that cannot be shown" in parts.text
+
+
+def test_images_over_the_limit_are_named() -> None:
+    parts = parts_of(result(*[image(PNG)] * 12))
+    assert len(parts.images) == 10
+    assert parts.text.count("an image that cannot be shown") == 2
