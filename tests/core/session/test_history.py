@@ -13,9 +13,10 @@ from code_core.protocol.items import (
     OutputText,
     Reasoning,
     ResponseItem,
+    ToolCall,
     WebSearchCall,
 )
-from code_core.session.history import CALLS, normalised, salvaged, with_own_ids
+from code_core.session.history import normalised, salvaged, with_own_ids
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.responses import request_body
 from support import violations
@@ -125,7 +126,7 @@ def test_of_a_broken_response_everything_up_to_its_last_call_is_kept() -> None:
 def test_every_call_has_an_id_of_its_own(new: list[str], old: list[str]) -> None:
     history = [call(call_id) for call_id in old]
     items = with_own_ids([custom(call_id) for call_id in new], history)
-    ids = [item.call_id for item in items if isinstance(item, CALLS)]
+    ids = [item.call_id for item in items if isinstance(item, ToolCall)]
     assert len(ids) == len(set(ids)) == len(new)
     assert "" not in ids
     assert not {*ids} & {*old}

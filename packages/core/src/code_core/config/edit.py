@@ -3,7 +3,6 @@
 import os
 import tomllib
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import tomlkit
@@ -12,6 +11,7 @@ from tomlkit.items import InlineTable
 
 from code_core.config.paths import Home
 from code_core.errors import ConfigError
+from code_core.files.local import replace_file
 
 SERVERS = "mcp_servers"
 
@@ -80,15 +80,10 @@ def _write(home: Home, document: tomlkit.TOMLDocument, wanted: dict[str, Any]) -
             f"write its servers as tables, [{SERVERS}.NAME]"
         )
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".config-{token_hex(8)}.tmp")
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        temporary.replace(target)
+        replace_file(target, text.encode(), mode)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
     return path

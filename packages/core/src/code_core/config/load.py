@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from code_core.config.overrides import Setting, merged
-from code_core.config.paths import Home, find_home
+from code_core.config.paths import Home, find_home, is_directory
 from code_core.config.schema import (
     LEFT_ALONE,
     ConfigFile,
@@ -30,6 +30,7 @@ from code_core.model.providers import Provider, builtin_providers
 from code_core.protocol.policies import (
     AskForApproval,
     DangerFullAccess,
+    KeyIsolation,
     ReadOnly,
     ReasoningSummary,
     SandboxMode,
@@ -84,7 +85,7 @@ class Config:
     hide_reasoning: bool = False
     record: Path | None = None
     acp_enabled: Literal["auto"] | bool = "auto"
-    key_isolation: Literal["auto", "always", "never"] = "auto"
+    key_isolation: KeyIsolation = "auto"
     mcp_servers: Mapping[str, McpServerTable] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -217,7 +218,7 @@ def _working_directory(given: Path | None) -> Path:
         cwd = Path.cwd() if given is None else Path.cwd() / given
     except FileNotFoundError as error:
         raise ConfigError("the current directory no longer exists: change to another one") from error
-    if not os.path.isdir(cwd):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+    if not is_directory(cwd):
         raise ConfigError(f"the working directory {str(cwd)!r} is not a directory")
     return Path(os.path.normpath(cwd))
 

@@ -25,6 +25,11 @@ class Home:
         return own
 
 
+def is_directory(path: Path) -> bool:
+    """Whether there is a directory; False for a name that cannot be, too, where `Path.is_dir` raises."""
+    return os.path.isdir(path)  # noqa: PTH112 - as above
+
+
 def find_home(environ: Mapping[str, str]) -> Home:
     """`CODE_HOME`, else `CODEX_HOME`, else `~/.code` with `~/.codex` to fall back on.
 
@@ -34,7 +39,7 @@ def find_home(environ: Mapping[str, str]) -> Home:
     for variable in ("CODE_HOME", "CODEX_HOME"):
         if value := environ.get(variable):
             path = Path(value).absolute()
-            if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+            if not is_directory(path):
                 raise ConfigError(
                     f"{variable} is {value!r}, which is not a directory: create it or unset {variable}"
                 )

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from code_core.protocol.model import ProtocolModel
 from code_core.protocol.policies import (
     AskForApproval,
+    KeyIsolation,
     ReasoningEffort,
     ReasoningSummary,
     SandboxMode,
@@ -142,7 +143,7 @@ class ConfigFile(ProfileTable):
     limits: LimitsTable = LimitsTable()
     acp: AcpTable = AcpTable()
     mcp_servers: dict[Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$")], McpServerTable] = {}
-    key_isolation: Literal["auto", "always", "never"] = "auto"
+    key_isolation: KeyIsolation = "auto"
     tool_output_token_limit: int = Field(10_000, ge=100)
     show_raw_agent_reasoning: bool = False
     hide_agent_reasoning: bool = False

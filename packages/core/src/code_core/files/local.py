@@ -48,7 +48,7 @@ class LocalFileSystem:
             target.parent.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
             raise NotADirectoryError(ENOTDIR, "Not a directory", str(path)) from error
-        _replace(target, text.encode("utf-8", "surrogateescape"), _mode_of(target))
+        replace_file(target, text.encode("utf-8", "surrogateescape"), _mode_of(target))
 
     async def delete(self, path: Path) -> None:
         """Delete the file, or the link that `path` is.
@@ -92,8 +92,12 @@ def _mode_of(path: Path) -> int | None:
     return stat.S_IMODE(mode)
 
 
-def _replace(target: Path, data: bytes, mode: int | None) -> None:
-    """Write a file beside `target` and give it that name."""
+def replace_file(target: Path, data: bytes, mode: int | None) -> None:
+    """Write a file beside `target` and give it that name; without a `mode` it is a new one's.
+
+    Raises:
+        OSError: it cannot be written; `target` is as it was.
+    """
     temporary = target.parent / f".code-{token_hex(8)}.tmp"
 
     def create(name: str, flags: int) -> int:

@@ -53,7 +53,6 @@ class McpServers:
         self._cwd = cwd
         self._elicit = elicit
         self._clients: dict[str, McpClient] = {}
-        self._connected = anyio.Event()
         self.failures: dict[str, str] = {}
         self.tools: dict[str, ServerTool] = {}
 
@@ -83,11 +82,6 @@ class McpServers:
             for tool in found[name]:
                 tools.setdefault(qualified_name(name, tool.definition.name), tool)
         self.tools = dict(sorted(tools.items()))
-        self._connected.set()
-
-    async def wait(self) -> None:
-        """Return when `connect` is done."""
-        await self._connected.wait()
 
     async def aclose(self) -> None:
         """End all servers, side by side."""

@@ -13,20 +13,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from tempfile import TemporaryFile
-from typing import IO, Literal
+from typing import IO
 from urllib.parse import urlencode
 
 import anyio
 
 from code_core.errors import ConfigError, RequestRefused
 from code_core.model.providers import Provider
+from code_core.protocol.policies import KeyIsolation
 
 PROXY = "code_responses_api_proxy"
 START_SECONDS = 15.0
 CLOSE_SECONDS = 2.0
 MAX_BODY_MIB = 1024
-
-KeyIsolation = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +59,12 @@ class KeyProxy:
             bufsize=0,
             start_new_session=True,
         )
-        assert self._child.stdin is not None  # noqa: S101 - a pipe
+        assert self._child.stdin is not None  # noqa: S101 - pipes, both
+        assert self._child.stdout is not None  # noqa: S101 - as above
+        self._life, self._answer = self._child.stdin, self._child.stdout
         with suppress(BrokenPipeError):  # it has ended: `endpoint` tells why
-            self._child.stdin.write(key)
-            self._child.stdin.write(b"\n")
+            self._life.write(key)
+            self._life.write(b"\n")
         key[:] = bytes(len(key))
 
     async def endpoint(self) -> Endpoint:
@@ -83,15 +84,13 @@ class KeyProxy:
 
     def close(self) -> None:
         """End the child."""
-        assert self._child.stdin is not None  # noqa: S101 - pipes, both
-        assert self._child.stdout is not None  # noqa: S101
-        self._child.stdin.close()
+        self._life.close()
         try:
             self._child.wait(CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
-        self._child.stdout.close()
+        self._answer.close()
         self._errors.close()
 
     async def _started(self) -> Endpoint:
@@ -110,11 +109,10 @@ class KeyProxy:
         )
 
     async def _line(self) -> bytes:
-        assert self._child.stdout is not None  # noqa: S101 - a pipe
         line = b""
         while not line.endswith(b"\n"):
-            await anyio.wait_readable(self._child.stdout)
-            if not (data := self._child.stdout.read(4096)):
+            await anyio.wait_readable(self._answer)
+            if not (data := self._answer.read(4096)):
                 break
             line += data
         return line
@@ -167,18 +165,22 @@ class KeyProxies:
 
 
 def _applies(provider: Provider, wanted: KeyIsolation) -> bool:
-    possible = os.name == "posix" and find_spec(PROXY) is not None
     match wanted:
         case "never":
             return False
         case "auto":
-            return possible and not provider.is_loopback
-        case "always" if not possible:
-            raise ConfigError(
-                'key_isolation = "always" needs the package code-responses-api-proxy, which is not installed here'
-            )
-        case _:
+            return not provider.is_loopback and _is_possible()
+        case "always":
+            if not _is_possible():
+                raise ConfigError(
+                    'key_isolation = "always" needs the package code-responses-api-proxy, '
+                    "which is not installed here"
+                )
             return True
+
+
+def _is_possible() -> bool:
+    return os.name == "posix" and find_spec(PROXY) is not None
 
 
 def _command(provider: Provider, environ: Mapping[str, str]) -> list[str]:
@@ -197,4 +199,4 @@ def _command(provider: Provider, environ: Mapping[str, str]) -> list[str]:
 
 def _upstream_url(provider: Provider) -> str:
     query = urlencode(provider.query_params)
-    return f"{provider.base_url.rstrip('/')}/responses{'?' if query else ''}{query}"
+    return f"{provider.responses_url}?{query}" if query else provider.responses_url

@@ -38,6 +38,11 @@ class Provider:
     replay_scenario: Path | None = None
 
     @property
+    def responses_url(self) -> str:
+        """Where requests go, without the query."""
+        return self.base_url.rstrip("/") + "/responses"
+
+    @property
     def stores_responses(self) -> bool:
         """Whether requests must ask for storage and re-attach item ids, as Azure wants."""
         host = urlsplit(self.base_url).hostname or ""

@@ -170,9 +170,8 @@ class ResponsesClient:
     async def _endpoint(self) -> Endpoint:
         if self._key_proxy is not None:
             return await self._key_proxy.endpoint()
-        url = self._provider.base_url.rstrip("/") + "/responses"
         authorization = None if self._key is None else b"Bearer " + self._key
-        return Endpoint(url, authorization, self._provider.query_params)
+        return Endpoint(self._provider.responses_url, authorization, self._provider.query_params)
 
     async def _refusal(self, response: "httpx2.Response") -> ModelError:
         """The error that an answer other than 200 stands for."""

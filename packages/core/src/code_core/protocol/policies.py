@@ -52,6 +52,10 @@ class DangerFullAccess(ProtocolModel):
 SandboxPolicy = Annotated[ReadOnly | WorkspaceWrite | DangerFullAccess, Field(discriminator="mode")]
 
 
+KeyIsolation = Literal["auto", "always", "never"]
+"""Whether the provider's key is held by a process of its own; `auto`: unless the provider is on this machine."""
+
+
 class ReasoningEffort(StrEnum):
     """How long a reasoning model thinks."""
 

@@ -18,7 +18,6 @@ from code_core.protocol.items import (
 )
 
 ABORTED = "aborted"
-CALLS = FunctionCall | LocalShellCall | CustomToolCall
 
 
 def normalised(items: Iterable[ResponseItem]) -> list[ResponseItem]:
@@ -95,12 +94,12 @@ def with_own_ids(items: Iterable[ResponseItem], history: Iterable[ResponseItem])
     Some providers count calls anew in each response or give no ids; the API takes
     an id once in a conversation, and answers, approvals and files are found by it.
     """
-    used = {item.call_id for item in history if isinstance(item, CALLS)} | {""}
+    used = {item.call_id for item in history if isinstance(item, ToolCall)} | {""}
     result: list[ResponseItem] = []
     for item in items:
-        if isinstance(item, CALLS):
+        if isinstance(item, ToolCall):
             if item.call_id in used:
-                item = item.model_copy(update={"call_id": f"call_{uuid4().hex}"})  # noqa: PLW2901
+                item = item.model_copy(update={"call_id": f"call_{uuid4().hex}"})  # noqa: PLW2901 - the same call
             used.add(item.call_id)
         result.append(item)
     return result
@@ -113,7 +112,7 @@ def salvaged(items: Sequence[ResponseItem]) -> list[ResponseItem]:
     would repeat itself otherwise.
     """
     last_call = max(
-        (index for index, item in enumerate(items) if isinstance(item, CALLS)),
+        (index for index, item in enumerate(items) if isinstance(item, ToolCall)),
         default=-1,
     )
     return list(items[: last_call + 1])

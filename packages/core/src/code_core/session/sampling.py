@@ -28,7 +28,7 @@ from code_core.protocol.items import (
     ToolCall,
     WebSearchCall,
 )
-from code_core.session.history import CALLS, salvaged
+from code_core.session.history import salvaged
 from code_core.session.reporter import Reporter
 from code_core.wire.prompt import Prompt
 from code_core.wire.response_events import (
@@ -55,7 +55,7 @@ class Response:
     @property
     def calls(self) -> list[ToolCall]:
         """The tool calls, in order."""
-        return [item for item in self.items if isinstance(item, CALLS)]
+        return [item for item in self.items if isinstance(item, ToolCall)]
 
     @property
     def message(self) -> str | None:

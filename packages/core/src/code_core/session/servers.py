@@ -24,15 +24,18 @@ class ConversationServers:
         self._cwd = cwd
         self._elicit = elicit
         self._servers: McpServers | None = None
+        self._tools: list[Tool] = []
         self._ready = anyio.Event()
 
     async def connect(self, emit: Emit) -> None:
         """Connect all servers; those that fail are warnings."""
         if self._tables:
             from code_core.mcp_servers.connections import McpServers
+            from code_core.tools.mcp import McpServerTool
 
             self._servers = McpServers(self._tables, self._cwd, self._elicit)
             await self._servers.connect()
+            self._tools = [McpServerTool(name, tool) for name, tool in self._servers.tools.items()]
             for name, problem in sorted(self._servers.failures.items()):
                 await emit(WarningEvent(message=f"MCP server {name!r} is not there: {problem}"))
         self._ready.set()
@@ -44,14 +47,10 @@ class ConversationServers:
             TurnError: one that is required has failed.
         """
         await self._ready.wait()
-        if self._servers is None:
-            return []
-        if missing := self._servers.missing:
+        if self._servers is not None and (missing := self._servers.missing):
             problems = "; ".join(f"{name}: {self._servers.failures[name]}" for name in missing)
             raise TurnError(f"a required MCP server is not there: {problems}")
-        from code_core.tools.mcp import McpServerTool
-
-        return [McpServerTool(name, tool) for name, tool in self._servers.tools.items()]
+        return self._tools
 
     async def listing(self) -> McpListToolsResponse:
         """Their tools, for the user."""

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -14,10 +14,12 @@ from code_core.process.capture import Capture
 from code_core.protocol.duration import Duration
 from code_core.protocol.items import FunctionCall, ToolCall
 from code_core.protocol.mcp_events import McpInvocation, McpToolCallBegin, McpToolCallEnd
-from code_core.protocol.policies import ReviewDecision
 from code_core.safety.decide import Ask, decide_server_tool
-from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
+from code_core.tools.tool import ToolContext, ToolOutput, refusal
 from code_mcp_client import McpClientError
+
+if TYPE_CHECKING:
+    import mcp_types
 
 LONGEST_DESCRIPTION = 8_000
 
@@ -35,17 +37,11 @@ class McpServerTool:
         self._tool = tool
         hints = tool.definition.annotations
         self.parallel_safe = hints is not None and hints.read_only_hint is True
+        self._spec = _spec(name, tool.definition)
 
     def spec(self) -> dict[str, Any]:
         """See `Tool.spec`."""
-        definition = self._tool.definition
-        return {
-            "type": "function",
-            "name": self.name,
-            "description": (definition.description or definition.title or "")[:LONGEST_DESCRIPTION],
-            "strict": False,
-            "parameters": parameters(definition.input_schema),
-        }
+        return self._spec
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
         """See `Tool.call`."""
@@ -89,16 +85,10 @@ class McpServerTool:
         approved = context.approver.command_approved(command, context.cwd)
         match decide_server_tool(context.approval_policy, read_only=self.parallel_safe, approved=approved):
             case Ask(reason=reason):
-                match await context.approver.ask_command(call_id, command, context.cwd, reason):
-                    case ReviewDecision.DENIED:
-                        return ToolOutput("tool call rejected by user", success=False)
-                    case ReviewDecision.ABORT:
-                        raise TurnAbandoned
-                    case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION:
-                        pass
+                decision = await context.approver.ask_command(call_id, command, context.cwd, reason)
+                return refusal("tool call", decision)
             case _:
-                pass
-        return None
+                return None
 
     async def _run(self, arguments: dict[str, Any], call_id: str, context: ToolContext) -> ToolOutput:
         name = self._tool.definition.name
@@ -109,6 +99,16 @@ class McpServerTool:
         capture.write(parts.text.encode("utf-8", "replace"))
         capture.close()
         return ToolOutput(capture.text(), success=not result.is_error, images=parts.images)
+
+
+def _spec(name: str, definition: "mcp_types.Tool") -> dict[str, Any]:
+    return {
+        "type": "function",
+        "name": name,
+        "description": (definition.description or definition.title or "")[:LONGEST_DESCRIPTION],
+        "strict": False,
+        "parameters": parameters(definition.input_schema),
+    }
 
 
 def _arguments(call: ToolCall) -> dict[str, Any] | None:

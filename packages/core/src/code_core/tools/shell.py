@@ -18,11 +18,10 @@ from code_core.process.spawn import Exit, SpawnError, Stream, run_command
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
-from code_core.protocol.policies import ReviewDecision
 from code_core.safety.decide import Allow, Ask, Reject, decide_command
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.arguments import BadArguments, parse_arguments
-from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
+from code_core.tools.tool import ToolContext, ToolOutput, refusal
 
 DEFAULT_TIMEOUT_MS = 60_000
 LONGEST_TIMEOUT_MS = 3_600_000
@@ -128,13 +127,7 @@ async def _permission(call_id: str, command: list[str], cwd: Path, context: Tool
         case Reject(reason=reason):
             return ToolOutput(f"command rejected: {reason}", success=False)
         case Ask(reason=reason):
-            match await context.approver.ask_command(call_id, command, cwd, reason):
-                case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION:
-                    return None
-                case ReviewDecision.DENIED:
-                    return ToolOutput("command rejected by user", success=False)
-                case ReviewDecision.ABORT:
-                    raise TurnAbandoned
+            return refusal("command", await context.approver.ask_command(call_id, command, cwd, reason))
 
 
 async def _run(

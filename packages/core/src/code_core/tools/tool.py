@@ -85,6 +85,21 @@ class ToolOutput:
     images: tuple[str, ...] = ()
 
 
+def refusal(what: str, decision: ReviewDecision) -> ToolOutput | None:
+    """None if the user approved, else what the model is told: that `what` was rejected.
+
+    Raises:
+        TurnAbandoned: the user does not want the turn to go on.
+    """
+    match decision:
+        case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION:
+            return None
+        case ReviewDecision.DENIED:
+            return ToolOutput(f"{what} rejected by user", success=False)
+        case ReviewDecision.ABORT:
+            raise TurnAbandoned
+
+
 class Tool(Protocol):
     """One thing the model can call. Wrong arguments are an output, never an exception."""
 
