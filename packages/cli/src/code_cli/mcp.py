@@ -2,13 +2,12 @@
 
 import json
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from code_cli.run import run_face, settings_checked
 
 if TYPE_CHECKING:
     from code_core.config.schema import McpServerTable
@@ -85,7 +84,7 @@ def add_command(
     from code_core.config.load import checked_servers
     from code_core.config.paths import find_home
 
-    with _one_line():
+    with settings_checked():
         checked_servers({name: table})
         path = add_server(find_home(os.environ), name, table)
     click.echo(f"added {name} to {path}; try it with code mcp test {name}")
@@ -98,7 +97,7 @@ def remove_command(name: str) -> None:
     from code_core.config.edit import remove_server
     from code_core.config.paths import find_home
 
-    with _one_line():
+    with settings_checked():
         path = remove_server(find_home(os.environ), name)
     click.echo(f"removed {name} from {path}")
 
@@ -108,36 +107,25 @@ def remove_command(name: str) -> None:
 def test_command(name: str) -> None:
     """Start a server, and say how long that took, what it is, and which tools it has."""
     from code_cli.mcp_test import try_server
-    from code_cli.run import run_face
 
     run_face(partial(try_server, name, _server(name)))
-
-
-@contextmanager
-def _one_line() -> Iterator[None]:
-    """A mistake in the settings is one line and exit code 2."""
-    from code_core.errors import ConfigError
-
-    try:
-        yield
-    except ConfigError as error:
-        click.echo(f"code: {error}", err=True)
-        sys.exit(2)
 
 
 def _servers() -> "dict[str, McpServerTable]":
     from code_core.config.load import configured_servers
 
-    with _one_line():
+    with settings_checked():
         return configured_servers(os.environ)
 
 
 def _server(name: str) -> "McpServerTable":
+    from code_core.errors import ConfigError
+
     servers = _servers()
-    if name not in servers:
-        known = ", ".join(servers) or "none"
-        click.echo(f"code: no MCP server is called {name!r} (configured: {known})", err=True)
-        sys.exit(2)
+    with settings_checked():
+        if name not in servers:
+            known = ", ".join(servers) or "none"
+            raise ConfigError(f"no MCP server is called {name!r} (configured: {known})")
     return servers[name]
 
 

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 LONGEST_MESSAGE = 1_000
@@ -33,8 +34,19 @@ def run_face(face: Callable[[], Awaitable[int]]) -> None:
     sys.exit(code)
 
 
-def _report(errors: BaseExceptionGroup[BaseException], code: int) -> int:
-    inner: BaseException = errors
+@contextmanager
+def settings_checked() -> Iterator[None]:
+    """Exit with 2, and one line, where the settings are wrong."""
+    from code_core.errors import ConfigError
+
+    try:
+        yield
+    except ConfigError as error:
+        sys.exit(_report(error, USAGE))
+
+
+def _report(error: BaseException, code: int) -> int:
+    inner = error
     while isinstance(inner, BaseExceptionGroup):
         inner = inner.exceptions[0]
     text = str(inner)

@@ -1,30 +1,19 @@
 """Approvals in flight: a question goes out as an event, its answer comes in as an op."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-
-import anyio
 
 from code_core.protocol.events import ApplyPatchApprovalRequest, ExecApprovalRequest, FileChange
 from code_core.protocol.policies import ReviewDecision
+from code_core.session.questions import Questions
 from code_core.tools.tool import Emit
 
 
-@dataclass(slots=True)
-class _Question:
-    answered: anyio.Event = field(default_factory=anyio.Event)
-    decision: ReviewDecision = ReviewDecision.ABORT
-
-
 class Approvals:
-    """The `Approver` of a conversation. Remembers what was allowed for the session.
-
-    A question is registered before its event goes out, so that no answer can come too early.
-    """
+    """The `Approver` of a conversation. Remembers what was allowed for the session."""
 
     def __init__(self) -> None:
-        self._questions: dict[str, _Question] = {}
+        self._questions: Questions[ReviewDecision] = Questions()
         self._commands: set[tuple[tuple[str, ...], Path]] = set()
         self._paths: set[Path] = set()
 
@@ -34,25 +23,13 @@ class Approvals:
 
     def answer(self, call_id: str, decision: ReviewDecision) -> bool:
         """Answer the question about `call_id`; False if none is open (never asked, or answered before)."""
-        question = self._questions.pop(call_id, None)
-        if question is None:
-            return False
-        question.decision = decision
-        question.answered.set()
-        return True
+        return self._questions.answer(call_id, decision)
 
     async def ask(
         self, call_id: str, request: ExecApprovalRequest | ApplyPatchApprovalRequest, emit: Emit
     ) -> ReviewDecision:
         """Emit `request` and wait for its answer, as long as it takes."""
-        question = self._questions[call_id] = _Question()
-        try:
-            await emit(request)
-            await question.answered.wait()
-        finally:
-            if self._questions.get(call_id) is question:
-                del self._questions[call_id]
-        return question.decision
+        return await self._questions.ask(call_id, request, emit) or ReviewDecision.ABORT
 
     def command_approved(self, command: Sequence[str], cwd: Path) -> bool:
         """Whether this command was allowed for the session in this directory."""
