@@ -9,6 +9,7 @@ from code_core.wire.errors import SseOverflowError
 
 MAX_EVENT_BYTES = 256 * 2**20
 _BOM = b"\xef\xbb\xbf"
+_COST_OF_A_PART = 64  # bytes that Python needs for a `bytes` in a list, besides those in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,16 @@ class SseParser:
     are for clients that reconnect by themselves and are passed over.
 
     Args:
-        max_event_bytes: the largest event accepted, its unfinished line included.
+        max_event_bytes: the memory that an event may take while it comes in. It is its
+            bytes and a little for each of its lines and chunks; putting them together
+            takes as much again.
     """
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._limit = max_event_bytes
         self._pieces: list[bytes] = []
         self._data: list[bytes] = []
-        self._held = 0  # bytes of the pieces and the data lines
+        self._held = 0  # memory of the pieces and the data lines
         self._event = ""
         self._at_start = True
         self._skip_newline = False
@@ -61,15 +64,10 @@ class SseParser:
             self._hold(self._pieces, rest[-1])
         return events
 
-    @property
-    def pending(self) -> bool:
-        """Whether the stream is in the middle of an event, which its end would discard."""
-        return bool(self._data or any(self._pieces))
-
     def _finished_line(self) -> bytes:
         line = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._held -= len(line) + _COST_OF_A_PART * len(self._pieces)
         self._pieces = []
-        self._held -= len(line)
         if self._at_start:
             self._at_start = False
             line = line.removeprefix(_BOM)
@@ -84,16 +82,15 @@ class SseParser:
             self._held = 0
             self._event = ""
             return
-        field, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
+        field, _, line = line.partition(b":")  # the whole line is let go before the next copy
+        value = line.removeprefix(b" ")
         if field == b"data":
             self._hold(self._data, value)
-            self._held += 1  # its newline
         elif field == b"event":
             self._event = value.decode("utf-8", "replace")
 
     def _hold(self, parts: list[bytes], part: bytes) -> None:
         parts.append(part)
-        self._held += len(part)
+        self._held += len(part) + _COST_OF_A_PART
         if self._held > self._limit:
             raise SseOverflowError(f"a server-sent event is larger than {self._limit:,} bytes")
