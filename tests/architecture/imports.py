@@ -39,7 +39,13 @@ LAYERS: Mapping[str, str] = {
     "code_responses_api_proxy": "floor",
 }
 
-IMPURE = frozenset({"anyio", "asyncio", "httpx2", "os", "socket", "subprocess"})
+IMPURE = frozenset(
+    {
+        *("anyio", "asyncio", "httpx2", "multiprocessing", "os", "select", "selectors", "shutil"),
+        *("signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time"),
+    }
+)
+"""What does IO or reads a clock; `pathlib` may be imported, for a path is a value."""
 
 VAGUE = frozenset({"common", "helpers", "misc", "utils"})
 
@@ -131,7 +137,7 @@ def layer_violations(sources: Iterable[Source]) -> list[str]:
 
 
 def purity_violations(sources: Iterable[Source]) -> list[str]:
-    """Imports of IO by the pure packages."""
+    """Imports of IO or of a clock by the pure packages."""
     return forbidden_violations((source for source in sources if row_of(source.module) == "pure"), IMPURE)
 
 

@@ -1,58 +1,124 @@
-"""What the Responses API refuses with a 400, as far as a client can break it."""
+"""What the Responses API refuses with a 400, as far as a client can break it.
 
+Source: the OpenAI API reference, "Create a model response", and the API's own
+messages, as of October 2025.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-_ANSWERS = {
+_OUTPUT_OF = {
     "function_call": "function_call_output",
     "local_shell_call": "function_call_output",
     "custom_tool_call": "custom_tool_call_output",
 }
-_ROLES = {"user", "assistant", "developer", "system"}
+_OUTPUTS = frozenset(_OUTPUT_OF.values())
+_FROM_MODEL = frozenset({*_OUTPUT_OF, "reasoning", "web_search_call"})
+_TO_MODEL = frozenset({"input_text", "input_image", "input_file"})
+_CONTENT_OF = {
+    "user": _TO_MODEL,
+    "developer": _TO_MODEL,
+    "system": _TO_MODEL,
+    "assistant": frozenset({"output_text", "refusal"}),
+}
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+Item = Mapping[str, Any]
 
 
-def violations(body: dict[str, Any]) -> list[str]:
-    """What is wrong with a request; empty for a good one."""
-    problems: list[str] = []
-    if body.get("stream") is not True:
-        problems.append("stream is not true")
+def violations(body: object) -> list[str]:
+    """What is wrong with the decoded body of a request; empty for a good one."""
+    if not isinstance(body, dict):
+        return ["the body is not an object"]
+    problems = [*_settings(body)]
     items = body.get("input")
     if not isinstance(items, list) or not items:
         return [*problems, "input is not a list of items"]
-    problems += _call_problems(items)
+    if strangers := [number for number, item in enumerate(items) if not isinstance(item, dict)]:
+        return [*problems, *(f"item {number} is not an object" for number in strangers)]
+    problems += _pairs(items)
     for number, item in enumerate(items):
-        kind = item.get("type")
-        if "id" in item and not body.get("store"):
-            problems.append(f"item {number} has an id although nothing is stored")
-        if kind == "message" and item.get("role") not in _ROLES:
-            problems.append(f"item {number} has the role {item.get('role')!r}")
-        if kind in _ANSWERS.values() and not isinstance(item.get("output"), str | list):
-            problems.append(f"the output of {item.get('call_id')!r} is neither text nor content")
-        if kind == "reasoning" and not _from_model(items[number + 1] if number + 1 < len(items) else {}):
-            problems.append(f"item {number}: reasoning without the item that must follow it")
+        following = items[number + 1] if number + 1 < len(items) else {}
+        problems += (f"item {number}: {problem}" for problem in _item(item, following))
+        if "id" in item and body.get("store") is not True:
+            problems.append(f"item {number}: has an id although nothing is stored")
     return problems
 
 
-def _call_problems(items: list[dict[str, Any]]) -> list[str]:
-    problems: list[str] = []
+def _settings(body: Item) -> Iterator[str]:
+    if not isinstance(body.get("model"), str) or not body["model"]:
+        yield "model is not a name"
+    if body.get("stream") is not True:
+        yield "stream is not true"
+    if not isinstance(body.get("store"), bool):
+        yield "store is neither true nor false"  # absent, it means true: nothing to leave to a default
+
+
+def _pairs(items: list[Item]) -> Iterator[str]:
+    """Every call has one output after it, of the type that answers it."""
     waiting: dict[str, str] = {}
     seen: set[str] = set()
-    for item in items:
-        call_id = str(item.get("call_id"))
-        if item.get("type") in _ANSWERS:
+    for number, item in enumerate(items):
+        kind = _type(item)
+        if kind not in _OUTPUT_OF and kind not in _OUTPUTS:
+            continue
+        call_id = item.get("call_id")
+        if not isinstance(call_id, str) or not call_id:
+            yield f"item {number}: call_id is not an id"
+        elif kind in _OUTPUT_OF:
             if call_id in seen:
-                problems.append(f"the call id {call_id!r} is used twice")
+                yield f"the call id {call_id!r} is used twice"
             seen.add(call_id)
-            waiting[call_id] = _ANSWERS[item["type"]]
-        elif item.get("type") in _ANSWERS.values():
-            wanted = waiting.pop(call_id, None)
-            if wanted is None:
-                problems.append(f"an output for {call_id!r}, which is not waiting for one")
-            elif wanted != item["type"]:
-                problems.append(f"the output for {call_id!r} is of the wrong type")
-    return problems + [f"no output for the call {call_id!r}" for call_id in waiting]
+            waiting[call_id] = _OUTPUT_OF[kind]
+        elif (wanted := waiting.pop(call_id, None)) is None:
+            yield f"an output for {call_id!r}, which is not waiting for one"
+        elif wanted != kind:
+            yield f"the output for {call_id!r} is of the wrong type"
+    yield from (f"no output for the call {call_id!r}" for call_id in waiting)
 
 
-def _from_model(item: dict[str, Any]) -> bool:
-    if item.get("type") == "message":
+def _item(item: Item, following: Item) -> Iterator[str]:
+    match kind := _type(item):
+        case "message":
+            yield from _message(item)
+        case "reasoning":
+            if not _from_model(following):
+                yield "reasoning without the item that must follow it"
+        case "function_call" | "custom_tool_call":
+            text = "arguments" if kind == "function_call" else "input"
+            if not isinstance(item.get(text), str):
+                yield f"{text} is not text"
+            if not _NAME.fullmatch(str(item.get("name"))):
+                yield f"{item.get('name')!r} is not the name of a tool"
+        case "function_call_output" | "custom_tool_call_output":
+            if not isinstance(item.get("output"), str | list):
+                yield "output is neither text nor content"
+        case "local_shell_call" | "web_search_call":
+            pass
+        case _:
+            yield f"unknown type {item.get('type')!r}"
+
+
+def _message(item: Item) -> Iterator[str]:
+    role, content = item.get("role"), item.get("content")
+    if not isinstance(role, str) or role not in _CONTENT_OF:
+        yield f"unknown role {role!r}"
+    elif isinstance(content, list):
+        kinds = [_type(part) if isinstance(part, dict) else "" for part in content]
+        strange = [kind for kind in kinds if kind not in _CONTENT_OF[role]]
+        yield from (f"content {kind!r} in a message of the {role}" for kind in strange)
+    elif not isinstance(content, str):
+        yield "content is neither text nor a list"
+
+
+def _from_model(item: Item) -> bool:
+    if _type(item) == "message":
         return item.get("role") == "assistant"
-    return item.get("type") in {*_ANSWERS, "reasoning", "web_search_call"}
+    return _type(item) in _FROM_MODEL
+
+
+def _type(item: Item) -> str:
+    """The item's type; empty where it is not even text."""
+    kind = item.get("type")
+    return kind if isinstance(kind, str) else ""
