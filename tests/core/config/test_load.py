@@ -9,6 +9,7 @@ from code_core.config.load import NO_OVERRIDES, ConfigOverrides, load_config
 from code_core.config.overrides import merged, parse_setting
 from code_core.config.paths import find_home
 from code_core.errors import ConfigError
+from code_core.model.providers import Provider
 from code_core.protocol.policies import AskForApproval, SandboxMode, WorkspaceWrite
 
 
@@ -101,6 +102,49 @@ def test_a_provider_of_ones_own(home: Path) -> None:
         provider.api_key({})
     with pytest.raises(ConfigError, match="control characters"):
         provider.api_key({b"MINE": b"a\nb"})
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("nonsense", "must begin with http:// or https:// and a host"),
+        ("ftp://x", "must begin with"),
+        ("http://", "and a host"),
+        ("http:///v1", "and a host"),
+        ("http://[x", "is not a URL"),
+        ("http://x:99999", "host and port"),
+        ("http://x:0", "must begin with"),
+        ("http://user:secret@x/v1", "holds a user name: give it as a header"),
+        ("http://user:secret/x@y", "host and port"),
+        ("http://x/v1?key=secret", "put it in query_params"),
+        ("http://x/v1#a", "put it in query_params"),
+        ("http://a b", "spaces or control characters"),
+        ("http://x/\x1b[31m", "control characters"),
+        ("http://x/\udcff", "control characters"),
+    ],
+)
+def test_a_url_that_cannot_be_asked_is_said_and_no_secret_in_it(home: Path, url: str, said: str) -> None:
+    for settings in ("", 'model_provider = "x"'):
+        overrides = ConfigOverrides(settings=(("model_providers.x.base_url", url),))
+        with pytest.raises(ConfigError) as caught:
+            load(home, settings, overrides, OPENAI_BASE_URL=url)
+        assert said in str(caught.value)
+        assert str(caught.value).isprintable()
+        assert "secret" not in str(caught.value)
+
+
+def test_the_headers_of_a_provider() -> None:
+    provider = Provider("p", "P", "", http_headers={"X-A": " é "}, env_http_headers={"X-B": "B", "X-C": "C"})
+    assert provider.headers({b"B": b" \xff\n"}) == {b"x-a": "é".encode(), b"x-b": b"\xff"}
+    for bad in (
+        Provider("p", "P", "", http_headers={"X-A": "sec\nret"}),
+        Provider("p", "P", "", env_http_headers={"X-A": "B"}),
+        Provider("p", "P", "", http_headers={"X A": "secret"}),
+        Provider("p", "P", "", http_headers={"X-Ä": "secret"}),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            bad.headers({b"B": b"sec\0ret"})
+        assert "ret" not in str(caught.value)
 
 
 def test_homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

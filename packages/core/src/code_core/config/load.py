@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -244,12 +245,12 @@ def _provider(
             )
         return replace(builtin["replay"], replay_scenario=scenario)
     if provider_id in builtin:
-        return builtin[provider_id]
+        return _with_usable_url(builtin[provider_id])
     table = settings.model_providers.get(provider_id)
     if table is None:
         known = ", ".join(sorted({*builtin, *settings.model_providers}))
         raise ConfigError(f"model provider {provider_id!r} is not known (known: {known})")
-    return _from_table(provider_id, table)
+    return _with_usable_url(_from_table(provider_id, table))
 
 
 def _from_table(provider_id: str, table: ProviderTable) -> Provider:
@@ -257,10 +258,6 @@ def _from_table(provider_id: str, table: ProviderTable) -> Provider:
         raise ConfigError(
             f'model provider {provider_id!r} has wire_api = "chat", which is not spoken yet: '
             'use an endpoint with wire_api = "responses"'
-        )
-    if not table.base_url.startswith(("http://", "https://")):
-        raise ConfigError(
-            f"model provider {provider_id!r}: base_url {table.base_url!r} must begin with http(s)://"
         )
     return Provider(
         id=provider_id,
@@ -275,6 +272,24 @@ def _from_table(provider_id: str, table: ProviderTable) -> Provider:
         stream_max_retries=table.stream_max_retries,
         stream_idle_timeout=table.stream_idle_timeout_ms / 1000,
     )
+
+
+def _with_usable_url(provider: Provider) -> Provider:
+    where, url = f"model provider {provider.id!r}: base_url", provider.base_url
+    try:
+        parts = urlsplit(url)
+        complete = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        raise ConfigError(f"{where} is not a URL: check its host and port") from None
+    if "@" in parts.netloc:  # and a password, maybe: it is not shown
+        raise ConfigError(f"{where} holds a user name: give it as a header instead (env_http_headers)")
+    if "?" in url or "#" in url:  # the same of a key
+        raise ConfigError(f"{where} has a query or a fragment: put it in query_params")
+    if not complete:
+        raise ConfigError(f"{where} {url!r} must begin with http:// or https:// and a host")
+    if not url.isprintable() or " " in url:
+        raise ConfigError(f"{where} {url!r} holds spaces or control characters")
+    return provider
 
 
 def _instructions_file(chosen: Mapping[str, Any], settings: ConfigFile, cwd: Path) -> str | None:

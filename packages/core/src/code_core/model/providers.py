@@ -84,7 +84,8 @@ class Provider:
         headers: dict[bytes, bytes] = {}
         for name, value in self.http_headers.items():
             headers[self._header_name(name)] = _header_value(
-                value.encode(), f"provider {self.id!r}: the value of the header {name!r}"
+                value.strip().encode("utf-8", "surrogateescape"),
+                f"provider {self.id!r}: the value of the header {name!r}",
             )
         for name, variable in self.env_http_headers.items():
             if given := environ.get(os.fsencode(variable), b"").strip():
