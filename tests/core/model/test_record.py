@@ -1,11 +1,13 @@
 import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
 from code_core.errors import ConfigError, RequestRefused
 from code_core.model.record import Recorder
+from code_core.model.replay import load_scenario
 
 KEY = "sk-abcdefghijklmnopqrstuv"
 
@@ -54,10 +56,74 @@ def test_deltas_that_spell_a_secret_together_are_left_out(tmp_path: Path) -> Non
     ]
 
 
-def test_a_file_that_cannot_be_written_is_said_at_once_or_when_it_is_full(tmp_path: Path) -> None:
+def test_a_secret_in_the_json_of_a_calls_arguments_is_replaced(tmp_path: Path) -> None:
+    secret = 'quo"ted\\sécret'
+    for arguments in (json.dumps({"key": secret}), json.dumps({"key": secret}, ensure_ascii=False)):
+        event = {"type": "response.output_item.done", "item": {"arguments": arguments}}
+        text = recorded(tmp_path / "r", event, environ={b"MY_TOKEN": secret.encode()})
+        assert json.loads(json.loads(text.splitlines()[-1])["stream"][0]["item"]["arguments"]) == {
+            "key": "[REDACTED]"
+        }
+
+
+def test_a_key_spelled_with_escapes_is_replaced(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "r", {})
+    with recorder.exchange():
+        recorder.event(b'{"text":"\\u0073k-abcdefghijklmnopqrstuv"}')
+    recorder.close()
+    assert json.loads((tmp_path / "r").read_text().splitlines()[1]) == {"stream": [{"text": "[REDACTED]"}]}
+
+
+def test_deltas_of_items_that_stream_side_by_side_are_read_apart(tmp_path: Path) -> None:
+    events = [
+        {"type": "response.output_text.delta", "output_index": index, "delta": text}
+        for text in ("it is ", KEY[:9], KEY[9:])
+        for index in (0, 1)
+    ]
+    events[0]["delta"] = events[2]["delta"] = events[4]["delta"] = "harmless"
+    lines = recorded(tmp_path / "r", *events).splitlines()
+    assert json.loads(lines[1])["stream"] == [event for event in events if event["output_index"] == 0]
+
+
+@pytest.mark.parametrize(
+    ("data", "events"),
+    [
+        (b'{"type":"x"', []),
+        (b"[DONE]", []),
+        (b"[" * 2000, []),
+        (b'{"a":' * 300 + b"1" + b"}" * 300, []),
+        (b'{"type":"x",\n"a":1}', [{"type": "x", "a": 1}]),
+        (b'{"a":"\\ud83d"}', [{"a": "\N{REPLACEMENT CHARACTER}"}]),
+        (b'{"a":"\xff"}', [{"a": "\N{REPLACEMENT CHARACTER}"}]),
+    ],
+)
+def test_whatever_the_provider_sends_the_recording_can_be_replayed(
+    tmp_path: Path, data: bytes, events: list[object]
+) -> None:
+    recorder = Recorder(tmp_path / "r", {})
+    with recorder.exchange():
+        recorder.event(data)
+    recorder.close()
+    [exchange] = load_scenario(tmp_path / "r")
+    assert exchange.stream == events
+
+
+def test_a_file_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Is a directory"):
         Recorder(tmp_path, {})
     with pytest.raises(ConfigError, match="null"):
         Recorder(Path("a\0b"), {})
-    with pytest.raises(RequestRefused, match="CODE_RECORD: /dev/full cannot be written: No space left"):
+    with pytest.raises(ConfigError, match="CODE_RECORD: /dev/full cannot be written: No space left"):
         Recorder(Path("/dev/full"), {})
+
+
+def test_a_file_that_can_take_no_more_is_said(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "r", {})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+    try:
+        with pytest.raises(RequestRefused, match=r"CODE_RECORD: .* cannot be written"), recorder.exchange():
+            recorder.event(b'{"type":"x"}')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        recorder.close()

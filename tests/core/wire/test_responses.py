@@ -20,7 +20,7 @@ from code_core.wire.response_events import (
     TextDelta,
     WebSearchStarted,
 )
-from code_core.wire.responses import ResponseReader, failure_of, request_body
+from code_core.wire.responses import ResponseReader, failure_of, request_body, request_json
 from code_core.wire.retry_hint import retry_delay
 from support import responses_events as sse
 
@@ -82,6 +82,22 @@ def test_what_is_not_understood_is_passed_over(data: bytes) -> None:
 @given(st.binary())
 def test_no_bytes_break_the_reader(data: bytes) -> None:
     ResponseReader().feed(data)
+
+
+@pytest.mark.parametrize("half", [b"\\ud83d", b"\\ude00", b"\xff"])
+def test_a_call_whose_text_is_not_unicode_is_repaired_and_not_lost(half: bytes) -> None:
+    item = b'{"type":"function_call","name":"f","arguments":"' + half + b'","call_id":"c"}'
+    event = ResponseReader().feed(b'{"type":"response.output_item.done","item":' + item + b"}")
+    assert isinstance(event, ItemDone)
+    assert event.item == FunctionCall(name="f", arguments="\N{REPLACEMENT CHARACTER}", call_id="c")
+
+
+@pytest.mark.parametrize(
+    "rest", [b'{"type":"function_call"', b"[" * 5000, b'{"a":' * 500 + b"1" + b"}" * 501]
+)
+def test_a_finished_item_that_is_not_json_breaks_the_stream(rest: bytes) -> None:
+    with pytest.raises(StreamBroken, match="not JSON"):
+        ResponseReader().feed(b'{"type":"response.output_item.done","item":' + rest)
 
 
 def test_a_response_is_whole_only_with_its_last_event() -> None:
@@ -152,6 +168,16 @@ def test_ids_are_sent_only_where_responses_are_stored() -> None:
     stored = Prompt(ModelSettings("m"), "c", "i", [call])
     assert "id" not in request_body(stored)["input"][0]
     assert request_body(stored, store=True)["input"][0]["id"] == "fc"
+
+
+def test_a_request_can_always_be_encoded() -> None:
+    half = "\ud800"
+    asked = Prompt(ModelSettings(f"m{half}"), "c", f"i{half}", [USER], output_schema={half: half})
+    body = json.loads(request_json(asked))
+    repaired = "\N{REPLACEMENT CHARACTER}"
+    assert (body["model"], body["instructions"]) == (f"m{repaired}", f"i{repaired}")
+    assert body["text"]["format"]["schema"] == {repaired: repaired}
+    assert json.loads(request_json(prompt())) == request_body(prompt())
 
 
 def test_a_schema_becomes_a_format() -> None:

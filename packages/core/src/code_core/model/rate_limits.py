@@ -1,6 +1,7 @@
 """The rate-limit snapshot that a provider sends in its headers."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 _FIELDS = {
@@ -27,6 +28,7 @@ def rate_limit_snapshot(headers: Mapping[str, str]) -> dict[str, Any] | None:
 
 def _number(text: str | None) -> float | None:
     try:
-        return None if text is None else float(text)
+        number = float(text or "")
     except ValueError:
         return None
+    return number if isfinite(number) else None

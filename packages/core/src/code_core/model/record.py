@@ -12,18 +12,31 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic_core import to_json
+
 from code_core.errors import ConfigError, RequestRefused
+from code_core.wire.responses import event_value
 
 HEADER = b'{"replay":1}\n'
 _SECRET_NAME = re.compile(rb"KEY|SECRET|TOKEN|PASSWORD", re.IGNORECASE)
 # In JSON, the letter of an escape may stand before it.
 _SECRET_SHAPE = re.compile(
-    rb"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))(?:sk|pk|rk|ghp|gho|xox[bp])[-_][A-Za-z0-9_-]{16,512}"
+    rb"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))(?:sk|pk|rk|gh[oprsu]|xox[abeprs])[-_][A-Za-z0-9_-]{16,}"
 )
 _SHORTEST_SECRET = 8
 REDACTED = b"[REDACTED]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """An event without secrets; `text` is its piece, in JSON, of the text that is streamed as `source`."""
+
+    line: bytes
+    source: tuple[str, int | None] | None = None
+    text: bytes = b""
 
 
 class Recorder:
@@ -35,7 +48,7 @@ class Recorder:
 
     def __init__(self, path: Path, environ: Mapping[bytes, bytes] = os.environb) -> None:
         self._path = path
-        self._events: list[bytes] = []
+        self._events: list[_Event] = []
         self._secrets = sorted(
             (
                 form
@@ -51,12 +64,26 @@ class Recorder:
         except (OSError, ValueError) as error:
             raise ConfigError(f"CODE_RECORD: {path} cannot be written: {error}") from error
         if os.fstat(self._file).st_size == 0:
-            self._write(HEADER)
+            try:
+                self._write(HEADER)
+            except RequestRefused as error:
+                self.close()
+                raise ConfigError(str(error)) from error
 
     def event(self, data: bytes) -> None:
-        """Add an event to the open exchange; what is not one line of JSON is left out."""
-        if data.startswith(b"{") and b"\n" not in data:
-            self._events.append(self._redact(data))
+        """Add an event to the open exchange; what is not a JSON object is left out."""
+        try:
+            value = event_value(data)
+        except ValueError:
+            return
+        match value:
+            case {"type": str(kind), "delta": str(delta)}:
+                index = value.get("output_index")
+                source = (kind, index if isinstance(index, int) else None)
+                text = self._redact(to_json(delta)[1:-1])
+                self._events.append(_Event(self._redact(to_json(value)), source, text))
+            case dict():
+                self._events.append(_Event(self._redact(to_json(value))))
 
     @contextmanager
     def exchange(self) -> Iterator[None]:
@@ -86,15 +113,14 @@ class Recorder:
             raise RequestRefused(f"CODE_RECORD: {self._path} cannot be written: {error.strerror}") from error
 
     def _without_split_secrets(self) -> list[bytes]:
-        """The events, less the deltas of a kind that together spell a secret."""
-        texts: defaultdict[str, str] = defaultdict(str)
-        kinds: list[str | None] = []
+        """The events, less the deltas that together spell a secret."""
+        texts: defaultdict[tuple[str, int | None], list[bytes]] = defaultdict(list)
         for event in self._events:
-            kind, delta = _delta(event)
-            kinds.append(kind)
-            texts[kind or ""] += delta
-        secret = {kind for kind, text in texts.items() if self._redact(quoted := _quoted(text)) != quoted}
-        return [event for kind, event in zip(kinds, self._events, strict=True) if kind not in secret]
+            if event.source is not None:
+                texts[event.source].append(event.text)
+        joined = {source: b"".join(parts) for source, parts in texts.items()}
+        secret = {source for source, text in joined.items() if self._redact(text) != text}
+        return [event.line for event in self._events if event.source not in secret]
 
     def _redact(self, data: bytes) -> bytes:
         for secret in self._secrets:
@@ -103,25 +129,8 @@ class Recorder:
 
 
 def _forms(secret: bytes) -> set[bytes]:
-    """`secret` as it is, and as JSON spells it."""
-    text = secret.decode("utf-8", "replace")
-    return {secret, _quoted(text), json.dumps(text)[1:-1].encode("ascii")}
-
-
-def _quoted(text: str) -> bytes:
-    return json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "replace")
-
-
-def _delta(event: bytes) -> tuple[str | None, str]:
-    """The type and the text of an event that streams a piece of a text."""
-    if b'"delta"' not in event:
-        return None, ""
-    try:
-        fields = json.loads(event)
-    except ValueError:
-        return None, ""
-    match fields:
-        case {"type": str(kind), "delta": str(text)}:
-            return kind, text
-        case _:
-            return None, ""
+    """`secret` as it is, as JSON spells it, and as JSON in JSON does, which the arguments of a call are."""
+    forms = {secret.decode("utf-8", "replace")}
+    for _ in range(2):
+        forms |= {json.dumps(form, ensure_ascii=escape)[1:-1] for form in forms for escape in (False, True)}
+    return {secret, *(form.encode("utf-8", "replace") for form in forms)}

@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from code_core.errors import ModelError, RequestRefused, StreamBroken
 from code_core.model.key_proxy import Endpoint, KeyProxy
@@ -19,7 +19,7 @@ from code_core.version import USER_AGENT, VERSION
 from code_core.wire.errors import SseOverflowError
 from code_core.wire.prompt import Prompt
 from code_core.wire.response_events import RateLimits, ResponseEvent
-from code_core.wire.responses import ResponseReader, failure_of, request_body
+from code_core.wire.responses import ResponseReader, failure_of, request_json
 from code_core.wire.retry_hint import retry_delay
 from code_core.wire.sse import SseParser
 
@@ -77,7 +77,7 @@ class ResponsesClient:
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[AsyncIterator[ResponseEvent]]:
         """See `ModelClient.stream`."""
-        body = to_json(request_body(prompt, store=self._provider.stores_responses))
+        body = request_json(prompt, store=self._provider.stores_responses)
         self._requests += 1
         response = await self._post(body, prompt)
         exchange = self._recorder.exchange() if self._recorder else nullcontext()

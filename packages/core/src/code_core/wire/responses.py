@@ -4,15 +4,17 @@ Source: the OpenAI API reference, "Responses" and "Responses streaming", as of
 October 2025. No IO: the caller moves the bytes.
 """
 
+import json
 import logging
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, StreamBroken
 from code_core.protocol.events import EventOrder, TokenUsage
 from code_core.protocol.policies import ReasoningEffort, ReasoningSummary
+from code_core.protocol.text import repaired
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.response_events import (
     Completed,
@@ -67,6 +69,15 @@ def request_body(prompt: Prompt, *, store: bool = False) -> dict[str, Any]:
     }
 
 
+def request_json(prompt: Prompt, *, store: bool = False) -> bytes:
+    """`request_body`, encoded; what is not Unicode in it is repaired."""
+    body = request_body(prompt, store=store)
+    try:
+        return to_json(body)
+    except PydanticSerializationError:
+        return repaired(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
+
+
 def _reasoning(settings: ModelSettings) -> dict[str, str] | None:
     if not settings.reasoning:
         return None
@@ -98,6 +109,24 @@ def _text(prompt: Prompt) -> dict[str, Any] | None:
     return text or None
 
 
+def event_value(data: bytes) -> Any:
+    """The decoded JSON of an event; text in it that is not Unicode is repaired.
+
+    Providers that cut a text between the halves of a surrogate pair send halves.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    try:
+        return from_json(data)
+    except ValueError:
+        try:
+            halves = json.loads(data.decode("utf-8", "replace"))
+        except RecursionError:
+            raise ValueError("nested too deep") from None
+        return from_json(repaired(json.dumps(halves, ensure_ascii=False)))
+
+
 class ResponseReader:
     """Turns the data of one response's server-sent events into response events.
 
@@ -114,11 +143,13 @@ class ResponseReader:
         """The response event in `data`, or None where it tells us nothing.
 
         Raises:
-            StreamBroken: the provider cut the response short.
+            StreamBroken: a finished item cannot be read.
         """
         try:
-            event = from_json(data)
+            event = event_value(data)
         except ValueError:
+            if b'"response.output_item.done"' in data:
+                raise StreamBroken("the provider sent a finished item that is not JSON") from None
             _log.debug("skipped an event that is not JSON (%d bytes)", len(data))
             return None
         if not isinstance(event, dict):
