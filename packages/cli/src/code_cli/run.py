@@ -1,5 +1,6 @@
 """Runs a face and turns what went wrong into one line and an exit code."""
 
+import gc
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -31,6 +32,7 @@ def run_face(face: Callable[[], Awaitable[int]]) -> None:
         _abandon_output()
     except* KeyboardInterrupt:
         code = INTERRUPTED
+    gc.freeze()  # the interpreter's last search for cycles would go through every object there is
     sys.exit(code)
 
 

@@ -13,7 +13,6 @@ from code_core.errors import ModelError, RequestRefused, StreamBroken
 from code_core.model.key_proxy import Endpoint, KeyProxy
 from code_core.model.providers import Provider
 from code_core.model.rate_limits import rate_limit_snapshot
-from code_core.model.record import Recorder
 from code_core.model.retry import RetryLimits, retry_after
 from code_core.version import USER_AGENT, VERSION
 from code_core.wire.errors import SseOverflowError
@@ -25,6 +24,8 @@ from code_core.wire.sse import SseParser
 
 if TYPE_CHECKING:
     import httpx2
+
+    from code_core.model.record import Recorder
 
 _log = logging.getLogger("code_core")
 
@@ -51,7 +52,7 @@ class ResponsesClient:
         self,
         provider: Provider,
         environ: Mapping[bytes, bytes] = os.environb,
-        recorder: Recorder | None = None,
+        recorder: "Recorder | None" = None,
         key_proxy: KeyProxy | None = None,
     ) -> None:
         self._provider = provider
@@ -137,9 +138,9 @@ class ResponsesClient:
     async def _post(self, body: bytes, prompt: Prompt) -> "httpx2.Response":
         import httpx2
 
-        endpoint = await self._endpoint()
         try:
-            http = self._client()
+            http = self._client()  # what takes a moment, while the key's process starts
+            endpoint = await self._endpoint()
             request = http.build_request(
                 "POST",
                 endpoint.url,

@@ -61,12 +61,15 @@ def make_client(config: Config, keys: KeyProxies) -> ModelClient:
         from code_core.model.replay import ReplayClient, load_scenario
 
         return ReplayClient(load_scenario(config.provider.replay_scenario))
-    from code_core.model.record import Recorder
     from code_core.model.responses import ResponsesClient
 
     key_proxy = keys.isolate(config.provider, config.key_isolation)
-    # After that: it remembers the secrets of the environment, which a key that is isolated is none of.
-    recorder = Recorder(config.record) if config.record else None
+    recorder = None
+    if config.record is not None:
+        from code_core.model.record import Recorder
+
+        # After the key: it remembers the secrets of the environment, which a key that is isolated is none of.
+        recorder = Recorder(config.record)
     return ResponsesClient(config.provider, recorder=recorder, key_proxy=key_proxy)
 
 
