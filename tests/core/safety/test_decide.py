@@ -9,48 +9,157 @@ from code_core.protocol.policies import (
     SandboxPolicy,
     WorkspaceWrite,
 )
-from code_core.safety.decide import Allow, Ask, Decision, Reject, decide_command, decide_patch
+from code_core.safety.decide import (
+    Allow,
+    Ask,
+    CommandDecision,
+    Decision,
+    Reject,
+    Run,
+    decide_command,
+    decide_patch,
+)
+from code_core.safety.rules import PrefixRule, RuleDecision
 
 READ, WRITE, FULL = ReadOnly(), WorkspaceWrite(), DangerFullAccess()
 UNTRUSTED, FAILURE, REQUEST, NEVER = AskForApproval
-INSIDE, OUTSIDE = Path("/w/a"), Path("/other/a")
+INSIDE, OUTSIDE, HOME = Path("/w/a"), Path("/other/a"), Path("/w/.code")
+
+IN, OUT = "runs confined", "runs outside"
+ASK_IN, ASK_OUT = "asks, then confined", "asks, then outside"
+NO = "rejects"
+
+
+def named(decision: CommandDecision) -> str:
+    match decision:
+        case Run(confined=confined):
+            return IN if confined else OUT
+        case Ask(confined=confined):
+            return ASK_IN if confined else ASK_OUT
+        case Reject():
+            return NO
 
 
 @pytest.mark.parametrize(
-    ("policy", "sandbox", "command", "inside", "outside"),
+    ("policy", "sandbox", "confinable", "command", "reading", "escalated", "approved", "approved_escalated"),
+    [
+        (UNTRUSTED, READ, True, ASK_IN, IN, ASK_OUT, IN, OUT),
+        (UNTRUSTED, WRITE, True, ASK_IN, IN, ASK_OUT, IN, OUT),
+        (UNTRUSTED, FULL, True, ASK_OUT, OUT, ASK_OUT, OUT, OUT),
+        (FAILURE, READ, True, IN, IN, ASK_OUT, IN, OUT),
+        (FAILURE, WRITE, True, IN, IN, ASK_OUT, IN, OUT),
+        (FAILURE, FULL, True, OUT, OUT, OUT, OUT, OUT),
+        (REQUEST, READ, True, IN, IN, ASK_OUT, IN, OUT),
+        (REQUEST, WRITE, True, IN, IN, ASK_OUT, IN, OUT),
+        (REQUEST, FULL, True, OUT, OUT, OUT, OUT, OUT),
+        (NEVER, READ, True, IN, IN, NO, IN, NO),
+        (NEVER, WRITE, True, IN, IN, NO, IN, NO),
+        (NEVER, FULL, True, OUT, OUT, OUT, OUT, OUT),
+        # no sandbox on this machine
+        (UNTRUSTED, READ, False, ASK_OUT, OUT, ASK_OUT, OUT, OUT),
+        (UNTRUSTED, WRITE, False, ASK_OUT, OUT, ASK_OUT, OUT, OUT),
+        (UNTRUSTED, FULL, False, ASK_OUT, OUT, ASK_OUT, OUT, OUT),
+        (FAILURE, READ, False, ASK_OUT, OUT, ASK_OUT, OUT, OUT),
+        (FAILURE, WRITE, False, ASK_OUT, OUT, ASK_OUT, OUT, OUT),
+        (FAILURE, FULL, False, OUT, OUT, OUT, OUT, OUT),
+        (REQUEST, READ, False, ASK_OUT, OUT, ASK_OUT, OUT, OUT),
+        (REQUEST, WRITE, False, ASK_OUT, OUT, ASK_OUT, OUT, OUT),
+        (REQUEST, FULL, False, OUT, OUT, OUT, OUT, OUT),
+        (NEVER, READ, False, NO, OUT, NO, OUT, NO),
+        (NEVER, WRITE, False, NO, OUT, NO, OUT, NO),
+        (NEVER, FULL, False, OUT, OUT, OUT, OUT, OUT),
+    ],
+)
+def test_commands(
+    policy: AskForApproval,
+    sandbox: SandboxPolicy,
+    confinable: bool,
+    command: str,
+    reading: str,
+    escalated: str,
+    approved: str,
+    approved_escalated: str,
+) -> None:
+    def decided(*, known_safe: bool = False, approved: bool = False, escalated: bool = False) -> str:
+        return named(
+            decide_command(
+                policy,
+                sandbox,
+                confinable=confinable,
+                known_safe=known_safe,
+                approved=approved,
+                escalated=escalated,
+            )
+        )
+
+    assert decided() == command
+    assert decided(known_safe=True) == reading
+    assert decided(escalated=True) == escalated
+    assert decided(approved=True) == approved
+    assert decided(approved=True, escalated=True) == approved_escalated
+
+
+@pytest.mark.parametrize("policy", AskForApproval)
+@pytest.mark.parametrize("sandbox", [READ, WRITE, FULL])
+def test_rules_come_before_policies(policy: AskForApproval, sandbox: SandboxPolicy) -> None:
+    def decided(decision: RuleDecision, *, approved: bool = False) -> str:
+        rule = PrefixRule((frozenset({"a"}),), decision)
+        return named(
+            decide_command(policy, sandbox, confinable=True, known_safe=True, approved=approved, rule=rule)
+        )
+
+    confined = sandbox is not FULL
+    asks = NO if policy is NEVER else ASK_IN if confined else ASK_OUT
+    assert decided(RuleDecision.FORBIDDEN) == NO
+    assert decided(RuleDecision.FORBIDDEN, approved=True) == NO
+    assert decided(RuleDecision.PROMPT) == asks
+    assert decided(RuleDecision.PROMPT, approved=True) == (IN if confined else OUT)
+
+
+def test_a_rules_reason_is_told() -> None:
+    rule = PrefixRule((frozenset({"a"}),), RuleDecision.FORBIDDEN, "never on Fridays")
+    assert decide_command(REQUEST, FULL, confinable=False, rule=rule) == Reject(
+        "a rule forbids it: never on Fridays"
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "sandbox", "inside", "outside", "settings"),
     [
         (UNTRUSTED, READ, Ask, Ask, Ask),
         (UNTRUSTED, WRITE, Ask, Ask, Ask),
         (UNTRUSTED, FULL, Ask, Ask, Ask),
         (FAILURE, READ, Ask, Ask, Ask),
-        (FAILURE, WRITE, Ask, Allow, Ask),
+        (FAILURE, WRITE, Allow, Ask, Ask),
         (FAILURE, FULL, Allow, Allow, Allow),
         (REQUEST, READ, Ask, Ask, Ask),
-        (REQUEST, WRITE, Ask, Allow, Ask),
+        (REQUEST, WRITE, Allow, Ask, Ask),
         (REQUEST, FULL, Allow, Allow, Allow),
         (NEVER, READ, Reject, Reject, Reject),
-        (NEVER, WRITE, Reject, Allow, Reject),
+        (NEVER, WRITE, Allow, Reject, Reject),
         (NEVER, FULL, Allow, Allow, Allow),
     ],
 )
-def test_the_table(
+def test_patches(
     policy: AskForApproval,
     sandbox: SandboxPolicy,
-    command: type[Decision],
     inside: type[Decision],
     outside: type[Decision],
+    settings: type[Decision],
 ) -> None:
-    assert isinstance(decide_command(policy, sandbox, approved=False), command)
-    for paths, expected in (([INSIDE], inside), ([INSIDE, OUTSIDE], outside)):
+    for paths, expected in (
+        ([INSIDE], inside),
+        ([INSIDE, OUTSIDE], outside),
+        ([INSIDE, HOME / "config.toml"], settings),
+    ):
         decision = decide_patch(
-            policy, sandbox, paths=paths, roots=[Path("/w")], protected=[], approved=False
+            policy, sandbox, paths=paths, roots=[Path("/w")], protected=[HOME], approved=False
         )
         assert isinstance(decision, expected)
 
 
 @pytest.mark.parametrize("policy", AskForApproval)
-def test_what_was_approved_for_the_session_is_allowed(policy: AskForApproval) -> None:
-    assert decide_command(policy, READ, approved=True) == Allow()
+def test_patches_that_were_approved_for_the_session_are_allowed(policy: AskForApproval) -> None:
     assert decide_patch(policy, READ, paths=[OUTSIDE], roots=[], protected=[], approved=True) == Allow()
 
 

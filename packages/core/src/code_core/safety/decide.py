@@ -1,9 +1,4 @@
-"""May this command run, may this patch be applied: the decision table.
-
-Commands cannot be confined yet, so the table is the one for a machine without
-a sandbox: what would run confined is asked for, and what may not be asked for
-is rejected.
-"""
+"""May this command run, and where; may this patch be applied: the decision table."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +11,7 @@ from code_core.protocol.policies import (
     SandboxPolicy,
     WorkspaceWrite,
 )
+from code_core.safety.rules import PrefixRule, RuleDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +20,18 @@ class Allow:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Run the command without asking, inside of the sandbox or outside."""
+
+    confined: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
-    """Ask the user; `reason` is for the question."""
+    """Ask the user; `reason` is for the question. An approved command runs as `confined` says."""
 
     reason: str
+    confined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +42,57 @@ class Reject:
 
 
 Decision = Allow | Ask | Reject
+CommandDecision = Run | Ask | Reject
+
+NEVER_ASKS = "the approval policy is never to ask"
 
 
-def decide_command(policy: AskForApproval, sandbox: SandboxPolicy, *, approved: bool) -> Decision:
-    """The decision for a command; `approved` if the user allowed it for the session."""
-    if approved:
-        return Allow()
-    match policy, sandbox:
-        case AskForApproval.UNTRUSTED, _:
-            return Ask("the approval policy is to ask for every command")
-        case _, DangerFullAccess():
-            return Allow()
-        case AskForApproval.NEVER, _:
-            return Reject(
-                f"commands cannot be confined to {sandbox.mode} here, and the approval policy is never to ask"
-            )
-        case _:
-            return Ask(f"commands cannot be confined to {sandbox.mode} here")
+def decide_command(
+    policy: AskForApproval,
+    sandbox: SandboxPolicy,
+    *,
+    confinable: bool,
+    known_safe: bool = False,
+    approved: bool = False,
+    escalated: bool = False,
+    rule: PrefixRule | None = None,
+) -> CommandDecision:
+    """The decision for a command whose guards have let it pass.
+
+    Args:
+        policy: when to ask.
+        sandbox: what commands may do without asking.
+        confinable: whether this machine can confine a command to `sandbox`.
+        known_safe: the command only reads.
+        approved: the user has allowed just this, with or without escalation, for the session or by a rule.
+        escalated: it is to run outside of the sandbox: the model asks for that, or the sandbox denied it.
+        rule: the strictest rule of the user that forbids it or asks for it.
+    """
+    full_access = isinstance(sandbox, DangerFullAccess)
+    confined = confinable and not full_access and not escalated
+    never = policy is AskForApproval.NEVER
+    if rule is not None and rule.decision is RuleDecision.FORBIDDEN:
+        return Reject(_because("a rule forbids it", rule))
+    if rule is not None and not approved:
+        reason = _because("a rule asks for it", rule)
+        return Reject(f"{reason}, and {NEVER_ASKS}") if never else Ask(reason, confined)
+    if approved and not (never and escalated and not full_access):
+        return Run(confined)
+    if escalated and not full_access:
+        reason = "it is to run outside of the sandbox"
+        return Reject(f"{reason}, and {NEVER_ASKS}") if never else Ask(reason)
+    if known_safe:
+        return Run(confined)
+    if policy is AskForApproval.UNTRUSTED:
+        return Ask("the approval policy is to ask for every command that does more than read", confined)
+    if full_access or confinable:
+        return Run(confined)
+    reason = f"commands cannot be confined to {sandbox.mode} here"
+    return Reject(f"{reason}, and {NEVER_ASKS}") if never else Ask(reason)
+
+
+def _because(reason: str, rule: PrefixRule) -> str:
+    return f"{reason}: {rule.justification}" if rule.justification else reason
 
 
 def decide_server_tool(policy: AskForApproval, *, read_only: bool, approved: bool) -> Decision:
@@ -101,7 +139,7 @@ def decide_patch(
                 return Allow()
             problem = refusal
     if policy is AskForApproval.NEVER:
-        return Reject(f"{problem}, and the approval policy is never to ask")
+        return Reject(f"{problem}, and {NEVER_ASKS}")
     return Ask(problem)
 
 

@@ -18,7 +18,8 @@ from code_core.process.spawn import Exit, SpawnError, Stream, run_command
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
-from code_core.safety.decide import Allow, Ask, Reject, decide_command
+from code_core.protocol.policies import ReviewDecision
+from code_core.safety.decide import Ask, Reject, Run, decide_command
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.arguments import BadArguments, parse_arguments
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
@@ -121,8 +122,10 @@ def _parse(call: ToolCall) -> _Arguments:
 async def _permission(call_id: str, command: list[str], cwd: Path, context: ToolContext) -> ToolOutput | None:
     """None if the command may run, else what the model is told."""
     approved = context.approver.command_approved(command, cwd)
-    match decide_command(context.approval_policy, context.sandbox_policy, approved=approved):
-        case Allow():
+    match decide_command(
+        context.approval_policy, context.sandbox_policy, confinable=False, approved=approved
+    ):
+        case Run():
             return None
         case Reject(reason=reason):
             return ToolOutput(f"command rejected: {reason}", success=False)

@@ -1,0 +1,159 @@
+"""Commands that destroy work: the model is asked whether it means them.
+
+A speed bump, not a permission: the model sends the command again with `confirm:`
+before it. Guards see every command that a script might run, and come before
+every approval.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from code_core.safety.shell_words import Words, script_of
+from code_core.safety.statements import program
+
+CONFIRM = "confirm:"
+LONGEST_TEXT = 10_000
+"""Characters of a command that the user's patterns see."""
+
+# Options of git that stand before the subcommand and take the next word.
+_GIT_VALUES = frozenset(
+    {"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env"}
+)
+
+
+class Pattern(Protocol):
+    """A compiled regular expression of the user's, which gives up in bounded time."""
+
+    def matches(self, text: str) -> bool:
+        """Whether it is found anywhere in `text`; True as well when it takes too long to know."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UserGuard:
+    """One of `confirm_guard.patterns`."""
+
+    pattern: Pattern
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    message: str
+    matches: Callable[[Words], bool]
+
+
+def strip_confirm(argv: Sequence[str]) -> tuple[list[str], bool]:
+    """`argv` without the `confirm:` before it or before its script, and whether there was one."""
+    words = list(argv)
+    if words and words[0].startswith(CONFIRM):
+        first = words[0].removeprefix(CONFIRM).strip()
+        return ([first, *words[1:]] if first else words[1:]), True
+    script = script_of(words)
+    if script is not None and script.lstrip().startswith(CONFIRM):
+        return [*words[:-1], script.lstrip().removeprefix(CONFIRM).lstrip()], True
+    return words, False
+
+
+def guard_of(
+    argv: Sequence[str], found: Iterable[Words], user_guards: Iterable[UserGuard] = ()
+) -> str | None:
+    """Why `argv`, which might run the commands `found`, needs `confirm:`; None when it does not."""
+    commands = list(found)
+    for words in commands:
+        for guard in _GUARDS:
+            if guard.matches(words):
+                return f"{_shown(words)}: {guard.message}"
+    texts = [script_of(argv) or " ".join(argv), *(" ".join(words) for words in commands)]
+    for user_guard in user_guards:
+        if any(user_guard.pattern.matches(text[:LONGEST_TEXT]) for text in texts):
+            return user_guard.message
+    return None
+
+
+def confirm_advice(argv: Sequence[str], reason: str) -> str:
+    """What the model is told: the reason, and the exact call that goes through."""
+    script = script_of(argv)
+    confirmed = [CONFIRM, *argv] if script is None else [*argv[:-1], f"{CONFIRM} {script}"]
+    return (
+        f"command guarded: {reason}\nIf you are sure, send it again with {CONFIRM!r} before it: "
+        f"{json.dumps(confirmed, ensure_ascii=False)}"
+    )
+
+
+def _shown(words: Words) -> str:
+    text = " ".join(words)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _has(words: Iterable[str], short: str, *long: str) -> bool:
+    """Whether an option is among `words`: bundled, or a long one as short as it may be written."""
+    for word in words:
+        if word == "--":
+            return False
+        if word.startswith("--"):
+            name = word[2:].partition("=")[0]
+            if any(option.startswith(name) for option in long):
+                return True
+        elif word.startswith("-") and any(letter in short for letter in word[1:]):
+            return True
+    return False
+
+
+def _git(words: Words) -> tuple[str, Words]:
+    """The subcommand of git and its arguments; two empty ones for another program."""
+    if program(words) != "git":
+        return "", ()
+    place = 1
+    while place < len(words) and words[place].startswith("-"):
+        place += 2 if words[place] in _GIT_VALUES else 1
+    return (words[place], words[place + 1 :]) if place < len(words) else ("", ())
+
+
+def _discards(words: Words) -> bool:
+    match _git(words):
+        case ["reset" | "revert" | "restore", _]:
+            return True
+        case ["checkout", arguments]:
+            return not _has(arguments[:1], "b")
+        case ["switch", arguments]:
+            return not _has(arguments[:1], "c", "create")
+        case ["clean", arguments]:
+            return _has(arguments, "f", "force") and not _has(arguments, "n", "dry-run")
+        case ["stash", ["drop" | "clear", *_]]:
+            return True
+        case ["branch", arguments]:
+            return _has(arguments, "dDMCf", "delete", "force")
+        case _:
+            return False
+
+
+def _rewrites_remote(words: Words) -> bool:
+    subcommand, arguments = _git(words)
+    if subcommand != "push":
+        return False
+    long = ("force", "force-with-lease", "force-if-includes", "mirror", "delete", "prune")
+    return _has(arguments, "fd", *long) or any(word.startswith(("+", ":")) for word in arguments)
+
+
+def _removes(words: Words) -> bool:
+    return program(words) in {"rm", "trash"} and _has(words[1:], "rRf", "recursive", "force")
+
+
+def _removes_many(words: Words) -> bool:
+    name = program(words)
+    if name == "find" and "-delete" in words:
+        return True
+    return name in {"find", "fd", "fdfind", "xargs", "parallel"} and any(
+        word.rsplit("/", 1)[-1] in {"rm", "rmdir", "unlink", "shred"} for word in words[1:]
+    )
+
+
+_GUARDS = (
+    _Guard("discards changes, commits or branches", _discards),
+    _Guard("rewrites or deletes what others have on the remote", _rewrites_remote),
+    _Guard("deletes without a way back", _removes),
+    _Guard("deletes every file that is found", _removes_many),
+)

@@ -1,0 +1,65 @@
+"""Commands that only read, whatever their arguments: they need no approval.
+
+A command that is not certain to be one is not one. Names are taken as they are
+written: `./ls` is some program, `ls` is the one on PATH.
+"""
+
+import re
+from collections.abc import Sequence
+
+from code_core.safety.shell_words import Words, plain_commands
+
+_READERS = frozenset("cat cd echo false grep head ls nl pwd tail true wc which".split())
+# What makes `find` write, delete or run something; its options cannot be shortened.
+_FIND_ACTS = frozenset(
+    {"-delete", "-exec", "-execdir", "-ok", "-okdir", "-fls", "-fprint", "-fprint0", "-fprintf"}
+)
+_RG_RUNS = ("--pre", "--hostname-bin", "--search-zip", "-z")
+_GIT_READERS = frozenset({"status", "log", "diff", "show"})
+# Options are listed, not excluded: git takes any unambiguous beginning of a long one.
+_GIT_OPTION = re.compile(
+    r"-\d+|-[abpqsuwvzMC]|-n\d*|-U\d+|-[SGL].*|--(?:all|branches|tags|remotes|oneline|graph|decorate|stat|shortstat"
+    r"|numstat|summary|name-only|name-status|cached|staged|short|long|branch|porcelain(?:=v[12])?|patch|no-patch"
+    r"|no-color|color|reverse|follow|merges|no-merges|first-parent|abbrev-commit|word-diff|ignore-all-space"
+    r"|ignore-space-change|ignore-blank-lines|no-renames|no-ext-diff|no-textconv|unified=\d+|max-count=\d+"
+    r"|(?:since|until|after|before|author|committer|grep|date|diff-filter)=.*|(?:format|pretty)=(?!.*%G).*)",
+    re.ASCII | re.DOTALL,
+)
+_GIT_BRANCH = frozenset(
+    {"--show-current", "--list", "--all", "--remotes", "-a", "-l", "-r", "-v", "-vv", "--no-color"}
+)
+_SED_LINES = re.compile(r"\d+(?:,\d+)?p", re.ASCII)
+
+
+def is_known_safe(argv: Sequence[str]) -> bool:
+    """Whether `argv`, and for a shell every command of its script, is known to only read."""
+    commands = plain_commands(argv)
+    return bool(commands) and all(_only_reads(words) for words in commands or ())
+
+
+def _only_reads(words: Words) -> bool:
+    match words:
+        case ["find", *arguments]:
+            return not _FIND_ACTS.intersection(arguments) and "-files0-from" not in arguments
+        case ["rg", *arguments]:
+            return not any(_runs_with_rg(argument) for argument in arguments)
+        case ["git", "branch", *options]:
+            return _GIT_BRANCH.issuperset(options)
+        case ["git", subcommand, *arguments] if subcommand in _GIT_READERS:
+            return all(_is_harmless_to_git(argument) for argument in arguments)
+        case ["sed", "-n", lines] | ["sed", "-n", lines, _]:
+            return bool(_SED_LINES.fullmatch(lines)) and not words[-1].startswith("-")
+        case [name, *_]:
+            return name in _READERS
+        case _:
+            return False
+
+
+def _runs_with_rg(argument: str) -> bool:
+    if argument.startswith("--"):
+        return argument.partition("=")[0] in _RG_RUNS
+    return argument.startswith("-") and "z" in argument
+
+
+def _is_harmless_to_git(argument: str) -> bool:
+    return not argument.startswith("-") or argument == "--" or bool(_GIT_OPTION.fullmatch(argument))

@@ -1,0 +1,173 @@
+"""Standing decisions of the user about commands: prefix rules and registered commands.
+
+A rules file is TOML (`rules/*.toml`):
+
+    [[rule]]
+    pattern = ["git", ["push", "fetch"]]   # words; a list stands for any one of its words
+    decision = "prompt"                    # allow, prompt or forbidden
+    justification = "it talks to the remote"
+    match = ["git push origin"]            # checked when the file is read
+    not_match = ["git status"]
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Literal
+
+from code_core.safety.known_safe import is_known_safe
+from code_core.safety.shell_words import Words, plain_commands, split_plain
+
+_KEYS = {"pattern", "decision", "justification", "match", "not_match"}
+
+
+class RuleError(ValueError):
+    """A rule is written wrongly, or one of its own examples does not hold."""
+
+
+class RuleDecision(IntEnum):
+    """What a rule says, the strictest last."""
+
+    ALLOW = 1
+    PROMPT = 2
+    FORBIDDEN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixRule:
+    """A decision about every command that begins with `pattern`; each place has its possible words."""
+
+    pattern: tuple[frozenset[str], ...]
+    decision: RuleDecision
+    justification: str = ""
+
+    def matches(self, words: Sequence[str]) -> bool:
+        """Whether `words` begin as the pattern says; a program may be written with its directory."""
+        if len(words) < len(self.pattern) or not words:
+            return False
+        named = [
+            words[0].rsplit("/", 1)[-1] if self.decision is not RuleDecision.ALLOW else words[0],
+            *words[1:],
+        ]
+        return all(word in place for word, place in zip(named, self.pattern, strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredCommand:
+    """A command that the user has allowed for the session.
+
+    Attributes:
+        semantic_prefix: also allow commands whose words that are no options begin so.
+    """
+
+    command: Words
+    match_kind: Literal["exact", "prefix"]
+    semantic_prefix: Words = ()
+
+    def matches(self, words: Sequence[str]) -> bool:
+        """Whether it stands for `words`."""
+        if self.match_kind == "exact":
+            return tuple(words) == self.command
+        if tuple(words[: len(self.command)]) == self.command:
+            return True
+        spoken = tuple(word for word in words if not word.startswith("-"))
+        return bool(self.semantic_prefix) and spoken[: len(self.semantic_prefix)] == self.semantic_prefix
+
+
+def strictest(rules: Iterable[PrefixRule], found: Iterable[Words]) -> PrefixRule | None:
+    """The rule that forbids or asks for one of the commands `found`; None when none does."""
+    commands = list(found)
+    hits = [
+        rule
+        for rule in rules
+        if rule.decision is not RuleDecision.ALLOW and any(rule.matches(words) for words in commands)
+    ]
+    return max(hits, key=lambda rule: rule.decision, default=None)
+
+
+def is_allowed(
+    argv: Sequence[str], rules: Iterable[PrefixRule] = (), registered: Iterable[RegisteredCommand] = ()
+) -> bool:
+    """Whether the user has allowed `argv` whole, or each command of its script (beside those that only read)."""
+    allowing = [rule for rule in rules if rule.decision is RuleDecision.ALLOW]
+    commands = list(registered)
+    if any(one.match_kind == "exact" and one.matches(argv) for one in commands):
+        return True
+    parts = plain_commands(argv)
+    if not parts:
+        return False
+    allowed = [
+        any(rule.matches(words) for rule in allowing) or any(one.matches(words) for one in commands)
+        for words in parts
+    ]
+    return any(allowed) and all(
+        held or is_known_safe(words) for held, words in zip(allowed, parts, strict=True)
+    )
+
+
+def parse_rules(table: Mapping[str, Any], source: str) -> tuple[PrefixRule, ...]:
+    """The rules of a file; `source` is its name, for messages.
+
+    Raises:
+        RuleError: says which rule is wrong and how.
+    """
+    entries = table.get("rule", [])
+    if set(table) - {"rule"} or not isinstance(entries, list):
+        raise RuleError(f"{source}: a rules file holds [[rule]] tables and nothing else")
+    return tuple(_parse(entry, f"{source}: rule {number}") for number, entry in enumerate(entries, 1))
+
+
+def render_rule(prefix: Sequence[str]) -> str:
+    """The text to append to a rules file so that commands that begin with `prefix` are allowed."""
+    words = ", ".join(_quoted(word) for word in prefix)
+    return f'[[rule]]\npattern = [{words}]\ndecision = "allow"\n'
+
+
+def _quoted(word: str) -> str:
+    escaped = "".join(f"\\{c}" if c in '"\\' else c if c.isprintable() else f"\\U{ord(c):08x}" for c in word)
+    return f'"{escaped}"'
+
+
+def _parse(entry: Any, where: str) -> PrefixRule:
+    if not isinstance(entry, dict) or set(entry) - _KEYS:
+        raise RuleError(f"{where} has other keys than {', '.join(sorted(_KEYS))}")
+    pattern = entry.get("pattern")
+    if not isinstance(pattern, list) or not pattern:
+        raise RuleError(f"{where} needs a pattern: a list of words")
+    places = []
+    for place in pattern:
+        words = [place] if isinstance(place, str) else place
+        if (
+            not isinstance(words, list)
+            or not words
+            or not all(isinstance(word, str) and word for word in words)
+        ):
+            raise RuleError(f"{where}: {place!r} is neither a word nor a list of words")
+        places.append(frozenset(words))
+    try:
+        decision = RuleDecision[str(entry.get("decision", "allow")).upper()]
+    except KeyError:
+        raise RuleError(
+            f"{where}: the decision is allow, prompt or forbidden, not {entry['decision']!r}"
+        ) from None
+    justification = entry.get("justification", "")
+    if not isinstance(justification, str):
+        raise RuleError(f"{where}: the justification is not a text")
+    rule = PrefixRule(tuple(places), decision, justification)
+    for key, expected in (("match", True), ("not_match", False)):
+        for example in _examples(entry.get(key, []), f"{where}: {key}"):
+            if rule.matches(example) is not expected:
+                raise RuleError(
+                    f"{where} {'does not match' if expected else 'matches'} {' '.join(example)!r}"
+                )
+    return rule
+
+
+def _examples(value: Any, where: str) -> list[Words]:
+    examples: list[Words] = []
+    for example in value if isinstance(value, list) else [value]:
+        commands = split_plain(example) if isinstance(example, str) else None
+        if commands is None or len(commands) != 1:
+            raise RuleError(f"{where} holds {example!r}, which is not one plain command")
+        examples.append(commands[0])
+    return examples

@@ -1,0 +1,319 @@
+"""Reads a shell script into its commands without ever giving up.
+
+Quotes, substitutions, groups, comments and here-documents are read as a POSIX shell
+and bash read them. What cannot be parsed is read on as far as it goes, since a shell
+runs the lines before a syntax error too. What a word expands to is not known: an
+expansion stands in its word as it is written. Linear in the length of the script.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from code_core.safety.shell_words import KEYWORDS
+
+MOST_NESTING = 40
+
+_PLAIN = re.compile(r"[^\s'\"\\`$;&|()<>]+")
+_PLAIN_QUOTED = re.compile(r"[^\"\\`$]+")
+_ANSI_ESCAPE = re.compile(
+    r"\\(?:x(?P<x>[0-9a-fA-F]{1,2})|u(?P<u>[0-9a-fA-F]{1,4})|U(?P<U>[0-9a-fA-F]{1,8})"
+    r"|(?P<octal>[0-7]{1,3})|c.|(?P<letter>.))",
+    re.DOTALL,
+)
+_ANSI_LETTERS = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "a": "\a",
+    "b": "\b",
+    "e": "\x1b",
+    "E": "\x1b",
+    "f": "\f",
+    "v": "\v",
+}
+_ENDS_WORD = " \t\n\r\v\f;&|()<>"
+
+
+class TooNestedError(Exception):
+    """The script nests deeper than anyone writes by hand: what it runs is not known."""
+
+    def __init__(self) -> None:
+        super().__init__("the command is nested too deeply to be understood")
+
+
+@dataclass(slots=True)
+class Script:
+    """What a script holds.
+
+    Attributes:
+        commands: the words of each command, wherever it stands.
+        documents: the bodies of here-documents and here-strings.
+    """
+
+    commands: list[list[str]] = field(default_factory=list)
+    documents: list[str] = field(default_factory=list)
+
+
+def read_script(text: str) -> Script:
+    """Every command in `text`, in the order they begin or end.
+
+    Raises:
+        TooNestedError: more than 40 levels of nesting.
+    """
+    script = Script()
+    _Reader(text, script, 0).read()
+    return script
+
+
+class _Reader:
+    def __init__(self, text: str, script: Script, depth: int) -> None:
+        self._text = text
+        self._script = script
+        self._depth = depth
+        self._at = 0
+        self._arithmetic = 0
+        self._awaited: list[tuple[str, bool, bool]] = []  # here-documents: delimiter, tabs cut, quoted
+
+    def read(self) -> None:
+        while self._at < len(self._text):
+            self._commands()
+            self._at += 1  # a closing parenthesis that nothing opened
+
+    def _commands(self) -> None:
+        """Read up to a `)` that ends this list of commands, and leave it unread."""
+        self._descend()
+        words: list[str] = []
+        cases = 0  # a `)` inside of `case` ends a pattern
+        while self._at < len(self._text):
+            match self._text[self._at]:
+                case ")" if not cases:
+                    break
+                case " " | "\t" | "\r" | "\v" | "\f":
+                    self._at += 1
+                case "\n":
+                    self._at += 1
+                    words = self._end(words)
+                    self._documents()
+                case ";" | "&" | "|" | ")":
+                    self._at += 1
+                    words = self._end(words)
+                case "(":
+                    words = self._end(words)
+                    self._parentheses()
+                case "#":
+                    end = self._text.find("\n", self._at)
+                    self._at = end if end >= 0 else len(self._text)
+                case "<" | ">":
+                    self._redirection(words)
+                case _:
+                    word = self._word()
+                    if word is None or (word.isdecimal() and self._peek() in {"<", ">"}):
+                        continue
+                    if word in {"{", "}"} or (not words and word in KEYWORDS):
+                        words = self._end(words)
+                        cases = max(0, cases + (word == "case") - (word == "esac"))
+                    else:
+                        words.append(word)
+        self._end(words)
+        self._depth -= 1
+
+    def _descend(self) -> None:
+        self._depth += 1
+        if self._depth > MOST_NESTING:
+            raise TooNestedError
+
+    def _peek(self) -> str:
+        return self._text[self._at : self._at + 1]
+
+    def _end(self, words: list[str]) -> list[str]:
+        if words:
+            self._script.commands.append(words)
+        return []
+
+    def _parentheses(self) -> None:
+        """Read a group or a substitution from its `(` to its `)`."""
+        arithmetic = self._text.startswith("((", self._at)  # where `<<` is a shift
+        self._arithmetic += arithmetic
+        self._at += 1
+        self._commands()
+        self._at += 1
+        self._arithmetic -= arithmetic
+
+    def _redirection(self, words: list[str]) -> None:
+        if self._text.startswith(("<(", ">("), self._at):
+            self._at += 1
+            self._parentheses()
+            words.append("<()")
+        elif self._arithmetic:
+            self._at += 1
+        elif self._text.startswith("<<<", self._at):
+            self._at += 3
+            self._blanks()
+            self._script.documents.append(self._word() or "")
+        elif self._text.startswith("<<", self._at):
+            self._at += 2
+            tabs = self._peek() == "-"
+            self._at += tabs
+            self._blanks()
+            start = self._at
+            delimiter = self._word() or ""
+            quoted = any(quote in self._text[start : self._at] for quote in "'\"\\")
+            self._awaited.append((delimiter, tabs, quoted))
+        else:
+            while self._peek() in {"<", ">", "&", "|"} and not self._text.startswith(("<(", ">("), self._at):
+                self._at += 1
+            self._blanks()
+            if self._peek() not in _ENDS_WORD:
+                self._word()
+
+    def _blanks(self) -> None:
+        while self._peek() in {" ", "\t"}:
+            self._at += 1
+
+    def _documents(self) -> None:
+        """Read the bodies of the here-documents that the line before announced."""
+        awaited, self._awaited = self._awaited, []
+        for delimiter, tabs, quoted in awaited:
+            body: list[str] = []
+            while self._at < len(self._text):
+                end = self._text.find("\n", self._at)
+                end = end if end >= 0 else len(self._text)
+                line = self._text[self._at : end]
+                self._at = end + 1
+                if (line.lstrip("\t") if tabs else line) == delimiter:
+                    break
+                body.append(line)
+            text = "\n".join(body)
+            self._script.documents.append(text)
+            if not quoted:
+                _Reader(text, self._script, self._depth)._quoted(closer="")  # noqa: SLF001 - its own class
+
+    def _word(self) -> str | None:
+        """The next word, quotes taken off; None for a line that goes on in the next."""
+        parts: list[str] = []
+        start = self._at
+        while self._at < len(self._text):
+            if plain := _PLAIN.match(self._text, self._at):
+                parts.append(plain[0])
+                self._at = plain.end()
+                continue
+            match self._text[self._at]:
+                case "'":
+                    parts.append(self._until("'"))
+                case '"':
+                    self._at += 1
+                    parts.append(self._quoted(closer='"'))
+                case "\\":
+                    if self._text.startswith("\\\n", self._at):
+                        start += 2 if start == self._at else 0
+                    else:
+                        parts.append(self._text[self._at + 1 : self._at + 2])
+                    self._at += 2
+                case "$" | "`":
+                    parts.append(self._expansion(quoted=False))
+                case _:
+                    break
+        return "".join(parts) if self._at > start else None
+
+    def _until(self, quote: str) -> str:
+        end = self._text.find(quote, self._at + 1)
+        end = end if end >= 0 else len(self._text)
+        inside = self._text[self._at + 1 : end]
+        self._at = end + 1
+        return inside
+
+    def _quoted(self, closer: str) -> str:
+        """The text up to `closer`, as double quotes have it."""
+        parts: list[str] = []
+        while self._at < len(self._text):
+            if plain := (_PLAIN_QUOTED.match(self._text, self._at)):
+                parts.append(plain[0])
+                self._at = plain.end()
+                continue
+            match self._text[self._at]:
+                case '"':
+                    self._at += 1
+                    if closer:
+                        break
+                    parts.append('"')
+                case "\\":
+                    escaped = self._text[self._at + 1 : self._at + 2]
+                    kept = "" if escaped == "\n" else escaped
+                    parts.append(kept if escaped in {"$", "`", '"', "\\", "\n"} else f"\\{escaped}")
+                    self._at += 2
+                case _:
+                    parts.append(self._expansion(quoted=True))
+        return "".join(parts)
+
+    def _expansion(self, *, quoted: bool) -> str:
+        """Read what a `$` or a backquote begins; how it stands in its word."""
+        text, start = self._text, self._at
+        if text[start] == "`":
+            end = start + 1
+            while end < len(text) and text[end] != "`":
+                end += 2 if text[end] == "\\" else 1
+            inside = re.sub(r"\\([\\`$])", r"\1", text[start + 1 : end])
+            if quoted:
+                inside = inside.replace('\\"', '"')
+            self._descend()
+            _Reader(inside, self._script, self._depth).read()
+            self._depth -= 1
+            self._at = end + 1
+            return "`…`"
+        self._at += 1
+        match self._peek():
+            case "(":
+                self._parentheses()
+                return "$(…)"
+            case "{":
+                self._at += 1
+                self._descend()
+                self._braces(quoted=quoted)
+                self._depth -= 1
+            case "'" if not quoted:
+                return _ansi(self._ansi_quoted())
+            case '"' if not quoted:
+                return ""  # a translated string; the quotes are read next
+            case _:
+                pass
+        return text[start : self._at]
+
+    def _braces(self, *, quoted: bool) -> None:
+        while self._at < len(self._text):
+            match self._text[self._at]:
+                case "}":
+                    self._at += 1
+                    return
+                case "'" if not quoted:
+                    self._until("'")
+                case '"':
+                    self._at += 1
+                    self._quoted(closer='"')
+                case "\\":
+                    self._at += 2
+                case "$" | "`":
+                    self._expansion(quoted=quoted)
+                case _:
+                    self._at += 1
+
+    def _ansi_quoted(self) -> str:
+        """The text of `$'…'`, escapes untouched."""
+        start = end = self._at + 1
+        while end < len(self._text) and self._text[end] != "'":
+            end += 2 if self._text[end] == "\\" else 1
+        self._at = end + 1
+        return self._text[start:end]
+
+
+def _ansi(text: str) -> str:
+    def replaced(found: re.Match[str]) -> str:
+        number = found["x"] or found["u"] or found["U"]
+        if number is not None:
+            value = int(number, 16)
+            return chr(value) if value <= 0x10FFFF else ""
+        if found["octal"] is not None:
+            return chr(int(found["octal"], 8) & 0xFF)
+        letter = found["letter"]
+        return "" if letter is None else _ANSI_LETTERS.get(letter, letter)
+
+    return _ANSI_ESCAPE.sub(replaced, text)

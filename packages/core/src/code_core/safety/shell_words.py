@@ -1,0 +1,88 @@
+"""Splits shell scripts that leave no doubt into their commands.
+
+Only words that a POSIX shell takes as they stand are read: plain characters and
+quotes without expansions, joined by `&&`, `||`, `;`, `|` and newlines. Everything
+else (variables, substitutions, globs, redirections, groups, assignments, comments)
+makes a script undecided. For the opposite, every command that a script might run,
+see `statements`.
+"""
+
+import re
+from collections.abc import Sequence
+
+Words = tuple[str, ...]
+
+SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ksh"})
+
+# `^`, `{`, `}`, `~`, `!`, `#`, `=` at the start and globs mean something to one shell or another.
+_TOKEN = re.compile(
+    r"""(?P<blank>[ \t]+)"""
+    r"""|(?P<join>&&|\|\||;|\||\n)"""
+    r"""|(?P<word>(?:[\w%+,./:@-]|'[^'\0]*'|"[^"$`\\!\0]*")(?:[\w%+,./:@=-]|'[^'\0]*'|"[^"$`\\!\0]*")*)""",
+    re.ASCII,
+)
+_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)"|([^'"]+)""")
+
+
+def script_of(argv: Sequence[str]) -> str | None:
+    """The script, if `argv` is a shell and the one script it runs (`bash -lc SCRIPT`)."""
+    match list(argv):
+        case [shell, "-c" | "-lc" | "-cl", script] if shell.rsplit("/", 1)[-1] in SHELLS:
+            return script
+        case _:
+            return None
+
+
+def plain_commands(argv: Sequence[str]) -> tuple[Words, ...] | None:
+    """The commands that `argv` runs, each as its words: `argv` itself, or those of its script.
+
+    None where it cannot be known for certain.
+    """
+    script = script_of(argv)
+    return (tuple(argv),) if script is None else split_plain(script)
+
+
+def split_plain(script: str) -> tuple[Words, ...] | None:
+    """The commands of a plain script; None if it is not plain, or joins nothing to something."""
+    commands: list[Words] = []
+    words: list[str] = []
+    joined = ""
+    position = 0
+    while position < len(script):
+        token = _TOKEN.match(script, position)
+        if token is None:
+            return None
+        position = token.end()
+        match token.lastgroup:
+            case "word":
+                if _touches_word(script, position):
+                    return None
+                words.append("".join(a or b or c for a, b, c in _QUOTED.findall(token["word"])))
+            case "join" if words:
+                commands.append(tuple(words))
+                words, joined = [], token["join"]
+            case "join" if token["join"] != "\n":
+                return None
+            case _:
+                pass
+    if words:
+        commands.append(tuple(words))
+    elif joined not in {"", ";", "\n"}:
+        return None
+    return tuple(commands) if all(_is_command(words[0]) for words in commands) else None
+
+
+def _touches_word(script: str, position: int) -> bool:
+    """Whether a word goes on with a character that is not plain."""
+    return position < len(script) and script[position] not in " \t\n;|&"
+
+
+def _is_command(name: str) -> bool:
+    """Not an assignment and not a keyword of the shell."""
+    return bool(name) and "=" not in name and name not in KEYWORDS
+
+
+KEYWORDS = frozenset(
+    "! [[ ]] { } case coproc do done elif else esac fi for function if in select then time until while".split()
+)
+"""Words that a shell reads as grammar where a command may stand."""

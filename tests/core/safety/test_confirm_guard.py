@@ -1,0 +1,210 @@
+import json
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from code_core.safety.confirm_guard import UserGuard, confirm_advice, guard_of, strip_confirm
+from code_core.safety.statements import statements
+
+GUARDED = [
+    *(
+        "rm -rf x",
+        "rm -fr x",
+        "rm -r x",
+        "rm -f x",
+        "rm -R x",
+        "rm --recursive x",
+        "rm --rec x",
+        "rm -v -rf x",
+        "/bin/rm -rf x",
+    ),
+    *(
+        "rm x -rf",
+        "trash -rf x",
+        "find src -delete",
+        "find . -exec rm {} +",
+        "find . -execdir /bin/rm {} +",
+        "fd -x rm",
+    ),
+    *(
+        "fd x -X rm",
+        "xargs rm",
+        "xargs -0 rm",
+        "git reset",
+        "git reset --hard HEAD~1",
+        "git checkout .",
+        "git checkout -- a",
+    ),
+    *(
+        "git checkout main",
+        "git checkout -",
+        "git switch main",
+        "git restore .",
+        "git revert HEAD",
+        "git clean -fd",
+    ),
+    *(
+        "git clean --force",
+        "git push --force",
+        "git push -f",
+        "git push --force-with-lease",
+        "git push origin +main",
+    ),
+    *(
+        "git push origin :main",
+        "git push --mirror",
+        "git push --delete origin x",
+        "git branch -D x",
+        "git branch -d x",
+    ),
+    *(
+        "git branch --delete x",
+        "git -C x reset --hard",
+        "git -c a=b --no-pager checkout .",
+        "git stash drop",
+        "git stash clear",
+    ),
+]
+FREE = [
+    *(
+        "rm x",
+        "ls -rf",
+        "find src -name x",
+        "find . -exec cat {} +",
+        "fd x",
+        "git status",
+        "git checkout -b x",
+    ),
+    *(
+        "git switch -c x",
+        "git switch --create x",
+        "git clean -n",
+        "git clean -nfd",
+        "git push",
+        "git push -u origin x",
+    ),
+    *(
+        "git branch",
+        "git branch x",
+        "git stash",
+        "git commit -m 'rm -rf x'",
+        "rm -- -rf",
+        "git log",
+        "git",
+        "rmdir x",
+        "git -C x",
+    ),
+]
+
+
+def guard(*argv: str, user: list[UserGuard] | None = None) -> str | None:
+    return guard_of(argv, statements(argv), user or [])
+
+
+@pytest.mark.parametrize("command", GUARDED)
+def test_guarded(command: str) -> None:
+    assert guard(*shlex.split(command)) is not None
+    assert guard("bash", "-lc", command) is not None
+
+
+@pytest.mark.parametrize("command", FREE)
+def test_not_guarded(command: str) -> None:
+    assert guard(*shlex.split(command)) is None
+    assert guard("bash", "-lc", command) is None
+
+
+def nested(script: str) -> str:
+    return f"bash -c {shlex.quote(script)}"
+
+
+WRAPPINGS = st.sampled_from(
+    [
+        *(
+            "true && {}",
+            "{} && true",
+            "false || {}",
+            "true; {}",
+            "true\n{}\ntrue",
+            "true | {}",
+            "{} | cat",
+            "({})",
+            "(\n{}\n)",
+        ),
+        *(
+            "{{ {}; }}",
+            "echo $({})",
+            'echo "$({})"',
+            "X=1; {}",
+            "NESTED",
+            "eval QUOTED",
+            "sudo NESTED",
+            "echo QUOTED | sh",
+        ),
+        *(
+            "if {}; then true; fi",
+            "for x in a; do {}; done",
+            "! {}",
+            "echo 'x' \"y\" && {}",
+            "cat <<E\n'\nE\n{}",
+            "true & {}",
+        ),
+    ]
+)
+
+
+@given(st.sampled_from(GUARDED), st.lists(WRAPPINGS, max_size=6))
+def test_no_wrapping_gets_past_the_guard(command: str, wrappings: list[str]) -> None:
+    script = command
+    for wrapping in wrappings:
+        match wrapping:
+            case "NESTED" | "sudo NESTED":
+                script = wrapping.replace("NESTED", nested(script))
+            case _ if "QUOTED" in wrapping:
+                script = wrapping.replace("QUOTED", shlex.quote(script))
+            case _:
+                script = wrapping.format(script)
+    assert guard("bash", "-lc", script) is not None
+
+
+class Word:
+    def __init__(self, word: str) -> None:
+        self._word = word
+
+    def matches(self, text: str) -> bool:
+        return text.startswith(self._word)
+
+
+def test_the_users_patterns_see_every_command_and_the_whole() -> None:
+    user = [UserGuard(Word("deploy prod"), "are you sure about prod?")]
+    for argv in (["deploy", "prod"], ["bash", "-c", "ls && 'deploy' prod"], ["sudo", "deploy", "prod"]):
+        assert guard(*argv, user=user) == "are you sure about prod?"
+    assert guard("deploy", "test", user=user) is None
+
+
+@pytest.mark.parametrize(
+    ("argv", "stripped"),
+    [
+        (["confirm:", "rm", "-rf", "x"], ["rm", "-rf", "x"]),
+        (["confirm:rm", "-rf", "x"], ["rm", "-rf", "x"]),
+        (["confirm: rm", "-rf"], ["rm", "-rf"]),
+        (["bash", "-lc", "confirm: rm -rf x"], ["bash", "-lc", "rm -rf x"]),
+        (["bash", "-lc", "  confirm:rm"], ["bash", "-lc", "rm"]),
+        (["confirm:"], []),
+    ],
+)
+def test_confirm_is_stripped(argv: list[str], stripped: list[str]) -> None:
+    assert strip_confirm(argv) == (stripped, True)
+
+
+def test_confirm_elsewhere_is_a_word() -> None:
+    for argv in (["echo", "confirm:"], ["bash", "-c", "ls; confirm: rm"]):
+        assert strip_confirm(argv) == (argv, False)
+
+
+@given(st.sampled_from(GUARDED), st.booleans())
+def test_what_the_advice_says_goes_through(command: str, script: bool) -> None:
+    argv = ["bash", "-lc", command] if script else shlex.split(command)
+    advice = confirm_advice(argv, "x")
+    assert strip_confirm(json.loads(advice[advice.rindex(": [") + 2 :])) == (argv, True)

@@ -1,0 +1,133 @@
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from code_core.safety.rules import (
+    RegisteredCommand,
+    RuleDecision,
+    RuleError,
+    is_allowed,
+    parse_rules,
+    render_rule,
+    strictest,
+)
+from code_core.safety.statements import statements
+
+FILE = """
+[[rule]]
+pattern = ["git", ["push", "fetch"]]
+decision = "prompt"
+justification = "it talks to the remote"
+match = ["git push origin", "git fetch"]
+not_match = ["git status", "git"]
+
+[[rule]]
+pattern = ["git", "push", "--mirror"]
+decision = "forbidden"
+
+[[rule]]
+pattern = ["make"]
+"""
+RULES = parse_rules(tomllib.loads(FILE), "a.toml")
+
+
+@pytest.mark.parametrize(
+    ("script", "decision"),
+    [
+        ("git push", RuleDecision.PROMPT),
+        ("ls; /usr/bin/git fetch x", RuleDecision.PROMPT),
+        ("git fetch; git push --mirror", RuleDecision.FORBIDDEN),
+        ("sudo git push", RuleDecision.PROMPT),
+        ("$(git push)", RuleDecision.PROMPT),
+        ("git status", None),
+        ("make", None),
+    ],
+)
+def test_the_strictest_rule_wins_on_every_statement(script: str, decision: RuleDecision | None) -> None:
+    rule = strictest(RULES, statements(["bash", "-c", script]))
+    assert (rule and rule.decision) == decision
+
+
+@pytest.mark.parametrize(
+    ("script", "allowed"),
+    [
+        ("make test", True),
+        ("make && make test", True),
+        ("cd x && make | tail", True),
+        ("ls", False),  # known to be safe, but not by a rule
+        ("make; rm x", False),
+        ("make $(rm x)", False),
+        ("make > x", False),
+        ("./make", False),
+        ("X=1 make", False),
+    ],
+)
+def test_an_allowing_rule_never_passes_more_than_its_command(script: str, allowed: bool) -> None:
+    assert is_allowed(["bash", "-lc", script], RULES) is allowed
+
+
+@pytest.mark.parametrize(
+    ("registered", "argv", "allowed"),
+    [
+        (("git status", "exact"), ["git", "status"], True),
+        (("git status", "exact"), ["git", "status", "-s"], False),
+        (("git status", "prefix"), ["git", "status", "-s"], True),
+        (("git status", "prefix"), ["git"], False),
+        (("git status", "prefix"), ["bash", "-c", "git status && rm -rf x"], False),
+        (("git status", "prefix"), ["bash", "-c", "git status && ls"], True),
+        (("bash -c ls;rm", "exact"), ["bash", "-c", "ls;rm"], True),
+        (("bash -c", "prefix"), ["bash", "-c", "rm x"], False),
+    ],
+)
+def test_registered_commands(registered: tuple[str, str], argv: list[str], allowed: bool) -> None:
+    command, kind = registered
+    one = RegisteredCommand(tuple(command.split()), "exact" if kind == "exact" else "prefix")
+    assert is_allowed(argv, registered=[one]) is allowed
+
+
+def test_a_semantic_prefix_skips_options() -> None:
+    one = RegisteredCommand(("npm", "test"), "prefix", ("npm", "test"))
+    assert is_allowed(["npm", "--silent", "test", "a"], registered=[one])
+    assert not is_allowed(["npm", "run", "test"], registered=[one])
+
+
+@given(
+    st.sampled_from(["$(x)", "; x", "&& x", "| x", "> x", "\nx", "& x", "`x`"]), st.sampled_from(["", " "])
+)
+def test_no_prefix_passes_what_follows_it(tail: str, space: str) -> None:
+    one = RegisteredCommand(("git", "status"), "prefix", ("git", "status"))
+    assert not is_allowed(["bash", "-c", f"git status{space}{tail}"], RULES, [one])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = 1", "nothing else"),
+        ("rule = 1", "nothing else"),
+        ("[[rule]]\ndecision='allow'", "needs a pattern"),
+        ("[[rule]]\npattern=[1]", "neither a word"),
+        ("[[rule]]\npattern=[[]]", "neither a word"),
+        ("[[rule]]\npattern=['a']\ndecision='yes'", "not 'yes'"),
+        ("[[rule]]\npattern=['a']\njustification=1", "not a text"),
+        ("[[rule]]\npattern=['a']\nextra=1", "other keys"),
+        ("[[rule]]\npattern=['a']\nmatch=['b']", "rule 1 does not match 'b'"),
+        ("[[rule]]\npattern=['a']\nnot_match=['a b']", "rule 1 matches 'a b'"),
+        ("[[rule]]\npattern=['a']\nmatch=['a; b']", "not one plain command"),
+    ],
+)
+def test_a_wrong_rule_says_what_is_wrong(text: str, said: str) -> None:
+    with pytest.raises(RuleError, match=said):
+        parse_rules(tomllib.loads(text), "a.toml")
+
+
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), min_size=1, max_size=4
+    )
+)
+def test_a_rendered_rule_reads_back(words: list[str]) -> None:
+    (rule,) = parse_rules(tomllib.loads(render_rule(words)), "x")
+    assert rule.decision is RuleDecision.ALLOW
+    assert rule.matches(words)
