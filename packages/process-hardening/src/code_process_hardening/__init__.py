@@ -6,7 +6,7 @@ that have not yet decided to be hardened, and must cost them next to nothing.
 
 TYPE_CHECKING = False  # type checkers take it for true; importing `typing` costs 3 ms
 if TYPE_CHECKING:
-    from code_process_hardening.confinement import Confinement, confine
+    from code_process_hardening.confinement import Confinement, confine, landlock_abi
     from code_process_hardening.erase import take_variable
     from code_process_hardening.errors import (
         CoreLimitError,
@@ -37,6 +37,7 @@ __all__ = [
     "confine",
     "harden",
     "isolated_command",
+    "landlock_abi",
     "pre_main_hardening",
     "take_variable",
 ]
@@ -44,6 +45,7 @@ __all__ = [
 _MODULES = {
     "Confinement": "confinement",
     "confine": "confinement",
+    "landlock_abi": "confinement",
     "harden": "premain",
     "pre_main_hardening": "premain",
     "isolated_command": "restart",

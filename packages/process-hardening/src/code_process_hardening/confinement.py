@@ -17,6 +17,7 @@ _EXECUTE = 1 << 0
 _WRITE_FILE = 1 << 1
 # Removing and making entries of every kind: bits 4 to 12.
 _CHANGE_FOLDER = sum(1 << bit for bit in range(4, 13))
+_MAKE_DEVICES = 1 << 6 | 1 << 11
 _REFER = 1 << 13
 _TRUNCATE = 1 << 14
 _BIND_TCP, _CONNECT_TCP = 1 << 0, 1 << 1
@@ -32,40 +33,51 @@ class Confinement(Enum):
     NONE = "nothing: this kernel has no Landlock"
 
 
-def confine(*, writable: Iterable[str] = (), connect_ports: Iterable[int] = ()) -> Confinement:
-    """Forbid this process to write outside of `writable` folders, to start programs, to listen on
-    further TCP ports and to connect to ports other than `connect_ports`; returns what the kernel could do.
+def confine(
+    *,
+    writable: Iterable[str] = (),
+    writable_files: Iterable[str] = (),
+    connect_ports: Iterable[int] | None = (),
+    programs: bool = False,
+) -> Confinement:
+    """Forbid this process to write outside of `writable` folders and `writable_files`, to start programs,
+    to listen on further TCP ports and to connect to ports other than `connect_ports`; returns what the
+    kernel could do.
 
-    Cannot be undone. Holds for this thread and what it starts: call it before there are others.
-    Needs no privileges, but the no-new-privileges step of the hardening. UDP and reading stay allowed.
+    With `programs` programs may be started, confined in the same way; with `connect_ports` of None TCP is
+    left alone. Cannot be undone. Holds for this thread and what it starts: call it before there are others.
+    Needs no privileges, but the no-new-privileges step of the hardening. UDP and reading stay allowed, and
+    so does changing owner, mode, times and attributes of a file.
 
     Raises:
         OSError: the kernel has Landlock and refused, or a folder cannot be opened.
     """  # noqa: D205 - what is forbidden is one sentence
-    abi = _abi()
+    abi = landlock_abi()
     if abi == 0:
         return Confinement.NONE
-    files = (
-        _EXECUTE | _WRITE_FILE | _CHANGE_FOLDER | (_REFER if abi >= 2 else 0) | (_TRUNCATE if abi >= 3 else 0)
-    )
-    network = _BIND_TCP | _CONNECT_TCP if abi >= 4 else 0
+    to_file = _WRITE_FILE | (_TRUNCATE if abi >= 3 else 0)
+    files = to_file | _CHANGE_FOLDER | (_REFER if abi >= 2 else 0) | (0 if programs else _EXECUTE)
+    network = _BIND_TCP | _CONNECT_TCP if abi >= 4 and connect_ports is not None else 0
     scoped = _SCOPE_ABSTRACT_UNIX_SOCKET | _SCOPE_SIGNAL if abi >= 6 else 0
     # Older kernels refuse a longer structure than they know.
     attributes = struct.pack("=QQQ", files, network, scoped)[: 8 if abi < 4 else 16 if abi < 6 else 24]
     ruleset = _call(_CREATE_RULESET, attributes, len(attributes), 0)
     try:
         for folder in writable:
-            _allow_writing(ruleset, folder, files & ~_EXECUTE)
-        if network:
+            _allow_writing(ruleset, folder, os.O_DIRECTORY, files & ~_EXECUTE & ~_MAKE_DEVICES)
+        for file in writable_files:
+            _allow_writing(ruleset, file, 0, to_file)
+        if network and connect_ports is not None:
             for port in sorted(set(connect_ports)):
                 _call_rule(ruleset, _RULE_NET_PORT, struct.pack("=QQ", _CONNECT_TCP, port))
         libc.syscall(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
-    return Confinement.FULL if network else Confinement.FILES
+    return Confinement.FULL if abi >= 4 else Confinement.FILES
 
 
-def _abi() -> int:
+def landlock_abi() -> int:
+    """The version of Landlock that this kernel has; 0 without."""
     platform: str = sys.platform
     if platform != "linux":
         return 0
@@ -77,8 +89,8 @@ def _abi() -> int:
         raise
 
 
-def _allow_writing(ruleset: int, folder: str, access: int) -> None:
-    descriptor = os.open(folder, _O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+def _allow_writing(ruleset: int, path: str, flags: int, access: int) -> None:
+    descriptor = os.open(path, _O_PATH | flags | os.O_CLOEXEC)
     try:
         _call_rule(ruleset, _RULE_PATH_BENEATH, struct.pack("=Qi", access, descriptor))
     finally:

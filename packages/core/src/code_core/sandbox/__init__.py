@@ -1,0 +1,1 @@
+"""Confining a command: what it may write, whom it may reach."""

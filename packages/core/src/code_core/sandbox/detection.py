@@ -1,0 +1,136 @@
+"""Which sandbox this machine has: looked for once, by trying."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from code_core.sandbox.bubblewrap import Bubblewrap
+from code_core.sandbox.confinement import Confinement
+from code_core.sandbox.landlock import KNOWN_GAPS, OLDEST_ABI, Landlock
+from code_core.sandbox.sandbox import Mechanism, Sandbox, seccomp_machine
+from code_core.sandbox.seatbelt import SANDBOX_EXEC, Seatbelt
+from code_process_hardening import landlock_abi
+
+TRIAL_SECONDS = 10
+# Not PATH: an earlier command may have put a program there.
+BWRAP_FOLDERS = (
+    Path("/usr/bin"),
+    Path("/usr/local/bin"),
+    Path("/run/current-system/sw/bin"),
+    Path(sys.executable).parent,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One mechanism: the sandbox it gives, or the reason why it gives none."""
+
+    mechanism: Mechanism
+    sandbox: Sandbox | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Every mechanism that was tried, the best first; those after the first that works were not."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """The sandbox in use; None where commands cannot be confined."""
+        return next((found.sandbox for found in self.findings if found.sandbox is not None), None)
+
+    def __str__(self) -> str:
+        """One line for each mechanism, for people."""
+        lines = [f"{found.mechanism}: {found.detail}" for found in self.findings]
+        if self.sandbox is None:
+            lines.append("no sandbox: commands are asked for, or rejected where nobody may be asked")
+        return "\n".join(lines)
+
+
+@cache
+def detect() -> Detection:
+    """What this machine has; takes about 10 ms the first time."""
+    tried: list[Finding] = []
+    for finding in _candidates():
+        tried.append(finding)
+        if finding.sandbox is not None:
+            break
+    return Detection(tuple(tried))
+
+
+def find(mechanism: Mechanism) -> Finding:
+    """What this machine has of one mechanism."""
+    found = next((finding for finding in _candidates() if finding.mechanism == mechanism), None)
+    return found or Finding(mechanism, None, f"not for {sys.platform}")
+
+
+def _candidates() -> Iterator[Finding]:
+    platform: str = sys.platform  # a variable, because type checkers take it for a constant
+    match platform:
+        case "linux":
+            yield find_bubblewrap()
+            yield _find_landlock()
+        case "darwin":
+            yield _find_seatbelt()
+        case _:
+            return
+
+
+def find_bubblewrap(folders: tuple[Path, ...] = BWRAP_FOLDERS) -> Finding:
+    """Bubblewrap from one of `folders`, if it can make namespaces here."""
+    bwrap = next((folder / "bwrap" for folder in folders if (folder / "bwrap").is_file()), None)
+    if bwrap is None:
+        return Finding("bwrap", None, "not installed (on Debian and Ubuntu: apt install bubblewrap)")
+    machine = seccomp_machine()
+    if machine is None:
+        return Finding("bwrap", None, "there is no filter of system calls for this kind of machine")
+    return _tried(Bubblewrap(str(bwrap), machine), [str(bwrap), "--version"], f"in use: {bwrap}")
+
+
+def _find_landlock() -> Finding:
+    machine = seccomp_machine()
+    if machine is None:
+        return Finding("landlock", None, "there is no filter of system calls for this kind of machine")
+    abi = landlock_abi()
+    if abi < OLDEST_ABI:
+        has = f"version {abi}" if abi else "none"
+        return Finding("landlock", None, f"the kernel has {has}, version {OLDEST_ABI} is needed (Linux 6.7)")
+    try:
+        sandbox = Landlock(machine)
+    except ImportError as error:
+        return Finding("landlock", None, str(error))
+    return _tried(sandbox, [sys.executable, "-I", "-S", "-c", ""], f"in use; {'; '.join(KNOWN_GAPS)}")
+
+
+def _find_seatbelt() -> Finding:
+    if not Path(SANDBOX_EXEC).exists():
+        return Finding("seatbelt", None, f"{SANDBOX_EXEC} is missing")
+    return _tried(Seatbelt(), ["/usr/bin/true"], f"in use: {SANDBOX_EXEC}")
+
+
+def _tried(sandbox: Sandbox, argv: list[str], detail: str) -> Finding:
+    """`sandbox` if a harmless command runs in it."""
+    with sandbox.confined(argv, Confinement(), Path("/"), {}) as launch:
+        try:
+            trial = subprocess.run(
+                launch.argv,
+                env=launch.environment,
+                cwd="/",
+                pass_fds=launch.fds,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=TRIAL_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return Finding(sandbox.mechanism, None, str(error))
+    if trial.returncode != 0:
+        said = trial.stderr.decode(errors="replace").strip().splitlines()
+        problem = said[-1] if said else f"exit code {trial.returncode}"
+        return Finding(sandbox.mechanism, None, f"does not work here: {problem}")
+    return Finding(sandbox.mechanism, sandbox, detail)

@@ -1,0 +1,71 @@
+"""A way to confine commands."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from code_core.sandbox.confinement import Confinement
+from code_core.sandbox.seccomp import Machine, machines, seccomp_program
+
+Mechanism = Literal["bwrap", "landlock", "seatbelt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What to start in place of a command.
+
+    Attributes:
+        fds: descriptors to hand on, open as long as the context that gave this.
+    """
+
+    argv: list[str]
+    environment: dict[str, str]
+    fds: tuple[int, ...] = ()
+
+
+class Sandbox(Protocol):
+    """Confines commands with one mechanism."""
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """Its name, as `CODEX_SANDBOX` tells it to commands."""
+        ...
+
+    def confined(
+        self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]
+    ) -> AbstractContextManager[Launch]:
+        """What to start so that `argv` runs in `cwd` with the rights of `confinement`."""
+        ...
+
+
+def sandbox_environment(
+    mechanism: Mechanism, confinement: Confinement, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """`environment` with what tells a command that it is confined."""
+    told: dict[str, str] = {"CODEX_SANDBOX": mechanism}
+    if not confinement.network:
+        told["CODEX_SANDBOX_NETWORK_DISABLED"] = "1"
+    return {**environment, **told}
+
+
+def seccomp_machine() -> Machine | None:
+    """The machine this is, if there is a filter for it."""
+    name = os.uname().machine
+    return next((machine for machine in machines() if machine == name), None)
+
+
+@contextmanager
+def seccomp_descriptor(machine: Machine, confinement: Confinement) -> Iterator[int]:
+    """A descriptor to read the filter from, once."""
+    reading, writing = os.pipe()
+    try:
+        try:
+            os.write(writing, seccomp_program(machine, network=confinement.network))
+        finally:
+            os.close(writing)
+        yield reading
+    finally:
+        os.close(reading)

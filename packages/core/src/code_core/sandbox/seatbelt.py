@@ -1,0 +1,70 @@
+"""The profile for macOS's `sandbox-exec` (sandbox(7); the profile language is Apple's SBPL)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from code_core.sandbox.confinement import Confinement
+from code_core.sandbox.sandbox import Launch, Mechanism, sandbox_environment
+
+SANDBOX_EXEC = "/usr/bin/sandbox-exec"
+
+_BASE = """\
+(version 1)
+(deny default)
+(allow process-exec)
+(allow process-fork)
+(allow signal (target same-sandbox))
+(allow process-info* (target same-sandbox))
+(allow sysctl-read)
+(allow file-read*)
+(allow file-ioctl (regex #"^/dev/tty.*"))
+(allow file-write-data (literal "/dev/null") (literal "/dev/zero") (literal "/dev/tty"))
+(allow pseudo-tty)
+(allow ipc-posix-sem)
+(allow mach-lookup (global-name "com.apple.system.opendirectoryd.libinfo"))
+"""
+_NETWORK = """\
+(allow network-outbound (remote ip))
+(allow network-bind (local ip))
+(allow network-inbound (local ip))
+(allow system-socket)
+(allow mach-lookup
+  (global-name "com.apple.SystemConfiguration.configd")
+  (global-name "com.apple.networkd")
+  (global-name "com.apple.trustd.agent"))
+"""
+
+
+def seatbelt_profile(confinement: Confinement) -> str:
+    """The profile: everything can be read, only what `confinement` names can be written."""
+    lines = [_BASE]
+    for root in confinement.writable:
+        closed = [path for path in confinement.protected if path.is_relative_to(root)]
+        excepted = "".join(f" (require-not (subpath {_quoted(path)}))" for path in closed)
+        lines.append(f"(allow file-write* (require-all (subpath {_quoted(root)}){excepted}))\n")
+    if confinement.network:
+        lines.append(_NETWORK)
+    return "".join(lines)
+
+
+class Seatbelt:
+    """Confines commands with the system's own sandbox."""
+
+    mechanism: Mechanism = "seatbelt"
+
+    @contextmanager
+    def confined(
+        self,
+        argv: Sequence[str],
+        confinement: Confinement,
+        cwd: Path,  # noqa: ARG002 - inherited from whoever starts it
+        environment: Mapping[str, str],
+    ) -> Iterator[Launch]:
+        """See `Sandbox.confined`."""
+        told = sandbox_environment(self.mechanism, confinement, environment)
+        yield Launch([SANDBOX_EXEC, "-p", seatbelt_profile(confinement), "--", *argv], told)
+
+
+def _quoted(path: Path) -> str:
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,179 @@
+"""The system calls that a confined command may not make, as a program for the kernel.
+
+Classic BPF as seccomp(2) takes it: 8 bytes per instruction, over `struct seccomp_data`
+(number at 0, architecture at 4, arguments from 16, 8 bytes each). A call that is not
+named is allowed: the file system is confined by other means, and this closes the ways
+around them.
+"""
+
+import struct
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+Machine = Literal["x86_64", "aarch64"]
+
+KILL, ALLOW = 0x8000_0000, 0x7FFF_0000
+EPERM, ENOSYS = 0x0005_0001, 0x0005_0026
+"""What the kernel does with a call: SECCOMP_RET_KILL_PROCESS, _ALLOW, _ERRNO with a number."""
+
+_AUDIT_ARCH = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
+_X32_BIT = 0x4000_0000
+
+# From each architecture's `unistd.h`.
+_NUMBERS: dict[Machine, dict[str, int]] = {
+    "x86_64": {
+        "add_key": 248, "bpf": 321, "chroot": 161, "clone": 56, "clone3": 435, "connect": 42, "delete_module": 176,
+        "finit_module": 313, "fsconfig": 431, "fsmount": 432, "fsopen": 430, "fspick": 433, "init_module": 175,
+        "io_uring_enter": 426, "io_uring_register": 427, "io_uring_setup": 425, "ioctl": 16, "kcmp": 312,
+        "kexec_file_load": 320, "kexec_load": 246, "keyctl": 250, "mount": 165, "mount_setattr": 442,
+        "move_mount": 429, "name_to_handle_at": 303, "open_by_handle_at": 304, "open_tree": 428,
+        "perf_event_open": 298, "pidfd_getfd": 438, "pivot_root": 155, "process_vm_readv": 310,
+        "process_vm_writev": 311, "ptrace": 101, "request_key": 249, "setns": 308, "socket": 41, "socketpair": 53,
+        "swapon": 167, "umount2": 166, "unshare": 272, "userfaultfd": 323,
+    },
+    "aarch64": {
+        "add_key": 217, "bpf": 280, "chroot": 51, "clone": 220, "clone3": 435, "connect": 203, "delete_module": 106,
+        "finit_module": 273, "fsconfig": 431, "fsmount": 432, "fsopen": 430, "fspick": 433, "init_module": 105,
+        "io_uring_enter": 426, "io_uring_register": 427, "io_uring_setup": 425, "ioctl": 29, "kcmp": 272,
+        "kexec_file_load": 294, "kexec_load": 104, "keyctl": 219, "mount": 40, "mount_setattr": 442,
+        "move_mount": 429, "name_to_handle_at": 264, "open_by_handle_at": 265, "open_tree": 428,
+        "perf_event_open": 241, "pidfd_getfd": 438, "pivot_root": 41, "process_vm_readv": 270,
+        "process_vm_writev": 271, "ptrace": 117, "request_key": 218, "setns": 268, "socket": 198, "socketpair": 199,
+        "swapon": 224, "umount2": 39, "unshare": 97, "userfaultfd": 282,
+    },
+}  # fmt: skip
+# Refused whatever their arguments.
+REFUSED = (
+    "add_key bpf chroot delete_module finit_module fsconfig fsmount fsopen fspick init_module io_uring_enter "
+    "io_uring_register io_uring_setup kcmp kexec_file_load kexec_load keyctl mount mount_setattr move_mount "
+    "name_to_handle_at open_by_handle_at open_tree perf_event_open pidfd_getfd pivot_root process_vm_readv "
+    "process_vm_writev ptrace request_key setns swapon umount2 userfaultfd".split()
+)
+CLONE_NEWUSER = 0x1000_0000
+TIOCSTI, TIOCLINUX = 0x5412, 0x541C
+AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
+SOCK_STREAM, SOCK_SEQPACKET, _SOCK_TYPE = 1, 5, 0xF
+
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_SET, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Return:
+    action: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    offset: int
+    mask: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _If:
+    """Go through `then` if what was loaded compares as `jump` with `value`, else through `otherwise`.
+
+    One of the two is empty, so that no jump over the other is needed.
+    """
+
+    jump: int
+    value: int
+    then: "tuple[_Step, ...]"
+    otherwise: "tuple[_Step, ...]" = ()
+
+
+_Step = _Return | _Load | _If
+
+
+def machines() -> tuple[Machine, ...]:
+    """The machines that there is a filter for, as `os.uname` names them."""
+    return tuple(_NUMBERS)
+
+
+@cache
+def seccomp_program(machine: Machine, *, network: bool) -> bytes:
+    """The filter for one kind of machine, in its byte order (both are little-endian).
+
+    Without `network` a command has unix stream socket pairs and nothing else: it cannot
+    connect, so that no local service is within reach. With it, it has the internet's
+    sockets, and no unix sockets beside such pairs.
+    """
+    numbers = _NUMBERS[machine]
+    steps: list[_Step] = [
+        _Load(_ARCHITECTURE),
+        _If(_JUMP_EQUAL, _AUDIT_ARCH[machine], (), otherwise=(_Return(KILL),)),
+        _Load(_NUMBER),
+    ]
+    if machine == "x86_64":
+        steps.append(_If(_JUMP_GREATER_EQUAL, _X32_BIT, (_Return(KILL),)))
+    steps += [_call(numbers[name], _Return(EPERM)) for name in REFUSED]
+    steps += [
+        _call(numbers["clone3"], _Return(ENOSYS)),  # its flags are in memory; C libraries fall back to clone
+        _call(numbers["clone"], *_refuse_flag(0, CLONE_NEWUSER)),
+        _call(numbers["unshare"], *_refuse_flag(0, CLONE_NEWUSER)),
+        _call(numbers["ioctl"], _Load(_argument(1)), *_refuse_values(TIOCSTI, TIOCLINUX)),
+        _call(numbers["socketpair"], *_stream_pairs()),
+    ]
+    if network:
+        allowed = tuple(
+            _If(_JUMP_EQUAL, family, (_Return(ALLOW),)) for family in (AF_INET, AF_INET6, AF_NETLINK)
+        )
+        steps.append(_call(numbers["socket"], _Load(_argument(0)), *allowed, _Return(EPERM)))
+    else:
+        steps += [
+            _call(numbers["connect"], _Return(EPERM)),
+            _call(numbers["socket"], *_stream_pairs()),
+        ]
+    steps.append(_Return(ALLOW))
+    return _assembled(steps)
+
+
+def _argument(number: int) -> int:
+    """The offset of the lower half, which is all that the kernel looks at in these calls."""
+    return _ARGUMENTS + 8 * number
+
+
+def _call(number: int, *then: _Step) -> _Step:
+    """What to do for one call; ends with a return whenever it loads something over the number."""
+    last = then[-1] if then else None
+    ended = then if isinstance(last, _Return) else (*then, _Return(ALLOW))
+    return _If(_JUMP_EQUAL, number, ended)
+
+
+def _refuse_flag(argument: int, flag: int) -> tuple[_Step, ...]:
+    return _Load(_argument(argument)), _If(_JUMP_SET, flag, (_Return(EPERM),))
+
+
+def _refuse_values(*values: int) -> tuple[_Step, ...]:
+    return tuple(_If(_JUMP_EQUAL, value, (_Return(EPERM),)) for value in values)
+
+
+def _stream_pairs() -> tuple[_Step, ...]:
+    """Unix sockets that can only talk to what they are connected with."""
+    kinds = tuple(_If(_JUMP_EQUAL, kind, (_Return(ALLOW),)) for kind in (SOCK_STREAM, SOCK_SEQPACKET))
+    return (
+        _Load(_argument(0)),
+        _If(_JUMP_EQUAL, AF_UNIX, (_Load(_argument(1), _SOCK_TYPE), *kinds)),
+        _Return(EPERM),
+    )
+
+
+def _assembled(steps: "list[_Step] | tuple[_Step, ...]") -> bytes:
+    code = b""
+    for step in steps:
+        match step:
+            case _Return(action=action):
+                code += _returning(action)
+            case _Load(offset=offset, mask=mask):
+                code += struct.pack("=HBBI", _LOAD, 0, 0, offset)
+                if mask is not None:
+                    code += struct.pack("=HBBI", _AND, 0, 0, mask)
+            case _If(jump=jump, value=value, then=then, otherwise=otherwise):
+                yes, no = _assembled(then), _assembled(otherwise)
+                code += struct.pack("=HBBI", jump, len(no) // 8, len(yes) // 8, value) + yes + no
+    return code
+
+
+def _returning(action: int) -> bytes:
+    return struct.pack("=HBBI", _RETURN, 0, 0, action)

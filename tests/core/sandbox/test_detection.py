@@ -1,0 +1,88 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from code_core.sandbox import detection
+from code_core.sandbox.confinement import Confinement
+from code_core.sandbox.detection import Detection, Finding, detect, find, find_bubblewrap
+from code_core.sandbox.sandbox import Mechanism
+from code_process_hardening import landlock_abi
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+
+
+@linux
+def test_the_first_that_works_is_in_use() -> None:
+    found = detect()
+    assert detect() is found
+    assert all(finding.sandbox is None for finding in found.findings[:-1])
+    for finding in found.findings:
+        assert f"{finding.mechanism}: {finding.detail}" in str(found)
+
+
+def test_without_any_the_report_says_what_follows() -> None:
+    found = Detection((Finding("bwrap", None, "not installed"),))
+    assert found.sandbox is None
+    assert str(found).splitlines() == [
+        "bwrap: not installed",
+        "no sandbox: commands are asked for, or rejected where nobody may be asked",
+    ]
+
+
+@linux
+def test_bubblewrap_that_is_missing_or_cannot_make_namespaces(tmp_path: Path) -> None:
+    assert "apt install bubblewrap" in find_bubblewrap((tmp_path,)).detail
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    found = find_bubblewrap((tmp_path,))
+    assert found.sandbox is None
+    assert found.detail == "does not work here: bwrap: No permissions to create a new namespace"
+    fake.chmod(0o644)
+    assert "Permission denied" in find_bubblewrap((tmp_path,)).detail
+
+
+@linux
+def test_a_kernel_without_landlock(monkeypatch: pytest.MonkeyPatch) -> None:
+    for abi, said in ((0, "the kernel has none"), (3, "the kernel has version 3")):
+        monkeypatch.setattr(detection, "landlock_abi", lambda abi=abi: abi)
+        found = find("landlock")
+        assert found.sandbox is None
+        assert said in found.detail
+
+
+@linux
+def test_a_machine_without_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detection, "seccomp_machine", lambda: None)
+    assert find("landlock").sandbox is None
+    monkeypatch.setattr(detection, "BWRAP_FOLDERS", (Path(sys.executable).parent,))
+    assert find("bwrap").sandbox is None
+
+
+def test_a_mechanism_of_another_system() -> None:
+    other: Mechanism = "seatbelt" if sys.platform != "darwin" else "bwrap"
+    found = find(other)
+    assert (found.sandbox, found.detail) == (None, f"not for {sys.platform}")
+
+
+@linux
+@pytest.mark.skipif(find("bwrap").sandbox is None, reason=f"bwrap {find('bwrap').detail}")
+@pytest.mark.skipif(landlock_abi() < 4, reason="no Landlock")
+def test_where_user_namespaces_are_off_landlock_is_in_use() -> None:
+    sandbox = find("bwrap").sandbox
+    assert sandbox is not None
+    script = "from code_core.sandbox.detection import detect; print(detect(), detect().sandbox.mechanism, sep='\\n')"
+    with sandbox.confined([sys.executable, "-c", script], Confinement(), Path("/"), {}) as launch:
+        told = subprocess.run(
+            launch.argv,
+            env=launch.environment,
+            pass_fds=launch.fds,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    lines = told.stdout.splitlines()
+    assert lines[0].startswith("bwrap: does not work here: ")
+    assert lines[-1] == "landlock"
