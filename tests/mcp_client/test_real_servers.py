@@ -15,7 +15,7 @@ from mcp_client.scripted import ENVIRONMENT, argv, text_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
-FOLDER = Path("/tmp/code-mcp-npm")  # noqa: S108 - a cache of public packages, kept between runs
+FOLDER = Path("/tmp/code-mcp-npm")
 PACKAGES = ("everything", "filesystem", "memory")
 
 

@@ -64,6 +64,10 @@ def test_the_command_line_of_bubblewrap() -> None:
         "bwrap --ro-bind / / --dev /dev --proc /proc --bind /tmp /tmp --bind /w /w --ro-bind /w/.git"
     )
     assert joined.endswith("--unshare-net --seccomp 9 --chdir /w/sub -- ls -l")
+    inner = bubblewrap_argv(
+        "bwrap", Confinement((Path("/a"), Path("/a/b/c")), (Path("/a/b"),)), Path("/"), 9, []
+    )
+    assert "--bind /a /a --ro-bind /a/b /a/b --bind /a/b/c /a/b/c" in " ".join(inner)
     online = bubblewrap_argv("bwrap", Confinement((Path("/"),), network=True), Path("/"), 9, ["ls"])
     assert "--unshare-net" not in online
     assert online[1:4] == ["--bind", "/", "/"]

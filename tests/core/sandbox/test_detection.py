@@ -47,7 +47,7 @@ def test_bubblewrap_that_is_missing_or_cannot_make_namespaces(tmp_path: Path) ->
 @linux
 def test_a_kernel_without_landlock(monkeypatch: pytest.MonkeyPatch) -> None:
     for abi, said in ((0, "the kernel has none"), (3, "the kernel has version 3")):
-        monkeypatch.setattr(detection, "landlock_abi", lambda abi=abi: abi)
+        monkeypatch.setattr("code_process_hardening.confinement.landlock_abi", lambda abi=abi: abi)
         found = find("landlock")
         assert found.sandbox is None
         assert said in found.detail

@@ -89,7 +89,7 @@ class Range:
                 **self._as_user(),
             )
         self.said = done.stderr
-        return done.stdout
+        return str(done.stdout)
 
 
 @pytest.fixture(params=USERS)

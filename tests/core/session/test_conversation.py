@@ -1,97 +1,24 @@
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import anyio
 import pytest
 
-from code_core.config.load import ConfigOverrides
 from code_core.errors import ConversationError
-from code_core.protocol.events import Event
 from code_core.protocol.ops import (
     ExecApproval,
     Interrupt,
-    Op,
     OverrideTurnContext,
     PatchApproval,
     QueueUserInput,
-    Shutdown,
     TextInput,
-    UserInput,
 )
 from code_core.protocol.policies import AskForApproval, ReadOnly, ReviewDecision, SandboxMode
-from code_core.session.conversation import Conversation
-from code_core.session.manager import ConversationManager
+from core.session.conversing import Face, Response, user
 from support import responses_events as sse
 
-Response = list[dict[str, Any]] | dict[str, Any]
 SLEEP = [sse.function_call("shell", {"command": ["sleep", "60"]}, "c1"), sse.completed()]
 TOUCH = [sse.function_call("shell", {"command": ["touch", "made"]}, "c1"), sse.completed()]
 BYE: Response = [sse.message("bye"), sse.completed()]
-
-
-def user(text: str) -> UserInput:
-    return UserInput(items=[TextInput(text=text)])
-
-
-class Face:
-    """Reads a conversation's events, and waits for those a test needs."""
-
-    def __init__(self, conversation: Conversation) -> None:
-        self.conversation = conversation
-        self.seen: list[Event] = []
-
-    @property
-    def kinds(self) -> list[str]:
-        return [event.msg.type for event in self.seen]
-
-    async def until(self, kind: str) -> Any:
-        async for event in self.conversation.events():
-            self.seen.append(event)
-            if event.msg.type == kind:
-                return event.msg
-        raise AssertionError(f"no {kind} came: {self.kinds}")
-
-    async def send(self, op: Op) -> str:
-        return await self.conversation.submit(op)
-
-    async def finish(self) -> None:
-        await self.send(Shutdown())
-        await self.until("shutdown_complete")
-
-
-Script = Callable[[Face], Awaitable[None]]
-
-
-@pytest.fixture
-def converse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    monkeypatch.setenv("CODE_HOME", str(tmp_path))
-    work = tmp_path / "work"
-    work.mkdir()
-
-    def run(
-        script: Script,
-        *responses: Response,
-        sandbox: SandboxMode = SandboxMode.DANGER_FULL_ACCESS,
-        **more: Any,
-    ) -> None:
-        scenario = tmp_path / "scenario.jsonl"
-        lines = [
-            {"replay": 1},
-            *(response if isinstance(response, dict) else {"stream": response} for response in responses),
-        ]
-        scenario.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        overrides = ConfigOverrides(cwd=work, replay_scenario=scenario, sandbox_mode=sandbox, **more)
-
-        async def main() -> None:
-            with anyio.fail_after(20):
-                async with await ConversationManager().new(overrides) as conversation:
-                    await script(Face(conversation))
-
-        anyio.run(main)
-
-    return run
 
 
 def test_the_first_and_the_last_event(converse: Callable[..., None]) -> None:
@@ -219,22 +146,6 @@ def test_late_and_unknown_answers_are_said_and_change_nothing(converse: Callable
         assert not (face.conversation.config.cwd / "made").exists()
 
     converse(script, TOUCH, sandbox=SandboxMode.READ_ONLY)
-
-
-def test_never_rejects_what_cannot_be_confined(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
-        assert "exec_approval_request" not in face.kinds
-        assert not (face.conversation.config.cwd / "made").exists()
-
-    converse(
-        script,
-        TOUCH,
-        {"expect": [{"call_id": "c1", "output_contains": "rejected"}], "stream": BYE},
-        sandbox=SandboxMode.WORKSPACE_WRITE,
-        approval_policy=AskForApproval.NEVER,
-    )
 
 
 def test_changed_settings_are_told_to_the_model_and_hold(converse: Callable[..., None]) -> None:

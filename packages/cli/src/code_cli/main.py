@@ -13,6 +13,7 @@ COMMANDS = {
     "chat": Entry("code_cli.chat:chat_command", "Talk in the terminal; the default."),
     "mcp-server": Entry("code_cli.mcp_server:mcp_server_command", "Serve MCP on stdin and stdout."),
     "mcp": Entry("code_cli.mcp:mcp_command", "List, add, remove and try MCP servers."),
+    "sandbox": Entry("code_cli.sandbox:sandbox_command", "Run a command as the agent would, confined."),
     "apply-patch": Entry("code_cli.apply_patch:apply_patch_command", "Apply a patch in the agent's format."),
     "responses-api-proxy": Entry(
         "code_cli.responses_api_proxy:responses_api_proxy_command",

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from code_core.config.guards import NO_GUARDS, CommandGuards, load_guards
 from code_core.config.overrides import Setting, merged
 from code_core.config.paths import Home, find_home, is_directory
 from code_core.config.schema import (
@@ -77,6 +78,7 @@ class Config:
     approval_policy: AskForApproval
     sandbox_policy: SandboxPolicy
     environment: EnvironmentTable = field(default_factory=EnvironmentTable)
+    command_guards: CommandGuards = NO_GUARDS
     limits: LimitsTable = field(default_factory=LimitsTable)
     base_instructions: str | None = None
     user_instructions: str | None = None
@@ -143,6 +145,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         approval_policy=approval,
         sandbox_policy=sandbox_policy(sandbox, settings),
         environment=settings.shell_environment_policy,
+        command_guards=load_guards(settings.confirm_guard, home.path, cwd, path),
         limits=settings.limits,
         base_instructions=overrides.base_instructions or _instructions_file(chosen, settings, cwd),
         user_instructions=settings.instructions,

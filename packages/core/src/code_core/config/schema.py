@@ -57,6 +57,19 @@ class EnvironmentTable(ProtocolModel):
     include_only: list[str] = []
 
 
+class GuardPatternTable(ProtocolModel):
+    """`[[confirm_guard.patterns]]`: a regular expression for commands that need `confirm:`."""
+
+    regex: str
+    message: str | None = None
+
+
+class ConfirmGuardTable(ProtocolModel):
+    """`[confirm_guard]`: guards beside the built-in ones."""
+
+    patterns: list[GuardPatternTable] = []
+
+
 class LimitsTable(ProtocolModel):
     """`[limits]`: when a turn stops by itself; absent means no limit."""
 
@@ -140,6 +153,7 @@ class ConfigFile(ProfileTable):
     project_doc_max_bytes: int = Field(32_768, ge=0)
     sandbox_workspace_write: WorkspaceWriteTable = WorkspaceWriteTable()
     shell_environment_policy: EnvironmentTable = EnvironmentTable()
+    confirm_guard: ConfirmGuardTable = ConfirmGuardTable()
     limits: LimitsTable = LimitsTable()
     acp: AcpTable = AcpTable()
     mcp_servers: dict[Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$")], McpServerTable] = {}
@@ -157,7 +171,6 @@ LEFT_ALONE = frozenset(
         "auto_upgrade_enabled",
         "browser",
         "chatgpt_base_url",
-        "confirm_guard",
         "debug",
         "disable_paste_burst",
         "disable_response_storage",

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -49,10 +50,11 @@ async def run_command(
     environment: Mapping[str, str],
     time_limit: float,
     on_output: OnOutput,
+    fds: Sequence[int] = (),
 ) -> Exit:
     """Run `argv` to its end and report its output in chunks of at most 8 KiB.
 
-    The command gets no input. After it exits, its pipes are read for 2 seconds
+    The command gets no input, and no descriptors beside `fds`. After it exits, its pipes are read for 2 seconds
     more, so that a background process holding them cannot keep us. On timeout and
     on cancellation the whole process group is ended: TERM, a second, KILL.
 
@@ -60,7 +62,7 @@ async def run_command(
         SpawnError: the program or the directory is missing or may not be used.
     """
     started = time.perf_counter()
-    process = _start(argv, cwd, environment)
+    process = _start(argv, cwd, environment, fds)
     try:
         timed_out = await _communicate(process, time_limit, on_output)
     except BaseException:
@@ -78,7 +80,9 @@ async def run_command(
     return Exit(_exit_code(process.returncode), seconds)
 
 
-def _start(argv: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(
+    argv: Sequence[str], cwd: Path, environment: Mapping[str, str], fds: Sequence[int]
+) -> subprocess.Popen[bytes]:
     if not argv or not argv[0]:
         raise SpawnError("the command is empty", 127)
     try:
@@ -92,6 +96,7 @@ def _start(argv: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> su
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
+            pass_fds=fds,
             start_new_session=True,
         )
     except FileNotFoundError:
@@ -99,6 +104,18 @@ def _start(argv: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> su
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise SpawnError(f"{argv[0]}: cannot be run: {reason}", 126) from error
+
+
+def require_program(name: str, cwd: Path, environment: Mapping[str, str]) -> None:
+    """Check that a command could be started, for one that another program will start.
+
+    Raises:
+        SpawnError: there is no such program.
+    """
+    path = environment.get("PATH", os.defpath)
+    found = (cwd / name).exists() if "/" in name else shutil.which(name, path=path)
+    if not found:
+        raise SpawnError(f"{name}: command not found", 127)
 
 
 async def _communicate(process: subprocess.Popen[bytes], time_limit: float, on_output: OnOutput) -> bool:

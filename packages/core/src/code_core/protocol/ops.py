@@ -75,6 +75,18 @@ class PatchApproval(ProtocolModel):
     decision: ReviewDecision
 
 
+class RegisterApprovedCommand(ProtocolModel):
+    """Allow a command for the session: just this one, or every one that begins so.
+
+    `semantic_prefix` also allows commands whose words, options left out, begin so.
+    """
+
+    type: Literal["register_approved_command"] = "register_approved_command"
+    command: Annotated[list[Text], Field(min_length=1)]
+    match_kind: Literal["exact", "prefix"] = "exact"
+    semantic_prefix: list[Text] | None = None
+
+
 class OverrideTurnContext(ProtocolModel):
     """Change settings for the turns to come; what is left out stays as it is."""
 
@@ -114,6 +126,7 @@ Op = Annotated[
     | Interrupt
     | ExecApproval
     | PatchApproval
+    | RegisterApprovedCommand
     | OverrideTurnContext
     | ResolveElicitation
     | ListMcpTools

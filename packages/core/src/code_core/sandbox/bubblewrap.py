@@ -44,11 +44,10 @@ def bubblewrap_argv(
     """
     root = "--bind" if Path("/") in confinement.writable else "--ro-bind"
     mounts = [root, "/", "/", "--dev", "/dev", "--proc", "/proc"]
-    for path in confinement.writable:
-        if path != Path("/"):
-            mounts += ["--bind", str(path), str(path)]
-    for path in confinement.protected:
-        mounts += ["--ro-bind", str(path), str(path)]
+    rights = {path: "--bind" for path in confinement.writable if path != Path("/")}
+    rights |= dict.fromkeys(confinement.protected, "--ro-bind")
+    for path, right in sorted(rights.items()):  # what is inside of another comes after it, and wins
+        mounts += [right, str(path), str(path)]
     network = [] if confinement.network else ["--unshare-net"]
     seccomp = ["--seccomp", str(seccomp_fd)]
     return [bwrap, *mounts, *_ALONE, *network, *seccomp, "--chdir", str(cwd), "--", *argv]

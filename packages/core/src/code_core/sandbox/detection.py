@@ -12,7 +12,6 @@ from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.landlock import KNOWN_GAPS, OLDEST_ABI, Landlock
 from code_core.sandbox.sandbox import Mechanism, Sandbox, seccomp_machine
 from code_core.sandbox.seatbelt import SANDBOX_EXEC, Seatbelt
-from code_process_hardening import landlock_abi
 
 TRIAL_SECONDS = 10
 # Not PATH: an earlier command may have put a program there.
@@ -93,6 +92,8 @@ def find_bubblewrap(folders: tuple[Path, ...] = BWRAP_FOLDERS) -> Finding:
 
 
 def _find_landlock() -> Finding:
+    from code_process_hardening.confinement import landlock_abi  # binds libc, which only this needs
+
     machine = seccomp_machine()
     if machine is None:
         return Finding("landlock", None, "there is no filter of system calls for this kind of machine")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from code_core.protocol.events import ApplyPatchApprovalRequest, ExecApprovalRequest, FileChange
 from code_core.protocol.policies import ReviewDecision
-from code_core.session.questions import Questions
+from code_core.safety.rules import RegisteredCommand
 from code_core.tools.tool import Emit
 
 
@@ -13,8 +13,9 @@ class Approvals:
     """The `Approver` of a conversation. Remembers what was allowed for the session."""
 
     def __init__(self) -> None:
-        self._questions: Questions[ReviewDecision] = Questions()
-        self._commands: set[tuple[tuple[str, ...], Path]] = set()
+        self._questions: dict[str, _Question] = {}
+        self._commands: set[tuple[tuple[str, ...], Path, bool]] = set()
+        self._registered: list[RegisteredCommand] = []
         self._paths: set[Path] = set()
 
     def for_turn(self, emit: Emit) -> "TurnApprover":
@@ -31,17 +32,25 @@ class Approvals:
         """Emit `request` and wait for its answer, as long as it takes."""
         return await self._questions.ask(call_id, request, emit) or ReviewDecision.ABORT
 
-    def command_approved(self, command: Sequence[str], cwd: Path) -> bool:
-        """Whether this command was allowed for the session in this directory."""
-        return (tuple(command), cwd) in self._commands
+    def command_approved(self, command: Sequence[str], cwd: Path, *, escalated: bool = False) -> bool:
+        """Whether this command was allowed for the session in this directory, `escalated` or not."""
+        return (tuple(command), cwd, escalated) in self._commands
+
+    def registered_commands(self) -> Sequence[RegisteredCommand]:
+        """What `register` was given."""
+        return self._registered
+
+    def register(self, command: RegisteredCommand) -> None:
+        """Allow the commands that `command` stands for from now on."""
+        self._registered.append(command)
 
     def paths_approved(self, paths: Sequence[Path]) -> bool:
         """Whether changing all of `paths` was allowed for the session."""
         return bool(paths) and self._paths.issuperset(paths)
 
-    def remember_command(self, command: Sequence[str], cwd: Path) -> None:
+    def remember_command(self, command: Sequence[str], cwd: Path, *, escalated: bool) -> None:
         """Allow this command in this directory from now on."""
-        self._commands.add((tuple(command), cwd))
+        self._commands.add((tuple(command), cwd, escalated))
 
     def remember_paths(self, paths: Sequence[Path]) -> None:
         """Allow changing `paths` from now on."""
@@ -56,15 +65,16 @@ class TurnApprover:
         self._emit = emit
         self.command_approved = approvals.command_approved
         self.paths_approved = approvals.paths_approved
+        self.registered_commands = approvals.registered_commands
 
     async def ask_command(
-        self, call_id: str, command: Sequence[str], cwd: Path, reason: str
+        self, call_id: str, command: Sequence[str], cwd: Path, reason: str, *, escalated: bool = False
     ) -> ReviewDecision:
         """See `Approver.ask_command`."""
         request = ExecApprovalRequest(call_id=call_id, command=list(command), cwd=cwd, reason=reason)
         decision = await self._approvals.ask(call_id, request, self._emit)
         if decision is ReviewDecision.APPROVED_FOR_SESSION:
-            self._approvals.remember_command(command, cwd)
+            self._approvals.remember_command(command, cwd, escalated=escalated)
         return decision
 
     async def ask_patch(

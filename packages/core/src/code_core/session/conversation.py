@@ -42,11 +42,13 @@ from code_core.protocol.ops import (
     OverrideTurnContext,
     PatchApproval,
     QueueUserInput,
+    RegisterApprovedCommand,
     ResolveElicitation,
     Shutdown,
     UserInput,
 )
 from code_core.safety.environment import child_environment
+from code_core.safety.rules import RegisteredCommand
 from code_core.session.approvals import Approvals
 from code_core.session.elicitations import Elicitations
 from code_core.session.reporter import Reporter, TokenTotals
@@ -202,6 +204,10 @@ class Conversation:
                         await self._emit(
                             submission, WarningEvent(message=f"no question about {call_id!r} is open")
                         )
+                case RegisterApprovedCommand():
+                    self._approvals.register(
+                        RegisteredCommand(tuple(op.command), op.match_kind, tuple(op.semantic_prefix or ()))
+                    )
                 case ResolveElicitation():
                     if not self._elicitations.answer(op):
                         await self._emit(submission, WarningEvent(message=f"no question {op.id!r} is open"))

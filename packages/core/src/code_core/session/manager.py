@@ -80,7 +80,7 @@ def make_tools(config: Config, file_system: FileSystem | None = None) -> ToolReg
 
         file_system = LocalFileSystem()
     apply_patch = ApplyPatch(file_system, family_of(config.model.model).patch_tool)
-    return ToolRegistry([Shell(apply_patch), apply_patch, UpdatePlan()])
+    return ToolRegistry([Shell(apply_patch, config.command_guards), apply_patch, UpdatePlan()])
 
 
 def _over(base: ConfigOverrides, overrides: ConfigOverrides) -> ConfigOverrides:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any, Literal
 
 from code_core.patch import (
@@ -36,9 +35,10 @@ from code_core.protocol.events import (
     UpdateChange,
 )
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
-from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
+from code_core.protocol.policies import ReviewDecision
 from code_core.safety.decide import Allow, Ask, Reject, decide_patch
-from code_core.tools.tool import ToolContext, ToolOutput, refusal
+from code_core.sandbox.confinement import writable_roots
+from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
 
 
 class ApplyPatch:
@@ -145,7 +145,7 @@ async def _permission(
         context.approval_policy,
         context.sandbox_policy,
         paths=paths,
-        roots=writable_roots(context.sandbox_policy, context.cwd),
+        roots=writable_roots(context.sandbox_policy, context.cwd, context.environment),
         protected=[Path(os.path.realpath(context.home))],
         approved=context.approver.paths_approved(paths),
     )
@@ -155,17 +155,10 @@ async def _permission(
         case Reject(reason=reason):
             return ToolOutput(f"patch rejected: {reason}", success=False), False
         case Ask(reason=reason):
-            answer = await context.approver.ask_patch(call_id, changes, paths, reason)
-            return refusal("patch", answer), False
-
-
-def writable_roots(policy: SandboxPolicy, cwd: Path) -> list[Path]:
-    """The directories, symlinks resolved, below which `policy` lets files be written."""
-    if not isinstance(policy, WorkspaceWrite):
-        return []
-    roots = [cwd, *(cwd / root for root in policy.writable_roots)]
-    if not policy.exclude_slash_tmp:
-        roots.append(Path("/tmp"))  # noqa: S108 - the policy names it
-    if not policy.exclude_tmpdir_env_var:
-        roots.append(Path(gettempdir()))
-    return [Path(os.path.realpath(root)) for root in roots]
+            match await context.approver.ask_patch(call_id, changes, paths, reason):
+                case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION:
+                    return None, False
+                case ReviewDecision.DENIED:
+                    return ToolOutput("patch rejected by user", success=False), False
+                case ReviewDecision.ABORT:
+                    raise TurnAbandoned

@@ -1,33 +1,27 @@
-"""`shell`: run one command and give its output back.
+"""`shell`: run one command and give its output back."""
 
-The output has the form of 2025: JSON `{"output", "metadata": {"exit_code", "duration_seconds"}}`.
-"""
-
-import base64
 import json
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import anyio
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
+from code_core.config.guards import NO_GUARDS, CommandGuards
 from code_core.patch import ImplicitPatch, PatchCall, detect
-from code_core.process.capture import Capture
-from code_core.process.spawn import Exit, SpawnError, Stream, run_command
-from code_core.protocol.duration import Duration
-from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
-from code_core.protocol.policies import ReviewDecision
-from code_core.safety.decide import Ask, Reject, Run, decide_command
+from code_core.protocol.policies import AskForApproval, DangerFullAccess
+from code_core.safety.confirm_guard import strip_confirm
+from code_core.safety.decide import Run
+from code_core.sandbox.detection import detect as detect_sandbox
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.arguments import BadArguments, parse_arguments
-from code_core.tools.tool import ToolContext, ToolOutput, refusal
+from code_core.tools.command_permission import CommandRequest, guarded, permission, permission_to_retry
+from code_core.tools.command_run import run_shell_command
+from code_core.tools.tool import ToolContext, ToolOutput
 
 DEFAULT_TIMEOUT_MS = 60_000
 LONGEST_TIMEOUT_MS = 3_600_000
-MAX_DELTAS = 10_000
-INTERRUPTED_EXIT_CODE = 130
 
 
 class _Arguments(BaseModel):
@@ -36,6 +30,8 @@ class _Arguments(BaseModel):
     command: list[str] = Field(min_length=1)
     workdir: str | None = None
     timeout_ms: int | None = Field(None, ge=1, validation_alias=AliasChoices("timeout_ms", "timeout"))
+    with_escalated_permissions: bool = False
+    justification: str | None = None
 
     @field_validator("command", mode="before")
     @classmethod
@@ -50,8 +46,9 @@ class Shell:
     name = "shell"
     parallel_safe = False
 
-    def __init__(self, apply_patch: ApplyPatch) -> None:
+    def __init__(self, apply_patch: ApplyPatch, guards: CommandGuards = NO_GUARDS) -> None:
         self._apply_patch = apply_patch
+        self._guards = guards
 
     def spec(self) -> dict[str, Any]:
         """See `Tool.spec`."""
@@ -76,6 +73,14 @@ class Shell:
                         "type": "number",
                         "description": f"Milliseconds until the command is killed; {DEFAULT_TIMEOUT_MS} if absent.",
                     },
+                    "with_escalated_permissions": {
+                        "type": "boolean",
+                        "description": "Ask the user to run it outside of the sandbox.",
+                    },
+                    "justification": {
+                        "type": "string",
+                        "description": "Why it must run outside of the sandbox, in one sentence for the user.",
+                    },
                 },
                 "required": ["command"],
                 "additionalProperties": False,
@@ -89,7 +94,10 @@ class Shell:
         except BadArguments as error:
             return ToolOutput(str(error), success=False)
         cwd = context.cwd / arguments.workdir if arguments.workdir else context.cwd
-        match detect(arguments.command):
+        command, confirmed = strip_confirm(arguments.command)
+        if not command:
+            return ToolOutput("the command is empty", success=False)
+        match detect(command):
             case PatchCall(text=text, workdir=workdir):
                 return await self._apply_patch.apply(
                     text, cwd / workdir if workdir else cwd, call.call_id, context
@@ -98,10 +106,40 @@ class Shell:
                 return ToolOutput(message, success=False)
             case None:
                 pass
-        if (refusal := await _permission(call.call_id, arguments.command, cwd, context)) is not None:
-            return refusal
+        request = CommandRequest(
+            call_id=call.call_id,
+            argv=command,
+            cwd=cwd,
+            confirmed=confirmed,
+            escalated=arguments.with_escalated_permissions,
+            justification=arguments.justification,
+        )
         time_limit = min(arguments.timeout_ms or DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS) / 1000
-        return await _run(call.call_id, arguments.command, cwd, time_limit, context)
+        return guarded(request, self._guards) or await self._run(request, time_limit, context)
+
+    async def _run(self, request: CommandRequest, time_limit: float, context: ToolContext) -> ToolOutput:
+        """Run the command where it may, and outside of the sandbox when that denied it something."""
+        full_access = isinstance(context.sandbox_policy, DangerFullAccess)
+        sandbox = None if full_access else (await anyio.to_thread.run_sync(detect_sandbox)).sandbox
+        if context.approval_policy is not AskForApproval.NEVER and context.approver.command_approved(
+            request.argv, request.cwd, escalated=True
+        ):
+            request = replace(request, escalated=True)
+        allowed = await permission(request, self._guards, context, confinable=sandbox is not None)
+        if isinstance(allowed, ToolOutput):
+            return allowed
+        if sandbox is None or not allowed.confined:
+            return (await run_shell_command(request, time_limit, context)).output
+        confined = await run_shell_command(request, time_limit, context, sandbox)
+        if not confined.denied or context.approval_policy is AskForApproval.NEVER:
+            return confined.output
+        match await permission_to_retry(request, self._guards, context):
+            case ToolOutput(text=refusal):
+                return replace(
+                    confined.output, text=f"{confined.output.text}\n{refusal}, outside of the sandbox"
+                )
+            case Run():
+                return (await run_shell_command(request, time_limit, context)).output
 
 
 def _parse(call: ToolCall) -> _Arguments:
@@ -117,83 +155,3 @@ def _parse(call: ToolCall) -> _Arguments:
             return parse_arguments(_Arguments, json.dumps(fields))
         case _:
             raise BadArguments("shell takes JSON arguments")
-
-
-async def _permission(call_id: str, command: list[str], cwd: Path, context: ToolContext) -> ToolOutput | None:
-    """None if the command may run, else what the model is told."""
-    approved = context.approver.command_approved(command, cwd)
-    match decide_command(
-        context.approval_policy, context.sandbox_policy, confinable=False, approved=approved
-    ):
-        case Run():
-            return None
-        case Reject(reason=reason):
-            return ToolOutput(f"command rejected: {reason}", success=False)
-        case Ask(reason=reason):
-            return refusal("command", await context.approver.ask_command(call_id, command, cwd, reason))
-
-
-async def _run(
-    call_id: str, command: list[str], cwd: Path, time_limit: float, context: ToolContext
-) -> ToolOutput:
-    whole = Capture(context.output_limit, context.output_file(call_id))
-    streams: dict[Stream, Capture] = {
-        "stdout": Capture(context.output_limit),
-        "stderr": Capture(context.output_limit),
-    }
-    deltas = 0
-
-    async def on_output(stream: Stream, chunk: bytes) -> None:
-        nonlocal deltas
-        whole.write(chunk)
-        streams[stream].write(chunk)
-        deltas += 1
-        if deltas <= MAX_DELTAS:
-            encoded = base64.b64encode(chunk).decode("ascii")
-            await context.emit(ExecCommandOutputDelta(call_id=call_id, stream=stream, chunk=encoded))
-
-    await context.emit(
-        ExecCommandBegin(
-            call_id=call_id,
-            command=command,
-            cwd=cwd,
-            parsed_cmd=[{"type": "unknown", "cmd": " ".join(command)}],
-        )
-    )
-    try:
-        end = await run_command(
-            command, cwd=cwd, environment=context.environment, time_limit=time_limit, on_output=on_output
-        )
-    except SpawnError as error:
-        await on_output("stderr", str(error).encode())
-        end = Exit(error.exit_code, 0.0)
-    except anyio.get_cancelled_exc_class():
-        with anyio.CancelScope(shield=True):
-            await _emit_end(call_id, streams, Exit(INTERRUPTED_EXIT_CODE, 0.0), "interrupted", context)
-        raise
-    finally:
-        whole.close()
-    text = whole.text()
-    notice = f"command timed out after {time_limit * 1000:.0f} milliseconds" if end.timed_out else ""
-    if notice:
-        text = f"{notice}\n{text}"
-    await _emit_end(call_id, streams, end, notice, context)
-    result = {"output": text, "metadata": {"exit_code": end.code, "duration_seconds": round(end.seconds, 1)}}
-    return ToolOutput(
-        json.dumps(result, ensure_ascii=False), success=end.code == 0, fingerprint=f"{end.code}\n{text}"
-    )
-
-
-async def _emit_end(
-    call_id: str, streams: Mapping[Stream, Capture], end: Exit, notice: str, context: ToolContext
-) -> None:
-    stderr = "\n".join(part for part in (streams["stderr"].text(), notice) if part)
-    await context.emit(
-        ExecCommandEnd(
-            call_id=call_id,
-            stdout=streams["stdout"].text(),
-            stderr=stderr,
-            exit_code=end.code,
-            duration=Duration.of(end.seconds),
-        )
-    )

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from code_core.protocol.events import EventMsg, FileChange
 from code_core.protocol.items import ToolCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxPolicy
+from code_core.safety.rules import RegisteredCommand
 from code_core.tools.turn_changes import TurnChanges
 
 Emit = Callable[[EventMsg], Awaitable[None]]
@@ -21,9 +22,9 @@ class Approver(Protocol):
     """Asks the user. A question waits as long as it takes, or is denied at once by a face without a user."""
 
     async def ask_command(
-        self, call_id: str, command: Sequence[str], cwd: Path, reason: str
+        self, call_id: str, command: Sequence[str], cwd: Path, reason: str, *, escalated: bool = False
     ) -> ReviewDecision:
-        """May `command` run in `cwd`?"""
+        """May `command` run in `cwd`, and if `escalated`, outside of the sandbox?"""
         ...
 
     async def ask_patch(
@@ -32,8 +33,12 @@ class Approver(Protocol):
         """May `changes`, which write `paths`, be applied?"""
         ...
 
-    def command_approved(self, command: Sequence[str], cwd: Path) -> bool:
+    def command_approved(self, command: Sequence[str], cwd: Path, *, escalated: bool = False) -> bool:
         """Whether the user has allowed just this for the session."""
+        ...
+
+    def registered_commands(self) -> Sequence[RegisteredCommand]:
+        """The commands that the user has allowed for the session by a pattern."""
         ...
 
     def paths_approved(self, paths: Sequence[Path]) -> bool:

@@ -1,0 +1,120 @@
+"""`code sandbox`: one command, confined as the agent's are."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from code_cli.session_options import SANDBOXES
+
+if TYPE_CHECKING:
+    from code_core.config.load import Config
+    from code_core.sandbox.sandbox import Sandbox
+
+MECHANISMS = ("bwrap", "landlock", "seatbelt")
+FAILED, CANNOT_RUN, NOT_FOUND = 1, 126, 127
+
+
+@click.command(
+    "sandbox", context_settings={"help_option_names": ["-h", "--help"], "allow_interspersed_args": False}
+)
+@click.option("-s", "--sandbox", "mode", type=click.Choice(SANDBOXES[:2]), help="What it may touch.")
+@click.option("-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, as TOML.")
+@click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="The directory to run in.")
+@click.option("--mechanism", type=click.Choice(MECHANISMS), help="A mechanism other than the best.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def sandbox_command(
+    mode: str | None,
+    settings: tuple[str, ...],
+    cwd: Path | None,
+    mechanism: str | None,
+    command: tuple[str, ...],
+) -> None:
+    """Run COMMAND confined, with its own input and output: code sandbox -- ls -l.
+
+    Without COMMAND, say how commands are confined on this machine, and why not better.
+    """
+    from code_core.errors import ConfigError
+
+    if not command:
+        from code_core.sandbox.detection import detect
+
+        click.echo(str(detect()))
+        return
+    try:
+        config = _config(mode, settings, cwd)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    sys.exit(_run(command, config, _sandbox(mechanism)))
+
+
+def _config(mode: str | None, settings: tuple[str, ...], cwd: Path | None) -> "Config":
+    """The settings, for the confined mode that they or the options name.
+
+    Raises:
+        ConfigError: a setting or an option is wrong.
+    """
+    from code_core.config.load import ConfigOverrides, load_config
+    from code_core.config.overrides import parse_setting
+    from code_core.errors import ConfigError
+    from code_core.protocol.policies import DangerFullAccess, SandboxMode
+
+    overrides = ConfigOverrides(
+        cwd=cwd,
+        sandbox_mode=SandboxMode(mode) if mode else None,
+        settings=tuple(parse_setting(text) for text in settings),
+    )
+    config = load_config(overrides)
+    if isinstance(config.sandbox_policy, DangerFullAccess):
+        raise ConfigError("the settings say danger-full-access: choose a mode that confines with -s")
+    return config
+
+
+def _sandbox(mechanism: str | None) -> "Sandbox":
+    """The sandbox to use; ends the command where there is none."""
+    from code_core.sandbox.detection import detect, find
+
+    match mechanism:
+        case "bwrap" | "landlock" | "seatbelt":
+            finding = find(mechanism)
+            sandbox, reason = finding.sandbox, f"{finding.mechanism}: {finding.detail}"
+        case _:
+            sandbox, reason = detect().sandbox, str(detect())
+    if sandbox is None:
+        print(f"code sandbox: nothing was run, because it cannot be confined\n{reason}", file=sys.stderr)
+        sys.exit(FAILED)
+    return sandbox
+
+
+def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
+    from code_core.process.spawn import SpawnError, require_program
+    from code_core.safety.environment import child_environment
+    from code_core.sandbox.confinement import confinement_of
+
+    table = config.environment
+    environment = child_environment(
+        os.environ,
+        inherit=table.inherit,
+        ignore_default_excludes=table.ignore_default_excludes,
+        exclude=table.exclude,
+        set_=table.set,
+        include_only=table.include_only,
+    )
+    try:
+        require_program(command[0], config.cwd, environment)
+    except SpawnError as error:
+        print(f"code sandbox: {error}", file=sys.stderr)
+        return NOT_FOUND
+    confinement = confinement_of(config.sandbox_policy, config.cwd, config.home.path, environment)
+    with sandbox.confined(command, confinement, config.cwd, environment) as launch:
+        try:
+            done = subprocess.run(
+                launch.argv, cwd=config.cwd, env=launch.environment, pass_fds=launch.fds, check=False
+            )
+        except (OSError, ValueError) as error:
+            print(f"code sandbox: {command[0]!r} cannot be run: {error}", file=sys.stderr)
+            return CANNOT_RUN
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode

@@ -1,0 +1,87 @@
+"""The user's own guards and rules for commands, read from the settings.
+
+Rules are in `rules/*.toml` of the home directory, and in `.code/rules/*.toml` of the
+project. The project's can only forbid or ask: whoever writes a repository must not
+decide what runs without asking.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from code_core.config.schema import ConfirmGuardTable
+from code_core.context.git import repository_root
+from code_core.errors import ConfigError
+from code_core.safety.confirm_guard import UserGuard
+from code_core.safety.rules import PrefixRule, RuleDecision, RuleError, parse_rules
+
+if TYPE_CHECKING:
+    import regex
+
+PATTERN_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class CommandGuards:
+    """What stands between a command and its approval."""
+
+    guards: tuple[UserGuard, ...] = ()
+    rules: tuple[PrefixRule, ...] = ()
+
+
+NO_GUARDS = CommandGuards()
+
+
+@dataclass(frozen=True, slots=True)
+class BoundedPattern:
+    """A regular expression that gives up after a tenth of a second."""
+
+    pattern: "regex.Pattern[str]"
+
+    def matches(self, text: str) -> bool:
+        """Whether it is found in `text`; True as well when the time is up, since then nobody knows."""
+        try:
+            return self.pattern.search(text, timeout=PATTERN_SECONDS) is not None
+        except TimeoutError:
+            return True
+
+
+def load_guards(table: ConfirmGuardTable, home: Path, cwd: Path, source: Path) -> CommandGuards:
+    """The guards of the settings file `source` and the rules of the home and of the project.
+
+    Raises:
+        ConfigError: a pattern or a rule is wrong.
+    """
+    project = repository_root(cwd) or cwd
+    tightening = (
+        rule for rule in _rules(project / ".code" / "rules") if rule.decision is not RuleDecision.ALLOW
+    )
+    rules = (*_rules(home / "rules"), *tightening)
+    return CommandGuards(tuple(_guards(table, source)), rules) if rules or table.patterns else NO_GUARDS
+
+
+def _guards(table: ConfirmGuardTable, source: Path) -> Iterator[UserGuard]:
+    if not table.patterns:
+        return
+    import regex  # here, because most people have no patterns and it takes 10 ms
+
+    for entry in table.patterns:
+        try:
+            pattern = regex.compile(entry.regex)
+        except regex.error as error:
+            raise ConfigError(
+                f"{source}: confirm_guard.patterns: {entry.regex!r} is no regular expression: {error}"
+            ) from error
+        yield UserGuard(BoundedPattern(pattern), entry.message or f"it matches {entry.regex}")
+
+
+def _rules(folder: Path) -> Iterator[PrefixRule]:
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            yield from parse_rules(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}") from error
+        except RuleError as error:
+            raise ConfigError(str(error)) from error

@@ -1,0 +1,97 @@
+"""Whether a command may run, and where: guards, rules, approvals and the user, in this order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from code_core.config.guards import CommandGuards
+from code_core.protocol.policies import ReviewDecision
+from code_core.safety.confirm_guard import confirm_advice, guard_of
+from code_core.safety.decide import Ask, Reject, Run, decide_command
+from code_core.safety.known_safe import is_known_safe
+from code_core.safety.rules import is_allowed, strictest
+from code_core.safety.shell_reader import TooNestedError
+from code_core.safety.statements import statements
+from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRequest:
+    """A command that the model wants to run.
+
+    Attributes:
+        confirmed: it had `confirm:` before it.
+        escalated: it is to run outside of the sandbox, for the reason `justification`.
+    """
+
+    call_id: str
+    argv: Sequence[str]
+    cwd: Path
+    confirmed: bool = False
+    escalated: bool = False
+    justification: str | None = None
+
+
+def guarded(request: CommandRequest, guards: CommandGuards) -> ToolOutput | None:
+    """What the model is told of a command that needs `confirm:`; None for any other."""
+    try:
+        found = statements(request.argv)
+    except TooNestedError as error:
+        return ToolOutput(f"command rejected: {error}: put it into a script file", success=False)
+    reason = None if request.confirmed else guard_of(request.argv, found, guards.guards)
+    return None if reason is None else ToolOutput(confirm_advice(request.argv, reason), success=False)
+
+
+async def permission(
+    request: CommandRequest, guards: CommandGuards, context: ToolContext, *, confinable: bool
+) -> Run | ToolOutput:
+    """Where the command may run, or what the model is told if it may not.
+
+    Raises:
+        TurnAbandoned: the user does not want the turn to go on.
+    """
+    argv, approver = request.argv, context.approver
+    rule = strictest(guards.rules, statements(argv))
+    approved = approver.command_approved(argv, request.cwd, escalated=request.escalated) or (
+        rule is None and is_allowed(argv, guards.rules, approver.registered_commands())
+    )
+    decision = decide_command(
+        context.approval_policy,
+        context.sandbox_policy,
+        confinable=confinable,
+        known_safe=is_known_safe(argv),
+        approved=approved,
+        escalated=request.escalated,
+        rule=rule,
+    )
+    match decision:
+        case Run():
+            return decision
+        case Reject(reason=reason):
+            return ToolOutput(f"command rejected: {reason}", success=False)
+        case Ask(reason=reason, confined=confined):
+            question = f"{request.justification} ({reason})" if request.justification else reason
+            answer = await approver.ask_command(
+                request.call_id, argv, request.cwd, question, escalated=request.escalated
+            )
+            match answer:
+                case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION:
+                    return Run(confined)
+                case ReviewDecision.DENIED:
+                    return ToolOutput("command rejected by user", success=False)
+                case ReviewDecision.ABORT:
+                    raise TurnAbandoned
+
+
+async def permission_to_retry(
+    request: CommandRequest, guards: CommandGuards, context: ToolContext
+) -> Run | ToolOutput:
+    """The same for a command that the sandbox has denied something, to run again outside of it.
+
+    Raises:
+        TurnAbandoned: the user does not want the turn to go on.
+    """
+    retry = replace(
+        request, escalated=True, justification="the command failed in the sandbox: run it again outside?"
+    )
+    return await permission(retry, guards, context, confinable=True)

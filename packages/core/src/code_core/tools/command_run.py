@@ -1,0 +1,132 @@
+"""Runs one command of the model's, and reports it while it runs.
+
+The output has the form of 2025: JSON `{"output", "metadata": {"exit_code", "duration_seconds"}}`.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from code_core.process.capture import Capture
+from code_core.process.spawn import Exit, OnOutput, SpawnError, Stream, require_program, run_command
+from code_core.protocol.duration import Duration
+from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta
+from code_core.safety.denial import looks_denied
+from code_core.sandbox.confinement import confinement_of
+from code_core.sandbox.sandbox import Sandbox
+from code_core.tools.command_permission import CommandRequest
+from code_core.tools.tool import ToolContext, ToolOutput
+
+MAX_DELTAS = 10_000
+INTERRUPTED_EXIT_CODE = 130
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """How a command ended; `denied` if it seems that the sandbox denied it something."""
+
+    output: ToolOutput
+    denied: bool = False
+
+
+async def run_shell_command(
+    request: CommandRequest, time_limit: float, context: ToolContext, sandbox: Sandbox | None = None
+) -> CommandResult:
+    """Run the command to its end, confined to the turn's policy if there is a `sandbox`, and report it."""
+    call_id, command, cwd = request.call_id, list(request.argv), request.cwd
+    whole = Capture(context.output_limit, context.output_file(call_id))
+    streams: dict[Stream, Capture] = {
+        "stdout": Capture(context.output_limit),
+        "stderr": Capture(context.output_limit),
+    }
+    deltas = 0
+
+    async def on_output(stream: Stream, chunk: bytes) -> None:
+        nonlocal deltas
+        whole.write(chunk)
+        streams[stream].write(chunk)
+        deltas += 1
+        if deltas <= MAX_DELTAS:
+            encoded = base64.b64encode(chunk).decode("ascii")
+            await context.emit(ExecCommandOutputDelta(call_id=call_id, stream=stream, chunk=encoded))
+
+    await context.emit(
+        ExecCommandBegin(
+            call_id=call_id,
+            command=command,
+            cwd=cwd,
+            parsed_cmd=[{"type": "unknown", "cmd": " ".join(command)}],
+        )
+    )
+    try:
+        end = await _run(command, cwd, time_limit, on_output, context, sandbox)
+    except SpawnError as error:
+        await on_output("stderr", str(error).encode())
+        end = Exit(error.exit_code, 0.0)
+    except anyio.get_cancelled_exc_class():
+        with anyio.CancelScope(shield=True):
+            await _emit_end(call_id, streams, Exit(INTERRUPTED_EXIT_CODE, 0.0), "interrupted", context)
+        raise
+    finally:
+        whole.close()
+    text = whole.text()
+    notice = f"command timed out after {time_limit * 1000:.0f} milliseconds" if end.timed_out else ""
+    if notice:
+        text = f"{notice}\n{text}"
+    await _emit_end(call_id, streams, end, notice, context)
+    result = {"output": text, "metadata": {"exit_code": end.code, "duration_seconds": round(end.seconds, 1)}}
+    output = ToolOutput(
+        json.dumps(result, ensure_ascii=False), success=end.code == 0, fingerprint=f"{end.code}\n{text}"
+    )
+    denied = sandbox is not None and not end.timed_out and looks_denied(end.code, text)
+    return CommandResult(output, denied=denied)
+
+
+async def _run(
+    command: list[str],
+    cwd: Path,
+    time_limit: float,
+    on_output: OnOutput,
+    context: ToolContext,
+    sandbox: Sandbox | None,
+) -> Exit:
+    """Start the command, or what confines it.
+
+    Raises:
+        SpawnError: the program or the directory is missing or may not be used.
+    """
+    environment = context.environment
+    if sandbox is None:
+        return await run_command(
+            command, cwd=cwd, environment=environment, time_limit=time_limit, on_output=on_output
+        )
+    require_program(command[0], cwd, environment)
+    confinement = confinement_of(context.sandbox_policy, context.cwd, context.home, environment)
+    with sandbox.confined(command, confinement, cwd, environment) as launch:
+        return await run_command(
+            launch.argv,
+            cwd=cwd,
+            environment=launch.environment,
+            time_limit=time_limit,
+            on_output=on_output,
+            fds=launch.fds,
+        )
+
+
+async def _emit_end(
+    call_id: str, streams: Mapping[Stream, Capture], end: Exit, notice: str, context: ToolContext
+) -> None:
+    stderr = "\n".join(part for part in (streams["stderr"].text(), notice) if part)
+    await context.emit(
+        ExecCommandEnd(
+            call_id=call_id,
+            stdout=streams["stdout"].text(),
+            stderr=stderr,
+            exit_code=end.code,
+            duration=Duration.of(end.seconds),
+        )
+    )

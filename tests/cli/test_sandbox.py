@@ -1,0 +1,83 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from code_core.sandbox.detection import detect, find
+from support.command import CODE
+
+confined = pytest.mark.skipif(detect().sandbox is None, reason=f"no sandbox here: {detect()}")
+
+
+def run(home: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "CODE_HOME": str(home), "SOME_TOKEN": "secret", "TERM": "dumb"}
+    return subprocess.run(
+        [CODE, "sandbox", *arguments],
+        env=environment,
+        cwd=cwd or home,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        input="typed\n",
+    )
+
+
+def test_without_a_command_it_says_what_there_is(tmp_path: Path) -> None:
+    assert run(tmp_path).stdout == f"{detect()}\n"
+
+
+@confined
+def test_a_command_runs_confined_with_its_own_input(tmp_path: Path) -> None:
+    done = run(tmp_path, "--", "sh", "-c", "cat; echo ${SOME_TOKEN-none}; touch x; exit 3")
+    assert (done.returncode, done.stdout) == (3, "typed\nnone\n")
+    assert "touch" in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+@confined
+@pytest.mark.parametrize("mechanism", ["bwrap", "landlock"])
+def test_the_working_directory_is_writable_in_that_mode(tmp_path: Path, mechanism: str) -> None:
+    found = find("bwrap" if mechanism == "bwrap" else "landlock")
+    if found.sandbox is None:
+        pytest.skip(found.detail)
+    work, home = tmp_path / "work", tmp_path / "home"
+    work.mkdir()
+    home.mkdir()
+    narrow = ["-c", "sandbox_workspace_write.exclude_slash_tmp=true"]
+    done = run(
+        home,
+        "--mechanism",
+        mechanism,
+        "-s",
+        "workspace-write",
+        *narrow,
+        "-C",
+        str(work),
+        "sh",
+        "-c",
+        "touch in ../out",
+    )
+    assert done.returncode == 1
+    assert (work / "in").exists()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["-c", 'sandbox_mode="danger-full-access"', "ls"], 2, "choose a mode"),
+        (["--mechanism", "seatbelt", "ls"], 1, "nothing was run"),
+        (["no-such-program"], 127, "no-such-program: command not found"),
+        (["-C", "/no/such/place", "ls"], 2, "not a directory"),
+    ],
+)
+def test_what_cannot_be_done_is_said(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    if detect().sandbox is None and code == 127:
+        pytest.skip("no sandbox here")
+    if sys.platform == "darwin" and "seatbelt" in arguments:
+        pytest.skip("it is there")
+    done = run(tmp_path, *arguments)
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr

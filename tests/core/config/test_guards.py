@@ -1,0 +1,69 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from code_core.config.guards import NO_GUARDS, load_guards
+from code_core.config.schema import ConfirmGuardTable, GuardPatternTable
+from code_core.errors import ConfigError
+from code_core.safety.rules import RuleDecision
+
+SOURCE = Path("config.toml")
+
+
+def table(*patterns: str) -> ConfirmGuardTable:
+    return ConfirmGuardTable(patterns=[GuardPatternTable(regex=pattern) for pattern in patterns])
+
+
+def test_without_any_nothing_is_loaded(tmp_path: Path) -> None:
+    assert load_guards(ConfirmGuardTable(), tmp_path, tmp_path, SOURCE) is NO_GUARDS
+
+
+def test_a_pattern_finds_and_says_why(tmp_path: Path) -> None:
+    (guard,) = load_guards(table("pro+d"), tmp_path, tmp_path, SOURCE).guards
+    assert guard.message == "it matches pro+d"
+    assert guard.pattern.matches("to prood")
+    assert not guard.pattern.matches("to test")
+
+
+def test_a_bad_pattern_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"config.toml: confirm_guard.patterns: '\(a' is no regular expression"
+    ):
+        load_guards(table("b", "(a"), tmp_path, tmp_path, SOURCE)
+
+
+def test_no_pattern_hangs_the_turn(tmp_path: Path) -> None:
+    (guard,) = load_guards(table(r"(a|aa|a+)+$"), tmp_path, tmp_path, SOURCE).guards
+    started = time.perf_counter()
+    assert guard.pattern.matches("a" * 9_000 + "b")  # not known, so it counts
+    assert time.perf_counter() - started < 5
+
+
+def test_rules_of_the_home_and_of_the_project_which_only_tightens(tmp_path: Path) -> None:
+    home, project = tmp_path / "home", tmp_path / "project"
+    (home / "rules").mkdir(parents=True)
+    (project / ".code/rules").mkdir(parents=True)
+    (project / ".git").mkdir()
+    (project / "sub").mkdir()
+    (home / "rules/b.toml").write_text('[[rule]]\npattern = ["b"]\n')
+    (home / "rules/a.toml").write_text('[[rule]]\npattern = ["a"]\n')
+    (project / ".code/rules/c.toml").write_text(
+        '[[rule]]\npattern = ["c"]\n[[rule]]\npattern = ["d"]\ndecision = "prompt"\n'
+    )
+    rules = load_guards(ConfirmGuardTable(), home, project / "sub", SOURCE).rules
+    assert [(*rule.pattern[0], rule.decision) for rule in rules] == [
+        ("a", RuleDecision.ALLOW),
+        ("b", RuleDecision.ALLOW),
+        ("d", RuleDecision.PROMPT),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("x", "cannot be read"), ("[[rule]]\npattern = []", "rule 1 needs a pattern")]
+)
+def test_a_wrong_rules_file_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/a.toml").write_text(text)
+    with pytest.raises(ConfigError, match=f"a.toml.*{said}"):
+        load_guards(ConfirmGuardTable(), tmp_path, tmp_path, SOURCE)

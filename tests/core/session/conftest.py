@@ -1,0 +1,44 @@
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from code_core.config.load import ConfigOverrides
+from code_core.protocol.policies import SandboxMode
+from code_core.session.manager import ConversationManager
+from core.session.conversing import Face, Response
+
+Script = Callable[[Face], Awaitable[None]]
+
+
+@pytest.fixture
+def converse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    monkeypatch.setenv("CODE_HOME", str(tmp_path))
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def run(
+        script: Script,
+        *responses: Response,
+        sandbox: SandboxMode = SandboxMode.DANGER_FULL_ACCESS,
+        **more: Any,
+    ) -> None:
+        scenario = tmp_path / "scenario.jsonl"
+        lines = [
+            {"replay": 1},
+            *(response if isinstance(response, dict) else {"stream": response} for response in responses),
+        ]
+        scenario.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        overrides = ConfigOverrides(cwd=work, replay_scenario=scenario, sandbox_mode=sandbox, **more)
+
+        async def main() -> None:
+            with anyio.fail_after(20):
+                async with await ConversationManager().new(overrides) as conversation:
+                    await script(Face(conversation))
+
+        anyio.run(main)
+
+    return run

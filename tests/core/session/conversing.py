@@ -1,0 +1,39 @@
+"""A face for tests of conversations."""
+
+from typing import Any
+
+from code_core.protocol.events import Event
+from code_core.protocol.ops import Op, Shutdown, TextInput, UserInput
+from code_core.session.conversation import Conversation
+
+Response = list[dict[str, Any]] | dict[str, Any]
+
+
+def user(text: str) -> UserInput:
+    return UserInput(items=[TextInput(text=text)])
+
+
+class Face:
+    """Reads a conversation's events, and waits for those a test needs."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.seen: list[Event] = []
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event.msg.type for event in self.seen]
+
+    async def until(self, kind: str) -> Any:
+        async for event in self.conversation.events():
+            self.seen.append(event)
+            if event.msg.type == kind:
+                return event.msg
+        raise AssertionError(f"no {kind} came: {self.kinds}")
+
+    async def send(self, op: Op) -> str:
+        return await self.conversation.submit(op)
+
+    async def finish(self) -> None:
+        await self.send(Shutdown())
+        await self.until("shutdown_complete")

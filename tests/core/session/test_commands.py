@@ -1,0 +1,275 @@
+"""Commands in a turn: confined, denied, asked for, run again."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from code_core.protocol.ops import (
+    ExecApproval,
+    Interrupt,
+    RegisterApprovedCommand,
+)
+from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
+from code_core.sandbox.detection import Detection, Finding, detect
+from core.session.conversing import Face, Response, user
+from support import responses_events as sse
+
+confined = pytest.mark.skipif(detect().sandbox is None, reason=f"no sandbox here: {detect()}")
+SANDBOX = detect().sandbox
+MECHANISM = SANDBOX.mechanism if SANDBOX else None
+READ, WRITE, FULL = SandboxMode
+UNTRUSTED, FAILURE, REQUEST, NEVER = AskForApproval
+BYE: Response = [sse.message("bye"), sse.completed()]
+
+
+def call(*command: str, call_id: str = "c1", **more: Any) -> Response:
+    return [sse.function_call("shell", {"command": list(command), **more}, call_id), sse.completed()]
+
+
+def after(*expected: str, call_id: str = "c1", stream: Response = BYE) -> Response:
+    """The next request has an output with these texts."""
+    return {"expect": [{"call_id": call_id, "output_contains": text} for text in expected], "stream": stream}
+
+
+@pytest.fixture
+def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = Detection((Finding("bwrap", None, "not installed"),))
+    monkeypatch.setattr("code_core.tools.shell.detect_sandbox", lambda: nothing)
+
+
+def made(face: Face, name: str = "made") -> bool:
+    return (face.conversation.config.cwd / name).exists()
+
+
+@confined
+def test_what_the_sandbox_allows_is_not_asked_for(converse: Callable[..., None]) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("task_complete")
+        assert made(face)
+        assert "exec_approval_request" not in face.kinds
+
+    command = call("sh", "-c", "touch made; echo $CODEX_SANDBOX $CODEX_SANDBOX_NETWORK_DISABLED")
+    converse(script, command, after(f"{MECHANISM} 1"), sandbox=WRITE)
+
+
+@confined
+@pytest.mark.parametrize("policy", [UNTRUSTED, FAILURE, REQUEST])
+@pytest.mark.parametrize("decision", list(ReviewDecision))
+def test_a_denied_command_runs_again_outside_if_the_user_approves(
+    converse: Callable[..., None], tmp_path: Path, policy: AskForApproval, decision: ReviewDecision
+) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        question = await face.until("exec_approval_request")
+        if policy is UNTRUSTED:
+            assert "approval policy" in question.reason
+            await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
+            question = await face.until("exec_approval_request")
+        assert "failed in the sandbox" in question.reason
+        assert not made(face)
+        await face.send(ExecApproval(id="c1", decision=decision))
+        approved = decision in {ReviewDecision.APPROVED, ReviewDecision.APPROVED_FOR_SESSION}
+        await face.until("turn_aborted" if decision is ReviewDecision.ABORT else "task_complete")
+        assert made(face) is approved
+        assert face.kinds.count("exec_command_begin") == face.kinds.count("exec_command_end") == 1 + approved
+
+    told = "rejected by user" if decision is ReviewDecision.DENIED else '"exit_code": 0'
+    converse(script, call("touch", "made"), after(told), sandbox=READ, approval_policy=policy)
+
+
+@confined
+def test_never_hands_back_what_the_sandbox_denied(converse: Callable[..., None]) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("task_complete")
+        assert "exec_approval_request" not in face.kinds
+        assert not made(face)
+
+    converse(
+        script,
+        call("touch", "made"),
+        after("cannot touch", stream=call("touch", "made", call_id="c2", with_escalated_permissions=True)),
+        after("never to ask", call_id="c2"),
+        sandbox=READ,
+        approval_policy=NEVER,
+    )
+
+
+@confined
+def test_a_failure_of_its_own_is_not_asked_about(converse: Callable[..., None]) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("task_complete")
+        assert "exec_approval_request" not in face.kinds
+
+    converse(
+        script,
+        call("sh", "-c", "echo failed; exit 3"),
+        after('"exit_code": 3', stream=call("no-such-program", call_id="c2")),
+        after('"exit_code": 127', call_id="c2"),
+        sandbox=WRITE,
+    )
+
+
+@confined
+def test_an_interrupt_withdraws_the_question_about_a_retry(converse: Callable[..., None]) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("exec_approval_request")
+        await face.send(Interrupt())
+        await face.until("turn_aborted")
+        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
+        assert "'c1'" in (await face.until("warning")).message
+        assert not made(face)
+
+    converse(script, call("touch", "made"), sandbox=READ)
+
+
+def test_a_second_answer_is_said_and_changes_nothing(converse: Callable[..., None]) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("exec_approval_request")
+        await face.send(ExecApproval(id="c1", decision=ReviewDecision.DENIED))
+        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
+        await face.until("task_complete")
+        if not any(event.msg.type == "warning" for event in face.seen):
+            await face.until("warning")
+        assert not made(face)
+
+    converse(
+        script, call("touch", "made"), after("rejected by user"), sandbox=FULL, approval_policy=UNTRUSTED
+    )
+
+
+@confined
+def test_an_escalation_is_asked_for_and_runs_outside(converse: Callable[..., None]) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        question = await face.until("exec_approval_request")
+        assert question.reason == "it must be made (it is to run outside of the sandbox)"
+        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_FOR_SESSION))
+        await face.until("task_complete")
+        assert face.kinds.count("exec_approval_request") == 1
+        assert face.kinds.count("exec_command_begin") == 2
+
+    wanted: dict[str, Any] = {"with_escalated_permissions": True, "justification": "it must be made"}
+    again = call("touch", "made", call_id="c2")
+    converse(
+        script, call("touch", "made", **wanted), again, after('"exit_code": 0', call_id="c2"), sandbox=READ
+    )
+
+
+@pytest.mark.usefixtures("no_sandbox")
+@pytest.mark.parametrize("policy", [FAILURE, REQUEST])
+def test_without_a_sandbox_commands_are_asked_for(
+    converse: Callable[..., None], policy: AskForApproval
+) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        question = await face.until("exec_approval_request")
+        assert question.reason == "commands cannot be confined to workspace-write here"
+        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
+        await face.until("task_complete")
+        assert made(face)
+
+    converse(script, call("touch", "made"), BYE, sandbox=WRITE, approval_policy=policy)
+
+
+@pytest.mark.usefixtures("no_sandbox")
+def test_never_rejects_what_cannot_be_confined(converse: Callable[..., None]) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("task_complete")
+        assert "exec_approval_request" not in face.kinds
+        assert not made(face)
+
+    converse(script, call("touch", "made"), after("rejected"), sandbox=WRITE, approval_policy=NEVER)
+
+
+def test_registered_commands_are_not_asked_for(converse: Callable[..., None]) -> None:
+    async def script(face: Face) -> None:
+        await face.send(RegisterApprovedCommand(command=["touch"], match_kind="prefix"))
+        await face.send(user("go"))
+        question = await face.until("exec_approval_request")
+        assert question.call_id == "c2"
+        assert made(face)
+        await face.send(ExecApproval(id="c2", decision=ReviewDecision.DENIED))
+        await face.until("task_complete")
+
+    compound = call("sh", "-c", "touch made && mkdir other", call_id="c2")
+    converse(script, call("touch", "made"), compound, BYE, sandbox=FULL, approval_policy=UNTRUSTED)
+
+
+@pytest.mark.parametrize("policy", [REQUEST, NEVER])
+def test_a_guarded_command_needs_confirm_under_every_policy(
+    converse: Callable[..., None], policy: AskForApproval
+) -> None:
+    async def script(face: Face) -> None:
+        (face.conversation.config.cwd / "made").write_text("")
+        await face.send(RegisterApprovedCommand(command=["rm"], match_kind="prefix"))
+        await face.send(user("go"))
+        await face.until("task_complete")
+        assert not made(face)
+        assert face.kinds.count("exec_command_begin") == 1
+
+    converse(
+        script,
+        call("rm", "-rf", "made"),
+        after(
+            '["confirm:", "rm", "-rf", "made"]', stream=call("confirm:", "rm", "-rf", "made", call_id="c2")
+        ),
+        after('"exit_code": 0', call_id="c2"),
+        sandbox=FULL,
+        approval_policy=policy,
+    )
+
+
+def test_what_is_nested_too_deeply_is_rejected(converse: Callable[..., None]) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("task_complete")
+        assert "exec_command_begin" not in face.kinds
+
+    converse(
+        script, call("sh", "-c", "$(" * 60), after("nested too deeply"), sandbox=FULL, approval_policy=NEVER
+    )
+
+
+def test_the_users_guards_and_rules(converse: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        '[[confirm_guard.patterns]]\nregex = "deploy.*prod"\nmessage = "to prod?"\n'
+    )
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/a.toml").write_text('[[rule]]\npattern = ["touch"]\ndecision = "forbidden"\n')
+    project = tmp_path / "work/.code/rules"
+    project.mkdir(parents=True)
+    (project / "a.toml").write_text('[[rule]]\npattern = ["touch"]\ndecision = "allow"\n')
+
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("task_complete")
+        assert "exec_command_begin" not in face.kinds
+
+    converse(
+        script,
+        call("sh", "-c", "true; ./deploy --to prod"),
+        after("to prod?", stream=call("sh", "-c", "true && touch made", call_id="c2")),
+        after("a rule forbids it", call_id="c2"),
+        sandbox=FULL,
+        approval_policy=NEVER,
+    )
+
+
+@confined
+def test_the_settings_of_the_agent_stay_closed(converse: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "work/.code").mkdir(parents=True)
+
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("task_complete")
+        assert made(face, ".code/x") is (MECHANISM == "landlock")
+
+    converse(script, call("touch", ".code/x"), BYE, sandbox=WRITE, approval_policy=NEVER)

@@ -1,0 +1,104 @@
+"""Writes the tables of `docs/approvals.md` and `docs/sandbox.md` from the code.
+
+PYTHONPATH=tests uv run python tests/support/docs_tables.py
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOnly, WorkspaceWrite
+from code_core.safety.decide import Ask, CommandDecision, Reject, Run, decide_command
+from code_core.safety.denial import TELL_TALES
+from code_core.safety.statements import WRAPPERS
+from code_core.sandbox.seccomp import REFUSED
+from core.sandbox.escapes import ATTACKS, NATIVE
+
+DOCS = Path(__file__).parents[2] / "docs"
+FILES = ("approvals.md", "sandbox.md")
+_BLOCK = re.compile(r"<!-- table: (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    names = list(head)
+    lines = [names, ["---"] * len(names), *map(list, rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _said(decision: CommandDecision) -> str:
+    match decision:
+        case Run(confined=confined):
+            return "runs confined" if confined else "runs"
+        case Ask(confined=confined):
+            return "asks, then runs confined" if confined else "asks, then runs"
+        case Reject():
+            return "rejected"
+
+
+def decisions() -> str:
+    """What `decide_command` says in every situation."""
+    rows = []
+    for policy in AskForApproval:
+        for sandbox, confinable, where in (
+            (WorkspaceWrite(), True, "`read-only`, `workspace-write`"),
+            (WorkspaceWrite(), False, "the same, on a machine without a sandbox"),
+            (DangerFullAccess(), True, "`danger-full-access`"),
+        ):
+            situations = (
+                {},
+                {"known_safe": True},
+                {"approved": True},
+                {"escalated": True},
+                {"escalated": True, "approved": True},
+            )
+            cells = [
+                _said(decide_command(policy, sandbox, confinable=confinable, **situation))
+                for situation in situations
+            ]
+            same = decide_command(policy, ReadOnly(), confinable=confinable)
+            assert isinstance(sandbox, DangerFullAccess) or _said(same) == cells[0]
+            rows.append([f"`{policy}`", where, *cells])
+    head = ["policy", "sandbox", "any command", "one that only reads", "allowed by you", "to run outside"]
+    return _table([*head, "to run outside, allowed by you"], rows)
+
+
+def attacks() -> str:
+    """The escape matrix: what the tests of the sandbox try."""
+    rows = [[attack.name, "blocked", "**not blocked**" if attack.gap else "blocked"] for attack in ATTACKS]
+    rows += [[name, "blocked", "blocked"] for name in NATIVE]
+    return _table(["attack", "bubblewrap", "Landlock"], rows)
+
+
+def calls() -> str:
+    """The system calls that are refused whatever their arguments."""
+    return ", ".join(f"`{name}`" for name in REFUSED) + "\n"
+
+
+def wrappers() -> str:
+    """The programs whose command is looked at."""
+    return ", ".join(f"`{name}`" for name in sorted(WRAPPERS)) + "\n"
+
+
+def telltales() -> str:
+    """What a denied command says."""
+    return ", ".join(f"“{words}”" for words in TELL_TALES) + "\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "decisions": decisions,
+    "attacks": attacks,
+    "calls": calls,
+    "wrappers": wrappers,
+    "telltales": telltales,
+}
+
+
+def current(text: str) -> str:
+    """`text` with its tables as the code has them now."""
+    return _BLOCK.sub(lambda found: f"<!-- table: {found[1]} -->\n{TABLES[found[1]]()}<!-- end -->\n", text)
+
+
+if __name__ == "__main__":
+    for name in FILES:
+        page = DOCS / name
+        page.write_text(current(page.read_text()))
