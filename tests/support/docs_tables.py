@@ -44,7 +44,7 @@ def decisions() -> str:
             (WorkspaceWrite(), False, "the same, on a machine without a sandbox"),
             (DangerFullAccess(), True, "`danger-full-access`"),
         ):
-            situations = (
+            situations: tuple[dict[str, bool], ...] = (
                 {},
                 {"known_safe": True},
                 {"approved": True},

@@ -7,6 +7,7 @@ on running.
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ class Landlock:
         with seccomp_descriptor(self._machine, confinement) as fd:
             settings = {
                 "path": self._path,
+                "parent": os.getpid(),
                 "writable": [str(path) for path in confinement.writable],
                 "network": confinement.network,
                 "seccomp": fd,

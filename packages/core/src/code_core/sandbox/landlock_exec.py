@@ -3,8 +3,8 @@
     python -I -S landlock_exec.py SETTINGS COMMAND ARGUMENTS…
 
 Started for every command, so that nothing is forked from a process with threads or
-much memory. `SETTINGS` is JSON: `path`, the folders of the modules it needs; `writable`;
-`network`; `seccomp`, the descriptor with the filter. Whatever fails ends it with code
+much memory. `SETTINGS` is JSON: `path`, the folders of the modules it needs; `parent`, the
+process whose end ends it; `writable`; `network`; `seccomp`, the descriptor with the filter. Whatever fails ends it with code
 126 before the command begins.
 """
 
@@ -48,9 +48,8 @@ def _confine(table: "dict[str, Any]") -> None:
     from code_process_hardening.confinement import confine
 
     machine = os.uname().machine
-    parent = os.getppid()
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if os.getppid() != table["parent"]:
         raise OSError("the agent has ended")
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
     header = memoryview(struct.pack("=Ii", CAPABILITY_VERSION, 0))

@@ -1,0 +1,78 @@
+"""What confining costs per command: bare, bubblewrap, Landlock and `codex sandbox`, interleaved.
+
+Once from a small process and once from one with 500 MB in use, which must make no difference.
+"""
+
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from code_core.sandbox.confinement import Confinement
+from code_core.sandbox.detection import find
+from code_core.sandbox.sandbox import Launch, Sandbox
+
+ROUNDS = 60
+COMMAND = ["bash", "-c", "true"]
+ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
+
+
+@pytest.fixture(params=["small parent", "500 MB parent"])
+def parent(request: pytest.FixtureRequest) -> Iterator[str]:
+    ballast = bytearray(500 * 2**20 if request.param.startswith("500") else 0)
+    ballast[::4096] = b"x" * len(range(0, len(ballast), 4096))
+    yield request.param
+    del ballast
+
+
+def runner(sandbox: Sandbox | None, folder: Path, command: list[str] = COMMAND) -> Callable[[], float]:
+    def run() -> float:
+        started = time.perf_counter()
+        confined = (
+            nullcontext(Launch(command, ENVIRONMENT))
+            if sandbox is None
+            else sandbox.confined(command, Confinement((folder,)), folder, ENVIRONMENT)
+        )
+        with confined as launch:
+            subprocess.run(
+                launch.argv,
+                cwd=folder,
+                env=launch.environment,
+                pass_fds=launch.fds,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+                check=True,
+            )
+        return (time.perf_counter() - started) * 1000
+
+    return run
+
+
+def test_what_confining_costs(parent: str, tmp_path: Path) -> None:
+    ways = {"bare": runner(None, tmp_path)}
+    for mechanism in ("bwrap", "landlock"):
+        finding = find("bwrap" if mechanism == "bwrap" else "landlock")
+        if finding.sandbox is not None:
+            ways[mechanism] = runner(finding.sandbox, tmp_path)
+        else:
+            print(f"{mechanism}: {finding.detail}")
+    codex = shutil.which("codex")
+    if codex is not None:
+        ways["codex sandbox"] = runner(None, tmp_path, [codex, "sandbox", "linux", "--", *COMMAND])
+    samples: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, run in ways.items():
+            samples[name].append(run())
+    medians = {name: statistics.median(values[5:]) for name, values in samples.items()}
+    for name, median in medians.items():
+        print(f"{parent}: {name}: {median:.1f} ms, {median - medians['bare']:+.1f} ms over bare")
+    if "bwrap" in medians:
+        assert medians["bwrap"] - medians["bare"] < 30
+    if "codex sandbox" in medians and "bwrap" in medians:
+        assert medians["bwrap"] - medians["bare"] <= 0.3 * (medians["codex sandbox"] - medians["bare"])
