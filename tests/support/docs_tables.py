@@ -44,16 +44,20 @@ def decisions() -> str:
             (WorkspaceWrite(), False, "the same, on a machine without a sandbox"),
             (DangerFullAccess(), True, "`danger-full-access`"),
         ):
-            situations: tuple[dict[str, bool], ...] = (
-                {},
-                {"known_safe": True},
-                {"approved": True},
-                {"escalated": True},
-                {"escalated": True, "approved": True},
+            situations = (  # known to be safe, approved, escalated
+                (False, False, False),
+                (True, False, False),
+                (False, True, False),
+                (False, False, True),
+                (False, True, True),
             )
             cells = [
-                _said(decide_command(policy, sandbox, confinable=confinable, **situation))
-                for situation in situations
+                _said(
+                    decide_command(
+                        policy, sandbox, confinable=confinable, known_safe=safe, approved=yes, escalated=out
+                    )
+                )
+                for safe, yes, out in situations
             ]
             same = decide_command(policy, ReadOnly(), confinable=confinable)
             assert isinstance(sandbox, DangerFullAccess) or _said(same) == cells[0]
