@@ -6,6 +6,7 @@ from pathlib import Path
 from code_core.protocol.events import ApplyPatchApprovalRequest, ExecApprovalRequest, FileChange
 from code_core.protocol.policies import ReviewDecision
 from code_core.safety.rules import RegisteredCommand
+from code_core.session.questions import Questions
 from code_core.tools.tool import Emit
 
 
@@ -13,7 +14,7 @@ class Approvals:
     """The `Approver` of a conversation. Remembers what was allowed for the session."""
 
     def __init__(self) -> None:
-        self._questions: dict[str, _Question] = {}
+        self._questions: Questions[ReviewDecision] = Questions()
         self._commands: set[tuple[tuple[str, ...], Path, bool]] = set()
         self._registered: list[RegisteredCommand] = []
         self._paths: set[Path] = set()

@@ -35,10 +35,9 @@ from code_core.protocol.events import (
     UpdateChange,
 )
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
-from code_core.protocol.policies import ReviewDecision
 from code_core.safety.decide import Allow, Ask, Reject, decide_patch
 from code_core.sandbox.confinement import writable_roots
-from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
+from code_core.tools.tool import ToolContext, ToolOutput, refusal
 
 
 class ApplyPatch:
@@ -155,10 +154,5 @@ async def _permission(
         case Reject(reason=reason):
             return ToolOutput(f"patch rejected: {reason}", success=False), False
         case Ask(reason=reason):
-            match await context.approver.ask_patch(call_id, changes, paths, reason):
-                case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION:
-                    return None, False
-                case ReviewDecision.DENIED:
-                    return ToolOutput("patch rejected by user", success=False), False
-                case ReviewDecision.ABORT:
-                    raise TurnAbandoned
+            answer = await context.approver.ask_patch(call_id, changes, paths, reason)
+            return refusal("patch", answer), False

@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from code_core.config.guards import CommandGuards
-from code_core.protocol.policies import ReviewDecision
 from code_core.safety.confirm_guard import confirm_advice, guard_of
 from code_core.safety.decide import Ask, Reject, Run, decide_command
 from code_core.safety.known_safe import is_known_safe
 from code_core.safety.rules import is_allowed, strictest
 from code_core.safety.shell_reader import TooNestedError
 from code_core.safety.statements import statements
-from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
+from code_core.tools.tool import ToolContext, ToolOutput, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +73,7 @@ async def permission(
             answer = await approver.ask_command(
                 request.call_id, argv, request.cwd, question, escalated=request.escalated
             )
-            match answer:
-                case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION:
-                    return Run(confined)
-                case ReviewDecision.DENIED:
-                    return ToolOutput("command rejected by user", success=False)
-                case ReviewDecision.ABORT:
-                    raise TurnAbandoned
+            return refusal("command", answer) or Run(confined)
 
 
 async def permission_to_retry(
