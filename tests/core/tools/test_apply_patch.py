@@ -1,3 +1,4 @@
+from dataclasses import replace
 from errno import ENOSPC
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from code_core.files.local import LocalFileSystem
 from code_core.protocol.events import PatchApplyBegin, PatchApplyEnd, TurnDiff
 from code_core.protocol.items import CustomToolCall, FunctionCall
+from code_core.protocol.policies import AskForApproval, ReviewDecision
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.shell import Shell
 from code_core.tools.tool import ToolContext, ToolOutput
@@ -80,3 +82,38 @@ def test_a_directory_that_cannot_be_is_an_answer(
     output = anyio.run(Shell(ApplyPatch(LocalFileSystem(), "freeform")).call, call, tool_context)
     assert not output.success
     assert "NUL" in output.text or "File name too long" in output.text
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "*** Add File: d/new\n+x",
+        "*** Update File: d/file\n-x\n+y",
+        "*** Delete File: d/file",
+        "*** Update File: here\n*** Move to: d/file\n-x\n+y",
+        "*** Update File: d/file\n*** Move to: new\n-x\n+y",
+    ],
+)
+def test_a_folder_that_becomes_a_link_while_the_user_is_asked_is_not_followed(
+    tool_context: ToolContext,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: str,
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    folder = tool_context.cwd / "d"
+    folder.mkdir()
+    for file in (folder / "file", outside / "file", tool_context.cwd / "here"):
+        file.write_text("x\n")
+
+    async def swap_and_approve(*_question: Any) -> ReviewDecision:
+        folder.rename(folder.with_name("aside"))
+        folder.symlink_to(outside)
+        return ReviewDecision.APPROVED
+
+    monkeypatch.setattr(tool_context.approver, "ask_patch", swap_and_approve)
+    output = apply(lines, replace(tool_context, approval_policy=AskForApproval.UNTRUSTED))
+    assert not output.success
+    assert "has become a symbolic link" in output.text
+    assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("file", "x\n")]
+    assert (tool_context.cwd / "here").read_text() == "x\n"

@@ -82,8 +82,7 @@ def _write(home: Home, document: tomlkit.TOMLDocument, wanted: dict[str, Any]) -
     target = Path(os.path.realpath(path))
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
-        replace_file(target, text.encode(), mode)
+        replace_file(target, text.encode(), new_mode=0o600)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
     return path

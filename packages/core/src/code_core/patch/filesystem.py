@@ -6,7 +6,15 @@ from typing import Protocol
 
 
 class FileSystem(Protocol):
-    """Text files by absolute path. Newlines are never translated."""
+    """Text files by absolute path. Newlines are never translated.
+
+    Only `resolve` follows symlinks: to the others, a path with one in it is an error,
+    so that what was checked is what is written.
+    """
+
+    async def resolve(self, path: Path) -> Path:
+        """`path` without the symlinks in it, whether or not there is such a file."""
+        ...
 
     async def read_text(self, path: Path) -> str:
         """The file's text.
@@ -47,6 +55,10 @@ class MemoryFileSystem:
     def __init__(self, files: dict[Path, str] | None = None) -> None:
         self.files = dict(files or {})
         self._directories = {parent for path in self.files for parent in path.parents}
+
+    async def resolve(self, path: Path) -> Path:
+        """See `FileSystem.resolve`: there are no symlinks."""
+        return path
 
     async def read_text(self, path: Path) -> str:
         """See `FileSystem.read_text`."""

@@ -15,7 +15,7 @@ MAX_PLANNED_CHARS = 256 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class PatchPlan:
-    """The edits, in patch order, with absolute paths."""
+    """The edits, in patch order, with absolute paths and no symlinks in them."""
 
     edits: tuple[FileEdit, ...]
 
@@ -33,7 +33,8 @@ class PatchPlan:
 async def plan_patch(patch: Patch, files: FileSystem, directory: Path) -> PatchPlan:
     """The edits that `patch` means, with relative paths taken from the absolute `directory`; only reads.
 
-    Hunks see what the hunks before them did. The old and new texts of all edits
+    Hunks see what the hunks before them did. Symlinks are followed, but for one that is
+    itself deleted or moved away. The old and new texts of all edits
     together have at most 256 Mi characters.
 
     Raises:
@@ -46,11 +47,13 @@ async def plan_patch(patch: Patch, files: FileSystem, directory: Path) -> PatchP
         path = _absolute(directory, hunk.path)
         match hunk:
             case AddFile(content=content):
-                edits.append(Added(path, content, await view.text_if_any(path)))
-                view.write(path, content)
+                file = await view.file(path)
+                edits.append(Added(file, content, await view.text_if_any(file)))
+                view.write(file, content)
             case DeleteFile():
-                edits.append(Deleted(path, await view.text(path, f"Failed to delete file {path}")))
-                view.delete(path)
+                name, file = await view.name(path), await view.file(path)
+                edits.append(Deleted(name, await view.text(file, f"Failed to delete file {path}")))
+                view.delete(name)
             case _:
                 edits.append(await _update(hunk, path, directory, view))
     if all(isinstance(edit, Updated) and edit.move_to is None and edit.new == edit.old for edit in edits):
@@ -59,16 +62,18 @@ async def plan_patch(patch: Patch, files: FileSystem, directory: Path) -> PatchP
 
 
 async def _update(hunk: UpdateFile, path: Path, directory: Path, view: "_View") -> Updated:
-    old = await view.text(path, f"Failed to read file to update {path}")
+    file = await view.file(path)
+    old = await view.text(file, f"Failed to read file to update {path}")
     new = apply_chunks(old, hunk.chunks, str(path)) if hunk.chunks else old
-    target = path if hunk.move_to is None else _absolute(directory, hunk.move_to)
-    if target == path:
-        view.write(path, new)
-        return Updated(path, old, new)
+    target = file if hunk.move_to is None else await view.file(_absolute(directory, hunk.move_to))
+    if target == file:
+        view.write(file, new)
+        return Updated(file, old, new)
+    name = await view.name(path)
     overwritten = await view.text_if_any(target)
-    view.delete(path)
+    view.delete(name)
     view.write(target, new)
-    return Updated(path, old, new, target, overwritten)
+    return Updated(name, old, new, target, overwritten)
 
 
 def _absolute(directory: Path, path: str) -> Path:
@@ -92,6 +97,15 @@ class _View:
         self._planned: dict[Path, str | None] = {}
         self._directories: set[Path] = set()  # that writing makes; a deleted file leaves its own
         self._chars = 0
+
+    async def name(self, path: Path) -> Path:
+        """`path` without symlinks above it."""
+        return await self._files.resolve(path.parent) / path.name
+
+    async def file(self, path: Path) -> Path:
+        """The file that `path` means, through symlinks that are still there."""
+        name = await self.name(path)
+        return name if name in self._planned else await self._files.resolve(name)
 
     def write(self, path: Path, text: str) -> None:
         self._count(text)

@@ -293,7 +293,7 @@ class Conversation:
                 home=config.home.path,
                 emit=emit,
                 approver=self._approvals.for_turn(emit),
-                changes=TurnChanges(settings.cwd),
+                changes=TurnChanges(Path(os.path.realpath(settings.cwd))),
             ),
             reporter=Reporter(
                 emit=emit,

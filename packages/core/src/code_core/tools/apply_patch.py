@@ -139,14 +139,13 @@ async def _permission(
     call_id: str, changes: Mapping[str, FileChange], plan: PatchPlan, context: ToolContext
 ) -> tuple[ToolOutput | None, bool]:
     """What the model is told if the patch may not be applied, and whether nobody had to be asked."""
-    paths = [Path(os.path.realpath(path)) for path in plan.paths]
     decision = decide_patch(
         context.approval_policy,
         context.sandbox_policy,
-        paths=paths,
+        paths=plan.paths,
         roots=writable_roots(context.sandbox_policy, context.cwd, context.environment),
         protected=[Path(os.path.realpath(context.home))],
-        approved=context.approver.paths_approved(paths),
+        approved=context.approver.paths_approved(plan.paths),
     )
     match decision:
         case Allow():
@@ -154,5 +153,5 @@ async def _permission(
         case Reject(reason=reason):
             return ToolOutput(f"patch rejected: {reason}", success=False), False
         case Ask(reason=reason):
-            answer = await context.approver.ask_patch(call_id, changes, paths, reason)
+            answer = await context.approver.ask_patch(call_id, changes, plan.paths, reason)
             return refusal("patch", answer), False
