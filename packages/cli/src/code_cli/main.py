@@ -14,6 +14,7 @@ COMMANDS = {
     "mcp-server": Entry("code_cli.mcp_server:mcp_server_command", "Serve MCP on stdin and stdout."),
     "mcp": Entry("code_cli.mcp:mcp_command", "List, add, remove and try MCP servers."),
     "sandbox": Entry("code_cli.sandbox:sandbox_command", "Run a command as the agent would, confined."),
+    "doctor": Entry("code_cli.doctor:doctor_command", "Say what works here, and what does not."),
     "apply-patch": Entry("code_cli.apply_patch:apply_patch_command", "Apply a patch in the agent's format."),
     "responses-api-proxy": Entry(
         "code_cli.responses_api_proxy:responses_api_proxy_command",

@@ -1,0 +1,39 @@
+"""`code doctor`: what works here, what does not, and what to do about it."""
+
+import json
+from dataclasses import asdict
+from functools import partial
+
+import click
+
+from code_cli.run import run_face
+
+FAILED = 1
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def doctor_command(as_json: bool) -> None:
+    """Check Python, settings, sandbox, hardening, provider, MCP servers and terminal.
+
+    Asks the provider for its base URL, without a key, and starts the MCP servers.
+    Exit code: 0 if nothing is broken, 1 if something is.
+    """
+    run_face(partial(_examine, as_json))
+
+
+async def _examine(as_json: bool) -> int:
+    from code_cli.checks import State, all_checks
+    from code_core.headless.printable import printable
+
+    checks = await all_checks()
+    broken = any(check.state is State.BROKEN for check in checks)
+    if as_json:
+        click.echo(json.dumps({"broken": broken, "checks": [asdict(check) for check in checks]}, indent=2))
+        return FAILED if broken else 0
+    for check in checks:
+        first, *rest = [printable(line) for line in check.details or ("",)]
+        click.echo(f"{check.state:8} {check.name:14} {first}".rstrip())
+        for line in rest:
+            click.echo(f"{'':8} {'':14} {line}")
+    return FAILED if broken else 0
