@@ -89,9 +89,14 @@ print("ESCAPED")
     Attack("read another's memory", 'open(f"/proc/{victim}/mem", "rb"); print("ESCAPED")'),
     Attack("read another's environment", 'open(f"/proc/{victim}/environ").read(); print("ESCAPED")'),
     Attack("terminal input", """
-leader, follower = os.openpty()
-fcntl.ioctl(follower, 0x5412, b"x")
-print("ESCAPED")
+import pty
+child, _ = pty.fork()
+if child == 0:
+    try:
+        fcntl.ioctl(0, 0x5412, b"x")
+    finally:
+        os._exit(sys.exc_info()[0] is not None)
+print("ESCAPED" if os.waitpid(child, 0)[1] == 0 else "")
 """),
     Attack("user namespace", 'subprocess.run(["unshare", "-U", "true"], check=True, stderr=-3); print("ESCAPED")'),
     Attack("outlive the call", """

