@@ -12,7 +12,7 @@ from code_core.protocol.ops import (
     RegisterApprovedCommand,
 )
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
-from code_core.sandbox.detection import Detection, Finding, detect
+from code_core.sandbox.detection import Detection, Finding, detect, find
 from core.session.conversing import Face, Response, user
 from support import responses_events as sse
 
@@ -273,3 +273,39 @@ def test_the_settings_of_the_agent_stay_closed(converse: Callable[..., None], tm
         assert made(face, ".code/x") is (MECHANISM == "landlock")
 
     converse(script, call("touch", ".code/x"), BYE, sandbox=WRITE, approval_policy=NEVER)
+
+
+@pytest.mark.skipif(find("landlock").sandbox is None, reason="no Landlock")
+@pytest.mark.parametrize(
+    ("script", "named"),
+    [
+        ("echo x > .git/hooks/pre-commit", ".git/hooks/pre-commit"),
+        ("mv .git/config .git/hooks/config", ".git/config"),
+        ("echo x >> sub/.git/config; touch -d 2020-01-01 sub/.git/config", "sub/.git/config"),
+        ("echo x > .code/rules/mine.toml; sleep 30", ".code/rules/mine.toml"),
+        ("ln -s .. .git/hooks/a", ".git/hooks/a"),
+        ("echo x > .git/index; cat .git/config", ""),
+    ],
+)
+def test_the_user_is_told_what_landlock_could_not_protect(
+    converse: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+    named: str,
+) -> None:
+    work = tmp_path / "work"
+    for folder in (".git/hooks", "sub/.git", ".code/rules"):
+        (work / folder).mkdir(parents=True)
+    for file in (".git/config", "sub/.git/config"):
+        (work / file).write_text("[core]\n")
+    (tmp_path / "config.toml").write_text("[sandbox_workspace_write]\nallow_git_writes = false\n")
+    monkeypatch.setattr("code_core.tools.shell.detect_sandbox", lambda: Detection((find("landlock"),)))
+
+    async def talk(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("task_complete")
+        warned = [event.msg.message for event in face.seen if event.msg.type == "warning"]
+        assert [str(work / named) in text for text in warned] == ([True] if named else [])
+
+    converse(talk, call("sh", "-c", script, timeout_ms=2000), BYE, sandbox=WRITE)

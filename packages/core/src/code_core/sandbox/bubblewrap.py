@@ -20,6 +20,7 @@ class Bubblewrap:
     """
 
     mechanism: Mechanism = "bwrap"
+    protects = True
 
     def __init__(self, bwrap: str, machine: Machine) -> None:
         self._bwrap = bwrap

@@ -37,6 +37,7 @@ class Landlock:
     """
 
     mechanism: Mechanism = "landlock"
+    protects = False
 
     def __init__(self, machine: Machine, python: str = sys.executable) -> None:
         self._machine = machine

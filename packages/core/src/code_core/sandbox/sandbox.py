@@ -34,6 +34,11 @@ class Sandbox(Protocol):
         """Its name, as `CODEX_SANDBOX` tells it to commands."""
         ...
 
+    @property
+    def protects(self) -> bool:
+        """Whether it keeps `Confinement.protected` from being written."""
+        ...
+
     def confined(
         self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]
     ) -> AbstractContextManager[Launch]:

@@ -52,6 +52,7 @@ class Seatbelt:
     """Confines commands with the system's own sandbox."""
 
     mechanism: Mechanism = "seatbelt"
+    protects = True
 
     @contextmanager
     def confined(

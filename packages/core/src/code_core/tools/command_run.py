@@ -5,7 +5,7 @@ The output has the form of 2025: JSON `{"output", "metadata": {"exit_code", "dur
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,16 @@ import anyio
 from code_core.process.capture import Capture
 from code_core.process.spawn import Exit, OnOutput, SpawnError, Stream, require_program, run_command
 from code_core.protocol.duration import Duration
-from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta
+from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta, WarningEvent
 from code_core.safety.denial import looks_denied
 from code_core.sandbox.confinement import confinement_of
 from code_core.sandbox.sandbox import Sandbox
+from code_core.sandbox.watch import changed, seen_in
 from code_core.tools.command_permission import CommandRequest
 from code_core.tools.tool import ToolContext, ToolOutput
 
 MAX_DELTAS = 10_000
+MOST_SHOWN = 5
 INTERRUPTED_EXIT_CODE = 130
 
 
@@ -106,15 +108,31 @@ async def _run(
         )
     require_program(command[0], cwd, environment)
     confinement = confinement_of(context.sandbox_policy, context.cwd, context.home, environment)
-    with sandbox.confined(command, confinement, cwd, environment) as launch:
-        return await run_command(
-            launch.argv,
-            cwd=cwd,
-            environment=launch.environment,
-            time_limit=time_limit,
-            on_output=on_output,
-            fds=launch.fds,
-        )
+    unprotected = () if sandbox.protects else confinement.protected
+    before = seen_in(unprotected)
+    try:
+        with sandbox.confined(command, confinement, cwd, environment) as launch:
+            return await run_command(
+                launch.argv,
+                cwd=cwd,
+                environment=launch.environment,
+                time_limit=time_limit,
+                on_output=on_output,
+                fds=launch.fds,
+            )
+    finally:
+        if paths := changed(before, seen_in(unprotected)):
+            with anyio.CancelScope(shield=True):
+                await context.emit(WarningEvent(message=_changed_notice(paths)))
+
+
+def _changed_notice(paths: Sequence[Path]) -> str:
+    shown = ", ".join(map(str, paths[:MOST_SHOWN]))
+    more = f" and {len(paths) - MOST_SHOWN} more" if len(paths) > MOST_SHOWN else ""
+    return (
+        f"the command changed {shown}{more}: look at it before you use git or this agent again "
+        "(Landlock cannot protect it; bubblewrap can)"
+    )
 
 
 async def _emit_end(
