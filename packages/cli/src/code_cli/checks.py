@@ -165,5 +165,5 @@ async def _server(name: str, table: McpServerTable) -> Check:
     except McpClientError as error:
         return Check(title, State.BROKEN, (str(error),))
     return Check(
-        title, State.OK, (f"{server}: {len(server.tools)} tools after {server.listed * 1e3:.0f} ms",)
+        title, State.OK, (f"{server.about}: {len(server.tools)} tools after {server.listed * 1e3:.0f} ms",)
     )

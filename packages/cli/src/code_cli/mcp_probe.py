@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio
 
@@ -11,22 +10,22 @@ from code_core.config.schema import McpServerTable
 from code_core.mcp_servers.connections import all_tools, client_of
 from code_mcp_client import ServerStartError
 
-if TYPE_CHECKING:
-    import mcp_types
-
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a server is and has; `ready` and `listed` are the seconds that it took."""
+    """What a server is and has.
 
-    initialized: "mcp_types.InitializeResult"
-    tools: "list[mcp_types.Tool]"
+    Attributes:
+        about: its name, version and protocol.
+        tools: a name and a short text for each.
+        ready: seconds until it was initialised.
+        listed: seconds until its tools were known.
+    """
+
+    about: str
+    tools: tuple[tuple[str, str], ...]
     ready: float
     listed: float
-
-    def __str__(self) -> str:
-        server = self.initialized.server_info
-        return f"{server.name} {server.version}, protocol {self.initialized.protocol_version}"
 
 
 async def probe(name: str, table: McpServerTable) -> Probed:
@@ -46,4 +45,10 @@ async def probe(name: str, table: McpServerTable) -> Probed:
     except TimeoutError:
         limit = f"{table.startup_timeout_sec:g} s (startup_timeout_sec)"
         raise ServerStartError(f"it was not ready within {limit}") from None
-    return Probed(initialized, tools, ready - begun, listed - ready)
+    server = initialized.server_info
+    return Probed(
+        f"{server.name} {server.version}, protocol {initialized.protocol_version}",
+        tuple((tool.name, tool.description or tool.title or "") for tool in tools),
+        ready - begun,
+        listed - begun,
+    )

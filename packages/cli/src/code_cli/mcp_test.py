@@ -17,10 +17,12 @@ async def try_server(name: str, table: McpServerTable) -> int:
     except McpClientError as error:
         click.echo(f"code: MCP server {name!r} does not work: {printable(str(error))}", err=True)
         return FAILED
-    click.echo(printable(f"{name}: {server}"))
-    click.echo(f"ready after {server.ready * 1e3:.0f} ms, tools listed in {server.listed * 1e3:.0f} ms")
+    click.echo(printable(f"{name}: {server.about}"))
+    click.echo(
+        f"ready after {server.ready * 1e3:.0f} ms, tools listed in {(server.listed - server.ready) * 1e3:.0f} ms"
+    )
     click.echo(f"{len(server.tools)} tools" + (":" if server.tools else ""))
-    for tool in server.tools:
-        first = (tool.description or tool.title or "").strip().partition("\n")[0]
-        click.echo(printable(f"  {tool.name}  {first}".rstrip()))
+    for tool, text in server.tools:
+        first = text.strip().partition("\n")[0]
+        click.echo(printable(f"  {tool}  {first}".rstrip()))
     return 0
