@@ -64,7 +64,7 @@ def test_what_confining_costs(parent: str, tmp_path: Path) -> None:
             print(f"{mechanism}: {finding.detail}")
     codex = shutil.which("codex")
     if codex is not None:
-        ways["codex sandbox"] = runner(None, tmp_path, [codex, "sandbox", "linux", "--", *COMMAND])
+        ways["codex sandbox"] = runner(None, tmp_path, [codex, "sandbox", "--", *COMMAND])
     samples: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, run in ways.items():
