@@ -110,7 +110,7 @@ def sandbox_for(mechanism: str, field: Range) -> Sandbox:
         machine = seccomp_machine()
         assert machine is not None
         found_here = Landlock(machine, PYTHON)
-        if not all(open_to_all(Path(folder) / ".") for folder in found_here._path):
+        if not all(open_to_all(Path(folder) / ".") for folder in found_here._folders):
             pytest.skip("another user cannot read the packages")
         return found_here
     return found.sandbox

@@ -50,19 +50,23 @@ async def run_command(
     environment: Mapping[str, str],
     time_limit: float,
     on_output: OnOutput,
-    fds: Sequence[int] = (),
 ) -> Exit:
-    """Run `argv` to its end and report its output in chunks of at most 8 KiB.
-
-    The command gets no input, and no descriptors beside `fds`. After it exits, its pipes are read for 2 seconds
-    more, so that a background process holding them cannot keep us. On timeout and
-    on cancellation the whole process group is ended: TERM, a second, KILL.
+    """Start `argv`, and follow it to its end.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.
     """
+    return await follow(start_command(argv, cwd, environment), time_limit=time_limit, on_output=on_output)
+
+
+async def follow(process: subprocess.Popen[bytes], *, time_limit: float, on_output: OnOutput) -> Exit:
+    """Wait for the end of a started command and report its output in chunks of at most 8 KiB.
+
+    After it exits, its pipes are read for 2 seconds more, so that a background process
+    holding them cannot keep us. On timeout and on cancellation the whole process group
+    is ended: TERM, a second, KILL.
+    """
     started = time.perf_counter()
-    process = _start(argv, cwd, environment, fds)
     try:
         timed_out = await _communicate(process, time_limit, on_output)
     except BaseException:
@@ -80,14 +84,20 @@ async def run_command(
     return Exit(_exit_code(process.returncode), seconds)
 
 
-def _start(
-    argv: Sequence[str], cwd: Path, environment: Mapping[str, str], fds: Sequence[int]
+def start_command(
+    argv: Sequence[str], cwd: Path, environment: Mapping[str, str], fds: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
+    """Start `argv` in a session of its own, with pipes for its output.
+
+    It gets no input, and no descriptors beside `fds`.
+
+    Raises:
+        SpawnError: the program or the directory is missing or may not be used.
+    """
     if not argv or not argv[0]:
         raise SpawnError("the command is empty", 127)
+    _check_directory(cwd)
     try:
-        if not cwd.is_dir():
-            raise SpawnError(f"the working directory {cwd} does not exist", 126)
         return subprocess.Popen(
             list(argv),
             cwd=cwd,
@@ -110,12 +120,22 @@ def require_program(name: str, cwd: Path, environment: Mapping[str, str]) -> Non
     """Check that a command could be started, for one that another program will start.
 
     Raises:
-        SpawnError: there is no such program.
+        SpawnError: there is no such program, or no such directory.
     """
+    _check_directory(cwd)
     path = environment.get("PATH", os.defpath)
     found = (cwd / name).exists() if "/" in name else shutil.which(name, path=path)
     if not found:
         raise SpawnError(f"{name}: command not found", 127)
+
+
+def _check_directory(cwd: Path) -> None:
+    try:
+        if cwd.is_dir():
+            return
+    except OSError as error:
+        raise SpawnError(f"the working directory cannot be entered: {error.strerror}", 126) from error
+    raise SpawnError(f"the working directory {cwd} does not exist", 126)
 
 
 async def _communicate(process: subprocess.Popen[bytes], time_limit: float, on_output: OnOutput) -> bool:

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from code_core.sandbox.confinement import Confinement
-from code_core.sandbox.sandbox import Launch, Mechanism, sandbox_environment, seccomp_descriptor
+from code_core.sandbox.sandbox import Launch, Mechanism, Sandbox, sandbox_environment, seccomp_descriptor
 from code_core.sandbox.seccomp import Machine
 
 _ALONE = "--unshare-user --unshare-pid --unshare-ipc --disable-userns --cap-drop ALL --die-with-parent --new-session".split()
 
 
-class Bubblewrap:
+class Bubblewrap(Sandbox):
     """Confines commands in namespaces of their own.
 
     Args:

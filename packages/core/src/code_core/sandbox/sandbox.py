@@ -1,12 +1,14 @@
 """A way to confine commands."""
 
 import os
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from code_core.process.spawn import start_command
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.seccomp import Machine, machines, seccomp_program
 
@@ -44,6 +46,17 @@ class Sandbox(Protocol):
     ) -> AbstractContextManager[Launch]:
         """What to start so that `argv` runs in `cwd` with the rights of `confinement`."""
         ...
+
+    def start(
+        self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Start `argv` like `start_command`, with the rights of `confinement`.
+
+        Raises:
+            SpawnError: it cannot be started.
+        """
+        with self.confined(argv, confinement, cwd, environment) as launch:
+            return start_command(launch.argv, cwd, launch.environment, launch.fds)
 
 
 def sandbox_environment(

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from code_core.sandbox.confinement import Confinement
-from code_core.sandbox.sandbox import Launch, Mechanism, sandbox_environment
+from code_core.sandbox.sandbox import Launch, Mechanism, Sandbox, sandbox_environment
 
 SANDBOX_EXEC = "/usr/bin/sandbox-exec"
 
@@ -48,7 +48,7 @@ def seatbelt_profile(confinement: Confinement) -> str:
     return "".join(lines)
 
 
-class Seatbelt:
+class Seatbelt(Sandbox):
     """Confines commands with the system's own sandbox."""
 
     mechanism: Mechanism = "seatbelt"

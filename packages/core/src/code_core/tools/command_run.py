@@ -12,7 +12,15 @@ from pathlib import Path
 import anyio
 
 from code_core.process.capture import Capture
-from code_core.process.spawn import Exit, OnOutput, SpawnError, Stream, require_program, run_command
+from code_core.process.spawn import (
+    Exit,
+    OnOutput,
+    SpawnError,
+    Stream,
+    follow,
+    require_program,
+    start_command,
+)
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta, WarningEvent
 from code_core.safety.denial import looks_denied
@@ -103,23 +111,15 @@ async def _run(
     """
     environment = context.environment
     if sandbox is None:
-        return await run_command(
-            command, cwd=cwd, environment=environment, time_limit=time_limit, on_output=on_output
-        )
+        process = start_command(command, cwd, environment)
+        return await follow(process, time_limit=time_limit, on_output=on_output)
     require_program(command[0], cwd, environment)
     confinement = confinement_of(context.sandbox_policy, context.cwd, context.home, environment)
     unprotected = () if sandbox.protects else confinement.protected
     before = seen_in(unprotected)
     try:
-        with sandbox.confined(command, confinement, cwd, environment) as launch:
-            return await run_command(
-                launch.argv,
-                cwd=cwd,
-                environment=launch.environment,
-                time_limit=time_limit,
-                on_output=on_output,
-                fds=launch.fds,
-            )
+        process = sandbox.start(command, confinement, cwd, environment)
+        return await follow(process, time_limit=time_limit, on_output=on_output)
     finally:
         if paths := changed(before, seen_in(unprotected)):
             with anyio.CancelScope(shield=True):
