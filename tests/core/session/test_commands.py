@@ -1,6 +1,6 @@
 """Commands in a turn: confined, denied, asked for, run again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from code_core.protocol.ops import (
 )
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
 from code_core.sandbox.detection import Detection, Finding, detect, find
+from code_core.sandbox.landlock import Landlock
 from core.session.conversing import Face, Response, user
 from support import responses_events as sse
 
@@ -275,7 +276,17 @@ def test_the_settings_of_the_agent_stay_closed(converse: Callable[..., None], tm
     converse(script, call("touch", ".code/x"), BYE, sandbox=WRITE, approval_policy=NEVER)
 
 
-@pytest.mark.skipif(find("landlock").sandbox is None, reason="no Landlock")
+@pytest.fixture
+def landlock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    finding = find("landlock")
+    if not isinstance(finding.sandbox, Landlock):
+        pytest.skip(f"Landlock: {finding.detail}")
+    monkeypatch.setattr("code_core.tools.shell.detect_sandbox", lambda: Detection((finding,)))
+    yield
+    finding.sandbox.close()
+
+
+@pytest.mark.usefixtures("landlock")
 @pytest.mark.parametrize(
     ("script", "named"),
     [
@@ -290,7 +301,6 @@ def test_the_settings_of_the_agent_stay_closed(converse: Callable[..., None], tm
 def test_the_user_is_told_what_landlock_could_not_protect(
     converse: Callable[..., None],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     script: str,
     named: str,
 ) -> None:
@@ -300,7 +310,6 @@ def test_the_user_is_told_what_landlock_could_not_protect(
     for file in (".git/config", "sub/.git/config"):
         (work / file).write_text("[core]\n")
     (tmp_path / "config.toml").write_text("[sandbox_workspace_write]\nallow_git_writes = false\n")
-    monkeypatch.setattr("code_core.tools.shell.detect_sandbox", lambda: Detection((find("landlock"),)))
 
     async def talk(face: Face) -> None:
         await face.send(user("go"))
