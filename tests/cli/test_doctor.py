@@ -35,7 +35,7 @@ def test_what_works_is_ok(workspace: Workspace, upstream: ScriptedUpstream) -> N
     )
     found = states(workspace)
     assert list(found) == [
-        "python", "terminal", "git", "hardening", "sandbox", "settings", "key", "provider", "mcp listed",
+        "python", "terminal", "git", "checkers", "hardening", "sandbox", "settings", "key", "provider", "mcp listed",
     ]  # fmt: skip
     for name in ("python", "settings", "key", "provider", "mcp listed"):
         assert found[name][0] == "ok", found[name]

@@ -1,9 +1,10 @@
-"""Writes the tables of `docs/approvals.md` and `docs/sandbox.md` from the code.
+"""Writes the tables of the documents in `FILES` from the code.
 
 PYTHONPATH=tests uv run python tests/support/docs_tables.py
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from code_core.safety.decide import Ask, CommandDecision, Reject, Run, decide_co
 from code_core.safety.denial import TELL_TALES
 from code_core.safety.statements import WRAPPERS
 from code_core.sandbox.seccomp import REFUSED
+from code_core.validation.tools import CHECKERS
 from core.sandbox.escapes import ATTACKS, NATIVE
 
 DOCS = Path(__file__).parents[2] / "docs"
-FILES = ("approvals.md", "sandbox.md")
+FILES = ("approvals.md", "sandbox.md", "validation.md")
 _BLOCK = re.compile(r"<!-- table: (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 
 
@@ -88,10 +90,28 @@ def telltales() -> str:
     return ", ".join(f"“{words}”" for words in TELL_TALES) + "\n"
 
 
+def checkers() -> str:
+    """The programs that check patches."""
+    rows = [
+        [
+            f"`{checker.name}`",
+            checker.group,
+            ", ".join(f"`{pattern}`" for pattern in checker.patterns),
+            " or ".join(f"`{marker}`" for marker in checker.markers),
+            f"{checker.seconds:g} s" if checker.seconds else "",
+            "yes" if checker.runs_code else "",
+        ]
+        for checker in CHECKERS
+        if checker.arguments[0] != sys.executable
+    ]
+    return _table(["tool", "group", "files", "in a project with", "time limit", "only in a sandbox"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "decisions": decisions,
     "attacks": attacks,
     "calls": calls,
+    "checkers": checkers,
     "wrappers": wrappers,
     "telltales": telltales,
 }

@@ -20,6 +20,7 @@ from code_core.errors import CodeError, ConfigError
 from code_core.model.providers import Provider
 from code_core.model.reach import reach
 from code_core.sandbox.detection import detect
+from code_core.validation.tools import CHECKERS
 from code_mcp_client import McpClientError
 
 HARDENING_SECONDS = 10
@@ -44,7 +45,7 @@ class Check:
 
 async def all_checks() -> list[Check]:
     """Every check, the slow ones at the same time; what needs the settings only if they can be read."""
-    checks = [_python(), _terminal(), _git(), await anyio.to_thread.run_sync(_hardening)]
+    checks = [_python(), _terminal(), _git(), _checkers(), await anyio.to_thread.run_sync(_hardening)]
     checks.append(await anyio.to_thread.run_sync(_sandbox))
     try:
         config = load_config()
@@ -94,6 +95,11 @@ def _git() -> Check:
     if git is None:
         return Check("git", State.WARNING, ("not on PATH: the agent cannot see what changed",))
     return Check("git", State.OK, (git,))
+
+
+def _checkers() -> Check:
+    found = [one.name for one in CHECKERS if shutil.which(one.arguments[0])]
+    return Check("checkers", State.OK, (f"of patches: {', '.join(found)}",))
 
 
 def _hardening() -> Check:

@@ -25,6 +25,7 @@ from code_core.config.schema import (
     LimitsTable,
     McpServerTable,
     ProviderTable,
+    ValidationTable,
 )
 from code_core.errors import ConfigError
 from code_core.model.catalog import family_of
@@ -39,6 +40,7 @@ from code_core.protocol.policies import (
     SandboxPolicy,
     WorkspaceWrite,
 )
+from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 from code_core.wire.prompt import ModelSettings
 
 DEFAULT_MODEL = "gpt-5-codex"
@@ -79,6 +81,7 @@ class Config:
     sandbox_policy: SandboxPolicy
     environment: EnvironmentTable = field(default_factory=EnvironmentTable)
     command_guards: CommandGuards = NO_GUARDS
+    validation: ValidationSwitches = DEFAULT_SWITCHES
     limits: LimitsTable = field(default_factory=LimitsTable)
     base_instructions: str | None = None
     user_instructions: str | None = None
@@ -146,6 +149,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         sandbox_policy=sandbox_policy(sandbox, settings),
         environment=settings.shell_environment_policy,
         command_guards=load_guards(settings.confirm_guard, home.path, cwd, path),
+        validation=_validation(settings.validation),
         limits=settings.limits,
         base_instructions=overrides.base_instructions or _instructions_file(chosen, settings, cwd),
         user_instructions=settings.instructions,
@@ -293,6 +297,11 @@ def _with_usable_url(provider: Provider) -> Provider:
     if not url.isprintable() or " " in url:
         raise ConfigError(f"{where} {url!r} holds spaces or control characters")
     return provider
+
+
+def _validation(table: ValidationTable) -> ValidationSwitches:
+    allowed = None if table.tools_allowlist is None else frozenset(table.tools_allowlist)
+    return ValidationSwitches(table.groups, table.tools, allowed, table.timeout_seconds)
 
 
 def _instructions_file(chosen: Mapping[str, Any], settings: ConfigFile, cwd: Path) -> str | None:

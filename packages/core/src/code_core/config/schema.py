@@ -18,6 +18,7 @@ from code_core.protocol.policies import (
     SandboxMode,
     Verbosity,
 )
+from code_core.protocol.validation import ValidationGroup, ValidationTool
 
 
 class ProviderTable(ProtocolModel):
@@ -68,6 +69,15 @@ class ConfirmGuardTable(ProtocolModel):
     """`[confirm_guard]`: guards beside the built-in ones."""
 
     patterns: list[GuardPatternTable] = []
+
+
+class ValidationTable(ProtocolModel):
+    """`[validation]`: the checks of patches before they are applied."""
+
+    groups: dict[ValidationGroup, bool] = {}
+    tools: dict[ValidationTool, bool] = {}
+    tools_allowlist: list[ValidationTool] | None = None
+    timeout_seconds: float = Field(6.0, gt=0, le=600)
 
 
 class LimitsTable(ProtocolModel):
@@ -154,6 +164,7 @@ class ConfigFile(ProfileTable):
     sandbox_workspace_write: WorkspaceWriteTable = WorkspaceWriteTable()
     shell_environment_policy: EnvironmentTable = EnvironmentTable()
     confirm_guard: ConfirmGuardTable = ConfirmGuardTable()
+    validation: ValidationTable = ValidationTable()
     limits: LimitsTable = LimitsTable()
     acp: AcpTable = AcpTable()
     mcp_servers: dict[Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$")], McpServerTable] = {}

@@ -10,6 +10,7 @@ from code_core.protocol.events import (
     AgentMessage,
     AgentReasoning,
     ApplyPatchApprovalRequest,
+    BackgroundEvent,
     DeleteChange,
     ErrorEvent,
     EventMsg,
@@ -100,6 +101,8 @@ class HumanPrinter:
                 self._line(f"{msg.message}: asking again{delay} ({msg.attempt} of {msg.max})", "yellow")
             case WarningEvent(message=message):
                 self._line(f"warning: {message}", "yellow")
+            case BackgroundEvent(message=message):
+                self._line(message, "dim")
             case ErrorEvent(message=message):
                 self._line(f"error: {message}", "red")
             case TurnAborted(reason=reason):

@@ -122,6 +122,13 @@ class WarningEvent(ProtocolModel):
     message: Text
 
 
+class BackgroundEvent(ProtocolModel):
+    """What went on beside the turn."""
+
+    type: Literal["background_event"] = "background_event"
+    message: Text
+
+
 class StreamError(ProtocolModel):
     """The model's stream broke; it is asked again after the delay."""
 
@@ -323,6 +330,7 @@ EventMsg = Annotated[
     | TurnAborted
     | ErrorEvent
     | WarningEvent
+    | BackgroundEvent
     | StreamError
     | TokenCount
     | UserMessage

@@ -13,6 +13,7 @@ from code_core.protocol.policies import (
     SandboxPolicy,
 )
 from code_core.protocol.text import FilePath, Text
+from code_core.protocol.validation import ValidationGroup, ValidationTool
 
 
 class TextInput(ProtocolModel):
@@ -87,6 +88,22 @@ class RegisterApprovedCommand(ProtocolModel):
     semantic_prefix: list[Text] | None = None
 
 
+class UpdateValidationTool(ProtocolModel):
+    """Turn one check of patches on or off, for the turns to come."""
+
+    type: Literal["update_validation_tool"] = "update_validation_tool"
+    name: ValidationTool
+    enable: bool
+
+
+class UpdateValidationGroup(ProtocolModel):
+    """Turn a group of checks on or off; what was said of a single one stays."""
+
+    type: Literal["update_validation_group"] = "update_validation_group"
+    group: ValidationGroup
+    enable: bool
+
+
 class OverrideTurnContext(ProtocolModel):
     """Change settings for the turns to come; what is left out stays as it is."""
 
@@ -127,6 +144,8 @@ Op = Annotated[
     | ExecApproval
     | PatchApproval
     | RegisterApprovedCommand
+    | UpdateValidationTool
+    | UpdateValidationGroup
     | OverrideTurnContext
     | ResolveElicitation
     | ListMcpTools

@@ -45,6 +45,8 @@ from code_core.protocol.ops import (
     RegisterApprovedCommand,
     ResolveElicitation,
     Shutdown,
+    UpdateValidationGroup,
+    UpdateValidationTool,
     UserInput,
 )
 from code_core.safety.environment import child_environment
@@ -213,6 +215,8 @@ class Conversation:
                         await self._emit(submission, WarningEvent(message=f"no question {op.id!r} is open"))
                 case ListMcpTools():
                     self._tasks.start_soon(self._list_server_tools, submission)
+                case UpdateValidationTool() | UpdateValidationGroup():
+                    self._settings = self._settings.switched(op)
                 case OverrideTurnContext():
                     self._settings = self._settings.overridden(op)
                 case Shutdown():
@@ -293,6 +297,7 @@ class Conversation:
                 home=config.home.path,
                 emit=emit,
                 approver=self._approvals.for_turn(emit),
+                validation=settings.validation,
                 changes=TurnChanges(Path(os.path.realpath(settings.cwd))),
             ),
             reporter=Reporter(

@@ -25,6 +25,7 @@ from code_core.patch import (
 from code_core.protocol.events import (
     AddBody,
     AddChange,
+    BackgroundEvent,
     DeleteBody,
     DeleteChange,
     FileChange,
@@ -101,6 +102,7 @@ class ApplyPatch:
         except PatchError as error:
             return ToolOutput(str(error), success=False)
         changes = file_changes(plan.edits)
+        findings = await _findings(plan, context)
         refusal, auto_approved = await _permission(call_id, changes, plan, context)
         if refusal is not None:
             return refusal
@@ -111,8 +113,9 @@ class ApplyPatch:
             output, applied = ToolOutput(str(error), success=False), error.applied
             end = PatchApplyEnd(call_id=call_id, stdout="", stderr=output.text, success=False)
         else:
-            output, applied = ToolOutput(summary(patch)), plan.edits
-            end = PatchApplyEnd(call_id=call_id, stdout=output.text, stderr="", success=True)
+            said = summary(patch)
+            output, applied = ToolOutput(said + findings), plan.edits
+            end = PatchApplyEnd(call_id=call_id, stdout=said, stderr="", success=True)
         await context.emit(end)
         if applied:
             context.changes.add(applied)
@@ -133,6 +136,18 @@ def file_changes(edits: Sequence[FileEdit]) -> dict[str, FileChange]:
                 body = UpdateBody(unified_diff=unified_diff(old, new), move_path=move_to)
                 changes[str(path)] = UpdateChange(update=body)
     return changes
+
+
+async def _findings(plan: PatchPlan, context: ToolContext) -> str:
+    """What the model is told of the checks of the patch; the user is told now."""
+    from code_core.validation.harness import validate  # here, because most turns change no files
+
+    cwd = Path(os.path.realpath(context.cwd))
+    report = await validate(plan.edits, cwd, context.environment, context.validation)
+    if report is None or not (report.issues or report.failed):
+        return ""
+    await context.emit(BackgroundEvent(message=str(report)))
+    return f"\n{report.as_json()}" if report.issues else ""
 
 
 async def _permission(

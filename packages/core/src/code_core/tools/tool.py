@@ -10,6 +10,7 @@ from code_core.protocol.items import ToolCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxPolicy
 from code_core.safety.rules import RegisteredCommand
 from code_core.tools.turn_changes import TurnChanges
+from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 
 Emit = Callable[[EventMsg], Awaitable[None]]
 
@@ -67,6 +68,7 @@ class ToolContext:
     emit: Emit
     approver: Approver
     changes: TurnChanges
+    validation: ValidationSwitches = DEFAULT_SWITCHES
 
     def output_file(self, call_id: str) -> Path:
         """Where the whole of a long output goes; a model chose the `call_id`."""

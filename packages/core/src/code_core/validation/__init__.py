@@ -1,0 +1,1 @@
+"""What checkers say of a patch before it is applied; their findings never block it."""

@@ -1,0 +1,116 @@
+"""What checkers said, and how the model is told."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+MOST_LINES = 24
+"""Lines that count of what one tool says."""
+MOST_ISSUES = 12
+"""Issues that are shown of all tools."""
+LONGEST_LINE = 400
+
+_PLACE = re.compile(r"(?::|\()(\d[\d,:]*)\)?:? *")
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One finding; `file` as the patch names it."""
+
+    tool: str
+    file: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What all checks found.
+
+    Attributes:
+        checks: the names of the checks that ran; with the reason of those that could not end.
+        failed: whether there is such a reason.
+    """
+
+    checks: tuple[str, ...]
+    issues: tuple[Issue, ...]
+    failed: bool = False
+
+    def __str__(self) -> str:
+        """One line for people, and one for each issue shown."""
+        count = len(self.issues)
+        head = f"validation ({', '.join(self.checks)}): {count} issue{'' if count == 1 else 's'}"
+        shown = [f"  {issue.tool}: {issue.file}: {issue.message}" for issue in self.issues[:MOST_ISSUES]]
+        rest = [f"  and {count - MOST_ISSUES} more"] if count > MOST_ISSUES else []
+        return "\n".join([head, *shown, *rest])
+
+    def as_json(self) -> str:
+        """The form that is appended to the output of a patch."""
+        shown = [
+            {"tool": issue.tool, "file": issue.file, "message": issue.message}
+            for issue in self.issues[:MOST_ISSUES]
+        ]
+        body = {
+            "issues": shown,
+            "checks": self.checks,
+            "issue_count": len(self.issues),
+            "truncated": len(self.issues) > len(shown),
+        }
+        return json.dumps({"validation": body}, ensure_ascii=False)
+
+
+def read_lines(tool: str, text: str, files: Sequence[str], root: str) -> list[Issue]:
+    """The issues in text of lines such as `path:3:1: message`; lines about no file of `files` are none.
+
+    Args:
+        tool: whose text it is.
+        text: what it printed.
+        files: paths from `root`.
+        root: the directory that the tool saw in the place of the workspace.
+    """
+    issues: list[Issue] = []
+    names = {file: re.compile(rf"(?<![\w/.-])(?:\./)?{re.escape(file)}(?![\w/-])") for file in files}
+    for line in text.splitlines():
+        said = line.replace(f"{root}/", "").strip()[:LONGEST_LINE]
+        found = next(((file, match) for file, name in names.items() if (match := name.search(said))), None)
+        if found is not None and len(issues) < MOST_LINES:
+            issues.append(Issue(tool, found[0], _message(said, found[1].start(), found[1].end())))
+    return issues
+
+
+def read_eslint(tool: str, text: str, files: Sequence[str], root: str) -> list[Issue]:
+    """The issues in the JSON of eslint (its documentation, "Formatters").
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        results, _ = json.JSONDecoder().raw_decode(text.lstrip())
+        return [
+            Issue(tool, file, _eslint_message(message))
+            for result in results
+            if (file := str(result["filePath"]).removeprefix(f"{root}/")) in files
+            for message in result["messages"]
+        ][:MOST_LINES]
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError("not the JSON of eslint") from error
+
+
+def whole(issues: Iterable[Issue]) -> tuple[Issue, ...]:
+    """`issues` without those said twice."""
+    return tuple(dict.fromkeys(issues))
+
+
+def _message(said: str, start: int, end: int) -> str:
+    """What is said about the file, whose name stands in `said` from `start` to `end`."""
+    place = _PLACE.match(said, end)
+    if start > 0 or place is None:
+        return said
+    number = place[1].strip(":,").replace(",", ":")
+    return f"{number}: {said[place.end() :].lstrip(' -:')}"
+
+
+def _eslint_message(message: dict[str, object]) -> str:
+    place = ":".join(str(message[key]) for key in ("line", "column") if message.get(key))
+    rule = f" ({message['ruleId']})" if message.get("ruleId") else ""
+    return f"{place}: {message['message']}{rule}"[:LONGEST_LINE]

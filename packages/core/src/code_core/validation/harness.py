@@ -1,0 +1,214 @@
+"""Runs the checks on what a patch would make of the files."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anyio
+
+from code_core.context.git import repository_root
+from code_core.patch import Added, Deleted, FileEdit, Updated
+from code_core.process.capture import Capture
+from code_core.process.spawn import SpawnError, Stream, follow, start_command
+from code_core.sandbox.confinement import Confinement
+from code_core.sandbox.detection import detect
+from code_core.sandbox.sandbox import Sandbox
+from code_core.validation.findings import Issue, Report, whole
+from code_core.validation.staging import Staging, staging
+from code_core.validation.switches import ValidationSwitches
+from code_core.validation.syntax import check_syntax
+from code_core.validation.tools import CHECKERS, Checker
+
+_Start = Callable[[list[str], Path], "subprocess.Popen[bytes]"]
+
+AT_ONCE = 4
+OUTPUT_LIMIT = 2**18
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A checker that is on and installed, with its files."""
+
+    checker: Checker
+    program: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of a check; `problem` is why it could not end."""
+
+    name: str
+    issues: tuple[Issue, ...] = ()
+    problem: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.problem is None else f"{self.name}: {self.problem}"
+
+
+async def validate(
+    edits: Iterable[FileEdit], cwd: Path, environment: Mapping[str, str], switches: ValidationSwitches
+) -> Report | None:
+    """What the checks say of the files as `edits` will leave them; None where none applies.
+
+    Checkers run at the same time, on a copy, in the sandbox if there is one, without
+    network; those that the workspace's settings can make run programs only there.
+
+    Args:
+        edits: what the patch does.
+        cwd: the working directory, without symlinks; its repository is what checkers may see.
+        environment: the environment of commands; checkers are found on its `PATH`.
+        switches: which checks are on.
+    """
+    root = repository_root(cwd) or cwd
+    texts = {_name(path, root): text for path, text in _texts(edits).items()}
+    outcomes = await anyio.to_thread.run_sync(lambda: list(_syntax(texts, switches)))
+    inside = {name: text for name, text in texts.items() if not name.startswith("/")}
+    wanted = [(checker, tuple(filter(checker.checks, inside))) for checker in CHECKERS]
+    wanted = [(one, files) for one, files in wanted if files and switches.on(one.name, one.group)]
+    if wanted:
+        sandbox = (await anyio.to_thread.run_sync(detect)).sandbox
+        found = ((one, files, _program(one, root, environment, sandbox)) for one, files in wanted)
+        runs = [_Run(one, program, files) for one, files, program in found if program]
+        outcomes += await _all(runs, inside, root, environment, switches, sandbox) if runs else []
+    if not outcomes:
+        return None
+    return Report(
+        checks=tuple(dict.fromkeys(map(str, outcomes))),
+        issues=whole(
+            replace(issue, file=os.path.relpath(root / issue.file, cwd))
+            for outcome in outcomes
+            for issue in outcome.issues
+        ),
+        failed=any(outcome.problem for outcome in outcomes),
+    )
+
+
+def _texts(edits: Iterable[FileEdit]) -> dict[Path, str]:
+    texts: dict[Path, str] = {}
+    for edit in edits:
+        match edit:
+            case Added(path=path, new=new):
+                texts[path] = new
+            case Deleted(path=path):
+                texts.pop(path, None)
+            case Updated(path=path, new=new, move_to=target):
+                texts.pop(path, None)
+                texts[target or path] = new
+    return texts
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+def _syntax(texts: Mapping[str, str], switches: ValidationSwitches) -> Iterator[_Outcome]:
+    for name, text in texts.items():
+        checked = check_syntax(name, text)
+        if checked is not None and switches.on(checked[0], "functional"):
+            tool, problem = checked
+            yield _Outcome(tool, () if problem is None else (Issue(tool, name, problem),))
+
+
+def _program(
+    checker: Checker, root: Path, environment: Mapping[str, str], sandbox: Sandbox | None
+) -> str | None:
+    """The checker's program, if it is there and may be run."""
+    if checker.arguments[0] == sys.executable:
+        return sys.executable
+    program = shutil.which(checker.arguments[0], path=environment.get("PATH", os.defpath))
+    if program is None or not os.path.isabs(program):  # noqa: PTH117 - a string
+        return None
+    theirs = checker.runs_code or Path(os.path.realpath(program)).is_relative_to(root)
+    return None if theirs and sandbox is None else program
+
+
+async def _all(
+    runs: list[_Run],
+    texts: Mapping[str, str],
+    root: Path,
+    environment: Mapping[str, str],
+    switches: ValidationSwitches,
+    sandbox: Sandbox | None,
+) -> list[_Outcome]:
+    """Run the checkers on a copy; their outcomes in the same order."""
+    outcomes: dict[int, _Outcome] = {}
+    limiter = anyio.CapacityLimiter(AT_ONCE)
+    with staging(root) as staged:
+        staged_runs = await anyio.to_thread.run_sync(_prepare, runs, texts, staged)
+        scratch = str(staged.scratch)
+        told = {**environment, "TMPDIR": scratch, "XDG_CACHE_HOME": scratch, "MYPY_CACHE_DIR": os.devnull}
+        start = _starter(staged, told, sandbox)
+
+        async def run(number: int, folder: Path | None, one: _Run) -> None:
+            if folder is None:
+                problem = "left out: the project is too large to be copied"
+                outcomes[number] = _Outcome(one.checker.name, problem=problem)
+                return
+            async with limiter:
+                outcomes[number] = await _one(one, folder, staged, start, switches.seconds)
+
+        async with anyio.create_task_group() as group:
+            for number, (folder, one) in enumerate(staged_runs):
+                group.start_soon(run, number, folder, one)
+    return [outcomes[number] for number in sorted(outcomes)]
+
+
+def _prepare(runs: list[_Run], texts: Mapping[str, str], staged: Staging) -> list[tuple[Path | None, _Run]]:
+    """Copy what the checkers need: the folder to run each in, a project's once for each project.
+
+    The folder is None where a project is too large.
+    """
+    staged.put(texts)
+    prepared: list[tuple[Path | None, _Run]] = []
+    for run in runs:
+        if not run.checker.markers:
+            prepared.append((staged.root, run))
+            continue
+        projects: defaultdict[Path, list[str]] = defaultdict(list)
+        for file in run.files:
+            if (project := staged.project_of(file, run.checker.markers)) is not None:
+                projects[project].append(file)
+        for project, files in projects.items():
+            folder = project if staged.copy_project(project) else None
+            prepared.append((folder, replace(run, files=tuple(files))))
+    return prepared
+
+
+def _starter(staged: Staging, environment: Mapping[str, str], sandbox: Sandbox | None) -> _Start:
+    if sandbox is None:
+        return lambda argv, folder: start_command(argv, folder, environment)
+    confinement = Confinement(writable=(staged.root, staged.scratch))
+    return lambda argv, folder: sandbox.start(argv, confinement, folder, environment)
+
+
+async def _one(run: _Run, folder: Path, staged: Staging, start: _Start, seconds: float) -> _Outcome:
+    """Run a checker in `folder` of the copy."""
+    checker = run.checker
+    names = {str((staged.root / file).relative_to(folder)): file for file in run.files}
+    argv = [run.program, *checker.arguments[1:]]
+    if checker.takes_files:
+        argv += [f"./{name}" for name in names]
+    limit = checker.seconds or seconds
+    outputs: dict[Stream, Capture] = {"stdout": Capture(OUTPUT_LIMIT), "stderr": Capture(OUTPUT_LIMIT)}
+
+    async def on_output(stream: Stream, chunk: bytes) -> None:
+        outputs[stream].write(chunk)
+
+    try:
+        end = await follow(start(argv, folder), time_limit=limit, on_output=on_output)
+        if end.timed_out:
+            return _Outcome(checker.name, problem=f"did not end within {limit:g} s")
+        said = f"{outputs['stdout'].text()}\n{outputs['stderr'].text()}"
+        issues = checker.reader(checker.name, said, list(names), str(folder))
+    except (SpawnError, ValueError) as error:
+        return _Outcome(checker.name, problem=str(error))
+    if not issues and end.code not in checker.codes:
+        first = next(iter(said.strip().splitlines()), "").replace(f"{staged.root}/", "")
+        return _Outcome(checker.name, problem=f"exit code {end.code}: {first[:200]}")
+    return _Outcome(checker.name, tuple(replace(issue, file=names[issue.file]) for issue in issues))

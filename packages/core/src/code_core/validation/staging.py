@@ -1,0 +1,106 @@
+"""A private copy of what checkers need to see, so that the workspace stays as it is."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from stat import S_ISREG
+
+MOST_FILES = 4_000
+MOST_BYTES = 64 * 2**20
+LARGEST_SETTINGS = 2**20
+
+SETTINGS = (
+    "pyproject.toml", "setup.cfg", "tox.ini", "mypy.ini", ".mypy.ini", "pyrightconfig.json", "ruff.toml",
+    ".ruff.toml", ".shellcheckrc", ".editorconfig", ".yamllint", ".yamllint.yml", ".yamllint.yaml",
+    ".hadolint.yaml", ".hadolint.yml", ".markdownlint.json", ".markdownlint.jsonc", ".markdownlint.yaml",
+    ".markdownlint.yml", ".markdownlint-cli2.jsonc", ".markdownlint-cli2.yaml", ".prettierrc", ".prettierrc.json",
+    ".prettierrc.yaml", ".prettierrc.yml", ".prettierrc.toml", ".prettierignore", "package.json",
+)  # fmt: skip
+"""Files that checkers look for beside the file they check and above it."""
+
+# Large, made by tools, and needed as they are: linked. What is not needed is left out.
+_LINKED = frozenset({"node_modules", ".venv", "venv", "vendor"})
+_LEFT_OUT = frozenset(
+    {".git", ".hg", ".svn", "target", "dist", "build", "__pycache__", ".tox", ".mypy_cache"}
+)
+
+
+class Staging:
+    """A directory with the changed files at their places in the workspace `root`."""
+
+    def __init__(self, folder: Path, root: Path) -> None:
+        self.root = folder / "work"
+        self.scratch = folder / "scratch"
+        self._workspace = root
+        self._projects: dict[Path, bool] = {}
+        self.root.mkdir()
+        self.scratch.mkdir()
+
+    def put(self, texts: Mapping[str, str]) -> None:
+        """Write the changed files, and copy the settings of checkers from their folders and those above."""
+        for name, text in texts.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode("utf-8", "surrogateescape"))
+            for folder in (path.parent, *path.parent.parents):
+                if not folder.is_relative_to(self.root):
+                    break
+                for settings in SETTINGS:
+                    self._copy(self._workspace / folder.relative_to(self.root) / settings, LARGEST_SETTINGS)
+
+    def project_of(self, file: str, markers: Iterable[str]) -> Path | None:
+        """The nearest folder from `file` up that has one of `markers`, in the copy; None if none has."""
+        for folder in Path(file).parents:
+            if any((self._workspace / folder / marker).is_file() or (self.root / folder / marker).is_file()
+                   for marker in markers):  # fmt: skip
+                return self.root / folder
+        return None
+
+    def copy_project(self, project: Path) -> bool:
+        """Copy what the project has besides; False if that is more than 4,000 files or 64 MiB."""
+        if project not in self._projects:
+            self._projects[project] = self._copy_tree(self._workspace / project.relative_to(self.root))
+        return self._projects[project]
+
+    def _copy_tree(self, source: Path) -> bool:
+        files, size = 0, 0
+        for folder, folders, names in os.walk(source):
+            here = Path(folder)
+            for name in _LINKED.intersection(folders):
+                link = self.root / (here / name).relative_to(self._workspace)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                if not link.exists():
+                    link.symlink_to(here / name)
+            folders[:] = [name for name in folders if name not in _LINKED | _LEFT_OUT]
+            for name in names:
+                size += self._copy(here / name, MOST_BYTES)
+                files += 1
+                if files > MOST_FILES or size > MOST_BYTES:
+                    return False
+        return True
+
+    def _copy(self, source: Path, most: int) -> int:
+        """Copy a regular file that is not there yet; its size, or 0."""
+        target = self.root / source.relative_to(self._workspace)
+        try:
+            status = source.lstat()
+            if not S_ISREG(status.st_mode) or status.st_size > most or target.exists():
+                return 0
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target, follow_symlinks=False)
+        except OSError:
+            return 0  # gone, or not ours to read: the checker will say what it misses
+        return status.st_size
+
+
+@contextmanager
+def staging(root: Path) -> Iterator[Staging]:
+    """A staging of the workspace `root` that nobody else may look into, and that goes afterwards."""
+    folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="code-validation-")))
+    try:
+        yield Staging(folder, root)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

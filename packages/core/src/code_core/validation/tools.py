@@ -1,0 +1,82 @@
+"""The checkers there are, as a table: what they check, how they are called and read."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from code_core.protocol.validation import ValidationGroup, ValidationTool
+from code_core.validation.findings import Issue, read_eslint, read_lines
+
+Reader = Callable[[str, str, Sequence[str], str], list[Issue]]
+
+_PHP, _SHELL, _YAML, _MARKDOWN = ("*.php",), ("*.sh", "*.bash"), ("*.yaml", "*.yml"), ("*.md", "*.markdown")
+_SCRIPT = ("*.js", "*.mjs", "*.cjs", "*.jsx", "*.ts", "*.tsx")
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """A program that checks files.
+
+    Attributes:
+        patterns: the files, as `PurePath.match` takes them.
+        arguments: its program, from PATH unless absolute, and what stands before the files.
+        markers: for one that sees a whole project: files of which one is at the project's root.
+        takes_files: whether the files are given to it; else it checks the project.
+        seconds: its time limit, if not the common one.
+        runs_code: whether settings in the workspace can make it run programs: only in a sandbox.
+        codes: exit codes of runs that went well, with issues or without.
+        reader: how its output is read.
+    """
+
+    name: ValidationTool
+    group: ValidationGroup
+    patterns: tuple[str, ...]
+    arguments: tuple[str, ...]
+    markers: tuple[str, ...] = ()
+    takes_files: bool = True
+    seconds: float | None = None
+    runs_code: bool = False
+    codes: tuple[int, ...] = (0, 1)
+    reader: Reader = read_lines
+
+    def checks(self, file: str) -> bool:
+        """Whether it checks a file, by its path from the workspace."""
+        return any(PurePosixPath(file).match(pattern) for pattern in self.patterns)
+
+
+def _code(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-I", "-S", "-W", "ignore", *arguments)
+
+
+CHECKERS = (
+    Checker("python", "functional", ("*.py", "*.pyi"), _code(str(Path(__file__).with_name("python_syntax.py")))),
+    Checker("actionlint", "functional", (".github/workflows/*.yml", ".github/workflows/*.yaml"),
+            ("actionlint", "-oneline", "-no-color")),
+    Checker("cargo-check", "functional", ("*.rs",), ("cargo", "check", "--offline", "--message-format=short"),
+            markers=("Cargo.toml",), takes_files=False, seconds=30, runs_code=True, codes=(0, 101)),
+    Checker("eslint", "functional", _SCRIPT, ("eslint", "--format", "json", "--no-color"),
+            markers=("package.json",), seconds=15, runs_code=True, reader=read_eslint),
+    Checker("golangci-lint", "functional", ("*.go",), ("golangci-lint", "run", "--color=never"),
+            markers=("go.mod",), takes_files=False, seconds=20, runs_code=True),
+    Checker("hadolint", "stylistic", ("Dockerfile", "Dockerfile.*", "*.dockerfile"), ("hadolint", "--no-color")),
+    Checker("markdownlint", "stylistic", _MARKDOWN, ("markdownlint",), runs_code=True),
+    Checker("markdownlint-cli2", "stylistic", _MARKDOWN, ("markdownlint-cli2",), runs_code=True),
+    Checker("mypy", "functional", ("*.py", "*.pyi"),
+            ("mypy", "--no-error-summary", "--no-color-output", "--hide-error-context", "--no-pretty"),
+            markers=("pyproject.toml", "mypy.ini", "setup.cfg"), seconds=20, runs_code=True),
+    Checker("phpstan", "functional", _PHP, ("phpstan", "analyse", "--error-format=raw", "--no-progress"),
+            markers=("composer.json",), seconds=20, runs_code=True),
+    Checker("prettier", "stylistic", (*_SCRIPT, "*.css", "*.html", *_MARKDOWN), ("prettier", "--check", "--no-color"),
+            runs_code=True),
+    Checker("psalm", "functional", _PHP, ("psalm", "--output-format=emacs", "--no-progress"),
+            markers=("psalm.xml",), seconds=20, runs_code=True, codes=(0, 1, 2)),
+    Checker("pyright", "functional", ("*.py", "*.pyi"), ("pyright",),
+            markers=("pyproject.toml", "pyrightconfig.json"), seconds=20, runs_code=True),
+    Checker("ruff", "functional", ("*.py", "*.pyi"), ("ruff", "check", "--no-cache", "--output-format=concise")),
+    Checker("shellcheck", "functional", _SHELL, ("shellcheck", "--format=gcc", "--color=never")),
+    Checker("shfmt", "stylistic", _SHELL, ("shfmt", "-l")),
+    Checker("tsc", "functional", ("*.ts", "*.tsx"), ("tsc", "--noEmit", "--pretty", "false"),
+            markers=("tsconfig.json",), takes_files=False, seconds=20, runs_code=True, codes=(0, 1, 2)),
+    Checker("yamllint", "stylistic", _YAML, ("yamllint", "--format=parsable")),
+)  # fmt: skip

@@ -1,0 +1,137 @@
+"""What checks say of a patch, in a turn."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from code_core.protocol.ops import (
+    Op,
+    PatchApproval,
+    UpdateValidationGroup,
+    UpdateValidationTool,
+    parse_op,
+)
+from code_core.protocol.policies import AskForApproval, ReviewDecision
+from core.session.conversing import Face, Response, user
+from support import responses_events as sse
+
+BYE: Response = [sse.message("bye"), sse.completed()]
+
+
+def patch(call_id: str, path: str, *lines: str) -> Response:
+    body = "\n".join(f"+{line}" for line in lines)
+    text = f"*** Begin Patch\n*** Add File: {path}\n{body}\n*** End Patch"
+    return [sse.custom_tool_call("apply_patch", text, call_id), sse.completed()]
+
+
+def after(call_id: str, expected: str) -> Response:
+    return {"expect": [{"call_id": call_id, "output_contains": expected}], "stream": BYE}
+
+
+async def one_turn(face: Face) -> list[str]:
+    """The messages of background events in a turn."""
+    before = len(face.seen)
+    await face.send(user("go"))
+    await face.until("task_complete")
+    return [event.msg.message for event in face.seen[before:] if event.msg.type == "background_event"]
+
+
+def test_the_model_and_the_user_are_told_of_findings_and_the_patch_is_applied(
+    converse: Callable[..., None], tmp_path: Path
+) -> None:
+    async def script(face: Face) -> None:
+        told = await one_turn(face)
+        assert told[0].startswith("validation (json): 1 issue\n  json: a.json: ")
+        assert (tmp_path / "work/a.json").read_text() == "{\n"
+        assert await one_turn(face) == []
+
+    converse(
+        script,
+        patch("c1", "a.json", "{"),
+        after("c1", 'A a.json\n{"validation": {"issues": [{"tool": "json", "file": "a.json", "message": "'),
+        patch("c2", "b.json", "{}"),
+        after("c2", "A b.json"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("ops", "found"),
+    [
+        ([], True),
+        ([UpdateValidationTool(name="json", enable=False)], False),
+        ([UpdateValidationGroup(group="functional", enable=False)], False),
+        ([UpdateValidationGroup(group="stylistic", enable=False)], True),
+        (
+            [
+                UpdateValidationGroup(group="functional", enable=False),
+                UpdateValidationTool(name="json", enable=True),
+            ],
+            True,
+        ),
+    ],
+)
+def test_checks_are_turned_on_and_off_between_turns(
+    converse: Callable[..., None], ops: list[Op], found: bool
+) -> None:
+    async def script(face: Face) -> None:
+        assert len(await one_turn(face)) == 1
+        for op in ops:
+            await face.send(op)
+        assert len(await one_turn(face)) == int(found)
+
+    converse(
+        script,
+        patch("c1", "a.json", "{"), after("c1", "validation"),
+        patch("c2", "b.json", "{"), after("c2", "validation" if found else "A b.json"),
+    )  # fmt: skip
+
+
+def test_the_settings_turn_checks_off(converse: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[validation.tools]\njson = false\n")
+
+    async def script(face: Face) -> None:
+        assert await one_turn(face) == []
+
+    converse(script, patch("c1", "a.json", "{"), after("c1", "A a.json"))
+
+
+def test_findings_come_before_the_question_and_nothing_is_written_before_the_answer(
+    converse: Callable[..., None], tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+
+    def tree() -> dict[str, tuple[int, ...]]:
+        found = {path: path.lstat() for path in [work, *work.rglob("*")]}
+        return {
+            str(path): (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+            for path, status in found.items()
+        }
+
+    async def script(face: Face) -> None:
+        (work / "old.sh").write_text("echo\n")
+        before = tree()
+        await face.send(user("go"))
+        await face.until("apply_patch_approval_request")
+        assert "background_event" in face.kinds
+        assert tree() == before
+        await face.send(PatchApproval(id="c1", decision=ReviewDecision.DENIED))
+        await face.until("task_complete")
+        assert tree() == before
+
+    converse(
+        script,
+        patch("c1", "sub/a.py", "x = ("),
+        after("c1", "rejected by user"),
+        approval_policy=AskForApproval.UNTRUSTED,
+    )
+
+
+@pytest.mark.parametrize("op", ['{"type": "update_validation_tool", "name": "%s", "enable": true}'])
+def test_the_ops_take_known_names(op: str) -> None:
+    parsed: Any = parse_op(op % "ruff")
+    assert (parsed.name, parsed.enable) == ("ruff", True)
+    with pytest.raises(ValidationError):
+        parse_op(op % "rm")

@@ -1,0 +1,76 @@
+import json
+
+import pytest
+
+from code_core.validation.findings import (
+    MOST_ISSUES,
+    MOST_LINES,
+    Issue,
+    Report,
+    read_eslint,
+    read_lines,
+)
+
+FILES = ["a.py", "src/b.ts", "sub/a.py", "Dockerfile", "s.sh"]
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "message"),
+    [
+        ("a.py:2:5: '(' was never closed", "a.py", "2:5: '(' was never closed"),
+        ("./a.py:2:5: E1 text", "a.py", "2:5: E1 text"),
+        ("/stage/sub/a.py:2:5: E1 text", "sub/a.py", "2:5: E1 text"),
+        ("  /stage/a.py:1:5 - error: Expected", "a.py", "1:5: error: Expected"),
+        ("a.py:3: error: bad type  [assignment]", "a.py", "3: error: bad type  [assignment]"),
+        ("src/b.ts(3,7): error TS1005: ';' expected.", "src/b.ts", "3:7: error TS1005: ';' expected."),
+        ("Dockerfile:3 DL3006 warning: Tag it", "Dockerfile", "3: DL3006 warning: Tag it"),
+        ("a.py:3:5:error - UndefinedClass: no", "a.py", "3:5: error - UndefinedClass: no"),
+        ("s.sh", "s.sh", "s.sh"),
+        ("[warn] s.sh", "s.sh", "[warn] s.sh"),
+    ],
+)
+def test_lines_of_checkers(line: str, file: str, message: str) -> None:
+    assert read_lines("tool", line, FILES, "/stage") == [Issue("tool", file, message)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "Found 3 errors.", "xa.py:1: text", "other/a.py:1: text", "a.pyi:1: text", "a.py-old:1: text"],
+)
+def test_lines_about_no_changed_file_are_no_issues(line: str) -> None:
+    assert read_lines("tool", line, FILES, "/stage") == []
+
+
+def test_one_tool_says_a_bounded_number_of_bounded_lines() -> None:
+    issues = read_lines("tool", f"a.py:1: {'x' * 100_000}\n" * 100, FILES, "/stage")
+    assert len(issues) == MOST_LINES
+    assert all(len(issue.message) < 500 for issue in issues)
+
+
+def test_the_json_of_eslint() -> None:
+    messages = [
+        {"ruleId": "no-undef", "line": 1, "column": 2, "message": "'x' is not defined."},
+        {"ruleId": None, "line": 3, "column": 1, "message": "Parsing error"},
+    ]
+    text = json.dumps([{"filePath": "/stage/src/b.ts", "messages": messages},
+                       {"filePath": "/stage/other.ts", "messages": messages}])  # fmt: skip
+    assert read_eslint("eslint", f"{text}\nsome warning\n", FILES, "/stage") == [
+        Issue("eslint", "src/b.ts", "1:2: 'x' is not defined. (no-undef)"),
+        Issue("eslint", "src/b.ts", "3:1: Parsing error"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '[{"path": 1}]', "[" * 100_000, '{"a": 1}'])
+def test_what_is_not_eslints_json_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - json's own are among them
+        read_eslint("eslint", text, FILES, "/stage")
+
+
+def test_the_model_is_told_of_at_most_twelve_issues_and_of_their_number() -> None:
+    issues = tuple(Issue("ruff", "a.py", f"{number}: text") for number in range(20))
+    told = json.loads(Report(("ruff", "mypy"), issues).as_json())["validation"]
+    assert len(told["issues"]) == MOST_ISSUES
+    assert told["issues"][0] == {"tool": "ruff", "file": "a.py", "message": "0: text"}
+    assert (told["issue_count"], told["truncated"], told["checks"]) == (20, True, ["ruff", "mypy"])
+    shown = str(Report(("ruff",), issues[:13])).splitlines()
+    assert (shown[0], shown[-1]) == ("validation (ruff): 13 issues", "  and 1 more")

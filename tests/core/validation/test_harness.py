@@ -1,0 +1,260 @@
+"""Real checkers, on a copy of a real workspace."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import anyio
+import pytest
+from watchfiles import watch
+
+from code_core.patch import Added, Deleted, FileEdit, Updated
+from code_core.sandbox.detection import Detection, Finding, detect
+from code_core.validation import harness
+from code_core.validation.findings import Report
+from code_core.validation.switches import ValidationSwitches
+from code_core.validation.tools import CHECKERS, Checker
+
+SCRIPTS = str(Path(sys.executable).parent)
+PATH = os.pathsep.join([SCRIPTS, os.defpath])
+NOTHING = Detection((Finding("bwrap", None, "not installed"),))
+
+
+def run(
+    work: Path, *edits: FileEdit, path: str = PATH, switches: ValidationSwitches | None = None, **more: str
+) -> Report | None:
+    environment: Mapping[str, str] = {"PATH": path, **more}
+    return anyio.run(harness.validate, edits, work, environment, switches or ValidationSwitches())
+
+
+def found(report: Report | None) -> set[tuple[str, str]]:
+    assert report is not None
+    return {(issue.tool, issue.file) for issue in report.issues}
+
+
+def program(folder: Path, name: str, script: str) -> str:
+    """Put a checker on a PATH of its own."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+    return os.pathsep.join([str(folder), os.defpath])
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    (folder / ".git").mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Nothing stays in the directory for temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    yield folder
+    assert list(folder.iterdir()) == []
+
+
+def test_real_checkers_find_what_is_wrong_in_the_new_files(work: Path) -> None:
+    (work / "old.sh").write_text("echo $unquoted\n")
+    report = run(
+        work,
+        Added(work / "a.py", "import os\nprint(undefined)\n"),
+        Added(work / "sub/b.py", "x = (\n"),
+        Updated(work / "old.sh", "echo $unquoted\n", "#!/bin/sh\necho $more\n", work / "new.sh"),
+        Deleted(work / "gone.py", "x = (\n"),
+        Added(work / "c.json", "{"),
+        Added(work / "fine.toml", "a = 1\n"),
+    )
+    assert report is not None
+    assert report.checks == ("json", "toml", "python", "ruff", "shellcheck")
+    assert not report.failed
+    assert found(report) >= {
+        ("ruff", "a.py"), ("python", "sub/b.py"), ("ruff", "sub/b.py"), ("shellcheck", "new.sh"), ("json", "c.json"),
+    }  # fmt: skip
+    assert not found(report) & {("shellcheck", "old.sh"), ("python", "gone.py"), ("toml", "fine.toml")}
+    messages = [issue.message for issue in report.issues]
+    assert any("F821" in message and message.startswith("2:") for message in messages)
+    assert any("SC2086" in message for message in messages)
+    assert not any("code-validation" in message for message in messages)
+
+
+def test_nothing_to_check_is_no_report(work: Path) -> None:
+    assert run(work, Added(work / "a.txt", "{"), Deleted(work / "a.py", "x = (")) is None
+    off = ValidationSwitches(groups={"functional": False})
+    assert run(work, Added(work / "a.py", "x = ("), Added(work / "a.json", "{"), switches=off) is None
+
+
+def test_checkers_see_the_settings_of_the_workspace(work: Path) -> None:
+    edits = (Added(work / "sub/a.py", "import os\n"), Added(work / "sub/a.sh", "#!/bin/sh\necho $1\n"))
+    assert found(run(work, *edits)) == {("ruff", "sub/a.py"), ("shellcheck", "sub/a.sh")}
+    (work / "ruff.toml").write_text('lint.ignore = ["F401"]\n')
+    (work / ".shellcheckrc").write_text("disable=SC2086\n")
+    assert found(run(work, *edits)) == set()
+    settings = Added(work / "ruff.toml", 'lint.select = ["F401"]\n')
+    assert found(run(work, settings, *edits)) == {("ruff", "sub/a.py")}
+
+
+def test_names_are_given_from_the_working_directory_and_settings_from_the_repository(work: Path) -> None:
+    (work / "sub").mkdir()
+    (work / "ruff.toml").write_text('lint.select = ["F401"]\n')
+    report = run(work / "sub", Added(work / "sub/a.py", "import os\n"), Added(work / "b.py", "import os\n"))
+    assert found(report) == {("ruff", "a.py"), ("ruff", "../b.py")}
+
+
+@pytest.mark.parametrize("name", ["-rf.py", "with space.py", "a'b.py", "\u00e9\U0001f600.py"])
+def test_odd_names_are_checked(work: Path, name: str) -> None:
+    only = ValidationSwitches(allowed=frozenset({"python"}))
+    assert found(run(work, Added(work / name, "x = (\n"), switches=only)) == {("python", name)}
+
+
+def test_a_file_outside_is_checked_for_its_syntax_alone(work: Path, tmp_path: Path) -> None:
+    report = run(work, Added(tmp_path / "a.json", "{"), Added(tmp_path / "b.py", "x = ("))
+    assert found(report) == {("json", "../a.json")}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["(" * 100_000, "-" * 100_000 + "1", "a" + ".b" * 100_000, "\0", "\\x", "'\\d'", "x = 1" + " + 1" * 100_000,
+     "lambda: " * 50_000, "\udcff", "if 1:\n" + "".join(" " * n + "if 1:\n" for n in range(1, 300))],
+)  # fmt: skip
+def test_hostile_python_ends_with_an_answer(work: Path, source: str) -> None:
+    only = ValidationSwitches(allowed=frozenset({"python"}))
+    report = run(work, Added(work / "a.py", source), switches=only)
+    assert report is not None
+    assert len(report.checks) == 1
+
+
+def test_a_slow_checker_is_ended_and_the_others_are_heard(work: Path, tmp_path: Path) -> None:
+    path = program(tmp_path / "bin", "shellcheck", "sleep 300 & sleep 300")
+    switches = ValidationSwitches(seconds=1.5)
+    report = run(
+        work, Added(work / "a.sh", "echo"), Added(work / "a.py", "x = ("), path=path, switches=switches
+    )
+    assert report is not None
+    assert report.checks == ("python", "shellcheck: did not end within 1.5 s")
+    assert (found(report), report.failed) == ({("python", "a.py")}, True)
+
+
+def test_a_checker_that_fails_is_said_in_one_line(work: Path, tmp_path: Path) -> None:
+    path = program(tmp_path / "bin", "shellcheck", "echo cannot read my settings >&2; echo more; exit 3")
+    report = run(work, Added(work / "a.sh", "echo"), path=path)
+    assert report is not None
+    assert report.checks == ("shellcheck: exit code 3: more",)
+
+
+def test_checkers_are_confined_and_know_no_secret(work: Path, tmp_path: Path) -> None:
+    if detect().sandbox is None:
+        pytest.skip(f"no sandbox here: {detect()}")
+    outside = tmp_path / "outside"
+    script = (
+        f'touch "{outside}" "{work}/x"; touch here && echo "./a.sh:1: made $(pwd) $CODEX_SANDBOX"; '
+        'echo "./a.sh:2: key=$API_KEY"'
+    )
+    report = run(work, Added(work / "a.sh", "echo"), path=program(tmp_path / "bin", "shellcheck", script))
+    assert report is not None
+    made, key = [issue.message for issue in report.issues if issue.message[:2] in {"1:", "2:"}]
+    assert made.startswith("1: made ")
+    assert key == "2: key="
+    assert not outside.exists()
+    assert list(work.iterdir()) == [work / ".git"]
+
+
+@pytest.mark.parametrize(("inside", "runs_code", "runs"), [(0, 0, 1), (1, 0, 0), (0, 1, 0)])
+def test_without_a_sandbox_nothing_of_the_workspace_runs(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: int, runs_code: int, runs: int
+) -> None:
+    monkeypatch.setattr(harness, "detect", lambda: NOTHING)
+    name = "markdownlint" if runs_code else "shellcheck"
+    checker = next(checker for checker in CHECKERS if checker.name == name)
+    assert checker.runs_code == bool(runs_code)
+    file = "a.md" if runs_code else "a.sh"
+    path = program((work if inside else tmp_path) / "bin", name, f"echo './{file}:1: I ran'")
+    switches = ValidationSwitches(tools={"markdownlint": True})
+    report = run(work, Added(work / file, "x"), path=path, switches=switches)
+    assert (report is not None) == bool(runs)
+
+
+def test_a_checker_of_projects_sees_the_project_with_the_patch(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (work / "lib").mkdir()
+    (work / "lib/other.py").write_text("OLD = 1\n")
+    (work / "lib/pyproject.toml").write_text("")
+    (work / "lib/.venv").mkdir()
+    (work / "lib/.venv/marker").write_text("venv\n")
+    (work / "lib/target").mkdir()
+    (work / "lib/target/large").write_text("x")
+    checker = Checker("mypy", "functional", ("*.py",), ("mypy",), markers=("pyproject.toml",))
+    monkeypatch.setattr(harness, "CHECKERS", (checker,))
+    script = (
+        'for one in $(cat other.py .venv/marker | tr -d " ") $(ls -A); do echo "a.py:1: $one"; done; cat a.py'
+    )
+    report = run(work, Added(work / "lib/a.py", "NEW"), path=program(tmp_path / "bin", "mypy", script))
+    assert report is not None
+    said = {issue.message for issue in report.issues}
+    assert said >= {"1: OLD=1", "1: venv", "1: .venv", "1: a.py", "1: other.py", "1: pyproject.toml"}
+    assert "1: target" not in said
+    assert (work / "lib/.venv/marker").exists()
+
+
+def test_a_project_that_is_too_large_is_left_out_and_said(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("code_core.validation.staging.MOST_FILES", 3)
+    (work / "pyproject.toml").write_text("")
+    for number in range(5):
+        (work / f"{number}.txt").write_text("x")
+    path = program(tmp_path / "bin", "mypy", "exit 0")
+    report = run(work, Added(work / "a.py", ""), path=path)
+    assert report is not None
+    assert "mypy: left out: the project is too large to be copied" in report.checks
+
+
+def wait_for_file(folder: Path, pattern: str) -> None:
+    for _ in watch(folder, rust_timeout=50, yield_on_timeout=True):
+        if list(folder.glob(pattern)):
+            return
+
+
+def test_cancelling_ends_the_checkers(work: Path, tmp_path: Path) -> None:
+    started = tmp_path / "temporary"
+    path = program(tmp_path / "bin", "shellcheck", "touch started; sleep 300")
+
+    async def main() -> None:
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as group:
+                group.start_soon(
+                    harness.validate, [Added(work / "a.sh", "")], work, {"PATH": path}, ValidationSwitches()
+                )
+                await anyio.to_thread.run_sync(wait_for_file, started, "*/work/started")
+                group.cancel_scope.cancel()
+
+    anyio.run(main)
+
+
+def test_the_workspace_is_not_touched(work: Path) -> None:
+    (work / "pyproject.toml").write_text("")
+    (work / "a.sh").write_text("old")
+    seen: set[str] = set()
+    ready = threading.Event()
+
+    def listen() -> None:
+        for changes in watch(work, debounce=50, step=10, rust_timeout=100, yield_on_timeout=True):
+            ready.set()
+            seen.update(Path(path).name for _, path in changes)
+            if "last" in seen:
+                return
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    assert ready.wait(10)
+    report = run(work, Updated(work / "a.sh", "old", "echo $1\n"), Added(work / "new/b.py", "x = ("))
+    assert found(report) >= {("shellcheck", "a.sh"), ("python", "new/b.py")}
+    (work / "last").write_text("")
+    listener.join(10)
+    assert seen == {"last"}
