@@ -9,6 +9,7 @@ from code_core.validation.findings import (
     Report,
     read_eslint,
     read_lines,
+    read_unformatted,
 )
 
 FILES = ["a.py", "src/b.ts", "sub/a.py", "Dockerfile", "s.sh"]
@@ -25,8 +26,7 @@ FILES = ["a.py", "src/b.ts", "sub/a.py", "Dockerfile", "s.sh"]
         ("src/b.ts(3,7): error TS1005: ';' expected.", "src/b.ts", "3:7: error TS1005: ';' expected."),
         ("Dockerfile:3 DL3006 warning: Tag it", "Dockerfile", "3: DL3006 warning: Tag it"),
         ("a.py:3:5:error - UndefinedClass: no", "a.py", "3:5: error - UndefinedClass: no"),
-        ("s.sh", "s.sh", "s.sh"),
-        ("[warn] s.sh", "s.sh", "[warn] s.sh"),
+        ("error in s.sh at line 3", "s.sh", "error in s.sh at line 3"),
     ],
 )
 def test_lines_of_checkers(line: str, file: str, message: str) -> None:
@@ -35,10 +35,30 @@ def test_lines_of_checkers(line: str, file: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["", "Found 3 errors.", "xa.py:1: text", "other/a.py:1: text", "a.pyi:1: text", "a.py-old:1: text"],
+    [
+        "",
+        "a.py",
+        "/stage/a.py",
+        "Found 3 errors.",
+        "xa.py:1: text",
+        "other/a.py:1: text",
+        "a.pyi:1: text",
+        "a.py-old:1: text",
+    ],
 )
 def test_lines_about_no_changed_file_are_no_issues(line: str) -> None:
     assert read_lines("tool", line, FILES, "/stage") == []
+
+
+def test_files_that_a_formatter_names_are_not_formatted() -> None:
+    text = (
+        "Checking formatting...\n[warn] a.py\n./s.sh\n/stage/sub/a.py\n[warn] Code style issues in 2 files.\n"
+    )
+    assert {issue.file for issue in read_unformatted("prettier", text, FILES, "/stage")} == {
+        "a.py",
+        "s.sh",
+        "sub/a.py",
+    }
 
 
 def test_one_tool_says_a_bounded_number_of_bounded_lines() -> None:
@@ -51,6 +71,7 @@ def test_the_json_of_eslint() -> None:
     messages = [
         {"ruleId": "no-undef", "line": 1, "column": 2, "message": "'x' is not defined."},
         {"ruleId": None, "line": 3, "column": 1, "message": "Parsing error"},
+        {"ruleId": None, "message": "File ignored"},
     ]
     text = json.dumps([{"filePath": "/stage/src/b.ts", "messages": messages},
                        {"filePath": "/stage/other.ts", "messages": messages}])  # fmt: skip

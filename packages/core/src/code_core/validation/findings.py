@@ -60,7 +60,7 @@ class Report:
 
 
 def read_lines(tool: str, text: str, files: Sequence[str], root: str) -> list[Issue]:
-    """The issues in text of lines such as `path:3:1: message`; lines about no file of `files` are none.
+    """The issues in text of lines such as `path:3:1: message`; a path alone is none, and what is about other files.
 
     Args:
         tool: whose text it is.
@@ -73,9 +73,17 @@ def read_lines(tool: str, text: str, files: Sequence[str], root: str) -> list[Is
     for line in text.splitlines():
         said = line.replace(f"{root}/", "").strip()[:LONGEST_LINE]
         found = next(((file, match) for file, name in names.items() if (match := name.search(said))), None)
-        if found is not None and len(issues) < MOST_LINES:
+        if found is not None and found[1][0] != said and len(issues) < MOST_LINES:
             issues.append(Issue(tool, found[0], _message(said, found[1].start(), found[1].end())))
     return issues
+
+
+def read_unformatted(tool: str, text: str, files: Sequence[str], root: str) -> list[Issue]:
+    """An issue for each file whose path is, after a `[warn]`, a line of its own."""
+    lines = {
+        line.replace(f"{root}/", "").removeprefix("[warn] ").removeprefix("./") for line in text.splitlines()
+    }
+    return [Issue(tool, file, "it is not formatted") for file in files if file in lines]
 
 
 def read_eslint(tool: str, text: str, files: Sequence[str], root: str) -> list[Issue]:
@@ -91,6 +99,7 @@ def read_eslint(tool: str, text: str, files: Sequence[str], root: str) -> list[I
             for result in results
             if (file := str(result["filePath"]).removeprefix(f"{root}/")) in files
             for message in result["messages"]
+            if message.get("line")
         ][:MOST_LINES]
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError("not the JSON of eslint") from error

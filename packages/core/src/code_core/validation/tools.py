@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from code_core.protocol.validation import ValidationGroup, ValidationTool
-from code_core.validation.findings import Issue, read_eslint, read_lines
+from code_core.validation.findings import Issue, read_eslint, read_lines, read_unformatted
 
 Reader = Callable[[str, str, Sequence[str], str], list[Issue]]
 
@@ -68,14 +68,14 @@ CHECKERS = (
     Checker("phpstan", "functional", _PHP, ("phpstan", "analyse", "--error-format=raw", "--no-progress"),
             markers=("composer.json",), seconds=20, runs_code=True),
     Checker("prettier", "stylistic", (*_SCRIPT, "*.css", "*.html", *_MARKDOWN), ("prettier", "--check", "--no-color"),
-            runs_code=True),
+            runs_code=True, reader=read_unformatted),
     Checker("psalm", "functional", _PHP, ("psalm", "--output-format=emacs", "--no-progress"),
             markers=("psalm.xml",), seconds=20, runs_code=True, codes=(0, 1, 2)),
     Checker("pyright", "functional", ("*.py", "*.pyi"), ("pyright",),
             markers=("pyproject.toml", "pyrightconfig.json"), seconds=20, runs_code=True),
     Checker("ruff", "functional", ("*.py", "*.pyi"), ("ruff", "check", "--no-cache", "--output-format=concise")),
     Checker("shellcheck", "functional", _SHELL, ("shellcheck", "--format=gcc", "--color=never")),
-    Checker("shfmt", "stylistic", _SHELL, ("shfmt", "-l")),
+    Checker("shfmt", "stylistic", _SHELL, ("shfmt", "-l"), reader=read_unformatted),
     Checker("tsc", "functional", ("*.ts", "*.tsx"), ("tsc", "--noEmit", "--pretty", "false"),
             markers=("tsconfig.json",), takes_files=False, seconds=20, runs_code=True, codes=(0, 1, 2)),
     Checker("yamllint", "stylistic", _YAML, ("yamllint", "--format=parsable")),
