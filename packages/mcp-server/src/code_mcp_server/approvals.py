@@ -9,6 +9,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ClientCapabilities, ElicitationCapability
 from pydantic import ValidationError
 
+from code_core.acp.permissions import ApprovalRequest
 from code_core.acp.titles import command_text
 from code_core.headless.human import change_text
 from code_core.protocol.events import ApplyPatchApprovalRequest, ExecApprovalRequest
@@ -17,8 +18,6 @@ from code_core.protocol.ops import ResolveElicitation
 from code_core.protocol.policies import ReviewDecision
 
 _log = logging.getLogger("code_core")
-
-ApprovalRequest = ExecApprovalRequest | ApplyPatchApprovalRequest
 
 _SCHEMA = {
     "type": "object",

@@ -66,10 +66,17 @@ class NewSessionArguments(ToolArguments):
     """Arguments of `session/new`."""
 
     cwd: Path = Field(description="The directory to work in, absolute.")
+    client_tools: dict[str, Any] | None = Field(
+        None,
+        alias="clientTools",
+        description="Tools of configured MCP servers that the agent itself uses: "
+        "`requestPermission` with `mcpServer` and `toolName`.",
+    )
 
     def overrides(self) -> ConfigOverrides:
         """The settings that these arguments ask for."""
-        return ConfigOverrides(cwd=self.cwd)
+        settings = (("experimental_client_tools", self.client_tools),) if self.client_tools else ()
+        return ConfigOverrides(cwd=self.cwd, settings=settings)
 
 
 class PromptArguments(ToolArguments):

@@ -19,6 +19,7 @@ from mcp_types import (
 )
 
 from code_core.acp.content import input_items
+from code_core.acp.permissions import ApprovalRequest
 from code_core.acp.updates import UpdateTranslator
 from code_core.errors import CodeError
 from code_core.protocol.events import (
@@ -184,9 +185,7 @@ class _TurnRelay:
             case _:
                 pass
 
-    async def _ask(
-        self, conversation: Conversation, request: approvals.ApprovalRequest, event_id: str
-    ) -> None:
+    async def _ask(self, conversation: Conversation, request: ApprovalRequest, event_id: str) -> None:
         decision = await approvals.decide(self.connection, request, event_id, self.request_id)
         answer = ExecApproval if isinstance(request, ExecApprovalRequest) else PatchApproval
         await conversation.submit(answer(id=request.call_id, decision=decision))

@@ -5,28 +5,22 @@ Source: Agent Client Protocol, version 1, "Prompt turn" and "Tool calls".
 
 import base64
 import codecs
-from pathlib import Path
 from typing import Any
 
-from code_core.acp.diffs import diff_content
-from code_core.acp.titles import command_title
+from code_core.acp.tool_calls import command_call, patch_call, tool_call
 from code_core.protocol.events import (
-    AddChange,
     AgentMessage,
     AgentMessageDelta,
     AgentReasoning,
     AgentReasoningDelta,
-    DeleteChange,
     EventMsg,
     ExecCommandBegin,
     ExecCommandEnd,
     ExecCommandOutputDelta,
-    FileChange,
     PatchApplyBegin,
     PatchApplyEnd,
     PlanUpdate,
     TaskStarted,
-    UpdateChange,
     WebSearchBegin,
     WebSearchComplete,
 )
@@ -66,26 +60,26 @@ class UpdateTranslator:
                 return [] if streamed or not text else [_chunk("agent_thought_chunk", text)]
             case ExecCommandBegin():
                 self._output[msg.call_id] = _CommandOutput()
-                return [_command_begin(msg)]
+                return [_begun(command_call(msg.call_id, msg.command, msg.cwd))]
             case ExecCommandOutputDelta():
                 return self._command_output(msg)
             case ExecCommandEnd():
                 self._output.pop(msg.call_id, None)
                 return [_command_end(msg)]
             case PatchApplyBegin():
-                return [_patch_begin(msg)]
+                return [_begun(patch_call(msg.call_id, msg.changes))]
             case PatchApplyEnd():
                 return [_patch_end(msg)]
             case PlanUpdate():
                 return [_plan(msg)]
             case McpToolCallBegin(call_id=call_id, invocation=invocation):
                 title = f"{invocation.server}: {invocation.tool}"
-                return [_tool_call(call_id, title, "other", rawInput=invocation.arguments or {})]
+                return [_begun(tool_call(call_id, title, "other", rawInput=invocation.arguments or {}))]
             case McpToolCallEnd():
                 update = _tool_update(msg.call_id, "completed" if msg.success else "failed")
                 return [update | {"content": [_text_content(msg.text)] if msg.text else []}]
             case WebSearchBegin(call_id=call_id):
-                return [_tool_call(call_id, "Searching the web", "search")]
+                return [_begun(tool_call(call_id, "Searching the web", "search"))]
             case WebSearchComplete(call_id=call_id, query=query):
                 return [{**_tool_update(call_id, "completed"), "title": f"Searched the web: {query or ''}"}]
             case _:
@@ -127,15 +121,8 @@ def _chunk(kind: str, text: str) -> Update:
     return {"sessionUpdate": kind, "content": {"type": "text", "text": text}}
 
 
-def _tool_call(call_id: str, title: str, kind: str, **more: Any) -> Update:
-    return {
-        "sessionUpdate": "tool_call",
-        "toolCallId": call_id,
-        "title": title,
-        "kind": kind,
-        "status": "in_progress",
-        **more,
-    }
+def _begun(call: Update) -> Update:
+    return {"sessionUpdate": "tool_call", **call, "status": "in_progress"}
 
 
 def _tool_update(call_id: str, status: str) -> Update:
@@ -146,15 +133,6 @@ def _text_content(text: str) -> Update:
     return {"type": "content", "content": {"type": "text", "text": text}}
 
 
-def _command_begin(msg: ExecCommandBegin) -> Update:
-    return _tool_call(
-        msg.call_id,
-        command_title(msg.command),
-        "execute",
-        rawInput={"command": msg.command, "cwd": str(msg.cwd)},
-    )
-
-
 def _command_end(msg: ExecCommandEnd) -> Update:
     text = "\n".join(part.rstrip("\n") for part in (msg.stdout, msg.stderr) if part)
     return {
@@ -162,37 +140,6 @@ def _command_end(msg: ExecCommandEnd) -> Update:
         "content": [_text_content(f"```\n{text}\n```")] if text else [],
         "rawOutput": {"exit_code": msg.exit_code, "stdout": msg.stdout, "stderr": msg.stderr},
     }
-
-
-def _patch_begin(msg: PatchApplyBegin) -> Update:
-    content = [part for path, change in msg.changes.items() for part in diff_content(path, change)]
-    return _tool_call(
-        msg.call_id,
-        _patch_title(msg.changes),
-        _patch_kind(msg.changes),
-        content=content,
-        locations=[{"path": path} for path in msg.changes],
-    )
-
-
-def _patch_title(changes: dict[str, FileChange]) -> str:
-    names = [f"`{Path(path).name}`" for path in changes]
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    verb = {"delete": "Delete", "move": "Move"}.get(_patch_kind(changes), "Edit")
-    return f"{verb} {shown}"
-
-
-def _patch_kind(changes: dict[str, FileChange]) -> str:
-    kinds: set[str] = set()
-    for change in changes.values():
-        match change:
-            case DeleteChange():
-                kinds.add("delete")
-            case UpdateChange(update=update) if update.move_path is not None:
-                kinds.add("move")
-            case UpdateChange() | AddChange():
-                kinds.add("edit")
-    return kinds.pop() if len(kinds) == 1 else "edit"
 
 
 def _patch_end(msg: PatchApplyEnd) -> Update:

@@ -20,6 +20,7 @@ from code_core.config.overrides import Setting, merged
 from code_core.config.paths import Home, find_home, is_directory
 from code_core.config.schema import (
     LEFT_ALONE,
+    ClientToolTable,
     ConfigFile,
     EnvironmentTable,
     LimitsTable,
@@ -93,6 +94,7 @@ class Config:
     acp_enabled: Literal["auto"] | bool = "auto"
     key_isolation: KeyIsolation = "auto"
     mcp_servers: Mapping[str, McpServerTable] = field(default_factory=dict)
+    permission_tool: ClientToolTable | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -131,6 +133,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     family = family_of(model)
     verbosity = chosen.get("model_text_verbosity") or settings.model_text_verbosity
     reasoning = settings.model_supports_reasoning_summaries
+    servers = {name: table for name, table in settings.mcp_servers.items() if table.enabled}
     return Config(
         home=home,
         cwd=cwd,
@@ -159,7 +162,8 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         hide_reasoning=settings.hide_agent_reasoning,
         acp_enabled=settings.acp.enabled,
         key_isolation=settings.key_isolation,
-        mcp_servers={name: table for name, table in settings.mcp_servers.items() if table.enabled},
+        mcp_servers=servers,
+        permission_tool=_client_tool(settings.experimental_client_tools.request_permission, servers),
         record=_path(environ.get("CODE_RECORD")),
         warnings=tuple(_unknown_keys(table, path)),
     )
@@ -297,6 +301,17 @@ def _with_usable_url(provider: Provider) -> Provider:
     if not url.isprintable() or " " in url:
         raise ConfigError(f"{where} {url!r} holds spaces or control characters")
     return provider
+
+
+def _client_tool(
+    table: ClientToolTable | None, servers: Mapping[str, McpServerTable]
+) -> ClientToolTable | None:
+    if table is not None and table.mcp_server not in servers:
+        known = ", ".join(sorted(servers)) or "none"
+        raise ConfigError(
+            f"experimental_client_tools names the MCP server {table.mcp_server!r}, which is not there (there: {known})"
+        )
+    return table
 
 
 def _validation(table: ValidationTable) -> ValidationSwitches:

@@ -7,7 +7,7 @@ live in other faces or are still to come are accepted and left alone.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from code_core.protocol.model import ProtocolModel
 from code_core.protocol.policies import (
@@ -122,6 +122,21 @@ class McpServerTable(ProtocolModel):
         return self
 
 
+class ClientToolTable(ProtocolModel):
+    """One tool of `[experimental_client_tools]`: a tool of a configured MCP server that serves the agent itself."""
+
+    mcp_server: str = Field(validation_alias=AliasChoices("mcp_server", "mcpServer"))
+    tool_name: str = Field(validation_alias=AliasChoices("tool_name", "toolName"))
+
+
+class ClientToolsTable(ProtocolModel):
+    """`[experimental_client_tools]`: what the agent asks of MCP servers; the model does not see these tools."""
+
+    request_permission: ClientToolTable | None = Field(
+        None, validation_alias=AliasChoices("request_permission", "requestPermission")
+    )
+
+
 class AcpTable(ProtocolModel):
     """`[acp]`: whether the `session/*` tools are listed: always, never, or for clients that ask."""
 
@@ -165,6 +180,7 @@ class ConfigFile(ProfileTable):
     shell_environment_policy: EnvironmentTable = EnvironmentTable()
     confirm_guard: ConfirmGuardTable = ConfirmGuardTable()
     validation: ValidationTable = ValidationTable()
+    experimental_client_tools: ClientToolsTable = ClientToolsTable()
     limits: LimitsTable = LimitsTable()
     acp: AcpTable = AcpTable()
     mcp_servers: dict[Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$")], McpServerTable] = {}
@@ -185,7 +201,6 @@ LEFT_ALONE = frozenset(
         "debug",
         "disable_paste_burst",
         "disable_response_storage",
-        "experimental_client_tools",
         "experimental_resume",
         "experimental_use_exec_command_tool",
         "experimental_use_rmcp_client",

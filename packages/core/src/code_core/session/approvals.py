@@ -6,14 +6,20 @@ from pathlib import Path
 from code_core.protocol.events import ApplyPatchApprovalRequest, ExecApprovalRequest, FileChange
 from code_core.protocol.policies import ReviewDecision
 from code_core.safety.rules import RegisteredCommand
+from code_core.session.permission_tool import PermissionTool
 from code_core.session.questions import Questions
 from code_core.tools.tool import Emit
 
 
 class Approvals:
-    """The `Approver` of a conversation. Remembers what was allowed for the session."""
+    """The `Approver` of a conversation. Remembers what was allowed for the session.
 
-    def __init__(self) -> None:
+    Args:
+        tool: asked first, if there is one; the face is where it does not decide.
+    """
+
+    def __init__(self, tool: PermissionTool | None = None) -> None:
+        self._tool = tool
         self._questions: Questions[ReviewDecision] = Questions()
         self._commands: set[tuple[tuple[str, ...], Path, bool]] = set()
         self._registered: list[RegisteredCommand] = []
@@ -31,6 +37,8 @@ class Approvals:
         self, call_id: str, request: ExecApprovalRequest | ApplyPatchApprovalRequest, emit: Emit
     ) -> ReviewDecision:
         """Emit `request` and wait for its answer, as long as it takes."""
+        if self._tool is not None and (decision := await self._tool.ask(request)) is not None:
+            return decision
         return await self._questions.ask(call_id, request, emit) or ReviewDecision.ABORT
 
     def command_approved(self, command: Sequence[str], cwd: Path, *, escalated: bool = False) -> bool:

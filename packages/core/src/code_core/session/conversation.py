@@ -53,6 +53,7 @@ from code_core.safety.environment import child_environment
 from code_core.safety.rules import RegisteredCommand
 from code_core.session.approvals import Approvals
 from code_core.session.elicitations import Elicitations
+from code_core.session.permission_tool import PermissionTool
 from code_core.session.reporter import Reporter, TokenTotals
 from code_core.session.servers import ConversationServers
 from code_core.session.settings import TurnSettings
@@ -115,9 +116,13 @@ class Conversation:
         self._history: list[ResponseItem] = []
         self._environment_told: Message | None = None
         self._queue: deque[tuple[InputItem, ...]] = deque()
-        self._approvals = Approvals()
         self._elicitations = Elicitations()
-        self._servers = ConversationServers(config.mcp_servers, config.cwd, self._elicitations.ask)
+        self._servers = ConversationServers(
+            config.mcp_servers, config.cwd, self._elicitations.ask, config.permission_tool
+        )
+        self._approvals = Approvals(
+            None if config.permission_tool is None else PermissionTool(conversation_id, self._servers)
+        )
         self._totals = TokenTotals()
         self._task: _Task | None = None
         self._submissions = count(1)

@@ -6,21 +6,35 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from code_core.config.schema import McpServerTable
+from code_core.config.schema import ClientToolTable, McpServerTable
 from code_core.errors import TurnError
 from code_core.protocol.events import WarningEvent
 from code_core.protocol.mcp_events import McpListToolsResponse, McpTool
 from code_core.tools.tool import Emit, Tool
 
 if TYPE_CHECKING:
-    from code_core.mcp_servers.connections import Elicit, McpServers
+    from code_core.mcp_servers.connections import Elicit, McpServers, ServerTool
 
 
 class ConversationServers:
-    """Nothing, and nothing imported, for a conversation without servers."""
+    """Nothing, and nothing imported, for a conversation without servers.
 
-    def __init__(self, tables: Mapping[str, McpServerTable], cwd: Path, elicit: "Elicit") -> None:
+    Args:
+        tables: settings by server name.
+        cwd: the conversation's directory.
+        elicit: answers what servers ask.
+        hidden: a tool that is for the agent, not for the model.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, McpServerTable],
+        cwd: Path,
+        elicit: "Elicit",
+        hidden: ClientToolTable | None = None,
+    ) -> None:
         self._tables = tables
+        self._hidden = hidden
         self._cwd = cwd
         self._elicit = elicit
         self._servers: McpServers | None = None
@@ -35,7 +49,11 @@ class ConversationServers:
 
             self._servers = McpServers(self._tables, self._cwd, self._elicit)
             await self._servers.connect()
-            self._tools = [McpServerTool(name, tool) for name, tool in self._servers.tools.items()]
+            self._tools = [
+                McpServerTool(name, tool)
+                for name, tool in self._servers.tools.items()
+                if not _is(tool, self._hidden)
+            ]
             for name, problem in sorted(self._servers.failures.items()):
                 await emit(WarningEvent(message=f"MCP server {name!r} is not there: {problem}"))
         self._ready.set()
@@ -51,6 +69,12 @@ class ConversationServers:
             problems = "; ".join(f"{name}: {self._servers.failures[name]}" for name in missing)
             raise TurnError(f"a required MCP server is not there: {problems}")
         return self._tools
+
+    async def client_tool(self) -> "ServerTool | None":
+        """The tool that the model does not see; None if its server is not there or does not have it."""
+        await self._ready.wait()
+        tools = self._servers.tools.values() if self._servers is not None else ()
+        return next((tool for tool in tools if _is(tool, self._hidden)), None)
 
     async def listing(self) -> McpListToolsResponse:
         """Their tools, for the user."""
@@ -72,3 +96,7 @@ class ConversationServers:
         """End all of them."""
         if self._servers is not None:
             await self._servers.aclose()
+
+
+def _is(tool: "ServerTool", wanted: ClientToolTable | None) -> bool:
+    return wanted is not None and (tool.server, tool.definition.name) == (wanted.mcp_server, wanted.tool_name)

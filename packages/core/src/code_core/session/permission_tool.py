@@ -1,0 +1,55 @@
+"""Approvals that a tool of an MCP server decides, in the place of the face."""
+
+import json
+import logging
+import math
+from typing import TYPE_CHECKING
+
+from code_core.acp.permissions import ApprovalRequest, permission_decision, permission_request
+from code_core.protocol.policies import ReviewDecision
+from code_core.session.servers import ConversationServers
+
+if TYPE_CHECKING:
+    import mcp_types
+
+_log = logging.getLogger("code_core")
+
+
+class PermissionTool:
+    """The tool that `experimental_client_tools.request_permission` names.
+
+    Args:
+        conversation_id: the `sessionId` of its questions.
+        servers: those that have it.
+    """
+
+    def __init__(self, conversation_id: str, servers: ConversationServers) -> None:
+        self._conversation_id = conversation_id
+        self._servers = servers
+
+    async def ask(self, request: ApprovalRequest) -> ReviewDecision | None:
+        """The decision, however long it takes; None if the tool is not there or does not decide."""
+        from code_mcp_client import McpClientError
+
+        tool = await self._servers.client_tool()
+        if tool is None:
+            return None
+        arguments = permission_request(self._conversation_id, request)
+        try:
+            result = await tool.client.call_tool(tool.definition.name, arguments, timeout=math.inf)
+        except (McpClientError, OSError) as error:
+            _log.warning("the tool for permissions failed: %s", error)
+            return None
+        return None if result.is_error else permission_decision(_answer(result))
+
+
+def _answer(result: "mcp_types.CallToolResult") -> object:
+    """The structured content; from servers that have none, the JSON of the text."""
+    if result.structured_content is not None:
+        return result.structured_content
+    texts = [part.text for part in result.content if part.type == "text"]
+    try:
+        answer: object = json.loads("".join(texts))
+    except (ValueError, RecursionError):
+        return None
+    return answer

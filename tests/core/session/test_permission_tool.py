@@ -1,0 +1,145 @@
+"""Approvals that an MCP server decides."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from code_core.config.load import ConfigOverrides, load_config
+from code_core.errors import ConfigError
+from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval
+from code_core.protocol.policies import AskForApproval, ReviewDecision
+from core.session.conversing import Face, Response, user
+from support import responses_events as sse
+
+BYE: Response = [sse.message("bye"), sse.completed()]
+TESTS = str(Path(__file__).parents[2])
+UNTRUSTED = AskForApproval.UNTRUSTED
+
+
+def settings(tmp_path: Path, how: str, tool: str = "permit") -> dict[str, Any]:
+    environment = {"PYTHONPATH": TESTS, "PYTHONDONTWRITEBYTECODE": "1", "NOTES": str(tmp_path / "notes")}
+    arguments = ["-S", "-m", "mcp_client.servers.permits", how]
+    server = {"command": sys.executable, "args": arguments, "env": environment}
+    client_tools = {"requestPermission": {"mcpServer": "ide", "toolName": tool}}
+    return {
+        "settings": (("mcp_servers", {"ide": server}), ("experimental_client_tools", client_tools)),
+        "approval_policy": UNTRUSTED,
+    }
+
+
+def asked(tmp_path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (tmp_path / "notes").read_text().splitlines()]
+
+
+def touch(call_id: str = "c1") -> Response:
+    return [sse.function_call("shell", {"command": ["touch", "made"]}, call_id), sse.completed()]
+
+
+def after(expected: str, call_id: str = "c1", stream: Response = BYE) -> Response:
+    return {"expect": [{"call_id": call_id, "output_contains": expected}], "stream": stream}
+
+
+@pytest.mark.parametrize("how", ["approve", "as text", "deny", "cancelled"])
+def test_the_tool_decides_in_the_place_of_the_face(
+    converse: Callable[..., None], tmp_path: Path, how: str
+) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("turn_aborted" if how == "cancelled" else "task_complete")
+        assert "exec_approval_request" not in face.kinds
+        made = (face.conversation.config.cwd / "made").exists()
+        assert made is (how in {"approve", "as text"})
+        (question,) = asked(tmp_path)
+        assert question["name"] == "permit"
+        arguments = question["arguments"]
+        assert arguments["sessionId"] == face.conversation.id
+        assert arguments["toolCall"] == {
+            "toolCallId": "c1",
+            "title": "`touch made`",
+            "kind": "execute",
+            "status": "pending",
+            "rawInput": {"command": ["touch", "made"], "cwd": str(face.conversation.config.cwd)},
+        }
+        assert {option["optionId"]: option["kind"] for option in arguments["options"]} == {
+            "approve_for_session": "allow_always", "approve": "allow_once", "deny": "reject_once",
+        }  # fmt: skip
+        tools = [tool.name for tool in await face.conversation._servers.tools()]
+        assert tools == ["ide__other"]
+
+    told = "rejected by user" if how == "deny" else '"exit_code": 0'
+    converse(script, touch(), after(told), **settings(tmp_path, how))
+
+
+def test_what_is_allowed_for_the_session_is_not_asked_again(
+    converse: Callable[..., None], tmp_path: Path
+) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("task_complete")
+        assert len(asked(tmp_path)) == 1
+
+    again = after('"exit_code": 0', stream=touch("c2"))
+    converse(
+        script, touch(), again, after('"exit_code": 0', "c2"), **settings(tmp_path, "approve_for_session")
+    )
+
+
+def test_a_patch_is_asked_with_its_differences(converse: Callable[..., None], tmp_path: Path) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("task_complete")
+        path = face.conversation.config.cwd / "a.txt"
+        assert path.read_text() == "new\n"
+        call = asked(tmp_path)[0]["arguments"]["toolCall"]
+        assert (call["kind"], call["title"], call["locations"]) == (
+            "edit",
+            "Edit `a.txt`",
+            [{"path": str(path)}],
+        )
+        assert call["content"] == [{"type": "diff", "path": str(path), "oldText": None, "newText": "new\n"}]
+
+    patch = "*** Begin Patch\n*** Add File: a.txt\n+new\n*** End Patch"
+    call = [sse.custom_tool_call("apply_patch", patch, "c1"), sse.completed()]
+    converse(script, call, after("A a.txt"), **settings(tmp_path, "approve"))
+
+
+@pytest.mark.parametrize("how", ["error", "crash", "no such option", "absent"])
+def test_where_the_tool_does_not_decide_the_face_is_asked(
+    converse: Callable[..., None], tmp_path: Path, how: str
+) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("exec_approval_request")
+        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
+        await face.until("task_complete")
+        assert (face.conversation.config.cwd / "made").exists()
+
+    tool = "absent" if how == "absent" else "permit"
+    converse(script, touch(), after('"exit_code": 0'), **settings(tmp_path, how, tool))
+
+
+def test_an_interrupt_ends_a_question_that_nobody_answers(
+    converse: Callable[..., None], tmp_path: Path
+) -> None:
+    async def script(face: Face) -> None:
+        await face.send(user("go"))
+        await face.until("token_count")
+        await face.send(Interrupt())
+        await face.until("turn_aborted")
+        await face.send(PatchApproval(id="c1", decision=ReviewDecision.APPROVED))
+        assert "no question about 'c1' is open" in (await face.until("warning")).message
+
+    converse(script, touch(), **settings(tmp_path, "wait"))
+
+
+def test_a_server_that_is_not_configured_is_an_error_in_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODE_HOME", str(tmp_path))
+    tools = {"request_permission": {"mcp_server": "absent", "tool_name": "x"}}
+    with pytest.raises(ConfigError, match="'absent', which is not there"):
+        load_config(ConfigOverrides(cwd=tmp_path, settings=(("experimental_client_tools", tools),)))
