@@ -128,3 +128,22 @@ def test_anything_else_is_read_left_out_or_breaks_the_stream(kind: str, fields: 
         return
     assert item is None or item.type == kind
     assert not isinstance(item, Message) or item.role == "assistant"
+
+
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [
+        ("shell", "shell"),
+        ("functions.shell", "functions_shell"),
+        ("a b\n\u00e9", "a_b__"),
+        ("", "_"),
+        ("n" * 200, "n" * 64),
+    ],
+)
+@pytest.mark.parametrize(
+    "kind", [{"type": "function_call", "arguments": "{}"}, {"type": "custom_tool_call", "input": ""}]
+)
+def test_a_call_has_a_name_that_the_api_takes_back(kind: dict[str, str], called: str, name: str) -> None:
+    item = item_from_provider({**kind, "call_id": "c1", "name": called})
+    assert isinstance(item, FunctionCall | CustomToolCall)
+    assert item.name == name

@@ -6,6 +6,7 @@ of a tool could make up a history.
 
 import json
 import logging
+import re
 from functools import cache
 from typing import Any
 
@@ -18,13 +19,17 @@ _log = logging.getLogger("code_core")
 
 _CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
 _FROM_A_MODEL = _CALLS | {"message", "reasoning", "web_search_call"}
+LONGEST_NAME = 64
+# The API takes no other names back, and refused every later request of the conversation.
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 _PARTS_OF_A_MESSAGE = {"output_text", "refusal"}
 
 
 def item_from_provider(value: object) -> ResponseItem | None:
     """The finished item that `value`, decoded JSON, stands for; None for kinds that we do not know or allow.
 
-    A call without an id has an empty one, for the session to replace.
+    A call without an id has an empty one, for the session to replace; what no name of a tool
+    has becomes `_` in its name.
 
     Raises:
         StreamBroken: it is of a known kind, but not whole; skipping a call would leave its work undone.
@@ -46,6 +51,8 @@ def _completed(item: dict[str, Any]) -> dict[str, Any]:
     kind = item["type"]
     if kind in _CALLS and not isinstance(item.get("call_id"), str):
         item = item | {"call_id": item["id"] if isinstance(item.get("id"), str) else ""}
+    if kind in _CALLS and isinstance(name := item.get("name"), str):
+        item = item | {"name": _NOT_IN_A_NAME.sub("_", name)[:LONGEST_NAME] or "_"}
     if kind == "function_call" and not isinstance(item.get("arguments"), str):
         arguments = item.get("arguments")
         item = item | {"arguments": "{}" if arguments is None else json.dumps(arguments)}
