@@ -10,6 +10,7 @@ from code_core.safety.rules import (
     RuleError,
     is_allowed,
     parse_rules,
+    proposed_prefix,
     render_rule,
     strictest,
 )
@@ -131,3 +132,38 @@ def test_a_rendered_rule_reads_back(words: list[str]) -> None:
     (rule,) = parse_rules(tomllib.loads(render_rule(words)), "x")
     assert rule.decision is RuleDecision.ALLOW
     assert rule.matches(words)
+
+
+@pytest.mark.parametrize(
+    ("argv", "prefix"),
+    [
+        (["npm", "test", "--", "-x"], ("npm", "test")),
+        (["git", "push", "origin"], ("git", "push")),
+        (["git", "-C", "/x", "push"], ("git", "-C", "/x", "push")),
+        (["cargo"], ("cargo",)),
+        (["make", "-j4", "all"], ("make", "-j4", "all")),
+        (["touch", "a b"], ("touch", "a b")),
+        (["bash", "-lc", "cd sub && npm run build"], ("npm", "run")),
+        (["bash", "-lc", "npm run build | tail -5"], ("npm", "run")),
+        (["bash", "-lc", "npm run build && make"], None),
+        (["bash", "-lc", "npm run $X"], None),
+        (["bash", "-lc", "ls"], None),
+        (["bash", "script.sh"], None),
+        (["sudo", "make"], None),
+        (["env", "A=1", "make"], None),
+        (["make", "a\nb"], None),
+        (["make", "\u202e"], None),
+        (["make", *"abcdefghijklmnop"], None),
+        ([], None),
+    ],
+)
+def test_which_prefix_is_proposed(argv: list[str], prefix: tuple[str, ...] | None) -> None:
+    assert proposed_prefix(argv) == prefix
+    if prefix is not None:
+        rules = parse_rules(tomllib.loads(render_rule(prefix)), "rules.toml")
+        assert is_allowed(argv, rules)
+        assert not is_allowed(argv, rules, outside=True)
+        anywhere = parse_rules(tomllib.loads(render_rule(prefix, outside=True)), "rules.toml")
+        assert is_allowed(argv, anywhere)
+        assert is_allowed(argv, anywhere, outside=True)
+        assert not is_allowed(["bash", "-lc", f"{' '.join(argv)} && rm -r x"], rules)

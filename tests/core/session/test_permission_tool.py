@@ -64,9 +64,12 @@ def test_the_tool_decides_in_the_place_of_the_face(
             "status": "pending",
             "rawInput": {"command": ["touch", "made"], "cwd": str(face.conversation.config.cwd)},
         }
-        assert {option["optionId"]: option["kind"] for option in arguments["options"]} == {
-            "approve_for_session": "allow_always", "approve": "allow_once", "deny": "reject_once",
+        options = {option["optionId"]: option for option in arguments["options"]}
+        assert {name: option["kind"] for name, option in options.items()} == {
+            "approve_for_session": "allow_always", "approve": "allow_once", "approve_prefix": "allow_always",
+            "deny": "reject_once",
         }  # fmt: skip
+        assert 'pattern = ["touch", "made"]' in options["approve_prefix"]["name"]
         tools = [tool.name for tool in await face.conversation._servers.tools()]
         assert tools == ["ide__other"]
 

@@ -19,17 +19,12 @@ from code_core.protocol.policies import ReviewDecision
 
 _log = logging.getLogger("code_core")
 
-_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "decision": {
-            "type": "string",
-            "title": "Decision",
-            "enum": [decision.value for decision in ReviewDecision],
-            "enumNames": ["Allow once", "Allow for this session", "Deny, go on", "Deny and stop"],
-        }
-    },
-    "required": ["decision"],
+_NAMES = {
+    ReviewDecision.APPROVED: "Allow once",
+    ReviewDecision.APPROVED_FOR_SESSION: "Allow for this session",
+    ReviewDecision.APPROVED_PREFIX: "Allow always, by this rule",
+    ReviewDecision.DENIED: "Deny, go on",
+    ReviewDecision.ABORT: "Deny and stop",
 }
 
 
@@ -48,7 +43,7 @@ async def decide(
         return ReviewDecision.DENIED
     params = {
         "message": _message(request),
-        "requestedSchema": _SCHEMA,
+        "requestedSchema": _schema(request),
         **_details(request, event_id, call_id),
     }
     try:
@@ -97,10 +92,22 @@ def decision_in(answer: Mapping[str, Any]) -> ReviewDecision:
             return ReviewDecision.DENIED
 
 
+def _schema(request: ApprovalRequest) -> dict[str, Any]:
+    proposed = isinstance(request, ExecApprovalRequest) and request.proposed_rule is not None
+    names = {
+        decision.value: name
+        for decision, name in _NAMES.items()
+        if proposed or decision is not ReviewDecision.APPROVED_PREFIX
+    }
+    choice = {"type": "string", "title": "Decision", "enum": list(names), "enumNames": list(names.values())}
+    return {"type": "object", "properties": {"decision": choice}, "required": ["decision"]}
+
+
 def _message(request: ApprovalRequest) -> str:
     match request:
-        case ExecApprovalRequest(command=command, cwd=cwd, reason=reason):
-            return f"Run this command in {cwd}?\n\n{command_text(command)}\n\n{reason or ''}".strip()
+        case ExecApprovalRequest(command=command, cwd=cwd, reason=reason, proposed_rule=rule):
+            always = f"\n\nThe rule would be:\n\n{rule}" if rule else ""
+            return f"Run this command in {cwd}?\n\n{command_text(command)}\n\n{reason or ''}{always}".strip()
         case ApplyPatchApprovalRequest(changes=changes, reason=reason):
             lines = "\n".join(change_text(path, change) for path, change in changes.items())
             return f"Make these changes?\n\n{lines}\n\n{reason or ''}".strip()
@@ -120,6 +127,7 @@ def _details(request: ApprovalRequest, event_id: str, call_id: str) -> dict[str,
                 "code_elicitation": "exec-approval",
                 "code_command": command,
                 "code_cwd": str(cwd),
+                "code_proposed_rule": request.proposed_rule,
             }
         case ApplyPatchApprovalRequest(changes=changes):
             dumped = {path: change.model_dump(mode="json") for path, change in changes.items()}

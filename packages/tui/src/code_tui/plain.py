@@ -6,6 +6,7 @@ turn, and ends the conversation when none runs; the end of input ends it too.
 
 import signal
 import sys
+from textwrap import indent
 from types import UnionType
 from typing import Any
 
@@ -33,6 +34,7 @@ from code_tui.line_input import LineInput
 
 PROMPT = "\n> "
 QUESTION = "  y yes, a yes for this session, n no, q no and stop: "
+QUESTION_WITH_RULE = "  y yes, a yes for this session, p yes always, n no, q no and stop: "
 QUIT = frozenset({"/quit", "/exit"})
 _ANSWERS = {
     "y": ReviewDecision.APPROVED,
@@ -40,6 +42,7 @@ _ANSWERS = {
     "n": ReviewDecision.DENIED,
     "q": ReviewDecision.ABORT,
 }
+_ANSWERS_WITH_RULE = {**_ANSWERS, "p": ReviewDecision.APPROVED_PREFIX}
 
 
 async def run_plain(overrides: ConfigOverrides, prompt: str | None = None) -> int:
@@ -97,8 +100,11 @@ class _PlainFace:
 
     async def _answer(self, msg: EventMsg) -> None:
         match msg:
-            case ExecApprovalRequest(call_id=call_id):
-                await self._conversation.submit(ExecApproval(id=call_id, decision=await self._decision()))
+            case ExecApprovalRequest(call_id=call_id, proposed_rule=rule):
+                if rule is not None:
+                    _write(f"  p adds this rule to yours:\n{indent(rule, '    ')}")
+                decision = await self._decision(with_rule=rule is not None)
+                await self._conversation.submit(ExecApproval(id=call_id, decision=decision))
             case ApplyPatchApprovalRequest(call_id=call_id):
                 await self._conversation.submit(PatchApproval(id=call_id, decision=await self._decision()))
             case ElicitationRequest():
@@ -106,10 +112,11 @@ class _PlainFace:
             case _:
                 pass
 
-    async def _decision(self) -> ReviewDecision:
+    async def _decision(self, *, with_rule: bool = False) -> ReviewDecision:
         """The user's answer; no more input means no."""
-        while (text := await self._ask(QUESTION)) is not None:
-            if decision := _ANSWERS.get(text.strip().lower()[:1]):
+        answers = _ANSWERS_WITH_RULE if with_rule else _ANSWERS
+        while (text := await self._ask(QUESTION_WITH_RULE if with_rule else QUESTION)) is not None:
+            if decision := answers.get(text.strip().lower()[:1]):
                 return decision
         return ReviewDecision.ABORT
 

@@ -14,6 +14,7 @@ ApprovalRequest = ExecApprovalRequest | ApplyPatchApprovalRequest
 _OPTIONS = (
     ("approve_for_session", "Allow for this session", "allow_always", ReviewDecision.APPROVED_FOR_SESSION),
     ("approve", "Allow once", "allow_once", ReviewDecision.APPROVED),
+    ("approve_prefix", "Allow always", "allow_always", ReviewDecision.APPROVED_PREFIX),
     ("deny", "Deny", "reject_once", ReviewDecision.DENIED),
 )
 
@@ -25,7 +26,12 @@ def permission_request(session_id: str, request: ApprovalRequest) -> dict[str, A
             call = command_call(request.call_id, request.command, request.cwd)
         case ApplyPatchApprovalRequest():
             call = patch_call(request.call_id, request.changes)
-    options = [{"optionId": option, "name": name, "kind": kind} for option, name, kind, _ in _OPTIONS]
+    rule = request.proposed_rule if isinstance(request, ExecApprovalRequest) else None
+    options = [
+        {"optionId": option, "name": f"{name}: {rule}" if option == "approve_prefix" else name, "kind": kind}
+        for option, name, kind, _ in _OPTIONS
+        if rule is not None or option != "approve_prefix"
+    ]
     reason = {"_meta": {"reason": request.reason}} if request.reason else {}
     return {"sessionId": session_id, "toolCall": {**call, "status": "pending"}, "options": options, **reason}
 

@@ -5,6 +5,7 @@ project. The project's can only forbid or ask: whoever writes a repository must 
 decide what runs without asking.
 """
 
+import os
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from code_core.config.schema import ConfirmGuardTable
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
+from code_core.files.local import replace_file
 from code_core.safety.confirm_guard import UserGuard
 from code_core.safety.rules import PrefixRule, RuleDecision, RuleError, parse_rules
 
@@ -60,6 +62,24 @@ def load_guards(table: ConfirmGuardTable, home: Path, cwd: Path, source: Path) -
     )
     rules = (*_rules(home / "rules"), *tightening)
     return CommandGuards(tuple(_guards(table, source)), rules) if rules or table.patterns else NO_GUARDS
+
+
+def always_allowed(home: Path) -> Path:
+    """The file of the rules that the user has added by an approval."""
+    return home / "rules" / "always-allowed.toml"
+
+
+def append_rule(file: Path, rule: str) -> None:
+    """Add the text of a rule to a rules file.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    target = Path(os.path.realpath(file))
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    before = target.read_bytes() if target.exists() else b""
+    gap = b"\n" if before else b""
+    replace_file(target, before + gap + rule.encode(), new_mode=0o600)
 
 
 def _guards(table: ConfirmGuardTable, source: Path) -> Iterator[UserGuard]:

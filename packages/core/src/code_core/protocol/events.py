@@ -256,13 +256,17 @@ class ExecCommandEnd(ProtocolModel):
 
 
 class ExecApprovalRequest(ProtocolModel):
-    """May this command run? Answered by the op `exec_approval`."""
+    """May this command run? Answered by the op `exec_approval`.
+
+    `proposed_rule` is the text of the rule that the decision `approved_prefix` adds.
+    """
 
     type: Literal["exec_approval_request"] = "exec_approval_request"
     call_id: Text
     command: list[Text]
     cwd: FilePath
     reason: Text | None = None
+    proposed_rule: Text | None = None
 
 
 class ApplyPatchApprovalRequest(ProtocolModel):

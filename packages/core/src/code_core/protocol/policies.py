@@ -83,9 +83,14 @@ class Verbosity(StrEnum):
 
 
 class ReviewDecision(StrEnum):
-    """The user's answer to an approval request."""
+    """The user's answer to an approval request.
+
+    `approved_prefix` also adds the rule that the request proposed to the user's own; where
+    it proposed none, it is `approved`.
+    """
 
     APPROVED = "approved"
     APPROVED_FOR_SESSION = "approved_for_session"
+    APPROVED_PREFIX = "approved_prefix"
     DENIED = "denied"
     ABORT = "abort"

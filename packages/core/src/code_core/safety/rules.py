@@ -5,20 +5,32 @@ A rules file is TOML (`rules/*.toml`):
     [[rule]]
     pattern = ["git", ["push", "fetch"]]   # words; a list stands for any one of its words
     decision = "prompt"                    # allow, prompt or forbidden
+    outside = false                        # whether what it allows may run outside of the sandbox, too
     justification = "it talks to the remote"
     match = ["git push origin"]            # checked when the file is read
     not_match = ["git status"]
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal
 
 from code_core.safety.known_safe import is_known_safe
-from code_core.safety.shell_words import Words, plain_commands, split_plain
+from code_core.safety.shell_words import SHELLS, Words, plain_commands, split_plain
+from code_core.safety.statements import WRAPPERS, program
 
-_KEYS = {"pattern", "decision", "justification", "match", "not_match"}
+LONGEST_PREFIX = 12
+"""Words of a command that a rule is proposed for."""
+
+# Programs whose second word says what is done.
+_WITH_SUBCOMMANDS = frozenset(
+    "apt apt-get brew bundle cargo composer conda docker dotnet gem gh git go gradle helm hg kubectl mvn npm pip "
+    "pipx pnpm podman poetry rustup svn terraform uv yarn".split()
+)
+_PLAIN_WORD = re.compile(r"[A-Za-z][\w-]*")
+_KEYS = {"pattern", "decision", "outside", "justification", "match", "not_match"}
 
 
 class RuleError(ValueError):
@@ -35,11 +47,16 @@ class RuleDecision(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PrefixRule:
-    """A decision about every command that begins with `pattern`; each place has its possible words."""
+    """A decision about every command that begins with `pattern`; each place has its possible words.
+
+    Attributes:
+        outside: what it allows may run outside of the sandbox, too.
+    """
 
     pattern: tuple[frozenset[str], ...]
     decision: RuleDecision
     justification: str = ""
+    outside: bool = False
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether `words` begin as the pattern says; a program may be written with its directory."""
@@ -58,11 +75,13 @@ class RegisteredCommand:
 
     Attributes:
         semantic_prefix: also allow commands whose words that are no options begin so.
+        outside: they may run outside of the sandbox, too.
     """
 
     command: Words
     match_kind: Literal["exact", "prefix"]
     semantic_prefix: Words = ()
+    outside: bool = False
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether it stands for `words`."""
@@ -86,11 +105,18 @@ def strictest(rules: Iterable[PrefixRule], found: Iterable[Words]) -> PrefixRule
 
 
 def is_allowed(
-    argv: Sequence[str], rules: Iterable[PrefixRule] = (), registered: Iterable[RegisteredCommand] = ()
+    argv: Sequence[str],
+    rules: Iterable[PrefixRule] = (),
+    registered: Iterable[RegisteredCommand] = (),
+    *,
+    outside: bool = False,
 ) -> bool:
-    """Whether the user has allowed `argv` whole, or each command of its script (beside those that only read)."""
-    allowing = [rule for rule in rules if rule.decision is RuleDecision.ALLOW]
-    commands = list(registered)
+    """Whether the user has allowed `argv` whole, or each command of its script (beside those that only read).
+
+    With `outside`, whether it may run outside of the sandbox.
+    """
+    allowing = [rule for rule in rules if rule.decision is RuleDecision.ALLOW and rule.outside >= outside]
+    commands = [one for one in registered if one.outside >= outside]
     if any(one.match_kind == "exact" and one.matches(argv) for one in commands):
         return True
     parts = plain_commands(argv)
@@ -105,6 +131,22 @@ def is_allowed(
     )
 
 
+def proposed_prefix(argv: Sequence[str]) -> Words | None:
+    """What a rule that allows commands like `argv` might begin with; None where no rule would be narrow enough.
+
+    It is the program and its subcommand, or the whole command for programs that have none.
+    """
+    parts = [words for words in plain_commands(argv) or () if not is_known_safe(words)]
+    words = parts[0] if len(parts) == 1 else ()
+    if not words:
+        return None
+    if program(words) in SHELLS | WRAPPERS or len(words) > LONGEST_PREFIX:
+        return None
+    named = words[0] in _WITH_SUBCOMMANDS and len(words) > 1 and _PLAIN_WORD.fullmatch(words[1])
+    prefix = words[:2] if named else words
+    return prefix if all(word.isprintable() and word for word in prefix) else None
+
+
 def parse_rules(table: Mapping[str, Any], source: str) -> tuple[PrefixRule, ...]:
     """The rules of a file; `source` is its name, for messages.
 
@@ -117,10 +159,11 @@ def parse_rules(table: Mapping[str, Any], source: str) -> tuple[PrefixRule, ...]
     return tuple(_parse(entry, f"{source}: rule {number}") for number, entry in enumerate(entries, 1))
 
 
-def render_rule(prefix: Sequence[str]) -> str:
+def render_rule(prefix: Sequence[str], *, outside: bool = False) -> str:
     """The text to append to a rules file so that commands that begin with `prefix` are allowed."""
     words = ", ".join(_quoted(word) for word in prefix)
-    return f'[[rule]]\npattern = [{words}]\ndecision = "allow"\n'
+    more = "outside = true\n" if outside else ""
+    return f'[[rule]]\npattern = [{words}]\ndecision = "allow"\n{more}'
 
 
 def _quoted(word: str) -> str:
@@ -153,7 +196,10 @@ def _parse(entry: Any, where: str) -> PrefixRule:
     justification = entry.get("justification", "")
     if not isinstance(justification, str):
         raise RuleError(f"{where}: the justification is not a text")
-    rule = PrefixRule(tuple(places), decision, justification)
+    outside = entry.get("outside", False)
+    if not isinstance(outside, bool) or (outside and decision is not RuleDecision.ALLOW):
+        raise RuleError(f"{where}: outside is true or false, and true only with the decision allow")
+    rule = PrefixRule(tuple(places), decision, justification, outside)
     for key, expected in (("match", True), ("not_match", False)):
         for example in _examples(entry.get(key, []), f"{where}: {key}"):
             if rule.matches(example) is not expected:

@@ -3,9 +3,16 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from code_core.protocol.events import ApplyPatchApprovalRequest, ExecApprovalRequest, FileChange
+from code_core.config.guards import append_rule
+from code_core.protocol.events import (
+    ApplyPatchApprovalRequest,
+    ExecApprovalRequest,
+    FileChange,
+    WarningEvent,
+)
 from code_core.protocol.policies import ReviewDecision
-from code_core.safety.rules import RegisteredCommand
+from code_core.safety.rules import RegisteredCommand, render_rule
+from code_core.safety.shell_words import Words
 from code_core.session.permission_tool import PermissionTool
 from code_core.session.questions import Questions
 from code_core.tools.tool import Emit
@@ -16,10 +23,12 @@ class Approvals:
 
     Args:
         tool: asked first, if there is one; the face is where it does not decide.
+        rules_file: where rules go that the user adds; without it none is proposed.
     """
 
-    def __init__(self, tool: PermissionTool | None = None) -> None:
+    def __init__(self, tool: PermissionTool | None = None, rules_file: Path | None = None) -> None:
         self._tool = tool
+        self.rules_file = rules_file
         self._questions: Questions[ReviewDecision] = Questions()
         self._commands: set[tuple[tuple[str, ...], Path, bool]] = set()
         self._registered: list[RegisteredCommand] = []
@@ -77,14 +86,35 @@ class TurnApprover:
         self.registered_commands = approvals.registered_commands
 
     async def ask_command(
-        self, call_id: str, command: Sequence[str], cwd: Path, reason: str, *, escalated: bool = False
+        self,
+        call_id: str,
+        command: Sequence[str],
+        cwd: Path,
+        reason: str,
+        *,
+        escalated: bool = False,
+        prefix: Words | None = None,
     ) -> ReviewDecision:
         """See `Approver.ask_command`."""
-        request = ExecApprovalRequest(call_id=call_id, command=list(command), cwd=cwd, reason=reason)
+        file = self._approvals.rules_file
+        rule = None if prefix is None or file is None else render_rule(prefix, outside=escalated)
+        request = ExecApprovalRequest(
+            call_id=call_id, command=list(command), cwd=cwd, reason=reason, proposed_rule=rule
+        )
         decision = await self._approvals.ask(call_id, request, self._emit)
         if decision is ReviewDecision.APPROVED_FOR_SESSION:
             self._approvals.remember_command(command, cwd, escalated=escalated)
+        if decision is ReviewDecision.APPROVED_PREFIX and prefix is not None and file is not None:
+            await self._always_allow(prefix, file, outside=escalated)
         return decision
+
+    async def _always_allow(self, prefix: Words, file: Path, *, outside: bool) -> None:
+        self._approvals.register(RegisteredCommand(prefix, "prefix", outside=outside))
+        try:
+            append_rule(file, render_rule(prefix, outside=outside))
+        except OSError as error:
+            problem = f"{file} cannot be written, the rule holds for this session: {error.strerror}"
+            await self._emit(WarningEvent(message=problem))
 
     async def ask_patch(
         self, call_id: str, changes: Mapping[str, FileChange], paths: Sequence[Path], reason: str

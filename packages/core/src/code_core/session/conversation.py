@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 
 import anyio
 
+from code_core.config.guards import always_allowed
 from code_core.config.load import Config
 from code_core.context.environment import environment_context
 from code_core.context.instructions import base_instructions
@@ -121,7 +122,8 @@ class Conversation:
             config.mcp_servers, config.cwd, self._elicitations.ask, config.permission_tool
         )
         self._approvals = Approvals(
-            None if config.permission_tool is None else PermissionTool(conversation_id, self._servers)
+            None if config.permission_tool is None else PermissionTool(conversation_id, self._servers),
+            rules_file=always_allowed(config.home.path),
         )
         self._totals = TokenTotals()
         self._task: _Task | None = None

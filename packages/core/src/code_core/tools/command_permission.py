@@ -8,7 +8,7 @@ from code_core.config.guards import CommandGuards
 from code_core.safety.confirm_guard import confirm_advice, guard_of
 from code_core.safety.decide import Ask, Reject, Run, decide_command
 from code_core.safety.known_safe import is_known_safe
-from code_core.safety.rules import is_allowed, strictest
+from code_core.safety.rules import is_allowed, proposed_prefix, strictest
 from code_core.safety.shell_reader import TooNestedError
 from code_core.safety.statements import statements
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
@@ -52,7 +52,8 @@ async def permission(
     argv, approver = request.argv, context.approver
     rule = strictest(guards.rules, statements(argv))
     approved = approver.command_approved(argv, request.cwd, escalated=request.escalated) or (
-        rule is None and is_allowed(argv, guards.rules, approver.registered_commands())
+        rule is None
+        and is_allowed(argv, guards.rules, approver.registered_commands(), outside=request.escalated)
     )
     decision = decide_command(
         context.approval_policy,
@@ -71,7 +72,12 @@ async def permission(
         case Ask(reason=reason, confined=confined):
             question = f"{request.justification} ({reason})" if request.justification else reason
             answer = await approver.ask_command(
-                request.call_id, argv, request.cwd, question, escalated=request.escalated
+                request.call_id,
+                argv,
+                request.cwd,
+                question,
+                escalated=request.escalated,
+                prefix=proposed_prefix(argv) if rule is None else None,
             )
             return refusal("command", answer) or Run(confined)
 

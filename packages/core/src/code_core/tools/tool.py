@@ -9,6 +9,7 @@ from code_core.protocol.events import EventMsg, FileChange
 from code_core.protocol.items import ToolCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxPolicy
 from code_core.safety.rules import RegisteredCommand
+from code_core.safety.shell_words import Words
 from code_core.tools.turn_changes import TurnChanges
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 
@@ -23,9 +24,19 @@ class Approver(Protocol):
     """Asks the user. A question waits as long as it takes, or is denied at once by a face without a user."""
 
     async def ask_command(
-        self, call_id: str, command: Sequence[str], cwd: Path, reason: str, *, escalated: bool = False
+        self,
+        call_id: str,
+        command: Sequence[str],
+        cwd: Path,
+        reason: str,
+        *,
+        escalated: bool = False,
+        prefix: Words | None = None,
     ) -> ReviewDecision:
-        """May `command` run in `cwd`, and if `escalated`, outside of the sandbox?"""
+        """May `command` run in `cwd`, and if `escalated`, outside of the sandbox?
+
+        With a `prefix`, the user may allow all commands that begin so, for good.
+        """
         ...
 
     async def ask_patch(
@@ -99,7 +110,7 @@ def refusal(what: str, decision: ReviewDecision) -> ToolOutput | None:
         TurnAbandoned: the user does not want the turn to go on.
     """
     match decision:
-        case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION:
+        case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION | ReviewDecision.APPROVED_PREFIX:
             return None
         case ReviewDecision.DENIED:
             return ToolOutput(f"{what} rejected by user", success=False)
