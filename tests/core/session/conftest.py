@@ -8,6 +8,7 @@ import pytest
 
 from code_core.config.load import ConfigOverrides
 from code_core.protocol.policies import SandboxMode
+from code_core.sandbox.detection import Detection, Finding
 from code_core.session.manager import ConversationManager
 from core.session.conversing import Face, Response
 
@@ -42,3 +43,9 @@ def converse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
         anyio.run(main)
 
     return run
+
+
+@pytest.fixture
+def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = Detection((Finding("bwrap", None, "not installed"),))
+    monkeypatch.setattr("code_core.tools.shell.detect_sandbox", lambda: nothing)

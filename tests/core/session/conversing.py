@@ -5,6 +5,7 @@ from typing import Any
 from code_core.protocol.events import Event
 from code_core.protocol.ops import Op, Shutdown, TextInput, UserInput
 from code_core.session.conversation import Conversation
+from support import responses_events as sse
 
 Response = list[dict[str, Any]] | dict[str, Any]
 
@@ -37,3 +38,19 @@ class Face:
     async def finish(self) -> None:
         await self.send(Shutdown())
         await self.until("shutdown_complete")
+
+
+BYE: Response = [sse.message("bye"), sse.completed()]
+
+
+def call(*command: str, call_id: str = "c1", **more: Any) -> Response:
+    return [sse.function_call("shell", {"command": list(command), **more}, call_id), sse.completed()]
+
+
+def after(*expected: str, call_id: str = "c1", stream: Response = BYE) -> Response:
+    """The next request has an output with these texts."""
+    return {"expect": [{"call_id": call_id, "output_contains": text} for text in expected], "stream": stream}
+
+
+def made(face: Face, name: str = "made") -> bool:
+    return (face.conversation.config.cwd / name).exists()

@@ -12,36 +12,15 @@ from code_core.protocol.ops import (
     RegisterApprovedCommand,
 )
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
-from code_core.sandbox.detection import Detection, Finding, detect, find
+from code_core.sandbox.detection import Detection, detect, find
 from code_core.sandbox.landlock import Landlock
-from core.session.conversing import Face, Response, user
-from support import responses_events as sse
+from core.session.conversing import BYE, Face, after, call, made, user
 
 confined = pytest.mark.skipif(detect().sandbox is None, reason=f"no sandbox here: {detect()}")
 SANDBOX = detect().sandbox
 MECHANISM = SANDBOX.mechanism if SANDBOX else None
 READ, WRITE, FULL = SandboxMode
 UNTRUSTED, FAILURE, REQUEST, NEVER = AskForApproval
-BYE: Response = [sse.message("bye"), sse.completed()]
-
-
-def call(*command: str, call_id: str = "c1", **more: Any) -> Response:
-    return [sse.function_call("shell", {"command": list(command), **more}, call_id), sse.completed()]
-
-
-def after(*expected: str, call_id: str = "c1", stream: Response = BYE) -> Response:
-    """The next request has an output with these texts."""
-    return {"expect": [{"call_id": call_id, "output_contains": text} for text in expected], "stream": stream}
-
-
-@pytest.fixture
-def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    nothing = Detection((Finding("bwrap", None, "not installed"),))
-    monkeypatch.setattr("code_core.tools.shell.detect_sandbox", lambda: nothing)
-
-
-def made(face: Face, name: str = "made") -> bool:
-    return (face.conversation.config.cwd / name).exists()
 
 
 @confined
@@ -318,108 +297,3 @@ def test_the_user_is_told_what_landlock_could_not_protect(
         assert [str(work / named) in text for text in warned] == ([True] if named else [])
 
     converse(talk, call("sh", "-c", script, timeout_ms=2000), BYE, sandbox=WRITE)
-
-
-@confined
-def test_a_rule_allows_outside_of_the_sandbox_only_if_that_was_asked(
-    converse: Callable[..., None], tmp_path: Path
-) -> None:
-    file = tmp_path / "rules/always-allowed.toml"
-
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        question = await face.until("exec_approval_request")
-        assert "outside" not in question.proposed_rule
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
-        question = await face.until("exec_approval_request")
-        assert "failed in the sandbox" in question.reason
-        assert question.proposed_rule.endswith("outside = true\n")
-        assert not made(face)
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
-        await face.until("task_complete")
-        assert made(face)
-        assert made(face, "more")
-        assert face.kinds.count("exec_approval_request") == 2
-
-    more = after('"exit_code": 0', stream=call("touch", "made", "more", call_id="c2"))
-    converse(script, call("touch", "made"), more, after('"exit_code": 0', call_id="c2"),
-             sandbox=READ, approval_policy=UNTRUSTED)  # fmt: skip
-    assert file.read_text() == f"{RULE}\n{RULE}outside = true\n"
-
-
-RULE = '[[rule]]\npattern = ["touch", "made"]\ndecision = "allow"\n'
-
-
-@pytest.mark.usefixtures("no_sandbox")
-@pytest.mark.parametrize("writable", [True, False])
-def test_a_command_that_is_always_allowed_becomes_a_rule(
-    converse: Callable[..., None], tmp_path: Path, writable: bool
-) -> None:
-    file = tmp_path / "rules/always-allowed.toml"
-    if not writable:
-        file.parent.write_text("no folder")
-
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        question = await face.until("exec_approval_request")
-        assert question.proposed_rule == RULE
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
-        await face.until("task_complete")
-        assert made(face)
-        assert made(face, "more")
-        assert face.kinds.count("exec_approval_request") == 1
-        assert ("warning" in face.kinds) is not writable
-
-    converse(
-        script,
-        call("touch", "made"),
-        after('"exit_code": 0', stream=call("touch", "made", "more", call_id="c2")),
-        after('"exit_code": 0', call_id="c2"),
-        sandbox=WRITE,
-    )
-    if writable:
-        assert file.read_text() == RULE
-        assert file.stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.usefixtures("no_sandbox")
-def test_rules_that_the_user_has_added_hold_in_the_next_conversation(
-    converse: Callable[..., None], tmp_path: Path
-) -> None:
-    async def allow(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("exec_approval_request")
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
-        await face.until("task_complete")
-
-    async def unasked(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
-        assert "exec_approval_request" not in face.kinds
-
-    for command in (["touch", "made"], ["git", "init"]):
-        converse(allow, call(*command), after('"exit_code": 0'), sandbox=WRITE)
-        converse(
-            unasked,
-            call(*command, "-q" if command[0] == "git" else "b"),
-            after('"exit_code": 0'),
-            sandbox=WRITE,
-        )
-    assert (tmp_path / "rules/always-allowed.toml").read_text().count("[[rule]]") == 2
-
-
-@pytest.mark.usefixtures("no_sandbox")
-def test_where_no_rule_was_proposed_always_is_once(converse: Callable[..., None], tmp_path: Path) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        question = await face.until("exec_approval_request")
-        assert question.proposed_rule is None
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
-        await face.until("exec_approval_request")
-        await face.send(ExecApproval(id="c2", decision=ReviewDecision.DENIED))
-        await face.until("task_complete")
-
-    script_of = ("sh", "-c", "touch made && touch more")
-    again = after('"exit_code": 0', stream=call(*script_of, call_id="c2"))
-    converse(script, call(*script_of), again, after("rejected", call_id="c2"), sandbox=WRITE)
-    assert not (tmp_path / "rules").exists()

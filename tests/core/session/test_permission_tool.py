@@ -12,10 +12,9 @@ from code_core.config.load import ConfigOverrides, load_config
 from code_core.errors import ConfigError
 from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval
 from code_core.protocol.policies import AskForApproval, ReviewDecision
-from core.session.conversing import Face, Response, user
+from core.session.conversing import Face, after, call, user
 from support import responses_events as sse
 
-BYE: Response = [sse.message("bye"), sse.completed()]
 TESTS = str(Path(__file__).parents[2])
 UNTRUSTED = AskForApproval.UNTRUSTED
 
@@ -33,14 +32,6 @@ def settings(tmp_path: Path, how: str, tool: str = "permit") -> dict[str, Any]:
 
 def asked(tmp_path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (tmp_path / "notes").read_text().splitlines()]
-
-
-def touch(call_id: str = "c1") -> Response:
-    return [sse.function_call("shell", {"command": ["touch", "made"]}, call_id), sse.completed()]
-
-
-def after(expected: str, call_id: str = "c1", stream: Response = BYE) -> Response:
-    return {"expect": [{"call_id": call_id, "output_contains": expected}], "stream": stream}
 
 
 @pytest.mark.parametrize("how", ["approve", "as text", "deny", "cancelled"])
@@ -74,7 +65,7 @@ def test_the_tool_decides_in_the_place_of_the_face(
         assert tools == ["ide__other"]
 
     told = "rejected by user" if how == "deny" else '"exit_code": 0'
-    converse(script, touch(), after(told), **settings(tmp_path, how))
+    converse(script, call("touch", "made"), after(told), **settings(tmp_path, how))
 
 
 def test_what_is_allowed_for_the_session_is_not_asked_again(
@@ -85,9 +76,13 @@ def test_what_is_allowed_for_the_session_is_not_asked_again(
         await face.until("task_complete")
         assert len(asked(tmp_path)) == 1
 
-    again = after('"exit_code": 0', stream=touch("c2"))
+    again = after('"exit_code": 0', stream=call("touch", "made", call_id="c2"))
     converse(
-        script, touch(), again, after('"exit_code": 0', "c2"), **settings(tmp_path, "approve_for_session")
+        script,
+        call("touch", "made"),
+        again,
+        after('"exit_code": 0', call_id="c2"),
+        **settings(tmp_path, "approve_for_session"),
     )
 
 
@@ -106,8 +101,8 @@ def test_a_patch_is_asked_with_its_differences(converse: Callable[..., None], tm
         assert call["content"] == [{"type": "diff", "path": str(path), "oldText": None, "newText": "new\n"}]
 
     patch = "*** Begin Patch\n*** Add File: a.txt\n+new\n*** End Patch"
-    call = [sse.custom_tool_call("apply_patch", patch, "c1"), sse.completed()]
-    converse(script, call, after("A a.txt"), **settings(tmp_path, "approve"))
+    patching = [sse.custom_tool_call("apply_patch", patch, "c1"), sse.completed()]
+    converse(script, patching, after("A a.txt"), **settings(tmp_path, "approve"))
 
 
 @pytest.mark.parametrize("how", ["error", "crash", "no such option", "absent"])
@@ -122,7 +117,7 @@ def test_where_the_tool_does_not_decide_the_face_is_asked(
         assert (face.conversation.config.cwd / "made").exists()
 
     tool = "absent" if how == "absent" else "permit"
-    converse(script, touch(), after('"exit_code": 0'), **settings(tmp_path, how, tool))
+    converse(script, call("touch", "made"), after('"exit_code": 0'), **settings(tmp_path, how, tool))
 
 
 def test_an_interrupt_ends_a_question_that_nobody_answers(
@@ -136,7 +131,7 @@ def test_an_interrupt_ends_a_question_that_nobody_answers(
         await face.send(PatchApproval(id="c1", decision=ReviewDecision.APPROVED))
         assert "no question about 'c1' is open" in (await face.until("warning")).message
 
-    converse(script, touch(), **settings(tmp_path, "wait"))
+    converse(script, call("touch", "made"), **settings(tmp_path, "wait"))
 
 
 def test_a_server_that_is_not_configured_is_an_error_in_the_settings(

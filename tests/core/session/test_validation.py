@@ -15,20 +15,14 @@ from code_core.protocol.ops import (
     parse_op,
 )
 from code_core.protocol.policies import AskForApproval, ReviewDecision
-from core.session.conversing import Face, Response, user
+from core.session.conversing import Face, Response, after, user
 from support import responses_events as sse
-
-BYE: Response = [sse.message("bye"), sse.completed()]
 
 
 def patch(call_id: str, path: str, *lines: str) -> Response:
     body = "\n".join(f"+{line}" for line in lines)
     text = f"*** Begin Patch\n*** Add File: {path}\n{body}\n*** End Patch"
     return [sse.custom_tool_call("apply_patch", text, call_id), sse.completed()]
-
-
-def after(call_id: str, expected: str) -> Response:
-    return {"expect": [{"call_id": call_id, "output_contains": expected}], "stream": BYE}
 
 
 async def one_turn(face: Face) -> list[str]:
@@ -51,9 +45,12 @@ def test_the_model_and_the_user_are_told_of_findings_and_the_patch_is_applied(
     converse(
         script,
         patch("c1", "a.json", "{"),
-        after("c1", 'A a.json\n{"validation": {"issues": [{"tool": "json", "file": "a.json", "message": "'),
+        after(
+            'A a.json\n{"validation": {"issues": [{"tool": "json", "file": "a.json", "message": "',
+            call_id="c1",
+        ),
         patch("c2", "b.json", "{}"),
-        after("c2", "A b.json"),
+        after("A b.json", call_id="c2"),
     )
 
 
@@ -84,8 +81,8 @@ def test_checks_are_turned_on_and_off_between_turns(
 
     converse(
         script,
-        patch("c1", "a.json", "{"), after("c1", "validation"),
-        patch("c2", "b.json", "{"), after("c2", "validation" if found else "A b.json"),
+        patch("c1", "a.json", "{"), after("validation", call_id="c1"),
+        patch("c2", "b.json", "{"), after("validation" if found else "A b.json", call_id="c2"),
     )  # fmt: skip
 
 
@@ -95,7 +92,7 @@ def test_the_settings_turn_checks_off(converse: Callable[..., None], tmp_path: P
     async def script(face: Face) -> None:
         assert await one_turn(face) == []
 
-    converse(script, patch("c1", "a.json", "{"), after("c1", "A a.json"))
+    converse(script, patch("c1", "a.json", "{"), after("A a.json", call_id="c1"))
 
 
 def test_findings_come_before_the_question_and_nothing_is_written_before_the_answer(
@@ -124,7 +121,7 @@ def test_findings_come_before_the_question_and_nothing_is_written_before_the_ans
     converse(
         script,
         patch("c1", "sub/a.py", "x = ("),
-        after("c1", "rejected by user"),
+        after("rejected by user", call_id="c1"),
         approval_policy=AskForApproval.UNTRUSTED,
     )
 
