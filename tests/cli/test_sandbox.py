@@ -11,10 +11,16 @@ from support.command import CODE
 confined = pytest.mark.skipif(detect().sandbox is None, reason=f"no sandbox here: {detect()}")
 
 
-def run(home: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+NO_NAMESPACES = ("unshare", "--user", "--map-root-user", "sh", "-c",
+                 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', "sh")  # fmt: skip
+
+
+def run(
+    home: Path, *arguments: str, cwd: Path | None = None, before: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "CODE_HOME": str(home), "SOME_TOKEN": "secret", "TERM": "dumb"}
     return subprocess.run(
-        [CODE, "sandbox", *arguments],
+        [*before, CODE, "sandbox", *arguments],
         env=environment,
         cwd=cwd or home,
         capture_output=True,
@@ -81,3 +87,19 @@ def test_what_cannot_be_done_is_said(tmp_path: Path, arguments: list[str], code:
         pytest.skip("it is there")
     done = run(tmp_path, *arguments)
     assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+
+
+def test_a_machine_without_user_namespaces_uses_landlock_or_runs_nothing_and_says_why(tmp_path: Path) -> None:
+    try:
+        subprocess.run([*NO_NAMESPACES, "true"], check=True, capture_output=True, timeout=10)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"namespaces cannot be turned off here: {error}")
+    said = run(tmp_path, before=NO_NAMESPACES).stdout
+    assert said.startswith(("bwrap: does not work here: ", "bwrap: not installed"))
+    done = run(tmp_path, "--", "sh", "-c", "echo $CODEX_SANDBOX; touch x", before=NO_NAMESPACES)
+    assert not (tmp_path / "x").exists()
+    if find("landlock").sandbox is None:
+        assert (done.returncode, "nothing was run" in done.stderr) == (1, True)
+    else:
+        assert "\nlandlock: in use" in said
+        assert done.stdout == "landlock\n"
