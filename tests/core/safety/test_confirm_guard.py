@@ -66,6 +66,24 @@ GUARDED = [
         "git stash drop",
         "git stash clear",
     ),
+    *(
+        "git checkout -b x -f",
+        "git checkout -fb x",
+        "git switch -c x --discard-changes",
+        "git checkout-index -fa",
+    ),
+    *(
+        "git clean -fdx -enode_modules",
+        "git -c clean.requireForce=false clean -d",
+        "git --attr-source x reset",
+    ),
+    *("git rm -rf .", "git rm --force x", "git read-tree -u --reset HEAD", "git worktree remove -f x"),
+    *("git -c alias.x='reset --hard' x", "git submodule foreach --recursive git reset --hard"),
+    *(
+        "find . -exec sh -c 'rm \"$1\"' _ {} +",
+        "xargs sh -c 'rm \"$@\"' _",
+        "find . -exec cat {} + -exec rm {} +",
+    ),
 ]
 FREE = [
     *(
@@ -95,6 +113,20 @@ FREE = [
         "git",
         "rmdir x",
         "git -C x",
+    ),
+    *(
+        "git checkout -q -b x",
+        "git checkout --orphan x",
+        "git switch -qc x",
+        "git restore --staged x",
+        "git rm --cached x",
+    ),
+    *(
+        "git branch -uorigin/dev",
+        "git push -omerge_request.draft",
+        "find . -name rm",
+        "xargs grep rm",
+        "xargs -n1 echo rm",
     ),
 ]
 

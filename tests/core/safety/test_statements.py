@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from code_core.safety.shell_reader import TooNestedError
+from code_core.safety.shell_reader import TooComplexError
 from code_core.safety.statements import statements
 
 GUARDED = ("rm", "-rf", ".")
@@ -91,6 +91,47 @@ GUARDED = ("rm", "-rf", ".")
             "exec nice -n 5 nohup rm -rf .",
             "[[ a =~ (b) ]] && rm -rf .",
         ),
+        # What a shell takes for something else than it looks like.
+        *(
+            "echo a\u00a0b; rm -rf .",
+            'echo "${v//\'"\'/}"; rm -rf .',
+            'echo "${v%\'"\'}"; rm -rf .',
+            "a[1<<2]=3\nrm -rf .",
+            "echo $[1<<2]\nrm -rf .",
+            "cat <<E\r\nE\r\nrm -rf . #\r\n",
+            "((cat <<E) )\nit's\nE\nrm -rf .",
+            "{fd}>log rm -rf .",
+            "$'rm\\0x' -rf .",
+            "time -p rm -rf .",
+            "{rm,-rf,.}",
+        ),
+        # What comes from a variable, an argument or a substitution.
+        *(
+            "$SUDO rm -rf .",
+            "${SUDO:-sudo} rm -rf .",
+            "RM='rm -rf .'; $RM",
+            "cmd='rm -rf .'; eval \"$cmd\"",
+            'run() { echo "+ $*"; "$@"; }\nrun rm -rf .',
+            'run() { sudo "$@"; }; run rm -rf .',
+            "$SHELL -c 'rm -rf .'",
+            "$(echo rm -rf .)",
+            "eval \"$(cat <<'E'\nrm -rf .\nE\n)\"",
+            "while read -r c; do $c; done <<E\nrm -rf .\nE",
+            "alias d='rm -rf .'; d",
+            "bash -c '\"$@\"' _ rm -rf .",
+        ),
+        # Programs that run others.
+        *(
+            "env -S'rm -rf .'",
+            "env --split-string='rm -rf .'",
+            "script -qc'rm -rf .' x",
+            "nsenter rm -rf .",
+            "fish -c 'rm -rf .'",
+            "git -c alias.x='!rm -rf .' x",
+            "git submodule foreach 'rm -rf .'",
+            "git rebase -x 'rm -rf .' main",
+            "git bisect run rm -rf .",
+        ),
     ],
 )
 def test_the_command_is_found(script: str) -> None:
@@ -102,6 +143,12 @@ def test_the_command_is_found(script: str) -> None:
     [
         *("echo 'rm -rf .'", "git commit -m 'a; rm -rf .'", "grep 'rm -rf .' x", "cat <<E\nrm -rf .\nE"),
         *("# rm -rf .", "echo a # ; rm -rf .", "echo \\; rm -rf .", "ls rm -rf ."),
+        *("xargs grep 'rm -rf .'", "timeout 9 git commit -m 'rm -rf .'", "env A=1 git commit -m 'rm -rf .'"),
+        *(
+            "which bash; echo 'rm -rf .'",
+            "bash t.sh && git commit -m 'rm -rf .'",
+            "$PYTHON x; grep 'rm -rf .' y",
+        ),
     ],
 )
 def test_what_is_only_text_is_not_found(script: str) -> None:
@@ -121,19 +168,30 @@ def test_an_argument_vector_is_no_script() -> None:
         "sudo " * 5_000 + "x",
         "env " + "a " * 20_000,
         "bash -c " * 2_000 + "'a b'",
-    ],
+        "find . -exec a " * 6_000,
+        "git " + "run " * 20_000,
+    ]
+    + [blank * 1_000 for blank in "\u00a0\u2028\x85\x1c\r\v\f"]
+    + [f"echo a{blank}b" for blank in "\u00a0\u3000\x1f"],
 )
 def test_hostile_scripts_take_no_time(script: str) -> None:
     started = time.perf_counter()
-    with suppress(TooNestedError):
+    with suppress(TooComplexError):
         statements(["bash", "-c", script])
     assert time.perf_counter() - started < 3
 
 
+def test_what_is_too_long_for_one_argument_is_refused() -> None:
+    with pytest.raises(TooComplexError):
+        statements(["bash", "-c", "a " * 2**16])
+    with pytest.raises(TooComplexError):
+        statements(["a"] * (2**17 + 1))
+
+
 def test_nesting_without_end_is_refused() -> None:
-    with pytest.raises(TooNestedError):
+    with pytest.raises(TooComplexError):
         statements(["bash", "-c", "$(" * 100])
-    with pytest.raises(TooNestedError):
+    with pytest.raises(TooComplexError):
         statements(["bash", "-c", "eval " * 100 + "rm -rf ."])
 
 

@@ -6,12 +6,15 @@ every approval.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile, takewhile
 from typing import Protocol
 
-from code_core.safety.shell_words import Words, script_of
-from code_core.safety.statements import program
+from code_core.safety.known_safe import READERS
+from code_core.safety.shell_words import SHELLS, Words, script_of
+from code_core.safety.statements import RUNNING_OPTIONS, program
 
 CONFIRM = "confirm:"
 LONGEST_TEXT = 10_000
@@ -19,8 +22,10 @@ LONGEST_TEXT = 10_000
 
 # Options of git that stand before the subcommand and take the next word.
 _GIT_VALUES = frozenset(
-    {"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env"}
+    {"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--attr-source", "--config-env"}
 )
+_REMOVERS = frozenset({"rm", "rmdir", "unlink", "shred"})
+_REMOVER = re.compile(r"\b(?:rm|rmdir|unlink|shred)\b")
 
 
 class Pattern(Protocol):
@@ -88,8 +93,11 @@ def _shown(words: Words) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-def _has(words: Iterable[str], short: str, *long: str) -> bool:
-    """Whether an option is among `words`: bundled, or a long one as short as it may be written."""
+def _has(words: Iterable[str], short: str, *long: str, valued: str = "") -> bool:
+    """Whether an option is among `words`: bundled, or a long one as short as it may be written.
+
+    The rest of a bundle after one of the letters `valued` is its value.
+    """
     for word in words:
         if word == "--":
             return False
@@ -97,8 +105,10 @@ def _has(words: Iterable[str], short: str, *long: str) -> bool:
             name = word[2:].partition("=")[0]
             if any(option.startswith(name) for option in long):
                 return True
-        elif word.startswith("-") and any(letter in short for letter in word[1:]):
-            return True
+        elif word.startswith("-"):
+            end = next((place for place, letter in enumerate(word, 1) if letter in valued), len(word))
+            if any(letter in short for letter in word[1:end]):
+                return True
     return False
 
 
@@ -114,18 +124,30 @@ def _git(words: Words) -> tuple[str, Words]:
 
 def _discards(words: Words) -> bool:
     match _git(words):
-        case ["reset" | "revert" | "restore", _]:
+        case ["reset" | "revert", _]:
             return True
+        case ["restore", arguments]:
+            return _has(arguments, "W", "worktree", valued="s") or not _has(
+                arguments, "S", "staged", valued="s"
+            )
         case ["checkout", arguments]:
-            return not _has(arguments[:1], "b")
+            return not _has(arguments, "b", "orphan") or _has(arguments, "fB", "force", valued="b")
         case ["switch", arguments]:
-            return not _has(arguments[:1], "c", "create")
+            return not _has(arguments, "c", "create") or _has(
+                arguments, "fC", "force-create", "discard-changes", valued="c"
+            )
         case ["clean", arguments]:
-            return _has(arguments, "f", "force") and not _has(arguments, "n", "dry-run")
+            return not _has(arguments, "n", "dry-run", valued="e")
+        case ["rm" | "checkout-index", arguments]:
+            return _has(arguments, "f", "force")
+        case ["read-tree", arguments]:
+            return _has(arguments, "", "reset")
+        case ["worktree", ["remove", *arguments]]:
+            return _has(arguments, "f", "force")
         case ["stash", ["drop" | "clear", *_]]:
             return True
         case ["branch", arguments]:
-            return _has(arguments, "dDMCf", "delete", "force")
+            return _has(arguments, "dDMCf", "delete", "force", valued="u")
         case _:
             return False
 
@@ -135,7 +157,7 @@ def _rewrites_remote(words: Words) -> bool:
     if subcommand != "push":
         return False
     long = ("force", "force-with-lease", "force-if-includes", "mirror", "delete", "prune")
-    return _has(arguments, "fd", *long) or any(word.startswith(("+", ":")) for word in arguments)
+    return _has(arguments, "fd", *long, valued="o") or any(word.startswith(("+", ":")) for word in arguments)
 
 
 def _removes(words: Words) -> bool:
@@ -144,11 +166,16 @@ def _removes(words: Words) -> bool:
 
 def _removes_many(words: Words) -> bool:
     name = program(words)
-    if name == "find" and "-delete" in words:
+    if name in {"xargs", "parallel"}:
+        run: Iterable[str] = takewhile(lambda word: word not in READERS, words[1:])
+    elif name in {"find", "fd", "fdfind"}:
+        run = dropwhile(lambda word: word not in RUNNING_OPTIONS[name], words)
+    else:
+        return False
+    programs = {word.rsplit("/", 1)[-1] for word in run}
+    if (name == "find" and "-delete" in words) or not programs.isdisjoint(_REMOVERS):
         return True
-    return name in {"find", "fd", "fdfind", "xargs", "parallel"} and any(
-        word.rsplit("/", 1)[-1] in {"rm", "rmdir", "unlink", "shred"} for word in words[1:]
-    )
+    return not programs.isdisjoint(SHELLS) and any(_REMOVER.search(word) for word in words)
 
 
 _GUARDS = (

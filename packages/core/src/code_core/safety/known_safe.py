@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from code_core.safety.shell_words import Words, plain_commands
 
-_READERS = frozenset("cat cd echo false grep head ls nl pwd tail true wc which".split())
+READERS = frozenset("cat cd echo false grep head ls nl pwd tail true wc which".split())
 # What makes `find` write, delete or run something; its options cannot be shortened.
 _FIND_ACTS = frozenset(
     {"-delete", "-exec", "-execdir", "-ok", "-okdir", "-fls", "-fprint", "-fprint0", "-fprintf"}
@@ -50,7 +50,7 @@ def _only_reads(words: Words) -> bool:
         case ["sed", "-n", lines] | ["sed", "-n", lines, _]:
             return bool(_SED_LINES.fullmatch(lines)) and not words[-1].startswith("-")
         case [name, *_]:
-            return name in _READERS
+            return name in READERS
         case _:
             return False
 

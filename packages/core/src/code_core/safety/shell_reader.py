@@ -8,12 +8,14 @@ expansion stands in its word as it is written. Linear in the length of the scrip
 
 import re
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from code_core.safety.shell_words import KEYWORDS
 
 MOST_NESTING = 40
 
-_PLAIN = re.compile(r"[^\s'\"\\`$;&|()<>]+")
+# Only these are blanks to a shell, whatever else Unicode calls one.
+_PLAIN = re.compile(r"[^ \t\n'\"\\`$;&|()<>]+")
 _PLAIN_QUOTED = re.compile(r"[^\"\\`$]+")
 _ANSI_ESCAPE = re.compile(
     r"\\(?:x(?P<x>[0-9a-fA-F]{1,2})|u(?P<u>[0-9a-fA-F]{1,4})|U(?P<U>[0-9a-fA-F]{1,8})"
@@ -31,14 +33,14 @@ _ANSI_LETTERS = {
     "f": "\f",
     "v": "\v",
 }
-_ENDS_WORD = " \t\n\r\v\f;&|()<>"
+_ENDS_WORD = " \t\n;&|()<>"
+_DESCRIPTOR = re.compile(r"\d+|\{\w+\}")
+# An expansion that takes a pattern, in which single quotes quote even inside of double quotes.
+_TAKES_PATTERN = re.compile(r"!?(?:\w+|[@*])(?:\[[^]}]*\])?[#%/^,]")
 
 
-class TooNestedError(Exception):
-    """The script nests deeper than anyone writes by hand: what it runs is not known."""
-
-    def __init__(self) -> None:
-        super().__init__("the command is nested too deeply to be understood")
+class TooComplexError(Exception):
+    """The command is longer or nests deeper than anyone writes by hand: what it runs is not known."""
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ def read_script(text: str) -> Script:
     """Every command in `text`, in the order they begin or end.
 
     Raises:
-        TooNestedError: more than 40 levels of nesting.
+        TooComplexError: more than 40 levels of nesting.
     """
     script = Script()
     _Reader(text, script, 0).read()
@@ -71,8 +73,8 @@ class _Reader:
         self._script = script
         self._depth = depth
         self._at = 0
-        self._arithmetic = 0
         self._awaited: list[tuple[str, bool, bool]] = []  # here-documents: delimiter, tabs cut, quoted
+        self._last: dict[str, int] | None = None  # where each line, tabs cut, stands for the last time
 
     def read(self) -> None:
         while self._at < len(self._text):
@@ -88,7 +90,7 @@ class _Reader:
             match self._text[self._at]:
                 case ")" if not cases:
                     break
-                case " " | "\t" | "\r" | "\v" | "\f":
+                case " " | "\t":
                     self._at += 1
                 case "\n":
                     self._at += 1
@@ -107,7 +109,7 @@ class _Reader:
                     self._redirection(words)
                 case _:
                     word = self._word()
-                    if word is None or (word.isdecimal() and self._peek() in {"<", ">"}):
+                    if word is None or (self._peek() in {"<", ">"} and _DESCRIPTOR.fullmatch(word)):
                         continue
                     if word in {"{", "}"} or (not words and word in KEYWORDS):
                         words = self._end(words)
@@ -120,7 +122,7 @@ class _Reader:
     def _descend(self) -> None:
         self._depth += 1
         if self._depth > MOST_NESTING:
-            raise TooNestedError
+            raise TooComplexError("the command is nested too deeply to be understood")
 
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]
@@ -132,20 +134,15 @@ class _Reader:
 
     def _parentheses(self) -> None:
         """Read a group or a substitution from its `(` to its `)`."""
-        arithmetic = self._text.startswith("((", self._at)  # where `<<` is a shift
-        self._arithmetic += arithmetic
         self._at += 1
         self._commands()
         self._at += 1
-        self._arithmetic -= arithmetic
 
     def _redirection(self, words: list[str]) -> None:
         if self._text.startswith(("<(", ">("), self._at):
             self._at += 1
             self._parentheses()
             words.append("<()")
-        elif self._arithmetic:
-            self._at += 1
         elif self._text.startswith("<<<", self._at):
             self._at += 3
             self._blanks()
@@ -174,6 +171,8 @@ class _Reader:
         """Read the bodies of the here-documents that the line before announced."""
         awaited, self._awaited = self._awaited, []
         for delimiter, tabs, quoted in awaited:
+            if not self._follows(delimiter):
+                continue  # a shift, as in `$((1<<2))`; of a document without an end, too much is found
             body: list[str] = []
             while self._at < len(self._text):
                 end = self._text.find("\n", self._at)
@@ -187,6 +186,15 @@ class _Reader:
             self._script.documents.append(text)
             if not quoted:
                 _Reader(text, self._script, self._depth)._quoted(closer="")  # noqa: SLF001 - its own class
+
+    def _follows(self, line: str) -> bool:
+        """Whether such a line comes, tabs before it or not."""
+        if self._last is None:
+            starts = accumulate((len(one) + 1 for one in self._text.split("\n")), initial=0)
+            self._last = {
+                one.lstrip("\t"): start for one, start in zip(self._text.split("\n"), starts, strict=False)
+            }
+        return self._last.get(line, -1) >= self._at
 
     def _word(self) -> str | None:
         """The next word, quotes taken off; None for a line that goes on in the next."""
@@ -279,6 +287,7 @@ class _Reader:
         return text[start : self._at]
 
     def _braces(self, *, quoted: bool) -> None:
+        quoted = quoted and not _TAKES_PATTERN.match(self._text, self._at)
         while self._at < len(self._text):
             match self._text[self._at]:
                 case "}":
@@ -316,4 +325,4 @@ def _ansi(text: str) -> str:
         letter = found["letter"]
         return "" if letter is None else _ANSI_LETTERS.get(letter, letter)
 
-    return _ANSI_ESCAPE.sub(replaced, text)
+    return _ANSI_ESCAPE.sub(replaced, text).partition("\0")[0]

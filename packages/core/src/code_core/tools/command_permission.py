@@ -9,7 +9,7 @@ from code_core.safety.confirm_guard import confirm_advice, guard_of
 from code_core.safety.decide import Ask, Reject, Run, decide_command
 from code_core.safety.known_safe import is_known_safe
 from code_core.safety.rules import is_allowed, proposed_prefix, strictest
-from code_core.safety.shell_reader import TooNestedError
+from code_core.safety.shell_reader import TooComplexError
 from code_core.safety.statements import statements
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
 
@@ -35,7 +35,7 @@ def guarded(request: CommandRequest, guards: CommandGuards) -> ToolOutput | None
     """What the model is told of a command that needs `confirm:`; None for any other."""
     try:
         found = statements(request.argv)
-    except TooNestedError as error:
+    except TooComplexError as error:
         return ToolOutput(f"command rejected: {error}: put it into a script file", success=False)
     reason = None if request.confirmed else guard_of(request.argv, found, guards.guards)
     return None if reason is None else ToolOutput(confirm_advice(request.argv, reason), success=False)
