@@ -4,7 +4,13 @@ import pytest
 
 from code_core.protocol.policies import DangerFullAccess, ReadOnly, WorkspaceWrite
 from code_core.sandbox.bubblewrap import bubblewrap_argv
-from code_core.sandbox.confinement import Confinement, confinement_of, repositories
+from code_core.sandbox.confinement import (
+    SEARCH_AGAIN_SECONDS,
+    Confinement,
+    confinement_of,
+    known_repositories,
+    repositories,
+)
 from code_core.sandbox.seatbelt import seatbelt_profile
 
 
@@ -83,3 +89,16 @@ def test_the_profile_of_seatbelt() -> None:
     assert "(deny default)" in profile
     assert "network" not in profile
     assert "(allow network-outbound (remote ip))" in seatbelt_profile(Confinement(network=True))
+
+
+def test_repositories_are_searched_for_again_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr("code_core.sandbox.confinement.time.monotonic", lambda: now)
+    (tmp_path / "one/.git").mkdir(parents=True)
+    assert known_repositories(tmp_path) == (tmp_path / "one/.git",)
+    (tmp_path / "two/.git").mkdir(parents=True)
+    assert known_repositories(tmp_path) == (tmp_path / "one/.git",)
+    now += SEARCH_AGAIN_SECONDS
+    assert set(known_repositories(tmp_path)) == {tmp_path / "one/.git", tmp_path / "two/.git"}

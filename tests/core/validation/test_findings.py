@@ -61,6 +61,11 @@ def test_files_that_a_formatter_names_are_not_formatted() -> None:
     }
 
 
+def test_much_text_about_many_files_is_read_in_a_moment() -> None:
+    files = [f"{'d/' * 50}{number}.py" for number in range(500)]
+    assert read_lines("tool", f"{'d/' * 60}x.py:1: text\n" * 20_000, files, "/stage") == []
+
+
 def test_one_tool_says_a_bounded_number_of_bounded_lines() -> None:
     issues = read_lines("tool", f"a.py:1: {'x' * 100_000}\n" * 100, FILES, "/stage")
     assert len(issues) == MOST_LINES

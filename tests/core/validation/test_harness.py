@@ -112,9 +112,18 @@ def test_odd_names_are_checked(work: Path, name: str) -> None:
     assert found(run(work, Added(work / name, "x = (\n"), switches=only)) == {("python", name)}
 
 
-def test_a_file_outside_is_checked_for_its_syntax_alone(work: Path, tmp_path: Path) -> None:
-    report = run(work, Added(tmp_path / "a.json", "{"), Added(tmp_path / "b.py", "x = ("))
-    assert found(report) == {("json", "../a.json")}
+def test_files_outside_are_not_checked(work: Path, tmp_path: Path) -> None:
+    assert run(work, Added(tmp_path / "a.json", "{"), Added(tmp_path / "b.py", "x = (")) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.toml", "a" + ".a" * 500_000 + "=1"), ("a.yaml", "{a: " * 200_000), ("a.yaml", "[" * 1_000_000)],
+)
+def test_a_text_that_takes_a_parser_very_long_is_given_up(work: Path, name: str, text: str) -> None:
+    report = run(work, Added(work / name, text), switches=ValidationSwitches(seconds=1.0))
+    assert report is not None
+    assert report.checks == (f"{name[2:]}: did not end within 1 s",)
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,9 @@ def test_every_checker_has_a_name_of_its_own() -> None:
     [
         ("src/a.py", {"python", "ruff", "mypy", "pyright"}),
         ("a.sh", {"shellcheck", "shfmt"}),
-        (".github/workflows/ci.yml", {"actionlint", "yamllint"}),
-        ("other/workflows/ci.yml", {"yamllint"}),
+        (".github/workflows/ci.yml", {"actionlint", "yamllint", "yaml"}),
+        ("other/workflows/ci.yml", {"yamllint", "yaml"}),
+        ("a.jsonl", {"json"}),
         ("docker/Dockerfile", {"hadolint"}),
         ("a.rs", {"cargo-check"}),
         ("a.go", {"golangci-lint"}),

@@ -1,6 +1,7 @@
 """What a confined command may do, in paths of this machine."""
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
 
 MOST_DIRECTORIES = 20_000
 """How many directories are looked through for nested repositories."""
+SEARCH_AGAIN_SECONDS = 30.0
+
+_known: dict[str, tuple[float, tuple[Path, ...]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,9 @@ def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mappin
             closed = {Path(os.path.realpath(path)) for path in (home, *(root / ".code" for root in roots))}
             if not policy.allow_git_writes:
                 closed |= {
-                    found for root in (cwd, *policy.writable_roots) for found in repositories(cwd / root)
+                    found
+                    for root in (cwd, *policy.writable_roots)
+                    for found in known_repositories(cwd / root)
                 }
             inside = (path for path in closed if path.exists() and _below(path, roots) and path not in roots)
             return Confinement(roots, tuple(sorted(inside)), policy.network_access)
@@ -52,6 +58,17 @@ def writable_roots(policy: SandboxPolicy, cwd: Path, environ: Mapping[str, str])
     if not policy.exclude_tmpdir_env_var and (temporary := environ.get("TMPDIR")):
         roots.append(cwd / temporary)
     return [Path(os.path.realpath(root)) for root in roots]
+
+
+def known_repositories(root: Path) -> tuple[Path, ...]:
+    """`repositories`, searched for again after 30 seconds, or after 20 times what that takes in a large tree."""
+    key, now = os.path.realpath(root), time.monotonic()
+    until, found = _known.get(key, (now, ()))
+    if now >= until:
+        found = tuple(repositories(root))
+        took = time.monotonic() - now
+        _known[key] = (now + max(SEARCH_AGAIN_SECONDS, 20 * took), found)
+    return found
 
 
 def repositories(root: Path) -> Iterator[Path]:

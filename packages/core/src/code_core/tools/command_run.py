@@ -114,7 +114,9 @@ async def _run(
         process = start_command(command, cwd, environment)
         return await follow(process, time_limit=time_limit, on_output=on_output)
     require_program(command[0], cwd, environment)
-    confinement = confinement_of(context.sandbox_policy, context.cwd, context.home, environment)
+    confinement = await anyio.to_thread.run_sync(
+        confinement_of, context.sandbox_policy, context.cwd, context.home, environment
+    )
     unprotected = () if sandbox.protects else confinement.protected
     before = seen_in(unprotected)
     try:

@@ -4,9 +4,12 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 MOST_LINES = 24
 """Lines that count of what one tool says."""
+MOST_LINES_READ = 2_000
+"""Lines that are looked through for those."""
 MOST_ISSUES = 12
 """Issues that are shown of all tools."""
 LONGEST_LINE = 400
@@ -70,11 +73,14 @@ def read_lines(tool: str, text: str, files: Sequence[str], root: str) -> list[Is
     """
     issues: list[Issue] = []
     names = {file: re.compile(rf"(?<![\w/.-])(?:\./)?{re.escape(file)}(?![\w/-])") for file in files}
-    for line in text.splitlines():
-        said = line.replace(f"{root}/", "").strip()[:LONGEST_LINE]
-        found = next(((file, match) for file, name in names.items() if (match := name.search(said))), None)
-        if found is not None and found[1][0] != said and len(issues) < MOST_LINES:
-            issues.append(Issue(tool, found[0], _message(said, found[1].start(), found[1].end())))
+    for line in islice(text.splitlines(), MOST_LINES_READ):
+        said = line[: LONGEST_LINE + len(root)].replace(f"{root}/", "").strip()
+        for file, pattern in names.items():
+            if file in said and (name := pattern.search(said)) and name[0] != said:
+                issues.append(Issue(tool, file, _message(said, name.start(), name.end())))
+                break
+        if len(issues) == MOST_LINES:
+            break
     return issues
 
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,13 +21,14 @@ from code_core.sandbox.sandbox import Sandbox
 from code_core.validation.findings import Issue, Report, whole
 from code_core.validation.staging import Staging, staging
 from code_core.validation.switches import ValidationSwitches
-from code_core.validation.syntax import check_syntax
 from code_core.validation.tools import CHECKERS, Checker
 
 _Start = Callable[[list[str], Path], "subprocess.Popen[bytes]"]
 
 AT_ONCE = 4
 OUTPUT_LIMIT = 2**18
+MOST_FILES = 500
+"""Files that one checker is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +67,19 @@ async def validate(
         switches: which checks are on.
     """
     root = repository_root(cwd) or cwd
-    texts = {_name(path, root): text for path, text in _texts(edits).items()}
-    outcomes = await anyio.to_thread.run_sync(lambda: list(_syntax(texts, switches)))
-    inside = {name: text for name, text in texts.items() if not name.startswith("/")}
-    wanted = [(checker, tuple(filter(checker.checks, inside))) for checker in CHECKERS]
+    texts = {
+        path.relative_to(root).as_posix(): text
+        for path, text in _texts(edits).items()
+        if path.is_relative_to(root)
+    }
+    wanted = [(checker, tuple(filter(checker.checks, texts))) for checker in CHECKERS]
     wanted = [(one, files) for one, files in wanted if files and switches.on(one.name, one.group)]
-    if wanted:
-        sandbox = (await anyio.to_thread.run_sync(detect)).sandbox
-        found = ((one, files, _program(one, root, environment, sandbox)) for one, files in wanted)
-        runs = [_Run(one, program, files) for one, files, program in found if program]
-        outcomes += await _all(runs, inside, root, environment, switches, sandbox) if runs else []
+    if not wanted:
+        return None
+    sandbox = (await anyio.to_thread.run_sync(detect)).sandbox
+    found = ((one, files, _program(one, root, environment, sandbox)) for one, files in wanted)
+    runs = [_Run(one, program, files[:MOST_FILES]) for one, files, program in found if program]
+    outcomes = await _all(runs, texts, root, environment, switches, sandbox) if runs else []
     if not outcomes:
         return None
     return Report(
@@ -101,18 +105,6 @@ def _texts(edits: Iterable[FileEdit]) -> dict[Path, str]:
                 texts.pop(path, None)
                 texts[target or path] = new
     return texts
-
-
-def _name(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
-
-
-def _syntax(texts: Mapping[str, str], switches: ValidationSwitches) -> Iterator[_Outcome]:
-    for name, text in texts.items():
-        checked = check_syntax(name, text)
-        if checked is not None and switches.on(checked[0], "functional"):
-            tool, problem = checked
-            yield _Outcome(tool, () if problem is None else (Issue(tool, name, problem),))
 
 
 def _program(

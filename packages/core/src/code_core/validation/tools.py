@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from code_core.protocol.validation import ValidationGroup, ValidationTool
@@ -45,12 +46,20 @@ class Checker:
         return any(PurePosixPath(file).match(pattern) for pattern in self.patterns)
 
 
-def _code(*arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-I", "-S", "-W", "ignore", *arguments)
+def _syntax(kind: ValidationTool, *patterns: str) -> Checker:
+    """Our own check of a format; YAML's parser is not in the standard library."""
+    spec = find_spec("yaml")
+    libraries = str(Path(spec.origin).parents[1]) if spec is not None and spec.origin is not None else ""
+    script = str(Path(__file__).with_name("check_syntax.py"))
+    arguments = (sys.executable, "-I", "-S", "-W", "ignore", script, kind, libraries)
+    return Checker(kind, "functional", patterns, arguments)
 
 
 CHECKERS = (
-    Checker("python", "functional", ("*.py", "*.pyi"), _code(str(Path(__file__).with_name("python_syntax.py")))),
+    _syntax("json", "*.json", "*.jsonl"),
+    _syntax("toml", "*.toml"),
+    _syntax("yaml", *_YAML),
+    _syntax("python", "*.py", "*.pyi"),
     Checker("actionlint", "functional", (".github/workflows/*.yml", ".github/workflows/*.yaml"),
             ("actionlint", "-oneline", "-no-color")),
     Checker("cargo-check", "functional", ("*.rs",), ("cargo", "check", "--offline", "--message-format=short"),
