@@ -41,15 +41,15 @@ class Staging:
 
     def put(self, texts: Mapping[str, str]) -> None:
         """Write the changed files, and copy the settings of checkers from their folders and those above."""
+        folders: set[Path] = set()
         for name, text in texts.items():
             path = self.root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text.encode("utf-8", "surrogateescape"))
-            for folder in (path.parent, *path.parent.parents):
-                if not folder.is_relative_to(self.root):
-                    break
-                for settings in SETTINGS:
-                    self._copy(self._workspace / folder.relative_to(self.root) / settings, LARGEST_SETTINGS)
+            folders.update(Path(name).parents)
+        for folder in folders:
+            for settings in SETTINGS:
+                self._copy(self._workspace / folder / settings, LARGEST_SETTINGS)
 
     def project_of(self, file: str, markers: Iterable[str]) -> Path | None:
         """The nearest folder from `file` up that has one of `markers`, in the copy; None if none has."""
