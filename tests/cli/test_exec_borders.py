@@ -9,6 +9,7 @@ import pytest
 
 from support import responses_events as sse
 from support.command import CODE, Workspace
+from support.scenario import write_scenario
 
 LONG = "n" * 5000
 
@@ -16,10 +17,8 @@ LONG = "n" * 5000
 @pytest.fixture
 def scripted(workspace: Workspace) -> Workspace:
     """A workspace whose model says `h\u00e9llo \u2603`."""
-    scenario = workspace.home / "scenario.jsonl"
-    stream = [sse.message("h\u00e9llo \u2603"), sse.completed()]
-    scenario.write_text(f'{{"replay": 1}}\n{json.dumps({"stream": stream})}\n')
-    workspace.environment["CODE_REPLAY"] = str(scenario)
+    responses = [[sse.message("h\u00e9llo \u2603"), sse.completed()]]
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, responses))
     return workspace
 
 

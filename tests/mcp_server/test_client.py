@@ -1,6 +1,5 @@
 """The official MCP client drives `code mcp-server`."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,17 +14,15 @@ from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, JSONRPC
 
 from support import responses_events as sse
 from support.command import CODE, Workspace
+from support.scenario import write_scenario
 
 FULL = ("-s", "danger-full-access")
 PATCH = "*** Begin Patch\n*** Update File: a.txt\n@@\n-one\n+two\n*** Add File: b.txt\n+new\n*** End Patch"
 SESSIONS = ("-c", "acp.enabled=true")
 
 
-def write_scenario(workspace: Workspace, *responses: list[dict[str, Any]]) -> None:
-    path = workspace.home / "scenario.jsonl"
-    lines = [{"replay": 1}, *({"stream": [*events]} for events in responses)]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    workspace.environment["CODE_REPLAY"] = str(path)
+def replay(workspace: Workspace, *responses: list[dict[str, Any]]) -> None:
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, responses))
 
 
 def a_turn(command: list[str]) -> list[list[dict[str, Any]]]:
@@ -124,7 +121,7 @@ def test_it_lists_its_tools(workspace: Workspace) -> None:
 
 
 def test_codex_runs_a_turn_and_codex_reply_goes_on(workspace: Workspace) -> None:
-    write_scenario(
+    replay(
         workspace,
         [sse.function_call("shell", {"command": ["echo", "hello"]}, "c1"), sse.completed()],
         [sse.message("First."), sse.completed()],
@@ -147,7 +144,7 @@ def test_codex_runs_a_turn_and_codex_reply_goes_on(workspace: Workspace) -> None
 
 
 def test_a_session_prompt_sends_updates_for_messages_commands_and_patches(workspace: Workspace) -> None:
-    write_scenario(workspace, *a_turn(["bash", "-lc", "echo hello"]))
+    replay(workspace, *a_turn(["bash", "-lc", "echo hello"]))
     (workspace.directory / "a.txt").write_text("one\n")
 
     async def main() -> None:
@@ -213,7 +210,7 @@ def test_wrong_calls_are_answered_in_one_line(
 
 
 def test_a_client_that_cannot_be_asked_is_not_waited_for(workspace: Workspace) -> None:
-    write_scenario(workspace, *a_turn(["touch", "x"]))
+    replay(workspace, *a_turn(["touch", "x"]))
     (workspace.directory / "a.txt").write_text("one\n")
 
     async def main() -> None:
@@ -237,7 +234,7 @@ def test_a_client_that_cannot_be_asked_is_not_waited_for(workspace: Workspace) -
     ],
 )
 def test_approvals_are_elicited(workspace: Workspace, answer: ElicitResult, ran: bool) -> None:
-    write_scenario(workspace, *a_turn(["touch", "x"]))
+    replay(workspace, *a_turn(["touch", "x"]))
     (workspace.directory / "a.txt").write_text("one\n")
     asked: list[dict[str, Any]] = []
 
@@ -257,7 +254,7 @@ def test_approvals_are_elicited(workspace: Workspace, answer: ElicitResult, ran:
 
 
 def test_a_cancelled_elicitation_ends_the_turn(workspace: Workspace) -> None:
-    write_scenario(workspace, *a_turn(["touch", "x"]))
+    replay(workspace, *a_turn(["touch", "x"]))
 
     async def elicit(_: Any, __: ElicitRequestParams) -> ElicitResult:
         return ElicitResult(action="cancel")
@@ -272,7 +269,7 @@ def test_a_cancelled_elicitation_ends_the_turn(workspace: Workspace) -> None:
 
 
 def test_a_prompt_can_be_cancelled_while_the_user_is_asked(workspace: Workspace) -> None:
-    write_scenario(workspace, *a_turn(["touch", "x"]))
+    replay(workspace, *a_turn(["touch", "x"]))
 
     async def main() -> None:
         asked, withdrawn = anyio.Event(), anyio.Event()
@@ -317,7 +314,7 @@ def test_a_cancel_notification_for_an_unknown_session_is_ignored(workspace: Work
 
 
 def test_a_cancelled_prompt_ends_and_the_session_goes_on(workspace: Workspace) -> None:
-    write_scenario(
+    replay(
         workspace,
         [
             sse.function_call("shell", {"command": ["bash", "-c", "echo $$ > pid; sleep 60"]}, "c1"),
@@ -355,7 +352,7 @@ def test_a_cancelled_prompt_ends_and_the_session_goes_on(workspace: Workspace) -
 
 def test_the_end_of_stdin_ends_the_server_and_its_commands(workspace: Workspace) -> None:
     marker = workspace.directory / "pid"
-    write_scenario(
+    replay(
         workspace,
         [
             sse.function_call("shell", {"command": ["bash", "-c", "echo $$ > pid; sleep 60"]}, "c1"),

@@ -12,6 +12,7 @@ import pytest
 from support import responses_events as sse
 from support.command import CODE, Workspace
 from support.npm import npm_programs
+from support.scenario import write_scenario
 
 BRIDGE = str(Path(__file__).parent / "bridge.py")
 SERVER = (CODE, "mcp-server", "-s", "danger-full-access", "-c", "acp.enabled=true")
@@ -29,9 +30,7 @@ def server(workspace: Workspace) -> Iterator[tuple[str, ...]]:
         [sse.function_call("shell", {"command": ["echo", "hello"]}, "c1"), sse.completed()],
         [sse.message("All done."), sse.completed()],
     ]
-    scenario = workspace.home / "scenario.jsonl"
-    lines = [{"replay": 1}, *({"stream": events} for events in responses)]
-    scenario.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    scenario = write_scenario(workspace.home, responses)
     environment = {**workspace.environment, "CODE_REPLAY": str(scenario)}
     path = str(workspace.home / "s")
     with subprocess.Popen(

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from code_core.session.manager import ConversationManager
 from code_mcp_server.errors import TooManySessions, UnknownSession
 from code_mcp_server.sessions import session_pool
 from support import responses_events as sse
+from support.scenario import write_scenario
 
 HELLO: list[InputItem] = [TextInput(text="hello")]
 
@@ -25,9 +25,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("CODE_HOME", str(tmp_path))
 
     def make(*responses: list[dict[str, Any]]) -> ConversationManager:
-        scenario = tmp_path / "scenario.jsonl"
-        lines = [{"replay": 1}, *({"stream": events} for events in responses)]
-        scenario.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        scenario = write_scenario(tmp_path, responses)
         return ConversationManager(
             ConfigOverrides(
                 cwd=tmp_path, replay_scenario=scenario, sandbox_mode=SandboxMode.DANGER_FULL_ACCESS

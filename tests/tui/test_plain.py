@@ -1,4 +1,3 @@
-import json
 import os
 import pty
 import select
@@ -9,6 +8,7 @@ import pytest
 
 from support import responses_events as sse
 from support.command import CODE, Workspace
+from support.scenario import write_scenario
 
 RUN = [sse.function_call("shell", {"command": ["touch", "made"]}, "c1"), sse.completed()]
 SLEEP = [sse.function_call("shell", {"command": ["sleep", "60"]}, "c1"), sse.completed()]
@@ -21,11 +21,7 @@ def scenario(workspace: Workspace) -> None:
 
 
 def write(workspace: Workspace, *responses: list[dict[str, object]]) -> None:
-    path = workspace.home / "scenario.jsonl"
-    path.write_text(
-        "".join(json.dumps(line) + "\n" for line in [{"replay": 1}, *({"stream": r} for r in responses)])
-    )
-    workspace.environment["CODE_REPLAY"] = str(path)
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, responses))
 
 
 def test_a_question_is_answered_from_the_input(workspace: Workspace) -> None:

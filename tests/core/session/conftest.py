@@ -1,4 +1,3 @@
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from code_core.config.load import ConfigOverrides
 from code_core.protocol.policies import SandboxMode
 from code_core.sandbox.detection import Detection, Finding
 from code_core.session.manager import ConversationManager
-from core.session.conversing import Face, Response
+from core.session.conversing import Face
+from support.scenario import Response, write_scenario
 
 Script = Callable[[Face], Awaitable[None]]
 
@@ -27,16 +27,11 @@ def converse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
         sandbox: SandboxMode = SandboxMode.DANGER_FULL_ACCESS,
         **more: Any,
     ) -> None:
-        scenario = tmp_path / "scenario.jsonl"
-        lines = [
-            {"replay": 1},
-            *(response if isinstance(response, dict) else {"stream": response} for response in responses),
-        ]
-        scenario.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        scenario = write_scenario(tmp_path, responses)
         overrides = ConfigOverrides(cwd=work, replay_scenario=scenario, sandbox_mode=sandbox, **more)
 
         async def main() -> None:
-            with anyio.fail_after(20):
+            with anyio.fail_after(30):
                 async with await ConversationManager().new(overrides) as conversation:
                     await script(Face(conversation))
 

@@ -6,8 +6,7 @@ from code_core.protocol.events import Event
 from code_core.protocol.ops import Op, Shutdown, TextInput, UserInput
 from code_core.session.conversation import Conversation
 from support import responses_events as sse
-
-Response = list[dict[str, Any]] | dict[str, Any]
+from support.scenario import Response
 
 
 def user(text: str) -> UserInput:
@@ -47,7 +46,7 @@ def call(*command: str, call_id: str = "c1", **more: Any) -> Response:
     return [sse.function_call("shell", {"command": list(command), **more}, call_id), sse.completed()]
 
 
-def after(*expected: str, call_id: str = "c1", stream: Response = BYE) -> Response:
+def after(*expected: str, call_id: str = "c1", stream: Response = BYE) -> dict[str, Any]:
     """The next request has an output with these texts."""
     return {"expect": [{"call_id": call_id, "output_contains": text} for text in expected], "stream": stream}
 

@@ -13,8 +13,9 @@ from code_core.protocol.ops import (
     TextInput,
 )
 from code_core.protocol.policies import AskForApproval, ReadOnly, ReviewDecision, SandboxMode
-from core.session.conversing import Face, Response, user
+from core.session.conversing import Face, user
 from support import responses_events as sse
+from support.scenario import Response
 
 SLEEP = [sse.function_call("shell", {"command": ["sleep", "60"]}, "c1"), sse.completed()]
 TOUCH = [sse.function_call("shell", {"command": ["touch", "made"]}, "c1"), sse.completed()]

@@ -1,6 +1,5 @@
 """Conversations with MCP servers: scripted servers as real processes, the model scripted, too."""
 
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,45 +9,22 @@ import anyio
 import psutil
 import pytest
 
-from code_core.config.load import ConfigOverrides
-from code_core.protocol.events import Event
 from code_core.protocol.ops import (
     ExecApproval,
     Interrupt,
     ListMcpTools,
-    Op,
     OverrideTurnContext,
     ResolveElicitation,
     Shutdown,
     TextInput,
     UserInput,
 )
-from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
-from code_core.session.conversation import Conversation
-from code_core.session.manager import ConversationManager
+from code_core.protocol.policies import AskForApproval, ReviewDecision
+from core.session.conversing import BYE, Face, after
 from support import responses_events as sse
 
 TESTS = str(Path(__file__).parents[2])
-BYE = [sse.message("bye"), sse.completed()]
 GO = UserInput(items=[TextInput(text="go")])
-
-
-class Face:
-    """Reads events up to those that a test needs."""
-
-    def __init__(self, conversation: Conversation) -> None:
-        self.conversation = conversation
-        self.seen: list[Event] = []
-
-    async def send(self, op: Op) -> None:
-        await self.conversation.submit(op)
-
-    async def until(self, kind: str) -> Any:
-        async for event in self.conversation.events():
-            self.seen.append(event)
-            if event.msg.type == kind:
-                return event.msg
-        raise AssertionError([event.msg.type for event in self.seen])
 
 
 Script = Callable[[Face], Awaitable[None]]
@@ -62,28 +38,12 @@ def server(folder: Path, name: str = "one", **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def converse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Converse:
-    monkeypatch.setenv("CODE_HOME", str(tmp_path))
-    (tmp_path / "work").mkdir()
+def converse(converse: Converse, tmp_path: Path) -> Converse:
+    """With servers, of which none stays."""
 
     def run(script: Script, *responses: Any, servers: dict[str, Any] | None = None) -> None:
-        scenario = tmp_path / "scenario.jsonl"
-        lines = [{"replay": 1}, *({"stream": one} if isinstance(one, list) else one for one in responses)]
-        scenario.write_text("".join(json.dumps(line) + "\n" for line in lines))
         tables = {"one": server(tmp_path)} if servers is None else servers
-        overrides = ConfigOverrides(
-            cwd=tmp_path / "work",
-            replay_scenario=scenario,
-            sandbox_mode=SandboxMode.DANGER_FULL_ACCESS,
-            settings=(("mcp_servers", tables),),
-        )
-
-        async def main() -> None:
-            with anyio.fail_after(30):
-                async with await ConversationManager().new(overrides) as conversation:
-                    await script(Face(conversation))
-
-        anyio.run(main)
+        converse(script, *responses, settings=(("mcp_servers", tables),))
         assert [child for child in psutil.Process().children() if child.status() != "zombie"] == []
 
     return run
@@ -91,10 +51,6 @@ def converse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Converse:
 
 def called(tool: str, arguments: dict[str, Any] | None = None, call_id: str = "c1") -> list[dict[str, Any]]:
     return [sse.function_call(tool, arguments or {}, call_id), sse.completed()]
-
-
-def told(text: str, call_id: str = "c1") -> dict[str, Any]:
-    return {"expect": [{"call_id": call_id, "output_contains": text}], "stream": BYE}
 
 
 async def a_turn(face: Face) -> None:
@@ -111,7 +67,7 @@ def test_a_tool_is_called_and_its_text_goes_to_the_model(converse: Converse) -> 
         assert (end.call_id, end.success, end.text) == ("c1", True, '["one", {"a": 1}]')
         await face.until("task_complete")
 
-    converse(script, called("one__echo", {"a": 1}), told('["one", {"a": 1}]'))
+    converse(script, called("one__echo", {"a": 1}), after('["one", {"a": 1}]'))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +79,7 @@ def test_a_tool_is_called_and_its_text_goes_to_the_model(converse: Converse) -> 
     ],
 )
 def test_structured_content_failures_and_crashes_are_told(converse: Converse, tool: str, said: str) -> None:
-    converse(a_turn, called(f"one__{tool}"), told(said))
+    converse(a_turn, called(f"one__{tool}"), after(said))
 
 
 def test_an_image_is_a_part_of_the_output_and_not_text(converse: Converse) -> None:
@@ -140,13 +96,13 @@ def test_a_long_answer_is_cut_for_the_model_and_kept_in_a_file(converse: Convers
         [kept] = (tmp_path / "outputs").rglob("c1.txt")
         assert kept.stat().st_size == 3_000_000 + 65
 
-    converse(script, called("one__big", {"size": 3_000_000}), told("bytes cut of 3,000,065"))
+    converse(script, called("one__big", {"size": 3_000_000}), after("bytes cut of 3,000,065"))
 
 
 @pytest.mark.parametrize("arguments", ["[1]", "{", '{"a": "\\ud800"}', '{"a": NaN}', '{"a": 1e999}'])
 def test_wrong_arguments_are_told_to_the_model(converse: Converse, arguments: str) -> None:
     wrong = [sse.function_call("one__echo", arguments, "c1"), sse.completed()]
-    converse(a_turn, wrong, told("not a JSON object"))
+    converse(a_turn, wrong, after("not a JSON object"))
 
 
 def test_what_a_server_asks_goes_to_the_user_and_back(converse: Converse) -> None:
@@ -160,7 +116,7 @@ def test_what_a_server_asks_goes_to_the_user_and_back(converse: Converse) -> Non
         assert "is open" in (await face.until("warning")).message
         await face.until("task_complete")
 
-    converse(script, called("one__ask"), told('{"action": "accept", "content": {"name": "me"}}'))
+    converse(script, called("one__ask"), after('{"action": "accept", "content": {"name": "me"}}'))
 
 
 def test_an_interrupt_cancels_the_call_at_the_server(converse: Converse, tmp_path: Path) -> None:
@@ -176,7 +132,11 @@ def test_an_interrupt_cancels_the_call_at_the_server(converse: Converse, tmp_pat
                 await anyio.sleep(0.01)
         await a_turn(face)
 
-    converse(script, called("one__wait"), told("one", "c2") | {"expect": [{"contains": "turn_interrupted"}]})
+    converse(
+        script,
+        called("one__wait"),
+        after("one", call_id="c2") | {"expect": [{"contains": "turn_interrupted"}]},
+    )
 
 
 def test_an_open_question_ends_with_its_turn(converse: Converse) -> None:
@@ -210,12 +170,12 @@ def test_the_untrusted_policy_asks_for_tools_that_do_more_than_read(
             await face.send(ExecApproval(id=asked.call_id, decision=decision))
         await face.until("task_complete")
 
-    converse(script, called(f"one__{tool}"), told(said))
+    converse(script, called(f"one__{tool}"), after(said))
 
 
 def test_a_call_that_takes_too_long_is_told(converse: Converse, tmp_path: Path) -> None:
     slow = {"one": server(tmp_path, tool_timeout_sec=0.2)}
-    converse(a_turn, called("one__wait"), told("err: "), servers=slow)
+    converse(a_turn, called("one__wait"), after("err: "), servers=slow)
 
 
 def test_the_time_that_the_user_takes_to_answer_does_not_count(converse: Converse, tmp_path: Path) -> None:
@@ -228,7 +188,7 @@ def test_the_time_that_the_user_takes_to_answer_does_not_count(converse: Convers
         await face.until("task_complete")
 
     hasty = {"one": server(tmp_path, tool_timeout_sec=0.4)}
-    converse(script, called("one__ask"), told('{"action": "decline"}'), servers=hasty)
+    converse(script, called("one__ask"), after('{"action": "decline"}'), servers=hasty)
 
 
 def test_servers_start_side_by_side_and_one_that_fails_is_a_warning(

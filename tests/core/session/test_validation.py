@@ -15,8 +15,9 @@ from code_core.protocol.ops import (
     parse_op,
 )
 from code_core.protocol.policies import AskForApproval, ReviewDecision
-from core.session.conversing import Face, Response, after, user
+from core.session.conversing import Face, after, user
 from support import responses_events as sse
+from support.scenario import Response
 
 
 def patch(call_id: str, path: str, *lines: str) -> Response:

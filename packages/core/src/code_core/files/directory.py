@@ -51,7 +51,9 @@ def _make(name: str, directory: int) -> None:
 def _open(name: str, directory: int, path: Path) -> int:
     try:
         return os.open(name, _OPEN, dir_fd=directory)
-    except NotADirectoryError:
+    except OSError as error:
+        if error.errno not in {ENOTDIR, ELOOP}:  # systems differ in what they say of a symlink
+            raise
         if stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
             raise symlink_error(path) from None
         raise NotADirectoryError(ENOTDIR, "Not a directory", str(path)) from None

@@ -1,0 +1,20 @@
+"""Files of responses that the replaying model gives."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Response = Sequence[Mapping[str, Any]] | Mapping[str, Any]
+"""The events of a response; or with what the request before it must hold, as the file has it."""
+
+
+def write_scenario(folder: Path, responses: Iterable[Response]) -> Path:
+    """Write `scenario.jsonl`; the file."""
+    path = folder / "scenario.jsonl"
+    lines = [
+        {"replay": 1},
+        *(dict(one) if isinstance(one, Mapping) else {"stream": [*one]} for one in responses),
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
