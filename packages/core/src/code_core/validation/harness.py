@@ -131,7 +131,7 @@ async def _all(
     """Run the checkers on a copy; their outcomes in the same order."""
     outcomes: dict[int, _Outcome] = {}
     limiter = anyio.CapacityLimiter(AT_ONCE)
-    with staging(root) as staged:
+    async with staging(root) as staged:
         staged_runs = await anyio.to_thread.run_sync(_prepare, runs, texts, staged)
         scratch = str(staged.scratch)
         told = {**environment, "TMPDIR": scratch, "XDG_CACHE_HOME": scratch, "MYPY_CACHE_DIR": os.devnull}

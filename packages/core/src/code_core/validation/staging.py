@@ -3,10 +3,13 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from stat import S_ISREG
+
+import anyio
 
 MOST_FILES = 4_000
 MOST_BYTES = 64 * 2**20
@@ -96,11 +99,12 @@ class Staging:
         return status.st_size
 
 
-@contextmanager
-def staging(root: Path) -> Iterator[Staging]:
+@asynccontextmanager
+async def staging(root: Path) -> AsyncIterator[Staging]:
     """A staging of the workspace `root` that nobody else may look into, and that goes afterwards."""
     folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="code-validation-")))
     try:
         yield Staging(folder, root)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
