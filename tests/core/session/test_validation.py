@@ -127,6 +127,19 @@ def test_findings_come_before_the_question_and_nothing_is_written_before_the_ans
     )
 
 
+def test_a_patch_is_applied_where_it_cannot_be_checked(
+    converse: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+
+    async def script(face: Face) -> None:
+        told = await one_turn(face)
+        assert "no copy of the files could be made" in told[0]
+        assert (tmp_path / "work/a.json").exists()
+
+    converse(script, patch("c1", "a.json", "{"), after("A a.json", call_id="c1"))
+
+
 @pytest.mark.parametrize("op", ['{"type": "update_validation_tool", "name": "%s", "enable": true}'])
 def test_the_ops_take_known_names(op: str) -> None:
     parsed: Any = parse_op(op % "ruff")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import anyio
+import psutil
 import pytest
 from watchfiles import watch
 
@@ -188,6 +189,47 @@ def test_without_a_sandbox_nothing_of_the_workspace_runs(
     assert (report is not None) == bool(runs)
 
 
+def test_without_a_sandbox_a_link_in_the_workspace_runs_nothing_of_a_patch(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness, "detect", lambda: NOTHING)
+    ran = tmp_path / "ran"
+    edits = (Added(work / "check", f'touch "{ran}"\n'), Added(work / "a.py", "x = 1\n"))
+    outside = tmp_path / "bin"
+    outside.mkdir()
+    (outside / "ruff").symlink_to("/bin/sh")
+    run(work, *edits, path=os.pathsep.join([str(outside), os.defpath]))
+    assert ran.exists(), "the attack works where the user made the link"
+    ran.unlink()
+    (work / "bin").mkdir()
+    (work / "bin/ruff").symlink_to("/bin/sh")
+    (tmp_path / "linked").symlink_to(work / "bin")
+    for folder in (work / "bin", tmp_path / "linked"):
+        report = run(work, *edits, path=os.pathsep.join([str(folder), os.defpath]))
+        assert report is not None
+        assert report.checks == ("python",)
+    assert not ran.exists()
+
+
+def test_without_room_for_a_copy_nothing_is_checked_and_that_is_said(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    report = run(work, Added(work / "a.json", "{"))
+    assert report is not None
+    assert report.failed
+    assert report.checks[0].startswith("not run: no copy of the files could be made: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "checked"),
+    [("a.json", True), ("sub/package.json", True), ("tsconfig.json", False), ("sub/tsconfig.build.json", False),
+     ("x/.vscode/settings.json", False), (".devcontainer/devcontainer.json", False)],
+)  # fmt: skip
+def test_json_that_may_have_comments_is_not_checked(work: Path, name: str, checked: bool) -> None:
+    assert (run(work, Added(work / name, "// why\n{}\n")) is not None) == checked
+
+
 def test_a_checker_of_projects_sees_the_project_with_the_patch(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,9 +272,16 @@ def wait_for_file(folder: Path, pattern: str) -> None:
             return
 
 
-def test_cancelling_ends_the_checkers(work: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("confined", [True, False])
+def test_cancelling_ends_the_checkers(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, confined: bool
+) -> None:
+    if not confined:
+        monkeypatch.setattr(harness, "detect", lambda: NOTHING)
     started = tmp_path / "temporary"
-    path = program(tmp_path / "bin", "shellcheck", "touch started; sleep 300")
+    mark = f"300.{os.getpid()}"  # tells its processes, whose parents differ, from others
+    path = program(tmp_path / "bin", "shellcheck", f"sleep {mark} & touch started; sleep {mark}")
+    running: list[psutil.Process] = []
 
     async def main() -> None:
         with anyio.fail_after(30):
@@ -241,9 +290,16 @@ def test_cancelling_ends_the_checkers(work: Path, tmp_path: Path) -> None:
                     harness.validate, [Added(work / "a.sh", "")], work, {"PATH": path}, ValidationSwitches()
                 )
                 await anyio.to_thread.run_sync(wait_for_file, started, "*/work/started")
+                running.extend(
+                    process
+                    for process in psutil.process_iter(["cmdline"])
+                    if process.info["cmdline"] == ["sleep", mark]
+                )
                 group.cancel_scope.cancel()
 
     anyio.run(main)
+    assert running
+    assert psutil.wait_procs(running, timeout=10)[1] == []
 
 
 def test_the_workspace_is_not_touched(work: Path) -> None:

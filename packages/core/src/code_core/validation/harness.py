@@ -79,7 +79,12 @@ async def validate(
     sandbox = (await anyio.to_thread.run_sync(detect)).sandbox
     found = ((one, files, _program(one, root, environment, sandbox)) for one, files in wanted)
     runs = [_Run(one, program, files[:MOST_FILES]) for one, files, program in found if program]
-    outcomes = await _all(runs, texts, root, environment, switches, sandbox) if runs else []
+    try:
+        outcomes = await _all(runs, texts, root, environment, switches, sandbox) if runs else []
+    except OSError as error:
+        return Report(
+            checks=(f"not run: no copy of the files could be made: {error}",), issues=(), failed=True
+        )
     if not outcomes:
         return None
     return Report(
@@ -116,7 +121,10 @@ def _program(
     program = shutil.which(checker.arguments[0], path=environment.get("PATH", os.defpath))
     if program is None or not os.path.isabs(program):  # noqa: PTH117 - a string
         return None
-    theirs = checker.runs_code or Path(os.path.realpath(program)).is_relative_to(root)
+    # A link in the workspace to a shell would run the patch's file named like the first argument.
+    folder, name = os.path.split(program)
+    places = (os.path.realpath(program), f"{os.path.realpath(folder)}/{name}")
+    theirs = checker.runs_code or any(Path(place).is_relative_to(root) for place in places)
     return None if theirs and sandbox is None else program
 
 

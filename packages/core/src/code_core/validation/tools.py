@@ -12,6 +12,10 @@ from code_core.validation.findings import Issue, read_eslint, read_lines, read_u
 Reader = Callable[[str, str, Sequence[str], str], list[Issue]]
 
 _PHP, _SHELL, _YAML, _MARKDOWN = ("*.php",), ("*.sh", "*.bash"), ("*.yaml", "*.yml"), ("*.md", "*.markdown")
+_JSON_WITH_COMMENTS = (
+    "tsconfig*.json", "jsconfig*.json", ".vscode/*.json", "devcontainer.json", ".devcontainer.json", ".eslintrc.json",
+    "api-extractor.json",
+)  # fmt: skip
 _SCRIPT = ("*.js", "*.mjs", "*.cjs", "*.jsx", "*.ts", "*.tsx")
 
 
@@ -28,6 +32,7 @@ class Checker:
         runs_code: whether settings in the workspace can make it run programs: only in a sandbox.
         codes: exit codes of runs that went well, with issues or without.
         reader: how its output is read.
+        but_not: files that are left out, as `patterns`.
     """
 
     name: ValidationTool
@@ -40,23 +45,25 @@ class Checker:
     runs_code: bool = False
     codes: tuple[int, ...] = (0, 1)
     reader: Reader = read_lines
+    but_not: tuple[str, ...] = ()
 
     def checks(self, file: str) -> bool:
         """Whether it checks a file, by its path from the workspace."""
-        return any(PurePosixPath(file).match(pattern) for pattern in self.patterns)
+        path = PurePosixPath(file)
+        return any(map(path.match, self.patterns)) and not any(map(path.match, self.but_not))
 
 
-def _syntax(kind: ValidationTool, *patterns: str) -> Checker:
+def _syntax(kind: ValidationTool, *patterns: str, but_not: tuple[str, ...] = ()) -> Checker:
     """Our own check of a format; YAML's parser is not in the standard library."""
     spec = find_spec("yaml")
     libraries = str(Path(spec.origin).parents[1]) if spec is not None and spec.origin is not None else ""
     script = str(Path(__file__).with_name("check_syntax.py"))
     arguments = (sys.executable, "-I", "-S", "-W", "ignore", script, kind, libraries)
-    return Checker(kind, "functional", patterns, arguments)
+    return Checker(kind, "functional", patterns, arguments, but_not=but_not)
 
 
 CHECKERS = (
-    _syntax("json", "*.json", "*.jsonl"),
+    _syntax("json", "*.json", "*.jsonl", but_not=_JSON_WITH_COMMENTS),
     _syntax("toml", "*.toml"),
     _syntax("yaml", *_YAML),
     _syntax("python", "*.py", "*.pyi"),
