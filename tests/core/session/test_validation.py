@@ -127,10 +127,8 @@ def test_findings_come_before_the_question_and_nothing_is_written_before_the_ans
     )
 
 
-def test_a_patch_is_applied_where_it_cannot_be_checked(
-    converse: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+def test_a_patch_is_applied_where_it_cannot_be_checked(converse: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "validation").write_text("no folder")
 
     async def script(face: Face) -> None:
         told = await one_turn(face)

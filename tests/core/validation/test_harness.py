@@ -27,7 +27,8 @@ def run(
     work: Path, *edits: FileEdit, path: str = PATH, switches: ValidationSwitches | None = None, **more: str
 ) -> Report | None:
     environment: Mapping[str, str] = {"PATH": path, **more}
-    return anyio.run(harness.validate, edits, work, environment, switches or ValidationSwitches())
+    place = next(folder for folder in work.parents if not (folder / ".git").exists()) / "place"
+    return anyio.run(harness.validate, edits, work, environment, switches or ValidationSwitches(), place)
 
 
 def found(report: Report | None) -> set[tuple[str, str]]:
@@ -51,13 +52,10 @@ def work(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Nothing stays in the directory for temporary files."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    yield folder
-    assert list(folder.iterdir()) == []
+def place(tmp_path: Path) -> Iterator[Path]:
+    """Nothing stays in the folder for copies."""
+    yield tmp_path / "place"
+    assert list((tmp_path / "place").glob("*")) == []
 
 
 def test_real_checkers_find_what_is_wrong_in_the_new_files(work: Path) -> None:
@@ -150,6 +148,25 @@ def test_a_slow_checker_is_ended_and_the_others_are_heard(work: Path, tmp_path: 
     assert (found(report), report.failed) == ({("python", "a.py")}, True)
 
 
+def test_all_checkers_together_have_a_limit_too(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness, "MOST_SECONDS", 1.5)
+    path = program(tmp_path / "bin", "shellcheck", "sleep 300")
+    report = run(work, Added(work / "a.sh", "echo"), Added(work / "a.py", "x = ("), path=path)
+    assert report is not None
+    assert found(report) == {("python", "a.py")}
+    assert report.checks[1] == "shellcheck: the checks together did not end within 1.5 s"
+
+
+def test_what_a_killed_process_left_is_deleted_after_a_day(work: Path, tmp_path: Path) -> None:
+    old = tmp_path / "place/old/work"
+    old.mkdir(parents=True)
+    os.utime(old.parent, (0, 0))
+    assert found(run(work, Added(work / "a.json", "{"))) == {("json", "a.json")}
+    assert not old.exists()
+
+
 def test_a_checker_that_fails_is_said_in_one_line(work: Path, tmp_path: Path) -> None:
     path = program(tmp_path / "bin", "shellcheck", "echo cannot read my settings >&2; echo more; exit 3")
     report = run(work, Added(work / "a.sh", "echo"), path=path)
@@ -211,10 +228,8 @@ def test_without_a_sandbox_a_link_in_the_workspace_runs_nothing_of_a_patch(
     assert not ran.exists()
 
 
-def test_without_room_for_a_copy_nothing_is_checked_and_that_is_said(
-    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+def test_without_room_for_a_copy_nothing_is_checked_and_that_is_said(work: Path, tmp_path: Path) -> None:
+    (tmp_path / "place").write_text("no folder")
     report = run(work, Added(work / "a.json", "{"))
     assert report is not None
     assert report.failed
@@ -278,7 +293,8 @@ def test_cancelling_ends_the_checkers(
 ) -> None:
     if not confined:
         monkeypatch.setattr(harness, "detect", lambda: NOTHING)
-    started = tmp_path / "temporary"
+    place = tmp_path / "place"
+    place.mkdir()
     mark = f"300.{os.getpid()}"  # tells its processes, whose parents differ, from others
     path = program(tmp_path / "bin", "shellcheck", f"sleep {mark} & touch started; sleep {mark}")
     running: list[psutil.Process] = []
@@ -287,9 +303,14 @@ def test_cancelling_ends_the_checkers(
         with anyio.fail_after(30):
             async with anyio.create_task_group() as group:
                 group.start_soon(
-                    harness.validate, [Added(work / "a.sh", "")], work, {"PATH": path}, ValidationSwitches()
+                    harness.validate,
+                    [Added(work / "a.sh", "")],
+                    work,
+                    {"PATH": path},
+                    ValidationSwitches(),
+                    place,
                 )
-                await anyio.to_thread.run_sync(wait_for_file, started, "*/work/started")
+                await anyio.to_thread.run_sync(wait_for_file, place, "*/work/started")
                 running.extend(
                     process
                     for process in psutil.process_iter(["cmdline"])

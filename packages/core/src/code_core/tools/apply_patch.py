@@ -143,7 +143,8 @@ async def _findings(plan: PatchPlan, context: ToolContext) -> str:
     from code_core.validation.harness import validate  # here, because most turns change no files
 
     cwd = Path(os.path.realpath(context.cwd))
-    report = await validate(plan.edits, cwd, context.environment, context.validation)
+    place = context.home / "validation"
+    report = await validate(plan.edits, cwd, context.environment, context.validation, place)
     if report is None or not (report.issues or report.failed):
         return ""
     await context.emit(BackgroundEvent(message=str(report)))

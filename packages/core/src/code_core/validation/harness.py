@@ -27,6 +27,8 @@ _Start = Callable[[list[str], Path], "subprocess.Popen[bytes]"]
 
 AT_ONCE = 4
 OUTPUT_LIMIT = 2**18
+MOST_SECONDS = 60.0
+"""How long all checkers together may take."""
 MOST_FILES = 500
 """Files that one checker is given."""
 
@@ -53,7 +55,11 @@ class _Outcome:
 
 
 async def validate(
-    edits: Iterable[FileEdit], cwd: Path, environment: Mapping[str, str], switches: ValidationSwitches
+    edits: Iterable[FileEdit],
+    cwd: Path,
+    environment: Mapping[str, str],
+    switches: ValidationSwitches,
+    place: Path,
 ) -> Report | None:
     """What the checks say of the files as `edits` will leave them; None where none applies.
 
@@ -65,6 +71,7 @@ async def validate(
         cwd: the working directory, without symlinks; its repository is what checkers may see.
         environment: the environment of commands; checkers are found on its `PATH`.
         switches: which checks are on.
+        place: a folder for the copy, where commands may not write.
     """
     root = repository_root(cwd) or cwd
     texts = {
@@ -80,7 +87,7 @@ async def validate(
     found = ((one, files, _program(one, root, environment, sandbox)) for one, files in wanted)
     runs = [_Run(one, program, files[:MOST_FILES]) for one, files, program in found if program]
     try:
-        outcomes = await _all(runs, texts, root, environment, switches, sandbox) if runs else []
+        outcomes = await _all(runs, texts, root, environment, switches, sandbox, place) if runs else []
     except OSError as error:
         return Report(
             checks=(f"not run: no copy of the files could be made: {error}",), issues=(), failed=True
@@ -135,11 +142,12 @@ async def _all(
     environment: Mapping[str, str],
     switches: ValidationSwitches,
     sandbox: Sandbox | None,
+    place: Path,
 ) -> list[_Outcome]:
     """Run the checkers on a copy; their outcomes in the same order."""
     outcomes: dict[int, _Outcome] = {}
     limiter = anyio.CapacityLimiter(AT_ONCE)
-    async with staging(root) as staged:
+    async with staging(root, place) as staged:
         staged_runs = await anyio.to_thread.run_sync(_prepare, runs, texts, staged)
         scratch = str(staged.scratch)
         told = {**environment, "TMPDIR": scratch, "XDG_CACHE_HOME": scratch, "MYPY_CACHE_DIR": os.devnull}
@@ -153,10 +161,15 @@ async def _all(
             async with limiter:
                 outcomes[number] = await _one(one, folder, staged, start, switches.seconds)
 
-        async with anyio.create_task_group() as group:
-            for number, (folder, one) in enumerate(staged_runs):
-                group.start_soon(run, number, folder, one)
-    return [outcomes[number] for number in sorted(outcomes)]
+        with anyio.move_on_after(MOST_SECONDS):
+            async with anyio.create_task_group() as group:
+                for number, (folder, one) in enumerate(staged_runs):
+                    group.start_soon(run, number, folder, one)
+    late = f"the checks together did not end within {MOST_SECONDS:g} s"
+    return [
+        outcomes.get(number) or _Outcome(one.checker.name, problem=late)
+        for number, (_, one) in enumerate(staged_runs)
+    ]
 
 
 def _prepare(runs: list[_Run], texts: Mapping[str, str], staged: Staging) -> list[tuple[Path | None, _Run]]:

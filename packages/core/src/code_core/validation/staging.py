@@ -3,8 +3,9 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from stat import S_ISREG
@@ -14,6 +15,7 @@ import anyio
 MOST_FILES = 4_000
 MOST_BYTES = 64 * 2**20
 LARGEST_SETTINGS = 2**20
+STALE_SECONDS = 24 * 3600
 
 SETTINGS = (
     "pyproject.toml", "setup.cfg", "tox.ini", "mypy.ini", ".mypy.ini", "pyrightconfig.json", "ruff.toml",
@@ -39,6 +41,7 @@ class Staging:
         self.scratch = folder / "scratch"
         self._workspace = root
         self._projects: dict[Path, bool] = {}
+        self._files = self._bytes = 0
         self.root.mkdir()
         self.scratch.mkdir()
 
@@ -63,13 +66,12 @@ class Staging:
         return None
 
     def copy_project(self, project: Path) -> bool:
-        """Copy what the project has besides; False if that is more than 4,000 files or 64 MiB."""
+        """Copy what the project has besides; False if all projects have more than 4,000 files or 64 MiB."""
         if project not in self._projects:
             self._projects[project] = self._copy_tree(self._workspace / project.relative_to(self.root))
         return self._projects[project]
 
     def _copy_tree(self, source: Path) -> bool:
-        files, size = 0, 0
         for folder, folders, names in os.walk(source):
             here = Path(folder)
             for name in _LINKED.intersection(folders):
@@ -79,9 +81,9 @@ class Staging:
                     link.symlink_to(here / name)
             folders[:] = [name for name in folders if name not in _LINKED | _LEFT_OUT]
             for name in names:
-                size += self._copy(here / name, MOST_BYTES)
-                files += 1
-                if files > MOST_FILES or size > MOST_BYTES:
+                self._bytes += self._copy(here / name, MOST_BYTES)
+                self._files += 1
+                if self._files > MOST_FILES or self._bytes > MOST_BYTES:
                     return False
         return True
 
@@ -100,11 +102,28 @@ class Staging:
 
 
 @asynccontextmanager
-async def staging(root: Path) -> AsyncIterator[Staging]:
-    """A staging of the workspace `root` that nobody else may look into, and that goes afterwards."""
-    folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="code-validation-")))
+async def staging(root: Path, place: Path) -> AsyncIterator[Staging]:
+    """A staging of the workspace `root` in a folder of its own in `place`, which goes afterwards.
+
+    `place` is where commands may not write: one that could would put links in our way.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for folder in (place.parent, place):  # `mode` is for the last one alone
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _forget_old(place)
+    folder = Path(os.path.realpath(tempfile.mkdtemp(dir=place)))
     try:
         yield Staging(folder, root)
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
+
+
+def _forget_old(place: Path) -> None:
+    """Delete what processes that were killed have left."""
+    for folder in place.iterdir():
+        with suppress(OSError):
+            if folder.lstat().st_mtime < time.time() - STALE_SECONDS:
+                shutil.rmtree(folder)
