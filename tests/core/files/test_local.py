@@ -51,6 +51,25 @@ def test_a_file_keeps_its_mode(tmp_path: Path, bits: int) -> None:
     assert names(tmp_path) == ["a"]
 
 
+def test_no_file_that_is_replaced_runs_with_its_owners_rights(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("x")
+    path.chmod(0o4755)
+    write(path, "y")
+    assert mode(path) == 0o755
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only the superuser can give files away")
+def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("x")
+    path.chmod(0o600)
+    os.chown(path, 1234, 5678)
+    write(path, "y")
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, mode(path)) == (1234, 5678, 0o600)
+
+
 def test_a_new_file_follows_the_umask(tmp_path: Path) -> None:
     old = os.umask(0o027)
     try:

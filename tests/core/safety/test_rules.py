@@ -1,4 +1,6 @@
+import shlex
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -129,8 +131,9 @@ def test_a_wrong_rule_says_what_is_wrong(text: str, said: str) -> None:
     )
 )
 def test_a_rendered_rule_reads_back(words: list[str]) -> None:
-    (rule,) = parse_rules(tomllib.loads(render_rule(words)), "x")
+    (rule,) = parse_rules(tomllib.loads(render_rule(words, Path("/") / words[0])), "x")
     assert rule.decision is RuleDecision.ALLOW
+    assert rule.cwd == Path("/") / words[0]
     assert rule.matches(words)
 
 
@@ -143,7 +146,7 @@ def test_a_rendered_rule_reads_back(words: list[str]) -> None:
         (["cargo"], ("cargo",)),
         (["make", "-j4", "all"], ("make", "-j4", "all")),
         (["touch", "a b"], ("touch", "a b")),
-        (["bash", "-lc", "cd sub && npm run build"], ("npm", "run")),
+        (["bash", "-lc", "cd sub && npm run build"], None),
         (["bash", "-lc", "npm run build | tail -5"], ("npm", "run")),
         (["bash", "-lc", "npm run build && make"], None),
         (["bash", "-lc", "npm run $X"], None),
@@ -160,10 +163,14 @@ def test_a_rendered_rule_reads_back(words: list[str]) -> None:
 def test_which_prefix_is_proposed(argv: list[str], prefix: tuple[str, ...] | None) -> None:
     assert proposed_prefix(argv) == prefix
     if prefix is not None:
-        rules = parse_rules(tomllib.loads(render_rule(prefix)), "rules.toml")
-        assert is_allowed(argv, rules)
-        assert not is_allowed(argv, rules, outside=True)
-        anywhere = parse_rules(tomllib.loads(render_rule(prefix, outside=True)), "rules.toml")
-        assert is_allowed(argv, anywhere)
-        assert is_allowed(argv, anywhere, outside=True)
-        assert not is_allowed(["bash", "-lc", f"{' '.join(argv)} && rm -r x"], rules)
+        here = Path("/w/sub")
+        rules = parse_rules(tomllib.loads(render_rule(prefix, Path("/w"))), "rules.toml")
+        assert is_allowed(argv, rules, cwd=here)
+        assert not is_allowed(argv, rules, cwd=here, outside=True)
+        for elsewhere in (None, Path("/"), Path("/w2")):
+            assert not is_allowed(argv, rules, cwd=elsewhere)
+        assert not is_allowed(["bash", "-c", f"cd /x && {shlex.join(prefix)}"], rules, cwd=here)
+        unconfined = parse_rules(tomllib.loads(render_rule(prefix, Path("/w"), outside=True)), "rules.toml")
+        assert is_allowed(argv, unconfined, cwd=here)
+        assert is_allowed(argv, unconfined, cwd=here, outside=True)
+        assert not is_allowed(["bash", "-lc", f"{shlex.join(prefix)} && rm -r x"], rules, cwd=here)

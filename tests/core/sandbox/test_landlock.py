@@ -74,6 +74,41 @@ def test_one_that_ended_is_replaced(landlock: Landlock, tmp_path: Path) -> None:
     assert run(landlock, "echo here; exit 7", tmp_path) == (7, "here\n")
 
 
+def test_one_that_is_stopped_keeps_nobody_waiting(landlock: Landlock, tmp_path: Path) -> None:
+    run(landlock, "true", tmp_path)
+    spare = waiting(landlock)
+    spare.suspend()
+    command = ["sh", "-c", "echo here"]
+    environment = {"PATH": os.defpath, "LARGE": "x" * 120_000}
+    with landlock.start(command, Confinement(), tmp_path, environment) as process:
+        spare.resume()
+        assert process.stdout is not None
+        assert process.stdout.read() == b"here\n"
+
+
+def test_a_helper_that_has_ended_takes_no_command() -> None:
+    machine = seccomp_machine()
+    assert machine is not None
+    spare = Landlock(machine, "/bin/false")._wait()
+    spare.process.wait()
+    assert not spare.begin(b"x" * 200_000)
+
+
+def test_a_command_has_the_signals_of_any_other(landlock: Landlock, tmp_path: Path) -> None:
+    script = "yes | head -1; echo ${PIPESTATUS[0]}"
+    for _ in range(2):
+        with landlock.start(["bash", "-c", script], Confinement(), tmp_path, {"PATH": os.defpath}) as process:
+            assert process.stdout is not None
+            assert process.stdout.read() == b"y\n141\n"
+
+
+def test_arguments_that_cannot_be_are_told_without_a_traceback(landlock: Landlock, tmp_path: Path) -> None:
+    with landlock.start(["sh", "-c", "a\0b"], Confinement(), tmp_path, {"PATH": os.defpath}) as process:
+        assert process.stderr is not None
+        assert process.stderr.read() == b"sh: cannot be run: embedded null byte\n"
+    assert process.returncode == 126
+
+
 def test_it_knows_nothing_and_ends_with_the_agent(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from core.sandbox.test_landlock import *\n"

@@ -1,12 +1,16 @@
 """Commands that the user allows for good."""
 
+import threading
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from code_core.config.guards import append_rule
 from code_core.protocol.ops import ExecApproval
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
+from code_core.safety.rules import parse_rules, render_rule
 from code_core.sandbox.detection import detect
 from core.session.conversing import Face, after, call, made, user
 
@@ -14,7 +18,9 @@ confined = pytest.mark.skipif(detect().sandbox is None, reason=f"no sandbox here
 READ, WRITE = SandboxMode.READ_ONLY, SandboxMode.WORKSPACE_WRITE
 UNTRUSTED = AskForApproval.UNTRUSTED
 
-RULE = '[[rule]]\npattern = ["touch", "made"]\ndecision = "allow"\n'
+
+def rule(tmp_path: Path) -> str:
+    return f'[[rule]]\npattern = ["touch", "made"]\ndecision = "allow"\ncwd = "{tmp_path}/work"\n'
 
 
 @confined
@@ -26,7 +32,7 @@ def test_a_rule_allows_outside_of_the_sandbox_only_if_that_was_asked(
     async def script(face: Face) -> None:
         await face.send(user("go"))
         question = await face.until("exec_approval_request")
-        assert "outside" not in question.proposed_rule
+        assert "outside =" not in question.proposed_rule
         await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
         question = await face.until("exec_approval_request")
         assert "failed in the sandbox" in question.reason
@@ -41,7 +47,7 @@ def test_a_rule_allows_outside_of_the_sandbox_only_if_that_was_asked(
     more = after('"exit_code": 0', stream=call("touch", "made", "more", call_id="c2"))
     converse(script, call("touch", "made"), more, after('"exit_code": 0', call_id="c2"),
              sandbox=READ, approval_policy=UNTRUSTED)  # fmt: skip
-    assert file.read_text() == f"{RULE}\n{RULE}outside = true\n"
+    assert file.read_text() == f"{rule(tmp_path)}\n{rule(tmp_path)}outside = true\n"
 
 
 @pytest.mark.usefixtures("no_sandbox")
@@ -56,7 +62,7 @@ def test_a_command_that_is_always_allowed_becomes_a_rule(
     async def script(face: Face) -> None:
         await face.send(user("go"))
         question = await face.until("exec_approval_request")
-        assert question.proposed_rule == RULE
+        assert question.proposed_rule == rule(tmp_path)
         await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
         await face.until("task_complete")
         assert made(face)
@@ -72,7 +78,7 @@ def test_a_command_that_is_always_allowed_becomes_a_rule(
         sandbox=WRITE,
     )
     if writable:
-        assert file.read_text() == RULE
+        assert file.read_text() == rule(tmp_path)
         assert file.stat().st_mode & 0o777 == 0o600
 
 
@@ -117,3 +123,27 @@ def test_where_no_rule_was_proposed_always_is_once(converse: Callable[..., None]
     again = after('"exit_code": 0', stream=call(*script_of, call_id="c2"))
     converse(script, call(*script_of), again, after("rejected", call_id="c2"), sandbox=WRITE)
     assert not (tmp_path / "rules").exists()
+
+
+def test_rules_of_several_agents_are_all_kept(tmp_path: Path) -> None:
+    file = tmp_path / "rules/always-allowed.toml"
+
+    def add(name: str) -> None:
+        for number in range(20):
+            append_rule(file, render_rule((name, str(number)), tmp_path))
+
+    threads = [threading.Thread(target=add, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(parse_rules(tomllib.loads(file.read_text()), "rules")) == 80
+
+
+@pytest.mark.parametrize("before", ["rule = []\n", "[[rule\n", "\ufeff"])
+def test_a_file_that_takes_no_rule_stays_as_it_is(tmp_path: Path, before: str) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(before)
+    with pytest.raises(ValueError, match="."):  # noqa: RUF043 - any text
+        append_rule(file, render_rule(("a",), tmp_path))
+    assert file.read_text() == before

@@ -26,6 +26,9 @@ FILES = ["a.py", "src/b.ts", "sub/a.py", "Dockerfile", "s.sh"]
         ("src/b.ts(3,7): error TS1005: ';' expected.", "src/b.ts", "3:7: error TS1005: ';' expected."),
         ("Dockerfile:3 DL3006 warning: Tag it", "Dockerfile", "3: DL3006 warning: Tag it"),
         ("a.py:3:5:error - UndefinedClass: no", "a.py", "3:5: error - UndefinedClass: no"),
+        ("a.py:3: clashes with Dockerfile and s.sh", "a.py", "3: clashes with Dockerfile and s.sh"),
+        ("s.sh:3: see a.py", "s.sh", "3: see a.py"),
+        (f"{'/stage/' * 100}a.py:1: x", "a.py", "1: x"),
         ("error in s.sh at line 3", "s.sh", "error in s.sh at line 3"),
     ],
 )

@@ -250,6 +250,8 @@ def test_a_checker_of_projects_sees_the_project_with_the_patch(
 ) -> None:
     (work / "lib").mkdir()
     (work / "lib/other.py").write_text("OLD = 1\n")
+    (work / "lib/gone.py").write_text("")
+    (work / "lib/moved.py").write_text("")
     (work / "lib/pyproject.toml").write_text("")
     (work / "lib/.venv").mkdir()
     (work / "lib/.venv/marker").write_text("venv\n")
@@ -260,11 +262,17 @@ def test_a_checker_of_projects_sees_the_project_with_the_patch(
     script = (
         'for one in $(cat other.py .venv/marker | tr -d " ") $(ls -A); do echo "a.py:1: $one"; done; cat a.py'
     )
-    report = run(work, Added(work / "lib/a.py", "NEW"), path=program(tmp_path / "bin", "mypy", script))
+    report = run(
+        work,
+        Added(work / "lib/a.py", "NEW"),
+        Deleted(work / "lib/gone.py", ""),
+        Updated(work / "lib/moved.py", "", "", work / "lib/to.py"),
+        path=program(tmp_path / "bin", "mypy", script),
+    )
     assert report is not None
     said = {issue.message for issue in report.issues}
     assert said >= {"1: OLD=1", "1: venv", "1: .venv", "1: a.py", "1: other.py", "1: pyproject.toml"}
-    assert "1: target" not in said
+    assert not said & {"1: target", "1: gone.py", "1: moved.py"}
     assert (work / "lib/.venv/marker").exists()
 
 

@@ -5,6 +5,7 @@ project. The project's can only forbid or ask: whoever writes a repository must 
 decide what runs without asking.
 """
 
+import fcntl
 import os
 import tomllib
 from collections.abc import Iterator
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING
 from code_core.config.schema import ConfirmGuardTable
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
-from code_core.files.local import replace_file
 from code_core.safety.confirm_guard import UserGuard
 from code_core.safety.rules import PrefixRule, RuleDecision, RuleError, parse_rules
 
@@ -70,16 +70,20 @@ def always_allowed(home: Path) -> Path:
 
 
 def append_rule(file: Path, rule: str) -> None:
-    """Add the text of a rule to a rules file.
+    """Add the text of a rule to a rules file; others may do so at the same time.
 
     Raises:
         OSError: it cannot be read or written.
+        ValueError: it does not take another rule, because what it holds is written otherwise.
     """
-    target = Path(os.path.realpath(file))
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    before = target.read_bytes() if target.exists() else b""
-    gap = b"\n" if before else b""
-    replace_file(target, before + gap + rule.encode(), new_mode=0o600)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+    with os.fdopen(os.open(file, flags, 0o600), "r+b", buffering=0) as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        before = opened.read().decode()
+        text = f"\n{rule}" if before else rule
+        parse_rules(tomllib.loads(before + text), str(file))
+        opened.write(text.encode())
 
 
 def _guards(table: ConfirmGuardTable, source: Path) -> Iterator[UserGuard]:

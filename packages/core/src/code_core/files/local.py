@@ -83,15 +83,14 @@ def replace_file(path: Path, data: bytes, new_mode: int | None = None) -> None:
         OSError: it cannot be written, and is as it was.
     """
     with open_directory(path.parent, create=True) as directory:
-        mode = _mode_of(path, directory)
-        mode = new_mode if mode is None else mode
+        before = _status_of_old(path, directory)
         temporary = f".code-{token_hex(8)}.tmp"
-        made = _open(temporary, directory, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        private = 0o600 if before is not None else new_mode
+        made = _open(temporary, directory, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private)
         try:
             with os.fdopen(made, "wb") as file:
                 file.write(data)
-                if mode is not None:
-                    os.fchmod(made, mode)  # what the umask took
+                _take_over(made, before, new_mode)
             os.replace(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
         except BaseException:
             with suppress(FileNotFoundError):
@@ -99,8 +98,18 @@ def replace_file(path: Path, data: bytes, new_mode: int | None = None) -> None:
             raise
 
 
-def _mode_of(path: Path, directory: int) -> int | None:
-    """The permissions of the file that is replaced; None for a new one.
+def _take_over(made: int, before: os.stat_result | None, new_mode: int | None) -> None:
+    """Give the new file the owner and the permissions of the old one; no program gets another's rights by that."""
+    if before is not None:
+        with suppress(PermissionError):  # only the superuser may give files away
+            os.fchown(made, before.st_uid, before.st_gid)
+        new_mode = before.st_mode & 0o777
+    if new_mode is not None:
+        os.fchmod(made, new_mode)  # what the umask took
+
+
+def _status_of_old(path: Path, directory: int) -> os.stat_result | None:
+    """The state of the file that is replaced; None for a new one.
 
     Raises:
         OSError: it is no regular file, or it may not be written.
@@ -112,7 +121,7 @@ def _mode_of(path: Path, directory: int) -> int | None:
     _check_regular(path, status)
     if not os.access(path.name, os.W_OK, dir_fd=directory):
         raise PermissionError(EACCES, "Permission denied", str(path))
-    return stat.S_IMODE(status.st_mode)
+    return status
 
 
 def _status(path: Path, directory: int) -> os.stat_result:

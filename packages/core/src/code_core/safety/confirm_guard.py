@@ -166,8 +166,9 @@ def _removes(words: Words) -> bool:
 
 def _removes_many(words: Words) -> bool:
     name = program(words)
+    run: Iterable[str]
     if name in {"xargs", "parallel"}:
-        run: Iterable[str] = takewhile(lambda word: word not in READERS, words[1:])
+        run = takewhile(lambda word: word not in READERS, words[1:])
     elif name in {"find", "fd", "fdfind"}:
         run = dropwhile(lambda word: word not in RUNNING_OPTIONS[name], words)
     else:

@@ -6,6 +6,7 @@ A rules file is TOML (`rules/*.toml`):
     pattern = ["git", ["push", "fetch"]]   # words; a list stands for any one of its words
     decision = "prompt"                    # allow, prompt or forbidden
     outside = false                        # whether what it allows may run outside of the sandbox, too
+    cwd = "/home/me/project"               # what it allows, only there and below
     justification = "it talks to the remote"
     match = ["git push origin"]            # checked when the file is read
     not_match = ["git status"]
@@ -15,6 +16,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, Literal
 
 from code_core.safety.known_safe import is_known_safe
@@ -30,7 +32,7 @@ _WITH_SUBCOMMANDS = frozenset(
     "pipx pnpm podman poetry rustup svn terraform uv yarn".split()
 )
 _PLAIN_WORD = re.compile(r"[A-Za-z][\w-]*")
-_KEYS = {"pattern", "decision", "outside", "justification", "match", "not_match"}
+_KEYS = {"pattern", "decision", "outside", "cwd", "justification", "match", "not_match"}
 
 
 class RuleError(ValueError):
@@ -51,12 +53,14 @@ class PrefixRule:
 
     Attributes:
         outside: what it allows may run outside of the sandbox, too.
+        cwd: where it allows it, and below; anywhere when None.
     """
 
     pattern: tuple[frozenset[str], ...]
     decision: RuleDecision
     justification: str = ""
     outside: bool = False
+    cwd: Path | None = None
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether `words` begin as the pattern says; a program may be written with its directory."""
@@ -76,12 +80,14 @@ class RegisteredCommand:
     Attributes:
         semantic_prefix: also allow commands whose words that are no options begin so.
         outside: they may run outside of the sandbox, too.
+        cwd: where they may run, and below; anywhere when None.
     """
 
     command: Words
     match_kind: Literal["exact", "prefix"]
     semantic_prefix: Words = ()
     outside: bool = False
+    cwd: Path | None = None
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether it stands for `words`."""
@@ -110,16 +116,28 @@ def is_allowed(
     registered: Iterable[RegisteredCommand] = (),
     *,
     outside: bool = False,
+    cwd: Path | None = None,
 ) -> bool:
     """Whether the user has allowed `argv` whole, or each command of its script (beside those that only read).
 
-    With `outside`, whether it may run outside of the sandbox.
+    Args:
+        argv: the command.
+        rules: of the settings.
+        registered: of the session.
+        outside: whether it is to run outside of the sandbox.
+        cwd: where it runs, symlinks resolved.
     """
-    allowing = [rule for rule in rules if rule.decision is RuleDecision.ALLOW and rule.outside >= outside]
-    commands = [one for one in registered if one.outside >= outside]
+    parts = plain_commands(argv)
+    here = None if parts is None or any(words[:1] == ("cd",) for words in parts) else cwd
+
+    def holds(one: PrefixRule | RegisteredCommand) -> bool:
+        there = one.cwd is None or (here is not None and here.is_relative_to(one.cwd))
+        return there and one.outside >= outside
+
+    allowing = [rule for rule in rules if rule.decision is RuleDecision.ALLOW and holds(rule)]
+    commands = [one for one in registered if holds(one)]
     if any(one.match_kind == "exact" and one.matches(argv) for one in commands):
         return True
-    parts = plain_commands(argv)
     if not parts:
         return False
     allowed = [
@@ -136,8 +154,9 @@ def proposed_prefix(argv: Sequence[str]) -> Words | None:
 
     It is the program and its subcommand, or the whole command for programs that have none.
     """
-    parts = [words for words in plain_commands(argv) or () if not is_known_safe(words)]
-    words = parts[0] if len(parts) == 1 else ()
+    commands = plain_commands(argv) or ()
+    parts = [words for words in commands if not is_known_safe(words)]
+    words = parts[0] if len(parts) == 1 and ("cd",) not in {one[:1] for one in commands} else ()
     if not words:
         return None
     if program(words) in SHELLS | WRAPPERS or len(words) > LONGEST_PREFIX:
@@ -159,11 +178,11 @@ def parse_rules(table: Mapping[str, Any], source: str) -> tuple[PrefixRule, ...]
     return tuple(_parse(entry, f"{source}: rule {number}") for number, entry in enumerate(entries, 1))
 
 
-def render_rule(prefix: Sequence[str], *, outside: bool = False) -> str:
-    """The text to append to a rules file so that commands that begin with `prefix` are allowed."""
+def render_rule(prefix: Sequence[str], cwd: Path, *, outside: bool = False) -> str:
+    """The text to append to a rules file so that commands that begin with `prefix` are allowed in `cwd`."""
     words = ", ".join(_quoted(word) for word in prefix)
     more = "outside = true\n" if outside else ""
-    return f'[[rule]]\npattern = [{words}]\ndecision = "allow"\n{more}'
+    return f'[[rule]]\npattern = [{words}]\ndecision = "allow"\ncwd = {_quoted(str(cwd))}\n{more}'
 
 
 def _quoted(word: str) -> str:
@@ -199,7 +218,13 @@ def _parse(entry: Any, where: str) -> PrefixRule:
     outside = entry.get("outside", False)
     if not isinstance(outside, bool) or (outside and decision is not RuleDecision.ALLOW):
         raise RuleError(f"{where}: outside is true or false, and true only with the decision allow")
-    rule = PrefixRule(tuple(places), decision, justification, outside)
+    cwd = entry.get("cwd")
+    if cwd is not None and not (
+        isinstance(cwd, str) and cwd.startswith("/") and decision is RuleDecision.ALLOW
+    ):
+        raise RuleError(f"{where}: cwd is an absolute path, and only for the decision allow")
+    folder = None if cwd is None else Path(cwd)
+    rule = PrefixRule(tuple(places), decision, justification, outside, folder)
     for key, expected in (("match", True), ("not_match", False)):
         for example in _examples(entry.get(key, []), f"{where}: {key}"):
             if rule.matches(example) is not expected:

@@ -63,11 +63,10 @@ class Landlock(Sandbox):
     ) -> Iterator[Launch]:
         """See `Sandbox.confined`."""
         told = sandbox_environment(self.mechanism, confinement, environment)
-        with os.fdopen(os.memfd_create("confinement"), "wb") as memory:
+        with _memory() as memory:
             memory.write(marshal.dumps(self._settings(confinement)))
-            memory.seek(0)
-            fd = memory.fileno()
-            yield Launch([*self._helper(fd), *argv], told, (fd,))
+            memory.flush()
+            yield Launch([*self._helper(memory.fileno()), *argv], told, (memory.fileno(),))
 
     def start(
         self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]
@@ -82,7 +81,8 @@ class Landlock(Sandbox):
         waiting = self._waiting
         if waiting is None or not waiting.begin(message):
             waiting = self._wait()
-            waiting.begin(message)
+            if not waiting.begin(message):
+                raise SpawnError("the process that confines commands ended before it began", 126)
         self._waiting = None
         with suppress(SpawnError):  # the next command will tell
             self._waiting = self._wait()
@@ -102,46 +102,56 @@ class Landlock(Sandbox):
             "seccomp": seccomp_program(self._machine, network=confinement.network),
         }
 
-    def _helper(self, fd: int) -> list[str]:
+    def _helper(self, settings: int, wait: int = -1) -> list[str]:
         program = str(Path(__file__).with_name("landlock_exec.py"))
-        return [self._python, "-I", "-S", program, ":".join(self._folders), str(fd)]
+        return [self._python, "-I", "-S", program, ":".join(self._folders), str(settings), str(wait)]
 
     def _wait(self) -> "_Waiting":
+        memory = _memory()
         reading, writing = os.pipe()
         try:
-            process = start_command(self._helper(reading), Path("/"), {}, (reading,))
+            fds = (memory.fileno(), reading)
+            process = start_command(self._helper(*fds), Path("/"), {}, fds)
         except BaseException:
+            memory.close()
             os.close(writing)
             raise
         finally:
             os.close(reading)
         atexit.unregister(self.close)
         atexit.register(self.close)
-        return _Waiting(process, os.fdopen(writing, "wb"))
+        return _Waiting(process, memory, writing)
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A process that waits for a command."""
+    """A process that waits for a command: it comes in a file in memory, so that handing it over never blocks."""
 
     process: subprocess.Popen[bytes]
-    pipe: BinaryIO
+    memory: BinaryIO
+    pipe: int
 
     def begin(self, message: bytes) -> bool:
         """Give it the command; False if it has ended."""
+        self.memory.write(message)
+        self.memory.close()
         try:
-            with self.pipe:
-                self.pipe.write(message)
+            os.write(self.pipe, b"x")
         except BrokenPipeError:
             self.end()
             return False
+        os.close(self.pipe)
         return True
 
     def end(self) -> None:
-        with suppress(BrokenPipeError):
-            self.pipe.close()
+        self.memory.close()
+        os.close(self.pipe)
         with self.process:  # closes its pipes and waits
             self.process.kill()
+
+
+def _memory() -> BinaryIO:
+    return os.fdopen(os.memfd_create("confinement"), "wb")
 
 
 def _folder_of(name: str) -> str:

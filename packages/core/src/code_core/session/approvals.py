@@ -1,9 +1,11 @@
 """Approvals in flight: a question goes out as an event, its answer comes in as an op."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from code_core.config.guards import append_rule
+from code_core.context.git import repository_root
 from code_core.protocol.events import (
     ApplyPatchApprovalRequest,
     ExecApprovalRequest,
@@ -97,23 +99,25 @@ class TurnApprover:
     ) -> ReviewDecision:
         """See `Approver.ask_command`."""
         file = self._approvals.rules_file
-        rule = None if prefix is None or file is None else render_rule(prefix, outside=escalated)
+        place = Path(os.path.realpath(repository_root(cwd) or cwd))
+        rule = None if prefix is None or file is None else render_rule(prefix, place, outside=escalated)
         request = ExecApprovalRequest(
             call_id=call_id, command=list(command), cwd=cwd, reason=reason, proposed_rule=rule
         )
         decision = await self._approvals.ask(call_id, request, self._emit)
         if decision is ReviewDecision.APPROVED_FOR_SESSION:
             self._approvals.remember_command(command, cwd, escalated=escalated)
-        if decision is ReviewDecision.APPROVED_PREFIX and prefix is not None and file is not None:
-            await self._always_allow(prefix, file, outside=escalated)
+        if decision is ReviewDecision.APPROVED_PREFIX and prefix and rule and file:
+            self._approvals.register(RegisteredCommand(prefix, "prefix", outside=escalated, cwd=place))
+            await self._add_rule(rule, file)
         return decision
 
-    async def _always_allow(self, prefix: Words, file: Path, *, outside: bool) -> None:
-        self._approvals.register(RegisteredCommand(prefix, "prefix", outside=outside))
+    async def _add_rule(self, rule: str, file: Path) -> None:
         try:
-            append_rule(file, render_rule(prefix, outside=outside))
-        except OSError as error:
-            problem = f"{file} cannot be written, the rule holds for this session: {error.strerror}"
+            append_rule(file, rule)
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            problem = f"the rule holds for this session, but could not be added to {file}: {reason}"
             await self._emit(WarningEvent(message=problem))
 
     async def ask_patch(

@@ -1,5 +1,6 @@
 """Whether a command may run, and where: guards, rules, approvals and the user, in this order."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,7 +54,13 @@ async def permission(
     rule = strictest(guards.rules, statements(argv))
     approved = approver.command_approved(argv, request.cwd, escalated=request.escalated) or (
         rule is None
-        and is_allowed(argv, guards.rules, approver.registered_commands(), outside=request.escalated)
+        and is_allowed(
+            argv,
+            guards.rules,
+            approver.registered_commands(),
+            outside=request.escalated,
+            cwd=Path(os.path.realpath(request.cwd)),
+        )
     )
     decision = decide_command(
         context.approval_policy,

@@ -74,11 +74,12 @@ def read_lines(tool: str, text: str, files: Sequence[str], root: str) -> list[Is
     issues: list[Issue] = []
     names = {file: re.compile(rf"(?<![\w/.-])(?:\./)?{re.escape(file)}(?![\w/-])") for file in files}
     for line in islice(text.splitlines(), MOST_LINES_READ):
-        said = line[: LONGEST_LINE + len(root)].replace(f"{root}/", "").strip()
-        for file, pattern in names.items():
-            if file in said and (name := pattern.search(said)) and name[0] != said:
-                issues.append(Issue(tool, file, _message(said, name.start(), name.end())))
-                break
+        said = line.replace(f"{root}/", "").strip()
+        named = [(name, file) for file, one in names.items() if file in said and (name := one.search(said))]
+        if named:
+            name, file = min(named, key=lambda found: found[0].start())
+            if name[0] != said:
+                issues.append(Issue(tool, file, _message(said, name.start(), name.end())[:LONGEST_LINE]))
         if len(issues) == MOST_LINES:
             break
     return issues

@@ -74,11 +74,12 @@ async def validate(
         place: a folder for the copy, where commands may not write.
     """
     root = repository_root(cwd) or cwd
-    texts = {
-        path.relative_to(root).as_posix(): text
-        for path, text in _texts(edits).items()
-        if path.is_relative_to(root)
+    after = _texts(edits)
+    inside = {
+        path.relative_to(root).as_posix(): text for path, text in after.items() if path.is_relative_to(root)
     }
+    texts = {name: text for name, text in inside.items() if text is not None}
+    gone = [path for path, text in after.items() if text is None]
     wanted = [(checker, tuple(filter(checker.checks, texts))) for checker in CHECKERS]
     wanted = [(one, files) for one, files in wanted if files and switches.on(one.name, one.group)]
     if not wanted:
@@ -87,7 +88,7 @@ async def validate(
     found = ((one, files, _program(one, root, environment, sandbox)) for one, files in wanted)
     runs = [_Run(one, program, files[:MOST_FILES]) for one, files, program in found if program]
     try:
-        outcomes = await _all(runs, texts, root, environment, switches, sandbox, place) if runs else []
+        outcomes = await _all(runs, texts, gone, root, environment, switches, sandbox, place) if runs else []
     except OSError as error:
         return Report(
             checks=(f"not run: no copy of the files could be made: {error}",), issues=(), failed=True
@@ -105,16 +106,17 @@ async def validate(
     )
 
 
-def _texts(edits: Iterable[FileEdit]) -> dict[Path, str]:
-    texts: dict[Path, str] = {}
+def _texts(edits: Iterable[FileEdit]) -> dict[Path, str | None]:
+    """The files after the edits; None for those that are gone."""
+    texts: dict[Path, str | None] = {}
     for edit in edits:
         match edit:
             case Added(path=path, new=new):
                 texts[path] = new
             case Deleted(path=path):
-                texts.pop(path, None)
+                texts[path] = None
             case Updated(path=path, new=new, move_to=target):
-                texts.pop(path, None)
+                texts[path] = None
                 texts[target or path] = new
     return texts
 
@@ -138,6 +140,7 @@ def _program(
 async def _all(
     runs: list[_Run],
     texts: Mapping[str, str],
+    gone: Iterable[Path],
     root: Path,
     environment: Mapping[str, str],
     switches: ValidationSwitches,
@@ -147,7 +150,7 @@ async def _all(
     """Run the checkers on a copy; their outcomes in the same order."""
     outcomes: dict[int, _Outcome] = {}
     limiter = anyio.CapacityLimiter(AT_ONCE)
-    async with staging(root, place) as staged:
+    async with staging(root, place, gone) as staged:
         staged_runs = await anyio.to_thread.run_sync(_prepare, runs, texts, staged)
         scratch = str(staged.scratch)
         told = {**environment, "TMPDIR": scratch, "XDG_CACHE_HOME": scratch, "MYPY_CACHE_DIR": os.devnull}

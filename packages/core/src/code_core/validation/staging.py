@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from pathlib import Path
 from stat import S_ISREG
 
@@ -34,9 +33,10 @@ _LEFT_OUT = frozenset(
 
 
 class Staging:
-    """A directory with the changed files at their places in the workspace `root`."""
+    """A directory with the changed files at their places in the workspace `root`, and without those in `gone`."""
 
-    def __init__(self, folder: Path, root: Path) -> None:
+    def __init__(self, folder: Path, root: Path, gone: Iterable[Path] = ()) -> None:
+        self._gone = frozenset(gone)
         self.root = folder / "work"
         self.scratch = folder / "scratch"
         self._workspace = root
@@ -92,7 +92,12 @@ class Staging:
         target = self.root / source.relative_to(self._workspace)
         try:
             status = source.lstat()
-            if not S_ISREG(status.st_mode) or status.st_size > most or target.exists():
+            if (
+                not S_ISREG(status.st_mode)
+                or status.st_size > most
+                or source in self._gone
+                or target.exists()
+            ):
                 return 0
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target, follow_symlinks=False)
@@ -102,8 +107,8 @@ class Staging:
 
 
 @asynccontextmanager
-async def staging(root: Path, place: Path) -> AsyncIterator[Staging]:
-    """A staging of the workspace `root` in a folder of its own in `place`, which goes afterwards.
+async def staging(root: Path, place: Path, gone: Iterable[Path] = ()) -> AsyncIterator[Staging]:
+    """A staging of the workspace `root`, without the files in `gone`, in a folder of its own in `place`, which goes afterwards.
 
     `place` is where commands may not write: one that could would put links in our way.
 
@@ -115,10 +120,10 @@ async def staging(root: Path, place: Path) -> AsyncIterator[Staging]:
     _forget_old(place)
     folder = Path(os.path.realpath(tempfile.mkdtemp(dir=place)))
     try:
-        yield Staging(folder, root)
+        yield Staging(folder, root, gone)
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
+            await anyio.to_thread.run_sync(_delete, folder)
 
 
 def _forget_old(place: Path) -> None:
@@ -126,4 +131,18 @@ def _forget_old(place: Path) -> None:
     for folder in place.iterdir():
         with suppress(OSError):
             if folder.lstat().st_mtime < time.time() - STALE_SECONDS:
-                shutil.rmtree(folder)
+                _delete(folder)
+
+
+def _delete(folder: Path) -> None:
+    """Delete a staging, also what a checker has closed to us."""
+    try:
+        shutil.rmtree(folder)
+    except OSError:
+        for path, folders, _ in os.walk(folder):
+            for name in folders:
+                below = Path(path, name)
+                with suppress(OSError):
+                    if not below.is_symlink():
+                        below.chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
