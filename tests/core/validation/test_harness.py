@@ -139,24 +139,24 @@ def test_hostile_python_ends_with_an_answer(work: Path, source: str) -> None:
 
 def test_a_slow_checker_is_ended_and_the_others_are_heard(work: Path, tmp_path: Path) -> None:
     path = program(tmp_path / "bin", "shellcheck", "sleep 300 & sleep 300")
-    switches = ValidationSwitches(seconds=1.5)
+    switches = ValidationSwitches(seconds=4.0)
     report = run(
         work, Added(work / "a.sh", "echo"), Added(work / "a.py", "x = ("), path=path, switches=switches
     )
     assert report is not None
-    assert report.checks == ("python", "shellcheck: did not end within 1.5 s")
+    assert report.checks == ("python", "shellcheck: did not end within 4 s")
     assert (found(report), report.failed) == ({("python", "a.py")}, True)
 
 
 def test_all_checkers_together_have_a_limit_too(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(harness, "MOST_SECONDS", 1.5)
+    monkeypatch.setattr(harness, "MOST_SECONDS", 4.0)
     path = program(tmp_path / "bin", "shellcheck", "sleep 300")
     report = run(work, Added(work / "a.sh", "echo"), Added(work / "a.py", "x = ("), path=path)
     assert report is not None
     assert found(report) == {("python", "a.py")}
-    assert report.checks[1] == "shellcheck: the checks together did not end within 1.5 s"
+    assert report.checks[1] == "shellcheck: the checks together did not end within 4 s"
 
 
 def test_what_a_killed_process_left_is_deleted_after_a_day(work: Path, tmp_path: Path) -> None:
