@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-ROWS = ("floor", "types", "pure", "services", "session", "faces")
+ROWS = ("floor", "types", "pure", "services", "session", "frontends")
 """From the lowest to the highest; a row imports itself and the rows below it."""
 
 LAYERS: Mapping[str, str] = {
-    "code_cli": "faces",
-    "code_tui": "faces",
-    "code_mcp_server": "faces",
-    "code_core.headless": "faces",
-    "code_core.demo": "faces",
+    "code_cli": "frontends",
+    "code_tui": "frontends",
+    "code_mcp_server": "frontends",
+    "code_core.headless": "frontends",
+    "code_core.demo": "frontends",
     "code_core.session": "session",
     "code_core.model": "services",
     "code_core.process": "services",
@@ -31,6 +31,7 @@ LAYERS: Mapping[str, str] = {
     "code_core.safety": "pure",
     "code_core.wire": "pure",
     "code_core.acp": "pure",
+    "code_core.view": "pure",
     "code_core.protocol": "types",
     "code_core.errors": "floor",
     "code_core.version": "floor",

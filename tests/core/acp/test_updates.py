@@ -12,7 +12,6 @@ from code_core.acp.content import (
     TextBlock,
     input_items,
 )
-from code_core.acp.titles import command_title
 from code_core.acp.updates import UpdateTranslator
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import (
@@ -38,6 +37,7 @@ from code_core.protocol.events import (
     WebSearchComplete,
 )
 from code_core.protocol.ops import ImageInput, TextInput
+from code_core.view.titles import command_title
 
 
 def updates(*events: EventMsg) -> list[dict[str, Any]]:

@@ -9,10 +9,10 @@ from code_core.config.load import ConfigOverrides
 from code_core.protocol.policies import SandboxMode
 from code_core.sandbox.detection import Detection, Finding
 from code_core.session.manager import ConversationManager
-from core.session.conversing import Face
+from core.session.conversing import Frontend
 from support.scenario import Response, write_scenario
 
-Script = Callable[[Face], Awaitable[None]]
+Script = Callable[[Frontend], Awaitable[None]]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def converse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
         async def main() -> None:
             with anyio.fail_after(30):
                 async with await ConversationManager().new(overrides) as conversation:
-                    await script(Face(conversation))
+                    await script(Frontend(conversation))
 
         anyio.run(main)
 

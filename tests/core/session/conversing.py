@@ -1,4 +1,4 @@
-"""A face for tests of conversations."""
+"""A frontend for tests of conversations."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def user(text: str) -> UserInput:
     return UserInput(items=[TextInput(text=text)])
 
 
-class Face:
+class Frontend:
     """Reads a conversation's events, and waits for those a test needs."""
 
     def __init__(self, conversation: Conversation) -> None:
@@ -51,5 +51,5 @@ def after(*expected: str, call_id: str = "c1", stream: Response = BYE) -> dict[s
     return {"expect": [{"call_id": call_id, "output_contains": text} for text in expected], "stream": stream}
 
 
-def made(face: Face, name: str = "made") -> bool:
-    return (face.conversation.config.cwd / name).exists()
+def made(frontend: Frontend, name: str = "made") -> bool:
+    return (frontend.conversation.config.cwd / name).exists()

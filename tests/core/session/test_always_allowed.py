@@ -12,7 +12,7 @@ from code_core.protocol.ops import ExecApproval
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
 from code_core.safety.rules import parse_rules, render_rule
 from code_core.sandbox.detection import detect
-from core.session.conversing import Face, after, call, made, user
+from core.session.conversing import Frontend, after, call, made, user
 
 confined = pytest.mark.skipif(detect().sandbox is None, reason=f"no sandbox here: {detect()}")
 READ, WRITE = SandboxMode.READ_ONLY, SandboxMode.WORKSPACE_WRITE
@@ -29,20 +29,20 @@ def test_a_rule_allows_outside_of_the_sandbox_only_if_that_was_asked(
 ) -> None:
     file = tmp_path / "rules/always-allowed.toml"
 
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        question = await face.until("exec_approval_request")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        question = await frontend.until("exec_approval_request")
         assert "outside =" not in question.proposed_rule
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
-        question = await face.until("exec_approval_request")
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
+        question = await frontend.until("exec_approval_request")
         assert "failed in the sandbox" in question.reason
         assert question.proposed_rule.endswith("outside = true\n")
-        assert not made(face)
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
-        await face.until("task_complete")
-        assert made(face)
-        assert made(face, "more")
-        assert face.kinds.count("exec_approval_request") == 2
+        assert not made(frontend)
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
+        await frontend.until("task_complete")
+        assert made(frontend)
+        assert made(frontend, "more")
+        assert frontend.kinds.count("exec_approval_request") == 2
 
     more = after('"exit_code": 0', stream=call("touch", "made", "more", call_id="c2"))
     converse(script, call("touch", "made"), more, after('"exit_code": 0', call_id="c2"),
@@ -59,16 +59,16 @@ def test_a_command_that_is_always_allowed_becomes_a_rule(
     if not writable:
         file.parent.write_text("no folder")
 
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        question = await face.until("exec_approval_request")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        question = await frontend.until("exec_approval_request")
         assert question.proposed_rule == rule(tmp_path)
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
-        await face.until("task_complete")
-        assert made(face)
-        assert made(face, "more")
-        assert face.kinds.count("exec_approval_request") == 1
-        assert ("warning" in face.kinds) is not writable
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
+        await frontend.until("task_complete")
+        assert made(frontend)
+        assert made(frontend, "more")
+        assert frontend.kinds.count("exec_approval_request") == 1
+        assert ("warning" in frontend.kinds) is not writable
 
     converse(
         script,
@@ -86,16 +86,16 @@ def test_a_command_that_is_always_allowed_becomes_a_rule(
 def test_rules_that_the_user_has_added_hold_in_the_next_conversation(
     converse: Callable[..., None], tmp_path: Path
 ) -> None:
-    async def allow(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("exec_approval_request")
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
-        await face.until("task_complete")
+    async def allow(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("exec_approval_request")
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
+        await frontend.until("task_complete")
 
-    async def unasked(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
-        assert "exec_approval_request" not in face.kinds
+    async def unasked(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        assert "exec_approval_request" not in frontend.kinds
 
     for command in (["touch", "made"], ["git", "init"]):
         converse(allow, call(*command), after('"exit_code": 0'), sandbox=WRITE)
@@ -110,14 +110,14 @@ def test_rules_that_the_user_has_added_hold_in_the_next_conversation(
 
 @pytest.mark.usefixtures("no_sandbox")
 def test_where_no_rule_was_proposed_always_is_once(converse: Callable[..., None], tmp_path: Path) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        question = await face.until("exec_approval_request")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        question = await frontend.until("exec_approval_request")
         assert question.proposed_rule is None
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
-        await face.until("exec_approval_request")
-        await face.send(ExecApproval(id="c2", decision=ReviewDecision.DENIED))
-        await face.until("task_complete")
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
+        await frontend.until("exec_approval_request")
+        await frontend.send(ExecApproval(id="c2", decision=ReviewDecision.DENIED))
+        await frontend.until("task_complete")
 
     script_of = ("sh", "-c", "touch made && touch more")
     again = after('"exit_code": 0', stream=call(*script_of, call_id="c2"))

@@ -14,7 +14,7 @@ from code_core.protocol.ops import (
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
 from code_core.sandbox.detection import Detection, detect, find
 from code_core.sandbox.landlock import Landlock
-from core.session.conversing import BYE, Face, after, call, made, user
+from core.session.conversing import BYE, Frontend, after, call, made, user
 
 confined = pytest.mark.skipif(detect().sandbox is None, reason=f"no sandbox here: {detect()}")
 SANDBOX = detect().sandbox
@@ -25,11 +25,11 @@ UNTRUSTED, FAILURE, REQUEST, NEVER = AskForApproval
 
 @confined
 def test_what_the_sandbox_allows_is_not_asked_for(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
-        assert made(face)
-        assert "exec_approval_request" not in face.kinds
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        assert made(frontend)
+        assert "exec_approval_request" not in frontend.kinds
 
     command = call("sh", "-c", "touch made; echo $CODEX_SANDBOX $CODEX_SANDBOX_NETWORK_DISABLED")
     converse(script, command, after(f"{MECHANISM} 1"), sandbox=WRITE)
@@ -41,20 +41,24 @@ def test_what_the_sandbox_allows_is_not_asked_for(converse: Callable[..., None])
 def test_a_denied_command_runs_again_outside_if_the_user_approves(
     converse: Callable[..., None], tmp_path: Path, policy: AskForApproval, decision: ReviewDecision
 ) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        question = await face.until("exec_approval_request")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        question = await frontend.until("exec_approval_request")
         if policy is UNTRUSTED:
             assert "approval policy" in question.reason
-            await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
-            question = await face.until("exec_approval_request")
+            await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
+            question = await frontend.until("exec_approval_request")
         assert "failed in the sandbox" in question.reason
-        assert not made(face)
-        await face.send(ExecApproval(id="c1", decision=decision))
+        assert not made(frontend)
+        await frontend.send(ExecApproval(id="c1", decision=decision))
         approved = decision not in {ReviewDecision.DENIED, ReviewDecision.ABORT}
-        await face.until("turn_aborted" if decision is ReviewDecision.ABORT else "task_complete")
-        assert made(face) is approved
-        assert face.kinds.count("exec_command_begin") == face.kinds.count("exec_command_end") == 1 + approved
+        await frontend.until("turn_aborted" if decision is ReviewDecision.ABORT else "task_complete")
+        assert made(frontend) is approved
+        assert (
+            frontend.kinds.count("exec_command_begin")
+            == frontend.kinds.count("exec_command_end")
+            == 1 + approved
+        )
 
     told = "rejected by user" if decision is ReviewDecision.DENIED else '"exit_code": 0'
     converse(script, call("touch", "made"), after(told), sandbox=READ, approval_policy=policy)
@@ -62,11 +66,11 @@ def test_a_denied_command_runs_again_outside_if_the_user_approves(
 
 @confined
 def test_never_hands_back_what_the_sandbox_denied(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
-        assert "exec_approval_request" not in face.kinds
-        assert not made(face)
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        assert "exec_approval_request" not in frontend.kinds
+        assert not made(frontend)
 
     converse(
         script,
@@ -80,10 +84,10 @@ def test_never_hands_back_what_the_sandbox_denied(converse: Callable[..., None])
 
 @confined
 def test_a_failure_of_its_own_is_not_asked_about(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
-        assert "exec_approval_request" not in face.kinds
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        assert "exec_approval_request" not in frontend.kinds
 
     converse(
         script,
@@ -96,28 +100,28 @@ def test_a_failure_of_its_own_is_not_asked_about(converse: Callable[..., None]) 
 
 @confined
 def test_an_interrupt_withdraws_the_question_about_a_retry(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("exec_approval_request")
-        await face.send(Interrupt())
-        await face.until("turn_aborted")
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
-        assert "'c1'" in (await face.until("warning")).message
-        assert not made(face)
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("exec_approval_request")
+        await frontend.send(Interrupt())
+        await frontend.until("turn_aborted")
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
+        assert "'c1'" in (await frontend.until("warning")).message
+        assert not made(frontend)
 
     converse(script, call("touch", "made"), sandbox=READ)
 
 
 def test_a_second_answer_is_said_and_changes_nothing(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("exec_approval_request")
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.DENIED))
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
-        await face.until("task_complete")
-        if not any(event.msg.type == "warning" for event in face.seen):
-            await face.until("warning")
-        assert not made(face)
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("exec_approval_request")
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.DENIED))
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
+        await frontend.until("task_complete")
+        if not any(event.msg.type == "warning" for event in frontend.seen):
+            await frontend.until("warning")
+        assert not made(frontend)
 
     converse(
         script, call("touch", "made"), after("rejected by user"), sandbox=FULL, approval_policy=UNTRUSTED
@@ -126,14 +130,14 @@ def test_a_second_answer_is_said_and_changes_nothing(converse: Callable[..., Non
 
 @confined
 def test_an_escalation_is_asked_for_and_runs_outside(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        question = await face.until("exec_approval_request")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        question = await frontend.until("exec_approval_request")
         assert question.reason == "it must be made (it is to run outside of the sandbox)"
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_FOR_SESSION))
-        await face.until("task_complete")
-        assert face.kinds.count("exec_approval_request") == 1
-        assert face.kinds.count("exec_command_begin") == 2
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_FOR_SESSION))
+        await frontend.until("task_complete")
+        assert frontend.kinds.count("exec_approval_request") == 1
+        assert frontend.kinds.count("exec_command_begin") == 2
 
     wanted: dict[str, Any] = {"with_escalated_permissions": True, "justification": "it must be made"}
     again = call("touch", "made", call_id="c2")
@@ -147,37 +151,37 @@ def test_an_escalation_is_asked_for_and_runs_outside(converse: Callable[..., Non
 def test_without_a_sandbox_commands_are_asked_for(
     converse: Callable[..., None], policy: AskForApproval
 ) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        question = await face.until("exec_approval_request")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        question = await frontend.until("exec_approval_request")
         assert question.reason == "commands cannot be confined to workspace-write here"
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
-        await face.until("task_complete")
-        assert made(face)
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
+        await frontend.until("task_complete")
+        assert made(frontend)
 
     converse(script, call("touch", "made"), BYE, sandbox=WRITE, approval_policy=policy)
 
 
 @pytest.mark.usefixtures("no_sandbox")
 def test_never_rejects_what_cannot_be_confined(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
-        assert "exec_approval_request" not in face.kinds
-        assert not made(face)
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        assert "exec_approval_request" not in frontend.kinds
+        assert not made(frontend)
 
     converse(script, call("touch", "made"), after("rejected"), sandbox=WRITE, approval_policy=NEVER)
 
 
 def test_registered_commands_are_not_asked_for(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(RegisterApprovedCommand(command=["touch"], match_kind="prefix"))
-        await face.send(user("go"))
-        question = await face.until("exec_approval_request")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(RegisterApprovedCommand(command=["touch"], match_kind="prefix"))
+        await frontend.send(user("go"))
+        question = await frontend.until("exec_approval_request")
         assert question.call_id == "c2"
-        assert made(face)
-        await face.send(ExecApproval(id="c2", decision=ReviewDecision.DENIED))
-        await face.until("task_complete")
+        assert made(frontend)
+        await frontend.send(ExecApproval(id="c2", decision=ReviewDecision.DENIED))
+        await frontend.until("task_complete")
 
     compound = call("sh", "-c", "touch made && mkdir other", call_id="c2")
     converse(script, call("touch", "made"), compound, BYE, sandbox=FULL, approval_policy=UNTRUSTED)
@@ -187,13 +191,13 @@ def test_registered_commands_are_not_asked_for(converse: Callable[..., None]) ->
 def test_a_guarded_command_needs_confirm_under_every_policy(
     converse: Callable[..., None], policy: AskForApproval
 ) -> None:
-    async def script(face: Face) -> None:
-        (face.conversation.config.cwd / "made").write_text("")
-        await face.send(RegisterApprovedCommand(command=["rm"], match_kind="prefix"))
-        await face.send(user("go"))
-        await face.until("task_complete")
-        assert not made(face)
-        assert face.kinds.count("exec_command_begin") == 1
+    async def script(frontend: Frontend) -> None:
+        (frontend.conversation.config.cwd / "made").write_text("")
+        await frontend.send(RegisterApprovedCommand(command=["rm"], match_kind="prefix"))
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        assert not made(frontend)
+        assert frontend.kinds.count("exec_command_begin") == 1
 
     converse(
         script,
@@ -208,10 +212,10 @@ def test_a_guarded_command_needs_confirm_under_every_policy(
 
 
 def test_what_is_nested_too_deeply_is_rejected(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
-        assert "exec_command_begin" not in face.kinds
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        assert "exec_command_begin" not in frontend.kinds
 
     converse(
         script, call("sh", "-c", "$(" * 60), after("nested too deeply"), sandbox=FULL, approval_policy=NEVER
@@ -228,10 +232,10 @@ def test_the_users_guards_and_rules(converse: Callable[..., None], tmp_path: Pat
     project.mkdir(parents=True)
     (project / "a.toml").write_text('[[rule]]\npattern = ["touch"]\ndecision = "allow"\n')
 
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
-        assert "exec_command_begin" not in face.kinds
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        assert "exec_command_begin" not in frontend.kinds
 
     converse(
         script,
@@ -247,10 +251,10 @@ def test_the_users_guards_and_rules(converse: Callable[..., None], tmp_path: Pat
 def test_the_settings_of_the_agent_stay_closed(converse: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "work/.code").mkdir(parents=True)
 
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
-        assert made(face, ".code/x") is (MECHANISM == "landlock")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        assert made(frontend, ".code/x") is (MECHANISM == "landlock")
 
     converse(script, call("touch", ".code/x"), BYE, sandbox=WRITE, approval_policy=NEVER)
 
@@ -290,10 +294,10 @@ def test_the_user_is_told_what_landlock_could_not_protect(
         (work / file).write_text("[core]\n")
     (tmp_path / "config.toml").write_text("[sandbox_workspace_write]\nallow_git_writes = false\n")
 
-    async def talk(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
-        warned = [event.msg.message for event in face.seen if event.msg.type == "warning"]
+    async def talk(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        warned = [event.msg.message for event in frontend.seen if event.msg.type == "warning"]
         assert [str(work / named) in text for text in warned] == ([True] if named else [])
 
     converse(talk, call("sh", "-c", script, timeout_ms=2000), BYE, sandbox=WRITE)

@@ -13,7 +13,7 @@ from code_core.protocol.ops import (
     TextInput,
 )
 from code_core.protocol.policies import AskForApproval, ReadOnly, ReviewDecision, SandboxMode
-from core.session.conversing import Face, user
+from core.session.conversing import Frontend, user
 from support import responses_events as sse
 from support.scenario import Response
 
@@ -23,23 +23,23 @@ BYE: Response = [sse.message("bye"), sse.completed()]
 
 
 def test_the_first_and_the_last_event(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.finish()
-        assert face.kinds == ["session_configured", "shutdown_complete"]
+    async def script(frontend: Frontend) -> None:
+        await frontend.finish()
+        assert frontend.kinds == ["session_configured", "shutdown_complete"]
         with pytest.raises(ConversationError, match="has ended"):
-            await face.send(user("more"))
+            await frontend.send(user("more"))
 
     converse(script)
 
 
 def test_new_input_replaces_the_turn(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("first"))
-        await face.until("exec_command_begin")
-        await face.send(user("second"))
-        assert (await face.until("turn_aborted")).reason == "replaced"
-        assert (await face.until("task_complete")).last_agent_message == "bye"
-        assert face.kinds.count("exec_command_end") == 1
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("first"))
+        await frontend.until("exec_command_begin")
+        await frontend.send(user("second"))
+        assert (await frontend.until("turn_aborted")).reason == "replaced"
+        assert (await frontend.until("task_complete")).last_agent_message == "bye"
+        assert frontend.kinds.count("exec_command_end") == 1
 
     converse(
         script,
@@ -52,14 +52,14 @@ def test_new_input_replaces_the_turn(converse: Callable[..., None]) -> None:
 
 
 def test_an_interrupt_leaves_the_queue(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("first"))
-        await face.until("exec_command_begin")
-        await face.send(QueueUserInput(items=[TextInput(text="queued words")]))
-        await face.send(Interrupt())
-        assert (await face.until("turn_aborted")).reason == "interrupted"
-        await face.send(user("second"))
-        await face.until("task_complete")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("first"))
+        await frontend.until("exec_command_begin")
+        await frontend.send(QueueUserInput(items=[TextInput(text="queued words")]))
+        await frontend.send(Interrupt())
+        assert (await frontend.until("turn_aborted")).reason == "interrupted"
+        await frontend.send(user("second"))
+        await frontend.until("task_complete")
 
     converse(script, SLEEP, {"expect": [{"contains": "queued words"}, {"contains": "second"}], "stream": BYE})
 
@@ -70,21 +70,21 @@ def test_queued_input_joins_the_next_request_of_the_turn(converse: Callable[...,
         sse.completed(),
     ]
 
-    async def script(face: Face) -> None:
-        await face.send(user("first"))
-        await face.until("exec_command_begin")
-        await face.send(QueueUserInput(items=[TextInput(text="by the way")]))
-        (face.conversation.config.cwd / "go").touch()
-        await face.until("task_complete")
-        assert face.kinds.count("task_started") == 1
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("first"))
+        await frontend.until("exec_command_begin")
+        await frontend.send(QueueUserInput(items=[TextInput(text="by the way")]))
+        (frontend.conversation.config.cwd / "go").touch()
+        await frontend.until("task_complete")
+        assert frontend.kinds.count("task_started") == 1
 
     converse(script, wait, {"expect": [{"contains": "by the way"}], "stream": BYE})
 
 
 def test_queued_input_starts_a_turn_when_idle(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(QueueUserInput(items=[TextInput(text="hello")]))
-        await face.until("task_complete")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(QueueUserInput(items=[TextInput(text="hello")]))
+        await frontend.until("task_complete")
 
     converse(script, BYE)
 
@@ -100,12 +100,12 @@ def test_queued_input_starts_a_turn_when_idle(converse: Callable[..., None]) -> 
 def test_an_approval_is_an_event_out_and_an_op_in(
     converse: Callable[..., None], decision: ReviewDecision, made: bool
 ) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        request = await face.until("exec_approval_request")
-        await face.send(ExecApproval(id=request.call_id, decision=decision))
-        await face.until("task_complete")
-        assert (face.conversation.config.cwd / "made").exists() == made
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        request = await frontend.until("exec_approval_request")
+        await frontend.send(ExecApproval(id=request.call_id, decision=decision))
+        await frontend.until("task_complete")
+        assert (frontend.conversation.config.cwd / "made").exists() == made
 
     converse(script, TOUCH, BYE, sandbox=SandboxMode.READ_ONLY)
 
@@ -113,50 +113,52 @@ def test_an_approval_is_an_event_out_and_an_op_in(
 def test_what_was_approved_for_the_session_is_not_asked_again(converse: Callable[..., None]) -> None:
     again = [sse.function_call("shell", {"command": ["touch", "made"]}, "c2"), sse.completed()]
 
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        request = await face.until("exec_approval_request")
-        await face.send(ExecApproval(id=request.call_id, decision=ReviewDecision.APPROVED_FOR_SESSION))
-        await face.until("task_complete")
-        assert face.kinds.count("exec_approval_request") == 1
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        request = await frontend.until("exec_approval_request")
+        await frontend.send(ExecApproval(id=request.call_id, decision=ReviewDecision.APPROVED_FOR_SESSION))
+        await frontend.until("task_complete")
+        assert frontend.kinds.count("exec_approval_request") == 1
 
     converse(script, TOUCH, again, BYE, sandbox=SandboxMode.READ_ONLY)
 
 
 def test_abort_ends_the_turn(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        request = await face.until("exec_approval_request")
-        await face.send(ExecApproval(id=request.call_id, decision=ReviewDecision.ABORT))
-        await face.until("turn_aborted")
-        await face.finish()
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        request = await frontend.until("exec_approval_request")
+        await frontend.send(ExecApproval(id=request.call_id, decision=ReviewDecision.ABORT))
+        await frontend.until("turn_aborted")
+        await frontend.finish()
 
     converse(script, TOUCH, sandbox=SandboxMode.READ_ONLY)
 
 
 def test_late_and_unknown_answers_are_said_and_change_nothing(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(PatchApproval(id="nothing", decision=ReviewDecision.APPROVED))
-        assert "'nothing'" in (await face.until("warning")).message
-        await face.send(user("go"))
-        request = await face.until("exec_approval_request")
-        await face.send(Interrupt())
-        await face.until("turn_aborted")
-        await face.send(ExecApproval(id=request.call_id, decision=ReviewDecision.APPROVED))
-        await face.until("warning")
-        assert not (face.conversation.config.cwd / "made").exists()
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(PatchApproval(id="nothing", decision=ReviewDecision.APPROVED))
+        assert "'nothing'" in (await frontend.until("warning")).message
+        await frontend.send(user("go"))
+        request = await frontend.until("exec_approval_request")
+        await frontend.send(Interrupt())
+        await frontend.until("turn_aborted")
+        await frontend.send(ExecApproval(id=request.call_id, decision=ReviewDecision.APPROVED))
+        await frontend.until("warning")
+        assert not (frontend.conversation.config.cwd / "made").exists()
 
     converse(script, TOUCH, sandbox=SandboxMode.READ_ONLY)
 
 
 def test_changed_settings_are_told_to_the_model_and_hold(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("one"))
-        await face.until("task_complete")
-        await face.send(OverrideTurnContext(sandbox_policy=ReadOnly(), approval_policy=AskForApproval.NEVER))
-        await face.send(user("two"))
-        await face.until("task_complete")
-        assert not (face.conversation.config.cwd / "made").exists()
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("one"))
+        await frontend.until("task_complete")
+        await frontend.send(
+            OverrideTurnContext(sandbox_policy=ReadOnly(), approval_policy=AskForApproval.NEVER)
+        )
+        await frontend.send(user("two"))
+        await frontend.until("task_complete")
+        assert not (frontend.conversation.config.cwd / "made").exists()
 
     read_only = {"contains": "<sandbox_mode>read-only</sandbox_mode>"}
     converse(script, BYE, {"expect": [read_only], "stream": TOUCH}, BYE)
@@ -185,9 +187,9 @@ def test_unknown_tools_and_bad_arguments_are_answered(converse: Callable[..., No
         "c8": "first line must be",
     }
 
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
 
     expect = [{"call_id": call_id, "output_contains": text} for call_id, text in said.items()]
     converse(script, calls, {"expect": expect, "stream": BYE})
@@ -199,12 +201,12 @@ def test_a_repeating_model_is_stopped(converse: Callable[..., None]) -> None:
         for number in range(9)
     ]
 
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        assert "5 times in a row" in (await face.until("error")).message
-        assert face.kinds.count("exec_command_end") == 5
-        await face.send(user("look at the last result"))
-        await face.until("task_complete")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        assert "5 times in a row" in (await frontend.until("error")).message
+        assert frontend.kinds.count("exec_command_end") == 5
+        await frontend.send(user("look at the last result"))
+        await frontend.until("task_complete")
 
     told = {"expect": [{"call_id": "c4", "output_contains": '"exit_code": 1'}], "stream": BYE}
     converse(script, *same[:5], told)
@@ -216,33 +218,33 @@ def test_a_provider_that_counts_calls_anew_in_each_response_gets_each_result(
     def echo(word: str) -> Response:
         return [sse.function_call("shell", {"command": ["printf", "<%s>", word]}, "call_0"), sse.completed()]
 
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
 
     told = {"expect": [{"contains": f"<{word}>"} for word in ("first", "second", "third")], "stream": BYE}
     converse(script, echo("first"), echo("second"), echo("third"), told)
 
 
 def test_an_interrupt_at_once_ends_a_turn_that_has_begun(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("first"))
-        await face.send(Interrupt())
-        await face.until("turn_aborted")
-        assert face.kinds[:2] == ["session_configured", "task_started"]
-        await face.send(user("second"))
-        await face.until("task_complete")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("first"))
+        await frontend.send(Interrupt())
+        await frontend.until("turn_aborted")
+        assert frontend.kinds[:2] == ["session_configured", "task_started"]
+        await frontend.send(user("second"))
+        await frontend.until("task_complete")
 
     converse(script, {"expect": [{"contains": "first"}, {"contains": "turn_interrupted"}], "stream": BYE})
 
 
 def test_input_that_waits_when_a_turn_fails_is_not_forgotten_silently(converse: Callable[..., None]) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("first"))
-        await face.until("exec_command_begin")
-        await face.send(QueueUserInput(items=[TextInput(text="queued")]))
-        await face.until("error")
-        assert "1 queued" in (await face.until("warning")).message
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("first"))
+        await frontend.until("exec_command_begin")
+        await frontend.send(QueueUserInput(items=[TextInput(text="queued")]))
+        await frontend.until("error")
+        assert "1 queued" in (await frontend.until("warning")).message
 
     converse(script, SLEEP, settings=(("limits.max_wall_seconds", 0.5),))
 
@@ -264,9 +266,9 @@ def test_limits_end_the_turn_with_a_clear_error(
     ]
     responses = [SLEEP] if limit == "max_wall_seconds" else touches
 
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        assert said in (await face.until("error")).message
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        assert said in (await frontend.until("error")).message
 
     converse(script, *responses, settings=((f"limits.{limit}", value),))
 
@@ -278,11 +280,11 @@ def test_leaving_without_shutdown_ends_the_commands(converse: Callable[..., None
         sse.completed(),
     ]
 
-    async def script(face: Face) -> None:
+    async def script(frontend: Frontend) -> None:
         import base64
 
-        await face.send(user("go"))
-        delta = await face.until("exec_command_output_delta")
+        await frontend.send(user("go"))
+        delta = await frontend.until("exec_command_output_delta")
         pids.append(int(base64.b64decode(delta.chunk)))
 
     converse(script, tell)

@@ -12,7 +12,7 @@ from code_core.config.load import ConfigOverrides, load_config
 from code_core.errors import ConfigError
 from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval
 from code_core.protocol.policies import AskForApproval, ReviewDecision
-from core.session.conversing import Face, after, call, user
+from core.session.conversing import Frontend, after, call, user
 from support import responses_events as sse
 
 TESTS = str(Path(__file__).parents[2])
@@ -35,25 +35,25 @@ def asked(tmp_path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("how", ["approve", "as text", "deny", "cancelled"])
-def test_the_tool_decides_in_the_place_of_the_face(
+def test_the_tool_decides_in_place_of_the_frontend(
     converse: Callable[..., None], tmp_path: Path, how: str
 ) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("turn_aborted" if how == "cancelled" else "task_complete")
-        assert "exec_approval_request" not in face.kinds
-        made = (face.conversation.config.cwd / "made").exists()
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("turn_aborted" if how == "cancelled" else "task_complete")
+        assert "exec_approval_request" not in frontend.kinds
+        made = (frontend.conversation.config.cwd / "made").exists()
         assert made is (how in {"approve", "as text"})
         (question,) = asked(tmp_path)
         assert question["name"] == "permit"
         arguments = question["arguments"]
-        assert arguments["sessionId"] == face.conversation.id
+        assert arguments["sessionId"] == frontend.conversation.id
         assert arguments["toolCall"] == {
             "toolCallId": "c1",
             "title": "`touch made`",
             "kind": "execute",
             "status": "pending",
-            "rawInput": {"command": ["touch", "made"], "cwd": str(face.conversation.config.cwd)},
+            "rawInput": {"command": ["touch", "made"], "cwd": str(frontend.conversation.config.cwd)},
         }
         options = {option["optionId"]: option for option in arguments["options"]}
         assert {name: option["kind"] for name, option in options.items()} == {
@@ -61,7 +61,7 @@ def test_the_tool_decides_in_the_place_of_the_face(
             "deny": "reject_once",
         }  # fmt: skip
         assert 'pattern = ["touch", "made"]' in options["approve_prefix"]["name"]
-        tools = [tool.name for tool in await face.conversation._servers.tools()]
+        tools = [tool.name for tool in await frontend.conversation._servers.tools()]
         assert tools == ["ide__other"]
 
     told = "rejected by user" if how == "deny" else '"exit_code": 0'
@@ -71,9 +71,9 @@ def test_the_tool_decides_in_the_place_of_the_face(
 def test_what_is_allowed_for_the_session_is_not_asked_again(
     converse: Callable[..., None], tmp_path: Path
 ) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
         assert len(asked(tmp_path)) == 1
 
     again = after('"exit_code": 0', stream=call("touch", "made", call_id="c2"))
@@ -87,10 +87,10 @@ def test_what_is_allowed_for_the_session_is_not_asked_again(
 
 
 def test_a_patch_is_asked_with_its_differences(converse: Callable[..., None], tmp_path: Path) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("task_complete")
-        path = face.conversation.config.cwd / "a.txt"
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        path = frontend.conversation.config.cwd / "a.txt"
         assert path.read_text() == "new\n"
         call = asked(tmp_path)[0]["arguments"]["toolCall"]
         assert (call["kind"], call["title"], call["locations"]) == (
@@ -106,15 +106,15 @@ def test_a_patch_is_asked_with_its_differences(converse: Callable[..., None], tm
 
 
 @pytest.mark.parametrize("how", ["error", "crash", "no such option", "absent"])
-def test_where_the_tool_does_not_decide_the_face_is_asked(
+def test_where_the_tool_does_not_decide_the_frontend_is_asked(
     converse: Callable[..., None], tmp_path: Path, how: str
 ) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("exec_approval_request")
-        await face.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
-        await face.until("task_complete")
-        assert (face.conversation.config.cwd / "made").exists()
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("exec_approval_request")
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
+        await frontend.until("task_complete")
+        assert (frontend.conversation.config.cwd / "made").exists()
 
     tool = "absent" if how == "absent" else "permit"
     converse(script, call("touch", "made"), after('"exit_code": 0'), **settings(tmp_path, how, tool))
@@ -123,13 +123,13 @@ def test_where_the_tool_does_not_decide_the_face_is_asked(
 def test_an_interrupt_ends_a_question_that_nobody_answers(
     converse: Callable[..., None], tmp_path: Path
 ) -> None:
-    async def script(face: Face) -> None:
-        await face.send(user("go"))
-        await face.until("token_count")
-        await face.send(Interrupt())
-        await face.until("turn_aborted")
-        await face.send(PatchApproval(id="c1", decision=ReviewDecision.APPROVED))
-        assert "no question about 'c1' is open" in (await face.until("warning")).message
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("token_count")
+        await frontend.send(Interrupt())
+        await frontend.until("turn_aborted")
+        await frontend.send(PatchApproval(id="c1", decision=ReviewDecision.APPROVED))
+        assert "no question about 'c1' is open" in (await frontend.until("warning")).message
 
     converse(script, call("touch", "made"), **settings(tmp_path, "wait"))
 

@@ -20,14 +20,14 @@ from code_core.protocol.ops import (
     UserInput,
 )
 from code_core.protocol.policies import AskForApproval, ReviewDecision
-from core.session.conversing import BYE, Face, after
+from core.session.conversing import BYE, Frontend, after
 from support import responses_events as sse
 
 TESTS = str(Path(__file__).parents[2])
 GO = UserInput(items=[TextInput(text="go")])
 
 
-Script = Callable[[Face], Awaitable[None]]
+Script = Callable[[Frontend], Awaitable[None]]
 Converse = Callable[..., None]
 
 
@@ -53,19 +53,19 @@ def called(tool: str, arguments: dict[str, Any] | None = None, call_id: str = "c
     return [sse.function_call(tool, arguments or {}, call_id), sse.completed()]
 
 
-async def a_turn(face: Face) -> None:
-    await face.send(GO)
-    await face.until("task_complete")
+async def a_turn(frontend: Frontend) -> None:
+    await frontend.send(GO)
+    await frontend.until("task_complete")
 
 
 def test_a_tool_is_called_and_its_text_goes_to_the_model(converse: Converse) -> None:
-    async def script(face: Face) -> None:
-        await face.send(GO)
-        begin = await face.until("mcp_tool_call_begin")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(GO)
+        begin = await frontend.until("mcp_tool_call_begin")
         assert (begin.invocation.server, begin.invocation.tool) == ("one", "echo")
-        end = await face.until("mcp_tool_call_end")
+        end = await frontend.until("mcp_tool_call_end")
         assert (end.call_id, end.success, end.text) == ("c1", True, '["one", {"a": 1}]')
-        await face.until("task_complete")
+        await frontend.until("task_complete")
 
     converse(script, called("one__echo", {"a": 1}), after('["one", {"a": 1}]'))
 
@@ -88,11 +88,11 @@ def test_an_image_is_a_part_of_the_output_and_not_text(converse: Converse) -> No
 
 
 def test_a_long_answer_is_cut_for_the_model_and_kept_in_a_file(converse: Converse, tmp_path: Path) -> None:
-    async def script(face: Face) -> None:
-        await face.send(GO)
-        end = await face.until("mcp_tool_call_end")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(GO)
+        end = await frontend.until("mcp_tool_call_end")
         assert len(end.text) < 50_000
-        await face.until("task_complete")
+        await frontend.until("task_complete")
         [kept] = (tmp_path / "outputs").rglob("c1.txt")
         assert kept.stat().st_size == 3_000_000 + 65
 
@@ -106,31 +106,31 @@ def test_wrong_arguments_are_told_to_the_model(converse: Converse, arguments: st
 
 
 def test_what_a_server_asks_goes_to_the_user_and_back(converse: Converse) -> None:
-    async def script(face: Face) -> None:
-        await face.send(GO)
-        question = await face.until("elicitation_request")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(GO)
+        question = await frontend.until("elicitation_request")
         assert (question.server, question.message) == ("one", "Who?")
         assert "name" in question.requested_schema["properties"]
-        await face.send(ResolveElicitation(id=question.id, action="accept", content={"name": "me"}))
-        await face.send(ResolveElicitation(id=question.id, action="decline"))
-        assert "is open" in (await face.until("warning")).message
-        await face.until("task_complete")
+        await frontend.send(ResolveElicitation(id=question.id, action="accept", content={"name": "me"}))
+        await frontend.send(ResolveElicitation(id=question.id, action="decline"))
+        assert "is open" in (await frontend.until("warning")).message
+        await frontend.until("task_complete")
 
     converse(script, called("one__ask"), after('{"action": "accept", "content": {"name": "me"}}'))
 
 
 def test_an_interrupt_cancels_the_call_at_the_server(converse: Converse, tmp_path: Path) -> None:
-    async def script(face: Face) -> None:
-        await face.send(GO)
-        await face.until("mcp_tool_call_begin")
-        await face.send(Interrupt())
-        end = await face.until("mcp_tool_call_end")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(GO)
+        await frontend.until("mcp_tool_call_begin")
+        await frontend.send(Interrupt())
+        end = await frontend.until("mcp_tool_call_end")
         assert (end.success, end.text) == (False, "interrupted")
-        await face.until("turn_aborted")
+        await frontend.until("turn_aborted")
         with anyio.fail_after(10):
             while not (tmp_path / "notes").exists():  # noqa: ASYNC110 - the server's own
                 await anyio.sleep(0.01)
-        await a_turn(face)
+        await a_turn(frontend)
 
     converse(
         script,
@@ -140,12 +140,12 @@ def test_an_interrupt_cancels_the_call_at_the_server(converse: Converse, tmp_pat
 
 
 def test_an_open_question_ends_with_its_turn(converse: Converse) -> None:
-    async def script(face: Face) -> None:
-        await face.send(GO)
-        await face.until("elicitation_request")
-        await face.send(Interrupt())
-        await face.until("turn_aborted")
-        await a_turn(face)
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(GO)
+        await frontend.until("elicitation_request")
+        await frontend.send(Interrupt())
+        await frontend.until("turn_aborted")
+        await a_turn(frontend)
 
     converse(script, called("one__ask"), BYE)
 
@@ -161,14 +161,14 @@ def test_an_open_question_ends_with_its_turn(converse: Converse) -> None:
 def test_the_untrusted_policy_asks_for_tools_that_do_more_than_read(
     converse: Converse, tool: str, decision: ReviewDecision | None, said: str
 ) -> None:
-    async def script(face: Face) -> None:
-        await face.send(OverrideTurnContext(approval_policy=AskForApproval.UNTRUSTED))
-        await face.send(GO)
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(OverrideTurnContext(approval_policy=AskForApproval.UNTRUSTED))
+        await frontend.send(GO)
         if decision is not None:
-            asked = await face.until("exec_approval_request")
+            asked = await frontend.until("exec_approval_request")
             assert asked.command == [f"one.{tool}", "{}"]
-            await face.send(ExecApproval(id=asked.call_id, decision=decision))
-        await face.until("task_complete")
+            await frontend.send(ExecApproval(id=asked.call_id, decision=decision))
+        await frontend.until("task_complete")
 
     converse(script, called(f"one__{tool}"), after(said))
 
@@ -179,13 +179,13 @@ def test_a_call_that_takes_too_long_is_told(converse: Converse, tmp_path: Path) 
 
 
 def test_the_time_that_the_user_takes_to_answer_does_not_count(converse: Converse, tmp_path: Path) -> None:
-    async def script(face: Face) -> None:
-        await face.send(GO)
-        question = await face.until("elicitation_request")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(GO)
+        question = await frontend.until("elicitation_request")
         with anyio.move_on_after(0.6):
-            await face.until("mcp_tool_call_end")
-        await face.send(ResolveElicitation(id=question.id, action="decline"))
-        await face.until("task_complete")
+            await frontend.until("mcp_tool_call_end")
+        await frontend.send(ResolveElicitation(id=question.id, action="decline"))
+        await frontend.until("task_complete")
 
     hasty = {"one": server(tmp_path, tool_timeout_sec=0.4)}
     converse(script, called("one__ask"), after('{"action": "decline"}'), servers=hasty)
@@ -194,17 +194,17 @@ def test_the_time_that_the_user_takes_to_answer_does_not_count(converse: Convers
 def test_servers_start_side_by_side_and_one_that_fails_is_a_warning(
     converse: Converse, tmp_path: Path
 ) -> None:
-    async def script(face: Face) -> None:
-        await face.send(ListMcpTools())
-        message = (await face.until("warning")).message
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(ListMcpTools())
+        message = (await frontend.until("warning")).message
         assert "'absent' is not there" in message
         assert "no-such-program" in message
-        listed = (await face.until("mcp_list_tools_response")).tools
+        listed = (await frontend.until("mcp_list_tools_response")).tools
         assert [*listed] == sorted(listed)
         assert {tool.server for tool in listed.values()} == {"one", "two"}
         assert [tool.name for tool in listed.values() if tool.server == "two"] == ["echo", "picture"]
         assert "one__crash" not in listed
-        await a_turn(face)
+        await a_turn(frontend)
 
     servers = {
         "absent": {"command": "no-such-program"},
@@ -217,9 +217,9 @@ def test_servers_start_side_by_side_and_one_that_fails_is_a_warning(
 
 
 def test_without_a_required_server_a_turn_is_an_error(converse: Converse, tmp_path: Path) -> None:
-    async def script(face: Face) -> None:
-        await face.send(GO)
-        message = (await face.until("error")).message
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(GO)
+        message = (await frontend.until("error")).message
         assert "required MCP server is not there: absent: " in message
 
     servers = {"absent": {"command": "no-such-program", "required": True}, "one": server(tmp_path)}
@@ -227,12 +227,12 @@ def test_without_a_required_server_a_turn_is_an_error(converse: Converse, tmp_pa
 
 
 def test_a_server_that_does_not_start_in_time_is_not_waited_for(converse: Converse, tmp_path: Path) -> None:
-    async def script(face: Face) -> None:
-        await face.send(GO)
-        assert "was not ready within 0.3 s" in (await face.until("warning")).message
-        await face.until("task_complete")
-        await face.send(Shutdown())
-        await face.until("shutdown_complete")
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(GO)
+        assert "was not ready within 0.3 s" in (await frontend.until("warning")).message
+        await frontend.until("task_complete")
+        await frontend.send(Shutdown())
+        await frontend.until("shutdown_complete")
 
     deaf = server(tmp_path, startup_timeout_sec=0.3)
     deaf["args"] = ["-S", "-m", "mcp_client.servers.deaf_from_start"]

@@ -15,7 +15,7 @@ from code_core.protocol.ops import (
     parse_op,
 )
 from code_core.protocol.policies import AskForApproval, ReviewDecision
-from core.session.conversing import Face, after, user
+from core.session.conversing import Frontend, after, user
 from support import responses_events as sse
 from support.scenario import Response
 
@@ -26,22 +26,22 @@ def patch(call_id: str, path: str, *lines: str) -> Response:
     return [sse.custom_tool_call("apply_patch", text, call_id), sse.completed()]
 
 
-async def one_turn(face: Face) -> list[str]:
+async def one_turn(frontend: Frontend) -> list[str]:
     """The messages of background events in a turn."""
-    before = len(face.seen)
-    await face.send(user("go"))
-    await face.until("task_complete")
-    return [event.msg.message for event in face.seen[before:] if event.msg.type == "background_event"]
+    before = len(frontend.seen)
+    await frontend.send(user("go"))
+    await frontend.until("task_complete")
+    return [event.msg.message for event in frontend.seen[before:] if event.msg.type == "background_event"]
 
 
 def test_the_model_and_the_user_are_told_of_findings_and_the_patch_is_applied(
     converse: Callable[..., None], tmp_path: Path
 ) -> None:
-    async def script(face: Face) -> None:
-        told = await one_turn(face)
+    async def script(frontend: Frontend) -> None:
+        told = await one_turn(frontend)
         assert told[0].startswith("validation (json): 1 issue\n  json: a.json: ")
         assert (tmp_path / "work/a.json").read_text() == "{\n"
-        assert await one_turn(face) == []
+        assert await one_turn(frontend) == []
 
     converse(
         script,
@@ -74,11 +74,11 @@ def test_the_model_and_the_user_are_told_of_findings_and_the_patch_is_applied(
 def test_checks_are_turned_on_and_off_between_turns(
     converse: Callable[..., None], ops: list[Op], found: bool
 ) -> None:
-    async def script(face: Face) -> None:
-        assert len(await one_turn(face)) == 1
+    async def script(frontend: Frontend) -> None:
+        assert len(await one_turn(frontend)) == 1
         for op in ops:
-            await face.send(op)
-        assert len(await one_turn(face)) == int(found)
+            await frontend.send(op)
+        assert len(await one_turn(frontend)) == int(found)
 
     converse(
         script,
@@ -90,8 +90,8 @@ def test_checks_are_turned_on_and_off_between_turns(
 def test_the_settings_turn_checks_off(converse: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[validation.tools]\njson = false\n")
 
-    async def script(face: Face) -> None:
-        assert await one_turn(face) == []
+    async def script(frontend: Frontend) -> None:
+        assert await one_turn(frontend) == []
 
     converse(script, patch("c1", "a.json", "{"), after("A a.json", call_id="c1"))
 
@@ -108,15 +108,15 @@ def test_findings_come_before_the_question_and_nothing_is_written_before_the_ans
             for path, status in found.items()
         }
 
-    async def script(face: Face) -> None:
+    async def script(frontend: Frontend) -> None:
         (work / "old.sh").write_text("echo\n")
         before = tree()
-        await face.send(user("go"))
-        await face.until("apply_patch_approval_request")
-        assert "background_event" in face.kinds
+        await frontend.send(user("go"))
+        await frontend.until("apply_patch_approval_request")
+        assert "background_event" in frontend.kinds
         assert tree() == before
-        await face.send(PatchApproval(id="c1", decision=ReviewDecision.DENIED))
-        await face.until("task_complete")
+        await frontend.send(PatchApproval(id="c1", decision=ReviewDecision.DENIED))
+        await frontend.until("task_complete")
         assert tree() == before
 
     converse(
@@ -130,8 +130,8 @@ def test_findings_come_before_the_question_and_nothing_is_written_before_the_ans
 def test_a_patch_is_applied_where_it_cannot_be_checked(converse: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "validation").write_text("no folder")
 
-    async def script(face: Face) -> None:
-        told = await one_turn(face)
+    async def script(frontend: Frontend) -> None:
+        told = await one_turn(frontend)
         assert "no copy of the files could be made" in told[0]
         assert (tmp_path / "work/a.json").exists()
 

@@ -1,1 +1,1 @@
-"""The code command: one entry to every face."""
+"""The code command: one entry to every frontend."""

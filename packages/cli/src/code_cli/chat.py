@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from code_cli.run import run_face
+from code_cli.run import run_frontend
 from code_cli.session_options import overrides_from, session_options
 
 
@@ -18,4 +18,4 @@ def chat_command(prompt: str | None, **session: Any) -> None:
 
     from code_tui.plain import run_plain
 
-    run_face(partial(run_plain, overrides, prompt))
+    run_frontend(partial(run_plain, overrides, prompt))

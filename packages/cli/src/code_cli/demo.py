@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from code_cli.run import run_face
+from code_cli.run import run_frontend
 
 
 @click.command("demo")
@@ -13,4 +13,4 @@ def demo_command(keep: bool) -> None:
     """Watch the agent fix a failing test. The model is scripted, everything else is real."""
     from code_core.demo.run import run_demo
 
-    run_face(partial(run_demo, keep))
+    run_frontend(partial(run_demo, keep))

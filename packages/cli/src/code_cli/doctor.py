@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from code_cli.run import run_face
+from code_cli.run import run_frontend
 
 FAILED = 1
 
@@ -19,12 +19,12 @@ def doctor_command(as_json: bool) -> None:
     Asks the provider for its base URL, without a key, and starts the MCP servers.
     Exit code: 0 if nothing is broken, 1 if something is.
     """
-    run_face(partial(_examine, as_json))
+    run_frontend(partial(_examine, as_json))
 
 
 async def _examine(as_json: bool) -> int:
     from code_cli.checks import State, all_checks
-    from code_core.headless.printable import printable
+    from code_core.view.printable import printable
 
     checks = await all_checks()
     broken = any(check.state is State.BROKEN for check in checks)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from code_cli.run import run_face
+from code_cli.run import run_frontend
 from code_cli.session_options import overrides_from, session_options
 
 
@@ -57,7 +57,7 @@ def exec_command(
         output_schema=output_schema,
         skip_git_check=skip_git_repo_check,
     )
-    run_face(partial(run_exec, options))
+    run_frontend(partial(run_exec, options))
 
 
 def _read_prompt(prompt: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from code_cli.run import run_face, settings_checked
+from code_cli.run import run_frontend, settings_checked
 
 if TYPE_CHECKING:
     from code_core.config.schema import McpServerTable
@@ -108,7 +108,7 @@ def test_command(name: str) -> None:
     """Start a server, and say how long that took, what it is, and which tools it has."""
     from code_cli.mcp_test import try_server
 
-    run_face(partial(try_server, name, _server(name)))
+    run_frontend(partial(try_server, name, _server(name)))
 
 
 def _servers() -> "dict[str, McpServerTable]":

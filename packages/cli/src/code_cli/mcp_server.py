@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from code_cli.run import run_face
+from code_cli.run import run_frontend
 from code_cli.session_options import overrides_from, session_options
 
 
@@ -20,4 +20,4 @@ def mcp_server_command(**session: Any) -> None:
 
     from code_mcp_server.run import run_server
 
-    run_face(partial(run_server, overrides))
+    run_frontend(partial(run_server, overrides))

@@ -4,7 +4,7 @@ import click
 
 from code_cli.mcp_probe import probe
 from code_core.config.schema import McpServerTable
-from code_core.headless.printable import printable
+from code_core.view.printable import printable
 from code_mcp_client import McpClientError
 
 FAILED = 1

@@ -1,4 +1,4 @@
-"""Runs a face and turns what went wrong into one line and an exit code."""
+"""Runs a frontend and turns what went wrong into one line and an exit code."""
 
 import gc
 import os
@@ -10,8 +10,8 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 LONGEST_MESSAGE = 1_000
 
 
-def run_face(face: Callable[[], Awaitable[int]]) -> None:
-    """Run `face` to its end and exit with its code: 1 for a failure, 2 for wrong settings, 130 when interrupted."""
+def run_frontend(frontend: Callable[[], Awaitable[int]]) -> None:
+    """Run `frontend` to its end and exit with its code: 1 for a failure, 2 for wrong settings, 130 when interrupted."""
     import anyio
 
     from code_core.errors import CodeError, ConfigError
@@ -20,7 +20,7 @@ def run_face(face: Callable[[], Awaitable[int]]) -> None:
     code = FAILED
     try:
         configure_logging(os.environ)
-        code = anyio.run(face)
+        code = anyio.run(frontend)
     except* ConfigError as errors:
         code = _report(errors, USAGE)
     except* CodeError as errors:

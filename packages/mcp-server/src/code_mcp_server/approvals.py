@@ -10,12 +10,12 @@ from mcp_types import ClientCapabilities, ElicitationCapability
 from pydantic import ValidationError
 
 from code_core.acp.permissions import ApprovalRequest
-from code_core.acp.titles import command_text
-from code_core.headless.human import change_text
 from code_core.protocol.events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
 from code_core.protocol.policies import ReviewDecision
+from code_core.view.printer import change_text
+from code_core.view.titles import command_text
 
 _log = logging.getLogger("code_core")
 

@@ -1,1 +1,1 @@
-"""The terminal face of Code for Python."""
+"""The terminal frontend of Code for Python."""

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from code_core.headless.printable import printable
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
+from code_core.view.printable import printable
 
 Ask = Callable[[str], Awaitable[str | None]]
 

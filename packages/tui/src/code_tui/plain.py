@@ -1,4 +1,4 @@
-"""The plain terminal face: labelled lines that are only ever appended.
+"""The plain terminal frontend: labelled lines that are only ever appended.
 
 For screen readers, pipes and terminals that cannot redraw. Ctrl+C interrupts the
 turn, and ends the conversation when none runs; the end of input ends it too.
@@ -14,7 +14,6 @@ import anyio
 
 from code_core.config.load import ConfigOverrides
 from code_core.headless.exec import use_color
-from code_core.headless.human import HumanPrinter
 from code_core.protocol.events import (
     ApplyPatchApprovalRequest,
     ErrorEvent,
@@ -29,6 +28,7 @@ from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval, Shutd
 from code_core.protocol.policies import ReviewDecision
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
+from code_core.view.printer import HumanPrinter
 from code_tui.elicitation import answer_in_lines
 from code_tui.line_input import LineInput
 
@@ -54,14 +54,14 @@ async def run_plain(overrides: ConfigOverrides, prompt: str | None = None) -> in
     with ConversationManager() as manager:
         conversation = await manager.new(overrides)
         async with conversation, anyio.create_task_group() as tasks:
-            face = _PlainFace(conversation)
-            tasks.start_soon(face.handle_interrupts, tasks.cancel_scope)
-            await face.run(prompt)
+            frontend = _PlainFrontend(conversation)
+            tasks.start_soon(frontend.handle_interrupts, tasks.cancel_scope)
+            await frontend.run(prompt)
             tasks.cancel_scope.cancel()
     return 0
 
 
-class _PlainFace:
+class _PlainFrontend:
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
         self._printer = HumanPrinter(_write, color=use_color(sys.stdout))

@@ -1,7 +1,7 @@
 """The settings file: its keys, their types, their meaning.
 
 Old files of the fork and of Codex 2025 load unchanged: keys of features that
-live in other faces or are still to come are accepted and left alone.
+live in other frontends or are still to come are accepted and left alone.
 """
 
 from pathlib import Path
@@ -190,7 +190,7 @@ class ConfigFile(ProfileTable):
     hide_agent_reasoning: bool = False
 
 
-# Accepted in a settings file without effect here: other faces read them, or nobody does any more.
+# Accepted in a settings file without effect here: other frontends read them, or nobody does any more.
 LEFT_ALONE = frozenset(
     [
         "agents",

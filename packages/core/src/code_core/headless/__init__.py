@@ -1,1 +1,1 @@
-"""The face without a screen: `code exec`."""
+"""The frontend without a screen: `code exec`."""

@@ -17,7 +17,6 @@ import anyio
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
-from code_core.headless.human import HumanPrinter
 from code_core.protocol.events import (
     ApplyPatchApprovalRequest,
     ErrorEvent,
@@ -41,6 +40,7 @@ from code_core.protocol.ops import (
 from code_core.protocol.policies import ReadOnly, ReviewDecision
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
+from code_core.view.printer import HumanPrinter
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 DENIED_ADVICE = (

@@ -1,6 +1,6 @@
-"""Events: everything a conversation tells a face, in order, once.
+"""Events: everything a conversation tells a frontend, in order, once.
 
-A face must expect event types that it does not know and render or skip them.
+A frontend must expect event types that it does not know and render or skip them.
 Byte chunks are base64, durations `{secs, nanos}`, file changes externally tagged.
 """
 
@@ -366,7 +366,7 @@ EventMsg = Annotated[
 
 
 class EventOrder(ProtocolModel):
-    """Where an event of the model's stream belongs, for faces that re-order."""
+    """Where an event of the model's stream belongs, for frontends that re-order."""
 
     request_ordinal: int
     output_index: int | None = None

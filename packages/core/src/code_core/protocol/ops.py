@@ -1,4 +1,4 @@
-"""Operations: everything a face can ask of a conversation."""
+"""Operations: everything a frontend can ask of a conversation."""
 
 from typing import Annotated, Any, Literal
 

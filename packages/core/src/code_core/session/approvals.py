@@ -24,7 +24,7 @@ class Approvals:
     """The `Approver` of a conversation. Remembers what was allowed for the session.
 
     Args:
-        tool: asked first, if there is one; the face is where it does not decide.
+        tool: asked first, if there is one; the frontend is where it does not decide.
         rules_file: where rules go that the user adds; without it none is proposed.
     """
 

@@ -89,7 +89,7 @@ class _Task:
 class Conversation:
     """Drives one agent. Use it as an async context manager; read `events()` to the end.
 
-    A face submits ops and reads events; the conversation waits for a face that
+    A frontend submits ops and reads events; the conversation waits for a frontend that
     does not read, and remembers 1,024 events for one that is slow.
 
     Args:
@@ -178,7 +178,7 @@ class Conversation:
         try:
             await self._events_in.send(event)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            return  # the face has left; what the turn still does is wound up without it
+            return  # the frontend has left; what the turn still does is wound up without it
 
     async def _serve(self) -> None:
         settings = self._settings

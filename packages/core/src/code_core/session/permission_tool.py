@@ -1,4 +1,4 @@
-"""Approvals that a tool of an MCP server decides, in the place of the face."""
+"""Approvals that a tool of an MCP server decides, in the place of the frontend."""
 
 import json
 import logging

@@ -21,7 +21,7 @@ class TurnAbandoned(Exception):  # noqa: N818 - an answer of the user, not an er
 
 
 class Approver(Protocol):
-    """Asks the user. A question waits as long as it takes, or is denied at once by a face without a user."""
+    """Asks the user. A question waits as long as it takes, or is denied at once by a frontend without a user."""
 
     async def ask_command(
         self,

@@ -1,10 +1,8 @@
-"""Events as lines that a person reads; `exec` and the plain terminal face print them."""
+"""Events as lines that a person reads; `exec` and the plain terminal frontend print them."""
 
 import json
 from collections.abc import Callable, Sequence
 
-from code_core.acp.titles import command_text
-from code_core.headless.printable import printable
 from code_core.protocol.events import (
     AddChange,
     AgentMessage,
@@ -30,6 +28,8 @@ from code_core.protocol.events import (
     WebSearchComplete,
 )
 from code_core.protocol.mcp_events import ElicitationRequest, McpToolCallBegin, McpToolCallEnd
+from code_core.view.printable import printable
+from code_core.view.titles import command_text
 
 OUTPUT_LINES = 20
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -42,7 +42,7 @@ class HumanPrinter:
     Args:
         write: gets text with its newlines.
         color: whether to use ANSI styles.
-        messages: whether to print the model's messages (a face may print them elsewhere).
+        messages: whether to print the model's messages (a frontend may print them elsewhere).
     """
 
     def __init__(self, write: Callable[[str], object], *, color: bool, messages: bool = True) -> None:

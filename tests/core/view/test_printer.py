@@ -4,8 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from code_core.headless.human import HumanPrinter
-from code_core.headless.printable import printable
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import (
     AgentMessage,
@@ -17,6 +15,8 @@ from code_core.protocol.events import (
     TaskStarted,
     TurnDiff,
 )
+from code_core.view.printable import printable
+from code_core.view.printer import HumanPrinter
 
 
 def shown(*events: EventMsg, color: bool = False) -> str:

@@ -1,0 +1,1 @@
+"""What every frontend shows: titles, changes, questions, lines for a terminal. No toolkit, no engine."""
