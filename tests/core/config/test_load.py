@@ -53,9 +53,9 @@ def test_what_wins_over_what(home: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("model = 5", "model is 5: Input should be a valid string"),
+        ("model = 5", "config.toml:1: model is 5: it must be a valid string"),
         ('sandbox_mode = "open"', "sandbox_mode is 'open'"),
-        ("[limits]\nmax_tool_calls = 0", "limits.max_tool_calls is 0"),
+        ("[limits]\nmax_tool_calls = 0", "config.toml:2: limits.max_tool_calls is 0"),
         ("model = ", "is not TOML"),
         ('model_provider = "nope"', "model provider 'nope' is not known"),
         ('model_provider = "replay"', "needs a scenario"),
@@ -84,7 +84,7 @@ def test_a_file_that_is_not_text_is_said(home: Path) -> None:
 def test_an_unknown_key_is_a_warning_with_the_nearest_one(home: Path) -> None:
     config = load(home, "aproval_policy = 'never'\n[tui]\ntheme = 'dark'\n[mcp_servers.x]\ncommand = 'y'")
     assert config.warnings == (
-        f"{home}/config.toml: unknown setting 'aproval_policy': did you mean approval_policy?",
+        f"{home}/config.toml:1: unknown setting aproval_policy: did you mean approval_policy?",
     )
 
 

@@ -4,33 +4,31 @@ What wins, from the strongest: `ConfigOverrides`, the profile, the project's
 table, the file with its `-c` edits, the default.
 """
 
-import difflib
 import os
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
+from code_core.config.check import Source, checked
 from code_core.config.guards import NO_GUARDS, CommandGuards, load_guards
 from code_core.config.overrides import Setting, merged
-from code_core.config.paths import Home, find_home, is_directory
+from code_core.config.paths import Home, expand_home, find_home, is_directory
+from code_core.config.providers import chosen_provider
 from code_core.config.schema import (
-    LEFT_ALONE,
     ClientToolTable,
     ConfigFile,
     EnvironmentTable,
     LimitsTable,
     McpServerTable,
-    ProviderTable,
+    ProjectTable,
     ValidationTable,
 )
+from code_core.config.toml_source import parse, read_text
+from code_core.context.git import repository_root
 from code_core.errors import ConfigError
 from code_core.model.catalog import family_of
-from code_core.model.providers import Provider, builtin_providers
+from code_core.model.providers import Provider
 from code_core.protocol.policies import (
     AskForApproval,
     DangerFullAccess,
@@ -106,11 +104,12 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     """
     home = find_home(environ)
     path = home.config_file
-    table = _read(path)
-    settings = _validated(merged(table, overrides.settings), path, bool(overrides.settings))
+    text = read_text(path)
+    source = Source(path, text, overrides.settings)
+    settings, warnings = checked(merged(parse(text, path), overrides.settings), source)
     cwd = _working_directory(overrides.cwd)
     profile = _profile(settings, overrides.profile)
-    project = settings.projects.get(str(cwd))
+    project = _project(settings, cwd)
     chosen = {name: getattr(profile, name) for name in profile.model_fields_set}
 
     approval = overrides.approval_policy or chosen.get("approval_policy")
@@ -133,11 +132,12 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     family = family_of(model)
     verbosity = chosen.get("model_text_verbosity") or settings.model_text_verbosity
     reasoning = settings.model_supports_reasoning_summaries
+    policy = sandbox_policy(sandbox, settings)
     servers = {name: table for name, table in settings.mcp_servers.items() if table.enabled}
     return Config(
         home=home,
         cwd=cwd,
-        provider=_provider(provider_id, settings, scenario, environ),
+        provider=chosen_provider(provider_id, settings, scenario, environ),
         model=ModelSettings(
             model=model,
             reasoning=family.reasoning if reasoning is None else reasoning,
@@ -149,7 +149,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         ),
         context_window=settings.model_context_window or family.context_window,
         approval_policy=approval,
-        sandbox_policy=sandbox_policy(sandbox, settings),
+        sandbox_policy=policy,
         environment=settings.shell_environment_policy,
         command_guards=load_guards(settings.confirm_guard, home.path, cwd, path),
         validation=_validation(settings.validation),
@@ -165,7 +165,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         mcp_servers=servers,
         permission_tool=_client_tool(settings.experimental_client_tools.request_permission, servers),
         record=_path(environ.get("CODE_RECORD")),
-        warnings=tuple(_unknown_keys(table, path)),
+        warnings=(*warnings, *_ineffective(settings, policy, cwd)),
     )
 
 
@@ -176,7 +176,8 @@ def configured_servers(environ: Mapping[str, str] = os.environ) -> dict[str, Mcp
         ConfigError: the settings file is wrong.
     """
     path = find_home(environ).config_file
-    return _validated(_read(path), path, overridden=False).mcp_servers
+    text = read_text(path)
+    return checked(parse(text, path), Source(path, text))[0].mcp_servers
 
 
 def checked_servers(tables: Mapping[str, Any]) -> dict[str, McpServerTable]:
@@ -185,7 +186,7 @@ def checked_servers(tables: Mapping[str, Any]) -> dict[str, McpServerTable]:
     Raises:
         ConfigError: a name or a setting is wrong.
     """
-    return _validated({"mcp_servers": dict(tables)}, Path("code mcp add"), overridden=False).mcp_servers
+    return checked({"mcp_servers": dict(tables)}, Source("code mcp add"))[0].mcp_servers
 
 
 def sandbox_policy(mode: SandboxMode, settings: ConfigFile) -> SandboxPolicy:
@@ -194,35 +195,11 @@ def sandbox_policy(mode: SandboxMode, settings: ConfigFile) -> SandboxPolicy:
         case SandboxMode.READ_ONLY:
             return ReadOnly()
         case SandboxMode.WORKSPACE_WRITE:
-            return WorkspaceWrite(**settings.sandbox_workspace_write.model_dump())
+            table = settings.sandbox_workspace_write
+            roots = [expand_home(root) for root in table.writable_roots]
+            return WorkspaceWrite(**{**table.model_dump(), "writable_roots": roots})
         case SandboxMode.DANGER_FULL_ACCESS:
             return DangerFullAccess()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-
-
-def _validated(table: dict[str, Any], path: Path, overridden: bool) -> ConfigFile:
-    try:
-        return ConfigFile.model_validate(table)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in problem["loc"])
-        where = f"{path} or a -c option" if overridden else str(path)
-        given = problem["input"]
-        # A table may hold secrets.
-        value = "" if isinstance(given, dict | list) else f" is {given!r}"
-        raise ConfigError(f"{where}: {key}{value}: {problem['msg']}") from None
 
 
 def _working_directory(given: Path | None) -> Path:
@@ -245,62 +222,21 @@ def _profile(settings: ConfigFile, name: str | None) -> ConfigFile | Any:
     return settings.profiles[name]
 
 
-def _provider(
-    provider_id: str, settings: ConfigFile, scenario: Path | None, environ: Mapping[str, str]
-) -> Provider:
-    builtin = builtin_providers(environ)
-    if provider_id == "replay":
-        if scenario is None:
-            raise ConfigError(
-                "the replay provider needs a scenario: set CODE_REPLAY or replay_scenario to its file"
-            )
-        return replace(builtin["replay"], replay_scenario=scenario)
-    if provider_id in builtin:
-        return _with_usable_url(builtin[provider_id])
-    table = settings.model_providers.get(provider_id)
-    if table is None:
-        known = ", ".join(sorted({*builtin, *settings.model_providers}))
-        raise ConfigError(f"model provider {provider_id!r} is not known (known: {known})")
-    return _with_usable_url(_from_table(provider_id, table))
+def _project(settings: ConfigFile, cwd: Path) -> ProjectTable | None:
+    """The table of the working directory, else of the repository it is in, however the path is spelled."""
+    tables = {os.path.realpath(expand_home(name)): table for name, table in settings.projects.items()}
+    wanted = [cwd, *([root] if (root := repository_root(cwd)) else [])]
+    return next((table for path in wanted if (table := tables.get(os.path.realpath(path)))), None)
 
 
-def _from_table(provider_id: str, table: ProviderTable) -> Provider:
-    if table.wire_api == "chat":
-        raise ConfigError(
-            f'model provider {provider_id!r} has wire_api = "chat", which is not spoken yet: '
-            'use an endpoint with wire_api = "responses"'
-        )
-    return Provider(
-        id=provider_id,
-        name=table.name or provider_id,
-        base_url=table.base_url,
-        env_key=table.env_key or ("OPENAI_API_KEY" if table.requires_openai_auth else None),
-        env_key_instructions=table.env_key_instructions,
-        query_params=table.query_params,
-        http_headers=table.http_headers,
-        env_http_headers=table.env_http_headers,
-        request_max_retries=table.request_max_retries,
-        stream_max_retries=table.stream_max_retries,
-        stream_idle_timeout=table.stream_idle_timeout_ms / 1000,
-    )
-
-
-def _with_usable_url(provider: Provider) -> Provider:
-    where, url = f"model provider {provider.id!r}: base_url", provider.base_url
-    try:
-        parts = urlsplit(url)
-        complete = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        raise ConfigError(f"{where} is not a URL: check its host and port") from None
-    if "@" in parts.netloc:  # and a password, maybe: it is not shown
-        raise ConfigError(f"{where} holds a user name: give it as a header instead (env_http_headers)")
-    if "?" in url or "#" in url:  # the same of a key
-        raise ConfigError(f"{where} has a query or a fragment: put it in query_params")
-    if not complete:
-        raise ConfigError(f"{where} {url!r} must begin with http:// or https:// and a host")
-    if not url.isprintable() or " " in url:
-        raise ConfigError(f"{where} {url!r} holds spaces or control characters")
-    return provider
+def _ineffective(settings: ConfigFile, policy: SandboxPolicy, cwd: Path) -> Iterator[str]:
+    """Warnings about paths in the settings that have no effect."""
+    for name in settings.projects:
+        if not expand_home(name).is_absolute():
+            yield f"projects.{name!r} has no effect: write an absolute path"
+    for root in policy.writable_roots if isinstance(policy, WorkspaceWrite) else ():
+        if not is_directory(cwd / root):
+            yield f"sandbox_workspace_write.writable_roots: {str(root)!r} is not a directory and has no effect"
 
 
 def _client_tool(
@@ -331,14 +267,3 @@ def _instructions_file(chosen: Mapping[str, Any], settings: ConfigFile, cwd: Pat
 
 def _path(value: str | None) -> Path | None:
     return Path(value).absolute() if value else None
-
-
-def _unknown_keys(table: dict[str, Any], path: Path) -> list[str]:
-    known = {*ConfigFile.model_fields, *LEFT_ALONE}
-    warnings: list[str] = []
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f": did you mean {near[0]}?" if near else ""
-            warnings.append(f"{path}: unknown setting {key!r}{hint}")
-    return warnings

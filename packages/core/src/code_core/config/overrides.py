@@ -1,29 +1,35 @@
 """`-c key=value`: settings for one run."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from code_core.config.toml_source import parse_key
 from code_core.errors import ConfigError
 
 Setting = tuple[str, Any]
-"""A dotted key and its value."""
+"""A dotted key, whose parts may be quoted as in TOML, and its value."""
 
 
 def parse_setting(text: str) -> Setting:
     """The setting that `key=value` spells; a value that is not TOML is a string.
 
     Raises:
-        ConfigError: no `=`, or an empty part in the key.
+        ConfigError: there is no `=`, or a part of the key is empty.
     """
-    key, equals, raw = text.partition("=")
-    if not equals or not all(part.strip() for part in key.split(".")):
+    key, raw = next(_splits(text), (None, ""))
+    if key is None:
         raise ConfigError(f"-c {text!r} is not of the form key=value, such as -c model=gpt-5 or -c a.b=true")
     try:
         parsed = tomllib.loads(f"value = {raw.strip()}")
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         parsed = {}
     return key, parsed["value"] if list(parsed) == ["value"] else raw.strip()
+
+
+def key_path(key: str) -> tuple[str, ...]:
+    """The parts of a setting's key: as TOML has them, or split at the dots."""
+    return parse_key(key) or tuple(part.strip() for part in key.split("."))
 
 
 def merged(table: dict[str, Any], settings: Iterable[Setting]) -> dict[str, Any]:
@@ -33,15 +39,27 @@ def merged(table: dict[str, Any], settings: Iterable[Setting]) -> dict[str, Any]
         ConfigError: a key goes into a value that is not a table.
     """
     for key, value in settings:
-        table = _with(table, [part.strip() for part in key.split(".")], value, key)
+        table = _with(table, key_path(key), value, key)
     return table
 
 
-def _with(table: dict[str, Any], path: list[str], value: Any, key: str) -> dict[str, Any]:
+def _splits(text: str) -> Iterator[tuple[str, str]]:
+    """Key and value, split at the first `=` outside of quotes, else at the first of all."""
+    at = text.find("=")
+    while at >= 0:
+        if parse_key(text[:at]) is not None:
+            yield text[:at], text[at + 1 :]
+        at = text.find("=", at + 1)
+    key, equals, raw = text.partition("=")
+    if equals and all(part.strip() for part in key.split(".")):
+        yield key, raw
+
+
+def _with(table: dict[str, Any], path: tuple[str, ...], value: Any, key: str) -> dict[str, Any]:
     head, *rest = path
     if not rest:
         return {**table, head: value}
     inner = table.get(head, {})
     if not isinstance(inner, dict):
         raise ConfigError(f"the setting {key!r} goes into {head!r}, which is not a table")
-    return {**table, head: _with(inner, rest, value, key)}
+    return {**table, head: _with(inner, tuple(rest), value, key)}

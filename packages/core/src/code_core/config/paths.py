@@ -30,6 +30,11 @@ def is_directory(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - as above
 
 
+def expand_home(path: str | Path) -> Path:
+    """`path` with the home directory in place of a leading `~`; as it is if no such user is known."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - `Path.expanduser` raises for an unknown user
+
+
 def find_home(environ: Mapping[str, str]) -> Home:
     """`CODE_HOME`, else `CODEX_HOME`, else `~/.code` with `~/.codex` to fall back on.
 

@@ -5,9 +5,9 @@ live in other frontends or are still to come are accepted and left alone.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
 from code_core.protocol.model import ProtocolModel
 from code_core.protocol.policies import (
@@ -21,7 +21,25 @@ from code_core.protocol.policies import (
 from code_core.protocol.validation import ValidationGroup, ValidationTool
 
 
-class ProviderTable(ProtocolModel):
+def _spelled(value: Any) -> Any:
+    """A number or a truth value as TOML spells it; what needs a text is often written without quotes."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+Value = Annotated[str, BeforeValidator(_spelled)]
+"""The value of a variable, a header or a parameter."""
+
+
+class SettingsTable(ProtocolModel):
+    """A table of the settings file."""
+
+    left_alone: ClassVar[frozenset[str]] = frozenset()
+    """Keys that are accepted without effect: other programs read the file too."""
+
+
+class ProviderTable(SettingsTable):
     """`[model_providers.ID]`: an endpoint of your own."""
 
     name: str | None = None
@@ -29,8 +47,8 @@ class ProviderTable(ProtocolModel):
     env_key: str | None = None
     env_key_instructions: str | None = None
     wire_api: Literal["responses", "chat"] = "responses"
-    query_params: dict[str, str] = {}
-    http_headers: dict[str, str] = {}
+    query_params: dict[str, Value] = {}
+    http_headers: dict[str, Value] = {}
     env_http_headers: dict[str, str] = {}
     request_max_retries: int = Field(4, ge=0, le=100)
     stream_max_retries: int = Field(5, ge=0, le=100)
@@ -38,7 +56,7 @@ class ProviderTable(ProtocolModel):
     requires_openai_auth: bool = False
 
 
-class WorkspaceWriteTable(ProtocolModel):
+class WorkspaceWriteTable(SettingsTable):
     """`[sandbox_workspace_write]`: what `workspace-write` allows besides the working directory."""
 
     writable_roots: list[Path] = []
@@ -48,30 +66,30 @@ class WorkspaceWriteTable(ProtocolModel):
     allow_git_writes: bool = True
 
 
-class EnvironmentTable(ProtocolModel):
+class EnvironmentTable(SettingsTable):
     """`[shell_environment_policy]`: which variables a command gets."""
 
     inherit: Literal["all", "core", "none"] = "all"
     ignore_default_excludes: bool = False
     exclude: list[str] = []
-    set: dict[str, str] = {}
+    set: dict[str, Value] = {}
     include_only: list[str] = []
 
 
-class GuardPatternTable(ProtocolModel):
+class GuardPatternTable(SettingsTable):
     """`[[confirm_guard.patterns]]`: a regular expression for commands that need `confirm:`."""
 
     regex: str
     message: str | None = None
 
 
-class ConfirmGuardTable(ProtocolModel):
+class ConfirmGuardTable(SettingsTable):
     """`[confirm_guard]`: guards beside the built-in ones."""
 
     patterns: list[GuardPatternTable] = []
 
 
-class ValidationTable(ProtocolModel):
+class ValidationTable(SettingsTable):
     """`[validation]`: the checks of patches before they are applied."""
 
     groups: dict[ValidationGroup, bool] = {}
@@ -80,7 +98,7 @@ class ValidationTable(ProtocolModel):
     timeout_seconds: float = Field(6.0, gt=0, le=600)
 
 
-class LimitsTable(ProtocolModel):
+class LimitsTable(SettingsTable):
     """`[limits]`: when a turn stops by itself; absent means no limit."""
 
     max_tool_calls: int | None = Field(None, ge=1)
@@ -88,17 +106,19 @@ class LimitsTable(ProtocolModel):
     max_total_tokens: int | None = Field(None, ge=1)
 
 
-class McpServerTable(ProtocolModel):
+class McpServerTable(SettingsTable):
     """`[mcp_servers.NAME]`: a server as a program (`command`) or over HTTP (`url`)."""
+
+    left_alone: ClassVar[frozenset[str]] = frozenset({"startup_timeout_ms"})
 
     command: str | None = None
     args: list[str] = []
-    env: dict[str, str] = {}
+    env: dict[str, Value] = {}
     env_vars: list[str] = []
     cwd: Path | None = None
     url: str | None = None
     bearer_token_env_var: str | None = None
-    http_headers: dict[str, str] = {}
+    http_headers: dict[str, Value] = {}
     enabled: bool = True
     required: bool = False
     enabled_tools: list[str] | None = None
@@ -117,19 +137,19 @@ class McpServerTable(ProtocolModel):
 
     @model_validator(mode="after")
     def _one_transport(self) -> Self:
-        if (self.command is None) == (self.url is None):
+        if self.enabled and (self.command is None) == (self.url is None):
             raise ValueError("give it a command, or a url")
         return self
 
 
-class ClientToolTable(ProtocolModel):
+class ClientToolTable(SettingsTable):
     """One tool of `[experimental_client_tools]`: a tool of a configured MCP server that serves the agent itself."""
 
     mcp_server: str = Field(validation_alias=AliasChoices("mcp_server", "mcpServer"))
     tool_name: str = Field(validation_alias=AliasChoices("tool_name", "toolName"))
 
 
-class ClientToolsTable(ProtocolModel):
+class ClientToolsTable(SettingsTable):
     """`[experimental_client_tools]`: what the agent asks of MCP servers; the model does not see these tools."""
 
     request_permission: ClientToolTable | None = Field(
@@ -137,13 +157,13 @@ class ClientToolsTable(ProtocolModel):
     )
 
 
-class AcpTable(ProtocolModel):
+class AcpTable(SettingsTable):
     """`[acp]`: whether the `session/*` tools are listed: always, never, or for clients that ask."""
 
     enabled: Literal["auto"] | bool = "auto"
 
 
-class ProfileTable(ProtocolModel):
+class ProfileTable(SettingsTable):
     """`[profiles.NAME]`: settings that `--profile NAME` puts over the file's own."""
 
     model: str | None = None
@@ -156,7 +176,7 @@ class ProfileTable(ProtocolModel):
     experimental_instructions_file: Path | None = None
 
 
-class ProjectTable(ProtocolModel):
+class ProjectTable(SettingsTable):
     """`[projects."/path"]`: settings for one working directory."""
 
     trust_level: str | None = None
@@ -166,6 +186,20 @@ class ProjectTable(ProtocolModel):
 
 class ConfigFile(ProfileTable):
     """`config.toml`, or the same keys given with `-c key=value`."""
+
+    # Other frontends read these, or nobody does any more.
+    left_alone: ClassVar[frozenset[str]] = frozenset(
+        (
+            "agents auto_drive auto_upgrade_enabled browser chatgpt_base_url debug "
+            "disable_paste_burst disable_response_storage experimental_resume "
+            "experimental_use_exec_command_tool experimental_use_rmcp_client file_opener "
+            "forced_login_method github history mcp_servers_disabled model_auto_compact_token_limit "
+            "model_max_output_tokens model_verbosity notice notify otel preferred_auth_method "
+            "project_doc_fallback_filenames responses_originator_header_internal_override "
+            "review_model subagents tools tui use_experimental_reasoning_summary "
+            "windows_wsl_setup_acknowledged"
+        ).split()
+    )
 
     profile: str | None = None
     profiles: dict[str, ProfileTable] = {}
@@ -188,42 +222,3 @@ class ConfigFile(ProfileTable):
     tool_output_token_limit: int = Field(10_000, ge=100)
     show_raw_agent_reasoning: bool = False
     hide_agent_reasoning: bool = False
-
-
-# Accepted in a settings file without effect here: other frontends read them, or nobody does any more.
-LEFT_ALONE = frozenset(
-    [
-        "agents",
-        "auto_drive",
-        "auto_upgrade_enabled",
-        "browser",
-        "chatgpt_base_url",
-        "debug",
-        "disable_paste_burst",
-        "disable_response_storage",
-        "experimental_resume",
-        "experimental_use_exec_command_tool",
-        "experimental_use_rmcp_client",
-        "file_opener",
-        "forced_login_method",
-        "github",
-        "history",
-        "mcp_servers_disabled",
-        "model_auto_compact_token_limit",
-        "model_max_output_tokens",
-        "model_verbosity",
-        "notice",
-        "notify",
-        "otel",
-        "preferred_auth_method",
-        "project_doc_fallback_filenames",
-        "responses_originator_header_internal_override",
-        "review_model",
-        "subagents",
-        "tools",
-        "tui",
-        "use_experimental_reasoning_summary",
-        "validation",
-        "windows_wsl_setup_acknowledged",
-    ]
-)

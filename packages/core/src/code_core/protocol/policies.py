@@ -57,12 +57,14 @@ KeyIsolation = Literal["auto", "always", "never"]
 
 
 class ReasoningEffort(StrEnum):
-    """How long a reasoning model thinks."""
+    """How long a reasoning model thinks; a model accepts some of these."""
 
+    NONE = "none"
     MINIMAL = "minimal"
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
+    XHIGH = "xhigh"
 
 
 class ReasoningSummary(StrEnum):
