@@ -1,12 +1,12 @@
 """`code exec`."""
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from code_cli.prompt_input import read_prompt
 from code_cli.run import run_frontend
 from code_cli.session_options import overrides_from, session_options
 
@@ -40,11 +40,12 @@ def exec_command(
 ) -> None:
     """Run PROMPT to its end, without questions.
 
-    Without PROMPT, or with -, it is read from stdin. The answer goes to stdout, everything
+    Without PROMPT, or with -, it is read from stdin; what is piped in besides a PROMPT follows it:
+    git diff | code exec "review this". The answer goes to stdout, everything
     else to stderr. Exit code: 0 done, 1 failed, 2 wrong options or settings, 130 interrupted.
     """
     overrides = overrides_from(**session)
-    text = _read_prompt(prompt)
+    text = read_prompt(prompt)
 
     from code_core.headless.exec import ExecOptions, run_exec
 
@@ -58,12 +59,3 @@ def exec_command(
         skip_git_check=skip_git_repo_check,
     )
     run_frontend(partial(run_exec, options))
-
-
-def _read_prompt(prompt: str | None) -> str:
-    if prompt is None and sys.stdin.isatty():
-        raise click.UsageError('no prompt: give one, as in code exec "fix the tests", or pipe it in')
-    text = sys.stdin.buffer.read().decode("utf-8", "replace") if prompt in {None, "-"} else prompt
-    if not text or not text.strip():
-        raise click.UsageError("the prompt is empty")
-    return text

@@ -23,14 +23,29 @@ class Entry:
 class LazyGroup(click.Group):
     """A group over a table of entries.
 
-    A word that is no command is a prompt for the default command, unless it looks
+    A word that is not a command is a prompt for the default command, unless it looks
     like a command that was mistyped.
+
+    Options of the default command may stand before a command's name: `code -m x exec hi`.
+
+    Args:
+        entries: the commands.
+        default: the one to run where none is named.
+        elsewhere: words of other programs that are not commands here, each with advice.
     """
 
-    def __init__(self, *args: object, entries: Mapping[str, Entry], default: str, **kwargs: object) -> None:
+    def __init__(
+        self,
+        *args: object,
+        entries: Mapping[str, Entry],
+        default: str,
+        elsewhere: Mapping[str, str],
+        **kwargs: object,
+    ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type] # click's own keywords, passed through
         self._entries = entries
         self._default = default
+        self._elsewhere = elsewhere
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names, in the order of the table."""
@@ -49,14 +64,31 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command to run; the default one with all words when the first is no command."""
+        """The command to run; the default one with all words if none of them is a command."""
+        args = self._command_first(ctx, args)
         name = args[0]
+        if name in self._elsewhere:
+            ctx.fail(self._elsewhere[name])
         if name not in self._entries:
             near = difflib.get_close_matches(name, self.list_commands(ctx), n=1, cutoff=0.75)
             if near:
                 ctx.fail(f"no such command {name!r}: did you mean {near[0]!r}?")
             return self._default, self.get_command(ctx, self._default), args
         return super().resolve_command(ctx, args)
+
+    def _command_first(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`args` with the command before the options that were given before it."""
+        if not args[0].startswith("-"):
+            return args
+        default = self.get_command(ctx, self._default)
+        assert default is not None  # noqa: S101 - the table is ours
+        options = {name: option for option in default.params for name in option.opts}
+        at = 0
+        while at < len(args) and args[at].startswith("-") and args[at] != "--":
+            option = options.get(args[at])
+            at += 2 if isinstance(option, click.Option) and not option.is_flag else 1
+        known = at < len(args) and (args[at] in self._entries or args[at] in self._elsewhere)
+        return [args[at], *args[:at], *args[at + 1 :]] if known else args
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, without importing anything."""

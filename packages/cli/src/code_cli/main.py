@@ -1,6 +1,7 @@
 """The `code` command. It imports nothing but click: each command imports what it needs."""
 
 import io
+import os
 import sys
 
 import click
@@ -23,6 +24,23 @@ COMMANDS = {
     "demo": Entry("code_cli.demo:demo_command", "Watch the agent fix a failing test, with a scripted model."),
 }
 
+_NO_LOGIN = (
+    "set the variable with the provider's key, such as OPENAI_API_KEY (see docs/proxy.md for who holds it)"
+)
+# Words that other agents take as commands; as prompts they would be sent to the model.
+ELSEWHERE = {
+    "app-server": "there is no app server yet: code mcp-server serves other programs",
+    "apply": "there is no command 'apply': code apply-patch applies a patch, code exec leaves its changes in place",
+    "cloud": "there are no cloud tasks here",
+    "completion": "there are no shell completions yet",
+    "help": "there is no command 'help': use code --help, or code COMMAND --help",
+    "login": f"there is nothing to log in to: {_NO_LOGIN}",
+    "logout": f"there is nothing to log out of: {_NO_LOGIN}",
+    "resume": "sessions cannot be resumed yet",
+    "update": "update it with the installer that you installed it with (uv tool upgrade, pip)",
+    "version": "there is no command 'version': use code --version",
+}
+
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
@@ -36,6 +54,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     cls=LazyGroup,
     entries=COMMANDS,
     default="chat",
+    elsewhere=ELSEWHERE,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True},
     help="A coding agent for the terminal and for editors. `code PROMPT` begins to talk.",
@@ -52,7 +71,17 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The console script: runs the command and exits with its code."""
+    _reopen_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # models write what a terminal may not have
     sys.exit(cli.main(prog_name="code"))
+
+
+def _reopen_closed_streams() -> None:
+    """Give standard streams that were closed (`>&-`) a place, so that no file of ours takes their numbers."""
+    modes = {0: "r", 1: "w", 2: "w"}
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+            setattr(sys, name, os.fdopen(opened, modes[number], encoding="utf-8"))

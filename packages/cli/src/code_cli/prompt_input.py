@@ -1,0 +1,90 @@
+"""The prompt of `code exec`: its argument, standard input, or both."""
+
+import codecs
+import os
+import select
+import stat
+import sys
+from typing import BinaryIO
+
+import click
+
+LARGEST_INPUT = 8 * 2**20
+"""Bytes of standard input that a prompt may take."""
+NOTICE_SECONDS, PATIENCE_SECONDS = 1.0, 10.0
+"""How long nothing may come on a pipe beside a prompt until the user is told, and until it is left alone."""
+
+_ENCODINGS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def read_prompt(argument: str | None) -> str:
+    """The prompt; with an argument, what is piped in follows it in `<stdin>` tags.
+
+    Raises:
+        click.UsageError: there is no prompt, or standard input is too large or not text.
+    """
+    stdin = sys.stdin.buffer
+    if argument is None and stdin.isatty():
+        raise click.UsageError('no prompt: give one, as in code exec "fix the tests", or pipe it in')
+    if argument in {None, "-"}:
+        text = decoded(_read(stdin))
+    else:
+        text = argument or ""
+        if text.strip() and _is_piped(stdin) and _something_comes(stdin):
+            piped = decoded(_read(stdin)).strip("\n")
+            text += f"\n\n<stdin>\n{piped}\n</stdin>" if piped.strip() else ""
+    if not text.strip():
+        raise click.UsageError("the prompt is empty")
+    return text
+
+
+def decoded(data: bytes) -> str:
+    """`data` as text: UTF-8, or UTF-16 with its byte order mark.
+
+    Raises:
+        click.UsageError: it is neither.
+    """
+    mark, encoding = next(
+        ((mark, name) for mark, name in _ENCODINGS if data.startswith(mark)), (b"", "utf-8")
+    )
+    try:
+        return data.removeprefix(mark).decode(encoding)
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f"standard input is not {encoding.upper()} (byte {error.start + len(mark)}): "
+            "convert it, for example with iconv -f latin1 -t utf-8"
+        ) from None
+
+
+def _read(stream: BinaryIO) -> bytes:
+    data = stream.read(LARGEST_INPUT + 1)
+    if len(data) > LARGEST_INPUT:
+        raise click.UsageError(
+            f"standard input is larger than {LARGEST_INPUT // 2**20} MiB: put it into a file and name that"
+        )
+    return data
+
+
+def _is_piped(stream: BinaryIO) -> bool:
+    """Whether someone may have put text there: a pipe, a socket or a file, not a terminal or /dev/null."""
+    mode = os.fstat(stream.fileno()).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISREG(mode)
+
+
+def _something_comes(stream: BinaryIO) -> bool:
+    """Wait for the first byte or the end; False for a pipe that nobody writes to or closes."""
+    if select.select([stream], [], [], NOTICE_SECONDS)[0]:
+        return True
+    print("waiting for standard input; close it (< /dev/null) if nothing will come", file=sys.stderr)
+    if select.select([stream], [], [], PATIENCE_SECONDS - NOTICE_SECONDS)[0]:
+        return True
+    print(
+        f"nothing came on standard input for {PATIENCE_SECONDS:g} s: going on without it "
+        "(with - as the prompt it is read to its end)",
+        file=sys.stderr,
+    )
+    return False

@@ -1,0 +1,68 @@
+"""How `code` finds the command among its words."""
+
+import subprocess
+
+import pytest
+
+from support import responses_events as sse
+from support.command import CODE, Workspace
+from support.scenario import write_scenario
+
+
+@pytest.fixture
+def scripted(workspace: Workspace) -> Workspace:
+    responses = [[sse.message("done"), sse.completed()]]
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, responses))
+    return workspace
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-m", "x", "exec", "hi"),
+        ("--model=x", "exec", "hi"),
+        ("--full-auto", "-m", "x", "exec", "hi"),
+        ("-c", "model=x", "e", "hi"),
+        ("-m", "x", "exec", "-s", "read-only", "hi"),
+    ],
+)
+def test_options_may_stand_before_the_command(scripted: Workspace, words: tuple[str, ...]) -> None:
+    done = scripted.run(*words)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    assert done.stderr.startswith("model x,")
+
+
+def test_the_value_of_an_option_is_not_a_command(scripted: Workspace) -> None:
+    assert "model exec," in scripted.run("-m", "exec", "hi").stdout
+
+
+@pytest.mark.parametrize("word", ["login", "logout", "apply", "help", "version", "completion"])
+@pytest.mark.parametrize("before", [(), ("-m", "x")])
+def test_a_command_of_other_agents_is_not_a_prompt(
+    scripted: Workspace, word: str, before: tuple[str, ...]
+) -> None:
+    done = scripted.run(*before, word)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("Error: there ")
+
+
+def test_a_sentence_that_begins_with_such_a_word_is_a_prompt(scripted: Workspace) -> None:
+    done = scripted.run("help me", stdin="")
+    assert "done" in done.stdout
+
+
+@pytest.mark.parametrize("redirections", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_stream_that_was_closed_is_no_traceback(scripted: Workspace, redirections: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" exec hi {redirections}', CODE],
+        cwd=scripted.directory,
+        env=scripted.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ("" if ">&-" in redirections.replace("2>&-", "") else "done\n")
