@@ -15,9 +15,10 @@ from code_core.safety.statements import WRAPPERS
 from code_core.sandbox.seccomp import REFUSED
 from code_core.validation.tools import CHECKERS
 from core.sandbox.escapes import ATTACKS, NATIVE
+from support import docs_protocol
 
 DOCS = Path(__file__).parents[2] / "docs"
-FILES = ("approvals.md", "sandbox.md", "validation.md")
+FILES = ("approvals.md", "events.md", "sandbox.md", "validation.md")
 _BLOCK = re.compile(r"<!-- table: (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 
 
@@ -112,6 +113,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "attacks": attacks,
     "calls": calls,
     "checkers": checkers,
+    "events": docs_protocol.events,
+    "ops": docs_protocol.ops,
+    "values": docs_protocol.values,
     "wrappers": wrappers,
     "telltales": telltales,
 }
