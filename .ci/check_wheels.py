@@ -70,7 +70,8 @@ def check_readme(scratch: Path) -> None:
         environment = scratch / f"readme-{number}"
         run(UV, "venv", "--quiet", "--seed", "--python", sys.executable, str(environment))
         path = os.pathsep.join([str(environment / "bin"), str(Path(UV).parent), os.environ["PATH"]])
-        activated = ("env", f"VIRTUAL_ENV={environment}", f"PATH={path}")
+        tools = (f"UV_TOOL_DIR={environment / 'tools'}", f"UV_TOOL_BIN_DIR={environment / 'bin'}")
+        activated = ("env", f"VIRTUAL_ENV={environment}", f"PATH={path}", *tools)
         run(*activated, "sh", "-ec", form, cwd=checkout)
         print(
             f"README form {number + 1}: {run(*activated, 'code', '--version', cwd=scratch).strip()}",

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from code_core.config.schema import ConfigFile
 from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOnly, WorkspaceWrite
 from code_core.safety.decide import Ask, CommandDecision, Reject, Run, decide_command
 from code_core.safety.denial import TELL_TALES
@@ -18,7 +19,7 @@ from core.sandbox.escapes import ATTACKS, NATIVE
 from support import docs_protocol
 
 DOCS = Path(__file__).parents[2] / "docs"
-FILES = ("approvals.md", "events.md", "sandbox.md", "validation.md")
+FILES = ("approvals.md", "events.md", "from-codex.md", "sandbox.md", "validation.md")
 _BLOCK = re.compile(r"<!-- table: (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 
 
@@ -108,11 +109,17 @@ def checkers() -> str:
     return _table(["tool", "group", "files", "in a project with", "time limit", "only in a sandbox"], rows)
 
 
+def left_alone() -> str:
+    """The settings that are accepted without effect."""
+    return ", ".join(f"`{key}`" for key in sorted(ConfigFile.left_alone)) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "decisions": decisions,
     "attacks": attacks,
     "calls": calls,
     "checkers": checkers,
+    "left_alone": left_alone,
     "events": docs_protocol.events,
     "ops": docs_protocol.ops,
     "values": docs_protocol.values,
