@@ -16,7 +16,6 @@ from code_core.patch.errors import (
 from code_core.patch.filesystem import FileChangedError, FileState, FileSystem, MemoryFileSystem
 from code_core.patch.git_diff import git_diff
 from code_core.patch.grammar import APPLY_PATCH_GRAMMAR, APPLY_PATCH_INSTRUCTIONS
-from code_core.patch.invocation import ImplicitPatch, PatchCall, detect
 from code_core.patch.locate import apply_chunks
 from code_core.patch.model import AddFile, Chunk, DeleteFile, Hunk, Patch, UpdateFile
 from code_core.patch.parse import parse_patch
@@ -38,11 +37,9 @@ __all__ = [
     "FileState",
     "FileSystem",
     "Hunk",
-    "ImplicitPatch",
     "MemoryFileSystem",
     "Patch",
     "PatchApplyError",
-    "PatchCall",
     "PatchError",
     "PatchMatchError",
     "PatchPlan",
@@ -54,7 +51,6 @@ __all__ = [
     "apply_chunks",
     "apply_plan",
     "changed_since",
-    "detect",
     "git_diff",
     "parse_patch",
     "plan_edits",
