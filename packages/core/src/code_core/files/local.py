@@ -137,7 +137,9 @@ def _state(path: Path, directory: int) -> FileState:
     with os.fdopen(open_file(path.name, directory, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())  # it may have been replaced
         _check_readable(path, status)
-        data = file.read(LARGEST_FILE + 1)
+        data = file.read(status.st_size + 1)
+        if len(data) > status.st_size:  # it grows
+            data += file.read(LARGEST_FILE)
     if len(data) > LARGEST_FILE:
         raise _too_large(path)
     return FileState(data, status.st_mode & 0o777, (status.st_uid, status.st_gid))

@@ -14,7 +14,7 @@ from code_core.patch.errors import (
     PatchSyntaxError,
 )
 from code_core.patch.filesystem import FileChangedError, FileState, FileSystem, MemoryFileSystem
-from code_core.patch.git_diff import git_diff
+from code_core.patch.git_format import git_diff
 from code_core.patch.grammar import APPLY_PATCH_GRAMMAR, APPLY_PATCH_INSTRUCTIONS
 from code_core.patch.locate import apply_chunks
 from code_core.patch.model import AddFile, Chunk, DeleteFile, Hunk, Patch, UpdateFile

@@ -10,8 +10,9 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
-from code_core.patch.encoding import encoding_of
+from code_core.patch.encoding import PIECE, encoding_of
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BYTE_ORDER_MARK = "\ufeff"
@@ -52,6 +53,7 @@ class FileLines:
         self._data = data
         self._ends: list[str] = []
         self._pieces: list[tuple[int, int]] = []  # the first line and the first byte of each
+        self._last = 0, len(self.encoding.mark)  # a line, and its first byte
         counts = Counter[str]()
         for start, text in self.encoding.pieces(data):
             self._pieces.append((len(self.lines), start))
@@ -99,7 +101,7 @@ class FileLines:
         rest = data[self._offset(done) :]
         if rest and unended:
             parts.append(self.encoding.encode(self._usual_end))
-        return b"".join([*parts, rest])
+        return _joined([*parts, rest])
 
     def _new_lines(self, replacement: Replacement) -> Iterator[tuple[int | str, str | None]]:
         """The lines of `replacement`; a new one with the end of the line in whose place it stands, if any."""
@@ -125,8 +127,21 @@ class FileLines:
         if line >= len(self.lines):
             return len(self._data)
         first, offset = self._pieces[bisect_right(self._pieces, (line, len(self._data))) - 1]
+        if first <= self._last[0] <= line:
+            first, offset = self._last
         skipped = zip(self.lines[first:line], self._ends[first:line], strict=True)
-        return offset + len(self.encoding.encode("".join([text + end for text, end in skipped])))
+        offset += len(self.encoding.encode("".join([text + end for text, end in skipped])))
+        self._last = line, offset
+        return offset
+
+
+def _joined(parts: Iterable[bytes | memoryview]) -> bytes:
+    """The parts as one, copied a piece at a time."""
+    joined = BytesIO()
+    for part in parts:
+        for start in range(0, len(part), PIECE):
+            joined.write(part[start : start + PIECE])
+    return joined.getvalue()
 
 
 def split_lines(text: str) -> list[str]:

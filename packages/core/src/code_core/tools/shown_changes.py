@@ -37,16 +37,16 @@ def shown_changes(edits: Sequence[FileEdit]) -> dict[str, FileChange]:
         most = min(MAX_CHANGE_CHARS, left)
         match edit:
             case Added(path=path, new=new, overwritten=None):
-                text = _cut(_text(new), most, "… {} more lines are not shown\n")
+                text = _cut(_text(new), most, "…")
                 changes[str(path)] = AddChange(add=AddBody(content=text))
             case Deleted(path=path, old=old):
-                text = _cut(_text(old), most, "… {} more lines are not shown\n")
+                text = _cut(_text(old), most, "…")
                 changes[str(path)] = DeleteChange(delete=DeleteBody(content=text))
             case Added(path=path, new=new, overwritten=FileState() as old):
-                text = _cut(_diff(old, new), most, "\\ {} more lines are not shown\n")
+                text = _cut(_diff(old, new), most, "\\")
                 changes[str(path)] = UpdateChange(update=UpdateBody(unified_diff=text))
             case Updated(path=path, old=old, new=new, move_to=move_to):
-                text = _cut(_diff(old, new), most, "\\ {} more lines are not shown\n")
+                text = _cut(_diff(old, new), most, "\\")
                 body = UpdateBody(unified_diff=text, move_path=move_to)
                 changes[str(path)] = UpdateChange(update=body)
         left = max(0, left - len(text))
@@ -86,19 +86,21 @@ def _diff(old: FileState, new: FileState) -> str:
         if old.data == new.data:
             return ""
         return f"\\ Binary files differ: {len(old.data):,} bytes before, {len(new.data):,} after\n"
-    if max(before.unit, after.unit) > 1:  # where a line begins depends on where a character does
-        line, part_before, part_after = 0, slice(len(before.mark), None), slice(len(after.mark), None)
-    else:
-        line, part_before, part_after = differing_part(old.data, new.data)
-    data_before, data_after = old.data[part_before], new.data[part_after]
+    data_before, data_after, line = old.data, new.data, 0
+    wide = max(before.unit, after.unit) > 1  # then a line may begin where no character does
+    if wide or before.mark == after.mark:
+        data_before, data_after = data_before[len(before.mark) :], data_after[len(after.mark) :]
+    if not wide:
+        line, part_before, part_after = differing_part(data_before, data_after)
+        data_before, data_after = data_before[part_before], data_after[part_after]
     if len(data_before) + len(data_after) > MAX_COMPARED_BYTES:
         return f"\\ Too large to be compared: {len(old.data):,} bytes before, {len(new.data):,} after\n"
     return unified_diff(before.decode(data_before), after.decode(data_after), line)
 
 
-def _cut(text: str, most: int, note: str) -> str:
+def _cut(text: str, most: int, mark: str) -> str:
     if len(text) <= most:
         return text
     stop = text.rfind("\n", 0, most) + 1
     rest = text.count("\n", stop) + (not text.endswith("\n"))
-    return text[:stop] + note.format(f"{rest:,}")
+    return f"{text[:stop]}{mark} {rest:,} more line{' is' if rest == 1 else 's are'} not shown\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from code_core.patch.edits import FileEdit
 from code_core.patch.filesystem import FileState
-from code_core.patch.git_diff import file_diff, notice, shown_path
+from code_core.patch.git_format import file_diff, notice, shown_path
 from code_core.patch.net_changes import NetChange, NetChanges
 
 MAX_FILE_DIFF_CHARS = 2**18
