@@ -133,7 +133,8 @@ def test_a_long_list_of_changes_is_cut() -> None:
     assert str(error).endswith("  write file /w/a49\n  and 1,050 more")
 
 
-def test_a_move_to_another_name_of_the_same_file_keeps_it() -> None:
+@pytest.mark.parametrize("lines", ["", "\n-x\n+y"])
+def test_a_move_to_another_name_of_the_same_file_keeps_it(lines: str) -> None:
     class CaseBlind(MemoryFileSystem):
         async def replace(self, path: Path, new: FileState, expected: FileState | None) -> None:
             await super().replace(self._known(path), new, expected)
@@ -148,5 +149,5 @@ def test_a_move_to_another_name_of_the_same_file_keeps_it() -> None:
             return next((known for known in self.files if str(known).lower() == str(path).lower()), path)
 
     files = CaseBlind({ROOT / "readme": state("x\n")})
-    anyio.run(run, files, "*** Update File: readme\n*** Move to: README")
-    assert texts(files) == {ROOT / "README": "x\n"}
+    anyio.run(run, files, f"*** Update File: readme\n*** Move to: README{lines}")
+    assert texts(files) == {ROOT / "README": "y\n" if lines else "x\n"}

@@ -102,7 +102,7 @@ class Application:
             await self._files.replace(step.path, step.new, step.expected)
             return
         moved = step.moved
-        if moved is None or moved.expected is None:
+        if moved is None:
             await self._files.delete(step.path, step.expected)
             return
         # Both may be names of one file, on a disk that ignores case: then it comes back.
