@@ -150,6 +150,18 @@ def test_a_context_that_is_not_found_says_how_the_file_was_read() -> None:
     )
 
 
+def test_bytes_of_another_encoding_are_not_added_to_utf_8() -> None:
+    # What a terminal with another encoding hands over as an argument.
+    with pytest.raises(PatchMatchError) as caught:
+        change(b"x\n", " x", "+caf\udce9")
+    assert str(caught.value) == "f is utf-8 text, which has no '\\udce9': write the new lines without it."
+    # A file with broken characters keeps them.
+    broken = "\u00e9\u00e9\nx\n".encode() + b"\xff\n"
+    assert change(broken, "-x", " \udcff", "+y") == "\u00e9\u00e9\n".encode() + b"\xff\ny\n"
+    marked = codecs.BOM_UTF8 + b"x\n\xff\n"
+    assert change(marked, "-x", "+y") == codecs.BOM_UTF8 + b"y\n\xff\n"
+
+
 CODECS = {
     "utf-8": "aZ \t\u00e9\u20ac\U0001f600\u2028\x85\x0c",
     "utf-8-sig": "aZ \u00e9\u20ac\U0001f600",

@@ -15,7 +15,6 @@ PIECE = 2**18
 """Bytes that are worked on in one step, so that other threads get their turn."""
 
 _MARKS = (
-    (codecs.BOM_UTF8, "utf-8", 1),
     (codecs.BOM_UTF32_LE, "utf-32-le", 4),  # begins like the mark of UTF-16
     (codecs.BOM_UTF32_BE, "utf-32-be", 4),
     (codecs.BOM_UTF16_LE, "utf-16-le", 2),
@@ -74,9 +73,6 @@ class TextEncoding:
             start = stop
 
 
-UTF_8 = TextEncoding("utf-8", errors="surrogateescape")
-
-
 def encoding_of(data: bytes) -> TextEncoding:
     """The encoding of a file.
 
@@ -85,8 +81,6 @@ def encoding_of(data: bytes) -> TextEncoding:
     """
     for mark, codec, unit in _MARKS:
         if data.startswith(mark):
-            if codec == "utf-8":
-                return TextEncoding(codec, mark, errors="surrogateescape")
             encoding = TextEncoding(codec, mark, unit)
             try:
                 for _ in encoding.pieces(data):
@@ -99,7 +93,13 @@ def encoding_of(data: bytes) -> TextEncoding:
             return encoding
     if b"\0" in data:
         raise NotTextError("the file is binary (it contains NUL bytes)")
-    return UTF_8 if _is_mostly_utf_8(data) else _one_byte_each(data)
+    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    good, broken = _characters(data)
+    if broken == 0:
+        return TextEncoding("utf-8", mark)
+    if mark or good > broken:  # some broken characters, which stay as they are
+        return TextEncoding("utf-8", mark, errors="surrogateescape")
+    return _one_byte_each(data)
 
 
 def text_of(data: bytes) -> str:
@@ -112,8 +112,8 @@ def text_of(data: bytes) -> str:
     return encoding.decode(data[len(encoding.mark) :])
 
 
-def _is_mostly_utf_8(data: bytes) -> bool:
-    """Whether `data` is UTF-8, but perhaps for a few broken characters."""
+def _characters(data: bytes) -> tuple[int, int]:
+    """How many characters of UTF-8 text are not ASCII, and how many bytes belong to none."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     good = broken = 0
     for start in range(0, len(data), PIECE):
@@ -121,7 +121,7 @@ def _is_mostly_utf_8(data: bytes) -> bool:
         if not text.isascii():
             broken += len(_NOT_DECODED.findall(text))
             good += len(_NOT_ASCII.findall(text))
-    return broken == 0 or good > broken
+    return good, broken
 
 
 def _one_byte_each(data: bytes) -> TextEncoding:
