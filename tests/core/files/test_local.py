@@ -122,12 +122,13 @@ def test_a_link_is_deleted_and_its_target_is_not(tmp_path: Path) -> None:
     assert names(tmp_path) == ["d"]
 
 
-def test_links_that_lead_in_a_circle_are_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("body", ["*** Add File: a\n+x", "*** Update File: a\n-b\n+x"])
+def test_links_that_lead_in_a_circle_are_an_error(tmp_path: Path, body: str) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(PatchReadError, match="Too many levels of symbolic links"):
-        patch(tmp_path, "*** Add File: a", "+x")
-    assert (tmp_path / "a").is_symlink()
+        patch(tmp_path, body)
+    assert (tmp_path / "a").readlink() == Path("b")
 
 
 def test_a_move_through_a_link_to_the_file_itself_keeps_the_text(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from code_core.patch import (
     Added,
+    Deleted,
     FileState,
     MemoryFileSystem,
     PatchError,
@@ -195,3 +196,35 @@ def test_files_that_are_replaced_count_too(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sources, "MAX_READ_BYTES", 100)
     with pytest.raises(PatchReadError, match="have more than 100 bytes together"):
         planned({"a": "x" * 101}, "*** Add File: a\n+y")
+
+
+@pytest.mark.parametrize(
+    ("moved", "overwritten", "mode"),
+    [
+        (0o600, None, 0o600),
+        (0o755, None, 0o755),
+        (0o755, 0o640, 0o640),
+        (0o644, 0o755, 0o744),
+        (0o600, 0o755, 0o700),
+        (0o600, 0o644, 0o600),
+        (None, 0o644, 0o644),
+    ],
+)
+def test_a_moved_file_keeps_its_permissions_and_one_it_overwrites_opens_nothing(
+    moved: int | None, overwritten: int | None, mode: int
+) -> None:
+    files = {ROOT / "a": FileState(b"x\n", moved, (1, 2))}
+    if overwritten is not None:
+        files[ROOT / "b"] = FileState(b"old\n", overwritten, (3, 4))
+    patch = parse_patch(wrapped("*** Update File: a\n*** Move to: b\n-x\n+y"))
+    (edit,) = anyio.run(plan_patch, patch, MemoryFileSystem(files), ROOT).edits
+    assert isinstance(edit, Updated)
+    assert edit.new == FileState(b"y\n", mode, (1, 2) if overwritten is None else (3, 4))
+
+
+@pytest.mark.parametrize("body", ["*** Add File: a\n+y", "*** Update File: a\n-x\n+y"])
+def test_a_file_that_changes_keeps_its_permissions_and_its_owner(body: str) -> None:
+    files = MemoryFileSystem({ROOT / "a": FileState(b"x\n", 0o750, (1, 2))})
+    (edit,) = anyio.run(plan_patch, parse_patch(wrapped(body)), files, ROOT).edits
+    assert not isinstance(edit, Deleted)
+    assert edit.new == FileState(b"y\n", 0o750, (1, 2))
