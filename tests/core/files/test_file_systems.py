@@ -55,6 +55,26 @@ def test_a_text_comes_back_as_it_was_written(files: FileSystem, tmp_path: Path, 
     assert read(files, tmp_path / "a") == text
 
 
+@pytest.mark.parametrize(
+    ("state", "other", "same"),
+    [
+        (FileState(b"x"), FileState(b"x"), True),
+        (FileState(b"x"), FileState(b"y"), False),
+        (FileState(b"x"), FileState(b"x", link=True), False),
+        (FileState(b"x", 0o600), FileState(b"x"), True),
+        (FileState(b"x"), FileState(b"x", 0o600), True),
+        (FileState(b"x", 0o600), FileState(b"x", 0o644), False),
+        (FileState(b"x", None, (1, 2)), FileState(b"x"), True),
+        (FileState(b"x", None, (1, 2)), FileState(b"x", None, (1, 3)), False),
+        (FileState(b"x"), None, False),
+    ],
+)
+def test_states_are_the_same_as_far_as_both_are_known(
+    state: FileState, other: FileState | None, same: bool
+) -> None:
+    assert state.is_same(other) == same
+
+
 def test_missing_directories_are_made(files: FileSystem, tmp_path: Path) -> None:
     put(files, tmp_path / "a/b/c", "x")
     assert read(files, tmp_path / "a/b/c") == "x"

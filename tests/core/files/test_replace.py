@@ -46,6 +46,43 @@ def test_a_new_file_never_takes_the_place_of_one_that_appears_at_the_last_moment
     assert names(tmp_path) == ["a"]
 
 
+def test_nor_does_it_on_a_disk_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def appear(*_names: Any, **_where: Any) -> None:
+        (tmp_path / "a").write_text("the user's")
+        raise OSError(EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", appear)
+    with pytest.raises(FileChangedError, match="The file was created after the patch was planned"):
+        anyio.run(FILES.replace, tmp_path / "a", FileState(b"x"), None)
+    assert (tmp_path / "a").read_text() == "the user's"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_directory_that_is_gone_is_not_made_again_for_a_file_that_should_exist(tmp_path: Path) -> None:
+    with pytest.raises(FileChangedError, match="The file was deleted"):
+        anyio.run(FILES.replace, tmp_path / "d/a", FileState(b"x"), FileState(b"old"))
+    assert names(tmp_path) == []
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.write_text("x")
+    real = os.fstat
+
+    def grow(descriptor: int) -> os.stat_result:
+        status = real(descriptor)
+        path.write_text("much longer now")
+        return status
+
+    monkeypatch.setattr(os, "fstat", grow)
+    file = anyio.run(FILES.read, path)
+    monkeypatch.undo()
+    assert file is not None
+    assert file.data == b"much longer now"
+
+
 @pytest.mark.parametrize("errno", [EPERM, ENOTSUP])
 def test_a_disk_without_hard_links_gets_new_files_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errno: int

@@ -15,6 +15,7 @@ from code_core.patch import (
     PatchPlan,
     Updated,
     apply_plan,
+    diff,
     git_diff,
     unified_diff,
 )
@@ -113,6 +114,18 @@ def test_a_move_with_changes_is_a_rename() -> None:
     diff = git_diff([update("1\n", "2\n", "a", "b"), update("2\n", "3\n", "b", "c")], ROOT)
     assert diff.startswith("diff --git a/a b/c\nrename from a\nrename to c\nindex ")
     assert "-1\n+3\n" in diff
+
+
+def test_a_file_in_the_place_of_a_moved_one_that_was_deleted_is_a_new_file() -> None:
+    edits: list[FileEdit] = [
+        update("1\n", "1\n", "a", "b"),
+        deleted(ROOT / "b", "1\n"),
+        added(ROOT / "b", "2\n"),
+    ]
+    shown = git_diff(edits, ROOT)
+    assert "deleted file mode" in shown
+    assert "new file mode" in shown
+    assert "rename" not in shown
 
 
 def test_a_move_over_a_file_is_a_change_of_it() -> None:
@@ -225,6 +238,31 @@ def test_blob_ids_are_gits(tmp_path_factory: pytest.TempPathFactory, text: str) 
         directory, "hash-object", "--no-filters", "--stdin", text=text.encode("utf-8", "surrogateescape")
     )
     assert f"index {ZEROS}..{blob.strip()}\n" in git_diff([added(ROOT / "f", text)], ROOT)
+
+
+LINES = st.lists(st.sampled_from(["a", "b", "cc", ""]), max_size=12)
+ENDS = st.sampled_from(["", "\n"])
+
+
+@given(LINES, LINES, LINES, LINES, ENDS, ENDS, st.sampled_from([1, 3, 4096]))
+@settings(max_examples=300)
+def test_the_part_that_differs_gives_the_diff_of_the_whole(
+    before: list[str], one: list[str], other: list[str], after: list[str], end: str, end2: str, piece: int
+) -> None:
+    old = ("\n".join([*before, *one, *after]) + end).encode()
+    new = ("\n".join([*before, *other, *after]) + end2).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diff, "_PIECE", piece)
+        line, part_old, part_new = diff.differing_part(old, new)
+    shown = unified_diff(old[part_old].decode(), new[part_new].decode(), line)
+    assert shown == unified_diff(old.decode(), new.decode())
+
+
+def test_no_more_than_the_context_of_a_difference_is_compared() -> None:
+    old = b"".join(b"%d\n" % number for number in range(100))
+    line, part_old, part_new = diff.differing_part(old, old.replace(b"50\n", b"x\n"))
+    assert line == 47
+    assert (old[part_old], old[part_new]) == (b"47\n48\n49\n50\n51\n52\n53\n", b"47\n48\n49\n50\n51\n52\n53")
 
 
 @given(st.text(alphabet="ab\n\r"), st.text(alphabet="ab\n\r"))

@@ -182,6 +182,23 @@ def test_a_file_that_becomes_a_link_is_not_followed(
     assert outside.read_text() == TEN
 
 
+def test_a_link_that_leads_elsewhere_is_not_followed(asking: ToolContext, ask: Callable[..., User]) -> None:
+    for name in ("one", "two"):
+        (asking.cwd / name).mkdir()
+        (asking.cwd / name / "f").write_text(TEN)
+    link = asking.cwd / "d"
+    link.symlink_to("one")
+
+    def lead_elsewhere() -> None:
+        link.unlink()
+        link.symlink_to("two")
+
+    ask(lead_elsewhere)
+    output = apply("*** Update File: d/f\n-5\n+five", asking)
+    assert f"a link to {asking.cwd}/two/f has changed" in output.text
+    assert [(asking.cwd / name / "f").read_text() for name in ("one", "two")] == [TEN, TEN]
+
+
 def test_files_that_change_all_the_time_are_given_up(asking: ToolContext, ask: Callable[..., User]) -> None:
     file = asking.cwd / "f"
     deeds = [lambda text=text: file.write_text(TEN.replace("6", text)) for text in ("a", "b", "c", "d")]

@@ -32,12 +32,11 @@ def differing_part(old: bytes, new: bytes) -> tuple[int, slice, slice]:
     Returns:
         How many lines come before, and the parts of `old` and `new`; both begin and end with a line.
     """
-    start = _equal_bytes(old, new)
+    start = equal = _equal_bytes(old, new)
     for _ in range(CONTEXT_LINES + 1):
         start = max(old.rfind(b"\n", 0, max(start, 0)), -1)
     start += 1
-    most = min(len(old), len(new)) - start
-    stop = -_equal_bytes_at_end(old, new, most)
+    stop = -_equal_bytes_at_end(old, new, min(len(old), len(new)) - equal)
     for _ in range(CONTEXT_LINES + 1):
         found = old.find(b"\n", len(old) + stop)
         stop = found + 1 - len(old) if found >= 0 else 0

@@ -53,7 +53,7 @@ class FileLines:
         self._data = data
         self._ends: list[str] = []
         self._pieces: list[tuple[int, int]] = []  # the first line and the first byte of each
-        self._last = 0, len(self.encoding.mark)  # a line, and its first byte
+        self._last = 0, len(self.encoding.mark)  # the line last asked for, and its first byte
         counts = Counter[str]()
         for start, text in self.encoding.pieces(data):
             self._pieces.append((len(self.lines), start))
@@ -98,10 +98,7 @@ class FileLines:
                         line = line.removeprefix(_BYTE_ORDER_MARK)  # noqa: PLW2901 - the file has one already
                     parts.append(self.encoding.encode(line + before))
             done = max(done, replacement.start + replacement.length)
-        rest = data[self._offset(done) :]
-        if rest and unended:
-            parts.append(self.encoding.encode(self._usual_end))
-        return _joined([*parts, rest])
+        return _joined([*parts, data[self._offset(done) :]])
 
     def _new_lines(self, replacement: Replacement) -> Iterator[tuple[int | str, str | None]]:
         """The lines of `replacement`; a new one with the end of the line in whose place it stands, if any."""
@@ -123,12 +120,11 @@ class FileLines:
         return (self._ends[line] if line < len(self._ends) else "") or self._usual_end
 
     def _offset(self, line: int) -> int:
-        """The place of the first byte of a line, or the length of the file."""
+        """The place of the first byte of a line, or the length of the file; asked for from the first line to the last."""
         if line >= len(self.lines):
             return len(self._data)
-        first, offset = self._pieces[bisect_right(self._pieces, (line, len(self._data))) - 1]
-        if first <= self._last[0] <= line:
-            first, offset = self._last
+        piece = self._pieces[bisect_right(self._pieces, (line, len(self._data))) - 1]
+        first, offset = max(piece, self._last)
         skipped = zip(self.lines[first:line], self._ends[first:line], strict=True)
         offset += len(self.encoding.encode("".join([text + end for text, end in skipped])))
         self._last = line, offset

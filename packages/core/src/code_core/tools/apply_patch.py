@@ -137,7 +137,9 @@ class ApplyPatch:
                 moved = next(
                     new for new, old in zip(plan.paths, agreed.plan.paths, strict=True) if new != old
                 )
-                return _outdated(f"a directory above {moved}, or the file itself, has become a symbolic link")
+                return _outdated(
+                    f"a link to {moved} has changed, or what is above it has become a symbolic link"
+                )
             same = agreed is not None and await _run_when_large(
                 sources.size, is_same_change, agreed.plan.edits, plan.edits
             )
