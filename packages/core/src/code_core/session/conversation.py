@@ -4,7 +4,7 @@ import logging
 import os
 from collections import Counter, deque
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -17,6 +17,7 @@ import anyio
 from code_core.config.guards import always_allowed
 from code_core.config.load import Config
 from code_core.context.environment import environment_context
+from code_core.context.git import repository_root
 from code_core.context.instructions import base_instructions
 from code_core.context.project_docs import user_instructions
 from code_core.errors import CodeError, ConversationError
@@ -267,7 +268,8 @@ class Conversation:
             try:
                 self._elicitations.begin(emit)
                 turn = self._turn(emit, await self._servers.tools())
-                end = TaskComplete(last_agent_message=await turn.run())
+                with closing(turn.tool_context.changes):
+                    end = TaskComplete(last_agent_message=await turn.run())
             except TurnAbandoned:
                 pass
             except CodeError as error:
@@ -291,6 +293,7 @@ class Conversation:
     def _turn(self, emit: Any, server_tools: list[Tool]) -> Turn:
         config, settings = self.config, self._settings
         model = settings.capabilities
+        directory = Path(os.path.realpath(settings.cwd))
         self._tell_environment()
         return Turn(
             conversation_id=self.id,
@@ -310,7 +313,9 @@ class Conversation:
                 emit=emit,
                 approver=self._approvals.for_turn(emit),
                 validation=settings.validation,
-                changes=TurnChanges(Path(os.path.realpath(settings.cwd))),
+                changes=TurnChanges(
+                    repository_root(directory) or directory, config.home.path / "outputs" / self.id / "turn"
+                ),
             ),
             reporter=Reporter(
                 emit=emit,

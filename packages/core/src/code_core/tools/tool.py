@@ -17,6 +17,11 @@ from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 _log = logging.getLogger("code_core")
 
 Emit = Callable[[EventMsg], Awaitable[None]]
+BeforeWrite = Callable[[Sequence[Path]], Awaitable[None]]
+
+
+async def keep_nothing(_paths: Sequence[Path]) -> None:
+    """The `before_write` of a conversation without checkpoints."""
 
 
 class TurnAbandoned(Exception):  # noqa: N818 - an answer of the user, not an error
@@ -70,6 +75,8 @@ class ToolContext:
         output_limit: bytes of output that the model gets.
         outputs: directory for what is longer.
         home: the directory of settings and sessions.
+        before_write: awaited with the files that a tool is about to write, move targets and files to be
+            deleted included; when it returns, what they were is kept. Does not raise.
     """
 
     cwd: Path
@@ -83,6 +90,7 @@ class ToolContext:
     approver: Approver
     changes: TurnChanges
     validation: ValidationSwitches = DEFAULT_SWITCHES
+    before_write: BeforeWrite = keep_nothing
 
     def output_file(self, call_id: str) -> Path:
         """Where the whole of a long output goes; a model chose the `call_id`."""
