@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.repository import make_repository
+
 CODE = str(Path(sys.executable).parent / "code")
 KEY = "test-key-0123456789"
 
@@ -57,6 +59,6 @@ class Workspace:
 def make_workspace(folder: Path) -> Workspace:
     home, directory = folder / "home", folder / "work"
     home.mkdir()
-    (directory / ".git").mkdir(parents=True)
+    make_repository(directory)
     keep = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
     return Workspace(home, directory, {**keep, "CODE_HOME": str(home), "SCRIPTED_API_KEY": KEY})

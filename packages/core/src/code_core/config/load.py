@@ -141,6 +141,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     )
     policy = sandbox_policy(sandbox, settings)
     servers = {name: table for name, table in settings.mcp_servers.items() if table.enabled}
+    guards = load_guards(settings.confirm_guard, home.path, cwd, path)
     return Config(
         home=home,
         cwd=cwd,
@@ -150,7 +151,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         approval_policy=approval,
         sandbox_policy=policy,
         environment=settings.shell_environment_policy,
-        command_guards=load_guards(settings.confirm_guard, home.path, cwd, path),
+        command_guards=guards,
         validation=_validation(settings.validation),
         limits=settings.limits,
         base_instructions=overrides.base_instructions or _instructions_file(chosen, settings, cwd),
@@ -168,6 +169,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
             *warnings,
             *_ineffective(settings, policy, cwd),
             *capabilities(preferences, model).warnings,
+            *guards.warnings,
         ),
     )
 

@@ -267,7 +267,9 @@ class Conversation:
         with task.scope:
             try:
                 self._elicitations.begin(emit)
-                turn = self._turn(emit, await self._servers.tools())
+                server_tools = await self._servers.tools()
+                await self._tell_environment(emit)
+                turn = self._turn(emit, server_tools)
                 with closing(turn.tool_context.changes):
                     end = TaskComplete(last_agent_message=await turn.run())
             except TurnAbandoned:
@@ -294,7 +296,6 @@ class Conversation:
         config, settings = self.config, self._settings
         model = settings.capabilities
         directory = Path(os.path.realpath(settings.cwd))
-        self._tell_environment()
         return Turn(
             conversation_id=self.id,
             instructions=base_instructions(config.base_instructions, with_patches=model.patch_instructions),
@@ -329,23 +330,29 @@ class Conversation:
             output_schema=self._output_schema,
         )
 
-    def _tell_environment(self) -> None:
+    async def _tell_environment(self, emit: Any) -> None:
         """Add the environment to the history when it is new, and the instructions once."""
         settings = self._settings
         shell = Path(os.environ.get("SHELL", "")).name or None
         told = environment_context(settings.cwd, settings.approval_policy, settings.sandbox_policy, shell)
         if told == self._environment_told:
             return
-        first = self._environment_told is None
-        self._environment_told = told
-        self._history.append(told)
-        if first:
+        told_first = [told]
+        if self._environment_told is None:
             config = self.config
-            instructions = user_instructions(
-                config.home.path, config.user_instructions, settings.cwd, config.project_doc_max_bytes
+            instructions = await anyio.to_thread.run_sync(
+                user_instructions,
+                config.home.path,
+                config.user_instructions,
+                settings.cwd,
+                config.project_doc_max_bytes,
             )
-            if instructions is not None:
-                self._history.append(instructions)
+            for warning in instructions.warnings:
+                await emit(WarningEvent(message=warning))
+            if instructions.message is not None:
+                told_first = [told, instructions.message]
+        self._environment_told = told
+        self._history += told_first
 
     def _child_environment(self) -> dict[str, str]:
         table, provider = self.config.environment, self.config.provider
