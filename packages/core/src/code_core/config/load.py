@@ -169,6 +169,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
             *warnings,
             *_ineffective(settings, policy, cwd),
             *capabilities(preferences, model).warnings,
+            *_inline_tokens(servers, path),
             *guards.warnings,
         ),
     )
@@ -272,3 +273,12 @@ def _instructions_file(chosen: Mapping[str, Any], settings: ConfigFile, cwd: Pat
 
 def _path(value: str | None) -> Path | None:
     return Path(value).absolute() if value else None
+
+
+def _inline_tokens(servers: Mapping[str, McpServerTable], path: Path) -> list[str]:
+    return [
+        f"{path}: mcp_servers.{name}.bearer_token is a token in the settings file: put it in an environment "
+        "variable, and name that in bearer_token_env_var"
+        for name, table in servers.items()
+        if table.bearer_token is not None
+    ]

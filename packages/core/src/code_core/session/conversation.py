@@ -120,7 +120,12 @@ class Conversation:
         self._queue: deque[tuple[InputItem, ...]] = deque()
         self._elicitations = Elicitations()
         self._servers = ConversationServers(
-            config.mcp_servers, config.cwd, self._elicitations.ask, config.permission_tool
+            config.mcp_servers,
+            config.cwd,
+            config.home.path,
+            config.sandbox_policy,
+            self._elicitations.ask,
+            config.permission_tool,
         )
         self._approvals = Approvals(
             None if config.permission_tool is None else PermissionTool(conversation_id, self._servers),
