@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +30,12 @@ class Workspace:
             'http_headers = { X-Team = "blue" }\n'
         )
 
-    def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run `code` to its end."""
+    def run(
+        self, *arguments: str, stdin: str | None = None, prefix: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `code` to its end; `prefix` is a command that starts it."""
         return subprocess.run(
-            [CODE, *arguments],
+            [*prefix, CODE, *arguments],
             cwd=self.directory,
             env=self.environment,
             input=stdin,

@@ -228,7 +228,7 @@ def test_a_filesystem_server_keeps_the_directories_of_its_arguments(
 
 def test_an_inline_token_is_sent_and_shown_nowhere(workplace: Workplace) -> None:
     with http_server() as script:
-        server = McpServerTable(url=script.url, bearer_token="hush-hush")  # type: ignore[arg-type]  # as TOML gives it
+        server = McpServerTable(url=script.url, bearer_token="hush-hush")
         assert "hush" not in repr(server) + server.model_dump_json()
 
         async def main() -> None:
