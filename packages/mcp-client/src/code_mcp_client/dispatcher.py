@@ -265,7 +265,8 @@ class StdioDispatcher:
 
     def _lose(self, request_id: RequestId | None, make_error: ErrorFactory) -> None:
         """Fail the request whose answer is lost; when it cannot be told which, all of them rather than let one hang."""
-        logger.warning("%s", make_error())
+        if self._pending:
+            logger.warning("%s", make_error())
         for each in list(self._pending) if request_id is None else [request_id]:
             self._settle(each, make_error)
 
