@@ -228,7 +228,7 @@ def test_an_inline_token_is_a_warning_that_does_not_show_it(home: Path) -> None:
     assert "hush" not in warning + repr(config)
 
 
-@pytest.mark.parametrize("setting", ["bearer_token = 123456", "http_headers = {A = 123456}"])
+@pytest.mark.parametrize("setting", ["bearer_token = 123456", "http_headers = {A = [123456]}"])
 def test_a_secret_of_the_wrong_type_is_not_shown(home: Path, setting: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(home, f'[mcp_servers.s]\nurl = "http://x"\n{setting}\n')
