@@ -54,13 +54,16 @@ def test_the_tool_decides_in_place_of_the_frontend(
             "kind": "execute",
             "status": "pending",
             "rawInput": {"command": ["touch", "made"], "cwd": str(frontend.conversation.config.cwd)},
+            "content": arguments["toolCall"]["content"],
         }
+        (content,) = arguments["toolCall"]["content"]
+        assert "Run this command outside the sandbox?\n\n  $ touch made\n" in content["content"]["text"]
         options = {option["optionId"]: option for option in arguments["options"]}
         assert {name: option["kind"] for name, option in options.items()} == {
             "approve_for_session": "allow_always", "approve": "allow_once", "approve_prefix": "allow_always",
             "deny": "reject_once",
         }  # fmt: skip
-        assert 'pattern = ["touch", "made"]' in options["approve_prefix"]["name"]
+        assert r'pattern = ["touch", "made"]\x0a' in options["approve_prefix"]["name"]
         tools = [tool.name for tool in await frontend.conversation._servers.tools()]
         assert tools == ["ide__other"]
 

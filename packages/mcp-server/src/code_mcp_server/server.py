@@ -179,9 +179,12 @@ class _TurnRelay:
                 pass
 
     async def _ask(self, conversation: Conversation, request: ApprovalRequest, event_id: str) -> None:
-        decision = await approvals.decide(self.connection, request, event_id, self.request_id)
-        answer = ExecApproval if isinstance(request, ExecApprovalRequest) else PatchApproval
-        await conversation.submit(answer(id=request.approval_id, decision=decision))
+        answer = await approvals.decide(self.connection, request, event_id, self.request_id)
+        fields = {"id": request.approval_id, "decision": answer.decision, "feedback": answer.feedback}
+        if isinstance(request, ExecApprovalRequest):
+            await conversation.submit(ExecApproval(**fields, rule=answer.rule))
+        else:
+            await conversation.submit(PatchApproval(**fields))
 
     async def _pass_on(self, conversation: Conversation, question: ElicitationRequest) -> None:
         answer = await approvals.pass_on(self.connection, question)

@@ -35,6 +35,7 @@ from code_core.protocol.policies import ReadOnly, ReviewDecision
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.view.printer import HumanPrinter
+from code_core.view.visible import readable, visible
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 DENIED_ADVICE = (
@@ -134,12 +135,13 @@ def _deliver(message: str, options: ExecOptions) -> bool:
     """Whether the final message is where it was asked for."""
     on_screen = sys.stdout.isatty() and sys.stderr.isatty()  # where it has just been shown
     if not options.as_json and not on_screen:
-        print(message, flush=True)
+        print(readable(message) if sys.stdout.isatty() else message, flush=True)
     if options.last_message_file is not None:
         try:
             options.last_message_file.write_text(message + "\n", encoding="utf-8")
         except OSError as error:
-            print(f"{options.last_message_file} cannot be written: {error.strerror}", file=sys.stderr)
+            path = visible(str(options.last_message_file))
+            print(f"{path} cannot be written: {error.strerror}", file=sys.stderr)
             return False
     return True
 

@@ -236,6 +236,22 @@ class PatchApplyEnd(ProtocolModel):
     success: bool
 
 
+class ToolCallFailed(ProtocolModel):
+    """A call of the model's failed before anything was begun: it was rejected, guarded or not understood.
+
+    Attributes:
+        tool: the name that the model used.
+        call: what it asked for, in part: the command, or the arguments as they came.
+        message: what the model is told.
+    """
+
+    type: Literal["tool_call_failed"] = "tool_call_failed"
+    call_id: Text
+    tool: Text
+    call: Text | None = None
+    message: Text
+
+
 class TurnDiff(ProtocolModel):
     """All changes of the turn so far, as one git-style diff."""
 
@@ -292,6 +308,7 @@ EventMsg = Annotated[
     | ApplyPatchApprovalRequest
     | PatchApplyBegin
     | PatchApplyEnd
+    | ToolCallFailed
     | TurnDiff
     | PlanUpdate
     | McpToolCallBegin
@@ -320,8 +337,8 @@ class Event(ProtocolModel):
     order: EventOrder | None = None
 
     def to_json(self) -> str:
-        """One line of JSON, absent fields left out."""
-        return self.model_dump_json(exclude_none=True)
+        """One line of JSON in ASCII, absent fields left out: any encoding has it, and no terminal obeys it."""
+        return self.model_dump_json(exclude_none=True, ensure_ascii=True)
 
 
 @cache

@@ -5,9 +5,10 @@ from code_core.protocol.text import FilePath, Text
 
 
 class AddBody(ProtocolModel):
-    """The new file's text."""
+    """The new file's text, and the text of the file that it replaces, if there is one."""
 
     content: Text
+    overwritten: Text | None = None
 
 
 class DeleteBody(ProtocolModel):
@@ -17,10 +18,11 @@ class DeleteBody(ProtocolModel):
 
 
 class UpdateBody(ProtocolModel):
-    """The change as a unified diff, and where the file moves to."""
+    """The change as a unified diff, where the file moves to, and the text of the file that it replaces there."""
 
     unified_diff: Text
     move_path: FilePath | None = None
+    overwritten: Text | None = None
 
 
 class AddChange(ProtocolModel):

@@ -127,12 +127,13 @@ def file_changes(edits: Sequence[FileEdit]) -> dict[str, FileChange]:
     changes: dict[str, FileChange] = {}
     for edit in edits:
         match edit:
-            case Added(path=path, new=new):
-                changes[str(path)] = AddChange(add=AddBody(content=new))
+            case Added(path=path, new=new, overwritten=overwritten):
+                changes[str(path)] = AddChange(add=AddBody(content=new, overwritten=overwritten))
             case Deleted(path=path, old=old):
                 changes[str(path)] = DeleteChange(delete=DeleteBody(content=old))
-            case Updated(path=path, old=old, new=new, move_to=move_to):
-                body = UpdateBody(unified_diff=unified_diff(old, new), move_path=move_to)
+            case Updated(path=path, old=old, new=new, move_to=move_to, overwritten=overwritten):
+                difference = unified_diff(old, new)
+                body = UpdateBody(unified_diff=difference, move_path=move_to, overwritten=overwritten)
                 changes[str(path)] = UpdateChange(update=body)
     return changes
 

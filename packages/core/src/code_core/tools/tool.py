@@ -56,12 +56,14 @@ class ToolOutput:
         images: data URLs of what the model is to see.
         fingerprint: the part of `text` that is the same when the same thing
             happened again (no durations); `text` itself when None.
+        reported: the user knows of the failure, by an answer to a question.
     """
 
     text: str
     success: bool = True
     fingerprint: str | None = None
     images: tuple[str, ...] = ()
+    reported: bool = False
 
 
 def refusal(what: str, review: Review) -> ToolOutput | None:
@@ -75,7 +77,7 @@ def refusal(what: str, review: Review) -> ToolOutput | None:
             return None
         case ReviewDecision.DENIED:
             feedback = f": {review.feedback}" if review.feedback else ""
-            return ToolOutput(f"{what} rejected by user{feedback}", success=False)
+            return ToolOutput(f"{what} rejected by user{feedback}", success=False, reported=True)
         case ReviewDecision.ABORT:
             raise TurnAbandoned
 
