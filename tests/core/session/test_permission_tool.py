@@ -101,7 +101,9 @@ def test_a_patch_is_asked_with_its_differences(converse: Callable[..., None], tm
             "Edit `a.txt`",
             [{"path": str(path)}],
         )
-        assert call["content"] == [{"type": "diff", "path": str(path), "oldText": None, "newText": "new\n"}]
+        files, difference = call["content"]
+        assert files["content"]["text"] == f"```\nA {path}\n```"
+        assert difference == {"type": "diff", "path": str(path), "oldText": None, "newText": "new\n"}
 
     patch = "*** Begin Patch\n*** Add File: a.txt\n+new\n*** End Patch"
     patching = [sse.custom_tool_call("apply_patch", patch, "c1"), sse.completed()]

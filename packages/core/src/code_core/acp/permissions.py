@@ -15,7 +15,7 @@ from code_core.acp.tool_calls import (
 )
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.policies import ReviewDecision
-from code_core.view.questions import approval_text
+from code_core.view.questions import approval_text, change_text
 from code_core.view.visible import visible
 
 _OPTIONS = (
@@ -33,6 +33,11 @@ def permission_request(session_id: str, request: ApprovalRequest) -> dict[str, A
             call = _question_call(request)
         case ApplyPatchApprovalRequest():
             call = patch_call(request.call_id, request.changes)
+            files = "\n".join(change_text(path, change) for path, change in request.changes.items())
+            call["content"] = [
+                text_content(fenced(files)),
+                *call["content"],
+            ]  # moves have no difference to show
     rule = request.proposed_rule if isinstance(request, ExecApprovalRequest) else None
     options = [
         {
