@@ -38,6 +38,7 @@ def test_different_texts_come_out_different(text: str) -> None:
 
 
 @given(st.lists(TEXT, min_size=1))
+@example(["\u062a\u0300"])
 def test_a_command_comes_out_printable_and_whole(argv: list[str]) -> None:
     shown = visible(shlex.join(argv))
     assert shown.isprintable()
@@ -64,6 +65,7 @@ def test_a_command_comes_out_printable_and_whole(argv: list[str]) -> None:
         (" " * 40 + "x" + " " * 20 + "y", " " * 40 + "x" + " " * 20 + "y"),
         ("gіt", r"g\u0456t"),  # noqa: RUF001
         ("e\u0301 é", r"e\u0301 é"),
+        ("\u062a\u0300 \u200b\u0301", r"\u062a\u0300 \u200b\u0301"),
         ("a\u0338 =\u0338", r"a\u0338 =\u0338"),
         ("👩\u200d💻", r"👩\u200d💻"),
         # What looks odd and is not, stays.

@@ -13,11 +13,13 @@ from code_core.patch import unified_diff
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange, UpdateChange
 from code_core.protocol.mcp_events import ElicitationRequest
+from code_core.view.frame import framed
 from code_core.view.titles import command_lines, shell_script
 from code_core.view.visible import readable, visible, visible_line
 
 _TEXT_KEYS = ("title", "description")
 
+QUOTED_COLUMNS = 76
 MOST_DELETED_LINES = 20
 """Lines that are shown of a file that is deleted as a whole."""
 
@@ -78,8 +80,8 @@ def _marked(schema: Mapping[str, Any], who: str) -> dict[str, Any]:
 
 
 def quoted(text: str, who: str) -> list[str]:
-    """The lines of what somebody else wrote, each marked with who that is."""
-    return [f"{who}│ {line}" for line in readable(text).strip("\n").split("\n")]
+    """The lines of what somebody else wrote, each marked with who that is, and short enough to keep the mark."""
+    return [*framed(readable(text).strip("\n").split("\n"), f"{who}│ ", QUOTED_COLUMNS)]
 
 
 def patch_lines(changes: Mapping[str, FileChange]) -> Iterator[str]:

@@ -12,6 +12,7 @@ A character that cannot be seen is shown by its number, as `\x1b`, `\u202e` or `
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 MOST_MARKS = 3
 """Combining marks that one character may carry."""
@@ -34,6 +35,10 @@ _AMBIGUOUS = re.compile(r"\\+(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}| {21}|[^ 
 _WIDE_GAP = re.compile(r"(?<! ) {21,}")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]{0,32}m")
 _OUR_STYLE = re.compile(r"(\x1b\[(?:0|1|2|31|32|33|36)m)")
+# All but ASCII and the commonest letters and symbols, which stay without a closer look.
+_COMMON = "\\t -~\xa1-\xac\xae-\u02af\u0410-\u044f\u2013\u2014\u2018-\u201d\u2026\u2190-\u21ff\u2500-\u259f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3"
+_DOUBTFUL_IN_LINE = re.compile(f"[^{_COMMON}]+")
+_DOUBTFUL = re.compile(f"[^\n{_COMMON}]+")
 _RETURN = re.compile(r"\r+\n?")
 _ZWNJ, _ZWJ, _TEXT_STYLE, _EMOJI_STYLE, _KEYCAP = "\u200c", "\u200d", "\ufe0e", "\ufe0f", "\u20e3"
 
@@ -58,28 +63,23 @@ def visible(text: str) -> str:
         for offset, letter in enumerate(found[0])
         if letter > "~" and unicodedata.name(letter, "").startswith(_LIKE_LATIN)
     }
-    return "".join(
-        character
-        if " " <= character <= "~" or (position not in foreign and _is_distinct(character, text, position))
-        else escape(character)
-        for position, character in enumerate(text)
-    )
+    return _escaped(text, lambda at: at not in foreign and _is_distinct(text, at))
 
 
 def visible_line(line: str) -> str:
     """A line of a file: tabs, emoji and letters of every script stay, what cannot be seen is escaped."""
-    return _shown(line, "\t")
+    return _shown(line, _DOUBTFUL_IN_LINE)
 
 
 def readable(text: str) -> str:
     """Prose or output: without colours, a line end for each carriage return, what cannot be seen is escaped."""
-    return _shown(_RETURN.sub("\n", _COLOUR.sub("", text)), "\t\n")
+    return _shown(_RETURN.sub("\n", _COLOUR.sub("", text)), _DOUBTFUL)
 
 
 def for_terminal(text: str) -> str:
     """`text` as a terminal may get it: several lines, all escaped but newlines, tabs and the styles of our own."""
     parts = _OUR_STYLE.split(text)
-    return "".join(part if number % 2 else _shown(part, "\t\n") for number, part in enumerate(parts))
+    return "".join(part if number % 2 else _shown(part, _DOUBTFUL) for number, part in enumerate(parts))
 
 
 def escape(character: str) -> str:
@@ -88,8 +88,23 @@ def escape(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _is_distinct(character: str, text: str, position: int) -> bool:
-    """Whether it can be seen, keeps its place, and does not look like another character or sequence."""
+def _escaped(text: str, may_stay: Callable[[int], bool], start: int = 0, stop: int | None = None) -> str:
+    """A part of `text` with each character outside ASCII escaped that may not stay.
+
+    A combining mark does not stay without what it stands on.
+    """
+    shown: list[str] = []
+    stayed = start > 0 and text[start - 1] >= " "
+    for position in range(start, len(text) if stop is None else stop):
+        character = text[position]
+        stayed = " " <= character <= "~" or ((stayed or not _is_mark(character)) and may_stay(position))
+        shown.append(character if stayed else escape(character))
+    return "".join(shown)
+
+
+def _is_distinct(text: str, position: int) -> bool:
+    """Whether a character can be seen, keeps its place, and does not look like another one or several."""
+    character = text[position]
     if not _can_be_seen(character) or character in _LIKE_PUNCTUATION:
         return False
     if unicodedata.bidirectional(character) in _RIGHT_TO_LEFT:
@@ -99,23 +114,20 @@ def _is_distinct(character: str, text: str, position: int) -> bool:
         return False
     if not _is_mark(character):
         return True
-    before = text[position - 1] if position else " "
+    before = text[position - 1]
     composed = unicodedata.normalize("NFC", before + character) != before + character
     return before > "~" and not composed and _marks_before(text, position) < MOST_MARKS
 
 
-def _shown(text: str, keep: str) -> str:
-    if text.isascii() and text.translate(dict.fromkeys(map(ord, keep), " ")).isprintable():
-        return text
-    return "".join(
-        character
-        if " " <= character <= "~" or character in keep or _may_stay(character, text, position)
-        else escape(character)
-        for position, character in enumerate(text)
+def _shown(text: str, doubtful: re.Pattern[str]) -> str:
+    """`text` with what the pattern finds escaped where it may not stay."""
+    return doubtful.sub(
+        lambda run: _escaped(text, lambda at: _may_stay(text, at), run.start(), run.end()), text
     )
 
 
-def _may_stay(character: str, text: str, position: int) -> bool:
+def _may_stay(text: str, position: int) -> bool:
+    character = text[position]
     if character in _JOINING:
         return _joins(
             character, text[position - 1 : position] or " ", text[position + 1 : position + 2] or " "
