@@ -34,10 +34,10 @@ def test_each_field_is_asked_for_with_its_choices_until_it_fits() -> None:
     answer, asked = answered("yes", "Ada", "old", "36", "yeah", "y", "blue", "red")
     assert answer.action == "accept"
     assert answer.content == {"name": "Ada", "age": 36, "sure": True, "color": "red"}
-    assert asked[1:3] == ["s│ Your name", "field name: "]
-    assert asked[3] == asked[4] == "field age, may be empty: "
-    assert asked[5] == asked[6] == "field sure (y, n): "
-    assert asked[-1] == "field color (red, green), may be empty: "
+    assert asked[1:4] == ["s│ field name", "s│ Your name", "value: "]
+    assert asked[4:7] == ["s│ field age", "value or nothing: ", "value or nothing: "]
+    assert asked[7:10] == ["s│ field sure", "value (y, n): ", "value (y, n): "]
+    assert asked[-4:-1] == ["s│ field color", "s│ one of red, green", "value or nothing: "]
 
 
 def test_what_is_not_required_may_be_left_out() -> None:
@@ -68,4 +68,4 @@ def test_a_schema_that_is_none_asks_for_nothing() -> None:
 
 def test_what_a_server_writes_cannot_drive_the_terminal() -> None:
     _, asked = answered("y", "x", schema={"properties": {"a\x1b[2J": {"description": "\x1b]0;t\x07b"}}})
-    assert asked[1:] == [r"s│ \x1b]0;t\x07b", r"field a\x1b[2J, may be empty: "]
+    assert asked[1:] == [r"s│ field a\x1b[2J", r"s│ \x1b]0;t\x07b", "value or nothing: "]

@@ -50,7 +50,7 @@ def test_a_question_is_answered_by_what_a_pipe_gives_after_it(workspace: Workspa
             process.stdin.write(answer)
             process.stdin.flush()
         assert process.wait(30) == 0
-    assert shown.count("? (y yes, a yes for this session") == 2
+    assert shown.count("? (y yes, a yes to just this") == 2
     assert "Bye now." in shown
     assert (workspace.directory / "made").exists()
 

@@ -13,13 +13,14 @@ from code_core.protocol.approval_events import ApplyPatchApprovalRequest, Approv
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
 from code_core.protocol.policies import ReviewDecision
+from code_core.view.answers import Choices
 from code_core.view.questions import approval_text, elicitation_schema, elicitation_text
 
 _log = logging.getLogger("code_core")
 
 _NAMES = {
     ReviewDecision.APPROVED: "Allow once",
-    ReviewDecision.APPROVED_FOR_SESSION: "Allow for this session",
+    ReviewDecision.APPROVED_FOR_SESSION: "Allow {}",
     ReviewDecision.APPROVED_PREFIX: "Allow always, by this rule",
     ReviewDecision.DENIED: "Deny, go on",
     ReviewDecision.ABORT: "Deny and stop",
@@ -107,7 +108,7 @@ def answer_in(answer: object) -> ClientAnswer:
 def _schema(request: ApprovalRequest) -> dict[str, Any]:
     proposed = isinstance(request, ExecApprovalRequest) and request.proposed_rule is not None
     names = {
-        decision.value: name
+        decision.value: name.format(Choices.about(request).session)
         for decision, name in _NAMES.items()
         if proposed or decision is not ReviewDecision.APPROVED_PREFIX
     }

@@ -40,10 +40,8 @@ async def _fields(question: ElicitationRequest, ask: Ask, show: Show) -> Resolve
     for name, schema in (properties if isinstance(properties, dict) else {}).items():
         field = schema if isinstance(schema, dict) else {}
         is_required = isinstance(required, list) and name in required
-        about = field.get("description") or field.get("title")
-        if about:
-            show(quoted(str(about), visible(question.server)))
-        value = await _field(str(name), field, is_required, ask)
+        show(_about(str(name), field, visible(question.server)))
+        value = await _field(field, is_required, ask)
         if isinstance(value, _Ended):
             return ResolveElicitation(id=question.id, action="cancel")
         if value is not None:
@@ -55,13 +53,24 @@ class _Ended:
     """There is no more input."""
 
 
-async def _field(name: str, schema: dict[str, Any], required: bool, ask: Ask) -> Any:
+def _about(name: str, schema: dict[str, Any], server: str) -> list[str]:
+    """What the server says of a field. Nothing of it is in the prompt: it could be written like another prompt."""
+    choices = schema.get("enum")
+    shown = [f"one of {', '.join(map(str, choices))}"] if isinstance(choices, list) else []
+    text = schema.get("description") or schema.get("title")
+    return [
+        line
+        for part in (f"field {name}", *([str(text)] if text else []), *shown)
+        for line in quoted(part, server)
+    ]
+
+
+async def _field(schema: dict[str, Any], required: bool, ask: Ask) -> Any:
     """The value of one field; None for one that is left out."""
     choices = schema.get("enum")
-    shown = choices if isinstance(choices, list) else ["y", "n"] if schema.get("type") == "boolean" else []
-    hint = f" ({visible(', '.join(map(str, shown)))})" if shown else ""
-    optional = "" if required else ", may be empty"
-    while (line := await ask(f"field {visible(name)}{hint}{optional}: ")) is not None:
+    kind = " (y, n)" if schema.get("type") == "boolean" else ""
+    optional = "" if required else " or nothing"
+    while (line := await ask(f"value{kind}{optional}: ")) is not None:
         text = line.strip()
         if not text and not required:
             return None

@@ -4,7 +4,7 @@ For screen readers, pipes and terminals that cannot redraw. Ctrl+C interrupts th
 turn, and ends the conversation when none runs; the end of input ends it too.
 """
 
-import shutil
+import os
 import signal
 import sys
 from types import UnionType
@@ -39,6 +39,7 @@ from code_tui.elicitation import answer_in_lines
 from code_tui.line_input import LineInput
 
 PROMPT = "\n> "
+USUAL_COLUMNS = 80
 QUIT = frozenset({"/quit", "/exit"})
 Question = ApprovalRequest | ElicitationRequest
 
@@ -125,10 +126,9 @@ class _PlainFrontend:
 
     async def _decision(self, request: ApprovalRequest) -> tuple[ReviewDecision, str | None]:
         """The user's answer, and what the model is told about a no; the end of input stops the turn."""
-        rule = isinstance(request, ExecApprovalRequest) and request.proposed_rule is not None
         rows = self._printer.show_question(approval_text(request))
         while True:
-            choices = Choices(rule=rule, unseen=len(rows))
+            choices = Choices.about(request, unseen=len(rows))
             text = await self._ask_about(choices.prompt())
             if text is None:
                 return ReviewDecision.ABORT, None
@@ -175,8 +175,10 @@ class _PlainFrontend:
 
 
 def _columns() -> int | None:
-    """The width of the screen, if there is one."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    """The real width of the screen, whatever the environment says; None where there is no screen."""
+    if not sys.stdout.isatty():
+        return None
+    return os.get_terminal_size(sys.stdout.fileno()).columns or USUAL_COLUMNS
 
 
 def _write(text: str) -> None:

@@ -15,11 +15,12 @@ from code_core.acp.tool_calls import (
 )
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.policies import ReviewDecision
+from code_core.view.answers import Choices
 from code_core.view.questions import approval_text, change_text
 from code_core.view.visible import visible
 
 _OPTIONS = (
-    ("approve_for_session", "Allow for this session", "allow_always", ReviewDecision.APPROVED_FOR_SESSION),
+    ("approve_for_session", "Allow {}", "allow_always", ReviewDecision.APPROVED_FOR_SESSION),
     ("approve", "Allow once", "allow_once", ReviewDecision.APPROVED),
     ("approve_prefix", "Allow always", "allow_always", ReviewDecision.APPROVED_PREFIX),
     ("deny", "Deny", "reject_once", ReviewDecision.DENIED),
@@ -42,7 +43,9 @@ def permission_request(session_id: str, request: ApprovalRequest) -> dict[str, A
     options = [
         {
             "optionId": option,
-            "name": name if option != "approve_prefix" else f"{name}: {visible(rule or '')}",
+            "name": name.format(Choices.about(request).session)
+            if option != "approve_prefix"
+            else f"{name}: {visible(rule or '')}",
             "kind": kind,
         }
         for option, name, kind, _ in _OPTIONS

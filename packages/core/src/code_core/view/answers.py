@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.policies import ReviewDecision
 
 
@@ -39,6 +41,8 @@ _WORDS: Mapping[str, Answer] = {
     "view": Page.NEXT,
     "all": Page.ALL,
 }
+SESSION_COMMAND = "just this for the session"
+SESSION_FILES = "every change of these files for the session"
 _APPROVING = frozenset(
     {ReviewDecision.APPROVED, ReviewDecision.APPROVED_FOR_SESSION, ReviewDecision.APPROVED_PREFIX}
 )
@@ -49,10 +53,12 @@ class Choices:
     """The answers that a question takes now.
 
     Attributes:
+        session: what a yes for the session allows, as the end of a sentence.
         rule: whether a rule is proposed, which `always` adds.
         unseen: lines that have not been shown yet; as long as there are any, nothing can be approved.
     """
 
+    session: str = SESSION_COMMAND
     rule: bool = False
     unseen: int = 0
 
@@ -62,7 +68,16 @@ class Choices:
             lines = "line" if self.unseen == 1 else "lines"
             return f"{self.unseen:,} more {lines} (v view, all view all, n no, e no and say why, q stop): "
         always = ", p always" if self.rule else ""
-        return f"(y yes, a yes for this session{always}, n no, e no and say why, q stop): "
+        return f"(y yes, a yes to {self.session}{always}, n no, e no and say why, q stop): "
+
+    @classmethod
+    def about(cls, request: ApprovalRequest, unseen: int = 0) -> Self:
+        """The answers to `request` when so many of its lines have not been shown yet."""
+        match request:
+            case ExecApprovalRequest(proposed_rule=rule):
+                return cls(SESSION_COMMAND, rule is not None, unseen)
+            case ApplyPatchApprovalRequest():
+                return cls(SESSION_FILES, False, unseen)
 
     def parse(self, text: str) -> Answer | None:
         """The answer that `text` is; None for anything else, which is asked for again."""

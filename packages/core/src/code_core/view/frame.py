@@ -43,4 +43,5 @@ def _columns(character: str) -> int:
         return 1
     if unicodedata.category(character)[0] == "M":
         return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    # Ambiguous ones ("A") are wide in some terminals: a row that is too short does no harm.
+    return 2 if unicodedata.east_asian_width(character) in "WFA" else 1
