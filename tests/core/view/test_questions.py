@@ -192,3 +192,11 @@ def test_a_patch_that_only_moves_is_shown_to_an_editor() -> None:
     move = UpdateChange(update=UpdateBody(unified_diff="", move_path=Path("/etc/x")))
     (content,) = permission_request("s", patch(a=move))["toolCall"]["content"]
     assert content["content"]["text"] == "```\nM /w/a -> /etc/x\n```"
+
+
+def test_rows_fit_where_the_terminal_escapes_what_its_encoding_lacks() -> None:
+    out: list[str] = []
+    printer = HumanPrinter(out.append, color=False, columns=lambda: 60, encoding="ascii")
+    printer.show(ElicitationRequest(id="e", server="s", message="日│" * 100 + " ? Run this", requested_schema={}))
+    rows_ = "".join(out).encode("ascii", "backslashreplace").decode().split("\n")
+    assert all(len(row) <= 60 for row in rows_)

@@ -30,7 +30,6 @@ from code_core.protocol.policies import ReviewDecision
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.view.answers import Choices, Explain, Page
-from code_core.view.frame import framed
 from code_core.view.printer import QUESTION_MARK, HumanPrinter
 from code_core.view.questions import approval_text, elicitation_text
 from code_core.view.titles import shortened
@@ -63,7 +62,9 @@ async def run_plain(overrides: ConfigOverrides, prompt: str | None = None) -> in
 class _PlainFrontend:
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
-        self._printer = HumanPrinter(_write, color=use_color(sys.stdout), columns=_columns)
+        self._printer = HumanPrinter(
+            _write, color=use_color(sys.stdout), columns=_columns, encoding=sys.stdout.encoding
+        )
         self._input = LineInput(sys.stdin.fileno())
         self._working = False
         self._asking: anyio.CancelScope | None = None
@@ -166,7 +167,8 @@ class _PlainFrontend:
             _write(f"(dropped, because it was not entered yet: {shortened(visible(unfinished))})\n")
 
     def _show_lines(self, lines: list[str]) -> None:
-        self._printer.show_rows([*framed(lines, QUESTION_MARK, _columns())], len(lines))
+        rows = self._printer.rows(lines)
+        self._printer.show_rows(rows, len(rows))
 
     async def _ask(self, question: str) -> str | None:
         """A line of input, or None when there is none left."""

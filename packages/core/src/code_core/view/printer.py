@@ -1,6 +1,6 @@
 """Events as lines that a person reads; `exec` and the plain terminal frontend print them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import (
@@ -31,6 +31,7 @@ from code_core.view.visible import readable, visible, visible_line
 OUTPUT_LINES = 20
 COMMAND_LINES = 40
 PATCH_LINES = 60
+ESCAPED_COLUMNS = 8
 PAGE_ROWS = 200
 """Rows of a question that are shown at once."""
 QUESTION_MARK = "? "
@@ -46,6 +47,7 @@ class HumanPrinter:
         write: gets text with its newlines.
         color: whether to use ANSI styles.
         columns: the width of the screen; None where that is not known.
+        encoding: what is written in; other characters become longer, as `?` or an escape.
         messages: whether to print the model's messages (a frontend may print them elsewhere).
     """
 
@@ -56,11 +58,13 @@ class HumanPrinter:
         color: bool,
         messages: bool = True,
         columns: Callable[[], int | None] = lambda: None,
+        encoding: str = "utf-8",
     ) -> None:
         self._write = write
         self._color = color
         self._messages = messages
         self._columns = columns
+        self._encoding = encoding
         self._diff = ""
 
     def show(self, msg: EventMsg) -> None:
@@ -128,11 +132,20 @@ class HumanPrinter:
 
     def show_question(self, question: QuestionText) -> list[str]:
         """Print the first page of a question; the rows that are left."""
-        rows = [*framed(question.lines, QUESTION_MARK, self._columns())]
         self._line("")
-        for row in framed([question.title], QUESTION_MARK, self._columns()):
+        for row in self.rows([question.title]):
             self._line(row, "yellow")
-        return self.show_rows(rows)
+        return self.show_rows(self.rows(question.lines))
+
+    def rows(self, lines: Iterable[str]) -> list[str]:
+        """Lines of a question as rows that fit the screen, each with the mark of questions."""
+        columns = self._columns()
+        if self._encoding.lower().replace("-", "") != "utf8":
+            lines = [line.encode(self._encoding, "backslashreplace").decode(self._encoding) for line in lines]
+            columns = (
+                None if columns is None else columns - ESCAPED_COLUMNS
+            )  # our own marks become longer, too
+        return [*framed(lines, QUESTION_MARK, columns)]
 
     def show_rows(self, rows: Sequence[str], most: int = PAGE_ROWS) -> list[str]:
         """Print at most so many rows of a question; the rows that are left."""
