@@ -113,7 +113,7 @@ def test_no_command_passes_on_what_it_was_given(workspace: Workspace, arguments:
         .replace("\x9b", "\\u009b")
     )
     (workspace.home / "config.toml").write_text(
-        f'[mcp_servers.evil]\ncommand = "/bin/{escaped}"\nargs = ["{escaped}"]\n[mcp_servers."{escaped}"]\nurl = "http://127.0.0.1:1"\n'
+        f'[mcp_servers.evil]\ncommand = "/bin/{escaped}"\nargs = ["{escaped}"]\n'
     )
     shown = on_terminal(workspace, *arguments)
     assert controls(shown) == set()

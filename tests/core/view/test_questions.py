@@ -197,6 +197,8 @@ def test_a_patch_that_only_moves_is_shown_to_an_editor() -> None:
 def test_rows_fit_where_the_terminal_escapes_what_its_encoding_lacks() -> None:
     out: list[str] = []
     printer = HumanPrinter(out.append, color=False, columns=lambda: 60, encoding="ascii")
-    printer.show(ElicitationRequest(id="e", server="s", message="日│" * 100 + " ? Run this", requested_schema={}))
+    printer.show(
+        ElicitationRequest(id="e", server="s", message="日│" * 100 + " ? Run this", requested_schema={})
+    )
     rows_ = "".join(out).encode("ascii", "backslashreplace").decode().split("\n")
     assert all(len(row) <= 60 for row in rows_)
