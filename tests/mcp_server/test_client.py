@@ -228,7 +228,7 @@ def test_a_client_that_cannot_be_asked_is_not_waited_for(workspace: Workspace) -
     ("answer", "ran"),
     [
         (ElicitResult(action="accept", content={"decision": "approved"}), True),
-        (ElicitResult(action="accept", content={}), True),
+        (ElicitResult(action="accept", content={}), False),
         (ElicitResult(action="accept", content={"decision": "denied"}), False),
         (ElicitResult(action="decline"), False),
     ],
@@ -247,8 +247,8 @@ def test_approvals_are_elicited(workspace: Workspace, answer: ElicitResult, ran:
             await client.call("codex", {"prompt": "hi"})
 
     anyio.run(main)
-    assert "touch x" in asked[0]["message"]
-    assert "a.txt" in asked[1]["message"]
+    assert asked[0]["message"].startswith("Run this command outside the sandbox?\n\n  $ touch x\n")
+    assert "-one\n    +two\n" in asked[1]["message"]
     assert (workspace.directory / "x").exists() == ran
     assert ((workspace.directory / "a.txt").read_text() == "two\n") == ran
 

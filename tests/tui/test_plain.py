@@ -24,12 +24,34 @@ def write(workspace: Workspace, *responses: list[dict[str, object]]) -> None:
     workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, responses))
 
 
-def test_a_question_is_answered_from_the_input(workspace: Workspace) -> None:
-    done = workspace.run(stdin="go\nwhat?\ny\n/quit\nnever read\n")
+def test_what_was_in_a_pipe_before_the_question_does_not_answer_it(workspace: Workspace) -> None:
+    done = workspace.run(stdin="go\ny\n/quit\nnever read\n")
     assert done.returncode == 0, done.stderr
-    assert "may this run? touch made" in done.stdout
-    assert done.stdout.count("y yes, a yes for this session") == 2
-    assert "Bye now." in done.stdout
+    assert "? Run this command outside the sandbox?\n?   $ touch made\n" in done.stdout
+    assert "(not an answer, kept for the next prompt: y and 2 more)" in done.stdout
+    assert not (workspace.directory / "made").exists()
+
+
+def test_a_question_is_answered_by_what_a_pipe_gives_after_it(workspace: Workspace) -> None:
+    with workspace.start(stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        shown = ""
+        for text, answer in [
+            ("> ", "go\n"),
+            ("q stop): ", "what?\n"),
+            ("q stop): ", "y\n"),
+            ("> ", "/quit\n"),
+        ]:
+            part = ""
+            while text not in part:
+                part += process.stdout.read(1)
+            shown += part
+            process.stdin.write(answer)
+            process.stdin.flush()
+        assert process.wait(30) == 0
+    assert shown.count("? (y yes, a yes to just this") == 2
+    assert "Bye now." in shown
     assert (workspace.directory / "made").exists()
 
 
@@ -73,6 +95,15 @@ class Terminal:
             assert ready, f"{text!r} did not come: {self.screen!r}"
             self.screen += os.read(self.fd, 65536).decode()
 
+    def until_again(self, text: str) -> None:
+        """Wait for one more `text` than there was."""
+        self.screen = ""
+        self.until(text)
+
+    def close(self) -> None:
+        self.type("\x04")
+        assert self.wait() == 0
+
     def type(self, text: str) -> None:
         os.write(self.fd, text.encode())
 
@@ -98,3 +129,82 @@ def test_ctrl_d_ends_the_program(workspace: Workspace) -> None:
     terminal.until("> ")
     terminal.type("\x04")
     assert terminal.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["please do it\ryes, like before\r", "tidy up\ry\r", "go\ry"],
+    ids=["two lines", "a word", "unfinished"],
+)
+def test_what_was_typed_before_the_question_does_not_answer_it(workspace: Workspace, typed: str) -> None:
+    terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access")
+    terminal.until("> ")
+    terminal.type(typed)
+    terminal.until("q stop): ")
+    if typed == "go\ry":
+        terminal.until("(dropped, because it was not entered yet: y)")
+        terminal.type("\r")
+        terminal.until_again("q stop): ")
+    assert not (workspace.directory / "made").exists()
+    terminal.type("n\r")
+    terminal.until("Bye now.")
+    assert not (workspace.directory / "made").exists()
+    terminal.close()
+
+
+@pytest.mark.parametrize(
+    "answer", ["yes please\r", "please do not\r", "abort\r", "\x1b[Ay\r", "y\ry\r", "ye s\r"]
+)
+def test_only_a_whole_short_answer_counts(workspace: Workspace, answer: str) -> None:
+    terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
+    terminal.until("q stop): ")
+    terminal.type(answer)
+    terminal.until_again("q stop): ")
+    assert not (workspace.directory / "made").exists()
+    terminal.type("YES\r")
+    terminal.until("Bye now.")
+    assert (workspace.directory / "made").exists()
+    terminal.close()
+
+
+def test_a_no_can_say_why(workspace: Workspace) -> None:
+    told = {"expect": [{"call_id": "c1", "output_contains": "use mkdir"}], "stream": BYE}
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [RUN, told]))
+    terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
+    terminal.until("q stop): ")
+    terminal.type("e\r")
+    terminal.until("why not, for the model: ")
+    terminal.type("use mkdir\r")
+    terminal.until("Bye now.")
+    terminal.close()
+
+
+def test_nothing_is_approved_before_it_was_shown_whole(workspace: Workspace) -> None:
+    script = "".join(f"echo {number}\n" for number in range(450)) + "touch made"
+    long = [sse.function_call("shell", {"command": ["bash", "-c", script]}, "c1"), sse.completed()]
+    write(workspace, long, BYE)
+    terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
+    terminal.until(" more lines (v view, all view all")
+    assert "echo 199" in terminal.screen
+    assert "touch made" not in terminal.screen
+    terminal.type("y\r")
+    terminal.until_again(" more lines (v view, all view all")
+    terminal.type("v\r")
+    terminal.until_again(" more lines (v view, all view all")
+    assert "touch made" not in terminal.screen
+    terminal.type("v\r")
+    terminal.until("touch made")
+    terminal.until("? (y yes")
+    terminal.type("y\r")
+    terminal.until("Bye now.")
+    assert (workspace.directory / "made").exists()
+    terminal.close()
+
+
+def test_ctrl_c_withdraws_a_question(workspace: Workspace) -> None:
+    terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
+    terminal.until("q stop): ")
+    terminal.type("\x03")
+    terminal.until("turn interrupted")
+    assert not (workspace.directory / "made").exists()
+    terminal.close()

@@ -54,13 +54,16 @@ def test_the_tool_decides_in_place_of_the_frontend(
             "kind": "execute",
             "status": "pending",
             "rawInput": {"command": ["touch", "made"], "cwd": str(frontend.conversation.config.cwd)},
+            "content": arguments["toolCall"]["content"],
         }
+        (content,) = arguments["toolCall"]["content"]
+        assert "Run this command outside the sandbox?\n\n  $ touch made\n" in content["content"]["text"]
         options = {option["optionId"]: option for option in arguments["options"]}
         assert {name: option["kind"] for name, option in options.items()} == {
             "approve_for_session": "allow_always", "approve": "allow_once", "approve_prefix": "allow_always",
             "deny": "reject_once",
         }  # fmt: skip
-        assert 'pattern = ["touch", "made"]' in options["approve_prefix"]["name"]
+        assert r'pattern = ["touch", "made"]\x0a' in options["approve_prefix"]["name"]
         tools = [tool.name for tool in await frontend.conversation._servers.tools()]
         assert tools == ["ide__other"]
 
@@ -98,7 +101,9 @@ def test_a_patch_is_asked_with_its_differences(converse: Callable[..., None], tm
             "Edit `a.txt`",
             [{"path": str(path)}],
         )
-        assert call["content"] == [{"type": "diff", "path": str(path), "oldText": None, "newText": "new\n"}]
+        files, difference = call["content"]
+        assert files["content"]["text"] == f"```\nA {path}\n```"
+        assert difference == {"type": "diff", "path": str(path), "oldText": None, "newText": "new\n"}
 
     patch = "*** Begin Patch\n*** Add File: a.txt\n+new\n*** End Patch"
     patching = [sse.custom_tool_call("apply_patch", patch, "c1"), sse.completed()]
@@ -129,7 +134,7 @@ def test_an_interrupt_ends_a_question_that_nobody_answers(
         await frontend.send(Interrupt())
         await frontend.until("turn_aborted")
         await frontend.send(PatchApproval(id="c1", decision=ReviewDecision.APPROVED))
-        assert "no question about 'c1' is open" in (await frontend.until("warning")).message
+        assert "no question with the id 'c1' is open" in (await frontend.until("warning")).message
 
     converse(script, call("touch", "made"), **settings(tmp_path, "wait"))
 

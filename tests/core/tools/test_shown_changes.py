@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from code_core.patch import Added, Deleted, FileEdit, FileState, Updated
-from code_core.protocol.events import AddChange, DeleteChange, UpdateChange
+from code_core.protocol.file_changes import AddChange, DeleteChange, UpdateChange
 from code_core.tools import shown_changes as module
 from code_core.tools.shown_changes import is_same_change, shown_changes
 

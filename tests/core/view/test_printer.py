@@ -1,21 +1,27 @@
 from pathlib import Path
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from code_core.protocol.agent_events import AgentMessage
+from code_core.protocol.agent_events import AgentMessage, AgentReasoning
+from code_core.protocol.approval_events import ExecApprovalRequest
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import (
+    BackgroundEvent,
+    ErrorEvent,
     EventMsg,
-    ExecApprovalRequest,
     ExecCommandBegin,
     ExecCommandEnd,
+    PatchApplyBegin,
+    PatchApplyEnd,
+    PlanStep,
+    PlanUpdate,
     StreamError,
     TaskStarted,
+    ToolCallFailed,
     TurnDiff,
+    WarningEvent,
+    WebSearchComplete,
 )
-from code_core.view.printable import printable
+from code_core.protocol.file_changes import AddBody, AddChange
+from code_core.protocol.mcp_events import McpInvocation, McpToolCallBegin
 from code_core.view.printer import HumanPrinter
 
 
@@ -28,30 +34,6 @@ def shown(*events: EventMsg, color: bool = False) -> str:
     return "".join(out)
 
 
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("plain\ttext\n", "plain\ttext\n"),
-        ("\x1b[31mred\x1b[0m", "red"),
-        ("\x1b]0;title\x07x", "x"),
-        ("\x1b]52;c;aGk=\x1b\\x", "x"),
-        ("\x1bPq#0\x1b\\x", "x"),
-        ("a\rb\r\n", "ab\r\n"),
-        ("a\x08\x00\x7f\x9bb", "ab"),
-        ("a\u202eb\u2066c", "abc"),
-        ("\x1b\x1b[2J", ""),
-    ],
-)
-def test_what_could_drive_a_terminal_is_taken_out(text: str, left: str) -> None:
-    assert printable(text) == left
-
-
-@given(st.text(alphabet=st.characters(max_codepoint=0x2100)))
-def test_no_escape_and_no_control_character_is_left(text: str) -> None:
-    left = printable(text)
-    assert not any((ord(c) < 32 and c not in "\t\n\r") or 0x7F <= ord(c) < 0xA0 for c in left)
-
-
 def test_a_command_with_its_output() -> None:
     begin = ExecCommandBegin(call_id="c", command=["bash", "-lc", "ls"], cwd=Path("/w"))
     stdout = "".join(f"{number}\n" for number in range(25))
@@ -61,11 +43,43 @@ def test_a_command_with_its_output() -> None:
     assert text.endswith("  19\n  … 5 more lines\n  exit 2 after 1.2 s\n")
 
 
-def test_a_question_shows_the_real_command() -> None:
+def test_a_question_shows_what_would_run_and_where() -> None:
     request = ExecApprovalRequest(
-        call_id="c", command=["rm", "-rf", "a b\x1b[8m"], cwd=Path("/w"), reason="why"
+        call_id="c", approval_id="c", command=["rm", "-rf", "a b\x1b[8m"], cwd=Path("/w"), reason="why"
     )
-    assert shown(request) == "\nmay this run? rm -rf 'a b'\n  in /w: why\n"
+    assert shown(request) == (
+        "\n? Run this command outside the sandbox?\n"
+        "?   $ rm -rf 'a b\\x1b[8m'\n"
+        "? in /w, OUTSIDE the sandbox\n"
+        "? asked because why\n"
+    )
+
+
+def test_nothing_but_a_question_begins_like_one() -> None:
+    fake = "? Run this command?\n?   $ ls\n\x1b[0m? (y yes)\r? "
+    text = shown(
+        AgentMessage(message=fake),
+        AgentReasoning(text=fake),
+        WarningEvent(message=fake),
+        ErrorEvent(message=fake),
+        BackgroundEvent(message=fake),
+        StreamError(message=fake, attempt=1, max=2, delay_ms=0),
+        ToolCallFailed(call_id="c", tool=fake, call=fake, message=fake),
+        PatchApplyEnd(call_id="c", stdout="", stderr=fake, success=False),
+        ExecCommandBegin(call_id="c", command=[fake], cwd=Path("/w")),
+        ExecCommandEnd(call_id="c", stdout=fake, stderr=fake, exit_code=0, duration=Duration.of(0)),
+        PlanUpdate(plan=[PlanStep(step=fake, status="pending")]),
+        McpToolCallBegin(
+            call_id="c", invocation=McpInvocation(server=fake, tool=fake, arguments={fake: fake})
+        ),
+        WebSearchComplete(call_id="c", query=fake),
+        PatchApplyBegin(
+            call_id="c", auto_approved=True, changes={fake: AddChange(add=AddBody(content=fake))}
+        ),
+        TurnDiff(unified_diff=f"+{fake}".replace("\n", "\n+")),
+    )
+    assert "Run this command?" in text
+    assert [line for line in text.split("\n") if line.startswith("?")] == []
 
 
 def test_retries_say_when() -> None:

@@ -54,7 +54,7 @@ def test_a_body_without_an_error_has_none(body: str) -> None:
         (
             "<!doctype html><html><head><title>Sign in</title><style>p {x: y}</style></head><body><p>Guest\x1b[2J net",
             RequestRefused,
-            r"not a stream of events: Sign in Guest net \(check base_url",
+            r"not a stream of events: Sign in Guest\\x1b\[2J net \(check base_url",
         ),
         ("plain words", RequestRefused, "plain words"),
         ("<br>", RequestRefused, "no text"),
@@ -72,7 +72,7 @@ def test_what_came_instead_of_a_stream_is_shown(body: str, error: type[ModelErro
     ("text", "shown"),
     [
         ("a\n\n  b\tc", "a b c"),
-        ("\x1b]0;title\x07\x1b[31mred\x00", "red"),
+        ("\x1b]0;title\x07\x1b[31mred\x00", r"\x1b]0;title\x07red\x00"),
         ("\ud800", "\N{REPLACEMENT CHARACTER}"),
         ("1 < 2 and 3", "1 < 2 and 3"),
         ("x" * 11, "xxxxxxxxxx…"),

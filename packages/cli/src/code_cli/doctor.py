@@ -24,7 +24,7 @@ def doctor_command(as_json: bool) -> None:
 
 async def _examine(as_json: bool) -> int:
     from code_cli.checks import State, all_checks
-    from code_core.view.printable import printable
+    from code_core.view.visible import visible_line
 
     checks = await all_checks()
     broken = any(check.state is State.BROKEN for check in checks)
@@ -32,7 +32,7 @@ async def _examine(as_json: bool) -> int:
         click.echo(json.dumps({"broken": broken, "checks": [asdict(check) for check in checks]}, indent=2))
         return FAILED if broken else 0
     for check in checks:
-        first, *rest = [printable(line) for line in check.details or ("",)]
+        first, *rest = [visible_line(line) for line in check.details or ("",)]
         click.echo(f"{check.state:8} {check.name:14} {first}".rstrip())
         for line in rest:
             click.echo(f"{'':8} {'':14} {line}")

@@ -1,12 +1,12 @@
 """The `code` command. It imports nothing but click: each command imports what it needs."""
 
-import io
 import os
 import sys
 
 import click
 
 from code_cli.lazy_group import Entry, LazyGroup
+from code_cli.terminal import guard_standard_streams
 
 COMMANDS = {
     "exec": Entry("code_cli.exec:exec_command", "Run one prompt to its end, without questions (alias: e)."),
@@ -72,9 +72,7 @@ def cli(ctx: click.Context) -> None:
 def main() -> None:
     """The console script: runs the command and exits with its code."""
     _reopen_closed_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # models write what a terminal may not have
+    guard_standard_streams()
     sys.exit(cli.main(prog_name="code"))
 
 

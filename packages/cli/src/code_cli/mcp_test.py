@@ -4,7 +4,7 @@ import click
 
 from code_cli.mcp_probe import probe
 from code_core.config.schema import McpServerTable
-from code_core.view.printable import printable
+from code_core.view.visible import visible
 from code_mcp_client import McpClientError
 
 FAILED = 1
@@ -15,16 +15,16 @@ async def try_server(name: str, table: McpServerTable) -> int:
     try:
         server = await probe(name, table)
     except McpClientError as error:
-        click.echo(f"code: MCP server {name!r} does not work: {printable(str(error))}", err=True)
+        click.echo(f"code: MCP server {name!r} does not work: {visible(str(error))}", err=True)
         return FAILED
     for warning in server.warnings:
-        click.echo(f"code: {printable(warning)}", err=True)
-    click.echo(printable(f"{name}: {server.about}"))
+        click.echo(f"code: {visible(warning)}", err=True)
+    click.echo(visible(f"{name}: {server.about}"))
     click.echo(
         f"ready after {server.ready * 1e3:.0f} ms, tools listed in {(server.listed - server.ready) * 1e3:.0f} ms"
     )
     click.echo(f"{len(server.tools)} tools" + (":" if server.tools else ""))
     for tool, text in server.tools:
         first = text.strip().partition("\n")[0]
-        click.echo(printable(f"  {tool}  {first}".rstrip()))
+        click.echo(visible(f"  {tool}  {first}".rstrip()))
     return 0

@@ -51,7 +51,9 @@ def _report(error: BaseException, code: int) -> int:
     inner = error
     while isinstance(inner, BaseExceptionGroup):
         inner = inner.exceptions[0]
-    text = str(inner)
+    from code_core.view.visible import readable
+
+    text = readable(str(inner))
     if len(text) > LONGEST_MESSAGE:
         text = f"{text[: LONGEST_MESSAGE // 2]} … {text[-LONGEST_MESSAGE // 2 :]}"
     print(f"code: {text}", file=sys.stderr)

@@ -48,6 +48,8 @@ def sandbox_command(
         config = _config(mode, settings, cwd)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
+    for warning in config.warnings:
+        click.echo(f"code: {warning}", err=True)
     sys.exit(_run(command, config, _sandbox(mechanism)))
 
 

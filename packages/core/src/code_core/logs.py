@@ -2,12 +2,25 @@
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from code_core.config.paths import find_home
 from code_core.errors import ConfigError
+from code_core.view.visible import visible, visible_line
 
 SDK_LOGGERS = ("mcp", "client")
 _LEVELS = ("debug", "info", "warning", "error")
+
+
+class _VisibleFormatter(logging.Formatter):
+    """One record, one line, every character visible; the lines of a traceback follow behind blanks."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging calls
+        record.message = visible(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - same
+        return "\n".join(f"  {visible_line(line)}" for line in super().formatException(ei).split("\n"))
 
 
 def configure_logging(environ: Mapping[str, str]) -> None:
@@ -31,6 +44,6 @@ def configure_logging(environ: Mapping[str, str]) -> None:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"the log {path} cannot be written: {error.strerror}") from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_VisibleFormatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(level.upper())

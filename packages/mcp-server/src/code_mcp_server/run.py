@@ -8,6 +8,7 @@ from mcp.shared.transport_context import TransportContext
 
 from code_core.config.load import Config, ConfigOverrides, load_config
 from code_core.session.manager import ConversationManager
+from code_mcp_server.malformed import answers_repaired
 from code_mcp_server.server import ToolServer
 from code_mcp_server.sessions import session_pool
 
@@ -27,11 +28,15 @@ async def run_server(overrides: ConfigOverrides) -> int:
 
 
 async def _serve(manager: ConversationManager, config: Config) -> int:
-    async with session_pool(manager) as pool, stdio_server() as (incoming, outgoing):
+    async with (
+        session_pool(manager) as pool,
+        stdio_server() as (incoming, outgoing),
+        answers_repaired(incoming) as messages,
+    ):
         tools = ToolServer(pool, config.acp_enabled)
         server = tools.server()
         dispatcher: JSONRPCDispatcher[TransportContext] = JSONRPCDispatcher(
-            incoming, outgoing, inline_methods=frozenset({"initialize"})
+            messages, outgoing, inline_methods=frozenset({"initialize"})
         )
         tools.connection = Connection.for_loop(dispatcher)
         await serve_connection(

@@ -1,30 +1,47 @@
 """Asks for the fields of an MCP server's question, line by line."""
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
-from code_core.view.printable import printable
+from code_core.view.answers import parse_yes_or_no
+from code_core.view.questions import quoted
+from code_core.view.visible import visible
 
 Ask = Callable[[str], Awaitable[str | None]]
+Show = Callable[[list[str]], None]
 
 
-async def answer_in_lines(question: ElicitationRequest, ask: Ask) -> ResolveElicitation:
-    """The user's answer: yes with a line for each field, no, or cancel; the end of input cancels."""
-    choice = await ask("answer it? [y]es, [n]o: ")
-    match (choice or "").strip().lower()[:1]:
-        case "y":
-            pass
-        case "n":
-            return ResolveElicitation(id=question.id, action="decline")
-        case _:
-            return ResolveElicitation(id=question.id, action="cancel")
+async def answer_in_lines(question: ElicitationRequest, ask: Ask, show: Show) -> ResolveElicitation:
+    """The user's answer: yes with a line for each field, no, or cancel; the end of input cancels.
+
+    Args:
+        question: what the server asks.
+        ask: asks for a line.
+        show: shows what the server says of a field.
+    """
+    while (line := await ask("answer the server? (y yes, n no): ")) is not None:
+        match parse_yes_or_no(line):
+            case True:
+                return await _fields(question, ask, show)
+            case False:
+                return ResolveElicitation(id=question.id, action="decline")
+            case None:
+                pass
+    return ResolveElicitation(id=question.id, action="cancel")
+
+
+async def _fields(question: ElicitationRequest, ask: Ask, show: Show) -> ResolveElicitation:
     content: dict[str, Any] = {}
     properties = question.requested_schema.get("properties")
-    required = question.requested_schema.get("required") or ()
+    required = question.requested_schema.get("required")
     for name, schema in (properties if isinstance(properties, dict) else {}).items():
-        value = await _field(str(name), schema if isinstance(schema, dict) else {}, name in required, ask)
+        field = schema if isinstance(schema, dict) else {}
+        is_required = isinstance(required, list) and name in required
+        show(_about(str(name), field, visible(question.server)))
+        value = await _field(field, is_required, ask)
         if isinstance(value, _Ended):
             return ResolveElicitation(id=question.id, action="cancel")
         if value is not None:
@@ -36,13 +53,24 @@ class _Ended:
     """There is no more input."""
 
 
-async def _field(name: str, schema: dict[str, Any], required: bool, ask: Ask) -> Any:
+def _about(name: str, schema: dict[str, Any], server: str) -> list[str]:
+    """What the server says of a field. Nothing of it is in the prompt: it could be written like another prompt."""
+    choices = schema.get("enum")
+    shown = [f"one of {', '.join(map(str, choices))}"] if isinstance(choices, list) else []
+    text = schema.get("description") or schema.get("title")
+    return [
+        line
+        for part in (f"field {name}", *([str(text)] if text else []), *shown)
+        for line in quoted(part, server)
+    ]
+
+
+async def _field(schema: dict[str, Any], required: bool, ask: Ask) -> Any:
     """The value of one field; None for one that is left out."""
     choices = schema.get("enum")
-    about = schema.get("description") or schema.get("title") or ""
-    shown = choices if isinstance(choices, list) else ["y", "n"] if schema.get("type") == "boolean" else []
-    hint = f" ({', '.join(map(str, shown))})" if shown else ""
-    while (line := await ask(printable(f"{name}{hint} {about}".strip()) + ": ")) is not None:
+    kind = " (y, n)" if schema.get("type") == "boolean" else ""
+    optional = "" if required else " or nothing"
+    while (line := await ask(f"value{kind}{optional}: ")) is not None:
         text = line.strip()
         if not text and not required:
             return None
@@ -53,15 +81,16 @@ async def _field(name: str, schema: dict[str, Any], required: bool, ask: Ask) ->
 
 
 def _parsed(text: str, kind: object) -> Any:
-    """`text` as a value of that type; None if it is none."""
+    """`text` as a value of that type; None if it does not spell one."""
     try:
         match kind:
             case "boolean":
-                return {"y": True, "n": False, "t": True, "f": False}.get(text.lower()[:1])
+                return {"true": True, "false": False}.get(text.lower(), parse_yes_or_no(text))
             case "integer":
                 return int(text)
             case "number":
-                return float(text)
+                number = float(text)
+                return number if math.isfinite(number) else None
             case _:
                 return text
     except ValueError:

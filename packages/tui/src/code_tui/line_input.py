@@ -1,11 +1,15 @@
 """Lines of standard input, read without a thread, so that nothing keeps the program from ending."""
 
 import os
+import select
+import termios
 from contextlib import suppress
 
 import anyio
 
 READ_SIZE = 64 * 1024
+MOST_HELD = 16 * 1024 * 1024
+"""Bytes that are read ahead at most."""
 
 
 class LineInput:
@@ -13,7 +17,9 @@ class LineInput:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self.is_terminal = os.isatty(fd)
         self._buffer = b""
+        self._held = b""
         self._ended = False
 
     async def line(self) -> str | None:
@@ -27,7 +33,55 @@ class LineInput:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode("utf-8", "replace")
 
+    def is_followed(self) -> bool:
+        """Whether more was entered on the terminal together with the last line."""
+        return self.is_terminal and (bool(self._buffer) or (not self._ended and self._is_ready()))
+
+    def hold(self, first: str | None = None) -> tuple[list[str], str]:
+        """Set aside what was entered until now, `first` before the rest, so that `line` gives only what comes later.
+
+        Returns the lines, which `release` gives back, and what was entered without an end
+        of line, which is dropped: nobody has confirmed it.
+        """
+        if first is not None:
+            self._buffer = first.encode() + b"\n" + self._buffer
+        while not self._ended and len(self._buffer) < MOST_HELD and self._is_ready():
+            chunk = os.read(self._fd, READ_SIZE)
+            self._buffer += chunk
+            self._ended = not chunk
+        whole, end, unfinished = self._buffer.rpartition(b"\n")
+        if self._ended:
+            whole, end, unfinished = self._buffer, b"", b""
+        elif self.is_terminal:
+            unfinished += _unfinished(self._fd)
+        self._buffer = b""
+        self._held += whole + end
+        return whole.decode("utf-8", "replace").split("\n"), unfinished.decode("utf-8", "replace")
+
+    def release(self) -> None:
+        """Give back what was held, before everything else."""
+        self._buffer, self._held = self._held + self._buffer, b""
+
+    def _is_ready(self) -> bool:
+        ready, _, _ = select.select([self._fd], [], [], 0)
+        return bool(ready)
+
     async def _read(self) -> bytes:
         with suppress(PermissionError):  # of a regular file, which is always readable
             await anyio.wait_readable(self._fd)
         return os.read(self._fd, READ_SIZE)
+
+
+def _unfinished(fd: int) -> bytes:
+    """What was typed without Enter. A terminal gives that away only while it is not in line mode."""
+    try:
+        before = termios.tcgetattr(fd)
+        now = [*before[:3], before[3] & ~termios.ICANON, *before[4:6], [*before[6]]]
+        now[6][termios.VMIN] = now[6][termios.VTIME] = 0
+        termios.tcsetattr(fd, termios.TCSANOW, now)
+    except termios.error:
+        return b""
+    try:
+        return os.read(fd, READ_SIZE)
+    finally:
+        termios.tcsetattr(fd, termios.TCSANOW, before)

@@ -4,9 +4,9 @@ For screen readers, pipes and terminals that cannot redraw. Ctrl+C interrupts th
 turn, and ends the conversation when none runs; the end of input ends it too.
 """
 
+import os
 import signal
 import sys
-from textwrap import indent
 from types import UnionType
 from typing import Any
 
@@ -14,35 +14,33 @@ import anyio
 
 from code_core.config.load import ConfigOverrides
 from code_core.headless.exec import use_color
-from code_core.protocol.events import (
-    ApplyPatchApprovalRequest,
-    ErrorEvent,
-    EventMsg,
-    ExecApprovalRequest,
-    SessionConfigured,
-    TaskComplete,
-    TurnAborted,
-)
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
+from code_core.protocol.events import ErrorEvent, EventMsg, SessionConfigured, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
-from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval, Shutdown, TextInput, UserInput
+from code_core.protocol.ops import (
+    ExecApproval,
+    Interrupt,
+    Op,
+    PatchApproval,
+    Shutdown,
+    TextInput,
+    UserInput,
+)
 from code_core.protocol.policies import ReviewDecision
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
-from code_core.view.printer import HumanPrinter
+from code_core.view.answers import Choices, Explain, Page
+from code_core.view.printer import QUESTION_MARK, HumanPrinter
+from code_core.view.questions import approval_text, elicitation_text
+from code_core.view.titles import shortened
+from code_core.view.visible import visible
 from code_tui.elicitation import answer_in_lines
 from code_tui.line_input import LineInput
 
 PROMPT = "\n> "
-QUESTION = "  y yes, a yes for this session, n no, q no and stop: "
-QUESTION_WITH_RULE = "  y yes, a yes for this session, p yes always, n no, q no and stop: "
+USUAL_COLUMNS = 80
 QUIT = frozenset({"/quit", "/exit"})
-_ANSWERS = {
-    "y": ReviewDecision.APPROVED,
-    "a": ReviewDecision.APPROVED_FOR_SESSION,
-    "n": ReviewDecision.DENIED,
-    "q": ReviewDecision.ABORT,
-}
-_ANSWERS_WITH_RULE = {**_ANSWERS, "p": ReviewDecision.APPROVED_PREFIX}
+Question = ApprovalRequest | ElicitationRequest
 
 
 async def run_plain(overrides: ConfigOverrides, prompt: str | None = None) -> int:
@@ -64,9 +62,12 @@ async def run_plain(overrides: ConfigOverrides, prompt: str | None = None) -> in
 class _PlainFrontend:
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
-        self._printer = HumanPrinter(_write, color=use_color(sys.stdout))
+        self._printer = HumanPrinter(
+            _write, color=use_color(sys.stdout), columns=_columns, encoding=sys.stdout.encoding
+        )
         self._input = LineInput(sys.stdin.fileno())
         self._working = False
+        self._asking: anyio.CancelScope | None = None
 
     async def run(self, prompt: str | None) -> None:
         """Alternate between the user's prompts and the agent's turns."""
@@ -89,41 +90,97 @@ class _PlainFrontend:
                     scope.cancel()
                     return
                 await self._conversation.submit(Interrupt())
+                if self._asking is not None:
+                    self._asking.cancel()
 
     async def _until(self, kind: type[Any] | UnionType) -> None:
         """Show events up to one of `kind`, and answer the questions among them."""
         async for event in self._conversation.events():
-            self._printer.show(event.msg)
+            if not isinstance(event.msg, Question):
+                self._printer.show(event.msg)
             await self._answer(event.msg)
             if isinstance(event.msg, kind):
                 return
 
     async def _answer(self, msg: EventMsg) -> None:
-        match msg:
-            case ExecApprovalRequest(call_id=call_id, proposed_rule=rule):
-                if rule is not None:
-                    _write(f"  p adds this rule to yours:\n{indent(rule, '    ')}")
-                decision = await self._decision(with_rule=rule is not None)
-                await self._conversation.submit(ExecApproval(id=call_id, decision=decision))
-            case ApplyPatchApprovalRequest(call_id=call_id):
-                await self._conversation.submit(PatchApproval(id=call_id, decision=await self._decision()))
-            case ElicitationRequest():
-                await self._conversation.submit(await answer_in_lines(msg, self._ask))
-            case _:
-                pass
+        """Ask the user, if `msg` is a question."""
+        if not isinstance(msg, Question):
+            return
+        with anyio.CancelScope() as self._asking:
+            await self._conversation.submit(await self._op(msg))
+        self._asking = None
+        self._input.release()
 
-    async def _decision(self, *, with_rule: bool = False) -> ReviewDecision:
-        """The user's answer; no more input means no."""
-        answers = _ANSWERS_WITH_RULE if with_rule else _ANSWERS
-        while (text := await self._ask(QUESTION_WITH_RULE if with_rule else QUESTION)) is not None:
-            if decision := answers.get(text.strip().lower()[:1]):
-                return decision
-        return ReviewDecision.ABORT
+    async def _op(self, question: Question) -> Op:
+        """What the user answers."""
+        match question:
+            case ExecApprovalRequest(approval_id=approval_id):
+                decision, feedback = await self._decision(question)
+                return ExecApproval(id=approval_id, decision=decision, feedback=feedback)
+            case ApplyPatchApprovalRequest(approval_id=approval_id):
+                decision, feedback = await self._decision(question)
+                return PatchApproval(id=approval_id, decision=decision, feedback=feedback)
+            case ElicitationRequest():
+                rows = self._printer.show_question(elicitation_text(question))
+                self._printer.show_rows(rows, len(rows))
+                return await answer_in_lines(question, self._ask_about, self._show_lines)
+
+    async def _decision(self, request: ApprovalRequest) -> tuple[ReviewDecision, str | None]:
+        """The user's answer, and what the model is told about a no; the end of input stops the turn."""
+        rows = self._printer.show_question(approval_text(request))
+        while True:
+            choices = Choices.about(request, unseen=len(rows))
+            text = await self._ask_about(choices.prompt())
+            if text is None:
+                return ReviewDecision.ABORT, None
+            match choices.parse(text):
+                case ReviewDecision() as decision:
+                    return decision, None
+                case Explain():
+                    return ReviewDecision.DENIED, await self._ask_about("why not, for the model: ")
+                case Page.NEXT:
+                    rows = self._printer.show_rows(rows)
+                case Page.ALL:
+                    rows = self._printer.show_rows(rows, len(rows))
+                case None:
+                    pass
+
+    async def _ask_about(self, prompt: str) -> str | None:
+        """A line that is entered after `prompt` was shown; what was entered before is not an answer.
+
+        Neither is a line with others right behind it on a terminal: it was pasted.
+        """
+        line: str | None = None
+        while True:
+            self._report(self._input.hold(line))
+            _write(f"{QUESTION_MARK}{prompt}")
+            line = await self._input.line()
+            if line is None or not self._input.is_followed():
+                return line
+
+    def _report(self, held: tuple[list[str], str]) -> None:
+        lines, unfinished = held
+        if kept := [line for line in lines if line.strip()]:
+            more = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
+            _write(f"(not an answer, kept for the next prompt: {shortened(visible(kept[0]))}{more})\n")
+        if unfinished.strip():
+            _write(f"(dropped, because it was not entered yet: {shortened(visible(unfinished))})\n")
+
+    def _show_lines(self, lines: list[str]) -> None:
+        rows = self._printer.rows(lines)
+        self._printer.show_rows(rows, len(rows))
 
     async def _ask(self, question: str) -> str | None:
         """A line of input, or None when there is none left."""
         _write(question)
         return await self._input.line()
+
+
+def _columns() -> int | None:
+    """The real width of the screen, whatever the environment says; None where there is no screen."""
+    if not sys.stdout.isatty():
+        return None
+    return os.get_terminal_size(sys.stdout.fileno()).columns or USUAL_COLUMNS
 
 
 def _write(text: str) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from code_core.acp.diffs import diff_content
-from code_core.protocol.events import AddChange, DeleteChange, FileChange, UpdateChange
-from code_core.view.titles import command_title
+from code_core.protocol.events import ToolCallFailed
+from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange, UpdateChange
+from code_core.protocol.mcp_events import McpInvocation
+from code_core.view.titles import command_title, in_backticks, shortened
+from code_core.view.visible import readable, visible
 
 ToolCallFields = dict[str, Any]
 
@@ -23,6 +26,31 @@ def command_call(call_id: str, command: Sequence[str], cwd: Path) -> ToolCallFie
     """A command."""
     raw = {"command": list(command), "cwd": str(cwd)}
     return tool_call(call_id, command_title(command), "execute", rawInput=raw)
+
+
+def server_tool_call(call_id: str, call: McpInvocation) -> ToolCallFields:
+    """A tool of an MCP server."""
+    title = shortened(f"{visible(call.server)}: {visible(call.tool)}")
+    return tool_call(call_id, title, "other", rawInput=call.arguments or {})
+
+
+def failed_call(failed: ToolCallFailed) -> ToolCallFields:
+    """A call that failed before anything began, and why."""
+    content = [text_content(fenced(readable(f"{failed.message}\n\n{failed.call or ''}".strip())))]
+    return tool_call(failed.call_id, f"{visible(failed.tool)} did nothing", "other", content=content)
+
+
+def text_content(text: str) -> dict[str, Any]:
+    """Text as the content of a tool call."""
+    return {"type": "content", "content": {"type": "text", "text": text}}
+
+
+def fenced(text: str) -> str:
+    """`text` as a block of code in Markdown, with a fence that is longer than those in it."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}\n{text}\n{fence}"
 
 
 def patch_call(call_id: str, changes: Mapping[str, FileChange]) -> ToolCallFields:
@@ -39,7 +67,7 @@ def patch_call(call_id: str, changes: Mapping[str, FileChange]) -> ToolCallField
 
 
 def _patch_title(changes: Mapping[str, FileChange], kind: str) -> str:
-    names = [f"`{Path(path).name}`" for path in changes]
+    names = [in_backticks(shortened(visible(Path(path).name))) for path in changes]
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     verb = {"delete": "Delete", "move": "Move"}.get(kind, "Edit")
     return f"{verb} {shown}"

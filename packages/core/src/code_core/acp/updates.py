@@ -7,7 +7,15 @@ import base64
 import codecs
 from typing import Any
 
-from code_core.acp.tool_calls import command_call, patch_call, tool_call
+from code_core.acp.tool_calls import (
+    command_call,
+    failed_call,
+    fenced,
+    patch_call,
+    server_tool_call,
+    text_content,
+    tool_call,
+)
 from code_core.protocol.agent_events import (
     AgentMessage,
     AgentMessageDelta,
@@ -23,11 +31,13 @@ from code_core.protocol.events import (
     PatchApplyEnd,
     PlanUpdate,
     TaskStarted,
+    ToolCallFailed,
     WebSearchBegin,
     WebSearchComplete,
 )
 from code_core.protocol.mcp_events import McpToolCallBegin, McpToolCallEnd
 from code_core.view.append_only import AppendOnly
+from code_core.view.visible import readable, visible, visible_line
 
 Update = dict[str, Any]
 
@@ -81,15 +91,21 @@ class UpdateTranslator:
             case PlanUpdate():
                 return [_plan(msg)]
             case McpToolCallBegin(call_id=call_id, invocation=invocation):
-                title = f"{invocation.server}: {invocation.tool}"
-                return [_begun(tool_call(call_id, title, "other", rawInput=invocation.arguments or {}))]
+                return [_begun(server_tool_call(call_id, invocation))]
+            case ToolCallFailed():
+                return [{"sessionUpdate": "tool_call", **failed_call(msg), "status": "failed"}]
             case McpToolCallEnd():
                 update = _tool_update(msg.call_id, "completed" if msg.success else "failed")
-                return [update | {"content": [_text_content(msg.text)] if msg.text else []}]
+                return [update | {"content": [text_content(readable(msg.text))] if msg.text else []}]
             case WebSearchBegin(call_id=call_id):
                 return [_begun(tool_call(call_id, "Searching the web", "search"))]
             case WebSearchComplete(call_id=call_id, query=query):
-                return [{**_tool_update(call_id, "completed"), "title": f"Searched the web: {query or ''}"}]
+                return [
+                    {
+                        **_tool_update(call_id, "completed"),
+                        "title": f"Searched the web: {visible(query or '')}",
+                    }
+                ]
             case _:
                 pass
         return []
@@ -98,7 +114,9 @@ class UpdateTranslator:
         output = self._output.get(msg.call_id)
         if output is None or not output.add(base64.b64decode(msg.chunk)):
             return []
-        return [{**_tool_update(msg.call_id, "in_progress"), "content": [_text_content(output.shown)]}]
+        return [
+            {**_tool_update(msg.call_id, "in_progress"), "content": [text_content(readable(output.shown))]}
+        ]
 
 
 class _CommandOutput:
@@ -137,15 +155,11 @@ def _tool_update(call_id: str, status: str) -> Update:
     return {"sessionUpdate": "tool_call_update", "toolCallId": call_id, "status": status}
 
 
-def _text_content(text: str) -> Update:
-    return {"type": "content", "content": {"type": "text", "text": text}}
-
-
 def _command_end(msg: ExecCommandEnd) -> Update:
     text = "\n".join(part.rstrip("\n") for part in (msg.stdout, msg.stderr) if part)
     return {
         **_tool_update(msg.call_id, "completed" if msg.exit_code == 0 else "failed"),
-        "content": [_text_content(f"```\n{text}\n```")] if text else [],
+        "content": [text_content(fenced(readable(text)))] if text else [],
         "rawOutput": {"exit_code": msg.exit_code, "stdout": msg.stdout, "stderr": msg.stderr},
     }
 
@@ -153,10 +167,12 @@ def _command_end(msg: ExecCommandEnd) -> Update:
 def _patch_end(msg: PatchApplyEnd) -> Update:
     update = _tool_update(msg.call_id, "completed" if msg.success else "failed")
     if not msg.success:
-        update["content"] = [_text_content(msg.stderr)]
+        update["content"] = [text_content(readable(msg.stderr))]
     return update
 
 
 def _plan(msg: PlanUpdate) -> Update:
-    entries = [{"content": step.step, "priority": "medium", "status": step.status} for step in msg.plan]
+    entries = [
+        {"content": visible_line(step.step), "priority": "medium", "status": step.status} for step in msg.plan
+    ]
     return {"sessionUpdate": "plan", "entries": entries}

@@ -19,7 +19,7 @@ from code_core.errors import ConfigError
 from code_core.files.checkout import Checkout, DistrustedFileError, own_ids, within_seconds
 from code_core.safety.confirm_guard import UserGuard
 from code_core.safety.rules import PrefixRule, RuleDecision, RuleError, parse_rules
-from code_core.view.printable import printable
+from code_core.view.visible import visible
 
 if TYPE_CHECKING:
     import regex
@@ -126,14 +126,14 @@ def _project_rules(project: Checkout, warnings: list[str]) -> list[PrefixRule]:
             try:
                 data = project.read(path)
             except DistrustedFileError as error:
-                warnings.append(printable(str(error)))
+                warnings.append(visible(str(error)))
             else:
                 texts[path] = data or b""
 
     try:
         within_seconds(str(folder), read)
     except DistrustedFileError as error:
-        warnings.append(printable(str(error)))
+        warnings.append(visible(str(error)))
     return [rule for path, data in texts.items() for rule in _parsed(path, data)]
 
 

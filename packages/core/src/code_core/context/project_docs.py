@@ -10,7 +10,7 @@ from pathlib import Path
 from code_core.context.git import find_checkout
 from code_core.files.checkout import Checkout, DistrustedFileError, own_ids, within_seconds
 from code_core.protocol.items import InputText, Message
-from code_core.view.printable import printable
+from code_core.view.visible import visible
 
 FILE_NAMES = ("AGENTS.override.md", "AGENTS.md")
 SEPARATOR = "\n\n--- project-doc ---\n\n"
@@ -110,4 +110,4 @@ def _read_own(path: Path, limit: int) -> str | None:
 
 def _shown(text: object) -> str:
     """`text` with its file names, which may hold anything, fit for a terminal and on one line."""
-    return printable(str(text).encode(errors="replace").decode()).replace("\n", " ")
+    return visible(str(text))

@@ -17,14 +17,8 @@ import anyio
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
-from code_core.protocol.events import (
-    ApplyPatchApprovalRequest,
-    ErrorEvent,
-    EventMsg,
-    ExecApprovalRequest,
-    TaskComplete,
-    TurnAborted,
-)
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
+from code_core.protocol.events import ErrorEvent, EventMsg, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import (
     ExecApproval,
@@ -41,6 +35,7 @@ from code_core.protocol.policies import ReadOnly, ReviewDecision
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.view.printer import HumanPrinter
+from code_core.view.visible import readable, visible
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 DENIED_ADVICE = (
@@ -125,10 +120,10 @@ async def _follow(conversation: Conversation, options: ExecOptions) -> int:
 
 async def _deny(conversation: Conversation, msg: EventMsg) -> None:
     match msg:
-        case ExecApprovalRequest(call_id=call_id):
-            await conversation.submit(ExecApproval(id=call_id, decision=ReviewDecision.DENIED))
-        case ApplyPatchApprovalRequest(call_id=call_id):
-            await conversation.submit(PatchApproval(id=call_id, decision=ReviewDecision.DENIED))
+        case ExecApprovalRequest(approval_id=approval_id):
+            await conversation.submit(ExecApproval(id=approval_id, decision=ReviewDecision.DENIED))
+        case ApplyPatchApprovalRequest(approval_id=approval_id):
+            await conversation.submit(PatchApproval(id=approval_id, decision=ReviewDecision.DENIED))
         case ElicitationRequest(id=question):
             await conversation.submit(ResolveElicitation(id=question, action="decline"))
             print("declined, because nobody can be asked here", file=sys.stderr)
@@ -142,12 +137,13 @@ def _deliver(message: str, options: ExecOptions) -> bool:
     """Whether the final message is where it was asked for."""
     on_screen = sys.stdout.isatty() and sys.stderr.isatty()  # where it has just been shown
     if not options.as_json and not on_screen:
-        print(message, flush=True)
+        print(readable(message) if sys.stdout.isatty() else message, flush=True)
     if options.last_message_file is not None:
         try:
             options.last_message_file.write_text(message + "\n", encoding="utf-8")
         except OSError as error:
-            print(f"{options.last_message_file} cannot be written: {error.strerror}", file=sys.stderr)
+            path = visible(str(options.last_message_file))
+            print(f"{path} cannot be written: {error.strerror}", file=sys.stderr)
             return False
     return True
 

@@ -20,7 +20,9 @@ from code_core.protocol.agent_events import (
     AgentReasoningReset,
     AgentReasoningSectionBreak,
 )
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.duration import Duration
+from code_core.protocol.file_changes import FileChange
 from code_core.protocol.mcp_events import (
     ElicitationRequest,
     McpListToolsResponse,
@@ -45,46 +47,6 @@ class TokenUsage(ProtocolModel):
         return TokenUsage(
             **{name: getattr(self, name) + getattr(other, name) for name in TokenUsage.model_fields}
         )
-
-
-class AddBody(ProtocolModel):
-    """The new file's text."""
-
-    content: Text
-
-
-class DeleteBody(ProtocolModel):
-    """The deleted file's last text."""
-
-    content: Text
-
-
-class UpdateBody(ProtocolModel):
-    """The change as a unified diff, and where the file moves to."""
-
-    unified_diff: Text
-    move_path: FilePath | None = None
-
-
-class AddChange(ProtocolModel):
-    """A file that a patch creates or overwrites."""
-
-    add: AddBody
-
-
-class DeleteChange(ProtocolModel):
-    """A file that a patch deletes."""
-
-    delete: DeleteBody
-
-
-class UpdateChange(ProtocolModel):
-    """A file that a patch edits or moves."""
-
-    update: UpdateBody
-
-
-FileChange = AddChange | DeleteChange | UpdateChange
 
 
 class SessionConfigured(ProtocolModel):
@@ -221,30 +183,6 @@ class ExecCommandEnd(ProtocolModel):
     duration: Duration
 
 
-class ExecApprovalRequest(ProtocolModel):
-    """May this command run? Answered by the op `exec_approval`.
-
-    `proposed_rule` is the text of the rule that the decision `approved_prefix` adds.
-    """
-
-    type: Literal["exec_approval_request"] = "exec_approval_request"
-    call_id: Text
-    command: list[Text]
-    cwd: FilePath
-    reason: Text | None = None
-    proposed_rule: Text | None = None
-
-
-class ApplyPatchApprovalRequest(ProtocolModel):
-    """May this patch be applied? Answered by the op `patch_approval`."""
-
-    type: Literal["apply_patch_approval_request"] = "apply_patch_approval_request"
-    call_id: Text
-    changes: dict[Text, FileChange]
-    reason: Text | None = None
-    grant_root: FilePath | None = None
-
-
 class PatchApplyBegin(ProtocolModel):
     """A patch is about to be applied; `changes` are in patch order."""
 
@@ -262,6 +200,22 @@ class PatchApplyEnd(ProtocolModel):
     stdout: Text
     stderr: Text
     success: bool
+
+
+class ToolCallFailed(ProtocolModel):
+    """A call of the model's failed before anything was begun: it was rejected, guarded or not understood.
+
+    Attributes:
+        tool: the name that the model used.
+        call: what it asked for, in part: the command, or the arguments as they came.
+        message: what the model is told.
+    """
+
+    type: Literal["tool_call_failed"] = "tool_call_failed"
+    call_id: Text
+    tool: Text
+    call: Text | None = None
+    message: Text
 
 
 class TurnDiff(ProtocolModel):
@@ -322,6 +276,7 @@ EventMsg = Annotated[
     | ApplyPatchApprovalRequest
     | PatchApplyBegin
     | PatchApplyEnd
+    | ToolCallFailed
     | TurnDiff
     | PlanUpdate
     | McpToolCallBegin
@@ -350,8 +305,8 @@ class Event(ProtocolModel):
     order: EventOrder | None = None
 
     def to_json(self) -> str:
-        """One line of JSON, absent fields left out."""
-        return self.model_dump_json(exclude_none=True)
+        """One line of JSON in ASCII, absent fields left out: any encoding has it, and no terminal obeys it."""
+        return self.model_dump_json(exclude_none=True, ensure_ascii=True)
 
 
 @cache

@@ -3,10 +3,12 @@
 from itertools import count
 from typing import TYPE_CHECKING
 
+from code_core.protocol.events import WarningEvent
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
 from code_core.session.questions import Questions
 from code_core.tools.tool import Emit
+from code_core.view.visible import visible
 
 if TYPE_CHECKING:
     import mcp_types
@@ -38,6 +40,14 @@ class Elicitations:
         import mcp_types
 
         if self._emit is None or not isinstance(params, mcp_types.ElicitRequestFormParams):
+            return mcp_types.ElicitResult(action="decline")
+        properties = params.requested_schema.get("properties")
+        names = [str(name) for name in properties] if isinstance(properties, dict) else []
+        if hidden := [name for name in names if visible(name) != name]:
+            problem = f"asked for a field whose name cannot be shown as it is: {visible(hidden[0])}"
+            await self._emit(
+                WarningEvent(message=f"the MCP server {visible(server)} was declined: it {problem}")
+            )
             return mcp_types.ElicitResult(action="decline")
         request = ElicitationRequest(
             id=f"{server}-{next(self._numbers)}",

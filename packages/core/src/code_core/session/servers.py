@@ -13,7 +13,7 @@ from code_core.protocol.events import WarningEvent
 from code_core.protocol.mcp_events import McpListToolsResponse, McpTool
 from code_core.protocol.policies import SandboxPolicy
 from code_core.tools.tool import Emit, Tool
-from code_core.view.printable import printable
+from code_core.view.visible import visible
 
 if TYPE_CHECKING:
     from code_core.mcp_servers.connections import Elicit, McpServers, ServerTool
@@ -68,7 +68,7 @@ class ConversationServers:
             for name, problem in sorted(self._servers.failures.items()):
                 await emit(WarningEvent(message=f"MCP server {name!r} is not available: {problem}"))
             for warning in self._servers.warnings:
-                await emit(WarningEvent(message=printable(warning)))
+                await emit(WarningEvent(message=visible(warning)))
         self._ready.set()
 
     async def tools(self) -> list[Tool]:

@@ -29,6 +29,7 @@ from code_core.sandbox.sandbox import Sandbox
 from code_core.sandbox.watch import changed, seen_in
 from code_core.tools.command_permission import CommandRequest
 from code_core.tools.tool import ToolContext, ToolOutput
+from code_core.view.parsed_command import parsed_command
 
 MAX_DELTAS = 10_000
 MOST_SHOWN = 5
@@ -69,7 +70,7 @@ async def run_shell_command(
             call_id=call_id,
             command=command,
             cwd=cwd,
-            parsed_cmd=[{"type": "unknown", "cmd": " ".join(command)}],
+            parsed_cmd=parsed_command(command),
         )
     )
     try:

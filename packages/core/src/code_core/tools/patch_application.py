@@ -9,7 +9,8 @@ from code_core.patch.apply import Application
 from code_core.patch.errors import PatchApplyError
 from code_core.patch.filesystem import FileSystem
 from code_core.patch.plan import PatchPlan
-from code_core.protocol.events import FileChange, PatchApplyBegin, PatchApplyEnd, TurnDiff, WarningEvent
+from code_core.protocol.events import PatchApplyBegin, PatchApplyEnd, TurnDiff, WarningEvent
+from code_core.protocol.file_changes import FileChange
 from code_core.tools.tool import ToolContext, ToolOutput
 
 LONGEST_SECONDS = 60.0

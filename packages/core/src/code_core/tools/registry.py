@@ -1,14 +1,20 @@
 """The tools of a conversation, by name."""
 
 import logging
+import shlex
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from code_core.protocol.events import EventMsg, ToolCallFailed
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
 from code_core.tools.apply_patch import ApplyPatch, PatchForm
-from code_core.tools.tool import Tool, ToolContext, ToolOutput, TurnAbandoned
+from code_core.tools.tool import Emit, Tool, ToolContext, ToolOutput, TurnAbandoned
 
 _log = logging.getLogger("code_core")
+
+LONGEST_REPORT = 2_000
+"""Characters of a failed call, and of what the model is told about it, that the user is shown."""
 
 _ALIASES = {"container.exec": "shell", "applypatch": "apply_patch"}
 
@@ -40,11 +46,24 @@ class ToolRegistry:
         return tool is None or tool.parallel_safe
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
-        """The output of `call`.
+        """The output of `call`. A failure before anything began is an event for the user.
 
         Raises:
             TurnAbandoned: the user does not want the turn to go on.
         """
+        watch = _BeginWatch(context.emit)
+        output = await self._output(call, replace(context, emit=watch))
+        if not (output.success or watch.begun or output.reported):
+            failed = ToolCallFailed(
+                call_id=call.call_id,
+                tool=name_of(call),
+                call=_asked_for(call)[:LONGEST_REPORT],
+                message=output.text[:LONGEST_REPORT],
+            )
+            await context.emit(failed)
+        return output
+
+    async def _output(self, call: ToolCall, context: ToolContext) -> ToolOutput:
         tool = self._find(call)
         if tool is None:
             return ToolOutput(f"unsupported call: {name_of(call)}", success=False)
@@ -59,6 +78,26 @@ class ToolRegistry:
     def _find(self, call: ToolCall) -> Tool | None:
         name = name_of(call)
         return self._tools.get(_ALIASES.get(name, name))
+
+
+class _BeginWatch:
+    """Passes events on, and notes whether one of them was the beginning of something."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self.begun = False
+
+    async def __call__(self, msg: EventMsg) -> None:
+        self.begun = self.begun or msg.type.endswith("_begin")
+        await self._emit(msg)
+
+
+def _asked_for(call: ToolCall) -> str:
+    match call:
+        case FunctionCall(arguments=text) | CustomToolCall(input=text):
+            return text
+        case LocalShellCall(action=action):
+            return shlex.join(action.command)
 
 
 def name_of(call: ToolCall) -> str:

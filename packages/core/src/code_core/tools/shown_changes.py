@@ -7,7 +7,7 @@ from code_core.patch.diff import differing_part, unified_diff
 from code_core.patch.edits import Added, Deleted, FileEdit, Updated
 from code_core.patch.encoding import NotTextError, encoding_of, text_of
 from code_core.patch.filesystem import FileState
-from code_core.protocol.events import (
+from code_core.protocol.file_changes import (
     AddBody,
     AddChange,
     DeleteBody,
@@ -45,9 +45,10 @@ def shown_changes(edits: Sequence[FileEdit]) -> dict[str, FileChange]:
             case Added(path=path, new=new, overwritten=FileState() as old):
                 text = _cut(_diff(old, new), most, "\\")
                 changes[str(path)] = UpdateChange(update=UpdateBody(unified_diff=text))
-            case Updated(path=path, old=old, new=new, move_to=move_to):
+            case Updated(path=path, old=old, new=new, move_to=move_to, overwritten=replaced):
                 text = _cut(_diff(old, new), most, "\\")
-                body = UpdateBody(unified_diff=text, move_path=move_to)
+                gone = None if replaced is None else _cut(_text(replaced), max(0, most - len(text)), "…")
+                body = UpdateBody(unified_diff=text, move_path=move_to, overwritten=gone)
                 changes[str(path)] = UpdateChange(update=body)
         left = max(0, left - len(text))
     return changes

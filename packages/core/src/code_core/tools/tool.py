@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from code_core.protocol.events import EventMsg, FileChange
+from code_core.protocol.events import EventMsg
 from code_core.protocol.items import ToolCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxPolicy
-from code_core.safety.rules import RegisteredCommand
-from code_core.safety.shell_words import Words
+from code_core.tools.approver import Approver, Review
 from code_core.tools.turn_changes import TurnChanges
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 
@@ -26,44 +25,6 @@ async def keep_nothing(_paths: Sequence[Path]) -> None:
 
 class TurnAbandoned(Exception):  # noqa: N818 - an answer of the user, not an error
     """The user answered an approval request with `abort`: the turn ends here."""
-
-
-class Approver(Protocol):
-    """Asks the user. A question waits as long as it takes, or is denied at once by a frontend without a user."""
-
-    async def ask_command(
-        self,
-        call_id: str,
-        command: Sequence[str],
-        cwd: Path,
-        reason: str,
-        *,
-        escalated: bool = False,
-        prefix: Words | None = None,
-    ) -> ReviewDecision:
-        """May `command` run in `cwd`, and if `escalated`, outside of the sandbox?
-
-        With a `prefix`, the user may allow all commands that begin so, for good.
-        """
-        ...
-
-    async def ask_patch(
-        self, call_id: str, changes: Mapping[str, FileChange], paths: Sequence[Path], reason: str
-    ) -> ReviewDecision:
-        """May `changes`, which write `paths`, be applied?"""
-        ...
-
-    def command_approved(self, command: Sequence[str], cwd: Path, *, escalated: bool = False) -> bool:
-        """Whether the user has allowed just this for the session."""
-        ...
-
-    def registered_commands(self) -> Sequence[RegisteredCommand]:
-        """The commands that the user has allowed for the session by a pattern."""
-        ...
-
-    def paths_approved(self, paths: Sequence[Path]) -> bool:
-        """Whether the user has allowed changing all these files for the session."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,26 +67,29 @@ class ToolOutput:
         images: data URLs of what the model is to see.
         fingerprint: the part of `text` that is the same when the same thing
             happened again (no durations); `text` itself when None.
+        reported: the user knows of the failure, by an answer to a question.
     """
 
     text: str
     success: bool = True
     fingerprint: str | None = None
     images: tuple[str, ...] = ()
+    reported: bool = False
 
 
-def refusal(what: str, decision: ReviewDecision) -> ToolOutput | None:
-    """None if the user approved, else what the model is told: that `what` was rejected.
+def refusal(what: str, review: Review) -> ToolOutput | None:
+    """None if the user approved, else what the model is told: that `what` was rejected, and the user's feedback.
 
     Raises:
         TurnAbandoned: the user does not want the turn to go on.
     """
-    _log.info("%s: the answer is %s", what, decision.value)
-    match decision:
+    _log.info("%s: the answer is %s", what, review.decision.value)
+    match review.decision:
         case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION | ReviewDecision.APPROVED_PREFIX:
             return None
         case ReviewDecision.DENIED:
-            return ToolOutput(f"{what} rejected by user", success=False)
+            feedback = f": {review.feedback}" if review.feedback else ""
+            return ToolOutput(f"{what} rejected by user{feedback}", success=False, reported=True)
         case ReviewDecision.ABORT:
             raise TurnAbandoned
 

@@ -1,36 +1,40 @@
 """Events as lines that a person reads; `exec` and the plain terminal frontend print them."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from code_core.protocol.agent_events import AgentMessage, AgentReasoning
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import (
-    AddChange,
-    ApplyPatchApprovalRequest,
     BackgroundEvent,
-    DeleteChange,
     ErrorEvent,
     EventMsg,
-    ExecApprovalRequest,
     ExecCommandBegin,
     ExecCommandEnd,
-    FileChange,
     PatchApplyBegin,
     PatchApplyEnd,
     PlanUpdate,
     SessionConfigured,
     StreamError,
+    ToolCallFailed,
     TurnAborted,
     TurnDiff,
-    UpdateChange,
     WarningEvent,
     WebSearchComplete,
 )
 from code_core.protocol.mcp_events import ElicitationRequest, McpToolCallBegin, McpToolCallEnd
-from code_core.view.printable import printable
-from code_core.view.titles import command_text
+from code_core.view.frame import framed
+from code_core.view.questions import QuestionText, approval_text, change_text, elicitation_text, patch_lines
+from code_core.view.titles import command_lines, shortened, tool_text
+from code_core.view.visible import readable, visible, visible_line
 
 OUTPUT_LINES = 20
+COMMAND_LINES = 40
+PATCH_LINES = 60
+ESCAPED_COLUMNS = 8
+PAGE_ROWS = 200
+"""Rows of a question that are shown at once."""
+QUESTION_MARK = "? "
+"""Begins each row of a question. Nothing else that is printed begins with it."""
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _MARKS = {"completed": "x", "in_progress": ">", "pending": " "}
 
@@ -41,13 +45,25 @@ class HumanPrinter:
     Args:
         write: gets text with its newlines.
         color: whether to use ANSI styles.
+        columns: the width of the screen; None where that is not known.
+        encoding: what is written in; other characters become longer, as `?` or an escape.
         messages: whether to print the model's messages (a frontend may print them elsewhere).
     """
 
-    def __init__(self, write: Callable[[str], object], *, color: bool, messages: bool = True) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], object],
+        *,
+        color: bool,
+        messages: bool = True,
+        columns: Callable[[], int | None] = lambda: None,
+        encoding: str = "utf-8",
+    ) -> None:
         self._write = write
         self._color = color
         self._messages = messages
+        self._columns = columns
+        self._encoding = encoding
         self._diff = ""
 
     def show(self, msg: EventMsg) -> None:
@@ -55,55 +71,51 @@ class HumanPrinter:
         match msg:
             case SessionConfigured():
                 self._line(
-                    f"model {msg.model}, {msg.approval_policy}, {msg.sandbox_mode}, in {msg.cwd}", "dim"
+                    f"model {visible(msg.model)}, {visible(msg.approval_policy)}, "
+                    f"{visible(msg.sandbox_mode)}, in {visible(str(msg.cwd))}",
+                    "dim",
                 )
             case AgentMessage(message=text) if self._messages and text.strip():
-                self._line(f"\n{text.strip()}")
+                self._prose(text)
             case AgentReasoning(text=text):
-                self._line(f"\n{text.strip()}", "dim")
+                self._prose(text, "dim")
             case ExecCommandBegin(command=command):
-                self._line(f"\n$ {command_text(command)}", "cyan")
+                self._command(command)
             case ExecCommandEnd():
                 self._command_end(msg)
-            case PatchApplyBegin(changes=changes):
-                self._line("\npatch", "cyan")
-                for path, change in changes.items():
-                    self._line(f"  {change_text(path, change)}")
+            case PatchApplyBegin():
+                self._patch(msg)
             case PatchApplyEnd(success=False, stderr=problem):
-                self._line(f"patch failed: {problem}", "red")
+                self._labelled("patch failed: ", problem, "red")
             case TurnDiff(unified_diff=diff):
                 self._diff = diff
             case PlanUpdate():
                 self._line("\nplan", "cyan")
                 for step in msg.plan:
-                    self._line(f"  [{_MARKS[step.status]}] {step.step}")
+                    self._line(f"  [{_MARKS[step.status]}] {visible_line(step.step)}")
             case McpToolCallBegin(invocation=call):
-                self._line(
-                    f"\n{call.server}.{call.tool} {json.dumps(call.arguments or {}, ensure_ascii=False)}",
-                    "cyan",
-                )
+                self._line(f"\ntool {shortened(tool_text(call.server, call.tool, call.arguments))}", "cyan")
+            case ToolCallFailed(tool=tool, message=message):
+                self._labelled(f"tool {visible(tool)} did nothing: ", message, "yellow")
+                self._output(_lines(msg.call or ""))
             case McpToolCallEnd():
                 self._tool_end(msg)
-            case ElicitationRequest(server=server, message=message):
-                self._line(f"\n{server} asks: {message}", "yellow")
+            case ElicitationRequest():
+                self.show_question(elicitation_text(msg))
             case WebSearchComplete(query=query):
-                self._line(f"\nsearched the web: {query or ''}", "cyan")
-            case ExecApprovalRequest(command=command, reason=reason):
-                self._line(f"\nmay this run? {command_text(command)}", "yellow")
-                self._line(f"  in {msg.cwd}: {reason or ''}", "dim")
-            case ApplyPatchApprovalRequest(changes=changes, reason=reason):
-                self._line(f"\nmay this change be made? {reason or ''}", "yellow")
-                for path, change in changes.items():
-                    self._line(f"  {change_text(path, change)}")
+                self._line(f"\nsearched the web: {visible_line(query or '')}", "cyan")
+            case ExecApprovalRequest() | ApplyPatchApprovalRequest():
+                self.show_question(approval_text(msg))
             case StreamError():
                 delay = f" in {msg.delay_ms / 1000:.1f} s" if msg.delay_ms else ""
-                self._line(f"{msg.message}: asking again{delay} ({msg.attempt} of {msg.max})", "yellow")
+                again = f": asking again{delay} ({msg.attempt} of {msg.max})"
+                self._labelled("", msg.message + again, "yellow")
             case WarningEvent(message=message):
-                self._line(f"warning: {message}", "yellow")
+                self._labelled("warning: ", message, "yellow")
             case BackgroundEvent(message=message):
-                self._line(message, "dim")
+                self._labelled("", message, "dim")
             case ErrorEvent(message=message):
-                self._line(f"error: {message}", "red")
+                self._labelled("error: ", message, "red")
             case TurnAborted(reason=reason):
                 self._line(f"\nturn {reason}", "yellow")
             case _:
@@ -113,19 +125,78 @@ class HumanPrinter:
         """Print the last turn's diff, if there is one."""
         if self._diff:
             self._line("")
-        for line in self._diff.splitlines():
-            self._line(line, _diff_style(line))
+        for line in _diff_lines(self._diff):
+            self._line(visible_line(line), _diff_style(line))
         self._diff = ""
 
+    def show_question(self, question: QuestionText) -> list[str]:
+        """Print the first page of a question; the rows that are left."""
+        self._line("")
+        for row in self.rows([question.title]):
+            self._line(row, "yellow")
+        return self.show_rows(self.rows(question.lines))
+
+    def rows(self, lines: Iterable[str]) -> list[str]:
+        """Lines of a question as rows that fit the screen, each with the mark of questions."""
+        columns = self._columns()
+        if self._encoding.lower().replace("-", "") != "utf8":
+            lines = [line.encode(self._encoding, "backslashreplace").decode(self._encoding) for line in lines]
+            columns = (
+                None if columns is None else columns - ESCAPED_COLUMNS
+            )  # our own marks become longer, too
+        return [*framed(lines, QUESTION_MARK, columns)]
+
+    def show_rows(self, rows: Sequence[str], most: int = PAGE_ROWS) -> list[str]:
+        """Print at most so many rows of a question; the rows that are left."""
+        for row in rows[:most]:
+            self._line(row)
+        if len(rows) > most:
+            self._line(f"{QUESTION_MARK}… {len(rows) - most:,} more lines are not shown yet", "yellow")
+        return [*rows[most:]]
+
+    def _prose(self, text: str, style: str | None = None) -> None:
+        """What the model writes; a line that begins like a question of ours is indented."""
+        self._line("")
+        for line in readable(text).strip().split("\n"):
+            self._line(f" {line}" if line.startswith(QUESTION_MARK[0]) else line, style)
+
+    def _labelled(self, label: str, text: str, style: str) -> None:
+        """A line, and those that belong to it behind an indentation."""
+        first, *more = readable(text).strip("\n").split("\n")
+        self._line(f" {first}" if not label and first.startswith(QUESTION_MARK[0]) else label + first, style)
+        for line in more:
+            self._line(f"  {line}", style)
+
+    def _command(self, command: Sequence[str]) -> None:
+        first, *more = command_lines(command)
+        self._line(f"\n$ {first}", "cyan")
+        for line in more[: COMMAND_LINES - 1]:
+            self._line(f"> {line}", "cyan")
+        if len(more) >= COMMAND_LINES:
+            self._line(f"> … {len(more) - COMMAND_LINES + 1:,} more lines", "cyan")
+
+    def _patch(self, begin: PatchApplyBegin) -> None:
+        """The files; and what changes in them, in part, if the user was not asked about it before."""
+        self._line("\npatch", "cyan")
+        if not begin.auto_approved:
+            for path, change in begin.changes.items():
+                self._line(f"  {change_text(path, change)}")
+            return
+        lines = [*patch_lines(begin.changes)]
+        for line in lines[:PATCH_LINES]:
+            self._line(f"  {line}", _diff_style(line.removeprefix("    ")))
+        if len(lines) > PATCH_LINES:
+            self._line(f"  … {len(lines) - PATCH_LINES:,} more lines", "dim")
+
     def _command_end(self, end: ExecCommandEnd) -> None:
-        self._output([line for text in (end.stdout, end.stderr) for line in text.splitlines()])
+        self._output([line for text in (end.stdout, end.stderr) for line in _lines(text)])
         style = "green" if end.exit_code == 0 else "red"
         self._line(f"  exit {end.exit_code} after {end.duration.seconds:.1f} s", style)
 
     def _tool_end(self, end: McpToolCallEnd) -> None:
-        self._output(end.text.splitlines())
-        said, style = ("done", "green") if end.success else ("failed", "red")
-        self._line(f"  {said} after {end.duration.seconds:.1f} s", style)
+        self._output(_lines(end.text))
+        outcome, style = ("done", "green") if end.success else ("failed", "red")
+        self._line(f"  {outcome} after {end.duration.seconds:.1f} s", style)
 
     def _output(self, lines: Sequence[str]) -> None:
         for line in lines[:OUTPUT_LINES]:
@@ -134,21 +205,18 @@ class HumanPrinter:
             self._line(f"  … {len(lines) - OUTPUT_LINES} more lines", "dim")
 
     def _line(self, text: str, style: str | None = None) -> None:
-        text = printable(text)
         if self._color and style is not None and text:
             text = f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
         self._write(text + "\n")
 
 
-def change_text(path: str, change: FileChange) -> str:
-    """A file change as `A`, `D`, `M` or a move, with its path."""
-    match change:
-        case AddChange():
-            return f"A {path}"
-        case DeleteChange():
-            return f"D {path}"
-        case UpdateChange(update=update):
-            return f"M {path}" + (f" -> {update.move_path}" if update.move_path else "")
+def _diff_lines(diff: str) -> list[str]:
+    return diff.removesuffix("\n").split("\n") if diff else []
+
+
+def _lines(text: str) -> list[str]:
+    shown = readable(text).removesuffix("\n")
+    return shown.split("\n") if shown else []
 
 
 def _diff_style(line: str) -> str | None:

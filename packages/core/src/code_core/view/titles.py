@@ -1,25 +1,65 @@
-"""What a tool call is called."""
+"""What a tool call is called: the name of a command, a tool or a file, on one line."""
 
+import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-SHELLS = frozenset({"bash", "sh", "zsh"})
+from code_core.view.visible import visible
+
+SHELLS = frozenset(
+    f"{folder}{name}" for folder in ("", "/bin/", "/usr/bin/") for name in ("bash", "sh", "zsh")
+)
+LONGEST_TITLE = 2_000
+"""Characters of a title; what is left out is counted."""
+
+
+def shell_script(command: Sequence[str]) -> tuple[str, str] | None:
+    """The words before the script and the script of `bash -lc SCRIPT`; None for any other command.
+
+    A shell is a bare name or a path in a system directory: `./bash` is some program.
+    """
+    match list(command):
+        case [shell, "-c" | "-lc" as option, script] if shell in SHELLS:
+            return f"{shell} {option}", script
+        case _:
+            return None
+
+
+def command_lines(command: Sequence[str]) -> list[str]:
+    """What runs, whole, with every character visible: the script of a shell, else the quoted words."""
+    script = shell_script(command)
+    text = script[1] if script is not None else shlex.join(command)
+    return [visible(line) for line in text.split("\n")]
 
 
 def command_text(command: Sequence[str]) -> str:
-    """A command as a person would type it: the script of `bash -lc SCRIPT`, else the quoted words."""
-    match list(command):
-        case [shell, "-c" | "-lc", script] if shell.rsplit("/", 1)[-1] in SHELLS:
-            return script
-        case words:
-            return shlex.join(words)
+    """The same on one line."""
+    script = shell_script(command)
+    return visible(script[1] if script is not None else shlex.join(command))
+
+
+def tool_text(server: str, tool: str, arguments: Mapping[str, Any] | None) -> str:
+    """A call of an MCP server's tool, on one line."""
+    return f"{visible(server)}: {visible(tool)} {visible(json.dumps(arguments or {}, ensure_ascii=False))}"
 
 
 def command_title(command: Sequence[str]) -> str:
-    """The command in backticks, enough of them for the backticks it has itself."""
-    text = command_text(command)
+    """The command in backticks, as a title in Markdown."""
+    return in_backticks(shortened(command_text(command)))
+
+
+def in_backticks(text: str) -> str:
+    """`text` as code in Markdown, with enough backticks around it for those it has itself."""
     fence = "`"
     while fence in text:
         fence += "`"
     padding = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{padding}{text}{padding}{fence}"
+
+
+def shortened(text: str) -> str:
+    """`text`, or its beginning and the number of characters that are left out."""
+    if len(text) <= LONGEST_TITLE:
+        return text
+    return f"{text[:LONGEST_TITLE]} … {len(text) - LONGEST_TITLE:,} more characters"

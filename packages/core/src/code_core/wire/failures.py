@@ -7,7 +7,7 @@ from pydantic_core import from_json
 
 from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, StreamBroken
 from code_core.protocol.text import repaired
-from code_core.view.printable import printable
+from code_core.view.visible import readable
 from code_core.wire.retry_hint import retry_delay
 
 LONGEST_EXCERPT = 600
@@ -118,5 +118,5 @@ def excerpt(text: str, longest: int = LONGEST_EXCERPT) -> str:
     text = text[: 64 * 1024]
     if "<" in text:
         text = _MARKUP.sub(" ", text)
-    line = " ".join(printable(repaired(text)).split())
+    line = " ".join(readable(repaired(text)).split())
     return line if len(line) <= longest else f"{line[:longest]}…"

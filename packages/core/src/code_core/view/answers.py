@@ -1,0 +1,96 @@
+"""What the user may answer, and what counts as an answer: a whole short word, and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
+from code_core.protocol.policies import ReviewDecision
+
+
+class Page(StrEnum):
+    """Answers that ask to see more of the question."""
+
+    NEXT = "next"
+    ALL = "all"
+
+
+class Explain(StrEnum):
+    """The answer that says no, and goes on with a text for the model."""
+
+    NO = "no"
+
+
+Answer = ReviewDecision | Page | Explain
+
+_WORDS: Mapping[str, Answer] = {
+    "y": ReviewDecision.APPROVED,
+    "yes": ReviewDecision.APPROVED,
+    "a": ReviewDecision.APPROVED_FOR_SESSION,
+    "session": ReviewDecision.APPROVED_FOR_SESSION,
+    "p": ReviewDecision.APPROVED_PREFIX,
+    "always": ReviewDecision.APPROVED_PREFIX,
+    "n": ReviewDecision.DENIED,
+    "no": ReviewDecision.DENIED,
+    "e": Explain.NO,
+    "explain": Explain.NO,
+    "q": ReviewDecision.ABORT,
+    "quit": ReviewDecision.ABORT,
+    "v": Page.NEXT,
+    "view": Page.NEXT,
+    "all": Page.ALL,
+}
+SESSION_COMMAND = "just this for the session"
+SESSION_FILES = "every change of these files for the session"
+_APPROVING = frozenset(
+    {ReviewDecision.APPROVED, ReviewDecision.APPROVED_FOR_SESSION, ReviewDecision.APPROVED_PREFIX}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The answers that a question takes now.
+
+    Attributes:
+        session: what a yes for the session allows, as the end of a sentence.
+        rule: whether a rule is proposed, which `always` adds.
+        unseen: lines that have not been shown yet; as long as there are any, nothing can be approved.
+    """
+
+    session: str = SESSION_COMMAND
+    rule: bool = False
+    unseen: int = 0
+
+    def prompt(self) -> str:
+        """The line that says what can be answered."""
+        if self.unseen:
+            lines = "line" if self.unseen == 1 else "lines"
+            return f"{self.unseen:,} more {lines} (v view, all view all, n no, e no and say why, q stop): "
+        always = ", p always" if self.rule else ""
+        return f"(y yes, a yes to {self.session}{always}, n no, e no and say why, q stop): "
+
+    @classmethod
+    def about(cls, request: ApprovalRequest, unseen: int = 0) -> Self:
+        """The answers to `request` when so many of its lines have not been shown yet."""
+        match request:
+            case ExecApprovalRequest(proposed_rule=rule):
+                return cls(SESSION_COMMAND, rule is not None, unseen)
+            case ApplyPatchApprovalRequest():
+                return cls(SESSION_FILES, False, unseen)
+
+    def parse(self, text: str) -> Answer | None:
+        """The answer that `text` is; None for anything else, which is asked for again."""
+        answer = _WORDS.get(text.strip(" \t\r").lower())
+        if answer in _APPROVING and self.unseen:
+            return None
+        if isinstance(answer, Page) and not self.unseen:
+            return None
+        if answer is ReviewDecision.APPROVED_PREFIX and not self.rule:
+            return None
+        return answer
+
+
+def parse_yes_or_no(text: str) -> bool | None:
+    """True for yes, False for no, None for anything else."""
+    return {"y": True, "yes": True, "n": False, "no": False}.get(text.strip(" \t\r").lower())

@@ -1,0 +1,163 @@
+"""What the user is asked, in the same words in every frontend.
+
+A question is shown whole: what would run or change, where, whether in the sandbox, why, and
+what an answer for longer than this once would allow. Words of the model or of a server are marked as theirs.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
+from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange, UpdateChange
+from code_core.protocol.mcp_events import ElicitationRequest
+from code_core.view.frame import framed
+from code_core.view.titles import command_lines, shell_script
+from code_core.view.visible import readable, visible, visible_line
+
+_TEXT_KEYS = ("title", "description")
+
+QUOTED_COLUMNS = 76
+MOST_DELETED_LINES = 20
+"""Lines that are shown of a file that is deleted as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionText:
+    """A question as lines, each safe to show.
+
+    Attributes:
+        title: what is asked, in one line.
+        lines: what it is about; to be shown whole, in one or several pages.
+    """
+
+    title: str
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join((self.title, "", *self.lines))
+
+
+def approval_text(request: ApprovalRequest) -> QuestionText:
+    """An approval request."""
+    match request:
+        case ExecApprovalRequest(mcp=None):
+            return _command(request)
+        case ExecApprovalRequest():
+            return _tool(request)
+        case ApplyPatchApprovalRequest(changes=changes, reason=reason):
+            lines = [*patch_lines(changes), *_reasons(reason)]
+            return QuestionText("Make these changes?", tuple(lines))
+
+
+def elicitation_text(question: ElicitationRequest) -> QuestionText:
+    """A question of an MCP server; every line of its text has the name of the server before it."""
+    name = visible(question.server)
+    return QuestionText(f"The MCP server {name} asks you:", tuple(quoted(question.message, name)))
+
+
+def elicitation_schema(question: ElicitationRequest) -> dict[str, Any]:
+    """The schema of what a server asks for, with its titles and descriptions marked as the server's."""
+    name = visible(question.server)
+    properties = question.requested_schema.get("properties")
+    shown = {
+        field: _marked(schema, name) if isinstance(schema, dict) else schema
+        for field, schema in (properties if isinstance(properties, dict) else {}).items()
+    }
+    kept = {key: value for key, value in question.requested_schema.items() if key not in _TEXT_KEYS}
+    return {**kept, "properties": shown}
+
+
+def _marked(schema: Mapping[str, Any], who: str) -> dict[str, Any]:
+    texts = {
+        key: "\n".join(quoted(schema[key], who)) for key in _TEXT_KEYS if isinstance(schema.get(key), str)
+    }
+    names = schema.get("enumNames")
+    labels = {"enumNames": [visible(str(one)) for one in names]} if isinstance(names, list) else {}
+    return {**schema, **texts, **labels}
+
+
+def quoted(text: str, who: str) -> list[str]:
+    """The lines of what somebody else wrote, each marked with who that is, and short enough to keep the mark."""
+    return [*framed(readable(text).strip("\n").split("\n"), f"{who}│ ", QUOTED_COLUMNS)]
+
+
+def patch_lines(changes: Mapping[str, FileChange]) -> Iterator[str]:
+    """The changes of a patch, file by file, with their differences."""
+    for path, change in changes.items():
+        yield change_text(path, change)
+        for line in _difference(change):
+            yield f"    {visible_line(line)}"
+
+
+def change_text(path: str, change: FileChange) -> str:
+    """A file change on one line: `A`, `D` or `M`, the path, and what else happens to the file."""
+    match change:
+        case AddChange():
+            return f"A {visible(path)}"
+        case DeleteChange():
+            return f"D {visible(path)}"
+        case UpdateChange(update=update):
+            target = f" -> {visible(str(update.move_path))}" if update.move_path else ""
+            replaced = "" if update.overwritten is None else " (replaces the file there)"
+            return f"M {visible(path)}{target}{replaced}"
+
+
+def _difference(change: FileChange) -> Iterator[str]:
+    match change:
+        case AddChange(add=add):
+            yield from (f"+{line}" for line in _lines(add.content))
+        case DeleteChange(delete=delete):
+            lines = _lines(delete.content)
+            yield from (f"-{line}" for line in lines[:MOST_DELETED_LINES])
+            if len(lines) > MOST_DELETED_LINES:
+                yield f"… and all of the {len(lines) - MOST_DELETED_LINES:,} lines after these"
+        case UpdateChange(update=update):
+            yield from _lines(update.unified_diff)
+
+
+def _lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def _command(request: ExecApprovalRequest) -> QuestionText:
+    script = shell_script(request.command)
+    what = "command" if script is None else f"script with {script[0]}"
+    where = "inside the sandbox" if request.sandboxed else "OUTSIDE the sandbox"
+    first, *more = command_lines(request.command)
+    lines = [f"  $ {first}", *(f"  > {line}" for line in more)]
+    lines += [f"in {_directory(request.cwd)}, {where}", *_reasons(request.reason)]
+    if request.justification:
+        lines += quoted(request.justification, "the model")
+    if request.proposed_rule is not None:
+        lines += ["“always” adds this rule to yours:"]
+        lines += [f"  {visible(line)}" for line in _lines(request.proposed_rule)]
+    return QuestionText(
+        f"Run this {what}{'' if request.sandboxed else ' outside the sandbox'}?", tuple(lines)
+    )
+
+
+def _tool(request: ExecApprovalRequest) -> QuestionText:
+    import json
+
+    call = request.mcp
+    assert call is not None  # noqa: S101 - see `approval_text`
+    arguments = json.dumps(call.arguments or {}, ensure_ascii=False, indent=2)
+    lines = [
+        f"  server     {visible(call.server)}",
+        f"  tool       {visible(call.tool)}",
+        "  arguments",
+        *(f"    {visible(line)}" for line in arguments.split("\n")),
+        "MCP servers run outside the sandbox",
+        *_reasons(request.reason),
+    ]
+    return QuestionText("Call this tool of an MCP server?", tuple(lines))
+
+
+def _directory(path: Path) -> str:
+    return visible(str(path))
+
+
+def _reasons(reason: str | None) -> list[str]:
+    return [f"asked because {visible(reason)}"] if reason else []

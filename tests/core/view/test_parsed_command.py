@@ -1,0 +1,33 @@
+from typing import Any
+
+import pytest
+
+from code_core.view.parsed_command import parsed_command
+
+
+@pytest.mark.parametrize(
+    ("argv", "parsed"),
+    [
+        (["cat", "src/a.py"], [{"type": "read", "name": "a.py", "path": "src/a.py"}]),
+        (["bash", "-lc", "cd src && sed -n 1,20p a.py"], [{"type": "read", "name": "a.py", "path": "a.py"}]),
+        (["bash", "-lc", "ls -la src | head -5"], [{"type": "list_files", "path": "src"}]),
+        (["ls"], [{"type": "list_files", "path": None}]),
+        (["rg", "--files"], [{"type": "list_files", "path": None}]),
+        (["rg", "-n", "needle", "src"], [{"type": "search", "query": "needle", "path": "src"}]),
+        (["grep", "x"], [{"type": "search", "query": "x", "path": None}]),
+        (["bash", "-lc", "cat a; cat b"], [{"type": "read", "name": n, "path": n} for n in "ab"]),
+        (["git", "status"], [{"type": "unknown"}]),
+        (["cd", "src"], [{"type": "unknown"}]),
+        # What is not certain to only read is never told as reading.
+        (["bash", "-lc", "cat a; rm b"], [{"type": "unknown"}]),
+        (["bash", "-lc", "cat a > b"], [{"type": "unknown"}]),
+        (["rg", "--pre", "sh", "x"], [{"type": "unknown"}]),
+        (["find", ".", "-delete"], [{"type": "unknown"}]),
+        (["./cat", "a"], [{"type": "unknown"}]),
+    ],
+)
+def test_what_a_command_does(argv: list[str], parsed: list[dict[str, Any]]) -> None:
+    assert [
+        {key: value for key, value in one.items() if key != "cmd"} for one in parsed_command(argv)
+    ] == parsed
+    assert all(one["cmd"] for one in parsed_command(argv))
