@@ -11,7 +11,6 @@ from pathlib import Path
 from code_core.config.schema import ConfigFile
 from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOnly, WorkspaceWrite
 from code_core.safety.decide import Ask, CommandDecision, Reject, Run, decide_command
-from code_core.safety.denial import TELL_TALES
 from code_core.safety.statements import WRAPPERS
 from code_core.sandbox.seccomp import REFUSED
 from code_core.validation.tools import CHECKERS
@@ -87,11 +86,6 @@ def wrappers() -> str:
     return ", ".join(f"`{name}`" for name in sorted(WRAPPERS)) + "\n"
 
 
-def telltales() -> str:
-    """What a denied command says."""
-    return ", ".join(f"“{words}”" for words in TELL_TALES) + "\n"
-
-
 def checkers() -> str:
     """The programs that check patches."""
     rows = [
@@ -124,7 +118,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "ops": docs_protocol.ops,
     "values": docs_protocol.values,
     "wrappers": wrappers,
-    "telltales": telltales,
 }
 
 

@@ -40,9 +40,15 @@ def seatbelt_profile(confinement: Confinement) -> str:
     """The profile: everything can be read, only what `confinement` names can be written."""
     lines = [_BASE]
     for root in confinement.writable:
-        closed = [path for path in confinement.protected if path.is_relative_to(root)]
+        shut = (*confinement.protected, *confinement.absent)
+        closed = [path for path in shut if path.is_relative_to(root)]
         excepted = "".join(f" (require-not (subpath {_quoted(path)}))" for path in closed)
         lines.append(f"(allow file-write* (require-all (subpath {_quoted(root)}){excepted}))\n")
+    # Renaming or replacing one of these would move what is closed away. The last rule that matches counts.
+    lines += [
+        f"(deny file-write-unlink (literal {_quoted(path)}))\n"
+        for path in (*confinement.pinned(), *confinement.links)
+    ]
     if confinement.network:
         lines.append(_NETWORK)
     return "".join(lines)
