@@ -6,7 +6,7 @@ from pathlib import Path
 
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.sandbox import Launch, Mechanism, Sandbox, sandbox_environment, seccomp_descriptor
-from code_core.sandbox.seccomp import Machine
+from code_core.sandbox.system_calls import Machine
 
 _ALONE = "--unshare-user --unshare-pid --unshare-ipc --disable-userns --cap-drop ALL --die-with-parent --new-session".split()
 

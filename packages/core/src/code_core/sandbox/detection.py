@@ -10,7 +10,7 @@ from pathlib import Path
 
 from code_core.sandbox.bubblewrap import Bubblewrap
 from code_core.sandbox.confinement import Confinement
-from code_core.sandbox.landlock import KNOWN_GAPS, OLDEST_ABI, Landlock
+from code_core.sandbox.landlock import KNOWN_GAPS, OLDEST_ABI, SIGNALS_ABI, SIGNALS_GAP, Landlock
 from code_core.sandbox.sandbox import Mechanism, Sandbox, seccomp_machine
 from code_core.sandbox.seatbelt import SANDBOX_EXEC, Seatbelt
 
@@ -108,7 +108,8 @@ def _find_landlock() -> Finding:
         sandbox = Landlock(machine)
     except ImportError as error:
         return Finding("landlock", None, str(error))
-    return _tried(sandbox, [sys.executable, "-I", "-S", "-c", ""], f"in use; {'; '.join(KNOWN_GAPS)}")
+    gaps = KNOWN_GAPS if abi >= SIGNALS_ABI else (*KNOWN_GAPS, SIGNALS_GAP)
+    return _tried(sandbox, [sys.executable, "-I", "-S", "-c", ""], f"in use; {'; '.join(gaps)}")
 
 
 def _find_seatbelt() -> Finding:

@@ -7,6 +7,7 @@ from code_core.protocol.policies import WorkspaceWrite
 
 KIB = 1024
 FILE_BLOCK = 512
+_RLIMIT_FSIZE, _RLIMIT_DATA = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Limits:
         if self.memory_bytes is not None:
             steps.append(f"ulimit -d {max(1, self.memory_bytes // KIB)}")
         return ["/bin/sh", "-c", "; ".join([*steps, 'exec "$@"']), "sh"] if steps else []
+
+    def resources(self) -> list[tuple[int, int]]:
+        """Those that hold for each process alone, as prlimit(2) takes them: a resource of Linux and its limit."""
+        pairs = [(_RLIMIT_FSIZE, self.file_bytes), (_RLIMIT_DATA, self.memory_bytes)]
+        return [(resource, most) for resource, most in pairs if most is not None]
 
 
 DEFAULT_LIMITS = Limits()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 
+from code_core.process.guardian import ended
 from code_core.process.spawn import Exit, OnOutput, follow, require_program
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.placeholders import placeholders
@@ -38,7 +39,10 @@ async def run_confined(
     try:
         with placeholders(confinement) if sandbox.protects else nullcontext(confinement) as ready:
             process = sandbox.start(argv, ready, cwd, environment)
-            return await follow(process, time_limit=time_limit, on_output=on_output)
+            try:
+                return await follow(process, time_limit=time_limit, on_output=on_output)
+            finally:
+                ended(process)
     finally:
         with anyio.CancelScope(shield=True):
             if paths := changed(before, await anyio.to_thread.run_sync(seen_in, exposed)):

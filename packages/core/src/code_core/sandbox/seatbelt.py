@@ -1,9 +1,11 @@
 """The profile for macOS's `sandbox-exec` (sandbox(7); the profile language is Apple's SBPL)."""
 
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from code_core.process.guardian import start_guarded
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.sandbox import Launch, Mechanism, Sandbox, sandbox_environment
 
@@ -71,6 +73,13 @@ class Seatbelt(Sandbox):
         """See `Sandbox.confined`."""
         told = sandbox_environment(self.mechanism, confinement, environment)
         yield Launch([SANDBOX_EXEC, "-p", seatbelt_profile(confinement), "--", *argv], told)
+
+    def start(
+        self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """See `Sandbox.start`."""
+        with self.confined(argv, confinement, cwd, environment) as launch:
+            return start_guarded(launch.argv, cwd, launch.environment)
 
 
 def _quoted(path: Path) -> str:

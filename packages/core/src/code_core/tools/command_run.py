@@ -12,13 +12,13 @@ from pathlib import Path
 import anyio
 
 from code_core.process.capture import Capture
+from code_core.process.guardian import ended, start_guarded
 from code_core.process.spawn import (
     Exit,
     OnOutput,
     SpawnError,
     Stream,
     follow,
-    start_command,
 )
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta, WarningEvent
@@ -127,8 +127,11 @@ async def _run(
     """
     environment = context.environment
     if sandbox is None or confinement is None:
-        process = start_command(command, cwd, environment)
-        return await follow(process, time_limit=time_limit, on_output=on_output)
+        process = start_guarded(command, cwd, environment)
+        try:
+            return await follow(process, time_limit=time_limit, on_output=on_output)
+        finally:
+            ended(process)
 
     async def on_changed(paths: Sequence[Path]) -> None:
         await context.emit(WarningEvent(message=_changed_notice(paths, sandbox.mechanism)))
