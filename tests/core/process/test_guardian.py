@@ -165,7 +165,9 @@ def test_others_of_the_same_user_are_left_alone(tmp_path: Path, mark: str) -> No
         with agent(tmp_path, "none", mark, "sleep 300 & echo begun; wait") as process:
             assert process.stdout is not None
             process.stdout.readline()
-            guardian = next(child for child in psutil.Process(process.pid).children() if "-I" in child.cmdline())
+            guardian = next(
+                child for child in psutil.Process(process.pid).children() if "-I" in child.cmdline()
+            )
             process.kill()
             process.wait()
         psutil.wait_procs([guardian], timeout=15)

@@ -9,8 +9,8 @@ from code_core.sandbox.seccomp import (
     ENOSYS,
     EOPNOTSUPP,
     EPERM,
-    KILL,
     FS_IOC_SETFLAGS,
+    KILL,
     TIOCCONS,
     TIOCLINUX,
     TIOCSETD,
@@ -62,8 +62,14 @@ PROCESS, GROUP, USER = 0, 1, 2
 SHARED_CALLS = [
     *[(name, (), EPERM) for name in SHARED],
     *[(name, (), EOPNOTSUPP) for name in ATTRIBUTES],
-    *[(name, (0, 7), ALLOW) for name in ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam")],
-    *[(name, (7, 7), EPERM) for name in ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam")],
+    *[
+        (name, (0, 7), ALLOW)
+        for name in ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam")
+    ],
+    *[
+        (name, (7, 7), EPERM)
+        for name in ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam")
+    ],
     ("sched_setscheduler", (7,), EPERM),
     ("setpriority", (PROCESS, 0), ALLOW),
     ("setpriority", (PROCESS, 7), EPERM),

@@ -45,8 +45,10 @@ def main(folders: str, settings: int, wait: int, argv: list[str]) -> None:
     try:
         from code_process_hardening import confinement, libc  # noqa: F401 - before the wait, because it takes time
 
-        if wait >= 0 and not os.read(wait, 1):
-            os._exit(0)  # no command came
+        if wait >= 0:
+            if not os.read(wait, 1):
+                os._exit(0)  # no command came
+            os.close(wait)
         table = marshal.loads(_content(settings))  # noqa: S302 - from the process that started this one
         signal.pthread_sigmask(signal.SIG_BLOCK, WAITED_FOR)
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -70,7 +72,11 @@ def _execute(table: "dict[str, Any]", supervisor: int, argv: list[str]) -> "NoRe
     except OSError as error:
         _fail(f"the command cannot be confined: {error}", CANNOT_CONFINE)
     argv = table.get("argv", argv)
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):  # by the interpreter; the command would inherit it
+    for ignored in (
+        signal.SIGPIPE,
+        signal.SIGXFSZ,
+        signal.SIGINT,
+    ):  # by the interpreter; the command would inherit it
         signal.signal(ignored, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WAITED_FOR)
     try:

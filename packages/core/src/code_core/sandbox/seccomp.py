@@ -94,7 +94,9 @@ def seccomp_program(machine: Machine, *, network: bool, shared: bool = False) ->
         ioctls = (*ioctls, FS_IOC_SETFLAGS, FS_IOC_SETVERSION, FS_IOC_FSSETXATTR)
         steps += [_call(numbers[name], _Return(EOPNOTSUPP)) for name in ATTRIBUTES]
         steps += [_call(numbers[name], *_only(0, 0)) for name in OWN_PROCESS_ONLY]
-        steps += [_call(numbers[name], *_only(0, kind), *_only(1, 0)) for name, kind in OWN_PRIORITY_ONLY.items()]
+        steps += [
+            _call(numbers[name], *_only(0, kind), *_only(1, 0)) for name, kind in OWN_PRIORITY_ONLY.items()
+        ]
     steps += [
         _call(numbers["clone3"], _Return(ENOSYS)),  # its flags are in memory; C libraries fall back to clone
         _call(numbers["clone"], *_refuse_flag(0, CLONE_NEWUSER)),
