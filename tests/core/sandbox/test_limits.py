@@ -11,7 +11,8 @@ import pytest
 
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.limits import DEFAULT_LIMITS, Limits
-from core.sandbox.test_escapes import MECHANISMS, PYTHON, UNPRIVILEGED_ID, python_for_all, sandbox_for
+from core.sandbox.test_escapes import MECHANISMS, PYTHON, python_for_all, sandbox_for
+from process_hardening.accounts import UNPRIVILEGED_ID
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 

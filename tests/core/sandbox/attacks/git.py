@@ -1,8 +1,8 @@
 """What makes git run programs, and git directories that are closed."""
 
-from core.sandbox.attacks.attack import table
+from core.sandbox.attacks.attack import Gap, table
 
-_LANDLOCK = ("landlock",)
+_LANDLOCK: tuple[Gap, ...] = ("landlock",)
 
 ATTACKS = [
     *table("git", {

@@ -1,8 +1,8 @@
 """The agent's settings, rules and own files, below a writable directory."""
 
-from core.sandbox.attacks.attack import table
+from core.sandbox.attacks.attack import Gap, table
 
-_LANDLOCK = ("landlock",)
+_LANDLOCK: tuple[Gap, ...] = ("landlock",)
 
 ATTACKS = [
     *table("settings", {

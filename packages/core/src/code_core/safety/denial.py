@@ -30,8 +30,8 @@ _NO_NETWORK = re.compile(
 # Python's message of a refused call does not say which it was; the lines before it do.
 _CALLS_NETWORK = re.compile(r"\b_?socket\.|\bconnect\(|\bgetaddrinfo\(")
 _CONTEXT_LINES = 4
-_QUOTED = re.compile("""'([^']+)'|"([^"]+)"|`([^'`]+)['`]|‘([^’]+)’""")
-_WITH_SLASH = re.compile(r"[^\s'\"`‘’:,;=()\[\]]*/[^\s'\"`‘’:,;()\[\]]*")
+_QUOTED = re.compile(r"""'([^']+)'|"([^"]+)"|`([^'`]+)['`]|\u2018([^\u2019]+)\u2019""")
+_WITH_SLASH = re.compile(r"[^\s'\"`\u2018\u2019:,;=()\[\]]*/[^\s'\"`\u2018\u2019:,;()\[\]]*")
 _ONE_WORD = re.compile(r"(?:^|: )([^\s:'\"]+): [^:]+$")
 
 
@@ -49,6 +49,8 @@ def denied_by_sandbox(
     Looks at the first and the last 200 lines, and 2,000 characters of each.
 
     Args:
+        exit_code: as a shell has it, 128 and the number for a signal.
+        output: both streams.
         cwd: where it ran, for the relative paths in its messages.
         writable: the directories it could write below.
         protected: what it could not write though it is below one of them.

@@ -16,6 +16,8 @@ _BARE = re.compile(r"^\s*bare\s*=\s*(?:true|yes|on|1)\s*$", re.MULTILINE | re.IG
 RUNS_PROGRAMS = ("config", "config.worktree", "hooks")
 """What in a git directory makes git run programs (gitrepository-layout(5), git-config(1))."""
 
+_OF_WORKTREE = ("commondir", "gitdir", "config.worktree")
+
 
 @dataclass(frozen=True, slots=True)
 class GitDirectories:
@@ -65,32 +67,34 @@ def git_directories(directory: Path) -> GitDirectories | None:
 def program_settings(repository: GitDirectories) -> Iterator[Path]:
     """What in the git directories makes git run programs, or take that from elsewhere; it may not exist.
 
-    Submodules included. Linked worktrees are one entry, `worktrees`, but for the repository's own.
+    Submodules included, and of linked worktrees what is there.
     """
     for directory in (repository.common, *submodules(repository.common)):
         yield from (directory / name for name in RUNS_PROGRAMS)
         yield directory / "commondir"
-    if repository.own != repository.common:
-        yield from (repository.own / name for name in ("commondir", "gitdir", "config.worktree"))
-    if (repository.common / "worktrees").exists():
-        yield repository.common / "worktrees"
+    for worktree in _folders(repository.common / "worktrees"):
+        files = (worktree / name for name in _OF_WORKTREE)
+        yield from (file for file in files if file.exists() or worktree == repository.own)
 
 
 def submodules(directory: Path) -> Iterator[Path]:
     """The git directories of the submodules, and of theirs, that a git directory holds."""
     waiting = [directory / "modules"]
     while waiting:
-        folder = waiting.pop()
-        try:
-            entries = [entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
-        except OSError:
-            continue
-        for path in map(Path, entries):
+        for path in _folders(waiting.pop()):
             if (path / "HEAD").exists():
                 yield path
                 waiting.append(path / "modules")
             else:
                 waiting.append(path)
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
 
 
 def _named_by(entry: Path) -> Path | None:

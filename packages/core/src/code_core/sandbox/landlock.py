@@ -29,8 +29,7 @@ OLDEST_ABI = 4
 
 KNOWN_GAPS = (
     "a command can change mode, owner and times of files outside of the writable directories",
-    "git's settings and hooks and the agent's settings inside of a writable directory are not protected "
-    "from commands: a change is a warning",
+    "git's and the agent's settings inside of a writable directory are not protected: a change is a warning",
     "there is no limit on processes",
 )
 SIGNALS_ABI = 6

@@ -59,6 +59,8 @@ def protected_by(policy: SandboxPolicy, cwd: Path, home: Path, roots: Iterable[P
     """What stays closed for commands and patches in `cwd`.
 
     Args:
+        policy: says whether git may be written.
+        cwd: the working directory; with the policy's own roots, where repositories are looked for.
         home: the directory of settings in use.
         roots: the directories that `policy` lets files be written below.
     """

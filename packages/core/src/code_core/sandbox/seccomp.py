@@ -89,7 +89,7 @@ def seccomp_program(machine: Machine, *, network: bool, shared: bool = False) ->
         steps.append(_If(_JUMP_GREATER_EQUAL, _X32_BIT, (_Return(KILL),)))
     refused = [*REFUSED, *(() if network else WITHOUT_NETWORK), *(SHARED if shared else ())]
     steps += [_call(numbers[name], _Return(EPERM)) for name in refused]
-    ioctls = (TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD)
+    ioctls: tuple[int, ...] = (TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD)
     if shared:
         ioctls = (*ioctls, FS_IOC_SETFLAGS, FS_IOC_SETVERSION, FS_IOC_FSSETXATTR)
         steps += [_call(numbers[name], _Return(EOPNOTSUPP)) for name in ATTRIBUTES]

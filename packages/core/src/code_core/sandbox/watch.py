@@ -63,8 +63,7 @@ def _mark(path: Path) -> bytes:
     mark = hashlib.sha256()
     _add(mark, path, inside=path.name == "hooks")
     # Of a directory with settings only those: it holds sessions or objects, too.
-    parts = path.glob("*/commondir") if path.name == "worktrees" else (path / name for name in _NAMES)
-    for part in sorted(parts):
+    for part in (path / name for name in _NAMES):
         _add(mark, part)
     return mark.digest()
 
