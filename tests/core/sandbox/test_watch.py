@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ def test_what_each_kind_of_sandbox_cannot_protect(tmp_path: Path) -> None:
         lambda code: (code / "rules/a.toml").unlink(),
         lambda code: (code / "rules/a.toml").chmod(0o777),
         lambda code: (code / "config.toml").write_text(""),
-        lambda code: os.rename(code, code.with_name("other")),
+        lambda code: code.rename(code.with_name("other")),
         lambda code: (code / "rules").rename(code / "old"),
     ],
 )  # fmt: skip
