@@ -69,7 +69,9 @@ def test_the_directories_between_roots_cannot_be_renamed_away(tmp_path: Path) ->
 def test_a_directory_of_the_agents_own_is_not_writable(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = WorkspaceWrite(exclude_slash_tmp=True)
     assert confinement_of(policy, work, work, {}).writable == ()
-    assert confinement_of(policy, work / "sub", work, {}).writable == ()
+    (work / "rules").mkdir()
+    assert confinement_of(policy, work / "rules", work, {}).writable == ()
+    assert confinement_of(policy, work / "sub", work, {}).writable == (work / "sub",)
     monkeypatch.setattr("code_core.sandbox.protected.own_files", lambda: (work / "other",))
     found = confinement_of(policy, work, work.parent / "home", {})
     assert found.own == (work / "other",)

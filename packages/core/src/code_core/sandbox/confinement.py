@@ -7,7 +7,7 @@ from pathlib import Path
 
 from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.limits import DEFAULT_LIMITS, Limits
-from code_core.sandbox.protected import Protected, protected_by
+from code_core.sandbox.protected import SETTINGS, Protected, protected_by
 
 _KERNELS_OWN = (Path("/proc"), Path("/sys"), Path("/dev"))
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a place to compare with
@@ -55,9 +55,10 @@ def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mappin
     if not isinstance(policy, WorkspaceWrite):
         return Confinement()
     closed, roots = writable_and_protected(policy, cwd, home, environ)
-    shut = (*closed.settings, *closed.own)
-    directories = {root for root in roots if root.is_dir() and not _in_one_of(root, shut)}
-    directories |= {path for path in closed.open_git if not _in_one_of(path, shut)}
+    # A home may hold working trees; its settings are no place for one.
+    shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS))
+    candidates = {*(root for root in roots if root.is_dir()), *closed.open_git}
+    directories = {path for path in candidates if path not in closed.settings and not _in_one_of(path, shut)}
     writable = tuple(sorted(directories))
     inside = [path for path in closed.closed if _strictly_below(path, writable)]
     existing = {path for path in inside if path.exists()}

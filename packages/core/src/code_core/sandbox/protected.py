@@ -16,6 +16,8 @@ from code_core.sandbox.git_directories import GitDirectories, git_directories, p
 from code_core.sandbox.own_files import own_files
 
 SETTINGS_FOLDERS = (".code", ".codex")
+SETTINGS = ("config.toml", "rules", "AGENTS.md", "prompts", "skills")
+"""What is read from such a folder."""
 SEARCH_AGAIN_SECONDS = 30.0
 
 _known: dict[str, tuple[float, tuple[Path, ...]]] = {}

@@ -12,22 +12,14 @@ from stat import S_ISDIR
 from typing import TYPE_CHECKING
 
 from code_core.sandbox.confinement import Confinement
+from code_core.sandbox.git_directories import RUNS_PROGRAMS
 from code_core.sandbox.placeholders import READ_AS_FILES
+from code_core.sandbox.protected import SETTINGS
 
 if TYPE_CHECKING:
     from _hashlib import HASH
 
-_NAMES = (
-    "config",
-    "config.worktree",
-    "hooks",
-    "commondir",
-    "config.toml",
-    "rules",
-    "AGENTS.md",
-    "prompts",
-    "skills",
-)
+_NAMES = (*RUNS_PROGRAMS, "commondir", *SETTINGS)
 
 Seen = dict[Path, bytes]
 
@@ -47,11 +39,16 @@ def watched(confinement: Confinement, *, protects: bool) -> tuple[Path, ...]:
 
 
 def seen_in(paths: Iterable[Path]) -> Seen:
-    """What marks the present state of each path; a command's change of it cannot be undone.
+    """What marks the present state of each path and of the settings in it; a command's change of it cannot be undone.
 
-    However many files there are, all are looked at, in constant memory.
+    Of a directory only what has a name of settings, for it holds sessions or objects, too. In
+    those however many files there are, all are looked at, in constant memory.
     """
-    return {path: _mark(path) for path in paths}
+    seen: Seen = {}
+    for path in paths:
+        seen[path] = _mark(path, inside=path.name == "hooks")
+        seen |= {path / name: _mark(path / name) for name in _NAMES}
+    return seen
 
 
 def changed(before: Seen, after: Seen) -> list[Path]:
@@ -59,23 +56,20 @@ def changed(before: Seen, after: Seen) -> list[Path]:
     return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
 
 
-def _mark(path: Path) -> bytes:
+def _mark(path: Path, *, inside: bool = True) -> bytes:
     mark = hashlib.sha256()
-    _add(mark, path, inside=path.name == "hooks")
-    # Of a directory with settings only those: it holds sessions or objects, too.
-    for part in (path / name for name in _NAMES):
-        _add(mark, part)
+    _add(mark, path, inside=inside)
     return mark.digest()
 
 
-def _add(mark: "HASH", path: Path, *, inside: bool = True) -> None:
+def _add(mark: "HASH", path: Path, *, inside: bool) -> None:
     try:
         status = path.lstat()
         if S_ISDIR(status.st_mode):
             mark.update(f"{path}\0".encode(errors="surrogateescape"))
             if inside:
                 for name in sorted(os.listdir(path)):  # noqa: PTH208 - names, not paths
-                    _add(mark, path / name)
+                    _add(mark, path / name, inside=True)
             return
     except OSError:
         return
