@@ -46,7 +46,7 @@ def wait_until(number: int, folder: Path) -> None:
     assert len(sleeping(folder)) == number
 
 
-REQUESTS = [
+REQUESTS: list[dict[str, object]] = [
     {"id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {},
                                                  "clientInfo": {"name": "test", "version": "1"}}},
     {"method": "notifications/initialized"},
