@@ -64,6 +64,10 @@ class WorkspaceWriteTable(SettingsTable):
     exclude_tmpdir_env_var: bool = False
     exclude_slash_tmp: bool = False
     allow_git_writes: bool = True
+    max_processes: int | None = Field(4096, ge=16)
+    max_file_bytes: int | None = Field(64 * 2**30, ge=4096)
+    max_memory_bytes: int | None = Field(None, ge=2**20)
+    max_shared_memory_bytes: int = Field(2**30, ge=4096)
 
 
 class EnvironmentTable(SettingsTable):

@@ -52,6 +52,7 @@ from code_core.protocol.ops import (
     UserInput,
 )
 from code_core.safety.environment import child_environment
+from code_core.safety.non_interactive import non_interactive
 from code_core.safety.rules import RegisteredCommand
 from code_core.session.approvals import Approvals
 from code_core.session.elicitations import Elicitations
@@ -358,7 +359,7 @@ class Conversation:
     def _child_environment(self) -> dict[str, str]:
         table, provider = self.config.environment, self.config.provider
         secrets = [provider.env_key, *provider.env_http_headers.values()]
-        return child_environment(
+        environment = child_environment(
             os.environ,
             inherit=table.inherit,
             ignore_default_excludes=table.ignore_default_excludes,
@@ -367,6 +368,7 @@ class Conversation:
             include_only=table.include_only,
             secrets=[name for name in secrets if name],
         )
+        return non_interactive(environment, keep=table.set)
 
 
 def _not_open(question_id: str) -> WarningEvent:

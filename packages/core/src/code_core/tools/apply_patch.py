@@ -27,7 +27,8 @@ from code_core.protocol.file_changes import FileChange
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
 from code_core.safety.decide import Allow, Ask, Reject, decide_patch
 from code_core.safety.grants import PathGrant
-from code_core.sandbox.confinement import writable_roots
+from code_core.sandbox.confinement import writable_and_protected
+from code_core.sandbox.detection import detect
 from code_core.tools.approver import PatchQuestion
 from code_core.tools.patch_application import write_patch
 from code_core.tools.shown_changes import is_same_change, shown_changes
@@ -210,12 +211,16 @@ async def _permission(
 ) -> tuple[ToolOutput | None, bool]:
     """What the model is told if the patch may not be applied, and whether nobody had to be asked."""
     grants = frozenset(map(PathGrant, plan.paths))
+    closed, roots = await anyio.to_thread.run_sync(
+        writable_and_protected, context.sandbox_policy, context.cwd, context.home, context.environment
+    )
     decision = decide_patch(
         context.approval_policy,
         context.sandbox_policy,
+        confinable=(await anyio.to_thread.run_sync(detect)).sandbox is not None,
         paths=plan.paths,
-        roots=writable_roots(context.sandbox_policy, context.cwd, context.environment),
-        protected=[Path(os.path.realpath(context.home))],
+        roots=roots,
+        protected=closed.reasons(),
         approved=context.approver.approved(*grants),
     )
     _log.info("patch %.64s: %s", call_id, decision)

@@ -14,7 +14,8 @@ import anyio
 from code_core.context.git import repository_root
 from code_core.patch import Added, Deleted, FileEdit, Updated
 from code_core.process.capture import Capture
-from code_core.process.spawn import SpawnError, Stream, follow, start_command
+from code_core.process.guardian import ended, start_guarded
+from code_core.process.spawn import SpawnError, Stream, follow
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.detection import detect
 from code_core.sandbox.sandbox import Sandbox
@@ -198,7 +199,7 @@ def _prepare(runs: list[_Run], texts: Mapping[str, bytes], staged: Staging) -> l
 
 def _starter(staged: Staging, environment: Mapping[str, str], sandbox: Sandbox | None) -> _Start:
     if sandbox is None:
-        return lambda argv, folder: start_command(argv, folder, environment)
+        return lambda argv, folder: start_guarded(argv, folder, environment)
     confinement = Confinement(writable=(staged.root, staged.scratch))
     return lambda argv, folder: sandbox.start(argv, confinement, folder, environment)
 
@@ -217,7 +218,11 @@ async def _one(run: _Run, folder: Path, staged: Staging, start: _Start, seconds:
         outputs[stream].write(chunk)
 
     try:
-        end = await follow(start(argv, folder), time_limit=limit, on_output=on_output)
+        process = start(argv, folder)
+        try:
+            end = await follow(process, time_limit=limit, on_output=on_output)
+        finally:
+            ended(process)
         if end.timed_out:
             return _Outcome(checker.name, problem=f"did not end within {limit:g} s")
         said = f"{outputs['stdout'].text()}\n{outputs['stderr'].text()}"
