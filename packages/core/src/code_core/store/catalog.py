@@ -45,9 +45,11 @@ class Catalog:
             SessionNotFound: there is none.
             AmbiguousSession: there are several.
         """
-        text = reference.strip()
+        text = (
+            reference.strip().encode("utf-8", "replace").decode()
+        )  # a lone surrogate is in no id and no name
         if os.sep in text or text.endswith(".jsonl"):
-            return self._at(Path(text).absolute())
+            return self._at(Path(reference.strip()).absolute())
         if len(text) >= SHORTEST_PREFIX and set(text.lower()) <= set("0123456789abcdef-"):
             found = self._index.query(lambda connection: listing.with_id(connection, text))
             if is_session_id(text) and found:
@@ -74,9 +76,10 @@ class Catalog:
         found = self._index.query(lambda connection: listing.at_path(connection, spelled))
         if found is not None:
             return found
-        if not path.exists():
-            raise SessionNotFound(f"there is no session file {path}")
-        status = path.stat()
+        try:
+            status = path.stat()
+        except (OSError, ValueError):
+            raise SessionNotFound(f"there is no session file {str(path)[:200]!r}") from None
         from code_core.store.restore import read_meta  # lists do without
 
         session_id = read_meta(path).id

@@ -13,8 +13,8 @@ from code_core.store.restore import LineReader, open_rollout
 from code_core.store.user_messages import is_context_of_codex, is_from_user
 
 _COPIED = 8 * 2**20
-_NEEDED = {"thread_rolled_back"}
-_OPENING = {"task_started", "turn_started", "user_message", "token_count", "thread_settings_applied"}
+_OPENING = {"task_started", "turn_started"}
+_CLOSING = {"task_complete", "turn_complete", "turn_aborted", "thread_rolled_back"}
 
 
 def copy_rollout(source: Path, target: Path, meta: SessionMeta, timestamp: str, drop_last: int) -> None:
@@ -82,15 +82,9 @@ def _cut(descriptor: int, size: int, drop_last: int) -> int | None:
     reader = LineReader()
     rolled_back = 0
     counted = 0
-    cut: int | None = None
     for raw in Span(descriptor, 0, size).backwards():
         entry = _entry_of_interest(reader, raw)
-        if cut is not None:
-            # The markers and settings directly before the user's message belong to its turn.
-            if not _opens_a_turn(raw, entry):
-                return cut
-            cut = raw.offset
-        elif isinstance(entry, EventEntry) and entry.name in _NEEDED:
+        if isinstance(entry, EventEntry) and entry.name == "thread_rolled_back":
             rolled_back += turns_of(entry)
         elif isinstance(entry, ItemEntry) and is_from_user(entry.payload):
             if rolled_back:
@@ -98,8 +92,30 @@ def _cut(descriptor: int, size: int, drop_last: int) -> int | None:
                 continue
             counted += 1
             if counted == drop_last:
-                cut = raw.offset
-    return cut
+                return _beginning_of_turn(descriptor, raw.offset)
+    return None
+
+
+def _beginning_of_turn(descriptor: int, message: int) -> int:
+    """Where the turn begins whose message of the user is at `message`.
+
+    At its marker, even if the turn began with a compaction; in files without markers, at
+    the settings directly before the message.
+    """
+    reader = LineReader()
+    settings = message
+    for raw in Span(descriptor, 0, message).backwards():
+        entry = _entry_of_interest(reader, raw)
+        name = _event_name(raw, entry)
+        if name in _OPENING:
+            return raw.offset
+        if name in _CLOSING or isinstance(entry, SessionMeta):
+            break
+        if isinstance(entry, ItemEntry) and is_from_user(entry.payload):
+            break
+        if settings == raw.end and _is_setting(entry):
+            settings = raw.offset
+    return settings
 
 
 def _entry_of_interest(reader: LineReader, raw: RawLine) -> Entry | None:
@@ -107,23 +123,21 @@ def _entry_of_interest(reader: LineReader, raw: RawLine) -> Entry | None:
     seen = None if raw.data is None else glance(raw.data)
     if seen is not None and (
         (seen.type == "response_item" and seen.payload_type not in {"message", ""})
-        or (seen.type == "event_msg" and seen.payload_type not in {*_NEEDED, ""})
+        or (seen.type == "event_msg" and seen.payload_type not in {"thread_rolled_back", ""})
     ):
         return None
     line = reader.decoded(raw)
     return None if line is None else line.entry
 
 
-def _opens_a_turn(raw: RawLine, entry: Entry | None) -> bool:
+def _is_setting(entry: Entry | None) -> bool:
+    return isinstance(entry, TurnContext) or (
+        isinstance(entry, ItemEntry) and is_context_of_codex(entry.payload)
+    )
+
+
+def _event_name(raw: RawLine, entry: Entry | None) -> str:
+    if isinstance(entry, EventEntry):
+        return entry.name
     seen = None if raw.data is None else glance(raw.data)
-    if seen is not None and seen.type == "event_msg":
-        return seen.payload_type in _OPENING
-    match entry:
-        case TurnContext():
-            return True
-        case EventEntry():
-            return entry.name in _OPENING
-        case ItemEntry(payload=item):
-            return is_context_of_codex(item)
-        case _:
-            return seen is not None and seen.type == "world_state"
+    return seen.payload_type if seen is not None and seen.type == "event_msg" else ""

@@ -1,12 +1,13 @@
 """The stored sessions of a home: begin, resume, fork, archive, delete."""
 
-import os
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from code_core.store import lock
 from code_core.store.catalog import Catalog
+from code_core.store.cleaning import checkpoints_of, outputs_of
 from code_core.store.entries import ORIGINATOR, JsonObject, SessionMeta
 from code_core.store.errors import StoreError
 from code_core.store.forking import copy_rollout
@@ -118,7 +119,7 @@ class SessionStore(Catalog):
         return self._move(session, target, "unarchive")
 
     def delete(self, session: SessionRecord) -> None:
-        """Delete the session with everything that is kept for it: its name's entry alone stays.
+        """Delete the session with the outputs and checkpoints that are kept for it.
 
         Raises:
             SessionInUse: it is open.
@@ -126,9 +127,10 @@ class SessionStore(Catalog):
         """
         held = lock.acquire(self.home, session.id)
         try:
-            os.unlink(session.path)  # noqa: PTH108 - beside `os.rename`
-        except FileNotFoundError:
-            pass
+            session.path.unlink(missing_ok=True)
+            for directory in (outputs_of(self.home, session.id), checkpoints_of(self.home, session.id)):
+                if directory.exists():
+                    shutil.rmtree(directory)
         except OSError as error:
             raise StoreError(f"cannot delete the session {session.path}: {error.strerror}") from error
         finally:
@@ -155,7 +157,7 @@ class SessionStore(Catalog):
             if target.exists():
                 raise StoreError(f"cannot {what} the session: {target} exists")
             make_private_directory(target.parent)
-            os.rename(session.path, target)  # noqa: PTH104 - beside `os.unlink`
+            session.path.rename(target)
         except OSError as error:
             raise StoreError(f"cannot {what} the session {session.path}: {error.strerror}") from error
         finally:
