@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -365,3 +366,15 @@ def test_a_change_within_the_grain_of_the_clock_is_seen(checkpoints: Checkpoints
         with path.open("r+") as file:  # the same inode and size, and likely the same time
             file.write(f"{number:04}b")
         assert checkpoints.end_turn() == (str(path),)
+
+
+def test_a_file_that_changed_just_now_is_read_again_whatever_its_times_say(workspace: Path) -> None:
+    def save(data: bytes) -> str:
+        return data.decode()
+
+    first = tree.scan([workspace], frozenset(), {}, save)
+    assert {entry[0] for entry in first[str(workspace)].values()} == {-1}
+    os.utime(workspace / "a.txt")
+    time.sleep(tree._RECENT / 1e9 * 1.1)
+    second = tree.scan([workspace], frozenset(), first, save)
+    assert second[str(workspace)]["a.txt"][0] > 0

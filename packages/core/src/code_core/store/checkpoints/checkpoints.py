@@ -16,6 +16,7 @@ from code_core.store.checkpoints.tree import (
     entry_at,
     missing_parents,
     scan,
+    standing_in,
 )
 from code_core.store.checkpoints.turns import Turn, Turns
 from code_core.store.errors import CheckpointError
@@ -143,8 +144,7 @@ class Checkpoints:
     def _known(self, path: str) -> Entry | None:
         """What stood at `path` when the turn began, as far as it is known; else what stands there."""
         if self._baseline is not None and self._is_scanned(path):
-            known = self._baseline.get(path)
-            return None if known is None else known[1]
+            return standing_in(self._baseline, path)
         return self._standing(path)
 
     def _is_scanned(self, path: str) -> bool:

@@ -16,6 +16,7 @@ LARGEST_FILE = 16 * 2**20
 NOT_OURS = frozenset({".git", ".hg", ".svn", ".jj"})
 """What version control keeps, which is never looked at or changed."""
 
+_NOTHING: "Folder" = {}
 _RECENT = 50_000_000  # ns: a file may change again without its times showing it
 
 
@@ -39,10 +40,14 @@ class Entry(NamedTuple):
         return not self.value.startswith("?") or self.kind != "f"
 
 
-Key = tuple[int, int, int, int]
+Folder = dict[str, tuple[int, int, int, Entry]]
+"""By name, what stands in a directory, with the state of the inode in which it was read: ctime, inode, size.
 
-Snapshot = dict[str, tuple[Key | None, Entry]]
-"""By path, what stands there, with the state of the inode in which it was read."""
+The ctime alone changes with everything; it is -1 where it cannot be relied on.
+"""
+
+Snapshot = dict[str, Folder]
+"""By directory. A directory in which nothing changed is the same object as before."""
 
 
 class TreeTooLarge(Exception):  # noqa: N818 - a state of the tree
@@ -60,35 +65,65 @@ def scan(
     result: Snapshot = {}
     waiting = [os.fspath(root) for root in roots]
     recent = time.time_ns() - _RECENT
-    seen = previous.get
+    left = MOST_ENTRIES
     while waiting:
+        directory = waiting.pop()
+        before = previous.get(directory, _NOTHING)
+        folder: Folder = {}
+        same = True
         try:
-            entries = os.scandir(waiting.pop())
+            entries = os.scandir(directory)
         except OSError:
             continue
         with entries:
             for entry in entries:
-                path = entry.path
                 try:
                     status = entry.stat(follow_symlinks=False)
                 except OSError:
                     continue
-                mode = status.st_mode
-                if stat.S_ISDIR(mode):
-                    if entry.name in NOT_OURS or path in excluded:
-                        continue
-                    waiting.append(path)
-                    result[path] = (None, Entry("d", stat.S_IMODE(mode), ""))
+                name = entry.name
+                old = before.get(name)
+                # 50,000 times this condition and the `stat` above is what a turn costs.
+                if (
+                    old is not None
+                    and old[0] == status.st_ctime_ns
+                    and old[1] == status.st_ino
+                    and old[2] == status.st_size
+                ):
+                    folder[name] = old
                     continue
-                key = (status.st_ctime_ns, status.st_ino, status.st_size, mode)
-                before = seen(path)
-                if before is not None and before[0] == key:
-                    result[path] = before
-                elif entry.name not in NOT_OURS and (found := _read(path, status, save)) is not None:
-                    result[path] = (None if status.st_ctime_ns > recent else key, found)
-        if len(result) > MOST_ENTRIES:
+                if name in NOT_OURS:
+                    continue
+                ctime = -1 if status.st_ctime_ns > recent else status.st_ctime_ns
+                if stat.S_ISDIR(status.st_mode):
+                    if entry.path in excluded:
+                        continue
+                    waiting.append(entry.path)
+                    ctime = -1  # it is gone into each time
+                    found: Entry | None = Entry("d", stat.S_IMODE(status.st_mode), "")
+                else:
+                    found = _read(entry.path, status, save)
+                if found is None:
+                    continue
+                if old is not None and old[3] == found and ctime == old[0] == -1:
+                    folder[name] = old
+                else:
+                    folder[name] = (ctime, status.st_ino, status.st_size, found)
+                    same = False
+        left -= len(folder)
+        if left < 0:
             raise TreeTooLarge
+        result[directory] = (
+            before if same and len(folder) == len(before) and directory in previous else folder
+        )
     return result
+
+
+def standing_in(snapshot: Snapshot, path: str) -> Entry | None:
+    """What stood at `path`."""
+    directory, name = os.path.split(path)
+    found = snapshot.get(directory, _NOTHING).get(name)
+    return None if found is None else found[3]
 
 
 def entry_at(path: str, save: Callable[[bytes], str | None]) -> Entry | None:
@@ -143,12 +178,16 @@ def _content(path: str) -> bytes | None:
 def differences(before: Snapshot, after: Snapshot) -> dict[str, tuple[Entry | None, Entry | None]]:
     """The paths at which something else stands."""
     changed: dict[str, tuple[Entry | None, Entry | None]] = {}
-    for path, old in before.items():
-        new = after.get(path)
-        if new is not old and (new is None or new[1] != old[1]):
-            changed[path] = (old[1], None if new is None else new[1])
-    for path in after.keys() - before.keys():
-        changed[path] = (None, after[path][1])
+    for directory in before.keys() | after.keys():
+        old, new = before.get(directory, _NOTHING), after.get(directory, _NOTHING)
+        if old is new:
+            continue
+        for name in old.keys() | new.keys():
+            was, now = old.get(name), new.get(name)
+            if was is now or (was is not None and now is not None and was[3] == now[3]):
+                continue
+            path = os.path.join(directory, name)  # noqa: PTH118 - texts
+            changed[path] = (None if was is None else was[3], None if now is None else now[3])
     return changed
 
 
