@@ -109,7 +109,8 @@ def test_lists_of_many_sessions(home: Path, figures: dict[str, float]) -> None:
 
 def write_large(path: Path, *, compacted_at: int | None) -> None:
     """A rollout of 765 MB whose tool outputs are 20 KB each."""
-    file = RolloutFile(path, SessionMeta({"id": session_id(1), "cwd": "/w"}))
+    meta = {"id": session_id(1), "timestamp": "2026-01-01T00:00:00.000Z", "cwd": "/w", "source": "exec"}
+    file = RolloutFile(path, SessionMeta(meta | {"originator": "code_py", "cli_version": "0.1.0"}))
     number = 0
     size = 0
     while size < LARGE:
