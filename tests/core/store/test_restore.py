@@ -140,10 +140,10 @@ def test_what_is_damaged_is_skipped_and_reported_once(
     with path.open("ab") as file:
         file.write(b'{"half": \n\xff\xfe\n\0\0\0\0\n' + b"x" * 2_000 + b"\n\n" + b'{"timestamp":"2026-')
     assert restore(path).notes == (
-        "the last line was not written whole and was skipped",
+        "the last line was incomplete and was skipped",
         "3 lines could not be read and were skipped",
         "1 line longer than 64 MiB was skipped",
-        "2 lines of a type unknown to this version ('newer') were left alone",
+        "2 lines of a type unknown to this version ('newer') were ignored",
     )
     assert texts(restore(path).items) == ["question 1", "answer 1"]
 
@@ -208,7 +208,7 @@ def test_a_rollout_cut_at_every_byte_loads(program: str, tmp_path: Path) -> None
             assert restored.items == whole.items[: len(restored.items)]
             assert len(restored.items) >= longest
             longest = len(restored.items)
-        torn = "the last line was not written whole and was skipped"
+        torn = "the last line was incomplete and was skipped"
         assert (torn in restored.notes) == _is_torn(data[:length])
 
 

@@ -150,7 +150,7 @@ def test_what_the_user_changed_since_is_named_and_left(checkpoints: Checkpoints,
     assert outcome is not None
     assert outcome.left == (
         Left(str(workspace / "a.txt"), "it was changed since"),
-        Left(str(workspace / "new"), "it holds other files"),
+        Left(str(workspace / "new"), "it contains other files"),
         Left(str(workspace / "tool.sh"), "it was changed since"),
     )
     assert (workspace / "a.txt").read_text() == "by the user"
@@ -342,8 +342,7 @@ def test_only_changed_files_are_read(
     checkpoints: Checkpoints, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tree, "_RECENT", -(10**12))
-    checkpoints.begin_turn("t1")
-    checkpoints.before_command()
+    checkpoints.prepare()
     read: list[str] = []
     content = tree._content
 
@@ -352,6 +351,9 @@ def test_only_changed_files_are_read(
         return content(path)
 
     monkeypatch.setattr(tree, "_content", recording)
+    checkpoints.begin_turn("t1")
+    checkpoints.before_command()
+    assert read == []
     (workspace / "a.txt").write_text("A BEFORE")
     checkpoints.end_turn()
     assert read == ["a.txt"]

@@ -34,16 +34,16 @@ class Catalog:
         return self._index.query(lambda connection: listing.page_of(connection, query))
 
     def last(self, cwd: Path | None = None) -> SessionRecord | None:
-        """The session that changed last, of this working directory or of all; None where there is none."""
-        found = self.list(listing.Query(limit=1, cwd=cwd)).sessions
-        return found[0] if found else None
+        """The session that changed last, of this working directory or of all; None if there is none."""
+        records = self.list(listing.Query(limit=1, cwd=cwd)).sessions
+        return records[0] if records else None
 
     def find(self, reference: str) -> SessionRecord:
         """The session that the user means by an id, the beginning of one, a name or the path of a rollout.
 
         Raises:
-            SessionNotFound: there is none.
-            AmbiguousSession: there are several.
+            SessionNotFound: none matches.
+            AmbiguousSession: several match.
         """
         text = (
             reference.strip().encode("utf-8", "replace").decode()
@@ -51,17 +51,17 @@ class Catalog:
         if os.sep in text or text.endswith(".jsonl"):
             return self._at(Path(reference.strip()).absolute())
         if len(text) >= SHORTEST_PREFIX and set(text.lower()) <= set("0123456789abcdef-"):
-            found = self._index.query(lambda connection: listing.with_id(connection, text))
-            if is_session_id(text) and found:
-                return found[0]
-            if found:
-                return _only(found, f"whose id begins with {text!r}")
-        found = self._index.query(lambda connection: listing.with_name(connection, text)) if text else []
-        if not found:
+            records = self._index.query(lambda connection: listing.with_id(connection, text))
+            if is_session_id(text) and records:
+                return records[0]
+            if records:
+                return _only(records, f"whose id begins with {text!r}")
+        records = self._index.query(lambda connection: listing.with_name(connection, text)) if text else []
+        if not records:
             raise SessionNotFound(
                 f"no session has the id or name {text[:80]!r}: `code sessions list` shows them"
             )
-        return _only(found, f"called {text!r}")
+        return _only(records, f"called {text!r}")
 
     def rename(self, session: SessionRecord, name: str) -> str:
         """Name a session; an empty name takes it away. Gives the name as it is kept.
@@ -73,9 +73,9 @@ class Catalog:
 
     def _at(self, path: Path) -> SessionRecord:
         spelled = stored_path(os.fspath(path))
-        found = self._index.query(lambda connection: listing.at_path(connection, spelled))
-        if found is not None:
-            return found
+        record = self._index.query(lambda connection: listing.at_path(connection, spelled))
+        if record is not None:
+            return record
         try:
             status = path.stat()
         except (OSError, ValueError):
@@ -86,9 +86,9 @@ class Catalog:
         return SessionRecord(session_id, path, status.st_mtime_ns, status.st_size, archived=False)
 
 
-def _only(found: Sequence[SessionRecord], which: str) -> SessionRecord:
-    ids = {record.id for record in found}
+def _only(records: Sequence[SessionRecord], which: str) -> SessionRecord:
+    ids = {record.id for record in records}
     if len(ids) == 1:
-        return found[0]
-    some = "".join(f"\n  {record.id}  {record.title[:60]}" for record in found[:5])
+        return records[0]
+    some = "".join(f"\n  {record.id}  {record.title[:60]}" for record in records[:5])
     raise AmbiguousSession(f"there are several sessions {which}: give more of the id{some}")

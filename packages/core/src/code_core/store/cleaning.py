@@ -189,10 +189,10 @@ class _Run:
     def _directories(self, parent: Path) -> Iterator[_Thing]:
         try:
             with os.scandir(parent) as entries:
-                found = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+                directories = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
         except OSError:
             return
-        for entry in found:
+        for entry in directories:
             if self._is_over():
                 return
             changed, size = _newest_and_size(Path(entry.path))

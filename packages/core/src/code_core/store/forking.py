@@ -56,7 +56,7 @@ def _write(source: int, begin: int, end: int, target: Path, head: bytes) -> None
                 data = data[os.write(out, data) :]
         os.fsync(out)
     except BaseException:
-        os.unlink(target)  # noqa: PTH108 - beside the other calls on descriptors
+        os.unlink(target)  # noqa: PTH108 - next to calls on descriptors
         raise
     finally:
         os.close(out)

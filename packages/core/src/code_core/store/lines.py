@@ -43,7 +43,7 @@ class Glance(NamedTuple):
 
 
 class BadLine(ValueError):  # noqa: N818 - a state of the line
-    """A line that is no JSON object with a `type` and a `payload`."""
+    """A line that is not a JSON object with a `type` and a `payload`."""
 
 
 def encode(line: Line) -> bytes:

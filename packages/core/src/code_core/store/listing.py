@@ -73,11 +73,11 @@ def page_of(connection: sqlite3.Connection, query: Query) -> Page:
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     limit = max(1, min(query.limit, LARGEST_PAGE))
     rows = connection.execute(f"{_SELECT}{where} ORDER BY {key} DESC, id DESC LIMIT ?", (*values, limit + 1))
-    found = [record_of(row) for row in rows]
-    if len(found) <= limit:
-        return Page(tuple(found), None)
-    last = found[limit - 1]
-    return Page(tuple(found[:limit]), _cursor(query.order, getattr(last, key), last.id))
+    records = [record_of(row) for row in rows]
+    if len(records) <= limit:
+        return Page(tuple(records), None)
+    last = records[limit - 1]
+    return Page(tuple(records[:limit]), _cursor(query.order, getattr(last, key), last.id))
 
 
 def with_id(connection: sqlite3.Connection, prefix: str, most: int = 6) -> list[SessionRecord]:

@@ -78,13 +78,13 @@ class SessionLock:
         self._descriptor: int | None = descriptor
 
     def release(self) -> None:
-        """Give the session free; a second time does nothing."""
+        """Release the session; a second call does nothing."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None:
             return
         if _is_file_at(self.path, descriptor):  # while it is still locked: nobody else can hold this file
             with suppress(OSError):
-                os.unlink(self.path)  # noqa: PTH108 - beside the other calls on descriptors
+                os.unlink(self.path)  # noqa: PTH108 - next to calls on descriptors
         os.close(descriptor)
 
 
@@ -121,7 +121,7 @@ def acquire(home: Path, session_id: str, *, weak: bool = True) -> SessionLock:
                 return lock
     except OSError as error:
         raise StoreError(f"cannot lock the session {session_id}: {path}: {error.strerror}") from error
-    raise StoreError(f"cannot lock the session {session_id}: {path} is being replaced all the time")
+    raise StoreError(f"cannot lock the session {session_id}: {path} keeps being replaced")
 
 
 def holder_of(home: Path, session_id: str) -> Holder | None:

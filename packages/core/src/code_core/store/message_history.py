@@ -136,7 +136,7 @@ class MessageHistory:
             data = kept + line
             while data:
                 data = data[os.write(made, data) :]
-            os.replace(new, self.path)  # noqa: PTH105 - beside the calls on descriptors
+            os.replace(new, self.path)  # noqa: PTH105 - next to calls on descriptors
         except BaseException:
             new.unlink(missing_ok=True)
             raise

@@ -71,7 +71,7 @@ class Skipped:
     def notes(self) -> Iterator[str]:
         """A sentence for each kind."""
         if self.torn_end:
-            yield "the last line was not written whole and was skipped"
+            yield "the last line was incomplete and was skipped"
         if self.broken:
             yield f"{_count(self.broken, 'line')} could not be read and {_were(self.broken)} skipped"
         if self.too_long:
@@ -107,7 +107,7 @@ def open_rollout(path: Path) -> int:
     """A descriptor for reading.
 
     Raises:
-        RolloutUnreadable: there is no such file, or it may not be read.
+        RolloutUnreadable: the file does not exist or may not be read.
     """
     try:
         return open_private(path, os.O_RDONLY)
@@ -123,7 +123,7 @@ def restore(path: Path) -> Restored:
     compaction, or to `MOST_HISTORY`.
 
     Raises:
-        RolloutUnreadable: the file cannot be read, or it is no rollout.
+        RolloutUnreadable: the file cannot be read, or is not a rollout.
     """
     descriptor = open_rollout(path)
     try:
@@ -159,7 +159,7 @@ def read_meta(path: Path) -> SessionMeta:
     """The first entry of the rollout at `path`, or what the file's name tells where that is damaged.
 
     Raises:
-        RolloutUnreadable: the file cannot be read, or it is no rollout.
+        RolloutUnreadable: the file cannot be read, or is not a rollout.
     """
     descriptor = open_rollout(path)
     try:
@@ -176,7 +176,7 @@ def is_foreign(meta: SessionMeta) -> bool:
 
 
 def _without_context(line: Line) -> Entry:
-    """The entry of a file that another program began, without what that program told its model of itself."""
+    """The entry of a file that another program began, without the instructions that program gave its model."""
     if (line.extra or {}).get(WRITER) == ORIGINATOR:
         return line.entry
     match line.entry:
@@ -211,7 +211,7 @@ def _meta(path: Path, descriptor: int, size: int) -> SessionMeta:
 
 def _replay_of_settings(descriptor: int, end: int) -> Replay:
     """What stood before `end` and a compaction does not replace: settings, tokens, whether a turn was open."""
-    found: dict[str, Line] = {}
+    latest: dict[str, Line] = {}
     for raw in Span(descriptor, 0, end).backwards():
         seen = None if raw.data is None else glance(raw.data)
         key = ""
@@ -221,14 +221,14 @@ def _replay_of_settings(descriptor: int, end: int) -> Replay:
             key = "turn"
         elif seen is not None and seen.payload_type == "token_count":
             key = "tokens"
-        if key and key not in found:
+        if key and key not in latest:
             line = LineReader().decoded(raw)
             if line is not None:
-                found[key] = line
-        if len(found) == 3 or end - raw.offset > _SETTINGS_SCANNED:
+                latest[key] = line
+        if len(latest) == 3 or end - raw.offset > _SETTINGS_SCANNED:
             break
     replay = Replay()
-    for line in found.values():
+    for line in latest.values():
         replay.feed(line.entry)
     return replay
 
@@ -291,7 +291,7 @@ def _notes(replay: Replay, items: list[JsonObject], *, cut: bool) -> Iterator[st
     if replay.unknown:
         count = sum(replay.unknown.values())
         kinds = ", ".join(repr(kind[:40]) for kind in sorted(replay.unknown)[:3])
-        yield f"{_count(count, 'line')} of a type unknown to this version ({kinds}) {_were(count)} left alone"
+        yield f"{_count(count, 'line')} of a type unknown to this version ({kinds}) {_were(count)} ignored"
     if cut:
         yield f"only the last {MOST_HISTORY // 2**20} MiB of the history were restored; the file keeps the rest"
     if replay.open_turn:

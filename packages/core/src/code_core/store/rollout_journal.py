@@ -66,7 +66,7 @@ class RolloutJournal:
         _raise_first(tickets)
 
     async def _write_waiting(self) -> list[_Ticket]:
-        """Write what waits; a thread that has begun is waited for, so that entries never change places."""
+        """Write the waiting entries; the thread is always waited for, so that entries keep their order."""
         tickets, self._waiting = self._waiting, []
         if tickets:
             with anyio.CancelScope(shield=True):

@@ -1,4 +1,4 @@
-"""What was said and done in a session, to be shown again."""
+"""The messages, calls and results of a session, to be shown again."""
 
 import json
 import os

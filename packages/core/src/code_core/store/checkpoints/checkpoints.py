@@ -63,6 +63,15 @@ class Checkpoints:
         """Whether a turn can be redone."""
         return self._turns.redoable is not None
 
+    def prepare(self) -> None:
+        """Look at everything below the roots ahead of the first command, such as while the model thinks.
+
+        Raises:
+            CheckpointError: it cannot be saved.
+        """
+        if self.warning is None:
+            self._scanned()
+
     def begin_turn(self, turn: str) -> None:
         """A turn begins; what was changed until now is not the agent's."""
         self._turn = turn
@@ -78,9 +87,9 @@ class Checkpoints:
         fresh: dict[str, Entry | None] = {}
         for path in paths:
             text = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118 - texts
-            for place in (text, *missing_parents(text)):
-                if place not in self._before and place not in fresh:
-                    fresh[place] = self._known(place)
+            for affected in (text, *missing_parents(text)):
+                if affected not in self._before and affected not in fresh:
+                    fresh[affected] = self._known(affected)
         self._contents.flush()
         self._before |= fresh
 
@@ -115,7 +124,7 @@ class Checkpoints:
         return tuple(sorted(changes))
 
     def undo(self) -> Outcome | None:
-        """Bring back what the last turn that stands changed; None where there is no such turn.
+        """Bring back what the last turn that stands changed; None if there is none.
 
         Raises:
             CheckpointError: what is saved is damaged or missing; nothing was changed.
@@ -128,7 +137,7 @@ class Checkpoints:
         return outcome
 
     def redo(self) -> Outcome | None:
-        """Do again what was undone last; None where there is nothing of the kind.
+        """Repeat what was undone last; None if nothing was undone.
 
         Raises:
             CheckpointError: what is saved is damaged or missing; nothing was changed.
@@ -165,7 +174,7 @@ class Checkpoints:
     def _scanned(self) -> Snapshot | None:
         """What is below the roots now; None from when there is too much of it on."""
         try:
-            found = scan(self._roots, self._excluded, self._snapshot, self._contents.put)
+            snapshot = scan(self._roots, self._excluded, self._snapshot, self._contents.put)
             self._contents.flush()
         except TreeTooLarge:
             self._snapshot = {}
@@ -174,8 +183,8 @@ class Checkpoints:
                 " undo covers patches, not what commands change"
             )
             return None
-        self._snapshot = found
-        return found
+        self._snapshot = snapshot
+        return snapshot
 
 
 def _outermost(roots: Sequence[Path]) -> tuple[Path, ...]:
@@ -184,8 +193,8 @@ def _outermost(roots: Sequence[Path]) -> tuple[Path, ...]:
         root
         for number, root in enumerate(roots)
         if not any(
-            root.is_relative_to(other) and (root != other or place < number)
-            for place, other in enumerate(roots)
-            if place != number
+            root.is_relative_to(other) and (root != other or position < number)
+            for position, other in enumerate(roots)
+            if position != number
         )
     )

@@ -1,4 +1,4 @@
-"""The contents of files, each kept once, addressed by its digest: one file that grows, and one that says where.
+"""The contents of files, each kept once, addressed by its digest: one file that grows, and an index of it.
 
 Only one process writes them: the one that holds the session's lock.
 """
@@ -27,7 +27,7 @@ class Contents:
         self._pack = directory / "contents"
         self._list = directory / "contents.index"
         self._most = most_bytes
-        self._places: dict[str, tuple[int, int]] = {}
+        self._offsets: dict[str, tuple[int, int]] = {}
         self._buffer: list[bytes] = []
         self._listed: list[str] = []
         self._buffered = 0
@@ -41,11 +41,11 @@ class Contents:
             CheckpointError: it cannot be written.
         """
         digest = digest_of(data)
-        if digest in self._places:
+        if digest in self._offsets:
             return digest
         if self._size + len(data) > self._most:
             return None
-        self._places[digest] = (self._size, len(data))
+        self._offsets[digest] = (self._size, len(data))
         self._listed.append(f"{digest} {self._size} {len(data)}\n")
         self._buffer.append(data)
         self._buffered += len(data)
@@ -69,7 +69,7 @@ class Contents:
             _append(self._list, listed.encode(), None)
         except OSError as error:
             for line in self._listed:
-                self._places.pop(line.partition(" ")[0], None)
+                self._offsets.pop(line.partition(" ")[0], None)
             self._size -= self._buffered
             raise CheckpointError(f"cannot save files for undo: {self._pack}: {error.strerror}") from error
         finally:
@@ -82,7 +82,7 @@ class Contents:
             CheckpointError: it is missing or damaged.
         """
         self.flush()
-        offset, length = self._places.get(digest, (0, -1))
+        offset, length = self._offsets.get(digest, (0, -1))
         try:
             descriptor = open_private(self._pack, os.O_RDONLY)
             try:
@@ -106,7 +106,7 @@ class Contents:
             for line in file:
                 digest, offset, length = (*line.split(), b"", b"")[:3]
                 if line.endswith(b"\n") and offset.isdigit() and length.isdigit():
-                    self._places[digest.decode("ascii", "replace")] = (int(offset), int(length))
+                    self._offsets[digest.decode("ascii", "replace")] = (int(offset), int(length))
         try:
             self._size = self._pack.stat().st_size
         except OSError:

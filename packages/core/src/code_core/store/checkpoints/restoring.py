@@ -13,7 +13,7 @@ from code_core.store.checkpoints.tree import Changes, Entry, entry_at
 
 CHANGED = "it was changed since"
 NOT_SAVED = "it was too large to be saved"
-NOT_EMPTY = "it holds other files"
+NOT_EMPTY = "it contains other files"
 
 
 @dataclass(frozen=True, slots=True)

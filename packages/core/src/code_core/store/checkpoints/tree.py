@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-MOST_ENTRIES = 200_000
+MOST_ENTRIES = 100_000
 """How many files and directories are looked at; of a larger tree, patches alone can be undone."""
 
 LARGEST_FILE = 16 * 2**20
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
         kind: a file, a symbolic link or a directory.
         mode: the permission bits; 0 for a link.
         value: the digest of a file's content, the target of a link. For a content that was not
-            saved a `?` and the state of the file, so that a change of it can be told.
+            saved a `?` and the state of the file, so that a later change can be detected.
     """
 
     kind: Literal["f", "l", "d"]
@@ -62,68 +62,85 @@ def scan(
     Raises:
         TreeTooLarge: there are too many.
     """
+    scanner = _Scan(excluded, save)
     result: Snapshot = {}
     waiting = [os.fspath(root) for root in roots]
-    recent = time.time_ns() - _RECENT
-    left = MOST_ENTRIES
     while waiting:
         directory = waiting.pop()
-        before = previous.get(directory, _NOTHING)
+        before = previous.get(directory)
+        folder = scanner.folder(directory, before or _NOTHING, waiting)
+        if folder is not None:
+            result[directory] = folder
+    return result
+
+
+class _Scan:
+    def __init__(self, excluded: frozenset[str], save: Callable[[bytes], str | None]) -> None:
+        self._excluded = excluded
+        self._save = save
+        self._recent = time.time_ns() - _RECENT
+        self._left = MOST_ENTRIES
+
+    def folder(self, directory: str, before: Folder, waiting: list[str]) -> Folder | None:
+        """What stands in `directory`, `before` itself if that is the same; None for one that cannot be read.
+
+        The directories in it are added to `waiting`.
+        """
         folder: Folder = {}
         same = True
         try:
-            entries = os.scandir(directory)
-        except OSError:
-            continue
-        with entries:
-            for entry in entries:
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except OSError:
-                    continue
-                name = entry.name
-                old = before.get(name)
-                # 50,000 times this condition and the `stat` above is what a turn costs.
-                if (
-                    old is not None
-                    and old[0] == status.st_ctime_ns
-                    and old[1] == status.st_ino
-                    and old[2] == status.st_size
-                ):
-                    folder[name] = old
-                    continue
-                if name in NOT_OURS:
-                    continue
-                ctime = -1 if status.st_ctime_ns > recent else status.st_ctime_ns
-                if stat.S_ISDIR(status.st_mode):
-                    if entry.path in excluded:
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:  # deleted meanwhile
                         continue
-                    waiting.append(entry.path)
-                    ctime = -1  # it is gone into each time
-                    found: Entry | None = Entry("d", stat.S_IMODE(status.st_mode), "")
-                else:
-                    found = _read(entry.path, status, save)
-                if found is None:
-                    continue
-                if old is not None and old[3] == found and ctime == old[0] == -1:
-                    folder[name] = old
-                else:
-                    folder[name] = (ctime, status.st_ino, status.st_size, found)
-                    same = False
-        left -= len(folder)
-        if left < 0:
-            raise TreeTooLarge
-        result[directory] = (
-            before if same and len(folder) == len(before) and directory in previous else folder
-        )
-    return result
+                    name = entry.name
+                    old = before.get(name)
+                    # This condition and the `stat` above, 50,000 times, are what a turn costs.
+                    if (
+                        old is not None
+                        and old[0] == status.st_ctime_ns
+                        and old[1] == status.st_ino
+                        and old[2] == status.st_size
+                    ):
+                        folder[name] = old
+                        continue
+                    new = self._looked_at(entry, status, waiting)
+                    if new is not None:
+                        unchanged = old is not None and old[0] == new[0] == -1 and old[3] == new[3]
+                        folder[name] = old if old is not None and unchanged else new
+                        same = same and unchanged
+                        if len(folder) > self._left:
+                            raise TreeTooLarge
+        except OSError:
+            return None
+        self._left -= len(folder)
+        return before if same and before is not _NOTHING and len(folder) == len(before) else folder
+
+    def _looked_at(
+        self, entry: "os.DirEntry[str]", status: os.stat_result, waiting: list[str]
+    ) -> tuple[int, int, int, Entry] | None:
+        if entry.name in NOT_OURS:
+            return None
+        if stat.S_ISDIR(status.st_mode):
+            if entry.path in self._excluded:
+                return None
+            waiting.append(entry.path)
+            # Looked at each time, for nothing else tells whether something in it changed.
+            return -1, status.st_ino, status.st_size, Entry("d", stat.S_IMODE(status.st_mode), "")
+        read = _read(entry.path, status, self._save)
+        if read is None:
+            return None
+        ctime = -1 if status.st_ctime_ns > self._recent else status.st_ctime_ns
+        return ctime, status.st_ino, status.st_size, read
 
 
 def standing_in(snapshot: Snapshot, path: str) -> Entry | None:
     """What stood at `path`."""
     directory, name = os.path.split(path)
-    found = snapshot.get(directory, _NOTHING).get(name)
-    return None if found is None else found[3]
+    entry = snapshot.get(directory, _NOTHING).get(name)
+    return None if entry is None else entry[3]
 
 
 def entry_at(path: str, save: Callable[[bytes], str | None]) -> Entry | None:
