@@ -133,6 +133,14 @@ def test_the_first_turn_of_a_listed_session_is_seen(tmp_path: Path) -> None:
     assert catalog.list().sessions[0].preview == "hello"
 
 
+def test_a_file_that_became_shorter_is_read_again(tmp_path: Path) -> None:
+    path = write_rollout(tmp_path, items(user("a long first message")))
+    catalog = Catalog(tmp_path)
+    catalog.list()
+    path.write_bytes(path.read_bytes().replace(b"a long first message", b"short"))
+    assert catalog.list().sessions[0].preview == "short"
+
+
 def test_the_last_session(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     assert catalog.last() is None

@@ -115,3 +115,22 @@ def test_a_home_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot write"):
         MessageHistory(tmp_path).append("s", "one", 0)
     assert MessageHistory(tmp_path).log() == HistoryLog(0, 0)
+
+
+def test_a_file_that_is_trimmed_while_we_wait_for_its_lock_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = MessageHistory(tmp_path)
+    history.append("s", "one", 0)
+    flock = fcntl.flock
+
+    def trimmed_meanwhile(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        data = history.path.read_bytes()
+        history.path.unlink()
+        history.path.write_bytes(data)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", trimmed_meanwhile)
+    history.append("s", "two", 0)
+    assert history.log().count == 2

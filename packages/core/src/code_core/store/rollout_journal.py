@@ -38,8 +38,7 @@ class RolloutJournal:
         ticket = _Ticket(entries)
         self._waiting.append(ticket)
         async with self._writing:
-            if ticket in self._waiting:
-                await self._write_waiting()
+            await self._write_waiting()
         if ticket.error is not None:
             raise JournalError(str(ticket.error)) from ticket.error
 
