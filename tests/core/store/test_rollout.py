@@ -90,6 +90,19 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_it_whole(taken: 
     assert [line["payload"]["content"][0]["text"] for line in lines_of(path)[1:]] == ["one", "two"]
 
 
+def test_of_several_entries_all_are_written_or_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    file = RolloutFile(path, SessionMeta({"id": ID}), next_ordinal=0)
+    entries = items(user("one"), user("two"), user("three"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        failing_after(monkeypatch, 400)
+        with pytest.raises(JournalError):
+            file.write(entries)
+        assert path.read_bytes() == b""
+    file.write(entries)
+    assert [line["ordinal"] for line in lines_of(path)] == [0, 1, 2, 3]
+
+
 def test_half_a_line_that_cannot_be_cut_off_is_ended_by_the_next_one(tmp_path: Path) -> None:
     path = write_rollout(tmp_path, items(user("one")))
     file = RolloutFile(path, None)

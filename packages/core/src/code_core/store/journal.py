@@ -20,10 +20,10 @@ class Journal(Protocol):
     """
 
     async def append(self, *entries: Entry) -> None:
-        """Record `entries`, one after the other with none between them.
+        """Record `entries`, all or none, one after the other with none between them.
 
         Raises:
-            JournalError: they are not recorded, and the turn must stop.
+            JournalError: they are not recorded, and the turn must stop; they may be appended again.
         """
 
     async def sync(self) -> None:

@@ -20,8 +20,8 @@ def utc_now() -> datetime:
 class RolloutFile:
     """The file of one session, made when the first entry is written.
 
-    Not for two threads at once. A write that fails leaves the file as it was, or with
-    half a line at its end, which readers skip.
+    Not for two threads at once. A write that fails leaves the file as it was; where even
+    that fails, half a line may stay at its end, which readers skip.
 
     Args:
         path: where the file is, or is to be made.
@@ -57,22 +57,20 @@ class RolloutFile:
         return self._meta is None
 
     def write(self, entries: Sequence[Entry]) -> None:
-        """Append `entries`; a new file is made first.
+        """Append `entries`, all or none; a new file is made first.
 
         Raises:
-            JournalError: `entries` are not in the file; some of several may be.
+            JournalError: `entries` are not in the file, so they may be written again.
         """
         if self._closed:
             raise JournalError(f"cannot write the session {self.path}: it is closed")
         try:
-            descriptor = self._opened()
-            if self._meta is not None:
-                self._append(descriptor, self._meta)
-                self._meta = None
-            for entry in entries:
-                self._append(descriptor, entry)
+            lines, ordinal = self._lines(entries if self._meta is None else [self._meta, *entries])
+            self._write_lines(self._opened(), lines)
         except (OSError, ValueError) as error:
             raise self._failure(error) from error
+        self._meta = None
+        self._ordinal = ordinal
 
     def sync(self) -> None:
         """Have the file on the disk, and the first time its directory too.
@@ -110,29 +108,36 @@ class RolloutFile:
             raise OSError(ENOENT, "the file was deleted while the session was using it")
         return self._descriptor
 
-    def _append(self, descriptor: int, entry: Entry) -> None:
-        # A clock that is set back must not make a line older than the one before it.
-        self._stamp = max(self._stamp, f"{self._clock():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z")
-        extra = self._mark if self._ordinal is None else {"ordinal": self._ordinal, **self._mark}
-        data = encode(Line(entry, self._stamp, extra))
-        self._write_line(descriptor, b"\n" + data if self._mid_line else data)
-        if self._ordinal is not None:
-            self._ordinal += 1
+    def _lines(self, entries: Sequence[Entry]) -> tuple[list[bytes], int | None]:
+        """The bytes of `entries`, and the running number of the line that comes after them."""
+        lines: list[bytes] = []
+        ordinal = self._ordinal
+        for entry in entries:
+            # A clock that is set back must not make a line older than the one before it.
+            self._stamp = max(self._stamp, f"{self._clock():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z")
+            extra = self._mark if ordinal is None else {"ordinal": ordinal, **self._mark}
+            lines.append(encode(Line(entry, self._stamp, extra)))
+            ordinal = None if ordinal is None else ordinal + 1
+        return lines, ordinal
 
-    def _write_line(self, descriptor: int, data: bytes) -> None:
-        """Write `data` with one call, or with more where the system takes a part only."""
+    def _write_lines(self, descriptor: int, lines: Sequence[bytes]) -> None:
+        """Write each line with one call, or with more where the system takes a part only."""
         before = os.fstat(descriptor).st_size
         written = 0
         try:
-            while written < len(data):
-                written += os.write(descriptor, memoryview(data)[written:])
+            for line in lines:
+                data = b"\n" + line if self._mid_line else line
+                while data:
+                    count = os.write(descriptor, data)
+                    written += count
+                    data = data[count:]
+                self._mid_line = False
         except BaseException:
             self._take_back(descriptor, before, written)
             raise
-        self._mid_line = False
 
     def _take_back(self, descriptor: int, before: int, written: int) -> None:
-        """Cut off the part of a line that was written, unless someone else has written after it."""
+        """Cut off what was written, unless someone else has written after it."""
         if not written:
             return
         self._mid_line = True
