@@ -86,6 +86,11 @@ class EventEntry(Entry):
 
     TYPE: ClassVar[str] = "event_msg"
 
+    @property
+    def event(self) -> JsonObject:
+        """The event itself."""
+        return self.payload
+
     @classmethod
     def task_started(cls, turn_id: str) -> "EventEntry":
         """A turn begins."""
@@ -106,15 +111,10 @@ class EventEntry(Entry):
         """The history ends before its `turns`-th last user message from here on."""
         return cls({"type": "thread_rolled_back", "num_turns": turns})
 
-    @classmethod
-    def renamed(cls, session_id: str, name: str) -> "EventEntry":
-        """The session has a new name."""
-        return cls({"type": "thread_name_updated", "thread_id": session_id, "thread_name": name})
-
     @property
     def name(self) -> str:
         """The event's `type`, or an empty text."""
-        return text_of(self.payload, "type")
+        return text_of(self.event, "type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,10 @@ class ForkEvent(EventEntry):
     TYPE: ClassVar[str] = "event"
 
     @property
-    def name(self) -> str:
-        """The `type` of the event within."""
-        message = self.payload.get("msg")
-        return text_of(message, "type") if isinstance(message, dict) else ""
+    def event(self) -> JsonObject:
+        """The event within; empty where something else is."""
+        event = self.payload.get("msg")
+        return event if isinstance(event, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
