@@ -11,6 +11,12 @@ from typing import Any, ClassVar
 
 JsonObject = Mapping[str, Any]
 
+ORIGINATOR = "code_py"
+"""What stands as `originator` in the rollouts that we begin."""
+
+WRITER = "writer"
+"""The field of a line that tells our lines from the others in rollouts that another program began."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

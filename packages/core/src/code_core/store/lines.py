@@ -6,7 +6,7 @@ know is kept in `Line.extra`.
 
 import json
 import re
-from typing import Any
+from typing import NamedTuple
 
 from code_core.store.entries import (
     Compacted,
@@ -30,8 +30,16 @@ _KINDS: dict[str, type[Entry]] = {
 _OUTER = frozenset({"timestamp", "type", "payload"})
 # How the programs that write rollouts begin a line; what begins otherwise is decoded to know its type.
 _BEGINNING = re.compile(
-    rb'\{"timestamp": ?"[^"\\]{0,40}", ?(?:"ordinal": ?\d{1,18}, ?)?"type": ?"([a-z_]{1,40})"[,}]'
+    rb'\{"timestamp": ?"[^"\\]{0,40}", ?(?:"ordinal": ?\d{1,18}, ?)?"type": ?"([a-z_]{1,40})", ?'
+    rb'"payload": ?\{(?:"type": ?"([a-z_]{1,60})")?'
 )
+
+
+class Glance(NamedTuple):
+    """What the first bytes of a line tell: its type, and that of its payload where the payload begins with it."""
+
+    type: str
+    payload_type: str
 
 
 class BadLine(ValueError):  # noqa: N818 - a state of the line
@@ -45,8 +53,10 @@ def encode(line: Line) -> bytes:
         ValueError: it holds what JSON cannot (a NaN, an object of ours, endless nesting), or it
             is longer than `LONGEST_LINE`.
     """
-    fields: dict[str, Any] = {"timestamp": line.timestamp, **(line.extra or {}), "type": line.type}
-    fields["payload"] = line.entry.payload
+    extra = dict(line.extra or {})
+    # In the order of Codex, so that `glance` knows the line.
+    first = {"ordinal": extra.pop("ordinal")} if "ordinal" in extra else {}
+    fields = {"timestamp": line.timestamp, **first, "type": line.type, "payload": line.entry.payload, **extra}
     try:
         data = _text(fields)
     except (TypeError, RecursionError) as error:
@@ -63,7 +73,7 @@ def _text(fields: JsonObject) -> bytes:
         return json.dumps(fields, allow_nan=False, separators=(",", ":")).encode()
 
 
-def decode(data: bytes | bytearray | memoryview) -> Line:
+def decode(data: bytes) -> Line:
     """The line that `data`, without its line feed, stands for.
 
     Raises:
@@ -85,7 +95,7 @@ def decode(data: bytes | bytearray | memoryview) -> Line:
     return Line(entry, stamp if isinstance(stamp, str) else "", extra or None)
 
 
-def type_at_a_glance(data: bytes | bytearray | memoryview) -> str | None:
-    """The `type` of a line by its first bytes alone; None where it takes decoding to know it."""
+def glance(data: bytes) -> Glance | None:
+    """What a line is by its first bytes alone; None where it takes decoding to know."""
     match = _BEGINNING.match(data)
-    return match[1].decode() if match else None
+    return None if match is None else Glance(match[1].decode(), (match[2] or b"").decode())

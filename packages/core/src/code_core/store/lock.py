@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from code_core.store.layout import make_private_directory, open_private
 _NOT_SUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _HELD = {errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN}
 _TRIES = 20
+_PATIENCE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,14 @@ def acquire(home: Path, session_id: str, *, weak: bool = True) -> SessionLock:
     path = lock_path(home, session_id)
     try:
         make_private_directory(path.parent)
-        for _ in range(_TRIES):
-            lock = _try(path, session_id, weak=weak)
+        for attempt in range(_TRIES):
+            try:
+                lock = _try(path, session_id, weak=weak)
+            except SessionInUse:
+                if attempt >= _PATIENCE:
+                    raise
+                time.sleep(0.01)  # it may have been a glance of `holder_of`
+                continue
             if lock is not None:
                 return lock
     except OSError as error:
@@ -206,7 +214,7 @@ def _read(descriptor: int) -> Holder | None:
 
 def _is_file_at(path: Path, descriptor: int) -> bool:
     try:
-        there, ours = os.stat(path, follow_symlinks=False), os.fstat(descriptor)
+        there, ours = path.lstat(), os.fstat(descriptor)
     except OSError:
         return False
     return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)

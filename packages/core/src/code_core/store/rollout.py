@@ -1,12 +1,12 @@
 """Writes a rollout: one `write` per line, and nothing that was written is ever written again."""
 
 import os
-import stat
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from errno import ENOENT
 from pathlib import Path
 
-from code_core.store.entries import Entry, Line, SessionMeta
+from code_core.store.entries import ORIGINATOR, WRITER, Entry, Line, SessionMeta
 from code_core.store.errors import JournalError
 from code_core.store.layout import make_private_directory, open_private
 from code_core.store.lines import encode
@@ -27,6 +27,7 @@ class RolloutFile:
         path: where the file is, or is to be made.
         meta: what a new file begins with; None goes on with the file at `path`.
         next_ordinal: the running number of the next line, in files whose lines have one.
+        foreign: whether another program began the file, so that our lines are to be marked.
         clock: gives the time, in UTC.
     """
 
@@ -35,11 +36,14 @@ class RolloutFile:
         path: Path,
         meta: SessionMeta | None,
         next_ordinal: int | None = None,
+        *,
+        foreign: bool = False,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.path = path
         self._meta = meta
         self._ordinal = next_ordinal
+        self._mark = {WRITER: ORIGINATOR} if foreign else {}
         self._clock = clock
         self._stamp = ""
         self._descriptor: int | None = None
@@ -103,13 +107,13 @@ class RolloutFile:
                 self._descriptor = open_private(self.path, os.O_RDWR | os.O_APPEND)
                 self._mid_line = _ends_mid_line(self._descriptor)
         elif os.fstat(self._descriptor).st_nlink == 0:
-            raise OSError(0, "the file was deleted while the session was using it")
+            raise OSError(ENOENT, "the file was deleted while the session was using it")
         return self._descriptor
 
     def _append(self, descriptor: int, entry: Entry) -> None:
         # A clock that is set back must not make a line older than the one before it.
         self._stamp = max(self._stamp, f"{self._clock():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z")
-        extra = None if self._ordinal is None else {"ordinal": self._ordinal}
+        extra = self._mark if self._ordinal is None else {"ordinal": self._ordinal, **self._mark}
         data = encode(Line(entry, self._stamp, extra))
         self._write_line(descriptor, b"\n" + data if self._mid_line else data)
         if self._ordinal is not None:
@@ -121,10 +125,7 @@ class RolloutFile:
         written = 0
         try:
             while written < len(data):
-                count = os.write(descriptor, memoryview(data)[written:])
-                if count == 0:
-                    raise OSError(0, "the system wrote nothing")
-                written += count
+                written += os.write(descriptor, memoryview(data)[written:])
         except BaseException:
             self._take_back(descriptor, before, written)
             raise
@@ -161,11 +162,3 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def is_plain_file(path: Path) -> bool:
-    """Whether `path` is a regular file and no link."""
-    try:
-        return stat.S_ISREG(os.stat(path, follow_symlinks=False).st_mode)
-    except (OSError, ValueError):
-        return False
