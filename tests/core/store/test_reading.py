@@ -1,6 +1,4 @@
-import os
 import tempfile
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -11,17 +9,15 @@ from code_core.store.reading import RawLine, Span
 
 
 @pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(reading, "_CHUNK", 7)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "LONGEST_LINE", 20)
-    yield
 
 
 def lines_of(data: bytes) -> tuple[list[RawLine], list[RawLine]]:
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.flush()
-        span = Span(file.fileno(), 0, len(data))
+        span = Span(file.fileno(), 0, len(data), chunk=7)
         return list(span.forwards()), list(span.backwards())
 
 

@@ -4,7 +4,6 @@ It may be deleted at any time. Where it is damaged it is made anew, and where it
 written a copy in memory takes its place.
 """
 
-import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +15,7 @@ from typing import TypeVar
 from code_core.store.errors import StoreError
 from code_core.store.layout import RolloutStat, make_private_directory, open_private, walk_rollouts
 from code_core.store.names import names_file, read_names
-from code_core.store.record import SessionRecord, read_record
-
-_log = logging.getLogger("code_core")
+from code_core.store.record import SessionRecord
 
 T = TypeVar("T")
 
@@ -58,9 +55,9 @@ class SessionIndex:
         try:
             return self._run(self._file(), work)
         except sqlite3.OperationalError as error:  # read-only, full, locked: the file itself is good
-            _log.debug("the index of sessions cannot be used: %s", error)
+            _log("the index of sessions cannot be used: %s", error)
         except sqlite3.DatabaseError as error:
-            _log.warning("the index of sessions was damaged (%s) and is made anew", error)
+            _log("the index of sessions was damaged and is made anew: %s", error)
             self._delete()
             with suppress(sqlite3.Error):
                 return self._run(self._file(), work)
@@ -133,7 +130,7 @@ class SessionIndex:
         if not (known or grown or changed or renamed):
             return
         names = read_names(self._homes[0]) if changed or renamed else {}
-        rows = [_row(read_record(rollout), rollout, names) for rollout in changed]
+        rows = _rows(changed, names) if changed else []
         with _transaction(connection):
             connection.executemany(
                 "DELETE FROM sessions WHERE path = ?", [(stored_path(path),) for path in known]
@@ -155,6 +152,12 @@ class SessionIndex:
         except OSError:
             return ""
         return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
+
+
+def _log(text: str, error: Exception) -> None:
+    import logging  # slow to import, for a list
+
+    logging.getLogger("code_core").warning(text, error)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
@@ -182,6 +185,12 @@ class _transaction:  # noqa: N801 - reads as the statement it is
         else:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
+
+
+def _rows(rollouts: Sequence[RolloutStat], names: dict[str, str]) -> list[tuple[object, ...]]:
+    from code_core.store.head import read_record  # most lists find nothing changed
+
+    return [_row(read_record(rollout), rollout, names) for rollout in rollouts if rollout.id]
 
 
 def _row(record: SessionRecord, rollout: RolloutStat, names: dict[str, str]) -> tuple[object, ...]:

@@ -9,10 +9,10 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from errno import EINVAL, EPERM
 from pathlib import Path
+from typing import NamedTuple
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -23,8 +23,7 @@ _WHOLE_ID = re.compile(_ID)
 _DATE_PART = re.compile(r"\d{1,4}")
 
 
-@dataclass(frozen=True, slots=True)
-class RolloutStat:
+class RolloutStat(NamedTuple):
     """A rollout as a walk through the directories sees it: unread.
 
     Attributes:
@@ -32,11 +31,15 @@ class RolloutStat:
     """
 
     path: str
-    id: str
     archived: bool
     size: int
     changed_ns: int
     inode: int
+
+    @property
+    def id(self) -> str:
+        """The session's id; empty where the file's name is not that of a rollout."""
+        return id_of(os.path.basename(self.path)) or ""  # noqa: PTH119 - a text
 
 
 def sessions_directory(home: Path) -> Path:
@@ -73,7 +76,10 @@ def dated_path(home: Path, name: str) -> Path | None:
 
 
 def walk_rollouts(home: Path) -> Iterator[RolloutStat]:
-    """All rollouts of `home`, archived ones too, in no order; what may not be read is left out."""
+    """All rollouts of `home`, archived ones too, in no order; what may not be read is left out.
+
+    Names are not looked at closely, so an `id` may be empty.
+    """
     for year in _date_directories(os.fspath(sessions_directory(home))):
         for month in _date_directories(year):
             for day in _date_directories(month):
@@ -92,17 +98,14 @@ def _date_directories(path: str) -> list[str]:
 def _rollouts_in(path: str, *, archived: bool) -> Iterator[RolloutStat]:
     with suppress(OSError), os.scandir(path) as entries:
         for entry in entries:
-            session_id = id_of(entry.name)
-            if session_id is None:
+            if entry.name[:8] != "rollout-" or entry.name[-6:] != ".jsonl":
                 continue
             try:
                 status = entry.stat(follow_symlinks=False)
             except OSError:  # deleted meanwhile
                 continue
             if stat.S_ISREG(status.st_mode):
-                yield RolloutStat(
-                    entry.path, session_id, archived, status.st_size, status.st_mtime_ns, status.st_ino
-                )
+                yield RolloutStat(entry.path, archived, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def make_private_directory(path: Path) -> None:

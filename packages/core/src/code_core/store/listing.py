@@ -1,7 +1,5 @@
 """Pages of stored sessions, newest first, and the one that a user means."""
 
-import base64
-import binascii
 import json
 import os
 import sqlite3
@@ -116,13 +114,13 @@ def record_of(row: tuple[object, ...]) -> SessionRecord:
 
 
 def _cursor(order: str, key: object, session_id: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([order, key, session_id]).encode()).decode()
+    return json.dumps([order, key, session_id]).encode().hex()
 
 
 def _from_cursor(cursor: str, order: str) -> tuple[object, object]:
     try:
-        kind, key, session_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-    except (ValueError, binascii.Error, TypeError) as error:
+        kind, key, session_id = json.loads(bytes.fromhex(cursor))
+    except (ValueError, TypeError) as error:
         raise StoreError(f"{cursor[:40]!r} is not a cursor of a list of sessions") from error
     expected = int if order == "updated" else str
     if kind != order or type(key) is not expected or not isinstance(session_id, str):

@@ -10,7 +10,6 @@ import errno
 import fcntl
 import json
 import os
-import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,12 +44,12 @@ class Holder:
         """The holder that we are."""
         pid = os.getpid()
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        return cls(pid, process_start(pid), socket.gethostname(), now)
+        return cls(pid, process_start(pid), os.uname().nodename, now)
 
     @property
     def alive(self) -> bool:
         """Whether the process may still run; one on another host may."""
-        if self.host != socket.gethostname():
+        if self.host != os.uname().nodename:
             return True
         try:
             os.kill(self.pid, 0)
@@ -61,7 +60,7 @@ class Holder:
         return not self.started or process_start(self.pid) in {"", self.started}
 
     def __str__(self) -> str:
-        where = "" if self.host == socket.gethostname() else f" on {self.host}"
+        where = "" if self.host == os.uname().nodename else f" on {self.host}"
         who = "this process" if not where and self.pid == os.getpid() else f"process {self.pid}{where}"
         return f"{who}, since {self.since}"
 
@@ -138,7 +137,7 @@ def holder_of(home: Path, session_id: str) -> Holder | None:
         holder = _read(descriptor)
         if error.errno in _NOT_SUPPORTED and not (holder and holder.alive):
             return None
-        return holder or Holder(0, "", socket.gethostname(), "an unknown time")
+        return holder or Holder(0, "", os.uname().nodename, "an unknown time")
     finally:
         os.close(descriptor)
     return None
@@ -177,7 +176,7 @@ def _take_by_name(path: Path, descriptor: int, session_id: str, error: OSError, 
         )
     holder = _read(descriptor)
     if holder is not None and holder.alive:
-        raise _in_use(session_id, holder, path if holder.host != socket.gethostname() else None)
+        raise _in_use(session_id, holder, path if holder.host != os.uname().nodename else None)
     _name_us(descriptor)
     return (
         f"the file system of {path.parent} does not support locks ({error.strerror}): do not open the session"

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from code_core.store.lines import LONGEST_LINE
 
-_CHUNK = 2**20
-
 
 class RawLine(NamedTuple):
     """A line as its bytes.
@@ -30,12 +28,13 @@ class RawLine(NamedTuple):
 class Span:
     """A part of a file that is open for reading.
 
-    It is read with `pread`, so several may share a descriptor.
+    It is read with `pread`, `chunk` bytes at a time, so several may share a descriptor.
     """
 
     descriptor: int
     start: int
     end: int
+    chunk: int = 2**20
 
     def forwards(self) -> Iterator[RawLine]:
         """The lines of the span, first to last; it must begin where a line begins."""
@@ -43,7 +42,7 @@ class Span:
         parts: list[bytes] | None = []
         held = 0
         while position < self.end:
-            chunk = os.pread(self.descriptor, min(_CHUNK, self.end - position), position)
+            chunk = os.pread(self.descriptor, min(self.chunk, self.end - position), position)
             if not chunk:
                 break
             begin = 0
@@ -71,7 +70,7 @@ class Span:
         tail: list[bytes] | None = []  # of the line that is being gathered, last part first
         held = 0
         while position > self.start:
-            length = min(_CHUNK, position - self.start)
+            length = min(self.chunk, position - self.start)
             chunk = os.pread(self.descriptor, length, position - length)
             if len(chunk) < length:
                 return  # cut by another process meanwhile

@@ -1,16 +1,15 @@
-"""The stored sessions of a home: begin, resume, fork, list, find, archive, delete."""
+"""The stored sessions of a home: begin, resume, fork, archive, delete."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from code_core.store import listing, lock, names
+from code_core.store import lock
+from code_core.store.catalog import Catalog
 from code_core.store.entries import ORIGINATOR, JsonObject, SessionMeta
-from code_core.store.errors import AmbiguousSession, SessionNotFound, StoreError
+from code_core.store.errors import StoreError
 from code_core.store.forking import copy_rollout
-from code_core.store.index import SessionIndex, stored_path
 from code_core.store.layout import (
     archive_directory,
     dated_path,
@@ -23,9 +22,6 @@ from code_core.store.record import SessionRecord
 from code_core.store.restore import Restored, read_meta, restore
 from code_core.store.rollout import RolloutFile
 from code_core.version import VERSION
-
-SHORTEST_PREFIX = 4
-EVERYTHING = listing.Query()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +44,8 @@ class OpenSession:
         return self.lock.warning
 
 
-class SessionStore:
-    """The sessions below `home`, and those below `others`, which are not ours to begin new ones in.
-
-    Every method reads or writes files: call them in a thread. None imports pydantic or anyio.
-    """
-
-    def __init__(self, home: Path, others: Sequence[Path] = ()) -> None:
-        self.home = home
-        self._homes = (home, *others)
-        self._index = SessionIndex(self._homes)
+class SessionStore(Catalog):
+    """The sessions of a home, to be opened and changed. No method imports pydantic or anyio."""
 
     def create(self, session_id: str, meta: JsonObject) -> OpenSession:
         """A new session. Its file is made by the first entry that is written.
@@ -107,50 +95,6 @@ class SessionStore:
         path, whole = self._new(new_id, fields)
         copy_rollout(session.path, path, whole, _timestamp(), drop_last)
         return path
-
-    def list(self, query: listing.Query = EVERYTHING) -> listing.Page:
-        """The sessions that `query` asks for, newest first.
-
-        Raises:
-            StoreError: the cursor is wrong.
-        """
-        return self._index.query(lambda connection: listing.page_of(connection, query))
-
-    def last(self, cwd: Path | None = None) -> SessionRecord | None:
-        """The session that changed last, of this working directory or of all; None where there is none."""
-        found = self.list(listing.Query(limit=1, cwd=cwd)).sessions
-        return found[0] if found else None
-
-    def find(self, reference: str) -> SessionRecord:
-        """The session that the user means by an id, the beginning of one, a name or the path of a rollout.
-
-        Raises:
-            SessionNotFound: there is none.
-            AmbiguousSession: there are several.
-        """
-        text = reference.strip()
-        if os.sep in text or text.endswith(".jsonl"):
-            return self._at(Path(text).absolute())
-        if len(text) >= SHORTEST_PREFIX and set(text.lower()) <= set("0123456789abcdef-"):
-            found = self._index.query(lambda connection: listing.with_id(connection, text))
-            if is_session_id(text) and found:
-                return found[0]
-            if found:
-                return _only(found, f"whose id begins with {text!r}")
-        found = self._index.query(lambda connection: listing.with_name(connection, text)) if text else []
-        if not found:
-            raise SessionNotFound(
-                f"no session has the id or name {text[:80]!r}: `code sessions list` shows them"
-            )
-        return _only(found, f"called {text!r}")
-
-    def rename(self, session: SessionRecord, name: str) -> str:
-        """Name a session; an empty name takes it away. Gives the name as it is kept.
-
-        Raises:
-            StoreError: it cannot be written.
-        """
-        return names.write_name(self.home, session.id, name)
 
     def archive(self, session: SessionRecord) -> Path:
         """Leave the session out of the usual lists; gives where its file is now.
@@ -202,19 +146,8 @@ class SessionStore:
         path = rollout_path(self.home, session_id, datetime.now().astimezone())
         return path, SessionMeta({**added, **by_us, **fields, **added, "cli_version": VERSION})
 
-    def _at(self, path: Path) -> SessionRecord:
-        spelled = stored_path(os.fspath(path))
-        found = self._index.query(lambda connection: listing.at_path(connection, spelled))
-        if found is not None:
-            return found
-        if not path.exists():
-            raise SessionNotFound(f"there is no session file {path}")
-        status = path.stat()
-        session_id = read_meta(path).id
-        return SessionRecord(session_id, path, status.st_mtime_ns, status.st_size, archived=False)
-
     def _home_of(self, session: SessionRecord) -> Path:
-        return next((home for home in self._homes if session.path.is_relative_to(home)), self.home)
+        return next((home for home in self.homes if session.path.is_relative_to(home)), self.home)
 
     def _move(self, session: SessionRecord, target: Path, what: str) -> Path:
         held = lock.acquire(self.home, session.id)
@@ -228,14 +161,6 @@ class SessionStore:
         finally:
             held.release()
         return target
-
-
-def _only(found: Sequence[SessionRecord], which: str) -> SessionRecord:
-    ids = {record.id for record in found}
-    if len(ids) == 1:
-        return found[0]
-    some = "".join(f"\n  {record.id}  {record.title[:60]}" for record in found[:5])
-    raise AmbiguousSession(f"there are several sessions {which}: give more of the id{some}")
 
 
 def _timestamp() -> str:
