@@ -129,7 +129,7 @@ def test_an_interrupt_ends_a_question_that_nobody_answers(
         await frontend.send(Interrupt())
         await frontend.until("turn_aborted")
         await frontend.send(PatchApproval(id="c1", decision=ReviewDecision.APPROVED))
-        assert "no question about 'c1' is open" in (await frontend.until("warning")).message
+        assert "no question with the id 'c1' is open" in (await frontend.until("warning")).message
 
     converse(script, call("touch", "made"), **settings(tmp_path, "wait"))
 

@@ -19,17 +19,10 @@ from mcp_types import (
 )
 
 from code_core.acp.content import input_items
-from code_core.acp.permissions import ApprovalRequest
 from code_core.acp.updates import UpdateTranslator
 from code_core.errors import CodeError
-from code_core.protocol.events import (
-    ApplyPatchApprovalRequest,
-    ErrorEvent,
-    Event,
-    ExecApprovalRequest,
-    TaskComplete,
-    TurnAborted,
-)
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
+from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ExecApproval, InputItem, PatchApproval, TextInput
 from code_core.session.conversation import Conversation
@@ -188,7 +181,7 @@ class _TurnRelay:
     async def _ask(self, conversation: Conversation, request: ApprovalRequest, event_id: str) -> None:
         decision = await approvals.decide(self.connection, request, event_id, self.request_id)
         answer = ExecApproval if isinstance(request, ExecApprovalRequest) else PatchApproval
-        await conversation.submit(answer(id=request.call_id, decision=decision))
+        await conversation.submit(answer(id=request.approval_id, decision=decision))
 
     async def _pass_on(self, conversation: Conversation, question: ElicitationRequest) -> None:
         answer = await approvals.pass_on(self.connection, question)

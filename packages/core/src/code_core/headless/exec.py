@@ -17,14 +17,8 @@ import anyio
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
-from code_core.protocol.events import (
-    ApplyPatchApprovalRequest,
-    ErrorEvent,
-    EventMsg,
-    ExecApprovalRequest,
-    TaskComplete,
-    TurnAborted,
-)
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
+from code_core.protocol.events import ErrorEvent, EventMsg, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import (
     ExecApproval,
@@ -123,10 +117,10 @@ async def _follow(conversation: Conversation, options: ExecOptions) -> int:
 
 async def _deny(conversation: Conversation, msg: EventMsg) -> None:
     match msg:
-        case ExecApprovalRequest(call_id=call_id):
-            await conversation.submit(ExecApproval(id=call_id, decision=ReviewDecision.DENIED))
-        case ApplyPatchApprovalRequest(call_id=call_id):
-            await conversation.submit(PatchApproval(id=call_id, decision=ReviewDecision.DENIED))
+        case ExecApprovalRequest(approval_id=approval_id):
+            await conversation.submit(ExecApproval(id=approval_id, decision=ReviewDecision.DENIED))
+        case ApplyPatchApprovalRequest(approval_id=approval_id):
+            await conversation.submit(PatchApproval(id=approval_id, decision=ReviewDecision.DENIED))
         case ElicitationRequest(id=question):
             await conversation.submit(ResolveElicitation(id=question, action="decline"))
             print("declined, because nobody can be asked here", file=sys.stderr)

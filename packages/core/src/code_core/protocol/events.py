@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.duration import Duration
+from code_core.protocol.file_changes import FileChange
 from code_core.protocol.mcp_events import (
     ElicitationRequest,
     McpListToolsResponse,
@@ -34,46 +36,6 @@ class TokenUsage(ProtocolModel):
         return TokenUsage(
             **{name: getattr(self, name) + getattr(other, name) for name in TokenUsage.model_fields}
         )
-
-
-class AddBody(ProtocolModel):
-    """The new file's text."""
-
-    content: Text
-
-
-class DeleteBody(ProtocolModel):
-    """The deleted file's last text."""
-
-    content: Text
-
-
-class UpdateBody(ProtocolModel):
-    """The change as a unified diff, and where the file moves to."""
-
-    unified_diff: Text
-    move_path: FilePath | None = None
-
-
-class AddChange(ProtocolModel):
-    """A file that a patch creates or overwrites."""
-
-    add: AddBody
-
-
-class DeleteChange(ProtocolModel):
-    """A file that a patch deletes."""
-
-    delete: DeleteBody
-
-
-class UpdateChange(ProtocolModel):
-    """A file that a patch edits or moves."""
-
-    update: UpdateBody
-
-
-FileChange = AddChange | DeleteChange | UpdateChange
 
 
 class SessionConfigured(ProtocolModel):
@@ -253,30 +215,6 @@ class ExecCommandEnd(ProtocolModel):
     stderr: Text
     exit_code: int
     duration: Duration
-
-
-class ExecApprovalRequest(ProtocolModel):
-    """May this command run? Answered by the op `exec_approval`.
-
-    `proposed_rule` is the text of the rule that the decision `approved_prefix` adds.
-    """
-
-    type: Literal["exec_approval_request"] = "exec_approval_request"
-    call_id: Text
-    command: list[Text]
-    cwd: FilePath
-    reason: Text | None = None
-    proposed_rule: Text | None = None
-
-
-class ApplyPatchApprovalRequest(ProtocolModel):
-    """May this patch be applied? Answered by the op `patch_approval`."""
-
-    type: Literal["apply_patch_approval_request"] = "apply_patch_approval_request"
-    call_id: Text
-    changes: dict[Text, FileChange]
-    reason: Text | None = None
-    grant_root: FilePath | None = None
 
 
 class PatchApplyBegin(ProtocolModel):

@@ -61,19 +61,33 @@ class Interrupt(ProtocolModel):
 
 
 class ExecApproval(ProtocolModel):
-    """Answer an `exec_approval_request`; `id` is its `call_id`."""
+    """Answer an `exec_approval_request`.
+
+    Attributes:
+        id: the request's `approval_id`.
+        feedback: what the model is told about a denial.
+        rule: replaces the proposed rule of `approved_prefix`; it may allow less, never more.
+    """
 
     type: Literal["exec_approval"] = "exec_approval"
     id: Text
     decision: ReviewDecision
+    feedback: Text | None = None
+    rule: Text | None = None
 
 
 class PatchApproval(ProtocolModel):
-    """Answer an `apply_patch_approval_request`; `id` is its `call_id`."""
+    """Answer an `apply_patch_approval_request`.
+
+    Attributes:
+        id: the request's `approval_id`.
+        feedback: what the model is told about a denial.
+    """
 
     type: Literal["patch_approval"] = "patch_approval"
     id: Text
     decision: ReviewDecision
+    feedback: Text | None = None
 
 
 class RegisterApprovedCommand(ProtocolModel):

@@ -206,20 +206,16 @@ class Conversation:
                         self._start_task(submission)
                 case Interrupt():
                     await self._stop_task("interrupted")
-                case (
-                    ExecApproval(id=call_id, decision=decision) | PatchApproval(id=call_id, decision=decision)
-                ):
-                    if not self._approvals.answer(call_id, decision):
-                        await self._emit(
-                            submission, WarningEvent(message=f"no question about {call_id!r} is open")
-                        )
+                case ExecApproval() | PatchApproval():
+                    if not self._approvals.answer(op):
+                        await self._emit(submission, _not_open(op.id))
                 case RegisterApprovedCommand():
                     self._approvals.register(
                         RegisteredCommand(tuple(op.command), op.match_kind, tuple(op.semantic_prefix or ()))
                     )
                 case ResolveElicitation():
                     if not self._elicitations.answer(op):
-                        await self._emit(submission, WarningEvent(message=f"no question {op.id!r} is open"))
+                        await self._emit(submission, _not_open(op.id))
                 case ListMcpTools():
                     self._tasks.start_soon(self._list_server_tools, submission)
                 case UpdateValidationTool() | UpdateValidationGroup():
@@ -349,3 +345,9 @@ class Conversation:
             include_only=table.include_only,
             secrets=[name for name in secrets if name],
         )
+
+
+def _not_open(question_id: str) -> WarningEvent:
+    return WarningEvent(
+        message=f"the answer changed nothing: no question with the id {question_id!r} is open"
+    )

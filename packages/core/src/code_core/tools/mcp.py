@@ -15,6 +15,8 @@ from code_core.protocol.duration import Duration
 from code_core.protocol.items import FunctionCall, ToolCall
 from code_core.protocol.mcp_events import McpInvocation, McpToolCallBegin, McpToolCallEnd
 from code_core.safety.decide import Ask, decide_server_tool
+from code_core.safety.grants import ToolGrant
+from code_core.tools.approver import ToolQuestion
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
 from code_mcp_client import McpClientError
 
@@ -51,8 +53,8 @@ class McpServerTool:
         invocation = McpInvocation(
             server=self._tool.server, tool=self._tool.definition.name, arguments=arguments
         )
-        if (refusal := await self._permission(call.call_id, arguments, context)) is not None:
-            return refusal
+        if (refused := await self._refusal(call.call_id, invocation, context)) is not None:
+            return refused
         await context.emit(McpToolCallBegin(call_id=call.call_id, invocation=invocation))
         started = time.perf_counter()
 
@@ -77,16 +79,17 @@ class McpServerTool:
             await end({"Ok": {"content": content, "isError": not output.success}})
         return output
 
-    async def _permission(
-        self, call_id: str, arguments: dict[str, Any], context: ToolContext
+    async def _refusal(
+        self, call_id: str, invocation: McpInvocation, context: ToolContext
     ) -> ToolOutput | None:
-        """None if the tool may run, else what the model is told; asked like a command, by name and arguments."""
-        command = [f"{self._tool.server}.{self._tool.definition.name}", json.dumps(arguments, sort_keys=True)]
-        approved = context.approver.command_approved(command, context.cwd)
+        """What the model is told if the tool may not be called; None if it may."""
+        arguments = json.dumps(invocation.arguments, sort_keys=True, ensure_ascii=False)
+        grant = ToolGrant(invocation.server, invocation.tool, arguments)
+        approved = context.approver.approved(grant)
         match decide_server_tool(context.approval_policy, read_only=self.parallel_safe, approved=approved):
             case Ask(reason=reason):
-                decision = await context.approver.ask_command(call_id, command, context.cwd, reason)
-                return refusal("tool call", decision)
+                question = ToolQuestion(call_id, invocation, context.cwd, reason, grant)
+                return refusal("tool call", await context.approver.ask(question))
             case _:
                 return None
 

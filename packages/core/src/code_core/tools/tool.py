@@ -1,15 +1,14 @@
 """What a tool is, and what it may use."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from code_core.protocol.events import EventMsg, FileChange
+from code_core.protocol.events import EventMsg
 from code_core.protocol.items import ToolCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxPolicy
-from code_core.safety.rules import RegisteredCommand
-from code_core.safety.shell_words import Words
+from code_core.tools.approver import Approver, Review
 from code_core.tools.turn_changes import TurnChanges
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 
@@ -18,44 +17,6 @@ Emit = Callable[[EventMsg], Awaitable[None]]
 
 class TurnAbandoned(Exception):  # noqa: N818 - an answer of the user, not an error
     """The user answered an approval request with `abort`: the turn ends here."""
-
-
-class Approver(Protocol):
-    """Asks the user. A question waits as long as it takes, or is denied at once by a frontend without a user."""
-
-    async def ask_command(
-        self,
-        call_id: str,
-        command: Sequence[str],
-        cwd: Path,
-        reason: str,
-        *,
-        escalated: bool = False,
-        prefix: Words | None = None,
-    ) -> ReviewDecision:
-        """May `command` run in `cwd`, and if `escalated`, outside of the sandbox?
-
-        With a `prefix`, the user may allow all commands that begin so, for good.
-        """
-        ...
-
-    async def ask_patch(
-        self, call_id: str, changes: Mapping[str, FileChange], paths: Sequence[Path], reason: str
-    ) -> ReviewDecision:
-        """May `changes`, which write `paths`, be applied?"""
-        ...
-
-    def command_approved(self, command: Sequence[str], cwd: Path, *, escalated: bool = False) -> bool:
-        """Whether the user has allowed just this for the session."""
-        ...
-
-    def registered_commands(self) -> Sequence[RegisteredCommand]:
-        """The commands that the user has allowed for the session by a pattern."""
-        ...
-
-    def paths_approved(self, paths: Sequence[Path]) -> bool:
-        """Whether the user has allowed changing all these files for the session."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +64,18 @@ class ToolOutput:
     images: tuple[str, ...] = ()
 
 
-def refusal(what: str, decision: ReviewDecision) -> ToolOutput | None:
-    """None if the user approved, else what the model is told: that `what` was rejected.
+def refusal(what: str, review: Review) -> ToolOutput | None:
+    """None if the user approved, else what the model is told: that `what` was rejected, and the user's feedback.
 
     Raises:
         TurnAbandoned: the user does not want the turn to go on.
     """
-    match decision:
+    match review.decision:
         case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION | ReviewDecision.APPROVED_PREFIX:
             return None
         case ReviewDecision.DENIED:
-            return ToolOutput(f"{what} rejected by user", success=False)
+            feedback = f": {review.feedback}" if review.feedback else ""
+            return ToolOutput(f"{what} rejected by user{feedback}", success=False)
         case ReviewDecision.ABORT:
             raise TurnAbandoned
 
