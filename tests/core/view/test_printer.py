@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from code_core.protocol.agent_events import AgentMessage
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import (
-    AgentMessage,
     EventMsg,
     ExecApprovalRequest,
     ExecCommandBegin,

@@ -186,7 +186,7 @@ class Conversation:
             "0",
             SessionConfigured(
                 session_id=self.id,
-                model=settings.model.model,
+                model=settings.model,
                 cwd=settings.cwd,
                 approval_policy=settings.approval_policy.value,
                 sandbox_mode=settings.sandbox_policy.mode,
@@ -226,6 +226,8 @@ class Conversation:
                     self._settings = self._settings.switched(op)
                 case OverrideTurnContext():
                     self._settings = self._settings.overridden(op)
+                    for warning in self._settings.capabilities.warnings:
+                        await self._emit(submission, WarningEvent(message=warning))
                 case Shutdown():
                     await self._stop_task("interrupted")
                     await self._emit(submission, ShutdownComplete())
@@ -260,7 +262,7 @@ class Conversation:
         """Whether the turn ended well."""
         emit = partial(self._emit, task.submission)
         end: EventMsg | None = None
-        await emit(TaskStarted(model_context_window=self.config.context_window))
+        await emit(TaskStarted(model_context_window=self._settings.capabilities.context_window))
         with task.scope:
             try:
                 self._elicitations.begin(emit)
@@ -269,10 +271,12 @@ class Conversation:
             except TurnAbandoned:
                 pass
             except CodeError as error:
-                end = ErrorEvent(message=str(error))
+                end = ErrorEvent(message=str(error), code=error.code)
             except Exception as error:  # noqa: BLE001 - one bad turn must not end the conversation
                 _log.exception("a turn failed")
-                end = ErrorEvent(message=f"internal error: {type(error).__name__}: {error}"[:2000])
+                end = ErrorEvent(
+                    message=f"internal error: {type(error).__name__}: {error}"[:2000], code="internal"
+                )
         self._elicitations.end()
         with anyio.CancelScope(shield=True):
             if end is None:
@@ -286,14 +290,15 @@ class Conversation:
 
     def _turn(self, emit: Any, server_tools: list[Tool]) -> Turn:
         config, settings = self.config, self._settings
+        model = settings.capabilities
         self._tell_environment()
         return Turn(
             conversation_id=self.id,
-            instructions=base_instructions(config.base_instructions, settings.model.model),
-            model=settings.model,
+            instructions=base_instructions(config.base_instructions, with_patches=model.patch_instructions),
+            model=model.settings,
             limits=config.limits,
             client=self._client,
-            tools=self._tools.with_tools(server_tools),
+            tools=self._tools.for_model(model.patch_tool).with_tools(server_tools),
             tool_context=ToolContext(
                 cwd=settings.cwd,
                 approval_policy=settings.approval_policy,
@@ -310,7 +315,7 @@ class Conversation:
             reporter=Reporter(
                 emit=emit,
                 totals=self._totals,
-                context_window=config.context_window,
+                context_window=model.context_window,
                 hide_reasoning=config.hide_reasoning,
                 show_raw_reasoning=config.show_raw_reasoning,
             ),

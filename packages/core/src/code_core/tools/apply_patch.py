@@ -1,5 +1,6 @@
 """`apply_patch`: edit files in process, after approval where the policy wants it."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,6 +41,10 @@ from code_core.safety.decide import Allow, Ask, Reject, decide_patch
 from code_core.sandbox.confinement import writable_roots
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
 
+_log = logging.getLogger("code_core")
+
+PatchForm = Literal["freeform", "function"]
+
 
 class ApplyPatch:
     """Parses, checks, asks, applies; a patch that does not fit changes nothing.
@@ -52,9 +57,13 @@ class ApplyPatch:
     name = "apply_patch"
     parallel_safe = False
 
-    def __init__(self, file_system: FileSystem, form: Literal["freeform", "function"]) -> None:
+    def __init__(self, file_system: FileSystem, form: PatchForm) -> None:
         self._file_system = file_system
         self._form = form
+
+    def in_form(self, form: PatchForm) -> "ApplyPatch":
+        """The same tool, called in another form."""
+        return ApplyPatch(self._file_system, form)
 
     def spec(self) -> dict[str, Any]:
         """See `Tool.spec`."""
@@ -163,6 +172,7 @@ async def _permission(
         protected=[Path(os.path.realpath(context.home))],
         approved=context.approver.paths_approved(plan.paths),
     )
+    _log.info("patch %.64s: %s", call_id, decision)
     match decision:
         case Allow():
             return None, True

@@ -1,5 +1,6 @@
 """Whether a command may run, and where: guards, rules, approvals and the user, in this order."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from code_core.safety.rules import is_allowed, proposed_prefix, strictest
 from code_core.safety.shell_reader import TooComplexError
 from code_core.safety.statements import statements
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
+
+_log = logging.getLogger("code_core")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ async def permission(
         escalated=request.escalated,
         rule=rule,
     )
+    _log.info("command %.64s: %s", request.call_id, decision)
     match decision:
         case Run():
             return decision

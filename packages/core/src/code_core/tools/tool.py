@@ -1,5 +1,6 @@
 """What a tool is, and what it may use."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from code_core.safety.rules import RegisteredCommand
 from code_core.safety.shell_words import Words
 from code_core.tools.turn_changes import TurnChanges
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
+
+_log = logging.getLogger("code_core")
 
 Emit = Callable[[EventMsg], Awaitable[None]]
 
@@ -109,6 +112,7 @@ def refusal(what: str, decision: ReviewDecision) -> ToolOutput | None:
     Raises:
         TurnAbandoned: the user does not want the turn to go on.
     """
+    _log.info("%s: the answer is %s", what, decision.value)
     match decision:
         case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION | ReviewDecision.APPROVED_PREFIX:
             return None

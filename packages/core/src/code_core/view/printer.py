@@ -3,10 +3,9 @@
 import json
 from collections.abc import Callable, Sequence
 
+from code_core.protocol.agent_events import AgentMessage, AgentReasoning
 from code_core.protocol.events import (
     AddChange,
-    AgentMessage,
-    AgentReasoning,
     ApplyPatchApprovalRequest,
     BackgroundEvent,
     DeleteChange,
