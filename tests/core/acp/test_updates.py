@@ -13,15 +13,9 @@ from code_core.acp.content import (
     input_items,
 )
 from code_core.acp.updates import UpdateTranslator
+from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta, AgentReasoning
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import (
-    AddBody,
-    AddChange,
-    AgentMessage,
-    AgentMessageDelta,
-    AgentReasoning,
-    DeleteBody,
-    DeleteChange,
     EventMsg,
     ExecCommandBegin,
     ExecCommandEnd,
@@ -31,10 +25,16 @@ from code_core.protocol.events import (
     PlanStep,
     PlanUpdate,
     TaskStarted,
-    UpdateBody,
-    UpdateChange,
     WebSearchBegin,
     WebSearchComplete,
+)
+from code_core.protocol.file_changes import (
+    AddBody,
+    AddChange,
+    DeleteBody,
+    DeleteChange,
+    UpdateBody,
+    UpdateChange,
 )
 from code_core.protocol.ops import ImageInput, TextInput
 from code_core.view.titles import command_title

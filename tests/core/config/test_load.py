@@ -9,6 +9,7 @@ from code_core.config.load import NO_OVERRIDES, ConfigOverrides, load_config
 from code_core.config.overrides import merged, parse_setting
 from code_core.config.paths import find_home
 from code_core.errors import ConfigError
+from code_core.model.capabilities import capabilities
 from code_core.model.providers import Provider
 from code_core.protocol.policies import AskForApproval, SandboxMode, WorkspaceWrite
 
@@ -26,10 +27,10 @@ def load(home: Path, text: str, overrides: ConfigOverrides = NO_OVERRIDES, **env
 
 def test_without_a_file_there_are_defaults(home: Path) -> None:
     config = load_config(NO_OVERRIDES, {"CODE_HOME": str(home)})
-    assert (config.model.model, config.provider.id) == ("gpt-5-codex", "openai")
+    assert (config.model, config.provider.id) == ("gpt-5-codex", "openai")
     assert (config.approval_policy, config.sandbox_policy.mode) == (AskForApproval.ON_REQUEST, "read-only")
-    assert config.model.reasoning
-    assert config.context_window == 272_000
+    assert capabilities(config.preferences, config.model).settings.reasoning
+    assert capabilities(config.preferences, config.model).context_window == 272_000
 
 
 def test_what_wins_over_what(home: Path) -> None:
@@ -39,12 +40,10 @@ def test_what_wins_over_what(home: Path) -> None:
     )
     project = load(home, text)
     assert (project.approval_policy, project.sandbox_policy) == (AskForApproval.ON_FAILURE, WorkspaceWrite())
-    assert project.model.model == "file"
-    assert load(home, text, ConfigOverrides(settings=(("model", "edit"),))).model.model == "edit"
-    assert (
-        load(home, text, ConfigOverrides(profile="p", settings=(("model", "edit"),))).model.model == "profile"
-    )
-    assert load(home, text, ConfigOverrides(profile="p", model="option")).model.model == "option"
+    assert project.model == "file"
+    assert load(home, text, ConfigOverrides(settings=(("model", "edit"),))).model == "edit"
+    assert load(home, text, ConfigOverrides(profile="p", settings=(("model", "edit"),))).model == "profile"
+    assert load(home, text, ConfigOverrides(profile="p", model="option")).model == "option"
     option = ConfigOverrides(approval_policy=AskForApproval.NEVER, sandbox_mode=SandboxMode.READ_ONLY)
     assert load(home, text, option).approval_policy is AskForApproval.NEVER
     assert load(home, text, option).sandbox_policy.mode == "read-only"

@@ -38,7 +38,7 @@ def test_a_rule_allows_outside_of_the_sandbox_only_if_that_was_asked(
         assert "failed in the sandbox" in question.reason
         assert question.proposed_rule.endswith("outside = true\n")
         assert not made(frontend)
-        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
+        await frontend.send(ExecApproval(id=question.approval_id, decision=ReviewDecision.APPROVED_PREFIX))
         await frontend.until("task_complete")
         assert made(frontend)
         assert made(frontend, "more")

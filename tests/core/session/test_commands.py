@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from code_core.protocol.events import WarningEvent
 from code_core.protocol.ops import (
     ExecApproval,
     Interrupt,
@@ -50,7 +51,7 @@ def test_a_denied_command_runs_again_outside_if_the_user_approves(
             question = await frontend.until("exec_approval_request")
         assert "failed in the sandbox" in question.reason
         assert not made(frontend)
-        await frontend.send(ExecApproval(id="c1", decision=decision))
+        await frontend.send(ExecApproval(id=question.approval_id, decision=decision))
         approved = decision not in {ReviewDecision.DENIED, ReviewDecision.ABORT}
         await frontend.until("turn_aborted" if decision is ReviewDecision.ABORT else "task_complete")
         assert made(frontend) is approved
@@ -133,7 +134,11 @@ def test_an_escalation_is_asked_for_and_runs_outside(converse: Callable[..., Non
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         question = await frontend.until("exec_approval_request")
-        assert question.reason == "it must be made (it is to run outside of the sandbox)"
+        assert (question.reason, question.justification) == (
+            "it is to run outside of the sandbox",
+            "it must be made",
+        )
+        assert question.escalated
         await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_FOR_SESSION))
         await frontend.until("task_complete")
         assert frontend.kinds.count("exec_approval_request") == 1
@@ -297,7 +302,7 @@ def test_the_user_is_told_what_landlock_could_not_protect(
     async def talk(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         await frontend.until("task_complete")
-        warned = [event.msg.message for event in frontend.seen if event.msg.type == "warning"]
+        warned = [event.msg.message for event in frontend.seen if isinstance(event.msg, WarningEvent)]
         assert [str(work / named) in text for text in warned] == ([True] if named else [])
 
     converse(talk, call("sh", "-c", script, timeout_ms=2000), BYE, sandbox=WRITE)

@@ -45,7 +45,10 @@ def test_new_input_replaces_the_turn(converse: Callable[..., None]) -> None:
         script,
         SLEEP,
         {
-            "expect": [{"contains": "turn_interrupted"}, {"call_id": "c1", "output_contains": "aborted"}],
+            "expect": [
+                {"contains": "turn_interrupted"},
+                {"call_id": "c1", "output_contains": "interrupted by the user"},
+            ],
             "stream": BYE,
         },
     )
@@ -103,7 +106,7 @@ def test_an_approval_is_an_event_out_and_an_op_in(
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         request = await frontend.until("exec_approval_request")
-        await frontend.send(ExecApproval(id=request.call_id, decision=decision))
+        await frontend.send(ExecApproval(id=request.approval_id, decision=decision))
         await frontend.until("task_complete")
         assert (frontend.conversation.config.cwd / "made").exists() == made
 
@@ -116,7 +119,9 @@ def test_what_was_approved_for_the_session_is_not_asked_again(converse: Callable
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         request = await frontend.until("exec_approval_request")
-        await frontend.send(ExecApproval(id=request.call_id, decision=ReviewDecision.APPROVED_FOR_SESSION))
+        await frontend.send(
+            ExecApproval(id=request.approval_id, decision=ReviewDecision.APPROVED_FOR_SESSION)
+        )
         await frontend.until("task_complete")
         assert frontend.kinds.count("exec_approval_request") == 1
 
@@ -127,7 +132,7 @@ def test_abort_ends_the_turn(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         request = await frontend.until("exec_approval_request")
-        await frontend.send(ExecApproval(id=request.call_id, decision=ReviewDecision.ABORT))
+        await frontend.send(ExecApproval(id=request.approval_id, decision=ReviewDecision.ABORT))
         await frontend.until("turn_aborted")
         await frontend.finish()
 
@@ -142,7 +147,7 @@ def test_late_and_unknown_answers_are_said_and_change_nothing(converse: Callable
         request = await frontend.until("exec_approval_request")
         await frontend.send(Interrupt())
         await frontend.until("turn_aborted")
-        await frontend.send(ExecApproval(id=request.call_id, decision=ReviewDecision.APPROVED))
+        await frontend.send(ExecApproval(id=request.approval_id, decision=ReviewDecision.APPROVED))
         await frontend.until("warning")
         assert not (frontend.conversation.config.cwd / "made").exists()
 

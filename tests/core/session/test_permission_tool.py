@@ -61,7 +61,7 @@ def test_the_tool_decides_in_place_of_the_frontend(
             "deny": "reject_once",
         }  # fmt: skip
         assert 'pattern = ["touch", "made"]' in options["approve_prefix"]["name"]
-        tools = [tool.name for tool in await frontend.conversation._servers.tools()]
+        tools = [tool.name for tool in await frontend.conversation.session.services.servers.tools()]
         assert tools == ["ide__other"]
 
     told = "rejected by user" if how == "deny" else '"exit_code": 0'
@@ -129,7 +129,7 @@ def test_an_interrupt_ends_a_question_that_nobody_answers(
         await frontend.send(Interrupt())
         await frontend.until("turn_aborted")
         await frontend.send(PatchApproval(id="c1", decision=ReviewDecision.APPROVED))
-        assert "no question about 'c1' is open" in (await frontend.until("warning")).message
+        assert "no question with the id 'c1' is open" in (await frontend.until("warning")).message
 
     converse(script, call("touch", "made"), **settings(tmp_path, "wait"))
 

@@ -9,6 +9,7 @@ import anyio
 import psutil
 import pytest
 
+from code_core.protocol.mcp_events import McpInvocation
 from code_core.protocol.ops import (
     ExecApproval,
     Interrupt,
@@ -166,8 +167,9 @@ def test_the_untrusted_policy_asks_for_tools_that_do_more_than_read(
         await frontend.send(GO)
         if decision is not None:
             asked = await frontend.until("exec_approval_request")
-            assert asked.command == [f"one.{tool}", "{}"]
-            await frontend.send(ExecApproval(id=asked.call_id, decision=decision))
+            assert asked.command == ["MCP tool call", "one", tool, "{}"]
+            assert asked.mcp == McpInvocation(server="one", tool=tool, arguments={})
+            await frontend.send(ExecApproval(id=asked.approval_id, decision=decision))
         await frontend.until("task_complete")
 
     converse(script, called(f"one__{tool}"), after(said))

@@ -11,6 +11,7 @@ from code_core.protocol.events import PatchApplyBegin, PatchApplyEnd, TurnDiff
 from code_core.protocol.items import CustomToolCall, FunctionCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision
 from code_core.tools.apply_patch import ApplyPatch
+from code_core.tools.approver import Review
 from code_core.tools.shell import Shell
 from code_core.tools.tool import ToolContext, ToolOutput
 
@@ -106,12 +107,12 @@ def test_a_folder_that_becomes_a_link_while_the_user_is_asked_is_not_followed(
     for file in (folder / "file", outside / "file", tool_context.cwd / "here"):
         file.write_text("x\n")
 
-    async def swap_and_approve(*_question: Any) -> ReviewDecision:
+    async def swap_and_approve(*_question: Any) -> Review:
         folder.rename(folder.with_name("aside"))
         folder.symlink_to(outside)
-        return ReviewDecision.APPROVED
+        return Review(ReviewDecision.APPROVED)
 
-    monkeypatch.setattr(tool_context.approver, "ask_patch", swap_and_approve)
+    monkeypatch.setattr(tool_context.approver, "ask", swap_and_approve)
     output = apply(lines, replace(tool_context, approval_policy=AskForApproval.UNTRUSTED))
     assert not output.success
     assert "has become a symbolic link" in output.text

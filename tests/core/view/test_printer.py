@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from code_core.protocol.agent_events import AgentMessage
+from code_core.protocol.approval_events import ExecApprovalRequest
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import (
-    AgentMessage,
     EventMsg,
-    ExecApprovalRequest,
     ExecCommandBegin,
     ExecCommandEnd,
     StreamError,
@@ -63,7 +63,7 @@ def test_a_command_with_its_output() -> None:
 
 def test_a_question_shows_the_real_command() -> None:
     request = ExecApprovalRequest(
-        call_id="c", command=["rm", "-rf", "a b\x1b[8m"], cwd=Path("/w"), reason="why"
+        call_id="c", approval_id="c", command=["rm", "-rf", "a b\x1b[8m"], cwd=Path("/w"), reason="why"
     )
     assert shown(request) == "\nmay this run? rm -rf 'a b'\n  in /w: why\n"
 

@@ -9,8 +9,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ClientCapabilities, ElicitationCapability
 from pydantic import ValidationError
 
-from code_core.acp.permissions import ApprovalRequest
-from code_core.protocol.events import ApplyPatchApprovalRequest, ExecApprovalRequest
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
 from code_core.protocol.policies import ReviewDecision

@@ -14,15 +14,8 @@ import anyio
 
 from code_core.config.load import ConfigOverrides
 from code_core.headless.exec import use_color
-from code_core.protocol.events import (
-    ApplyPatchApprovalRequest,
-    ErrorEvent,
-    EventMsg,
-    ExecApprovalRequest,
-    SessionConfigured,
-    TaskComplete,
-    TurnAborted,
-)
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
+from code_core.protocol.events import ErrorEvent, EventMsg, SessionConfigured, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval, Shutdown, TextInput, UserInput
 from code_core.protocol.policies import ReviewDecision
@@ -100,13 +93,15 @@ class _PlainFrontend:
 
     async def _answer(self, msg: EventMsg) -> None:
         match msg:
-            case ExecApprovalRequest(call_id=call_id, proposed_rule=rule):
+            case ExecApprovalRequest(approval_id=approval_id, proposed_rule=rule):
                 if rule is not None:
                     _write(f"  p adds this rule to yours:\n{indent(rule, '    ')}")
                 decision = await self._decision(with_rule=rule is not None)
-                await self._conversation.submit(ExecApproval(id=call_id, decision=decision))
-            case ApplyPatchApprovalRequest(call_id=call_id):
-                await self._conversation.submit(PatchApproval(id=call_id, decision=await self._decision()))
+                await self._conversation.submit(ExecApproval(id=approval_id, decision=decision))
+            case ApplyPatchApprovalRequest(approval_id=approval_id):
+                await self._conversation.submit(
+                    PatchApproval(id=approval_id, decision=await self._decision())
+                )
             case ElicitationRequest():
                 await self._conversation.submit(await answer_in_lines(msg, self._ask))
             case _:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from code_core.protocol.events import AddChange, DeleteChange, FileChange, UpdateChange
+from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange, UpdateChange
 
 
 def diff_content(path: str, change: FileChange) -> list[dict[str, Any]]:

@@ -6,10 +6,8 @@ Source: Agent Client Protocol, version 1, "Requesting permission".
 from typing import Any
 
 from code_core.acp.tool_calls import command_call, patch_call
-from code_core.protocol.events import ApplyPatchApprovalRequest, ExecApprovalRequest
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.policies import ReviewDecision
-
-ApprovalRequest = ExecApprovalRequest | ApplyPatchApprovalRequest
 
 _OPTIONS = (
     ("approve_for_session", "Allow for this session", "allow_always", ReviewDecision.APPROVED_FOR_SESSION),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from code_core.acp.diffs import diff_content
-from code_core.protocol.events import AddChange, DeleteChange, FileChange, UpdateChange
+from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange, UpdateChange
 from code_core.view.titles import command_title
 
 ToolCallFields = dict[str, Any]

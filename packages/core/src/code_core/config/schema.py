@@ -172,7 +172,9 @@ class ProfileTable(SettingsTable):
     sandbox_mode: SandboxMode | None = None
     model_reasoning_effort: ReasoningEffort | None = None
     model_reasoning_summary: ReasoningSummary | None = None
-    model_text_verbosity: Verbosity | None = None
+    model_text_verbosity: Verbosity | None = Field(
+        None, validation_alias=AliasChoices("model_text_verbosity", "model_verbosity")
+    )
     experimental_instructions_file: Path | None = None
 
 
@@ -194,7 +196,7 @@ class ConfigFile(ProfileTable):
             "disable_paste_burst disable_response_storage experimental_resume "
             "experimental_use_exec_command_tool experimental_use_rmcp_client file_opener "
             "forced_login_method github history mcp_servers_disabled model_auto_compact_token_limit "
-            "model_max_output_tokens model_verbosity notice notify otel preferred_auth_method "
+            "model_max_output_tokens notice notify otel preferred_auth_method "
             "project_doc_fallback_filenames responses_originator_header_internal_override "
             "review_model subagents tools tui use_experimental_reasoning_summary "
             "windows_wsl_setup_acknowledged"

@@ -17,14 +17,8 @@ import anyio
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
-from code_core.protocol.events import (
-    ApplyPatchApprovalRequest,
-    ErrorEvent,
-    EventMsg,
-    ExecApprovalRequest,
-    TaskComplete,
-    TurnAborted,
-)
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
+from code_core.protocol.events import ErrorEvent, EventMsg, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import (
     ExecApproval,
@@ -77,18 +71,21 @@ async def run_exec(options: ExecOptions) -> int:
         ConfigError: the settings or the options are wrong; nothing has run.
     """
     schema = _read_schema(options.output_schema) if options.output_schema else None
+    for image in options.images:
+        _check_image(image)
     with ConversationManager() as manager:
         return await _run(manager, options, schema)
 
 
 async def _run(manager: ConversationManager, options: ExecOptions, schema: dict[str, Any] | None) -> int:
-    conversation = await manager.new(options.overrides, schema)
+    conversation = await manager.new(options.overrides)
     if not options.skip_git_check:
         _check_repository(conversation.config)
     async with conversation, anyio.create_task_group() as tasks:
         tasks.start_soon(_interrupt_on_signal, conversation, tasks.cancel_scope)
         images: list[InputItem] = [LocalImageInput(path=path.absolute()) for path in options.images]
-        await conversation.submit(UserInput(items=[*images, TextInput(text=options.prompt)]))
+        prompt = UserInput(items=[*images, TextInput(text=options.prompt)], output_schema=schema)
+        await conversation.submit(prompt)
         code = await _follow(conversation, options)
         tasks.cancel_scope.cancel()
         return code
@@ -123,10 +120,10 @@ async def _follow(conversation: Conversation, options: ExecOptions) -> int:
 
 async def _deny(conversation: Conversation, msg: EventMsg) -> None:
     match msg:
-        case ExecApprovalRequest(call_id=call_id):
-            await conversation.submit(ExecApproval(id=call_id, decision=ReviewDecision.DENIED))
-        case ApplyPatchApprovalRequest(call_id=call_id):
-            await conversation.submit(PatchApproval(id=call_id, decision=ReviewDecision.DENIED))
+        case ExecApprovalRequest(approval_id=approval_id):
+            await conversation.submit(ExecApproval(id=approval_id, decision=ReviewDecision.DENIED))
+        case ApplyPatchApprovalRequest(approval_id=approval_id):
+            await conversation.submit(PatchApproval(id=approval_id, decision=ReviewDecision.DENIED))
         case ElicitationRequest(id=question):
             await conversation.submit(ResolveElicitation(id=question, action="decline"))
             print("declined, because nobody can be asked here", file=sys.stderr)
@@ -181,6 +178,16 @@ def _read_schema(path: Path) -> dict[str, Any]:
     if not isinstance(schema, dict):
         raise ConfigError(f"--output-schema {path} is not a JSON object")
     return schema
+
+
+def _check_image(path: Path) -> None:
+    from code_core.context.user_input import local_image
+    from code_core.wire.images import NotAnImage
+
+    try:
+        local_image(path)
+    except NotAnImage as problem:
+        raise ConfigError(f"-i {problem}") from None
 
 
 def use_color(stream: TextIO) -> bool:

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import anyio
 
 from code_core.errors import ConfigError, RequestRefused
+from code_core.model.network import proxy_for, without_proxies
 from code_core.model.providers import Provider
 from code_core.protocol.policies import KeyIsolation
 
@@ -43,7 +44,10 @@ class KeyProxy:
     Args:
         provider: whose key it holds.
         key: is written to the child, then zeroed.
-        environ: tells of a proxy to the internet and of certificates to trust.
+        environ: names a proxy to the internet and certificates to trust.
+
+    Raises:
+        ConfigError: the proxy to the internet cannot be used.
     """
 
     def __init__(self, provider: Provider, key: bytearray, environ: Mapping[str, str]) -> None:
@@ -51,8 +55,10 @@ class KeyProxy:
         self._errors: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed with the child
         self._endpoint: Endpoint | None = None
         self._lock = anyio.Lock()
+        proxy = proxy_for(provider.responses_url, environ)
         self._child = subprocess.Popen(
-            _command(provider, environ),
+            _command(provider, environ, proxy),
+            env=without_proxies(os.environ, proxy),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -153,6 +159,7 @@ class KeyProxies:
                     f'{provider.id!r} cannot have it: set key_isolation = "never", or use another variable'
                 )
             provider.api_key(os.environb)  # raises while the variable is still there
+            proxy_for(provider.responses_url, environ)  # the same
             key = take_variable(provider.env_key)
             assert key is not None  # noqa: S101 - as was just seen
             self._running[name] = KeyProxy(provider, key, environ)
@@ -183,16 +190,14 @@ def _is_possible() -> bool:
     return os.name == "posix" and find_spec(PROXY) is not None
 
 
-def _command(provider: Provider, environ: Mapping[str, str]) -> list[str]:
+def _command(provider: Provider, environ: Mapping[str, str], proxy: str | None) -> list[str]:
     from code_process_hardening import isolated_command
 
     options = ["--upstream-url", _upstream_url(provider), "--max-body-mib", str(MAX_BODY_MIB)]
     options += ["--server-info", "-", "--require-token", "--exit-on-eof"]
     if certificates := environ.get("SSL_CERT_FILE"):
         options += ["--ca-file", certificates]
-    if provider.base_url.startswith("https:") and any(
-        environ.get(name) for name in ("HTTPS_PROXY", "https_proxy")
-    ):
+    if proxy is not None:
         options += ["--use-env-proxy"]
     return isolated_command(PROXY, options)
 

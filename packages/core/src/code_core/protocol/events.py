@@ -5,19 +5,48 @@ Byte chunks are base64, durations `{secs, nanos}`, file changes externally tagge
 """
 
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import Discriminator, Tag, TypeAdapter
 
+from code_core.protocol.agent_events import (
+    AgentMessage,
+    AgentMessageDelta,
+    AgentMessageReset,
+    AgentReasoning,
+    AgentReasoningDelta,
+    AgentReasoningRawContent,
+    AgentReasoningRawContentDelta,
+    AgentReasoningReset,
+    AgentReasoningSectionBreak,
+)
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.duration import Duration
+from code_core.protocol.file_changes import FileChange
 from code_core.protocol.mcp_events import (
     ElicitationRequest,
     McpListToolsResponse,
+    McpServerStatus,
     McpToolCallBegin,
     McpToolCallEnd,
+    McpToolCallProgress,
 )
-from code_core.protocol.model import ProtocolModel
+from code_core.protocol.model import ProtocolModel, tag_of
 from code_core.protocol.ops import InputItem
+from code_core.protocol.parsed_command import ParsedCommand
+from code_core.protocol.session_events import (
+    ContextCompacted,
+    EnteredReviewMode,
+    EventsSkipped,
+    ExitedReviewMode,
+    QueueChanged,
+    SessionRenamed,
+    SessionSnapshot,
+    SettingsChanged,
+    UndoAvailable,
+    UndoCompleted,
+    UnknownEvent,
+)
 from code_core.protocol.text import FilePath, Text
 
 
@@ -36,48 +65,14 @@ class TokenUsage(ProtocolModel):
         )
 
 
-class AddBody(ProtocolModel):
-    """The new file's text."""
-
-    content: Text
-
-
-class DeleteBody(ProtocolModel):
-    """The deleted file's last text."""
-
-    content: Text
-
-
-class UpdateBody(ProtocolModel):
-    """The change as a unified diff, and where the file moves to."""
-
-    unified_diff: Text
-    move_path: FilePath | None = None
-
-
-class AddChange(ProtocolModel):
-    """A file that a patch creates or overwrites."""
-
-    add: AddBody
-
-
-class DeleteChange(ProtocolModel):
-    """A file that a patch deletes."""
-
-    delete: DeleteBody
-
-
-class UpdateChange(ProtocolModel):
-    """A file that a patch edits or moves."""
-
-    update: UpdateBody
-
-
-FileChange = AddChange | DeleteChange | UpdateChange
-
-
 class SessionConfigured(ProtocolModel):
-    """The conversation is ready; always the first event."""
+    """The conversation is ready; always the first event.
+
+    Attributes:
+        name: what the user calls the session.
+        preview: the first words of its first input; empty before there is one.
+        history_items: how many items a resumed or forked session begins with.
+    """
 
     type: Literal["session_configured"] = "session_configured"
     session_id: Text
@@ -85,13 +80,18 @@ class SessionConfigured(ProtocolModel):
     cwd: FilePath
     approval_policy: Text
     sandbox_mode: Text
+    name: Text | None = None
+    preview: Text = ""
+    history_items: int = 0
 
 
 class TaskStarted(ProtocolModel):
-    """A turn has begun."""
+    """A task has begun; its `turn_id` stays the same when the session is resumed."""
 
     type: Literal["task_started"] = "task_started"
     model_context_window: int | None = None
+    turn_id: Text | None = None
+    kind: Text = "turn"
 
 
 class TaskComplete(ProtocolModel):
@@ -113,6 +113,8 @@ class ErrorEvent(ProtocolModel):
 
     type: Literal["error"] = "error"
     message: Text
+    code: Text | None = None
+    """The kind of error, as in `code_core.errors.CodeError.code`; kinds may be added."""
 
 
 class WarningEvent(ProtocolModel):
@@ -137,6 +139,7 @@ class StreamError(ProtocolModel):
     attempt: int
     max: int
     delay_ms: int
+    code: Text | None = None
 
 
 class TokenUsageInfo(ProtocolModel):
@@ -156,58 +159,11 @@ class TokenCount(ProtocolModel):
 
 
 class UserMessage(ProtocolModel):
-    """Input of the user as it entered the history."""
+    """Input of the user as it entered the history; `id` is that of the op or of the queue's entry."""
 
     type: Literal["user_message"] = "user_message"
     items: list[InputItem]
-
-
-class AgentMessage(ProtocolModel):
-    """A whole message of the model."""
-
-    type: Literal["agent_message"] = "agent_message"
-    message: Text
-
-
-class AgentMessageDelta(ProtocolModel):
-    """The next piece of a message."""
-
-    type: Literal["agent_message_delta"] = "agent_message_delta"
-    delta: Text
-
-
-class AgentReasoning(ProtocolModel):
-    """A whole part of a reasoning summary."""
-
-    type: Literal["agent_reasoning"] = "agent_reasoning"
-    text: Text
-
-
-class AgentReasoningDelta(ProtocolModel):
-    """The next piece of a reasoning summary."""
-
-    type: Literal["agent_reasoning_delta"] = "agent_reasoning_delta"
-    delta: Text
-
-
-class AgentReasoningRawContent(ProtocolModel):
-    """A whole part of raw reasoning."""
-
-    type: Literal["agent_reasoning_raw_content"] = "agent_reasoning_raw_content"
-    text: Text
-
-
-class AgentReasoningRawContentDelta(ProtocolModel):
-    """The next piece of raw reasoning."""
-
-    type: Literal["agent_reasoning_raw_content_delta"] = "agent_reasoning_raw_content_delta"
-    delta: Text
-
-
-class AgentReasoningSectionBreak(ProtocolModel):
-    """A new part of the reasoning summary begins."""
-
-    type: Literal["agent_reasoning_section_break"] = "agent_reasoning_section_break"
+    id: Text | None = None
 
 
 class WebSearchBegin(ProtocolModel):
@@ -232,7 +188,8 @@ class ExecCommandBegin(ProtocolModel):
     call_id: Text
     command: list[Text]
     cwd: FilePath
-    parsed_cmd: list[dict[str, Any]] = []
+    parsed_cmd: list[ParsedCommand] = []
+    source: Literal["agent", "user"] = "agent"
 
 
 class ExecCommandOutputDelta(ProtocolModel):
@@ -253,30 +210,6 @@ class ExecCommandEnd(ProtocolModel):
     stderr: Text
     exit_code: int
     duration: Duration
-
-
-class ExecApprovalRequest(ProtocolModel):
-    """May this command run? Answered by the op `exec_approval`.
-
-    `proposed_rule` is the text of the rule that the decision `approved_prefix` adds.
-    """
-
-    type: Literal["exec_approval_request"] = "exec_approval_request"
-    call_id: Text
-    command: list[Text]
-    cwd: FilePath
-    reason: Text | None = None
-    proposed_rule: Text | None = None
-
-
-class ApplyPatchApprovalRequest(ProtocolModel):
-    """May this patch be applied? Answered by the op `patch_approval`."""
-
-    type: Literal["apply_patch_approval_request"] = "apply_patch_approval_request"
-    call_id: Text
-    changes: dict[Text, FileChange]
-    reason: Text | None = None
-    grant_root: FilePath | None = None
 
 
 class PatchApplyBegin(ProtocolModel):
@@ -327,7 +260,7 @@ class ShutdownComplete(ProtocolModel):
     type: Literal["shutdown_complete"] = "shutdown_complete"
 
 
-EventMsg = Annotated[
+KnownEvent = (
     SessionConfigured
     | TaskStarted
     | TaskComplete
@@ -340,11 +273,13 @@ EventMsg = Annotated[
     | UserMessage
     | AgentMessage
     | AgentMessageDelta
+    | AgentMessageReset
     | AgentReasoning
     | AgentReasoningDelta
     | AgentReasoningRawContent
     | AgentReasoningRawContentDelta
     | AgentReasoningSectionBreak
+    | AgentReasoningReset
     | WebSearchBegin
     | WebSearchComplete
     | ExecCommandBegin
@@ -360,9 +295,29 @@ EventMsg = Annotated[
     | McpToolCallEnd
     | ElicitationRequest
     | McpListToolsResponse
-    | ShutdownComplete,
-    Field(discriminator="type"),
+    | McpServerStatus
+    | McpToolCallProgress
+    | QueueChanged
+    | SettingsChanged
+    | SessionRenamed
+    | ContextCompacted
+    | UndoAvailable
+    | UndoCompleted
+    | EnteredReviewMode
+    | ExitedReviewMode
+    | EventsSkipped
+    | SessionSnapshot
+    | ShutdownComplete
+)
+
+_KNOWN = frozenset(kind.model_fields["type"].default for kind in get_args(KnownEvent))
+
+EventMsg = Annotated[
+    Annotated[Annotated[KnownEvent, Discriminator("type")], Tag("known")]
+    | Annotated[UnknownEvent, Tag("unknown")],
+    Discriminator(lambda value: "known" if tag_of(value) in _KNOWN else "unknown"),
 ]
+"""What happened; an `UnknownEvent` where a newer version reports what this one does not know."""
 
 
 class EventOrder(ProtocolModel):
@@ -395,6 +350,6 @@ def parse_event(text: str | bytes) -> Event:
     """The event that a line of JSON spells.
 
     Raises:
-        pydantic.ValidationError: not JSON, an unknown `type`, or a wrong field.
+        pydantic.ValidationError: not JSON, no `type`, or a wrong field of a known one.
     """
     return _event_adapter().validate_json(text)

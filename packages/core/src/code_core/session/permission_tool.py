@@ -5,7 +5,8 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
-from code_core.acp.permissions import ApprovalRequest, permission_decision, permission_request
+from code_core.acp.permissions import permission_decision, permission_request
+from code_core.protocol.approval_events import ApprovalRequest
 from code_core.protocol.policies import ReviewDecision
 from code_core.session.servers import ConversationServers
 

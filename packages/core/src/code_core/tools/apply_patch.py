@@ -1,5 +1,6 @@
 """`apply_patch`: edit files in process, after approval where the policy wants it."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,23 +23,26 @@ from code_core.patch import (
     summary,
     unified_diff,
 )
-from code_core.protocol.events import (
+from code_core.protocol.events import BackgroundEvent, PatchApplyBegin, PatchApplyEnd, TurnDiff
+from code_core.protocol.file_changes import (
     AddBody,
     AddChange,
-    BackgroundEvent,
     DeleteBody,
     DeleteChange,
     FileChange,
-    PatchApplyBegin,
-    PatchApplyEnd,
-    TurnDiff,
     UpdateBody,
     UpdateChange,
 )
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
 from code_core.safety.decide import Allow, Ask, Reject, decide_patch
+from code_core.safety.grants import PathGrant
 from code_core.sandbox.confinement import writable_roots
+from code_core.tools.approver import PatchQuestion
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
+
+_log = logging.getLogger("code_core")
+
+PatchForm = Literal["freeform", "function"]
 
 
 class ApplyPatch:
@@ -52,9 +56,13 @@ class ApplyPatch:
     name = "apply_patch"
     parallel_safe = False
 
-    def __init__(self, file_system: FileSystem, form: Literal["freeform", "function"]) -> None:
+    def __init__(self, file_system: FileSystem, form: PatchForm) -> None:
         self._file_system = file_system
         self._form = form
+
+    def in_form(self, form: PatchForm) -> "ApplyPatch":
+        """The same tool, called in another form."""
+        return ApplyPatch(self._file_system, form)
 
     def spec(self) -> dict[str, Any]:
         """See `Tool.spec`."""
@@ -155,19 +163,21 @@ async def _permission(
     call_id: str, changes: Mapping[str, FileChange], plan: PatchPlan, context: ToolContext
 ) -> tuple[ToolOutput | None, bool]:
     """What the model is told if the patch may not be applied, and whether nobody had to be asked."""
+    grants = frozenset(map(PathGrant, plan.paths))
     decision = decide_patch(
         context.approval_policy,
         context.sandbox_policy,
         paths=plan.paths,
         roots=writable_roots(context.sandbox_policy, context.cwd, context.environment),
         protected=[Path(os.path.realpath(context.home))],
-        approved=context.approver.paths_approved(plan.paths),
+        approved=context.approver.approved(*grants),
     )
+    _log.info("patch %.64s: %s", call_id, decision)
     match decision:
         case Allow():
             return None, True
         case Reject(reason=reason):
             return ToolOutput(f"patch rejected: {reason}", success=False), False
         case Ask(reason=reason):
-            answer = await context.approver.ask_patch(call_id, changes, plan.paths, reason)
-            return refusal("patch", answer), False
+            question = PatchQuestion(call_id, changes, reason, grants)
+            return refusal("patch", await context.approver.ask(question)), False

@@ -1,5 +1,6 @@
 """Whether a command may run, and where: guards, rules, approvals and the user, in this order."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,11 +9,15 @@ from pathlib import Path
 from code_core.config.guards import CommandGuards
 from code_core.safety.confirm_guard import confirm_advice, guard_of
 from code_core.safety.decide import Ask, Reject, Run, decide_command
+from code_core.safety.grants import CommandGrant
 from code_core.safety.known_safe import is_known_safe
 from code_core.safety.rules import is_allowed, proposed_prefix, strictest
 from code_core.safety.shell_reader import TooComplexError
 from code_core.safety.statements import statements
+from code_core.tools.approver import CommandQuestion
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
+
+_log = logging.getLogger("code_core")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,7 @@ class CommandRequest:
     Attributes:
         confirmed: it had `confirm:` before it.
         escalated: it is to run outside of the sandbox, for the reason `justification`.
+        failed: it has failed in the sandbox.
     """
 
     call_id: str
@@ -30,6 +36,12 @@ class CommandRequest:
     confirmed: bool = False
     escalated: bool = False
     justification: str | None = None
+    failed: bool = False
+
+
+def grant_of(request: CommandRequest) -> CommandGrant:
+    """What is remembered when the user allows the command for the session."""
+    return CommandGrant(tuple(request.argv), request.cwd, outside=request.escalated)
 
 
 def guarded(request: CommandRequest, guards: CommandGuards) -> ToolOutput | None:
@@ -52,7 +64,8 @@ async def permission(
     """
     argv, approver = request.argv, context.approver
     rule = strictest(guards.rules, statements(argv))
-    approved = approver.command_approved(argv, request.cwd, escalated=request.escalated) or (
+    grant = grant_of(request)
+    approved = approver.approved(grant) or (
         rule is None
         and is_allowed(
             argv,
@@ -71,22 +84,27 @@ async def permission(
         escalated=request.escalated,
         rule=rule,
     )
+    _log.info("command %.64s: %s", request.call_id, decision)
     match decision:
         case Run():
             return decision
         case Reject(reason=reason):
             return ToolOutput(f"command rejected: {reason}", success=False)
         case Ask(reason=reason, confined=confined):
-            question = f"{request.justification} ({reason})" if request.justification else reason
-            answer = await approver.ask_command(
-                request.call_id,
-                argv,
-                request.cwd,
-                question,
+            question = CommandQuestion(
+                call_id=request.call_id,
+                argv=argv,
+                cwd=request.cwd,
+                reason="it failed in the sandbox, and would run again outside of it"
+                if request.failed
+                else reason,
+                grant=grant,
+                justification=request.justification,
+                sandboxed=confined,
                 escalated=request.escalated,
                 prefix=proposed_prefix(argv) if rule is None else None,
             )
-            return refusal("command", answer) or Run(confined)
+            return refusal("command", await approver.ask(question)) or Run(confined)
 
 
 async def permission_to_retry(
@@ -97,7 +115,5 @@ async def permission_to_retry(
     Raises:
         TurnAbandoned: the user does not want the turn to go on.
     """
-    retry = replace(
-        request, escalated=True, justification="the command failed in the sandbox: run it again outside?"
-    )
+    retry = replace(request, escalated=True, failed=True)
     return await permission(retry, guards, context, confinable=True)

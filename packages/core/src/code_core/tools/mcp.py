@@ -13,8 +13,10 @@ from code_core.mcp_servers.results import parts_of
 from code_core.process.capture import Capture
 from code_core.protocol.duration import Duration
 from code_core.protocol.items import FunctionCall, ToolCall
-from code_core.protocol.mcp_events import McpInvocation, McpToolCallBegin, McpToolCallEnd
+from code_core.protocol.mcp_events import McpInvocation, McpToolCallBegin, McpToolCallEnd, McpToolCallProgress
 from code_core.safety.decide import Ask, decide_server_tool
+from code_core.safety.grants import ToolGrant
+from code_core.tools.approver import ToolQuestion
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
 from code_mcp_client import McpClientError
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     import mcp_types
 
 LONGEST_DESCRIPTION = 8_000
+PROGRESS_SECONDS = 0.1
+"""A server may report its progress as often as it likes; events about it come this far apart."""
+LONGEST_PROGRESS = 1_000
 
 
 class McpServerTool:
@@ -51,8 +56,8 @@ class McpServerTool:
         invocation = McpInvocation(
             server=self._tool.server, tool=self._tool.definition.name, arguments=arguments
         )
-        if (refusal := await self._permission(call.call_id, arguments, context)) is not None:
-            return refusal
+        if (refused := await self._refusal(call.call_id, invocation, context)) is not None:
+            return refused
         await context.emit(McpToolCallBegin(call_id=call.call_id, invocation=invocation))
         started = time.perf_counter()
 
@@ -77,23 +82,37 @@ class McpServerTool:
             await end({"Ok": {"content": content, "isError": not output.success}})
         return output
 
-    async def _permission(
-        self, call_id: str, arguments: dict[str, Any], context: ToolContext
+    async def _refusal(
+        self, call_id: str, invocation: McpInvocation, context: ToolContext
     ) -> ToolOutput | None:
-        """None if the tool may run, else what the model is told; asked like a command, by name and arguments."""
-        command = [f"{self._tool.server}.{self._tool.definition.name}", json.dumps(arguments, sort_keys=True)]
-        approved = context.approver.command_approved(command, context.cwd)
+        """What the model is told if the tool may not be called; None if it may."""
+        arguments = json.dumps(invocation.arguments, sort_keys=True, ensure_ascii=False)
+        grant = ToolGrant(invocation.server, invocation.tool, arguments)
+        approved = context.approver.approved(grant)
         match decide_server_tool(context.approval_policy, read_only=self.parallel_safe, approved=approved):
             case Ask(reason=reason):
-                decision = await context.approver.ask_command(call_id, command, context.cwd, reason)
-                return refusal("tool call", decision)
+                question = ToolQuestion(call_id, invocation, context.cwd, reason, grant)
+                return refusal("tool call", await context.approver.ask(question))
             case _:
                 return None
 
     async def _run(self, arguments: dict[str, Any], call_id: str, context: ToolContext) -> ToolOutput:
         name = self._tool.definition.name
+        shown = -math.inf
+
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+            nonlocal shown
+            now = time.monotonic()
+            if now - shown >= PROGRESS_SECONDS:
+                shown = now
+                text = None if message is None else message[:LONGEST_PROGRESS]
+                step = McpToolCallProgress(call_id=call_id, progress=progress, total=total, message=text)
+                await context.emit(step)
+
         with self._tool.limit.call(name):
-            result = await self._tool.client.call_tool(name, arguments, timeout=math.inf)
+            result = await self._tool.client.call_tool(
+                name, arguments, timeout=math.inf, progress=on_progress
+            )
         parts = parts_of(result)
         capture = Capture(context.output_limit, context.output_file(call_id))
         capture.write(parts.text.encode("utf-8", "replace"))

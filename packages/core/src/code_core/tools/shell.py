@@ -16,7 +16,13 @@ from code_core.safety.decide import Run
 from code_core.sandbox.detection import detect as detect_sandbox
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.arguments import BadArguments, parse_arguments
-from code_core.tools.command_permission import CommandRequest, guarded, permission, permission_to_retry
+from code_core.tools.command_permission import (
+    CommandRequest,
+    grant_of,
+    guarded,
+    permission,
+    permission_to_retry,
+)
 from code_core.tools.command_run import run_shell_command
 from code_core.tools.tool import ToolContext, ToolOutput
 
@@ -121,10 +127,11 @@ class Shell:
         """Run the command where it may, and outside of the sandbox when that denied it something."""
         full_access = isinstance(context.sandbox_policy, DangerFullAccess)
         sandbox = None if full_access else (await anyio.to_thread.run_sync(detect_sandbox)).sandbox
-        if context.approval_policy is not AskForApproval.NEVER and context.approver.command_approved(
-            request.argv, request.cwd, escalated=True
+        outside = replace(request, escalated=True)
+        if context.approval_policy is not AskForApproval.NEVER and context.approver.approved(
+            grant_of(outside)
         ):
-            request = replace(request, escalated=True)
+            request = outside
         allowed = await permission(request, self._guards, context, confinable=sandbox is not None)
         if isinstance(allowed, ToolOutput):
             return allowed

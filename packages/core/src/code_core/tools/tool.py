@@ -1,90 +1,30 @@
 """What a tool is, and what it may use."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from code_core.protocol.events import EventMsg, FileChange
+from code_core.protocol.events import EventMsg
 from code_core.protocol.items import ToolCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxPolicy
-from code_core.safety.rules import RegisteredCommand
-from code_core.safety.shell_words import Words
+from code_core.tools.approver import Approver, Review
 from code_core.tools.turn_changes import TurnChanges
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 
+_log = logging.getLogger("code_core")
+
 Emit = Callable[[EventMsg], Awaitable[None]]
+BeforeWrite = Callable[[Sequence[Path]], Awaitable[None]]
 
 
 class TurnAbandoned(Exception):  # noqa: N818 - an answer of the user, not an error
     """The user answered an approval request with `abort`: the turn ends here."""
 
 
-class Approver(Protocol):
-    """Asks the user. A question waits as long as it takes, or is denied at once by a frontend without a user."""
-
-    async def ask_command(
-        self,
-        call_id: str,
-        command: Sequence[str],
-        cwd: Path,
-        reason: str,
-        *,
-        escalated: bool = False,
-        prefix: Words | None = None,
-    ) -> ReviewDecision:
-        """May `command` run in `cwd`, and if `escalated`, outside of the sandbox?
-
-        With a `prefix`, the user may allow all commands that begin so, for good.
-        """
-        ...
-
-    async def ask_patch(
-        self, call_id: str, changes: Mapping[str, FileChange], paths: Sequence[Path], reason: str
-    ) -> ReviewDecision:
-        """May `changes`, which write `paths`, be applied?"""
-        ...
-
-    def command_approved(self, command: Sequence[str], cwd: Path, *, escalated: bool = False) -> bool:
-        """Whether the user has allowed just this for the session."""
-        ...
-
-    def registered_commands(self) -> Sequence[RegisteredCommand]:
-        """The commands that the user has allowed for the session by a pattern."""
-        ...
-
-    def paths_approved(self, paths: Sequence[Path]) -> bool:
-        """Whether the user has allowed changing all these files for the session."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ToolContext:
-    """What a call may use: the settings of its turn, and the ways out.
-
-    Attributes:
-        environment: what commands get.
-        output_limit: bytes of output that the model gets.
-        outputs: directory for what is longer.
-        home: the directory of settings and sessions.
-    """
-
-    cwd: Path
-    approval_policy: AskForApproval
-    sandbox_policy: SandboxPolicy
-    environment: Mapping[str, str]
-    output_limit: int
-    outputs: Path
-    home: Path
-    emit: Emit
-    approver: Approver
-    changes: TurnChanges
-    validation: ValidationSwitches = DEFAULT_SWITCHES
-
-    def output_file(self, call_id: str) -> Path:
-        """Where the whole of a long output goes; a model chose the `call_id`."""
-        name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in call_id)[:100]
-        return self.outputs / f"{name or 'call'}.txt"
+async def keep_nothing(paths: Sequence[Path]) -> None:
+    """The `before_write` of a session that cannot undo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +43,52 @@ class ToolOutput:
     images: tuple[str, ...] = ()
 
 
-def refusal(what: str, decision: ReviewDecision) -> ToolOutput | None:
-    """None if the user approved, else what the model is told: that `what` was rejected.
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a call may use: the settings of its turn, and the ways out.
+
+    Attributes:
+        environment: what commands get.
+        output_limit: bytes of output that the model gets.
+        outputs: directory for what is longer.
+        home: the directory of settings and sessions.
+        before_write: keeps files as they are, for undo, before a call changes them.
+        interrupted: what a call had got to when it was cancelled, by its id; the model gets it.
+    """
+
+    cwd: Path
+    approval_policy: AskForApproval
+    sandbox_policy: SandboxPolicy
+    environment: Mapping[str, str]
+    output_limit: int
+    outputs: Path
+    home: Path
+    emit: Emit
+    approver: Approver
+    changes: TurnChanges
+    validation: ValidationSwitches = DEFAULT_SWITCHES
+    before_write: BeforeWrite = keep_nothing
+    interrupted: dict[str, ToolOutput] = field(default_factory=dict)
+
+    def output_file(self, call_id: str) -> Path:
+        """Where the whole of a long output goes; a model chose the `call_id`."""
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in call_id)[:100]
+        return self.outputs / f"{name or 'call'}.txt"
+
+
+def refusal(what: str, review: Review) -> ToolOutput | None:
+    """None if the user approved, else what the model is told: that `what` was rejected, and the user's feedback.
 
     Raises:
         TurnAbandoned: the user does not want the turn to go on.
     """
-    match decision:
+    _log.info("%s: the answer is %s", what, review.decision.value)
+    match review.decision:
         case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION | ReviewDecision.APPROVED_PREFIX:
             return None
         case ReviewDecision.DENIED:
-            return ToolOutput(f"{what} rejected by user", success=False)
+            feedback = f": {review.feedback}" if review.feedback else ""
+            return ToolOutput(f"{what} rejected by user{feedback}", success=False)
         case ReviewDecision.ABORT:
             raise TurnAbandoned
 

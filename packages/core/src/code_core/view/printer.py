@@ -3,19 +3,14 @@
 import json
 from collections.abc import Callable, Sequence
 
+from code_core.protocol.agent_events import AgentMessage, AgentReasoning
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import (
-    AddChange,
-    AgentMessage,
-    AgentReasoning,
-    ApplyPatchApprovalRequest,
     BackgroundEvent,
-    DeleteChange,
     ErrorEvent,
     EventMsg,
-    ExecApprovalRequest,
     ExecCommandBegin,
     ExecCommandEnd,
-    FileChange,
     PatchApplyBegin,
     PatchApplyEnd,
     PlanUpdate,
@@ -23,10 +18,10 @@ from code_core.protocol.events import (
     StreamError,
     TurnAborted,
     TurnDiff,
-    UpdateChange,
     WarningEvent,
     WebSearchComplete,
 )
+from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange, UpdateChange
 from code_core.protocol.mcp_events import ElicitationRequest, McpToolCallBegin, McpToolCallEnd
 from code_core.view.printable import printable
 from code_core.view.titles import command_text

@@ -1,0 +1,49 @@
+"""Questions about what the agent wants to do. Each has an id of its own, which its answer carries."""
+
+from typing import Literal
+
+from code_core.protocol.file_changes import FileChange
+from code_core.protocol.mcp_events import McpInvocation
+from code_core.protocol.model import ProtocolModel
+from code_core.protocol.text import FilePath, Text
+
+
+class ExecApprovalRequest(ProtocolModel):
+    """May this command run? Answered by the op `exec_approval`.
+
+    Attributes:
+        approval_id: the id that the answer carries. It is the `call_id` for the first question about a call;
+            every further one has an id of its own.
+        reason: why we ask.
+        justification: why the model wants it, in the model's words.
+        sandboxed: whether the command will run confined.
+        escalated: whether it leaves a sandbox that would otherwise confine it.
+        proposed_rule: the text of the rule that the decision `approved_prefix` adds.
+        mcp: the tool call that is asked about; `command` then only describes it.
+    """
+
+    type: Literal["exec_approval_request"] = "exec_approval_request"
+    call_id: Text
+    approval_id: Text
+    command: list[Text]
+    cwd: FilePath
+    reason: Text | None = None
+    justification: Text | None = None
+    sandboxed: bool = False
+    escalated: bool = False
+    proposed_rule: Text | None = None
+    mcp: McpInvocation | None = None
+
+
+class ApplyPatchApprovalRequest(ProtocolModel):
+    """May this patch be applied? Answered by the op `patch_approval`; for `approval_id` see `ExecApprovalRequest`."""
+
+    type: Literal["apply_patch_approval_request"] = "apply_patch_approval_request"
+    call_id: Text
+    approval_id: Text
+    changes: dict[Text, FileChange]
+    reason: Text | None = None
+    grant_root: FilePath | None = None
+
+
+ApprovalRequest = ExecApprovalRequest | ApplyPatchApprovalRequest

@@ -1,0 +1,44 @@
+"""Changes of files as events show them."""
+
+from code_core.protocol.model import ProtocolModel
+from code_core.protocol.text import FilePath, Text
+
+
+class AddBody(ProtocolModel):
+    """The new file's text."""
+
+    content: Text
+
+
+class DeleteBody(ProtocolModel):
+    """The deleted file's last text."""
+
+    content: Text
+
+
+class UpdateBody(ProtocolModel):
+    """The change as a unified diff, and where the file moves to."""
+
+    unified_diff: Text
+    move_path: FilePath | None = None
+
+
+class AddChange(ProtocolModel):
+    """A file that a patch creates or overwrites."""
+
+    add: AddBody
+
+
+class DeleteChange(ProtocolModel):
+    """A file that a patch deletes."""
+
+    delete: DeleteBody
+
+
+class UpdateChange(ProtocolModel):
+    """A file that a patch edits or moves."""
+
+    update: UpdateBody
+
+
+FileChange = AddChange | DeleteChange | UpdateChange

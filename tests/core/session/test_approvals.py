@@ -1,0 +1,186 @@
+"""Which answer answers which question, and what it allows."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from code_core.protocol.approval_events import ExecApprovalRequest
+from code_core.protocol.mcp_events import McpInvocation
+from code_core.protocol.ops import ExecApproval
+from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
+from code_core.safety.grants import CommandGrant, Grant, PathGrant, ToolGrant
+from code_core.safety.rules import RuleError
+from code_core.sandbox.detection import detect
+from code_core.session.approvals import Approvals
+from code_core.session.proposed_rule import ProposedRule
+from code_core.tools.approver import CommandQuestion, PatchQuestion, Question, ToolQuestion
+from core.session.conversing import Frontend, after, call, made, user
+
+confined = pytest.mark.skipif(detect().sandbox is None, reason=f"no sandbox here: {detect()}")
+UNTRUSTED = AskForApproval.UNTRUSTED
+APPROVED, DENIED = ReviewDecision.APPROVED, ReviewDecision.DENIED
+WORDS = ("touch", "{}")
+HERE = Path("/w")
+
+GRANTS: dict[type[Question], Grant] = {
+    CommandQuestion: CommandGrant(WORDS, HERE),
+    ToolQuestion: ToolGrant(*WORDS, "{}"),
+    PatchQuestion: PathGrant(HERE),
+}
+
+
+def questions() -> dict[type[Question], Question]:
+    invocation = McpInvocation(server=WORDS[0], tool=WORDS[1], arguments={})
+    return {
+        CommandQuestion: CommandQuestion("c", WORDS, HERE, "", CommandGrant(WORDS, HERE)),
+        ToolQuestion: ToolQuestion("c", invocation, HERE, "", ToolGrant(*WORDS, "{}")),
+        PatchQuestion: PatchQuestion("c", {}, "", frozenset({PathGrant(HERE)})),
+    }
+
+
+@pytest.mark.parametrize("kind", list(GRANTS))
+def test_what_was_allowed_for_the_session_allows_nothing_of_another_kind(kind: type[Question]) -> None:
+    approvals = Approvals()
+
+    async def emit(request: object) -> None:
+        assert isinstance(request, ExecApprovalRequest) or kind is PatchQuestion
+        answer = ExecApproval(id="c", decision=ReviewDecision.APPROVED_FOR_SESSION)
+        assert approvals.answer(answer)
+
+    anyio.run(approvals.for_turn(emit).ask, questions()[kind])
+    assert [approvals.approved(grant) for grant in GRANTS.values()] == [one is kind for one in GRANTS]
+    assert not approvals.approved(*GRANTS.values())
+    assert not approvals.approved()
+
+
+def test_a_grant_for_the_inside_of_the_sandbox_does_not_hold_outside() -> None:
+    approvals = Approvals()
+    approvals.grant(CommandGrant(WORDS, HERE))
+    assert approvals.approved(CommandGrant(WORDS, HERE))
+    assert not approvals.approved(CommandGrant(WORDS, HERE, outside=True))
+    assert not approvals.approved(CommandGrant(WORDS, HERE / "below"))
+
+
+def test_only_the_first_question_about_a_call_id_has_it_as_its_own() -> None:
+    approvals = Approvals()
+    ids = [approvals.new_id(call_id) for call_id in ("c1", "c1", "c2", "c1", "", "")]
+    assert (ids[0], ids[2]) == ("c1", "c2")
+    assert len(set(ids)) == len(ids)
+    assert all(ids)
+    # Nobody can have sent it before: a call cannot be named like the next question, either.
+    assert Approvals().new_id("c1") == "c1"
+    assert approvals.new_id(ids[1]) != ids[1]
+
+
+@confined
+def test_a_second_answer_to_the_first_question_does_not_let_it_run_outside(
+    converse: Callable[..., None],
+) -> None:
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        first = await frontend.until("exec_approval_request")
+        assert (first.approval_id, first.sandboxed, first.escalated) == ("c1", True, False)
+        for _ in range(2):  # a double click, a retransmission
+            await frontend.send(ExecApproval(id=first.approval_id, decision=APPROVED))
+        second = await frontend.until("exec_approval_request")
+        assert (second.call_id, second.sandboxed, second.escalated) == ("c1", False, True)
+        await frontend.send(ExecApproval(id="c1", decision=APPROVED))
+        await frontend.until("warning")
+        with anyio.move_on_after(0.3):
+            await frontend.until("exec_command_begin")
+        assert not made(frontend)
+        await frontend.send(ExecApproval(id=second.approval_id, decision=APPROVED))
+        await frontend.until("task_complete")
+        assert made(frontend)
+
+    converse(script, call("touch", "made"), after('"exit_code": 0'), sandbox=SandboxMode.READ_ONLY,
+             approval_policy=UNTRUSTED)  # fmt: skip
+
+
+def test_a_late_answer_does_not_answer_a_later_call_with_the_same_id(converse: Callable[..., None]) -> None:
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        first = await frontend.until("exec_approval_request")
+        await frontend.send(ExecApproval(id=first.approval_id, decision=DENIED))
+        second = await frontend.until("exec_approval_request")
+        await frontend.send(ExecApproval(id=first.approval_id, decision=APPROVED))
+        await frontend.send(ExecApproval(id=second.approval_id, decision=DENIED))
+        await frontend.until("task_complete")
+        assert not made(frontend)
+
+    converse(script, call("touch", "a"), call("touch", "made"), after("rejected"), approval_policy=UNTRUSTED)
+
+
+def test_the_model_gets_the_feedback_of_a_denial(converse: Callable[..., None]) -> None:
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        question = await frontend.until("exec_approval_request")
+        await frontend.send(ExecApproval(id=question.approval_id, decision=DENIED, feedback="use git mv"))
+        await frontend.until("task_complete")
+
+    told = after("command rejected by user: use git mv")
+    converse(script, call("touch", "made"), told, approval_policy=UNTRUSTED)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_an_edited_rule_replaces_the_proposed_one_if_it_allows_less(
+    converse: Callable[..., None], tmp_path: Path, wide: bool
+) -> None:
+    pattern = '["git"]' if wide else '["git", "gc", "--auto"]'
+    edited = f'[[rule]]\npattern = {pattern}\ndecision = "allow"\ncwd = "{tmp_path}/work"\n'
+
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        question = await frontend.until("exec_approval_request")
+        assert 'pattern = ["git", "gc"]' in question.proposed_rule
+        always = ExecApproval(id=question.approval_id, decision=ReviewDecision.APPROVED_PREFIX, rule=edited)
+        await frontend.send(always)
+        if wide:
+            assert "must begin with the proposed" in (await frontend.until("warning")).message
+        await frontend.until("task_complete")
+        assert not frontend.conversation.session.approvals.registered_commands() if wide else True
+
+    converse(script, call("git", "gc"), after("exit_code"), approval_policy=UNTRUSTED)
+    file = tmp_path / "rules/always-allowed.toml"
+    assert (file.read_text() if file.exists() else "") == ("" if wide else edited)
+
+
+PROPOSED = ProposedRule(("npm", "test"), Path("/w/project"), outside=False)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "more"),
+    [
+        ('["npm", "test"]', 'cwd = "/w/project"'),
+        ('["npm", "test", "--", "a b"]', 'cwd = "/w/project/below"'),
+        ('["npm", ["test"]]', 'cwd = "/w/project"\njustification = "mine"'),
+    ],
+)
+def test_a_rule_may_be_narrowed(pattern: str, more: str) -> None:
+    rule = PROPOSED.narrowed(f"[[rule]]\npattern = {pattern}\n{more}\n")
+    assert rule.words[:2] == ("npm", "test")
+    assert rule.narrowed(rule.text) == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('pattern = ["npm"]\ncwd = "/w/project"', "begin with the proposed pattern"),
+        ('pattern = [["npm", "rm"], "test"]\ncwd = "/w/project"', "one word at each position"),
+        ('pattern = ["npm", "test", ["a", "b"]]\ncwd = "/w/project"', "one word at each position"),
+        ('pattern = ["npm", "test"]', "the cwd of the edited rule must be /w/project"),
+        ('pattern = ["npm", "test"]\ncwd = "/w"', "or a directory below it"),
+        ('pattern = ["npm", "test"]\ncwd = "/w/project/../x"', "or a directory below it"),
+        ('pattern = ["npm", "test"]\ncwd = "/w/project2"', "or a directory below it"),
+        ('pattern = ["npm", "test"]\ncwd = "/w/project"\noutside = true', "outside of the sandbox"),
+        ('pattern = ["npm", "test"]\ndecision = "prompt"', "decision allow"),
+        ('pattern = ["npm", "test"]\ncwd = "/w/project"\n[[rule]]\npattern = ["rm"]', "must be one rule"),
+        ("pattern = [", "not TOML"),
+        ("", "needs a pattern"),
+    ],
+)
+def test_a_rule_that_allows_more_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(RuleError, match=problem):
+        PROPOSED.narrowed(f"[[rule]]\n{text}\n")
