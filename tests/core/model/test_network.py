@@ -1,9 +1,10 @@
 import re
+import ssl
 
 import pytest
 
 from code_core.errors import ConfigError
-from code_core.model.network import proxy_for, without_proxies
+from code_core.model.network import certificate_problem, proxy_for, without_proxies
 
 PROXY = "http://127.0.0.1:3128"
 URL = "https://api.example.com/v1/responses"
@@ -72,6 +73,7 @@ def test_hosts_are_left_out_by_name(name: str, listed: str, direct: bool) -> Non
     [
         ("http://10.1.2.3/v1", "10.0.0.0/8", True),
         ("http://10.1.2.3/v1", "10.1.2.3", True),
+        ("http://10.1.2.3/v1", "10.9.9.9/8", True),
         ("http://11.1.2.3/v1", "10.0.0.0/8", False),
         ("http://10.1.2.3:80/v1", "10.1.2.3:80", True),
         ("http://10.1.2.3:81/v1", "10.1.2.3:80", False),
@@ -111,3 +113,20 @@ def test_a_child_sees_the_proxy_that_was_chosen_and_no_other() -> None:
     environ = {"PATH": "/bin", "ALL_PROXY": "a", "no_proxy": "b", "HTTPS_PROXY": "c"}
     assert without_proxies(environ, None) == {"PATH": "/bin"}
     assert without_proxies(environ, PROXY) == {"PATH": "/bin", "https_proxy": PROXY, "http_proxy": PROXY}
+
+
+def test_a_certificate_is_found_behind_the_errors_around_it() -> None:
+    problem = ssl.SSLCertVerificationError(1, "verify failed")
+    problem.verify_message = "self-signed certificate"
+    around = OSError("no connection")
+    around.__cause__ = ValueError("wrapped")
+    around.__cause__.__context__ = problem
+    assert certificate_problem(around) == "self-signed certificate"
+    problem.__context__ = around  # a circle ends
+    problem.verify_message = ""
+    assert certificate_problem(around) == "it cannot be verified"
+    assert certificate_problem(OSError("no connection")) is None
+    circle = OSError("no connection")
+    circle.__context__ = OSError("another")
+    circle.__context__.__context__ = circle
+    assert certificate_problem(circle) is None

@@ -121,7 +121,7 @@ def test_a_delay_in_the_headers_wins_over_one_in_the_words() -> None:
         ("https://[", "cannot be read"),
     ],
 )
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 def test_a_redirect_names_its_target(status: int, location: str, words: str) -> None:
     problem = refused(status, location=location)
     assert isinstance(problem, RequestRefused)

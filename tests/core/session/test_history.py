@@ -92,11 +92,20 @@ def test_reasoning_that_nothing_of_the_model_follows_goes() -> None:
     assert normalised([THOUGHT, THOUGHT, USER, THOUGHT, AGENT, THOUGHT]) == [USER, THOUGHT, AGENT]
 
 
+def test_broken_arguments_are_replaced_and_good_ones_stay_as_they_came() -> None:
+    good = FunctionCall(name="f", arguments=' {"a":1}', call_id="1")
+    bad = FunctionCall(name="f", arguments='{"a":', call_id="2")
+    sent = normalised([good, bad, output("1"), output("2")])
+    assert sent == [good, FunctionCall(name="f", arguments="{}", call_id="2"), output("1"), output("2")]
+    assert bad.arguments == '{"a":'
+
+
 IDS = st.sampled_from(["1", "2", "3"])
 ITEMS = st.lists(
     st.one_of(
         st.sampled_from([USER, AGENT, THOUGHT, WebSearchCall(id="w")]),
         st.builds(call, IDS),
+        st.builds(FunctionCall, name=st.just("f"), arguments=st.text(), call_id=IDS),
         st.builds(custom, IDS),
         st.builds(shell, IDS),
         st.builds(output, IDS),

@@ -28,7 +28,19 @@ def test_a_message_is_found_however_it_is_wrapped(body: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", "<html>", "{}", "[]", "5", '{"error": null}', '{"error": {}}', '{"detail": 5}']
+    "body",
+    [
+        "",
+        "<html>",
+        "{}",
+        "[]",
+        "5",
+        '{"error": null}',
+        '{"error": ""}',
+        '{"detail": {}}',
+        '{"error": {}}',
+        '{"detail": 5}',
+    ],
 )
 def test_a_body_without_an_error_has_none(body: str) -> None:
     assert error_object(body) == {}
@@ -69,3 +81,8 @@ def test_what_came_instead_of_a_stream_is_shown(body: str, error: type[ModelErro
 )
 def test_an_excerpt_is_one_safe_line(text: str, shown: str) -> None:
     assert excerpt(text, 10 if text.startswith("x") else 100) == shown
+
+
+def test_an_excerpt_has_600_characters_at_most() -> None:
+    assert excerpt("x" * 601) == "x" * 600 + "…"
+    assert excerpt("x" * 600) == "x" * 600

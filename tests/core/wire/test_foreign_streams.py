@@ -55,6 +55,14 @@ STREAMS: dict[str, tuple[bytes, list[str]]] = {
         lines(done(call(call_id="1")), completed(call(call_id="1"), call(call_id="2"))),
         ["f({})#1", "f({})#2"],
     ),
+    "of two calls alike, one with another id and one with other arguments at the end": (
+        lines(
+            done(call(call_id="1")),
+            done(call(call_id="2")),
+            completed(call(call_id="9"), call('{"a":1}', call_id="2")),
+        ),
+        ["f({})#1", "f({})#2"],
+    ),
     "the same call with its arguments spelled otherwise at the end": (
         lines(done(call('{"a":1}', call_id="1")), completed(call('{"a": 1}', call_id="1"))),
         ['f({"a":1})#1'],
@@ -184,6 +192,10 @@ STREAMS: dict[str, tuple[bytes, list[str]]] = {
         lines(done(text("hi")), completed(), named=False).replace(b"\n\n", b"\n"),
         ["hi"],
     ),
+    "an empty line of data in place of the blank one": (
+        lines(done(text("hi")), completed(), named=False).replace(b"\n\ndata", b"\ndata:\ndata"),
+        ["hi"],
+    ),
     "CRLF": (lines(done(text("hi")), completed(), ends="\r\n"), ["hi"]),
     "CR": (lines(done(text("hi")), completed(), ends="\r"), ["hi"]),
     "mixed line ends": (
@@ -266,6 +278,7 @@ def test_counts_that_are_not_numbers_are_left_out() -> None:
     usage = {"input_tokens": True, "output_tokens": 5, "total_tokens": "7", "input_tokens_details": None}
     event = read(lines(completed(text("hi"), usage=usage)))[-1]
     assert isinstance(event, Completed)
+    assert event.response_id == "r"
     assert event.usage is not None
     assert (event.usage.input_tokens, event.usage.output_tokens, event.usage.total_tokens) == (0, 5, 0)
 

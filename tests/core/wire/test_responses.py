@@ -60,6 +60,7 @@ def test_each_event_that_matters_is_read() -> None:
         *(WebSearchStarted, ItemDone, ItemDone, Completed),
     ]
     assert kinds[6].item == FunctionCall(id="fc-1", name="shell", arguments="{}", call_id="c1")
+    assert kinds[5].call_id == "ws"
     assert kinds[7].item.text == "a"
     assert kinds[1].order.request_ordinal == 7
     assert kinds[8].usage == TokenUsage(

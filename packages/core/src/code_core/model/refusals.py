@@ -75,7 +75,7 @@ def refusal(
             return RequestRefused(f"{described}: {_usage_limit(error, now)}", code="usage_limit")
         case 429 if code == "insufficient_quota":
             return RequestRefused(f"{described}: {failure_of(error)}", code="usage_limit")
-        case 408 | 409 | 425 | 429 | 500 | 502 | 503 | 504 | 529:
+        case 408 | 409 | 425 | 429 | 500 | 502 | 503 | 504:
             delay = retry_after(answer.headers, now)
             delay = retry_delay(message) if delay is None else delay
             return StreamBroken(f"{described}: {message}", delay=delay, opened=False, code="provider")

@@ -36,7 +36,7 @@ class Checkpoints(Protocol):
         """Remember `paths` as they are, unless this turn has remembered them already.
 
         Raises:
-            CodeError: they cannot be kept, so the write must not happen.
+            CodeError: they cannot be kept; the write happens all the same, and the user is told.
         """
         ...
 

@@ -80,6 +80,7 @@ class History:
 
     def __init__(self, journal: Journal, items: Iterable[HistoryItem] = ()) -> None:
         self._journal = journal
+        self._recorded = not isinstance(journal, NoJournal)
         self._items = list(items)
         self._unwritten: list[Entry] = []
         self._writing = anyio.Lock()
@@ -106,7 +107,8 @@ class History:
         Raises:
             JournalError: they are in the history, but could not be recorded.
         """
-        self._unwritten += [ItemEntry(one.payload()) for one in items]
+        if self._recorded:
+            self._unwritten += [ItemEntry(one.payload()) for one in items]
         try:
             await self._write()
         finally:
@@ -121,13 +123,14 @@ class History:
             JournalError: it could not be recorded; the history is what it was.
         """
         items = list(items)
-        entry = Compacted.of(summary, [one.payload() for one in items])
-        self._unwritten.append(entry)
-        try:
-            await self._write()
-        except JournalError:
-            self._unwritten = [waiting for waiting in self._unwritten if waiting is not entry]
-            raise
+        if self._recorded:
+            entry = Compacted.of(summary, [one.payload() for one in items])
+            self._unwritten.append(entry)
+            try:
+                await self._write()
+            except JournalError:
+                self._unwritten = [waiting for waiting in self._unwritten if waiting is not entry]
+                raise
         self._items = items
         self.tokens = estimated_tokens(one.item for one in items)
 
@@ -137,8 +140,9 @@ class History:
         Raises:
             JournalError: it could not be recorded yet.
         """
-        self._unwritten.append(entry)
-        await self._write()
+        if self._recorded:
+            self._unwritten.append(entry)
+            await self._write()
 
     async def sync(self) -> None:
         """Have everything on the disk.
@@ -161,6 +165,8 @@ class History:
                 await self._journal.aclose()
 
     async def _write(self, *, sync: bool = False) -> None:
+        if not self._recorded:
+            return
         with anyio.move_on_after(RECORD_SECONDS, shield=True) as clock:
             async with self._writing:
                 if entries := tuple(self._unwritten):

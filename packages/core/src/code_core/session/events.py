@@ -70,7 +70,7 @@ class _Entry:
 
     def merge(self, msg: Delta) -> bool:
         """Whether `msg` has become a part of this one."""
-        grown = self.size + _size(msg)
+        grown = self.size + len(_text(msg))
         if self.taken or grown > LONGEST_DELTA or _stream(self.msg) != _stream(msg):
             return False
         self.parts.append(_text(msg))
@@ -99,7 +99,7 @@ class EventLog:
                 if isinstance(msg, AgentMessageDelta):
                     self.open.grow(msg.delta)
                 for reader in self._readers:
-                    reader.grown(_size(msg))
+                    reader.grown(len(_text(msg)))
                 return
             entry = self._mergeable[item] = self._entry(submission, msg, order)
         else:
@@ -286,6 +286,8 @@ def _merged(msg: EventMsg, parts: list[str]) -> EventMsg:
 
 def _size(value: Any) -> int:
     """About how many characters an event holds."""
+    if isinstance(value, Delta):
+        return len(_text(value))
     match value:
         case str() | bytes():
             return len(value)

@@ -106,18 +106,18 @@ async def validate(
     )
 
 
-def _texts(edits: Iterable[FileEdit]) -> dict[Path, str | None]:
+def _texts(edits: Iterable[FileEdit]) -> dict[Path, bytes | None]:
     """The files after the edits; None for those that are gone."""
-    texts: dict[Path, str | None] = {}
+    texts: dict[Path, bytes | None] = {}
     for edit in edits:
         match edit:
             case Added(path=path, new=new):
-                texts[path] = new
+                texts[path] = new.data
             case Deleted(path=path):
                 texts[path] = None
             case Updated(path=path, new=new, move_to=target):
                 texts[path] = None
-                texts[target or path] = new
+                texts[target or path] = new.data
     return texts
 
 
@@ -139,7 +139,7 @@ def _program(
 
 async def _all(
     runs: list[_Run],
-    texts: Mapping[str, str],
+    texts: Mapping[str, bytes],
     gone: Iterable[Path],
     root: Path,
     environment: Mapping[str, str],
@@ -175,7 +175,7 @@ async def _all(
     ]
 
 
-def _prepare(runs: list[_Run], texts: Mapping[str, str], staged: Staging) -> list[tuple[Path | None, _Run]]:
+def _prepare(runs: list[_Run], texts: Mapping[str, bytes], staged: Staging) -> list[tuple[Path | None, _Run]]:
     """Copy what the checkers need: the folder to run each in, a project's once for each project.
 
     The folder is None where a project is too large.

@@ -1,5 +1,6 @@
 """A review: the model reads changes in a conversation of its own, and reports what it found."""
 
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -81,7 +82,7 @@ class ReviewTask:
         history = History(NoJournal())
         question = Message(role="user", content=[InputText(text=request)])
         await history.add(HistoryItem("review", question, report.turn_id))
-        with clock.running():
+        with clock.running(), closing(context.changes):
             return await TurnLoop(
                 conversation_id=session.id,
                 turn_id=report.turn_id,

@@ -1,6 +1,7 @@
 """The user's turn: what waits in the queue goes to the model, which works until it has answered."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
@@ -43,7 +44,7 @@ class TurnTask:
             await turn.tell_surroundings()
             context = tool_context(session, report, clock)
             model = session.settings.capabilities
-            with clock.running():
+            with clock.running(), closing(context.changes):
                 return await TurnLoop(
                     conversation_id=session.id,
                     turn_id=report.turn_id,

@@ -1,5 +1,6 @@
 """A command of the user's own: it runs as in a terminal, and the model sees it the next time it is asked."""
 
+from contextlib import closing
 from html import escape
 from uuid import uuid4
 
@@ -32,8 +33,8 @@ class UserShellTask:
         call_id = f"user_{uuid4().hex}"
         request = CommandRequest(call_id, ["bash", "-lc", self._command], session.settings.cwd)
         try:
-            result = await run_shell_command(request, TIME_LIMIT, context, source="user")
-            output = result.output
+            with closing(context.changes):
+                output = (await run_shell_command(request, TIME_LIMIT, context, source="user")).output
         except BaseException:
             if (interrupted := context.interrupted.get(call_id)) is not None:
                 await session.history.add(user_note(_note(self._command, interrupted.text), report.turn_id))
