@@ -17,6 +17,7 @@ from code_core.protocol.items import CustomToolCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision
 from code_core.tools import apply_patch
 from code_core.tools.apply_patch import ApplyPatch
+from code_core.tools.approver import PatchQuestion, Review
 from code_core.tools.tool import ToolContext, ToolOutput
 
 TEN = "".join(f"{number}\n" for number in range(10))
@@ -36,13 +37,11 @@ class User:
         self._deeds = [*deeds]
         self.shown: list[Any] = []
 
-    async def __call__(
-        self, _call: str, changes: Any, _paths: Sequence[Path], _reason: str
-    ) -> ReviewDecision:
-        self.shown.append(changes)
+    async def __call__(self, question: PatchQuestion) -> Review:
+        self.shown.append(question.changes)
         if self._deeds:
             self._deeds.pop(0)()
-        return ReviewDecision.APPROVED
+        return Review(ReviewDecision.APPROVED)
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def asking(tool_context: ToolContext) -> ToolContext:
 def ask(asking: ToolContext, monkeypatch: pytest.MonkeyPatch) -> Callable[..., User]:
     def use(*deeds: Callable[[], object]) -> User:
         user = User(*deeds)
-        monkeypatch.setattr(asking.approver, "ask_patch", user)
+        monkeypatch.setattr(asking.approver, "ask", user)
         return user
 
     return use
@@ -97,11 +96,11 @@ def test_a_second_answer_may_be_no(
     file = asking.cwd / "f"
     answers = [ReviewDecision.APPROVED, ReviewDecision.DENIED]
 
-    async def answer(*_question: Any) -> ReviewDecision:
+    async def answer(*_question: Any) -> Review:
         file.write_text(TEN.replace("6", "six"))
-        return answers.pop(0)
+        return Review(answers.pop(0))
 
-    monkeypatch.setattr(asking.approver, "ask_patch", answer)
+    monkeypatch.setattr(asking.approver, "ask", answer)
     output = apply(UPDATE, asking)
     assert (output.success, output.text) == (False, "patch rejected by user")
     assert file.read_text() == TEN.replace("6", "six")
@@ -273,13 +272,13 @@ def test_what_is_about_to_be_written_is_announced_before(tool_context: ToolConte
 def test_nothing_is_announced_that_is_not_written(
     asking: ToolContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def deny(*_question: Any) -> ReviewDecision:
-        return ReviewDecision.DENIED
+    async def deny(*_question: Any) -> Review:
+        return Review(ReviewDecision.DENIED)
 
     async def before_write(_paths: Sequence[Path]) -> None:
         raise AssertionError("it was not approved")
 
-    monkeypatch.setattr(asking.approver, "ask_patch", deny)
+    monkeypatch.setattr(asking.approver, "ask", deny)
     assert not apply(UPDATE, replace(asking, before_write=before_write)).success
 
 
