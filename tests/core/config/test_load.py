@@ -190,3 +190,46 @@ def test_settings_go_into_tables_and_not_through_values() -> None:
     assert table == {"a": {"b": 1}, "c": 2}
     with pytest.raises(ConfigError, match="which is not a table"):
         merged(table, [("c.d", 1)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "keys"),
+    [
+        ('command = "x"\nurl = "http://x"', ["command", "url"]),
+        ('command = "x"\nbearer_token_env_var = "T"', ["command", "bearer_token_env_var"]),
+        ('command = "x"\nbearer_token = "hush"', ["command", "bearer_token"]),
+        ('command = "x"\nhttp_headers = {A = "b"}', ["command", "http_headers"]),
+        ('url = "http://x"\nargs = []', ["url", "args"]),
+        ('url = "http://x"\nenv = {A = "b"}', ["url", "env"]),
+        ('url = "http://x"\ncwd = "/"', ["url", "cwd"]),
+        ('url = "http://x"\nsandbox = true', ["url", "sandbox"]),
+        ('enabled = false\ncommand = "x"\nurl = "http://x"', ["command", "url"]),
+    ],
+)
+def test_a_server_with_keys_of_both_transports_is_an_error_that_names_them(
+    home: Path, settings: str, keys: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(home, f"[mcp_servers.s]\n{settings}\n")
+    assert "mcp_servers.s" in str(caught.value)
+    assert all(key in str(caught.value) for key in keys)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_server_that_is_off_needs_no_transport(home: Path) -> None:
+    assert load(home, "[mcp_servers.s]\nenabled = false\n").mcp_servers == {}
+
+
+def test_an_inline_token_is_a_warning_that_does_not_show_it(home: Path) -> None:
+    config = load(home, '[mcp_servers.s]\nurl = "http://x"\nbearer_token = "hush"\n')
+    assert config.mcp_servers["s"].bearer_token.get_secret_value() == "hush"
+    [warning] = config.warnings
+    assert "mcp_servers.s.bearer_token" in warning
+    assert "hush" not in warning + repr(config)
+
+
+@pytest.mark.parametrize("setting", ["bearer_token = 123456", "http_headers = {A = [123456]}"])
+def test_a_secret_of_the_wrong_type_is_not_shown(home: Path, setting: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(home, f'[mcp_servers.s]\nurl = "http://x"\n{setting}\n')
+    assert "123456" not in str(caught.value)

@@ -40,6 +40,22 @@ def test_the_environments_secrets_are_replaced_in_their_json_form_too(tmp_path: 
     assert line == {"stream": [{"text": "<[REDACTED]>"}]}
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("GITHUB_PAT", "pat-of-a-test", "pat-of-a-test"),
+        ("DATABASE_URL", "postgres://u:pass%40word@db/x", "pass@word"),
+        ("HTTPS_PROXY", "http://u:password@proxy", "password"),
+    ],
+)
+def test_the_secrets_are_those_that_commands_do_not_get(
+    tmp_path: Path, name: str, value: str, text: str
+) -> None:
+    assert "<[REDACTED]>" in recorded(
+        tmp_path / "r", {"text": f"<{text}>"}, environ={name.encode(): value.encode()}
+    )
+
+
 def test_deltas_that_spell_a_secret_together_are_left_out(tmp_path: Path) -> None:
     def delta(kind: str, text: str) -> dict[str, str]:
         return {"type": f"response.{kind}.delta", "delta": text}

@@ -18,6 +18,7 @@ from code_core.validation.findings import Report
 from code_core.validation.switches import ValidationSwitches
 from code_core.validation.tools import CHECKERS, Checker
 from core.patch.build import added, deleted, updated
+from support.repository import make_repository
 
 SCRIPTS = str(Path(sys.executable).parent)
 PATH = os.pathsep.join([SCRIPTS, os.defpath])
@@ -48,7 +49,7 @@ def program(folder: Path, name: str, script: str) -> str:
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
     folder = tmp_path / "work"
-    (folder / ".git").mkdir(parents=True)
+    make_repository(folder)
     return folder
 
 

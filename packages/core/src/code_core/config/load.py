@@ -141,6 +141,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     )
     policy = sandbox_policy(sandbox, settings)
     servers = {name: table for name, table in settings.mcp_servers.items() if table.enabled}
+    guards = load_guards(settings.confirm_guard, home.path, cwd, path)
     return Config(
         home=home,
         cwd=cwd,
@@ -150,7 +151,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         approval_policy=approval,
         sandbox_policy=policy,
         environment=settings.shell_environment_policy,
-        command_guards=load_guards(settings.confirm_guard, home.path, cwd, path),
+        command_guards=guards,
         validation=_validation(settings.validation),
         limits=settings.limits,
         base_instructions=overrides.base_instructions or _instructions_file(chosen, settings, cwd),
@@ -168,6 +169,8 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
             *warnings,
             *_ineffective(settings, policy, cwd),
             *capabilities(preferences, model).warnings,
+            *_inline_tokens(servers, path),
+            *guards.warnings,
         ),
     )
 
@@ -270,3 +273,12 @@ def _instructions_file(chosen: Mapping[str, Any], settings: ConfigFile, cwd: Pat
 
 def _path(value: str | None) -> Path | None:
     return Path(value).absolute() if value else None
+
+
+def _inline_tokens(servers: Mapping[str, McpServerTable], path: Path) -> list[str]:
+    return [
+        f"{path}: mcp_servers.{name}.bearer_token is a token in the settings file: put it in an environment "
+        "variable, and name that in bearer_token_env_var"
+        for name, table in servers.items()
+        if table.bearer_token is not None
+    ]

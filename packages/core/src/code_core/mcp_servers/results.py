@@ -22,7 +22,10 @@ class ResultParts:
 
 
 def parts_of(result: "CallToolResult") -> ResultParts:
-    """Structured content as JSON where there is any, else the texts; what is neither is named in a line."""
+    """Structured content as JSON where there is any, else the texts; what is neither is named in a line.
+
+    Of a result that is an error both: its texts say what went wrong.
+    """
     images: list[str] = []
     texts: list[str] = []
     for block in result.content:
@@ -31,8 +34,9 @@ def parts_of(result: "CallToolResult") -> ResultParts:
         else:
             texts.append(_text(block))
     if result.structured_content is not None:
-        # Servers repeat it as text for clients of before.
-        texts = [to_json(result.structured_content).decode()]
+        structured = to_json(result.structured_content).decode()
+        # Servers repeat it as text for clients that know no structured content.
+        texts = [*texts, structured] if result.is_error and structured not in texts else [structured]
     return ResultParts("\n".join(texts), tuple(images))
 
 

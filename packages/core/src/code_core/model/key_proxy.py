@@ -1,8 +1,9 @@
 """The API key in a process of its own: `code-responses-api-proxy`, started for this process and ended with it.
 
 The key goes from the environment into the child's standard input and is erased
-here, so that nothing the agent runs can read it. The child's other end of that pipe
-is its life: whatever ends this process ends the child.
+here, so that nothing the agent runs can read it. This process, which knows the token
+that spends the key, closes its memory to others. The child's other end of that pipe is
+its life: whatever ends this process ends the child.
 """
 
 import json
@@ -141,6 +142,8 @@ class KeyProxies:
     ) -> KeyProxy | None:
         """The child that holds the provider's key, its environment variable erased; None where there is none.
 
+        From then on no other process of the user can read this one's memory, or debug it (Linux).
+
         `auto` isolates the key of a provider that is not on this machine, where the proxy is installed.
 
         Raises:
@@ -150,7 +153,7 @@ class KeyProxies:
             return None
         name = (provider.env_key, _upstream_url(provider))
         if name not in self._running:
-            from code_process_hardening import take_variable
+            from code_process_hardening import HardeningError, deny_memory_access, take_variable
 
             taken_by = next((url for variable, url in self._running if variable == provider.env_key), None)
             if taken_by is not None and provider.env_key not in environ:
@@ -160,6 +163,12 @@ class KeyProxies:
                 )
             provider.api_key(os.environb)  # raises while the variable is still there
             proxy_for(provider.responses_url, environ)  # the same
+            try:
+                deny_memory_access()
+            except HardeningError as error:
+                raise ConfigError(
+                    f'the key cannot be isolated: {error}; set key_isolation = "never" to do without'
+                ) from error
             key = take_variable(provider.env_key)
             assert key is not None  # noqa: S101 - as was just seen
             self._running[name] = KeyProxy(provider, key, environ)

@@ -19,11 +19,11 @@ from typing import Any
 from pydantic_core import to_json
 
 from code_core.errors import ConfigError, RequestRefused
+from code_core.safety.credentials import secret_texts
 from code_core.wire.response_reader import event_objects
 from code_core.wire.sse import SseEvent
 
 HEADER = b'{"replay":1}\n'
-_SECRET_NAME = re.compile(rb"KEY|SECRET|TOKEN|PASSWORD", re.IGNORECASE)
 # In JSON, the letter of an escape may stand before it.
 _SECRET_SHAPE = re.compile(
     rb"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))(?:sk|pk|rk|gh[oprsu]|xox[abeprs])[-_][A-Za-z0-9_-]{16,}"
@@ -55,8 +55,9 @@ class Recorder:
             (
                 form
                 for name, value in environ.items()
-                if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
-                for form in _forms(value)
+                for secret in secret_texts(os.fsdecode(name), os.fsdecode(value))
+                if len(secret) >= _SHORTEST_SECRET
+                for form in _forms(os.fsencode(secret))
             ),
             key=len,
             reverse=True,

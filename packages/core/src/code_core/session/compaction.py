@@ -71,10 +71,8 @@ async def compact(session: Session, report: Report, *, automatic: bool) -> None:
     summary = await _summary(session, report)
     kept = kept_messages(session.history.items)
     session.told.forget()
-    news = [
-        HistoryItem(f"note_{uuid4().hex}", message, report.turn_id)
-        for message in session.told.news(session.config, session.settings)
-    ]
+    told = await session.told.news(session.config, session.settings)
+    news = [HistoryItem(f"note_{uuid4().hex}", message, report.turn_id) for message in told.messages]
     note = user_note(f"{SUMMARY_TAG}\n{OUTPUT_HINT}\n\n{summary}\n</session_summary>", report.turn_id)
     await session.history.replace([*news, *kept, note], summary)
     session.totals.history_replaced()

@@ -152,7 +152,14 @@ def make_session(
         with session.clock.asking():
             return await elicitations.ask(server, params)
 
-    servers = ConversationServers(config.mcp_servers, config.cwd, elicit, config.permission_tool)
+    servers = ConversationServers(
+        config.mcp_servers,
+        config.cwd,
+        config.home.path,
+        config.sandbox_policy,
+        elicit,
+        config.permission_tool,
+    )
     permission_tool = None if config.permission_tool is None else PermissionTool(session_id, servers)
     session = Session(
         id=session_id,

@@ -2,7 +2,10 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+
+import anyio
 
 from code_core.config.load import Config
 from code_core.context.environment import environment_context
@@ -16,6 +19,14 @@ NO_INSTRUCTIONS = (
     f"{INSTRUCTIONS_TAG}\n\nThe working directory has changed. "
     "The earlier instructions of the project do not apply here.\n\n</user_instructions>"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Messages for the model, and what the user should know about them."""
+
+    messages: tuple[Message, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class ToldContext:
@@ -33,19 +44,25 @@ class ToldContext:
         """The history has lost it."""
         self._environment = self._instructions = self._directory = None
 
-    def news(self, config: Config, settings: TurnSettings) -> list[Message]:
+    async def news(self, config: Config, settings: TurnSettings) -> News:
         """What the model does not know yet: the environment, and the instructions of a new directory."""
         shell = Path(os.environ.get("SHELL", "")).name or None
         news: list[Message] = []
+        warnings: tuple[str, ...] = ()
         environment = environment_context(
             settings.cwd, settings.approval_policy, settings.sandbox_policy, shell
         )
         if environment.text != self._environment:
             news.append(environment)
         if settings.cwd != self._directory:
-            instructions = user_instructions(
-                config.home.path, config.user_instructions, settings.cwd, config.project_doc_max_bytes
+            found = await anyio.to_thread.run_sync(
+                user_instructions,
+                config.home.path,
+                config.user_instructions,
+                settings.cwd,
+                config.project_doc_max_bytes,
             )
+            instructions, warnings = found.message, tuple(found.warnings)
             if instructions is None and self._instructions not in {None, NO_INSTRUCTIONS}:
                 instructions = Message(role="user", content=[InputText(text=NO_INSTRUCTIONS)])
             if instructions is not None and instructions.text != self._instructions:
@@ -53,7 +70,7 @@ class ToldContext:
             self._directory = settings.cwd
         for message in news:
             self._note(message)
-        return news
+        return News(tuple(news), warnings)
 
     def _note(self, message: Message) -> None:
         text = message.text

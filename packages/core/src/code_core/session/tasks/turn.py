@@ -95,11 +95,13 @@ class _Turn:
         if entry != session.recorded_context:
             await session.history.note(entry)
             session.recorded_context = entry
-        news = session.told.news(session.config, session.settings)
-        if news:
-            await session.history.add(
-                *(HistoryItem(f"note_{uuid4().hex}", message, self._report.turn_id) for message in news)
-            )
+        news = await session.told.news(session.config, session.settings)
+        turn_id = self._report.turn_id
+        items = [HistoryItem(f"note_{uuid4().hex}", message, turn_id) for message in news.messages]
+        if items:
+            await session.history.add(*items)
+        for warning in news.warnings:
+            await self._report.emit(WarningEvent(message=warning))
 
     async def take_queued(self) -> dict[str, Any] | None:
         """Take everything that waits; the schema that the answer must follow, of the newest input that has one."""
