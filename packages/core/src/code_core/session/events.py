@@ -38,8 +38,7 @@ MOST_EVENTS = 4_096
 MOST_CHARACTERS = 16 * 2**20
 ALWAYS_KEPT = 256
 """The newest events, which a reader gets however far it is behind."""
-TAKEN_IN_A_ROW = 32
-"""After so many events a reader lets other tasks run."""
+TAKEN_IN_A_ROW = 32  # after so many events a reader lets other tasks run
 
 Delta = AgentMessageDelta | AgentReasoningDelta | AgentReasoningRawContentDelta | ExecCommandOutputDelta
 
