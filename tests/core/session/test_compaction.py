@@ -180,6 +180,17 @@ def test_of_the_users_messages_the_newest_20_000_tokens_stay() -> None:
     assert [one.id[0] for one in kept_messages(items)] == ["2", "3"]
 
 
+def test_of_a_small_window_the_users_messages_take_a_quarter(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        for _ in range(12):
+            await reading.send(text("x" * 1_200))
+            assert (await reading.ended()).type == "task_complete"
+        assert 1 <= len(reading.of("context_compacted")) <= 3
+
+    bye = [answer("bye") for _ in range(20)]
+    converse(scripted_conversation(with_window(config, 2_000), ScriptedModel(*bye)), script)
+
+
 def test_trimming_drops_a_quarter_from_the_front() -> None:
     items = [message("x" * 400).item for _ in range(8)]
     assert len(trimmed(items)) == 6

@@ -69,7 +69,10 @@ async def compact(session: Session, report: Report, *, automatic: bool) -> None:
     """
     before = session.history.tokens
     summary = await _summary(session, report)
-    kept = kept_messages(session.history.items)
+    window = session.settings.capabilities.context_window
+    # More than a quarter of a small window would leave it full, and every request would compact again.
+    room = KEPT_TOKENS if window is None else min(KEPT_TOKENS, window // 4)
+    kept = kept_messages(session.history.items, room)
     session.told.forget()
     told = await session.told.news(session.config, session.settings)
     news = [HistoryItem(f"note_{uuid4().hex}", message, report.turn_id) for message in told.messages]
@@ -141,10 +144,9 @@ def without_images(items: Sequence[ResponseItem]) -> list[ResponseItem]:
     return result
 
 
-def kept_messages(items: Sequence[HistoryItem]) -> list[HistoryItem]:
-    """The user's own messages as they are, at most 20,000 tokens of them; the oldest go first."""
+def kept_messages(items: Sequence[HistoryItem], room: int = KEPT_TOKENS) -> list[HistoryItem]:
+    """The user's own messages as they are, at most `room` tokens of them; the oldest go first."""
     kept: list[HistoryItem] = []
-    room = KEPT_TOKENS
     for one in reversed(items):
         if not is_users_own(one.item):
             continue
