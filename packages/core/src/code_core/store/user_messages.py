@@ -2,7 +2,7 @@
 
 from code_core.store.entries import JsonObject, text_of
 
-# How Codex and just-every/code begin the messages that they add by themselves.
+# How agents begin the messages that they add by themselves.
 _ADDED = (
     "<environment_context>",
     "<ENVIRONMENT_CONTEXT>",
@@ -17,6 +17,12 @@ _ADDED = (
     "<collaboration_mode>",
     "<system_status>",
     "== System Status ==",
+    # Ours.
+    "<turn_interrupted>",
+    "<stream_interrupted>",
+    "<session_summary>",
+    "<files_restored>",
+    "<code_review>",
 )
 
 
