@@ -12,7 +12,7 @@ from code_core.config.schema import ConfigFile
 from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOnly, WorkspaceWrite
 from code_core.safety.decide import Ask, CommandDecision, Reject, Run, decide_command
 from code_core.safety.denial import TELL_TALES
-from code_core.safety.statements import WRAPPERS
+from code_core.safety.wrappers import WRAPPERS
 from code_core.sandbox.seccomp import REFUSED
 from code_core.validation.tools import CHECKERS
 from core.sandbox.escapes import ATTACKS, NATIVE

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from code_core.safety.known_safe import is_known_safe
+from code_core.safety.normal_form import begins_with, program
 from code_core.safety.shell_words import SHELLS, Words, plain_commands, split_plain
-from code_core.safety.statements import WRAPPERS, program
+from code_core.safety.wrappers import WRAPPERS
 
 LONGEST_PREFIX = 12
 """Words of a command that a rule is proposed for."""
@@ -63,14 +64,15 @@ class PrefixRule:
     cwd: Path | None = None
 
     def matches(self, words: Sequence[str]) -> bool:
-        """Whether `words` begin as the pattern says; a program may be written with its directory."""
-        if len(words) < len(self.pattern) or not words:
+        """Whether `words` begin as the pattern says: as it is written to be allowed, however spelled else."""
+        if not words:
             return False
-        named = [
-            words[0].rsplit("/", 1)[-1] if self.decision is not RuleDecision.ALLOW else words[0],
-            *words[1:],
-        ]
-        return all(word in place for word, place in zip(named, self.pattern, strict=False))
+        written = len(words) >= len(self.pattern) and all(
+            word in place for word, place in zip(words, self.pattern, strict=False)
+        )
+        return written or (
+            self.decision is not RuleDecision.ALLOW and begins_with(tuple(words), self.pattern)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,7 @@ class _Reader:
                 self._braces(quoted=quoted)
                 self._depth -= 1
             case "'" if not quoted:
-                return _ansi(self._ansi_quoted())
+                return decoded(self._ansi_quoted()).partition("\0")[0]
             case '"' if not quoted:
                 return ""  # a translated string; the quotes are read next
             case _:
@@ -314,7 +314,9 @@ class _Reader:
         return self._text[start:end]
 
 
-def _ansi(text: str) -> str:
+def decoded(text: str) -> str:
+    """`text` with the escapes that `$'…'`, `echo -e` and `printf` know."""
+
     def replaced(found: re.Match[str]) -> str:
         number = found["x"] or found["u"] or found["U"]
         if number is not None:
@@ -325,4 +327,4 @@ def _ansi(text: str) -> str:
         letter = found["letter"]
         return "" if letter is None else _ANSI_LETTERS.get(letter, letter)
 
-    return _ANSI_ESCAPE.sub(replaced, text).partition("\0")[0]
+    return _ANSI_ESCAPE.sub(replaced, text)

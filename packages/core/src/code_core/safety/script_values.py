@@ -1,0 +1,89 @@
+"""What a script defines for its own commands: variables, aliases, arguments and the output of `echo`."""
+
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Sequence
+
+from code_core.safety.expansion import SUBSTITUTIONS, Values, is_name
+from code_core.safety.normal_form import program
+from code_core.safety.shell_reader import Script, decoded
+
+ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\[[^]]*\])?(?P<operator>\+?=)")
+
+_DECLARING = frozenset({"declare", "env", "export", "local", "readonly", "sudo", "typeset"})
+_READING = frozenset({"mapfile", "read", "readarray"})
+_SPEAKING = frozenset({"echo", "printf"})
+# Their arguments are not what a shell gets to read.
+_SILENT = frozenset({"git", "grep", "rg"})
+_MOST_FUNCTIONS = 64
+
+
+class Definitions:
+    """Collects what the scripts of one command define."""
+
+    def __init__(self) -> None:
+        self.values = Values()
+        self._aliases: defaultdict[str, list[str]] = defaultdict(list)
+
+    def aliases(self, name: str) -> list[str]:
+        """The texts that `name` stands for."""
+        return self._aliases.get(name, [])
+
+    def gather(self, script: Script) -> None:
+        """Take over what `script` defines."""
+        functions = {words[0] for words in script.commands if len(words) == 1}
+        for words in script.commands:
+            self._gather(words, script)
+            if words[0] in functions and len(functions) <= _MOST_FUNCTIONS:
+                self.values.add("@", shlex.join(words[1:]))
+        for document in script.documents:
+            self.values.add(SUBSTITUTIONS[0], document)
+
+    def _gather(self, words: Sequence[str], script: Script) -> None:
+        name = program(words)
+        leading = name in _DECLARING or "=" in words[0]
+        for word in words:
+            found = ASSIGNMENT.match(word)
+            if found and leading:
+                self.values.assign(found["name"], found["operator"], word[found.end() :])
+            elif found and name == "alias":
+                self._aliases[found["name"]].append(word[found.end() :])
+        match list(words):
+            case [variable, "in", *members] if is_name(variable):
+                for member in members:
+                    self.values.assign(variable, "=", member)
+            case ["set", *arguments]:
+                self.values.add("@", shlex.join(word for word in arguments if word != "--"))
+            case ["printf", "-v", variable, *arguments]:
+                for text in _printed(arguments):
+                    self.values.add(variable, text)
+            case _ if name in _READING:
+                outputs = [*script.documents, *self.values.of(SUBSTITUTIONS[0])]
+                for variable in filter(is_name, words[1:]):
+                    for text in outputs:
+                        for part in (text, *text.split()):
+                            self.values.add(variable, part)
+            case _ if name in _SPEAKING:
+                for text in _printed(words[1:]):
+                    for value in self.values.texts(text):
+                        self.values.add(SUBSTITUTIONS[0], value)
+
+
+def _printed(arguments: Sequence[str]) -> list[str]:
+    """What `echo` or `printf` may print."""
+    words = [word for word in arguments if not word.startswith("-")] or list(arguments)
+    texts = [" ".join(words)]
+    if words and "%" in words[0]:
+        values = iter(words[1:])
+        texts.append(re.sub(r"%[-\d.]*[sbqdc]", lambda _: next(values, ""), words[0]))
+    return [decoded(text) if "\\" in text else text for text in texts]
+
+
+def spoken(words: Sequence[str], assigned: Sequence[str]) -> list[str]:
+    """The texts that a command may hand on, what it assigns among them."""
+    if words and program(words) in _SILENT:
+        return []
+    texts = [*assigned, *words[1:]]
+    values = [ASSIGNMENT.sub("", word, count=1) for word in texts]
+    return [*texts, *values, " ".join(words[1:])]
