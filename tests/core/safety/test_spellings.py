@@ -6,7 +6,8 @@ import tomllib
 import pytest
 
 from code_core.safety.confirm_guard import guard_of
-from code_core.safety.rules import parse_rules, strictest
+from code_core.safety.rules import strictest
+from code_core.safety.rules_file import parse_rules
 from code_core.safety.statements import statements
 
 RULES = parse_rules(

@@ -17,7 +17,8 @@ from code_core.config.schema import ConfirmGuardTable
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
 from code_core.safety.confirm_guard import UserGuard
-from code_core.safety.rules import PrefixRule, RuleDecision, RuleError, parse_rules
+from code_core.safety.rules import PrefixRule, RuleDecision
+from code_core.safety.rules_file import RuleError, parse_rules
 
 if TYPE_CHECKING:
     import regex

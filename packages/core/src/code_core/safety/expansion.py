@@ -150,7 +150,8 @@ def _fields(word: str, values: Values) -> list[list[str]]:
 
 def braced(word: str) -> list[str]:
     """The words that brace expansion makes of `word`, at most 64."""
-    waiting, done = [word], []
+    waiting = [word]
+    done: list[str] = []
     for _ in range(MOST_VARIANTS):
         if not waiting or len(waiting) + len(done) > MOST_VARIANTS // 2:
             break

@@ -134,8 +134,7 @@ class _Search:
         for place, word in enumerate(rest):
             option, equals, value = word.partition("=")
             if word in running:
-                ends = {";", *running}
-                words = [*takewhile(lambda word: word not in ends, rest[place + 1 :])]
+                words = [*takewhile(lambda one: one != ";" and one not in running, rest[place + 1 :])]
                 self.command(words, depth + 1)
                 if name == "git":
                     self._read(words, depth)
@@ -151,8 +150,8 @@ class _Search:
         """The aliases and the programs that settings on the command line name."""
         subcommand = normal_form(tuple(words))[1:2]
         for place, word in enumerate(words):
-            after = words[place + 1 :]
             if alias := _GIT_ALIAS.fullmatch(word):
+                after = words[place + 1 :]
                 value, arguments = (alias[2], after) if alias[2] is not None else (" ".join(after[:1]), [])
                 shell = value.removeprefix("!") if value.startswith("!") else f"git {value}"
                 self._read([shell, f"{shell} {shlex.join(arguments[1:])}"], depth)

@@ -74,7 +74,7 @@ async def run_shell_command(
         )
     )
     try:
-        end = await _run(command, cwd, time_limit, on_output, context, sandbox)
+        end = await _run(list(request.run or command), cwd, time_limit, on_output, context, sandbox)
     except SpawnError as error:
         await on_output("stderr", str(error).encode())
         end = Exit(error.exit_code, 0.0)
