@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain, islice, product
 
-MOST_VARIANTS = 128
-MOST_VALUES = 16
+MOST_VARIANTS = 64
+MOST_VALUES = 8
 LONGEST_VALUE = 4_096
 MOST_NESTED = 3
 
@@ -21,8 +21,10 @@ SUBSTITUTIONS = ("$(…)", "`…`")
 _BRACES = re.compile(r"(?<!\$)\{([^{}]*(?:,|\.\.)[^{}]*)\}")
 _RANGE = re.compile(r"(\w)\.\.(\w)")
 _EXPANSION = re.compile(
-    r"\$\(…\)|`…`|\$(?:(?P<name>\w|[A-Za-z_]\w*|[@*#?!$-])|\{!?(?P<braced>\w+|[@*])(?:\[[^]]*\])?(?P<how>[^{}]*)\})"
+    r"\$\(…\)|`…`|\$(?:(?P<name>[A-Za-z_]\w*|[0-9@*#?!$-])|\{!?(?P<braced>\w+|[@*])(?:\[[^]]*\])?(?P<how>[^{}]*)\})"
 )
+_MASKED = str.maketrans("$`", "\ue000\ue001")
+_UNMASKED = str.maketrans("\ue000\ue001", "$`")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _DEFAULTS = re.compile(r":?[-=+?]")
 
@@ -46,6 +48,9 @@ class Values:
         """The values of `name`, the newest first."""
         return list(reversed(self._values.get(name, {})))
 
+    def _masked(self, name: str) -> list[str]:
+        return [value.translate(_MASKED) for value in self.of(name)]
+
     def assign(self, name: str, operator: str, text: str) -> None:
         """Take over `NAME=TEXT` or `NAME+=TEXT`, with the values of the variables in it."""
         for value in self.texts(text):
@@ -57,13 +62,13 @@ class Values:
     def texts(self, text: str) -> list[str]:
         """What `text` may expand to, without splitting it."""
         texts = [text]
-        for _ in range(MOST_NESTED):
+        for _ in range(MOST_NESTED):  # the innermost first; values are not expanded again
             if not any(_EXPANSION.search(one) for one in texts):
                 break
             texts = [
                 "".join(parts) for one in texts for parts in islice(product(*self._parts(one)), MOST_VALUES)
             ][:MOST_VALUES]
-        return texts
+        return [one.translate(_UNMASKED) for one in texts]
 
     def _parts(self, text: str) -> Iterator[list[str]]:
         at = 0
@@ -75,13 +80,13 @@ class Values:
 
     def _alternatives(self, expansion: re.Match[str]) -> list[str]:
         if expansion[0] in SUBSTITUTIONS:
-            return self.of(SUBSTITUTIONS[0]) or [""]
+            return [*self._masked(SUBSTITUTIONS[0]), ""]
         name, how = expansion["name"] or expansion["braced"], expansion["how"] or ""
-        values = self.of("@" if name in {"*", "@"} or name.isdigit() else name)
+        values = self._masked("@" if name in {"*", "@"} or name.isdigit() else name)
         if name.isdigit():  # `shift` may have moved it
             values += [word for value in values for word in value.split()]
         if "{!" in expansion[0]:
-            values = [inner for value in values for inner in self.of(value)]
+            values = [inner for value in values for inner in self._masked(value)]
         if default := _DEFAULTS.match(how):
             default_value = re.sub("[\"']", "", how[default.end() :])
             return [*values, default_value] if "?" not in default[0] else values or [""]

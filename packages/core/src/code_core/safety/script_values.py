@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from code_core.safety.expansion import SUBSTITUTIONS, Values, is_name
 from code_core.safety.normal_form import program
-from code_core.safety.shell_reader import Script, decoded
+from code_core.safety.shell_output import PRINTING, printed
+from code_core.safety.shell_reader import Script
 
 ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\[[^]]*\])?(?P<operator>\+?=)")
 
 _DECLARING = frozenset({"declare", "env", "export", "local", "readonly", "sudo", "typeset"})
 _READING = frozenset({"mapfile", "read", "readarray"})
-_SPEAKING = frozenset({"echo", "printf"})
 # Their arguments are not what a shell gets to read.
 _SILENT = frozenset({"git", "grep", "rg"})
 _MOST_FUNCTIONS = 64
@@ -56,28 +56,18 @@ class Definitions:
             case ["set", *arguments]:
                 self.values.add("@", shlex.join(word for word in arguments if word != "--"))
             case ["printf", "-v", variable, *arguments]:
-                for text in _printed(arguments):
+                for text in printed(arguments):
                     self.values.add(variable, text)
             case _ if name in _READING:
                 outputs = [*script.documents, *self.values.of(SUBSTITUTIONS[0])]
                 for variable in filter(is_name, words[1:]):
                     for text in outputs:
-                        for part in (text, *text.split()):
+                        for part in (text, *text.splitlines(), *text.split()):
                             self.values.add(variable, part)
-            case _ if name in _SPEAKING:
-                for text in _printed(words[1:]):
+            case _ if name in PRINTING:
+                for text in printed(words[1:]):
                     for value in self.values.texts(text):
                         self.values.add(SUBSTITUTIONS[0], value)
-
-
-def _printed(arguments: Sequence[str]) -> list[str]:
-    """What `echo` or `printf` may print."""
-    words = [word for word in arguments if not word.startswith("-")] or list(arguments)
-    texts = [" ".join(words)]
-    if words and "%" in words[0]:
-        values = iter(words[1:])
-        texts.append(re.sub(r"%[-\d.]*[sbqdc]", lambda _: next(values, ""), words[0]))
-    return [decoded(text) if "\\" in text else text for text in texts]
 
 
 def spoken(words: Sequence[str], assigned: Sequence[str]) -> list[str]:

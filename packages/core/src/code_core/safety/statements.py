@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import chain, takewhile
 
 from code_core.safety.command_texts import (
@@ -22,7 +23,8 @@ from code_core.safety.wrappers import WRAPPERS, wrapped
 
 MOST_CHARACTERS = 2**17
 """Linux takes no longer argument."""
-MOST_COMMANDS = 20_000
+MOST_WORK = 1_000_000
+"""Characters that are looked at, those of expansions among them."""
 
 _LIKE_A_SCRIPT = re.compile(r"[\s;&|()`$]")
 _BEFORE_SCRIPT = re.compile(r"--[\w-]+=|-\w*?[cS]", re.ASCII)  # an option, and its script in the same word
@@ -30,6 +32,7 @@ _GIT_ALIAS = re.compile(r"(?:-c|--config-env=)?alias\.([^=]*)(?:=(.*))?", re.DOT
 _GIT_SETTING = re.compile(r"(?:-c)?[\w-]+\.[^=]*=(.*)", re.DOTALL)
 _EXPANSION = re.compile(r"[$`][^/]*")
 _MOST_TEXTS = 16
+_MOST_FEEDING = 2
 
 
 def statements(argv: Sequence[str]) -> tuple[Words, ...]:
@@ -43,10 +46,15 @@ def statements(argv: Sequence[str]) -> tuple[Words, ...]:
 
     Raises:
         TooComplexError: more than 40 levels of nesting, more characters than fit into one
-            argument, or more than 20,000 commands.
+            argument, or more than a million in all that it expands to.
     """
     if sum(map(len, argv)) > MOST_CHARACTERS:
         raise TooComplexError("the command is too long to be understood")
+    return _statements(tuple(argv))
+
+
+@lru_cache(maxsize=8)  # a command is looked at for guards, for rules and for its files
+def _statements(argv: Words) -> tuple[Words, ...]:
     search = _Search()
     search.command(list(argv), 0)
     return tuple(search.found)
@@ -59,8 +67,11 @@ class _Search:
         self.found: dict[Words, None] = {}
         self._scripts: set[str] = set()
         self._definitions = Definitions()
+        self._left = MOST_WORK
+        self._feeding = 0  # what is fed to `xargs` may hold another `xargs`
 
-    def command(self, words: list[str], depth: int) -> None:
+    def command(self, words: list[str], depth: int, *, expanded: bool = False) -> None:
+        self._spend(64 + sum(map(len, words)))
         start = _start(words)
         for word in words[:start]:
             self._assignment(word, depth)
@@ -69,8 +80,6 @@ class _Search:
             return
         if depth > MOST_NESTING:
             raise TooComplexError("the command is nested too deeply to be understood")
-        if len(self.found) > MOST_COMMANDS:
-            raise TooComplexError("the command expands to too many commands to be understood")
         self.found[tuple(words)] = None
         name, rest = program(words), words[1:]
         self._scripts_of(name, rest, depth)
@@ -84,8 +93,13 @@ class _Search:
             self._git(words, depth)
         for alias in self._definitions.aliases(words[0]):
             self._read([f"{alias} {shlex.join(rest)}"], depth)
-        for variant in variants(words, self._definitions.values):
-            self.command(variant, depth + 1)
+        for variant in () if expanded else variants(words, self._definitions.values):
+            self.command(variant, depth + 1, expanded=True)
+
+    def _spend(self, work: int) -> None:
+        self._left -= work
+        if self._left < 0:
+            raise TooComplexError("the command expands to too much to be understood")
 
     def _assignment(self, word: str, depth: int) -> None:
         found = ASSIGNMENT.match(word)
@@ -117,6 +131,9 @@ class _Search:
 
     def _fed(self, inner: list[str], depth: int) -> None:
         """The command of `xargs` or `parallel` with the arguments that it may read."""
+        if self._feeding >= _MOST_FEEDING:
+            return
+        self._feeding += 1
         texts = self._definitions.values.of(SUBSTITUTIONS[0])
         if ":::" in inner:
             head, tail = inner[: inner.index(":::")], inner[inner.index(":::") + 1 :]
@@ -127,6 +144,7 @@ class _Search:
                 replaced = [text.split() if one == word else [one] for one in inner]
                 self.command(list(chain.from_iterable(replaced)), depth + 1)
             self._read([" ".join([*inner, text])], depth)
+        self._feeding -= 1
 
     def _options(self, name: str, rest: list[str], depth: int) -> None:
         """The commands that options such as `find -exec` run."""
@@ -166,6 +184,7 @@ class _Search:
             if text in self._scripts or not _LIKE_A_SCRIPT.search(text):
                 continue
             self._scripts.add(text)
+            self._spend(8 * len(text))
             script = read_script(text)
             self._definitions.gather(script)
             for words in script.commands:

@@ -130,7 +130,8 @@ class Shell:
             justification=arguments.justification,
         )
         time_limit = min(arguments.timeout_ms or DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS) / 1000
-        return guarded(request, self._guards) or await self._run(request, time_limit, context)
+        refused = await anyio.to_thread.run_sync(guarded, request, self._guards)
+        return refused or await self._run(request, time_limit, context)
 
     async def _run(self, request: CommandRequest, time_limit: float, context: ToolContext) -> ToolOutput:
         """Run the command where it may, and outside of the sandbox when that denied it something."""
