@@ -7,7 +7,7 @@ from code_core.safety.shell_words import SHELLS
 
 # Programs that take a script as an argument.
 RUNS_TEXTS = SHELLS | frozenset(
-    "ash concurrently csh entr eval fish flock hyperfine mksh nix-shell npm npx parallel pnpm rbash runuser screen script "
+    "ash concurrently csh entr eval expect fish flock gdb hyperfine mksh nix-shell npm npx parallel pnpm rbash runuser screen script "
     "ssh su tcsh tmux trap watch yarn".split()
 )
 # Options and words after which another program runs a command.
@@ -40,8 +40,27 @@ _TEXT_OPTIONS = {
     "vim": frozenset({"-c", "--cmd"}),
     "nvim": frozenset({"-c", "--cmd"}),
 }
+# Words after which a program runs a command, its own options first.
+RUNNERS = {
+    "bundle": frozenset({"exec"}),
+    "cargo": frozenset({"watch"}),
+    "conda": frozenset({"run"}),
+    "docker": frozenset({"exec", "run"}),
+    "gdb": frozenset({"--args"}),
+    "kubectl": frozenset({"exec", "run", "debug"}),
+    "nix": frozenset({"-c", "--command"}),
+    "npm": frozenset({"exec", "x"}),
+    "perf": frozenset({"record", "stat", "trace"}),
+    "pipenv": frozenset({"run"}),
+    "pipx": frozenset({"run"}),
+    "pnpm": frozenset({"dlx", "exec"}),
+    "podman": frozenset({"exec", "run"}),
+    "poetry": frozenset({"run"}),
+    "uv": frozenset({"run"}),
+    "yarn": frozenset({"exec"}),
+}
 RUNNING_VARIABLE = re.compile(
-    r"\w*(?:EDITOR|PAGER|COMMAND|ASKPASS|BROWSER)|GIT_SSH|GIT_EXTERNAL_DIFF|GIT_CONFIG_(?:VALUE_\d+|PARAMETERS)"
+    r"\w*(?:EDITOR|PAGER|COMMAND|ASKPASS|BROWSER|VISUAL)|GIT_SSH|GIT_EXTERNAL_DIFF|GIT_CONFIG_(?:VALUE_\d+|PARAMETERS)"
     r"|LESSOPEN|LESSCLOSE|PS4|RSYNC_RSH|TAR_OPTIONS|MAKEFLAGS"
 )
 """Names of environment variables whose value is a command that some program runs."""
@@ -53,9 +72,11 @@ _INTERPRETERS = re.compile(
     r"python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|bun|deno|php[\d.]*|lua[\d.]*|[gmn]?awk"
 )
 _RUNS = re.compile(
-    r"system|popen|exec|spawn|subprocess|Popen|\brun\b|\bcall|check_output|`|qx|\|\s*getline|\bsh\b"
+    r"system|print\s*\||%x|popen|exec|spawn|subprocess|Popen|\brun\b|\bcall|check_output|`|qx|\|\s*getline|\bsh\b"
 )
-_LITERAL = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`", re.DOTALL)
+_LITERAL = re.compile(
+    r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`|(?:qw|qx|%x)[({/]([^)}/]*)", re.DOTALL
+)
 _MOST_LITERALS = 64
 
 
@@ -84,5 +105,5 @@ def embedded_commands(name: str, arguments: Sequence[str]) -> Iterator[list[str]
             continue
         literals = [next(filter(None, found), "") for found in _LITERAL.findall(word)][:_MOST_LITERALS]
         for start in range(min(len(literals), 8)):
-            yield literals[start:]
+            yield " ".join(literals[start:]).split()
         yield from ([literal] for literal in literals)

@@ -34,9 +34,10 @@ class Definitions:
         """Take over what `script` defines."""
         functions = {words[0] for words in script.commands if len(words) == 1}
         for words in script.commands:
-            self._gather(words, script)
             if words[0] in functions and len(functions) <= _MOST_FUNCTIONS:
                 self.values.add("@", shlex.join(words[1:]))
+        for words in script.commands:
+            self._gather(words, script)
         for document in script.documents:
             self.values.add(SUBSTITUTIONS[0], document)
 
@@ -76,4 +77,5 @@ def spoken(words: Sequence[str], assigned: Sequence[str]) -> list[str]:
         return []
     texts = [*assigned, *words[1:]]
     values = [ASSIGNMENT.sub("", word, count=1) for word in texts]
-    return [*texts, *values, " ".join(words[1:])]
+    prints = printed(words[1:]) if words and program(words) in PRINTING else []
+    return [*texts, *values, *prints, " ".join(words[1:])]

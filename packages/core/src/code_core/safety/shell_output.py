@@ -35,10 +35,12 @@ def printed(arguments: Sequence[str]) -> list[str]:
 
 def output(commands: Sequence[Sequence[str]]) -> str | None:
     """The one word that a substitution of these commands becomes; None if it is not one command that prints one word."""
-    match commands:
+    match [list(words) for words in commands]:
         case [[name, *arguments]] if name in PRINTING and arguments:
             text = printed(arguments)[-1]
             return text if text and not re.search(r"\s|%", text) else None
+        case [["which", name] | ["command", "-v", name] | ["type", "-p" | "-P", name]]:
+            return name
         case _:
             return None
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import chain, takewhile
 
 from code_core.safety.command_texts import (
+    RUNNERS,
     RUNNING_OPTIONS,
     RUNNING_VARIABLE,
     RUNS_TEXTS,
@@ -151,6 +152,9 @@ class _Search:
         running = RUNNING_OPTIONS.get(name, frozenset())
         for place, word in enumerate(rest):
             option, equals, value = word.partition("=")
+            if word in RUNNERS.get(name, ()):
+                for inner in wrapped("", rest[place + 1 :], _may_begin):
+                    self.command(list(inner), depth + 1)
             if word in running:
                 words = [*takewhile(lambda one: one != ";" and one not in running, rest[place + 1 :])]
                 self.command(words, depth + 1)
@@ -198,6 +202,10 @@ class _Search:
                 spoken(words[_start(words) :], words[: _start(words)]) for words in script.commands
             )
             self._read([*script.documents, *texts], depth + 1)
+        for words in script.commands:
+            for embedded in embedded_commands(program(words), script.documents):
+                self.command(embedded, depth + 1)
+                self._read(embedded, depth)
 
 
 def _start(words: Sequence[str]) -> int:
@@ -216,7 +224,7 @@ def _feeds_on_text(words: Sequence[str]) -> bool:
         return False
     name = program(words)
     named = words if name in WRAPPERS or name in SHELLS else words[:1]
-    if name in {"alias", "eval", "source", ".", "parallel"} or any(
+    if name in {"alias", "eval", "source", ".", "parallel", "at", "batch", "crontab"} or any(
         _EXPANSION.fullmatch(word) for word in named
     ):
         return True

@@ -65,7 +65,7 @@ WRAPPERS: dict[str, Wrapper] = {
         "null no-run-if-empty interactive verbose exit open-tty show-limits eof replace max-lines",
     ),
 } | dict.fromkeys(
-    "busybox caffeinate choom chroot chrt direnv dumb-init fakeroot firejail flatpak flock gosu linux32 linux64 "
+    "busybox caffeinate dbus-run-session entr spawn valgrind choom chroot chrt direnv dumb-init fakeroot firejail flatpak flock gosu linux32 linux64 "
     "ltrace mise nocorrect noglob nsenter numactl parallel pkexec prlimit proot rbenv repeat runuser script "
     "setarch setpriv ssh start-stop-daemon strace su su-exec systemd-inhibit systemd-run taskset tini toybox uclampset "
     "unbuffer unshare watch winpty xvfb-run asdf pyenv nodenv".split(),
