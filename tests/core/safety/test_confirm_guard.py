@@ -3,7 +3,7 @@ import shlex
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from code_core.safety.confirm_guard import UserGuard, confirm_advice, guard_of, strip_confirm
@@ -188,6 +188,7 @@ WRAPPINGS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(GUARDED), st.lists(WRAPPINGS, max_size=6))
 def test_no_wrapping_gets_past_the_guard(command: str, wrappings: list[str]) -> None:
     script = command
