@@ -145,12 +145,18 @@ def variants(words: Sequence[str], values: Values) -> Iterator[list[str]]:
 
 
 def _fields(word: str, values: Values) -> list[list[str]]:
-    """The ways in which one word becomes some words or none."""
+    """The ways in which one word becomes some words or none: split, or as one word where it was quoted."""
     ways = [
-        [values.fields(text).split() for text in values.texts(one)] if _EXPANSION.search(one) else [[one]]
+        [way for text in values.texts(one) for way in _split(values.fields(text).split(), text)]
+        if _EXPANSION.search(one)
+        else [[one]]
         for one in braced(word)
     ]
-    return [list(chain.from_iterable(chosen)) for chosen in islice(product(*ways), MOST_VALUES)]
+    return [list(chain.from_iterable(chosen)) for chosen in islice(product(*ways), 2 * MOST_VALUES)]
+
+
+def _split(fields: list[str], text: str) -> list[list[str]]:
+    return [fields, [text]] if len(fields) > 1 else [fields]
 
 
 def braced(word: str) -> list[str]:

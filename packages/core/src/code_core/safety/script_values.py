@@ -32,10 +32,12 @@ class Definitions:
 
     def gather(self, script: Script) -> None:
         """Take over what `script` defines."""
+        shifts = any(words[0] == "shift" for words in script.commands)
         functions = {words[0] for words in script.commands if len(words) == 1}
         for words in script.commands:
             if words[0] in functions and len(functions) <= _MOST_FUNCTIONS:
-                self.values.add("@", shlex.join(words[1:]))
+                for start in range(2 if shifts else 1, 0, -1):
+                    self.values.add("@", shlex.join(words[start:]))
         for words in script.commands:
             self._gather(words, script)
         for document in script.documents:

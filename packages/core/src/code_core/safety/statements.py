@@ -27,7 +27,7 @@ MOST_CHARACTERS = 2**17
 MOST_WORK = 1_000_000
 """Characters that are looked at, those of expansions among them."""
 
-_LIKE_A_SCRIPT = re.compile(r"[\s;&|()`$]")
+_LIKE_A_SCRIPT = re.compile(r"[\s;&|()`${]")
 _BEFORE_SCRIPT = re.compile(r"--[\w-]+=|-\w*?[cS]", re.ASCII)  # an option, and its script in the same word
 _GIT_ALIAS = re.compile(r"(?:-c|--config-env=)?alias\.([^=]*)(?:=(.*))?", re.DOTALL)
 _GIT_SETTING = re.compile(r"(?:-c)?[\w-]+\.[^=]*=(.*)", re.DOTALL)
@@ -57,7 +57,7 @@ def statements(argv: Sequence[str]) -> tuple[Words, ...]:
 @lru_cache(maxsize=8)  # a command is looked at for guards, for rules and for its files
 def _statements(argv: Words) -> tuple[Words, ...]:
     search = _Search()
-    search.command(list(argv), 0)
+    search.command(list(argv), 0, expanded=True)  # no shell has read it
     return tuple(search.found)
 
 
@@ -86,7 +86,7 @@ class _Search:
         self._scripts_of(name, rest, depth)
         if name in WRAPPERS or name in SHELLS:
             for inner in wrapped(name, rest, _may_begin):
-                self.command(list(inner), depth + 1)
+                self.command(list(inner), depth + 1, expanded=True)  # the variants of the whole are looked at
                 if name in {"xargs", "parallel"}:
                     self._fed(list(inner), depth)
         self._options(name, rest, depth)
