@@ -93,4 +93,16 @@ def test_too_much_is_not_remembered(work: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_devices_and_fifos_are_not_opened(work: Path) -> None:
     os.mkfifo(work / "fifo")
-    assert files(("x", "fifo", "/dev/zero", "\0", "a" * 5000), work) == files(("x",), work)
+    assert files(("x", "fifo", "/dev/zero"), work) == files(("x",), work)
+
+
+@pytest.mark.parametrize(
+    "word", ["\0", "a" * 256, "é" * 200, "a/" * 3000, "x\ud800", "tool.py/x", "~nobody/x"]
+)
+def test_a_word_that_is_no_path_is_no_file(work: Path, word: str) -> None:
+    assert files(("x", word), work) == files(("x",), work)
+
+
+def test_a_long_script_is_no_path(work: Path) -> None:
+    script = "".join(f"echo {number}\n" for number in range(450)) + "./tool.py"
+    assert files(("bash", "-c", script), work) == files(("./tool.py",), work)

@@ -121,3 +121,9 @@ def test_what_is_not_installed_stays_as_it_is(policy: SandboxPolicy, work: Path)
     assert command.argv == command.run == ("no-such-program", "x")
     assert command.parts is None
     assert resolve(policy, work, "bash", "-c", "no-such-program").parts is None
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "x\ud800", "é" * 200])
+def test_a_name_that_no_file_can_have(policy: SandboxPolicy, work: Path, name: str) -> None:
+    assert resolve(policy, work, name).argv == (name,)
+    assert resolve(policy, work, name, path=f"{work}:{SYSTEM}").parts is None

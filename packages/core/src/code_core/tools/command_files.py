@@ -1,5 +1,6 @@
 """The files that a command names, and what is in them: a grant to leave the sandbox holds only for these."""
 
+import errno
 import hashlib
 import os
 import re
@@ -19,6 +20,8 @@ MOST_BYTES = 128 * 1024 * 1024
 _CHUNK = 1 << 20
 _MOST_FOLDERS = 16
 _LONGEST_PATH = 4_096
+_LONGEST_NAME = 255
+_NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 
 # Files of the working directory that a program runs though its arguments do not name them.
 _IMPLICIT = {
@@ -87,7 +90,7 @@ def _paths(commands: Sequence[Words], cwd: str) -> Iterator[str]:
     """Every word that may be a path, relative to `cwd` and to each directory that the commands name."""
     named = [(program(words) in _HANDLE_DATA, name) for words in commands for name in _names(words)]
     folders = {cwd: None} | {
-        path: None for _, name in named if Path(path := _absolute(name, cwd)).is_dir() and path != cwd
+        path: None for _, name in named if _is_directory(path := _absolute(name, cwd)) and path != cwd
     }
     bases = list(folders)
     if len(bases) > _MOST_FOLDERS:
@@ -106,14 +109,30 @@ def _names(words: Words) -> Iterator[str]:
     implicit = _IMPLICIT.get(program(words), ())
     values = (word[value.end() :] for word in words if (value := _VALUE.match(word)))
     for name in (*words, *values, *implicit):
-        if name and "\0" not in name and len(name) < _LONGEST_PATH:
+        if _can_be_path(name):
             yield name
+
+
+def _can_be_path(word: str) -> bool:
+    try:
+        encoded = os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
+    parts = encoded.split(b"/")
+    return b"\0" not in encoded and 0 < len(encoded) < _LONGEST_PATH and max(map(len, parts)) <= _LONGEST_NAME
 
 
 def _absolute(name: str, base: str) -> str:
     return os.path.normpath(
         Path(base) / (name.replace("~", str(Path.home()), 1) if name.startswith("~/") else name)
     )
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:  # one in it may not be searched, or the whole is too long
+        return False
 
 
 def _git_programs(folder: str) -> Iterator[str]:
@@ -143,8 +162,10 @@ def _identity(path: str, most: int) -> tuple[FileIdentity, int] | None:
     """The identity of a regular file or a directory, and how many bytes were read; None for anything else."""
     try:
         status = Path(path).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise
     if stat.S_ISDIR(status.st_mode):
         return FileIdentity(Path(path), status.st_dev, status.st_ino, ""), 0
     if not stat.S_ISREG(status.st_mode):

@@ -111,7 +111,7 @@ class ProgramLookup:
             folder = self._cwd / entry
             writable = not entry.startswith("/") or self._writable(folder)
             path = folder / name
-            if path.is_file() and os.access(path, os.X_OK):
+            if _is_file(path) and os.access(path, os.X_OK):
                 shadowable = shadowable or writable or str(folder) not in SYSTEM_DIRECTORIES
                 return _Program(str(path), not writable and self._is_system(path), shadowable)
             shadowable = shadowable or writable
@@ -150,3 +150,10 @@ class ProgramLookup:
             return False
         home = self._environment.get("HOME")
         return not home or self._writable(Path(home))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # no name that a file can have, or a directory that may not be searched
+        return False

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from code_core.safety.known_safe import is_known_safe
+from code_core.safety.known_safe import Reading, reading
 from code_core.safety.shell_words import Words, plain_commands
 
 _JOINERS = frozenset({"cd", "echo", "true", "false", "wc", "head", "tail"})
@@ -19,7 +19,7 @@ _JOINERS = frozenset({"cd", "echo", "true", "false", "wc", "head", "tail"})
 def parsed_command(argv: Sequence[str]) -> list[dict[str, Any]]:
     """One entry for each command of `argv`; one `unknown` for all where they cannot all be told."""
     commands = plain_commands(argv) or ()
-    if not commands or not is_known_safe(argv):
+    if reading(commands) is Reading.NO:
         return [{"type": "unknown", "cmd": shlex.join(argv)}]
     parsed = [_parsed(words) for words in commands]
     telling = [one for one, words in zip(parsed, commands, strict=True) if not _only_joins(words)]
