@@ -1,4 +1,5 @@
 import json
+import shutil
 from itertools import pairwise
 
 import pytest
@@ -266,7 +267,7 @@ def test_writing_needs_a_git_repository_or_the_users_word(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
-    (workspace.directory / ".git").rmdir()
+    shutil.rmtree(workspace.directory / ".git")
     done = workspace.run("exec", FULL, "hi")
     assert done.returncode == 2
     assert "--skip-git-repo-check" in done.stderr

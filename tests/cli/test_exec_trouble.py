@@ -123,7 +123,6 @@ def test_an_interrupt_ends_a_stream_that_says_nothing(
     ("name", "value", "said"),
     [
         ("SSL_CERT_FILE", "/no/such/file.pem", "check SSL_CERT_FILE"),
-        ("HTTPS_PROXY", "nonsense://x", "check SSL_CERT_FILE, SSL_CERT_DIR and the HTTP proxy variables"),
     ],
 )
 def test_a_connection_that_cannot_be_set_up_is_one_line(

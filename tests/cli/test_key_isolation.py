@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from process_hardening.processes import CAN_DROP_PRIVILEGES, UNPRIVILEGED
 from support import ScriptedUpstream, pause, reply, stream
 from support import responses_events as sse
 from support.command import KEY, Workspace
@@ -63,6 +64,40 @@ def test_the_key_is_in_the_request_and_not_in_the_engine(
     assert output.endswith("own 0\n")
 
     assert re.match(copies, output), output
+
+
+# What a command of the same user without privileges gets to see of the engine.
+INTRUDER = """
+import os
+parent = f"/proc/{os.getppid()}"
+for name in ("mem", "environ", "maps"):
+    try:
+        open(f"{parent}/{name}", "rb").read(0 if name == "mem" else 1)
+        print(name, "allowed")
+    except PermissionError:
+        print(name, "denied")
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not CAN_DROP_PRIVILEGES,
+    reason="needs Linux, and setpriv to do without root's power",
+)
+@pytest.mark.parametrize(("mode", "seen"), [("always", "denied"), ("never", "allowed")])
+def test_a_command_without_a_sandbox_cannot_read_the_engines_memory(
+    workspace: Workspace, upstream: ScriptedUpstream, mode: str, seen: str
+) -> None:
+    workspace.configure(upstream.base_url)
+    (workspace.home / "intruder.py").write_text(INTRUDER)
+    intruder = [sys.executable, str(workspace.home / "intruder.py")]
+    upstream.add(
+        stream(sse.created(), sse.function_call("shell", {"command": intruder}, "c1"), sse.completed()),
+        stream(sse.created(), sse.message("done"), sse.completed()),
+    )
+    done = workspace.run("exec", "-c", f"key_isolation={mode}", FULL, "look", prefix=UNPRIVILEGED)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    output = json.loads(upstream.requests[1].json["input"][-1]["output"])["output"]
+    assert output == f"mem {seen}\nenviron {seen}\nmaps {seen}\n"
 
 
 def test_the_process_ends_with_the_engine_however_that_ends(

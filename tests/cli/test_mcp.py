@@ -76,7 +76,7 @@ def test_without_a_settings_file_one_is_made_for_its_owner(workspace: Workspace)
         (["test", "nobody"], "no MCP server is called 'nobody'"),
         (["remove", "nobody"], "no MCP server is called 'nobody'"),
         (["add", "a b", "--", "x"], "a b"),
-        (["add", "both", "--url", "http://x", "--env", "A=hush", "--", "x"], "give it a command, or a url"),
+        (["add", "both", "--url", "http://x", "--env", "A=hush", "--", "x"], "command and url are both set"),
         (["add", "neither"], "give it a command, or a url"),
         (["add", "odd", "--env", "novalue", "--", "x"], "NAME=VALUE"),
     ],

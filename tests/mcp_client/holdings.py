@@ -9,6 +9,8 @@ from typing import Self
 
 import psutil
 
+_POOL = "AnyIO worker thread"  # waits for more work for some seconds
+
 
 @dataclass(frozen=True)
 class Holdings:
@@ -21,7 +23,7 @@ class Holdings:
     def now(cls) -> Self:
         return cls(
             frozenset(child.pid for child in psutil.Process().children(recursive=True)),
-            frozenset(thread.name for thread in threading.enumerate()),
+            frozenset(name for thread in threading.enumerate() if (name := thread.name) != _POOL),
             frozenset(_descriptors()),
             frozenset(task.get_name() for task in asyncio.all_tasks() if not _is_the_test_runners(task)),
         )

@@ -17,6 +17,7 @@ class Script:
 
     Attributes:
         forget: answer every known session with 404 from now on.
+        forgetting: the content type and the body of that answer; `ID` in it is the request's id.
         refuse: statuses to answer the next requests with.
         hang_up: close the connection instead of answering the next so many requests.
         gzip: claim that answers are compressed.
@@ -24,6 +25,7 @@ class Script:
 
     url: str = ""
     forget: set[str] = field(default_factory=set)
+    forgetting: tuple[str, str] = ("", "")
     sessions: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     refuse: list[int] = field(default_factory=list)
@@ -61,7 +63,9 @@ class Handler(BaseHTTPRequestHandler):
         elif script.refuse:
             self.reply(script.refuse.pop(0))
         elif method != "initialize" and self.headers["mcp-session-id"] in script.forget:
-            self.reply(404)
+            kind, body = script.forgetting
+            body = body.replace("ID", json.dumps(message["id"]))
+            self.reply(404, body.encode(), {"content-type": kind} if kind else {})
         else:
             self.answer(message)
 

@@ -1,12 +1,15 @@
 """A server that sends more than anyone takes."""
 
 import logging
+import sys
+import time
 
 import anyio
 import mcp_types
 import pytest
 
-from code_mcp_client import ClientCallbacks
+from code_mcp_client import ClientCallbacks, MalformedMessage, McpClientConfig, NoisyServer
+from code_mcp_client.family import ProcessFamily
 from mcp_client.scripted import call, scripted
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -60,3 +63,81 @@ async def test_a_flood_of_noise_does_not_keep_the_loop_from_other_work() -> None
         assert len(await call(client, "big", size=64 * 2**20)) == 64 * 2**20
         tasks.cancel_scope.cancel()
     assert turns > 20
+
+
+class Ticks:
+    """How long the loop was kept from other work, at most."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+
+    async def count(self) -> None:
+        last = time.perf_counter()
+        while True:
+            await anyio.sleep(0.001)
+            now = time.perf_counter()
+            self.longest, last = max(self.longest, now - last), now
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "x\\n",
+            "\\n",
+            " \\n",
+            "1\\n",
+            '{"a":1}\\n',
+            "{\\n",
+            "DEBUG: something happened\\n",
+            "{" * 400 + "\\n",
+        ),
+        *('{"jsonrpc":"2.0","id":9,"result":{}}\\n', '{"jsonrpc":"2.0","id":7,"result":\\n', "no end"),
+    ],
+)
+async def test_a_server_that_floods_its_output_with_noise_is_given_up(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("code_mcp_client.dispatcher._MOST_UNFINISHED", 1_000_000)
+    ticks = Ticks()
+    config = McpClientConfig(max_message_bytes=100_000, startup_timeout=20)
+    async with anyio.create_task_group() as tasks:
+        async with scripted("floods", line, config=config) as client:
+            tasks.start_soon(ticks.count)
+            before = time.process_time()
+            with pytest.raises((NoisyServer, MalformedMessage)) as caught:
+                await client.initialize()
+            if caught.type is MalformedMessage:  # it might have been the answer
+                with pytest.raises(NoisyServer) as caught:
+                    await client.ping()
+            spent = time.process_time() - before
+        tasks.cancel_scope.cancel()
+    assert repr(sys.executable) in str(caught.value)
+    assert spent < 2
+    assert ticks.longest < 0.5
+
+
+async def test_a_server_that_logs_to_its_output_now_and_then_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with scripted("echo") as client:
+        for _ in range(3):
+            assert await call(client, "raw", bytes="log\n" * 1_500 + GOOD) == "good"
+    assert caplog.text.count("no MCP message") < 20
+
+
+async def test_looking_for_descendants_does_not_keep_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = ProcessFamily.look
+
+    def slow(family: ProcessFamily) -> None:
+        time.sleep(0.2)
+        look(family)
+
+    monkeypatch.setattr(ProcessFamily, "look", slow)
+    ticks = Ticks()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ticks.count)
+        async with scripted("echo") as client:
+            await client.ping()
+        tasks.cancel_scope.cancel()
+    assert ticks.longest < 0.15

@@ -81,7 +81,27 @@ async def test_a_missing_token_is_named_at_once(monkeypatch: pytest.MonkeyPatch)
         McpClient.http("http://127.0.0.1:1/", bearer_token_env_var="DOCS_TOKEN")
 
 
-async def test_a_forgotten_session_is_opened_anew_and_reads_go_on(server: Script) -> None:
+@pytest.mark.parametrize(
+    "forgetting",
+    [
+        ("", ""),
+        ("text/html", "<h1>Not Found</h1>"),
+        ("application/json", '{"error": "no session"}'),
+        (
+            "application/json",
+            '{"jsonrpc": "2.0", "id": ID, "error": {"code": -32001, "message": "no session"}}',
+        ),
+        (
+            "application/json",
+            '{"jsonrpc": "2.0", "id": null, "error": {"code": -32000, "message": "no session"}}',
+        ),
+        ("text/event-stream", 'data: {"jsonrpc": "2.0", "id": ID, "error": {"code": 1, "message": "x"}}\n\n'),
+    ],
+)
+async def test_a_forgotten_session_is_opened_anew_and_reads_go_on(
+    server: Script, forgetting: tuple[str, str]
+) -> None:
+    server.forgetting = forgetting
     async with McpClient.http(server.url) as client:
         await client.initialize()
         server.forget = {"session-0"}
@@ -94,6 +114,17 @@ async def test_a_forgotten_session_is_opened_anew_and_reads_go_on(server: Script
         ]
         assert server.seen[-1][1]["mcp-session-id"] == "session-1"
     assert server.ended == ["session-1"]
+
+
+async def test_a_method_that_is_not_found_is_no_forgotten_session(server: Script) -> None:
+    error = '{"jsonrpc": "2.0", "id": ID, "error": {"code": -32601, "message": "unknown method"}}'
+    server.forgetting = ("application/json", error)
+    async with McpClient.http(server.url) as client:
+        await client.initialize()
+        server.forget = {"session-0"}
+        with pytest.raises(RequestFailed, match="unknown method"):
+            await client.send_request("resources/list")
+        assert server.methods().count("initialize") == 1
 
 
 async def test_a_tool_call_is_not_repeated_but_the_next_one_works(server: Script) -> None:

@@ -151,9 +151,7 @@ async def test_an_error_of_the_server_keeps_its_code() -> None:
 async def test_a_result_that_is_none_is_refused() -> None:
     async with scripted("echo") as client:
         with pytest.raises(InvalidResult, match="tools/call"):
-            await client.call_tool(
-                "raw", {"bytes": '{"jsonrpc":"2.0","id":ID,"result":{"content":"text"}}\n'}
-            )
+            await client.call_tool("raw", {"bytes": '{"jsonrpc":"2.0","id":ID,"result":{"content":3}}\n'})
 
 
 async def test_a_protocol_version_nobody_knows_is_refused() -> None:

@@ -157,13 +157,13 @@ def test_shutdown_lets_a_running_stream_finish() -> None:
 
     def slow(peer: Peer) -> None:
         peer.request()
-        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabc\n\r\n")
         assert go_on.wait(PATIENCE)
         peer.send(b"3\r\ndef\r\n0\r\n\r\n")
 
     with upstream(slow) as server, proxy(f"http://127.0.0.1:{server.port}/", "--http-shutdown") as running:
         stream = running.ask(post())
-        stream.until(b"abc\r\n")
+        stream.until(b"abc\n\r\n")
         ending = running.ask(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").rest()
         assert ending.startswith(b"HTTP/1.1 200 OK\r\n")
         go_on.set()

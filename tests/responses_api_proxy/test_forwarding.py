@@ -37,19 +37,26 @@ def echo(peer: Peer) -> None:
         peer.send(reply(head + body))
 
 
+def mirror(peer: Peer) -> None:
+    """Answers like `echo`, backwards, so that the key is not found in it."""
+    while True:
+        head, body = peer.request()
+        peer.send(reply((head + body)[::-1]))
+
+
 def answer(peer: Peer) -> tuple[bytes, bytes]:
     return peer.request()  # framed as a request is
 
 
 def test_a_request_arrives_with_the_key_and_without_what_is_not_its() -> None:
-    fields = b"Authorization: Bearer theirs\r\nX-One: 1\r\nConnection: X-Two\r\nX-Two: 2\r\nProxy-Authorization: p\r\n"
-    with between(echo, path="/openai/responses?api-version=1") as (running, server):
+    fields = b"Authorization: Bearer theirs\r\nAccept-Encoding: gzip\r\nX-One: 1\r\nConnection: X-Two\r\nX-Two: 2\r\nProxy-Authorization: p\r\n"
+    with between(mirror, path="/openai/responses?api-version=1") as (running, server):
         _, seen = answer(running.ask(post(b'{"a":1}', fields=fields)))
         authority = f"127.0.0.1:{server.port}".encode()
-    assert seen == (
+    assert seen[::-1] == (
         b"POST /openai/responses?api-version=1 HTTP/1.1\r\nHost: "
         + authority
-        + b"\r\n"
+        + b"\r\nAccept-Encoding: identity\r\n"
         + BEARER
         + b"X-One: 1\r\n"
         b'Content-Length: 7\r\n\r\n{"a":1}'
@@ -131,7 +138,7 @@ def test_each_event_arrives_before_the_next_one_is_sent() -> None:
 
 @pytest.mark.parametrize(
     "start",
-    [b"Content-Length: 100\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"],
+    [b"Content-Length: 100\r\n\r\nabc\n", b"Transfer-Encoding: chunked\r\n\r\n4\r\nabc\n\r\n"],
 )
 def test_a_response_cut_short_upstream_is_cut_short_for_the_client_at_once(start: bytes) -> None:
     cut = threading.Event()
@@ -143,7 +150,7 @@ def test_a_response_cut_short_upstream_is_cut_short_for_the_client_at_once(start
 
     with between(serve) as (running, _):
         client = running.ask(post())
-        client.until(b"abc")
+        client.until(b"abc\n")
         began = time.monotonic()
         cut.set()
         assert client.rest() in {b"", b"\r\n"}  # no chunk that says it is complete
@@ -187,13 +194,13 @@ def test_a_client_that_leaves_takes_its_request_with_it() -> None:
 
     def serve(peer: Peer) -> None:
         peer.request()
-        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabc\n\r\n")
         peer.rest()
         left.set()
 
     with between(serve) as (running, _):
         client = running.ask(post())
-        client.until(b"abc")
+        client.until(b"abc\n")
         client.close()
         assert left.wait(1.0)
 
@@ -319,11 +326,11 @@ def resident_mib(running: Running) -> float:
 
 
 def test_an_environment_that_names_a_proxy_is_ignored() -> None:
-    with upstream(echo) as trap, upstream(echo) as server:
+    with upstream(echo) as trap, upstream(mirror) as server:
         trapped = f"http://127.0.0.1:{trap.port}"
         env = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"), trapped)
         with proxy(f"http://127.0.0.1:{server.port}/", env=env) as running:
-            assert BEARER in answer(running.ask(post()))[1]
+            assert BEARER in answer(running.ask(post()))[1][::-1]
         assert trap.connections == 0
 
 

@@ -1,5 +1,6 @@
 """What the machine lacks: descriptors, disk, time to finish."""
 
+import base64
 import json
 import os
 import resource
@@ -153,8 +154,27 @@ def test_a_proxy_of_the_environment_is_used_when_asked_for() -> None:
     assert b"Authorization" not in asked[0]
 
 
+def test_a_password_for_the_proxy_of_the_environment_goes_to_it_alone() -> None:
+    asked: list[bytes] = []
+
+    def tunnel(peer: Peer) -> None:
+        asked.append(peer.until(b"\r\n\r\n"))
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        asked.append(peer.until(b"\r\n\r\n"))
+        peer.send(reply(b"ok"))
+
+    with upstream(tunnel) as server:
+        address = f"http://me:p%40ss@127.0.0.1:{server.port}"
+        environment = {**os.environ, **DIRECT, "http_proxy": address}
+        with proxy("http://127.0.0.1:81/", "--use-env-proxy", env=environment) as running:
+            running.ask(post())
+    login = base64.b64encode(b"me:p@ss")
+    assert b"\r\nProxy-Authorization: Basic " + login + b"\r\n" in asked[0]
+    assert login not in b"".join(asked[1:])
+
+
 @pytest.mark.parametrize(
-    "value", ["socks5://127.0.0.1:1", "http://user:secret@127.0.0.1:1", "http://127.0.0.1:0"]
+    "value", ["socks5://127.0.0.1:1", "https://user:secret@127.0.0.1:1", "http://127.0.0.1:0"]
 )
 def test_a_proxy_of_the_environment_that_cannot_be_used_is_named(value: str) -> None:
     environment = {**os.environ, **DIRECT, "http_proxy": value}

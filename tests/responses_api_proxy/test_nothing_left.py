@@ -12,6 +12,7 @@ import pytest
 from code_process_hardening import SecretBuffer
 from code_responses_api_proxy.gate import Policy
 from code_responses_api_proxy.pool import Pool
+from code_responses_api_proxy.redact import Redactor
 from code_responses_api_proxy.server import Proxy
 from code_responses_api_proxy.target import parse_target
 from responses_api_proxy.wire import post
@@ -57,7 +58,9 @@ async def between() -> AsyncIterator[tuple[Upstream, int]]:
     with SecretBuffer(200) as head:
         head.append(b"POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer k\r\n")
         pool = Pool(target, scratch, connect_seconds=5)
-        proxy = Proxy(Policy(1000), pool, head, scratch=scratch, url="", max_connections=1000)
+        proxy = Proxy(
+            Policy(1000), pool, head, Redactor(memoryview(b"")), scratch=scratch, url="", max_connections=1000
+        )
         listening = asyncio.Event()
         serving = asyncio.create_task(proxy.serve(listener, listening.set))
         await listening.wait()

@@ -15,6 +15,7 @@ from code_responses_api_proxy.downstream import HEAD_SECONDS, IDLE_SECONDS, STAL
 from code_responses_api_proxy.errors import ConnectTimeoutError
 from code_responses_api_proxy.gate import Policy
 from code_responses_api_proxy.pool import Pool
+from code_responses_api_proxy.redact import Redactor
 from code_responses_api_proxy.server import Proxy
 from code_responses_api_proxy.target import parse_target
 from responses_api_proxy.wire import error_of
@@ -79,7 +80,10 @@ def on_clock(script: Callable[[Client], None]) -> None:
         scratch = memoryview(bytearray(65536))
         pool = Pool(parse_target("http://127.0.0.1:1/"), scratch, connect_seconds=1)
         with SecretBuffer(64) as head:
-            client = Client(Proxy(Policy(1000), pool, head, scratch=scratch, url="", max_connections=4))
+            redactor = Redactor(memoryview(b""))
+            client = Client(
+                Proxy(Policy(1000), pool, head, redactor, scratch=scratch, url="", max_connections=4)
+            )
             script(client)
             client.connection.connection_lost(None)
             await asyncio.sleep(0)

@@ -6,11 +6,16 @@ from hypothesis import strategies as st
 
 from code_responses_api_proxy.errors import InvalidResponseError, LostError
 from code_responses_api_proxy.framing import chunk
+from code_responses_api_proxy.redact import Redactor
 from code_responses_api_proxy.response import ResponseRelay
+
+KEY = b"sk-test/0123456789+abcdefghij="
 
 
 def relay(*, old: bool = False, keep_alive: bool = True) -> ResponseRelay:
-    return ResponseRelay(old_client=old, keep_alive=keep_alive and not old)
+    return ResponseRelay(
+        old_client=old, keep_alive=keep_alive and not old, redactor=Redactor(memoryview(KEY))
+    )
 
 
 def in_pieces(data: bytes, cuts: list[int]) -> list[bytes]:

@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from support.repository import make_repository
 
 CODE = str(Path(sys.executable).parent / "code")
 KEY = "test-key-0123456789"
@@ -27,10 +30,12 @@ class Workspace:
             'http_headers = { X-Team = "blue" }\n'
         )
 
-    def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run `code` to its end."""
+    def run(
+        self, *arguments: str, stdin: str | None = None, prefix: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `code` to its end; `prefix` is a command that starts it."""
         return subprocess.run(
-            [CODE, *arguments],
+            [*prefix, CODE, *arguments],
             cwd=self.directory,
             env=self.environment,
             input=stdin,
@@ -57,6 +62,6 @@ class Workspace:
 def make_workspace(folder: Path) -> Workspace:
     home, directory = folder / "home", folder / "work"
     home.mkdir()
-    (directory / ".git").mkdir(parents=True)
+    make_repository(directory)
     keep = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
     return Workspace(home, directory, {**keep, "CODE_HOME": str(home), "SCRIPTED_API_KEY": KEY})

@@ -11,12 +11,18 @@ from pathlib import Path
 from code_core.config.schema import ConfigFile
 from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOnly, WorkspaceWrite
 from code_core.safety.decide import Ask, CommandDecision, Reject, Run, decide_command
-from code_core.safety.denial import TELL_TALES
 from code_core.safety.known_safe import Reading
 from code_core.safety.wrappers import WRAPPERS
-from code_core.sandbox.seccomp import REFUSED
+from code_core.sandbox.system_calls import (
+    ATTRIBUTES,
+    OWN_PRIORITY_ONLY,
+    OWN_PROCESS_ONLY,
+    REFUSED,
+    SHARED,
+    WITHOUT_NETWORK,
+)
 from code_core.validation.tools import CHECKERS
-from core.sandbox.escapes import ATTACKS, NATIVE
+from core.sandbox.attacks import ATTACKS
 from support import docs_protocol
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -73,25 +79,57 @@ def decisions() -> str:
 
 
 def attacks() -> str:
-    """The escape matrix: what the tests of the sandbox try."""
-    rows = [[attack.name, "blocked", "**not blocked**" if attack.gap else "blocked"] for attack in ATTACKS]
-    rows += [[name, "blocked", "blocked"] for name in NATIVE]
+    """The escape matrix: what the tests of the sandbox try, by groups, and every gap by itself."""
+    rows = []
+    for group in dict.fromkeys(attack.group for attack in ATTACKS):
+        members = [attack for attack in ATTACKS if attack.group == group]
+        cells = []
+        for mechanism in ("bwrap", "landlock"):
+            gaps = sum(mechanism in attack.gaps for attack in members)
+            cells.append("all blocked" if not gaps else f"{len(members) - gaps} blocked, **{gaps} not**")
+        rows.append([group, str(len(members)), *cells])
+    rows.append(["together", str(len(ATTACKS)), *_blocked()])
+    return _table(["attacks on", "number", "bubblewrap", "Landlock"], rows)
+
+
+def _blocked() -> list[str]:
+    counts = [sum(one not in attack.gaps for attack in ATTACKS) for one in ("bwrap", "landlock")]
+    return [f"{count} blocked" for count in counts]
+
+
+def gaps() -> str:
+    """What is known not to be blocked."""
+    marks = {True: "**not blocked**", False: "blocked"}
+    rows = [
+        [f"{attack.group}: {attack.name}", *(marks[one in attack.gaps] for one in ("bwrap", "landlock"))]
+        for attack in ATTACKS
+        if attack.gaps
+    ]
     return _table(["attack", "bubblewrap", "Landlock"], rows)
 
 
 def calls() -> str:
     """The system calls that are refused whatever their arguments."""
-    return ", ".join(f"`{name}`" for name in REFUSED) + "\n"
+    return _names(REFUSED)
+
+
+def calls_without_network() -> str:
+    """Those that are refused without network."""
+    return _names(WITHOUT_NETWORK)
+
+
+def calls_shared() -> str:
+    """Those that are refused under Landlock, for all or for other processes."""
+    return _names((*SHARED, *ATTRIBUTES, *OWN_PROCESS_ONLY, *OWN_PRIORITY_ONLY))
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names)) + "\n"
 
 
 def wrappers() -> str:
     """The programs whose command is looked at."""
     return ", ".join(f"`{name}`" for name in sorted(WRAPPERS)) + "\n"
-
-
-def telltales() -> str:
-    """What a denied command says."""
-    return ", ".join(f"“{words}”" for words in TELL_TALES) + "\n"
 
 
 def checkers() -> str:
@@ -119,14 +157,16 @@ def left_alone() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "decisions": decisions,
     "attacks": attacks,
+    "gaps": gaps,
     "calls": calls,
+    "calls_without_network": calls_without_network,
+    "calls_shared": calls_shared,
     "checkers": checkers,
     "left_alone": left_alone,
     "events": docs_protocol.events,
     "ops": docs_protocol.ops,
     "values": docs_protocol.values,
     "wrappers": wrappers,
-    "telltales": telltales,
 }
 
 

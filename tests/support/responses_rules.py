@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic_core import from_json
+
 _OUTPUT_OF = {
     "function_call": "function_call_output",
     "local_shell_call": "function_call_output",
@@ -89,6 +91,8 @@ def _item(item: Item, following: Item) -> Iterator[str]:
             text = "arguments" if kind == "function_call" else "input"
             if not isinstance(item.get(text), str):
                 yield f"{text} is not text"
+            elif kind == "function_call" and not _is_json_object(item[text]):
+                yield "arguments is not a JSON object"
             if not _NAME.fullmatch(str(item.get("name"))):
                 yield f"{item.get('name')!r} is not the name of a tool"
         case "function_call_output" | "custom_tool_call_output":
@@ -98,6 +102,13 @@ def _item(item: Item, following: Item) -> Iterator[str]:
             pass
         case _:
             yield f"unknown type {item.get('type')!r}"
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(from_json(text, allow_inf_nan=False), dict)
+    except ValueError:
+        return False
 
 
 def _message(item: Item) -> Iterator[str]:

@@ -13,11 +13,9 @@ from code_core.acp.content import (
     input_items,
 )
 from code_core.acp.updates import UpdateTranslator
+from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta, AgentReasoning
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import (
-    AgentMessage,
-    AgentMessageDelta,
-    AgentReasoning,
     EventMsg,
     ExecCommandBegin,
     ExecCommandEnd,

@@ -139,10 +139,10 @@ enabled = false
 """
     config = load(home, text)
     assert config.warnings == ()
-    assert config.model.effort == "xhigh"
+    assert config.preferences.effort == "xhigh"
     assert config.mcp_servers["a"].env == {"PORT": "3000", "RATIO": "0.5", "DEBUG": "true"}
     assert list(config.mcp_servers) == ["a"]
-    assert load(home, 'model_reasoning_effort = "none"').model.effort == "none"
+    assert load(home, 'model_reasoning_effort = "none"').preferences.effort == "none"
 
 
 def test_an_enabled_server_without_a_command_is_refused(home: Path) -> None:

@@ -7,6 +7,7 @@ from code_core.config.guards import NO_GUARDS, load_guards
 from code_core.config.schema import ConfirmGuardTable, GuardPatternTable
 from code_core.errors import ConfigError
 from code_core.safety.rules import RuleDecision
+from support.repository import make_repository
 
 SOURCE = Path("config.toml")
 
@@ -44,7 +45,7 @@ def test_rules_of_the_home_and_of_the_project_which_only_tightens(tmp_path: Path
     home, project = tmp_path / "home", tmp_path / "project"
     (home / "rules").mkdir(parents=True)
     (project / ".code/rules").mkdir(parents=True)
-    (project / ".git").mkdir()
+    make_repository(project)
     (project / "sub").mkdir()
     (home / "rules/b.toml").write_text('[[rule]]\npattern = ["b"]\n')
     (home / "rules/a.toml").write_text('[[rule]]\npattern = ["a"]\n')

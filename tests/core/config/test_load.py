@@ -9,6 +9,7 @@ from code_core.config.load import NO_OVERRIDES, ConfigOverrides, load_config
 from code_core.config.overrides import merged, parse_setting
 from code_core.config.paths import find_home
 from code_core.errors import ConfigError
+from code_core.model.capabilities import capabilities
 from code_core.model.providers import Provider
 from code_core.protocol.policies import AskForApproval, SandboxMode, WorkspaceWrite
 
@@ -26,10 +27,10 @@ def load(home: Path, text: str, overrides: ConfigOverrides = NO_OVERRIDES, **env
 
 def test_without_a_file_there_are_defaults(home: Path) -> None:
     config = load_config(NO_OVERRIDES, {"CODE_HOME": str(home)})
-    assert (config.model.model, config.provider.id) == ("gpt-5-codex", "openai")
+    assert (config.model, config.provider.id) == ("gpt-5-codex", "openai")
     assert (config.approval_policy, config.sandbox_policy.mode) == (AskForApproval.ON_REQUEST, "read-only")
-    assert config.model.reasoning
-    assert config.context_window == 272_000
+    assert capabilities(config.preferences, config.model).settings.reasoning
+    assert capabilities(config.preferences, config.model).context_window == 272_000
 
 
 def test_what_wins_over_what(home: Path) -> None:
@@ -39,12 +40,10 @@ def test_what_wins_over_what(home: Path) -> None:
     )
     project = load(home, text)
     assert (project.approval_policy, project.sandbox_policy) == (AskForApproval.ON_FAILURE, WorkspaceWrite())
-    assert project.model.model == "file"
-    assert load(home, text, ConfigOverrides(settings=(("model", "edit"),))).model.model == "edit"
-    assert (
-        load(home, text, ConfigOverrides(profile="p", settings=(("model", "edit"),))).model.model == "profile"
-    )
-    assert load(home, text, ConfigOverrides(profile="p", model="option")).model.model == "option"
+    assert project.model == "file"
+    assert load(home, text, ConfigOverrides(settings=(("model", "edit"),))).model == "edit"
+    assert load(home, text, ConfigOverrides(profile="p", settings=(("model", "edit"),))).model == "profile"
+    assert load(home, text, ConfigOverrides(profile="p", model="option")).model == "option"
     option = ConfigOverrides(approval_policy=AskForApproval.NEVER, sandbox_mode=SandboxMode.READ_ONLY)
     assert load(home, text, option).approval_policy is AskForApproval.NEVER
     assert load(home, text, option).sandbox_policy.mode == "read-only"
@@ -191,3 +190,46 @@ def test_settings_go_into_tables_and_not_through_values() -> None:
     assert table == {"a": {"b": 1}, "c": 2}
     with pytest.raises(ConfigError, match="which is not a table"):
         merged(table, [("c.d", 1)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "keys"),
+    [
+        ('command = "x"\nurl = "http://x"', ["command", "url"]),
+        ('command = "x"\nbearer_token_env_var = "T"', ["command", "bearer_token_env_var"]),
+        ('command = "x"\nbearer_token = "hush"', ["command", "bearer_token"]),
+        ('command = "x"\nhttp_headers = {A = "b"}', ["command", "http_headers"]),
+        ('url = "http://x"\nargs = []', ["url", "args"]),
+        ('url = "http://x"\nenv = {A = "b"}', ["url", "env"]),
+        ('url = "http://x"\ncwd = "/"', ["url", "cwd"]),
+        ('url = "http://x"\nsandbox = true', ["url", "sandbox"]),
+        ('enabled = false\ncommand = "x"\nurl = "http://x"', ["command", "url"]),
+    ],
+)
+def test_a_server_with_keys_of_both_transports_is_an_error_that_names_them(
+    home: Path, settings: str, keys: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(home, f"[mcp_servers.s]\n{settings}\n")
+    assert "mcp_servers.s" in str(caught.value)
+    assert all(key in str(caught.value) for key in keys)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_server_that_is_off_needs_no_transport(home: Path) -> None:
+    assert load(home, "[mcp_servers.s]\nenabled = false\n").mcp_servers == {}
+
+
+def test_an_inline_token_is_a_warning_that_does_not_show_it(home: Path) -> None:
+    config = load(home, '[mcp_servers.s]\nurl = "http://x"\nbearer_token = "hush"\n')
+    assert config.mcp_servers["s"].bearer_token.get_secret_value() == "hush"
+    [warning] = config.warnings
+    assert "mcp_servers.s.bearer_token" in warning
+    assert "hush" not in warning + repr(config)
+
+
+@pytest.mark.parametrize("setting", ["bearer_token = 123456", "http_headers = {A = [123456]}"])
+def test_a_secret_of_the_wrong_type_is_not_shown(home: Path, setting: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(home, f'[mcp_servers.s]\nurl = "http://x"\n{setting}\n')
+    assert "123456" not in str(caught.value)

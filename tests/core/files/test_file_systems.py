@@ -1,19 +1,41 @@
 """What holds for every file system: the local one, and its twin in memory."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
 
 from code_core.files.local import LocalFileSystem
-from code_core.patch import FileSystem, MemoryFileSystem, apply_plan, parse_patch, plan_patch
+from code_core.patch import (
+    FileChangedError,
+    FileState,
+    FileSystem,
+    MemoryFileSystem,
+    apply_plan,
+    parse_patch,
+    plan_patch,
+)
+from core.patch.build import state
 
 
 @pytest.fixture(params=[LocalFileSystem, MemoryFileSystem])
 def files(request: pytest.FixtureRequest) -> FileSystem:
     make: Callable[[], FileSystem] = request.param
     return make()
+
+
+def put(files: FileSystem, path: Path, text: str) -> None:
+    async def write() -> None:
+        await files.replace(path, state(text), await files.read(path))
+
+    anyio.run(write)
+
+
+def read(files: FileSystem, path: Path) -> str | None:
+    file = anyio.run(files.read, path)
+    return None if file is None else file.data.decode("utf-8", "surrogateescape")
 
 
 def run(files: FileSystem, directory: Path, body: str) -> None:
@@ -28,53 +50,116 @@ def run(files: FileSystem, directory: Path, body: str) -> None:
     "text", ["", "x", "a\nb\r\nc\rd", "\ufeff\u00e9\U0001f600\0", "\udcff\udc80\n", " \u2028 "]
 )
 def test_a_text_comes_back_as_it_was_written(files: FileSystem, tmp_path: Path, text: str) -> None:
-    anyio.run(files.write_text, tmp_path / "a", "before")
-    anyio.run(files.write_text, tmp_path / "a", text)
-    assert anyio.run(files.read_text, tmp_path / "a") == text
+    put(files, tmp_path / "a", "before")
+    put(files, tmp_path / "a", text)
+    assert read(files, tmp_path / "a") == text
+
+
+@pytest.mark.parametrize(
+    ("state", "other", "same"),
+    [
+        (FileState(b"x"), FileState(b"x"), True),
+        (FileState(b"x"), FileState(b"y"), False),
+        (FileState(b"x"), FileState(b"x", link=True), False),
+        (FileState(b"x", 0o600), FileState(b"x"), True),
+        (FileState(b"x"), FileState(b"x", 0o600), True),
+        (FileState(b"x", 0o600), FileState(b"x", 0o644), False),
+        (FileState(b"x", None, (1, 2)), FileState(b"x"), True),
+        (FileState(b"x", None, (1, 2)), FileState(b"x", None, (1, 3)), False),
+        (FileState(b"x"), None, False),
+    ],
+)
+def test_states_are_the_same_as_far_as_both_are_known(
+    state: FileState, other: FileState | None, same: bool
+) -> None:
+    assert state.is_same(other) == same
 
 
 def test_missing_directories_are_made(files: FileSystem, tmp_path: Path) -> None:
-    anyio.run(files.write_text, tmp_path / "a/b/c", "x")
-    assert anyio.run(files.read_text, tmp_path / "a/b/c") == "x"
-    assert anyio.run(files.exists, tmp_path / "a/b")
+    put(files, tmp_path / "a/b/c", "x")
+    assert read(files, tmp_path / "a/b/c") == "x"
+    with pytest.raises(IsADirectoryError):
+        read(files, tmp_path / "a/b")
 
 
 def test_what_is_deleted_is_gone_and_its_directory_is_not(files: FileSystem, tmp_path: Path) -> None:
     path = tmp_path / "a/b"
-    assert not anyio.run(files.exists, path)
-    anyio.run(files.write_text, path, "x")
-    assert anyio.run(files.exists, path)
-    anyio.run(files.delete, path)
-    assert not anyio.run(files.exists, path)
-    assert anyio.run(files.exists, tmp_path / "a")
+    assert read(files, path) is None
+    put(files, path, "x")
+    assert read(files, path) is not None
+    anyio.run(files.delete, path, state("x"))
+    assert read(files, path) is None
     with pytest.raises(IsADirectoryError):
-        anyio.run(files.write_text, tmp_path / "a", "x")
+        read(files, tmp_path / "a")
+    with pytest.raises(IsADirectoryError):
+        put(files, tmp_path / "a", "x")
 
 
-def test_a_missing_file_is_an_error(files: FileSystem, tmp_path: Path) -> None:
-    for method in (files.read_text, files.delete):
-        with pytest.raises(FileNotFoundError, match="No such file or directory"):
-            anyio.run(method, tmp_path / "a")
+def test_a_missing_file_is_none(files: FileSystem, tmp_path: Path) -> None:
+    assert read(files, tmp_path / "a") is None
+    assert read(files, tmp_path / "a/b") is None
+
+
+@pytest.mark.parametrize(
+    ("now", "expected", "problem"),
+    [
+        ("user's", None, "created"),
+        ("user's", "old", "changed"),
+        (None, "old", "deleted"),
+    ],
+)
+def test_a_file_in_another_state_than_expected_is_left_alone(
+    files: FileSystem, tmp_path: Path, now: str | None, expected: str | None, problem: str
+) -> None:
+    path = tmp_path / "a"
+    if now is not None:
+        put(files, path, now)
+    with pytest.raises(FileChangedError, match=f"The file was {problem} after the patch was planned"):
+        anyio.run(files.replace, path, state("new"), None if expected is None else state(expected))
+    if expected is not None:
+        with pytest.raises(FileChangedError, match=f"The file was {problem} after"):
+            anyio.run(files.delete, path, state(expected))
+    assert read(files, path) == now
+
+
+def test_a_file_whose_mode_is_not_as_expected_is_left_alone(files: FileSystem, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    anyio.run(files.replace, path, FileState(b"x", 0o600), None)
+    for change in (
+        partial(files.replace, path, state("y"), FileState(b"x", 0o644)),
+        partial(files.delete, path, FileState(b"x", 0o644)),
+    ):
+        with pytest.raises(FileChangedError):
+            anyio.run(change)
+    anyio.run(files.replace, path, FileState(b"x", 0o755), FileState(b"x", 0o600))
+    file = anyio.run(files.read, path)
+    assert file is not None
+    assert file.mode == 0o755
+    anyio.run(files.replace, path, state("y"), file)
+    assert getattr(anyio.run(files.read, path), "mode", None) == 0o755
 
 
 def test_a_directory_is_no_file(files: FileSystem, tmp_path: Path) -> None:
-    anyio.run(files.write_text, tmp_path / "a/b", "x")
-    for method in (files.read_text, files.delete):
+    put(files, tmp_path / "a/b", "x")
+    for method in (partial(files.read, tmp_path / "a"), partial(files.delete, tmp_path / "a", state("x"))):
         with pytest.raises(IsADirectoryError, match="Is a directory"):
-            anyio.run(method, tmp_path / "a")
+            anyio.run(method)
     with pytest.raises(IsADirectoryError, match="Is a directory"):
-        anyio.run(files.write_text, tmp_path / "a", "x")
-    assert anyio.run(files.read_text, tmp_path / "a/b") == "x"
+        put(files, tmp_path / "a", "x")
+    assert read(files, tmp_path / "a/b") == "x"
 
 
 @pytest.mark.parametrize("below", ["a/b", "a/b/c"])
 def test_a_file_has_nothing_below_it(files: FileSystem, tmp_path: Path, below: str) -> None:
-    anyio.run(files.write_text, tmp_path / "a", "x")
-    for method in (files.read_text, files.delete, files.exists):
+    put(files, tmp_path / "a", "x")
+    for method in (
+        partial(files.read, tmp_path / below),
+        partial(files.delete, tmp_path / below, state("x")),
+    ):
         with pytest.raises(NotADirectoryError, match="Not a directory"):
-            anyio.run(method, tmp_path / below)
+            anyio.run(method)
     with pytest.raises(NotADirectoryError, match="Not a directory"):
-        anyio.run(files.write_text, tmp_path / below, "x")
+        put(files, tmp_path / below, "x")
 
 
 @pytest.mark.parametrize(
@@ -93,10 +178,10 @@ def test_patches_do_the_same_on_each(
     files: FileSystem, tmp_path: Path, before: dict[str, str], body: str, after: dict[str, str]
 ) -> None:
     for name, text in before.items():
-        anyio.run(files.write_text, tmp_path / name, text)
+        put(files, tmp_path / name, text)
     run(files, tmp_path, body)
     for name in before.keys() - after.keys():
         assert name == "a"
-    assert {name: anyio.run(files.read_text, tmp_path / name) for name in after} == after
+    assert {name: read(files, tmp_path / name) for name in after} == after
     for name in before.keys() - after.keys() - {str(Path(name).parent) for name in after}:
-        assert not anyio.run(files.exists, tmp_path / name)
+        assert read(files, tmp_path / name) is None

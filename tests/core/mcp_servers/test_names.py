@@ -1,14 +1,10 @@
-import json
 import re
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from code_core.mcp_servers.names import parameters, qualified_name
-
-TYPES = {"object", "array", "string", "number", "boolean"}
+from code_core.mcp_servers.names import qualified_name, qualified_names
 
 
 @pytest.mark.parametrize(
@@ -34,123 +30,22 @@ def test_every_name_is_one_that_model_apis_take(server: str, tool: str) -> None:
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", qualified_name(server, tool))
 
 
-@pytest.mark.parametrize(
-    ("schema", "reduced"),
-    [
-        ({}, {"type": "object", "properties": {}}),
-        ({"type": "object"}, {"type": "object", "properties": {}}),
-        (
-            {
-                "type": "object",
-                "properties": {"a": True, "b": {}, "c": {"type": "integer"}},
-                "required": ["a"],
-            },
-            {
-                "type": "object",
-                "properties": {"a": {"type": "string"}, "b": {"type": "string"}, "c": {"type": "number"}},
-                "required": ["a"],
-            },
-        ),
-        (
-            {"properties": {"a": {"type": ["null", "integer"]}, "b": {"enum": ["x"]}, "c": {"minimum": 1}}},
-            {
-                "type": "object",
-                "properties": {
-                    "a": {"type": "number"},
-                    "b": {"type": "string", "enum": ["x"]},
-                    "c": {"type": "number", "minimum": 1},
-                },
-            },
-        ),
-        (
-            {
-                "properties": {
-                    "a": {"type": "array"},
-                    "b": {"items": {"type": "integer"}},
-                    "c": {"anyOf": [{}]},
-                }
-            },
-            {
-                "type": "object",
-                "properties": {
-                    "a": {"type": "array", "items": {"type": "string"}},
-                    "b": {"type": "array", "items": {"type": "number"}},
-                    "c": {"type": "string"},
-                },
-            },
-        ),
-        (
-            {
-                "properties": {
-                    "a": {"$ref": "#/$defs/Point", "description": "where"},
-                    "b": {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/Point"}}, {"type": "null"}]},
-                    "c": {"anyOf": [{"type": "integer"}, {"type": "array"}]},
-                    "d": {"$ref": "#/$defs/absent"},
-                    "e": {"$ref": "elsewhere.json"},
-                    "f": {"allOf": [{"$ref": "#/$defs/a~1b"}], "title": "F"},
-                },
-                "$defs": {
-                    "Point": {"type": "object", "properties": {"x": {"type": "integer"}}},
-                    "a/b": {"type": "boolean"},
-                },
-            },
-            {
-                "type": "object",
-                "properties": {
-                    "a": {"type": "object", "properties": {"x": {"type": "number"}}, "description": "where"},
-                    "b": {
-                        "type": "array",
-                        "items": {"type": "object", "properties": {"x": {"type": "number"}}},
-                    },
-                    "c": {"type": "string"},
-                    "d": {"type": "string"},
-                    "e": {"type": "string"},
-                    "f": {"type": "boolean", "title": "F"},
-                },
-            },
-        ),
-    ],
+def test_names_that_come_out_alike_are_told_apart() -> None:
+    tools = [("s", name) for name in ("a.b", "a_b", "a b", "a/b", "other")] + [("s__a", "c"), ("s", "a__c")]
+    named = qualified_names(tools)
+    assert sorted(named.values()) == sorted(tools)
+    assert named["s__a_b"] == ("s", "a_b")
+    assert named["s__other"] == ("s", "other")
+    assert "s__a__c" not in named
+    assert qualified_names(reversed(tools)) == named
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in named)
+
+
+@given(
+    st.sets(
+        st.tuples(st.sampled_from(["s", "s_", "s__a"]), st.text("a_. /é", min_size=1, max_size=6)),
+        max_size=40,
+    )
 )
-def test_a_schema_is_reduced_to_what_model_apis_take(schema: dict[str, Any], reduced: dict[str, Any]) -> None:
-    assert parameters(schema) == reduced
-
-
-def test_a_schema_that_grows_without_end_when_its_references_are_followed_is_cut() -> None:
-    both = {"type": "object", "properties": {"left": {"$ref": "#/$defs/T"}, "right": {"$ref": "#/$defs/T"}}}
-    reduced = parameters({"properties": {"t": {"$ref": "#/$defs/T"}}, "$defs": {"T": both}})
-    assert len(json.dumps(reduced)) < 200_000
-    assert parameters({"$ref": "#", "properties": {"a": {"$ref": "#/properties/a"}}}) == {
-        "type": "object",
-        "properties": {"a": {"type": "string"}},
-    }
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.sampled_from(["object", "array", "integer", "null", "x"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.builds(lambda name: {"$ref": f"#/properties/{name}"}, st.sampled_from(["anyOf", "items", "x"]))
-        | st.dictionaries(
-            st.sampled_from(
-                ["type", "properties", "items", "anyOf", "enum", "minimum", "additionalProperties"]
-            ),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=12,
-)
-
-
-@given(st.dictionaries(st.sampled_from(["type", "properties", "items", "anyOf"]), JSON))
-def test_every_part_of_any_schema_has_one_known_type(schema: dict[str, Any]) -> None:
-    def check(part: dict[str, Any]) -> None:
-        assert part["type"] in TYPES
-        for inner in part.get("properties", {}).values() if part["type"] == "object" else ():
-            check(inner)
-        if part["type"] == "array":
-            check(part["items"])
-
-    reduced = parameters(schema)
-    assert reduced["type"] == "object"
-    check(reduced)
+def test_every_tool_has_a_name_of_its_own(tools: set[tuple[str, str]]) -> None:
+    assert sorted(qualified_names(tools).values()) == sorted(tools)

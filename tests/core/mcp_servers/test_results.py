@@ -4,9 +4,12 @@ import mcp_types
 import pytest
 
 from code_core.mcp_servers.results import parts_of
+from support import pictures
 
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n and so on").decode()
-WEBP = base64.b64encode(b"RIFF\n\0\0\0WEBPVP8 ").decode()
+PNG, WEBP, GIF, JPEG = (
+    base64.b64encode(data).decode()
+    for data in (pictures.png(), pictures.webp(), pictures.gif(), pictures.jpeg())
+)
 
 
 def result(*blocks: mcp_types.ContentBlock) -> mcp_types.CallToolResult:
@@ -19,7 +22,7 @@ def image(data: str, kind: str = "image/png") -> mcp_types.ImageContent:
 
 @pytest.mark.parametrize(
     ("data", "kind"),
-    [(PNG, "image/png"), (WEBP, "image/webp"), ("R0lGODlh", "image/gif"), ("/9j/", "image/jpeg")],
+    [(PNG, "image/png"), (WEBP, "image/webp"), (GIF, "image/gif"), (JPEG, "image/jpeg")],
 )
 def test_an_image_has_the_type_that_its_data_says(data: str, kind: str) -> None:
     assert parts_of(result(image(data, "image/x-what, not\r\nthis"))).images == (
@@ -32,6 +35,7 @@ def test_an_image_has_the_type_that_its_data_says(data: str, kind: str) -> None:
     [
         image(base64.b64encode(b"<svg/>").decode(), "image/svg+xml"),
         image("iVBOR w0KGgo="),
+        image(base64.b64encode(pictures.png()[:-1]).decode()),
         image("not base64 at all, \xe9"),
         image(""),
     ],

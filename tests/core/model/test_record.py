@@ -8,6 +8,7 @@ import pytest
 from code_core.errors import ConfigError, RequestRefused
 from code_core.model.record import Recorder
 from code_core.model.replay import load_scenario
+from code_core.wire.sse import SseEvent
 
 KEY = "sk-abcdefghijklmnopqrstuv"
 
@@ -16,7 +17,7 @@ def recorded(path: Path, *events: object, environ: dict[bytes, bytes] | None = N
     recorder = Recorder(path, environ or {})
     with recorder.exchange():
         for event in events:
-            recorder.event(json.dumps(event).encode())
+            recorder.event(SseEvent("message", json.dumps(event).encode()))
     recorder.close()
     return path.read_text()
 
@@ -37,6 +38,22 @@ def test_the_environments_secrets_are_replaced_in_their_json_form_too(tmp_path: 
     )
     [line] = [json.loads(line) for line in text.splitlines() if "stream" in line]
     assert line == {"stream": [{"text": "<[REDACTED]>"}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("GITHUB_PAT", "pat-of-a-test", "pat-of-a-test"),
+        ("DATABASE_URL", "postgres://u:pass%40word@db/x", "pass@word"),
+        ("HTTPS_PROXY", "http://u:password@proxy", "password"),
+    ],
+)
+def test_the_secrets_are_those_that_commands_do_not_get(
+    tmp_path: Path, name: str, value: str, text: str
+) -> None:
+    assert "<[REDACTED]>" in recorded(
+        tmp_path / "r", {"text": f"<{text}>"}, environ={name.encode(): value.encode()}
+    )
 
 
 def test_deltas_that_spell_a_secret_together_are_left_out(tmp_path: Path) -> None:
@@ -69,7 +86,7 @@ def test_a_secret_in_the_json_of_a_calls_arguments_is_replaced(tmp_path: Path) -
 def test_a_key_spelled_with_escapes_is_replaced(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "r", {})
     with recorder.exchange():
-        recorder.event(b'{"text":"\\u0073k-abcdefghijklmnopqrstuv"}')
+        recorder.event(SseEvent("message", b'{"text":"\\u0073k-abcdefghijklmnopqrstuv"}'))
     recorder.close()
     assert json.loads((tmp_path / "r").read_text().splitlines()[1]) == {"stream": [{"text": "[REDACTED]"}]}
 
@@ -102,7 +119,7 @@ def test_whatever_the_provider_sends_the_recording_can_be_replayed(
 ) -> None:
     recorder = Recorder(tmp_path / "r", {})
     with recorder.exchange():
-        recorder.event(data)
+        recorder.event(SseEvent("message", data))
     recorder.close()
     [exchange] = load_scenario(tmp_path / "r")
     assert exchange.stream == events
@@ -123,7 +140,7 @@ def test_a_file_that_can_take_no_more_is_said(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
     try:
         with pytest.raises(RequestRefused, match=r"CODE_RECORD: .* cannot be written"), recorder.exchange():
-            recorder.event(b'{"type":"x"}')
+            recorder.event(SseEvent("message", b'{"type":"x"}'))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         recorder.close()

@@ -1,9 +1,41 @@
-"""Patches for tests: by hand, and from two files."""
+"""Patches for tests: by hand, and from two files; edits and files from texts."""
 
 from difflib import SequenceMatcher
+from pathlib import Path
 from random import Random
 
-from code_core.patch import Chunk
+from code_core.patch import Added, Chunk, Deleted, FileState, MemoryFileSystem, Updated, apply_chunks
+
+
+def state(text: str) -> FileState:
+    return FileState(text.encode("utf-8", "surrogateescape"))
+
+
+def added(path: Path, new: str, overwritten: str | None = None) -> Added:
+    return Added(path, state(new), None if overwritten is None else state(overwritten))
+
+
+def deleted(path: Path, old: str) -> Deleted:
+    return Deleted(path, state(old))
+
+
+def updated(
+    path: Path, old: str, new: str, move_to: Path | None = None, overwritten: str | None = None
+) -> Updated:
+    return Updated(path, state(old), state(new), move_to, None if overwritten is None else state(overwritten))
+
+
+def memory(files: dict[Path, str]) -> MemoryFileSystem:
+    return MemoryFileSystem({path: state(text) for path, text in files.items()})
+
+
+def texts(files: MemoryFileSystem) -> dict[Path, str]:
+    return {path: file.data.decode("utf-8", "surrogateescape") for path, file in files.files.items()}
+
+
+def apply_to_text(original: str, chunks: list[Chunk] | tuple[Chunk, ...], path: str) -> str:
+    data = apply_chunks(original.encode("utf-8", "surrogateescape"), chunks, path)
+    return data.decode("utf-8", "surrogateescape")
 
 
 def wrapped(body: str) -> str:

@@ -4,18 +4,16 @@ import anyio
 import pytest
 
 from code_core.patch import (
-    Added,
-    Deleted,
+    FileState,
     FileSystem,
     MemoryFileSystem,
     PatchApplyError,
-    Updated,
     apply_plan,
     parse_patch,
     plan_patch,
     summary,
 )
-from core.patch.build import wrapped
+from core.patch.build import added, deleted, memory, state, texts, updated, wrapped
 
 ROOT = Path("/w")
 
@@ -27,9 +25,9 @@ async def run(files: FileSystem, body: str) -> str:
 
 
 def applied(before: dict[str, str], body: str) -> dict[str, str]:
-    files = MemoryFileSystem({ROOT / name: text for name, text in before.items()})
+    files = memory({ROOT / name: text for name, text in before.items()})
     anyio.run(run, files, body)
-    return {str(path.relative_to(ROOT)): text for path, text in files.files.items()}
+    return {str(path.relative_to(ROOT)): text for path, text in texts(files).items()}
 
 
 @pytest.mark.parametrize(
@@ -68,22 +66,22 @@ def test_the_summary_groups_by_kind_with_paths_as_written() -> None:
 class Faulty(MemoryFileSystem):
     """Cannot write what is called full, nor delete what is called stuck."""
 
-    async def write_text(self, path: Path, text: str) -> None:
+    async def replace(self, path: Path, new: FileState, expected: FileState | None) -> None:
         if path.name == "full":
             raise OSError(28, "No space left on device")
-        await super().write_text(path, text)
+        await super().replace(path, new, expected)
 
-    async def delete(self, path: Path) -> None:
+    async def delete(self, path: Path, expected: FileState) -> None:
         if path.name == "stuck":
             raise OSError("the file is stuck")
-        await super().delete(path)
+        await super().delete(path, expected)
 
 
 def failure(before: dict[str, str], body: str) -> tuple[PatchApplyError, dict[Path, str]]:
-    files = Faulty({ROOT / name: text for name, text in before.items()})
+    files = Faulty({ROOT / name: state(text) for name, text in before.items()})
     with pytest.raises(PatchApplyError) as caught:
         anyio.run(run, files, body)
-    return caught.value, files.files
+    return caught.value, texts(files)
 
 
 def test_a_failure_half_way_says_what_was_written_and_what_was_not() -> None:
@@ -97,7 +95,7 @@ def test_a_failure_half_way_says_what_was_written_and_what_was_not() -> None:
         "These changes of the patch were made and stay:\n  write file /w/a\n  delete file /w/d\n"
         "These were not made:\n  delete file /w/c\n  write file /w/n\n  delete file /w/m"
     )
-    assert error.applied == (Added(ROOT / "a", "x\n"), Deleted(ROOT / "d", "d\n"))
+    assert error.applied == (added(ROOT / "a", "x\n"), deleted(ROOT / "d", "d\n"))
     assert files == {ROOT / "a": "x\n", ROOT / "c": "x\n", ROOT / "m": "m\n"}
 
 
@@ -120,13 +118,13 @@ def test_a_move_that_cannot_delete_leaves_both_files_and_says_so() -> None:
         "Failed to delete file /w/stuck: the file is stuck\n"
         "These changes of the patch were made and stay:\n  write file /w/b"
     )
-    assert error.applied == (Added(ROOT / "b", "y\n", "old\n"),)
+    assert error.applied == (added(ROOT / "b", "y\n", "old\n"),)
     assert files == {ROOT / "stuck": "x\n", ROOT / "b": "y\n"}
 
 
 def test_a_move_that_is_done_counts_as_one_edit() -> None:
     error, _ = failure({"a": "x\n"}, "*** Update File: a\n*** Move to: b\n*** Add File: full\n+x")
-    assert error.applied == (Updated(ROOT / "a", "x\n", "x\n", ROOT / "b"),)
+    assert error.applied == (updated(ROOT / "a", "x\n", "x\n", ROOT / "b"),)
 
 
 def test_a_long_list_of_changes_is_cut() -> None:
@@ -135,20 +133,21 @@ def test_a_long_list_of_changes_is_cut() -> None:
     assert str(error).endswith("  write file /w/a49\n  and 1,050 more")
 
 
-def test_a_move_to_another_name_of_the_same_file_keeps_it() -> None:
+@pytest.mark.parametrize("lines", ["", "\n-x\n+y"])
+def test_a_move_to_another_name_of_the_same_file_keeps_it(lines: str) -> None:
     class CaseBlind(MemoryFileSystem):
-        async def write_text(self, path: Path, text: str) -> None:
-            await super().write_text(self._known(path), text)
+        async def replace(self, path: Path, new: FileState, expected: FileState | None) -> None:
+            await super().replace(self._known(path), new, expected)
 
-        async def read_text(self, path: Path) -> str:
-            return await super().read_text(self._known(path))
+        async def read(self, path: Path) -> FileState | None:
+            return await super().read(self._known(path))
 
-        async def exists(self, path: Path) -> bool:
-            return await super().exists(self._known(path))
+        async def delete(self, path: Path, expected: FileState) -> None:
+            await super().delete(self._known(path), expected)
 
         def _known(self, path: Path) -> Path:
             return next((known for known in self.files if str(known).lower() == str(path).lower()), path)
 
-    files = CaseBlind({ROOT / "readme": "x\n"})
-    anyio.run(run, files, "*** Update File: readme\n*** Move to: README")
-    assert files.files == {ROOT / "README": "x\n"}
+    files = CaseBlind({ROOT / "readme": state("x\n")})
+    anyio.run(run, files, f"*** Update File: readme\n*** Move to: README{lines}")
+    assert texts(files) == {ROOT / "README": "y\n" if lines else "x\n"}

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from code_core.files.local import LocalFileSystem
 from code_core.patch import (
-    Added,
-    Deleted,
     FileEdit,
     MemoryFileSystem,
     PatchPlan,
     Updated,
     apply_plan,
+    diff,
     git_diff,
     unified_diff,
 )
+from core.patch.build import added, deleted, memory, texts, updated
 
 ROOT = Path("/w")
 BLOBS = {
@@ -33,7 +33,7 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is missi
 
 
 def update(old: str, new: str, name: str = "f", to: str | None = None) -> Updated:
-    return Updated(ROOT / name, old, new, ROOT / to if to else None)
+    return updated(ROOT / name, old, new, ROOT / to if to else None)
 
 
 def test_hunks_have_three_lines_of_context_and_no_file_header() -> None:
@@ -66,7 +66,7 @@ def test_hunks(old: str, new: str, diff: str) -> None:
 
 def test_each_kind_of_change_has_gits_header() -> None:
     diff = git_diff(
-        [Added(ROOT / "n", "x\n"), Deleted(ROOT / "d", "1\n"), update("1\n", "2\n"), Added(ROOT / "e", "")],
+        [added(ROOT / "n", "x\n"), deleted(ROOT / "d", "1\n"), update("1\n", "2\n"), added(ROOT / "e", "")],
         ROOT,
     )
     assert diff == (
@@ -91,16 +91,23 @@ def test_edits_of_one_file_are_taken_together() -> None:
     [
         [],
         [update("1\n", "2\n"), update("2\n", "1\n")],
-        [Added(ROOT / "n", "x\n"), Deleted(ROOT / "n", "x\n")],
-        [Deleted(ROOT / "n", "x\n"), Added(ROOT / "n", "x\n")],
-        [update("1\n", "1\n", "a", "b")],
-        [update("1\n", "1\n", "a", "b"), update("1\n", "1\n", "b", "c")],
+        [added(ROOT / "n", "x\n"), deleted(ROOT / "n", "x\n")],
+        [deleted(ROOT / "n", "x\n"), added(ROOT / "n", "x\n")],
         [update("1\n", "2\n", "a", "b"), update("2\n", "1\n", "b", "a")],
-        [Added(ROOT / "n", "x\n"), update("x\n", "x\n", "n", "m"), Deleted(ROOT / "m", "x\n")],
+        [added(ROOT / "n", "x\n"), update("x\n", "x\n", "n", "m"), deleted(ROOT / "m", "x\n")],
     ],
 )
-def test_what_ends_as_it_began_or_only_moves_is_left_out(edits: list[FileEdit]) -> None:
+def test_what_ends_as_it_began_is_left_out(edits: list[FileEdit]) -> None:
     assert git_diff(edits, ROOT) == ""
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [[update("1\n", "1\n", "a", "c")], [update("1\n", "1\n", "a", "b"), update("1\n", "1\n", "b", "c")]],
+)
+def test_a_file_that_only_moves_is_a_rename(edits: list[FileEdit]) -> None:
+    header = "diff --git a/a b/c\nsimilarity index 100%\nrename from a\nrename to c\n"
+    assert git_diff(edits, ROOT) == header
 
 
 def test_a_move_with_changes_is_a_rename() -> None:
@@ -109,8 +116,20 @@ def test_a_move_with_changes_is_a_rename() -> None:
     assert "-1\n+3\n" in diff
 
 
+def test_a_file_in_the_place_of_a_moved_one_that_was_deleted_is_a_new_file() -> None:
+    edits: list[FileEdit] = [
+        update("1\n", "1\n", "a", "b"),
+        deleted(ROOT / "b", "1\n"),
+        added(ROOT / "b", "2\n"),
+    ]
+    shown = git_diff(edits, ROOT)
+    assert "deleted file mode" in shown
+    assert "new file mode" in shown
+    assert "rename" not in shown
+
+
 def test_a_move_over_a_file_is_a_change_of_it() -> None:
-    diff = git_diff([Updated(ROOT / "a", "1\n", "1\n", ROOT / "b", overwritten="old\n")], ROOT)
+    diff = git_diff([updated(ROOT / "a", "1\n", "1\n", ROOT / "b", overwritten="old\n")], ROOT)
     assert "deleted file mode" in diff
     assert "-old\n+1\n" in diff
 
@@ -118,11 +137,11 @@ def test_a_move_over_a_file_is_a_change_of_it() -> None:
 def test_text_with_nul_is_binary() -> None:
     for edit in (update("a\0", "b"), update("b", "a\0")):
         assert git_diff([edit], ROOT).endswith("\nBinary files a/f and b/f differ\n")
-    assert git_diff([Added(ROOT / "f", "\0")], ROOT).endswith("\nBinary files /dev/null and b/f differ\n")
+    assert git_diff([added(ROOT / "f", "\0")], ROOT).endswith("\nBinary files /dev/null and b/f differ\n")
 
 
 def test_strange_names_are_quoted() -> None:
-    diff = git_diff([Added(ROOT / 'a "b"\t\\\n\x01\u00e9', "x\n")], ROOT)
+    diff = git_diff([added(ROOT / 'a "b"\t\\\n\x01\u00e9', "x\n")], ROOT)
     name = r'a \"b\"\t\\\n\001\303\251"'
     assert diff.startswith(f'diff --git "a/{name} "b/{name}\n')
 
@@ -132,7 +151,7 @@ def test_names_with_spaces_end_with_a_tab() -> None:
 
 
 def test_paths_outside_the_root_stay_whole() -> None:
-    assert git_diff([Added(Path("/other/x"), "x\n")], ROOT).startswith("diff --git a/other/x b/other/x\n")
+    assert git_diff([added(Path("/other/x"), "x\n")], ROOT).startswith("diff --git a/other/x b/other/x\n")
 
 
 def git(directory: Path, *arguments: str, text: bytes = b"") -> str:
@@ -163,16 +182,16 @@ async def edits_of(choices: list[tuple[str, str, str | None]], files: MemoryFile
     edits: list[FileEdit] = []
     for name, text, target in choices:
         path = ROOT / name
-        old = files.files.get(path)
+        old = texts(files).get(path)
         edit: FileEdit
         if old is None:
-            edit = Added(path, text)
+            edit = added(path, text)
         elif target is None:
-            edit = Deleted(path, old)
+            edit = deleted(path, old)
         elif target == name:
-            edit = Updated(path, old, text)
+            edit = updated(path, old, text)
         else:
-            edit = Updated(path, old, text, ROOT / target, files.files.get(ROOT / target))
+            edit = updated(path, old, text, ROOT / target, texts(files).get(ROOT / target))
         await apply_plan(PatchPlan((edit,)), files)
         edits.append(edit)
     return edits
@@ -191,10 +210,10 @@ def test_git_applies_the_diff(
 ) -> None:
     directory = tmp_path_factory.mktemp("repository")
     git(directory, "init", "-q")
-    files = MemoryFileSystem({ROOT / name: text for name, text in before.items()})
+    files = memory({ROOT / name: text for name, text in before.items()})
     local = LocalFileSystem()
-    for path, text in files.files.items():
-        anyio.run(local.write_text, directory / path.relative_to(ROOT), text)
+    for path, file in files.files.items():
+        anyio.run(local.replace, directory / path.relative_to(ROOT), file, None)
     edits = anyio.run(edits_of, choices, files)
     diff = git_diff(edits, ROOT)
     if diff:
@@ -207,14 +226,7 @@ def test_git_applies_the_diff(
         for path in directory.rglob("*")
         if path.is_file() and ".git" not in path.parts
     }
-    expected = {path.relative_to(ROOT): text for path, text in files.files.items()}
-    # A pure move gives no diff: then the file stays where it was.
-    moved = {path: text for path, text in expected.items() if path not in found}
-    assert {path: text for path, text in found.items() if path in expected} == {
-        path: text for path, text in expected.items() if path not in moved
-    }
-    left = [text for path, text in found.items() if path not in expected]
-    assert sorted(left) == sorted(moved.values())
+    assert found == {path.relative_to(ROOT): text for path, text in texts(files).items()}
 
 
 @needs_git
@@ -225,7 +237,32 @@ def test_blob_ids_are_gits(tmp_path_factory: pytest.TempPathFactory, text: str) 
     blob = git(
         directory, "hash-object", "--no-filters", "--stdin", text=text.encode("utf-8", "surrogateescape")
     )
-    assert f"index {ZEROS}..{blob.strip()}\n" in git_diff([Added(ROOT / "f", text)], ROOT)
+    assert f"index {ZEROS}..{blob.strip()}\n" in git_diff([added(ROOT / "f", text)], ROOT)
+
+
+LINES = st.lists(st.sampled_from(["a", "b", "cc", ""]), max_size=12)
+ENDS = st.sampled_from(["", "\n"])
+
+
+@given(LINES, LINES, LINES, LINES, ENDS, ENDS, st.sampled_from([1, 3, 4096]))
+@settings(max_examples=300)
+def test_the_part_that_differs_gives_the_diff_of_the_whole(
+    before: list[str], one: list[str], other: list[str], after: list[str], end: str, end2: str, piece: int
+) -> None:
+    old = ("\n".join([*before, *one, *after]) + end).encode()
+    new = ("\n".join([*before, *other, *after]) + end2).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diff, "_PIECE", piece)
+        line, part_old, part_new = diff.differing_part(old, new)
+    shown = unified_diff(old[part_old].decode(), new[part_new].decode(), line)
+    assert shown == unified_diff(old.decode(), new.decode())
+
+
+def test_no_more_than_the_context_of_a_difference_is_compared() -> None:
+    old = b"".join(b"%d\n" % number for number in range(100))
+    line, part_old, part_new = diff.differing_part(old, old.replace(b"50\n", b"x\n"))
+    assert line == 47
+    assert (old[part_old], old[part_new]) == (b"47\n48\n49\n50\n51\n52\n53\n", b"47\n48\n49\n50\n51\n52\n53")
 
 
 @given(st.text(alphabet="ab\n\r"), st.text(alphabet="ab\n\r"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from code_core.patch import ImplicitPatch, PatchCall, detect
+from code_core.patch.invocation import ImplicitPatch, PatchCall, detect, was_missed
 from core.patch.timing import seconds
 
 BODY = "*** Begin Patch\n*** Delete File: a\n*** End Patch"
@@ -35,6 +35,12 @@ def heredoc(word: str = "'EOF'", body: str = BODY, end: str = "EOF") -> str:
         (["bash", "-lc", heredoc(body=f"{BODY}\n EOF\n$x `y` \\z")], PatchCall(f"{BODY}\n EOF\n$x `y` \\z")),
         (["bash", "-lc", heredoc("EOF", body=r"+ 1$ $ '$' \d \n $,")], PatchCall(r"+ 1$ $ '$' \d \n $,")),
         (["bash", "-lc", "apply_patch <<'EOF'\nEOF"], PatchCall("")),
+        (["bash", "-lc", f"set -e\n{heredoc()}"], PatchCall(BODY)),
+        (["bash", "-lc", f"set -euo pipefail; set -x && cd a && {heredoc()}"], PatchCall(BODY, "a")),
+        (["bash", "-lc", f"cat <<'EOF' | apply_patch\n{BODY}\nEOF"], PatchCall(BODY)),
+        (["bash", "-lc", f"cd a && cat << 'EOF'|applypatch\n{BODY}\nEOF\n"], PatchCall(BODY, "a")),
+        (["bash", "-lc", f"apply_patch '{BODY}'"], PatchCall(BODY)),
+        (["bash", "-lc", f'set -e\ncd a && apply_patch "{BODY}"\n'], PatchCall(BODY, "a")),
         (["bash", "-lc", f"cd sub/dir && {heredoc()}"], PatchCall(BODY, "sub/dir")),
         (["bash", "-lc", f"cd /abs&&{heredoc()}"], PatchCall(BODY, "/abs")),
         (["bash", "-lc", f"cd a &&\n  {heredoc()}"], PatchCall(BODY, "a")),
@@ -69,18 +75,39 @@ def test_a_patch_that_the_shell_would_change_is_refused_with_advice(line: str) -
     [
         [],
         ["ls"],
-        ["apply_patch"],
         ["*** Begin Patch\nls"],
         ["bash", "-lc", "cat a\n*** End Patch"],
-        ["apply_patch", BODY, "more"],
         ["/usr/bin/apply_patch", BODY],
+        ["./apply_patch", BODY],
         ["echo", BODY],
         ["echo", "x", BODY],
+        ["python", "-c", heredoc()],
+        ["bashful", "-c", heredoc()],
+        ["grep", "-r", "apply_patch"],
+        ["bash", "-lc", "grep -rn apply_patch . | head"],
+        ["bash", "-lc", "which apply_patch; man apply_patch"],
+        ["bash", "-lc", "git commit -m 'apply_patch: fix'"],
+        ["bash", "-lc", f"cat > README <<'END'\n{heredoc()}\nEND"],
+        ["bash", "-lc", "sed -i s/apply_patch/x/ a # apply_patch"],
+        ["bash", "-lc", "cd a &&"],
+        ["bash", "-lc", "set -e\nls"],
+        ["bash", "-lc", ""],
+    ],
+)
+def test_anything_else_is_a_command(argv: list[str]) -> None:
+    assert detect(argv) is None
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["apply_patch"],
+        ["apply_patch", BODY, "more"],
+        ["env", "apply_patch", BODY],
         ["bash", "-x", heredoc()],
         ["bash", "-lc", heredoc(), "arg"],
         ["bash", "-l", "-c", heredoc()],
-        ["python", "-c", heredoc()],
-        ["bashful", "-c", heredoc()],
+        ["bash", "-c", "apply_patch < file"],
         ["bash", "-lc", f"{heredoc()}\nrm -rf x"],
         ["bash", "-lc", f"{heredoc()}\n# done"],
         ["bash", "-lc", f"{heredoc()}\n$(rm -rf x)\nEOF"],
@@ -90,12 +117,20 @@ def test_a_patch_that_the_shell_would_change_is_refused_with_advice(line: str) -
         ["bash", "-lc", f"apply_patch <<'EOF' | tee log\n{BODY}\nEOF"],
         ["bash", "-lc", f"apply_patch <<'EOF' && ls\n{BODY}\nEOF"],
         ["bash", "-lc", f"apply_patch <<'EOF'; ls\n{BODY}\nEOF"],
+        ["bash", "-lc", f"mkdir x; apply_patch <<'EOF'; ls\n{BODY}\nEOF"],
         ["bash", "-lc", f"apply_patch -x <<'EOF'\n{BODY}\nEOF"],
         ["bash", "-lc", f"apply_patch <<'EOF' >out\n{BODY}\nEOF"],
         ["bash", "-lc", f"apply_patch <<<'{BODY}'"],
-        ["bash", "-lc", f"apply_patch '{BODY}'"],
+        ["bash", "-lc", f"apply_patch '{BODY}' && ls"],
+        ["bash", "-lc", f'apply_patch "{BODY}$x"'],
+        ["bash", "-lc", f"cat <<'EOF' | apply_patch | cat\n{BODY}\nEOF"],
+        ["bash", "-lc", f"cat <<'EOF' | apply_patch && ls\n{BODY}\nEOF"],
+        ["bash", "-lc", "cat patch.txt | apply_patch"],
+        ["bash", "-lc", "echo x | apply_patch || true"],
+        ["bash", "-lc", f"if true; then {heredoc()}\nfi"],
         ["bash", "-lc", f"ls; {heredoc()}"],
         ["bash", "-lc", f"ls && {heredoc()}"],
+        ["bash", "-lc", f"set -e\nls\n{heredoc()}"],
         ["bash", "-lc", f"X=1 {heredoc()}"],
         ["bash", "-lc", f"cd a b && {heredoc()}"],
         ["bash", "-lc", f"cd a; {heredoc()}"],
@@ -110,13 +145,31 @@ def test_a_patch_that_the_shell_would_change_is_refused_with_advice(line: str) -
         ["bash", "-lc", f"cd ~ && {heredoc()}"],
         ["bash", "-lc", f"cd a* && {heredoc()}"],
         ["bash", "-lc", f"cd {{a,b}} && {heredoc()}"],
-        ["bash", "-lc", "cd a &&"],
+        ["bash", "-lc", "bash -c 'apply_patch < p'"],
+        ["bash", "-lc", "x=$(apply_patch < p); ls"],
         ["bash", "-lc", "apply_patch"],
-        ["bash", "-lc", ""],
+        ["bash", "-lc", f"{heredoc()}\n{'x' * 200_000}"],
     ],
 )
-def test_anything_else_is_a_command(argv: list[str]) -> None:
-    assert detect(argv) is None
+def test_a_patch_among_other_commands_is_refused_as_a_whole(argv: list[str]) -> None:
+    found = detect(argv)
+    assert isinstance(found, ImplicitPatch)
+    assert found.message.startswith("Nothing was run and no file was changed: ")
+    assert "Send the patch as a call of its own" in found.message
+
+
+@pytest.mark.parametrize(
+    ("output", "missed"),
+    [
+        ("bash: line 1: apply_patch: command not found", True),
+        ("sh: 1: apply_patch: not found\n", True),
+        ("run.sh: line 3: applypatch: command not found", True),
+        ("apply_patch: done", False),
+        ("my_apply_patch: command not found", False),
+    ],
+)
+def test_a_shell_that_does_not_find_it_is_noticed(output: str, missed: bool) -> None:
+    assert was_missed(output) == missed
 
 
 PIECES = st.sampled_from(
@@ -170,7 +223,17 @@ def in_a_real_shell(script: str, directory: Path) -> tuple[str, Path]:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is missing")
 @given(
     st.sampled_from(
-        ["", "cd a && ", "cd 'a b'&& \n", 'cd "a b/c" && ', "cd ./a/.. && ", "cd 'a$b' && ", "cd '' && "]
+        [
+            "",
+            "cd a && ",
+            "cd 'a b'&& \n",
+            'cd "a b/c" && ',
+            "cd ./a/.. && ",
+            "cd 'a$b' && ",
+            "cd '' && ",
+            "set -e\n",
+            "set -eu; cd a && ",
+        ]
     ),
     st.sampled_from(["<<EOF", "<< 'EOF'", '<<"EOF"  ', "<<-EOF", "<<-'EOF'"]),
     st.lists(

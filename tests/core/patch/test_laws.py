@@ -10,14 +10,12 @@ from hypothesis import strategies as st
 from code_core.patch import (
     AddFile,
     DeleteFile,
-    MemoryFileSystem,
     UpdateFile,
-    apply_chunks,
     apply_plan,
     parse_patch,
     plan_patch,
 )
-from core.patch.build import update_from, wrapped
+from core.patch.build import apply_to_text, memory, texts, update_from, wrapped
 
 LINE = st.one_of(
     st.sampled_from(
@@ -44,7 +42,7 @@ def edited(draw: st.DrawFn) -> tuple[list[str], list[str]]:
 def patched(old: str, body: str) -> str:
     (hunk,) = parse_patch(wrapped(body)).hunks
     assert isinstance(hunk, UpdateFile)
-    return apply_chunks(old, hunk.chunks, "f")
+    return apply_to_text(old, hunk.chunks, "f")
 
 
 @given(st.one_of(edited(), st.tuples(LINES, LINES)), st.randoms(use_true_random=False), ENDS)
@@ -100,15 +98,13 @@ def test_a_patch_made_from_two_trees_turns_one_into_the_other(
         return
     random.shuffle(sections)
     root = Path("/w")
-    files = MemoryFileSystem(
-        {root / name: "".join(f"{line}\n" for line in lines) for name, lines in before.items()}
-    )
+    files = memory({root / name: "".join(f"{line}\n" for line in lines) for name, lines in before.items()})
 
     async def apply() -> None:
         await apply_plan(await plan_patch(parse_patch(wrapped("\n".join(sections))), files, root), files)
 
     anyio.run(apply)
-    assert files.files == {
+    assert texts(files) == {
         root / name: "".join(f"{line}\n" for line in lines) for name, lines in after.items()
     }
 

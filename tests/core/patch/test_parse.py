@@ -12,10 +12,9 @@ from code_core.patch import (
     PatchError,
     PatchSyntaxError,
     UpdateFile,
-    apply_chunks,
     parse_patch,
 )
-from core.patch.build import chunk, wrapped
+from core.patch.build import apply_to_text, chunk, wrapped
 from core.patch.timing import seconds
 
 UPDATE = "*** Update File: a.py\n@@\n-old\n+new"
@@ -75,7 +74,7 @@ def test_empty_lines_between_hunks_do_not_keep_the_chunk_from_fitting() -> None:
     patch = parse_patch(wrapped("\n*** Update File: a\n@@\n-x\n+y\n\n\n*** Delete File: b\n\n"))
     first, second = patch.hunks
     assert isinstance(first, UpdateFile)
-    assert apply_chunks("x\nz\n", first.chunks, "a") == "y\nz\n"
+    assert apply_to_text("x\nz\n", first.chunks, "a") == "y\nz\n"
     assert second == DeleteFile("b")
 
 

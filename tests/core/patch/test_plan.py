@@ -6,6 +6,7 @@ import pytest
 from code_core.patch import (
     Added,
     Deleted,
+    FileState,
     MemoryFileSystem,
     PatchError,
     PatchMatchError,
@@ -15,17 +16,18 @@ from code_core.patch import (
     parse_patch,
     plan,
     plan_patch,
+    sources,
 )
-from core.patch.build import wrapped
+from core.patch.build import added, deleted, memory, state, updated, wrapped
 
 ROOT = Path("/w")
 
 
 def planned(files: dict[str, str], body: str, directory: Path = ROOT) -> PatchPlan:
-    memory = MemoryFileSystem({ROOT / name: text for name, text in files.items()})
-    before = dict(memory.files)
-    result = anyio.run(plan_patch, parse_patch(wrapped(body)), memory, directory)
-    assert memory.files == before
+    disk = memory({ROOT / name: text for name, text in files.items()})
+    before = dict(disk.files)
+    result = anyio.run(plan_patch, parse_patch(wrapped(body)), disk, directory)
+    assert disk.files == before
     return result
 
 
@@ -36,12 +38,12 @@ def test_a_plan_has_the_texts_before_and_after() -> None:
     )
     files = {"old": "before\n", "gone": "g\n", "a": "1\n", "b": "3\n", "e": "5\n", "f": "7\n"}
     assert planned(files, body).edits == (
-        Added(ROOT / "new", "n\n"),
-        Added(ROOT / "old", "o\n", "before\n"),
-        Deleted(ROOT / "gone", "g\n"),
-        Updated(ROOT / "a", "1\n", "2\n"),
-        Updated(ROOT / "b", "3\n", "3\n", ROOT / "d/c"),
-        Updated(ROOT / "e", "5\n", "6\n", ROOT / "f", "7\n"),
+        added(ROOT / "new", "n\n"),
+        added(ROOT / "old", "o\n", "before\n"),
+        deleted(ROOT / "gone", "g\n"),
+        updated(ROOT / "a", "1\n", "2\n"),
+        updated(ROOT / "b", "3\n", "3\n", ROOT / "d/c"),
+        updated(ROOT / "e", "5\n", "6\n", ROOT / "f", "7\n"),
     )
 
 
@@ -86,14 +88,14 @@ def test_a_move_target_is_resolved_from_the_directory_too() -> None:
 def test_a_hunk_sees_what_the_hunks_before_it_did(files: dict[str, str], body: str, last: str) -> None:
     edit = planned(files, body).edits[-1]
     assert isinstance(edit, Added | Updated)
-    assert edit.new == last
+    assert edit.new == state(last)
 
 
 def test_what_a_hunk_replaces_is_what_an_earlier_one_wrote() -> None:
     body = "*** Add File: a\n+x\n*** Add File: a\n+y\n*** Update File: b\n*** Move to: a"
     assert planned({"b": "b\n"}, body).edits[1:] == (
-        Added(ROOT / "a", "y\n", "x\n"),
-        Updated(ROOT / "b", "b\n", "b\n", ROOT / "a", "y\n"),
+        added(ROOT / "a", "y\n", "x\n"),
+        updated(ROOT / "b", "b\n", "b\n", ROOT / "a", "y\n"),
     )
 
 
@@ -170,27 +172,59 @@ def test_what_does_not_fit_is_said(
 
 def test_one_hunk_that_changes_nothing_does_not_stop_the_others() -> None:
     body = "*** Update File: a\n x\n*** Add File: b\n+x"
-    assert planned({"a": "x\n"}, body).edits == (Updated(ROOT / "a", "x\n", "x\n"), Added(ROOT / "b", "x\n"))
+    assert planned({"a": "x\n"}, body).edits == (updated(ROOT / "a", "x\n", "x\n"), added(ROOT / "b", "x\n"))
 
 
 def test_an_error_without_a_text_of_its_own_is_named() -> None:
     class Broken(MemoryFileSystem):
-        async def exists(self, path: Path) -> bool:
+        async def read(self, path: Path) -> FileState | None:
             raise OSError(f"{path.name}: the editor is gone")
 
     with pytest.raises(PatchReadError, match=r"^Failed to read file to update /w/a: a: the editor is gone$"):
-        anyio.run(plan_patch, parse_patch(wrapped(UPDATE_A)), Broken({ROOT / "a": "x\n"}), ROOT)
+        anyio.run(plan_patch, parse_patch(wrapped(UPDATE_A)), Broken({ROOT / "a": state("x\n")}), ROOT)
 
 
 def test_a_plan_holds_a_bounded_amount_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "MAX_PLANNED_CHARS", 100)
+    monkeypatch.setattr(plan, "MAX_WRITTEN_BYTES", 48)
     body = "*** Update File: a\n-x\n+y\n*** Update File: a\n-y\n+x\n"
     assert len(planned({"a": "x\n" * 12}, body).edits) == 2
-    with pytest.raises(PatchReadError, match="more than 100 characters, old and new together: split it"):
+    with pytest.raises(PatchReadError, match="would write more than 48 bytes: split it"):
         planned({"a": "x\n" * 12}, body * 2)
 
 
 def test_files_that_are_replaced_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "MAX_PLANNED_CHARS", 100)
-    with pytest.raises(PatchReadError, match="more than 100 characters"):
+    monkeypatch.setattr(sources, "MAX_READ_BYTES", 100)
+    with pytest.raises(PatchReadError, match="have more than 100 bytes together"):
         planned({"a": "x" * 101}, "*** Add File: a\n+y")
+
+
+@pytest.mark.parametrize(
+    ("moved", "overwritten", "mode"),
+    [
+        (0o600, None, 0o600),
+        (0o755, None, 0o755),
+        (0o755, 0o640, 0o640),
+        (0o644, 0o755, 0o744),
+        (0o600, 0o755, 0o700),
+        (0o600, 0o644, 0o600),
+        (None, 0o644, 0o644),
+    ],
+)
+def test_a_moved_file_keeps_its_permissions_and_one_it_overwrites_opens_nothing(
+    moved: int | None, overwritten: int | None, mode: int
+) -> None:
+    files = {ROOT / "a": FileState(b"x\n", moved, (1, 2))}
+    if overwritten is not None:
+        files[ROOT / "b"] = FileState(b"old\n", overwritten, (3, 4))
+    patch = parse_patch(wrapped("*** Update File: a\n*** Move to: b\n-x\n+y"))
+    (edit,) = anyio.run(plan_patch, patch, MemoryFileSystem(files), ROOT).edits
+    assert isinstance(edit, Updated)
+    assert edit.new == FileState(b"y\n", mode, (1, 2) if overwritten is None else (3, 4))
+
+
+@pytest.mark.parametrize("body", ["*** Add File: a\n+y", "*** Update File: a\n-x\n+y"])
+def test_a_file_that_changes_keeps_its_permissions_and_its_owner(body: str) -> None:
+    files = MemoryFileSystem({ROOT / "a": FileState(b"x\n", 0o750, (1, 2))})
+    (edit,) = anyio.run(plan_patch, parse_patch(wrapped(body)), files, ROOT).edits
+    assert not isinstance(edit, Deleted)
+    assert edit.new == FileState(b"y\n", 0o750, (1, 2))

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,37 @@ def test_one_endless_line_is_cut_in_the_middle(text: str) -> None:
     assert text.startswith(start)
     assert "bytes cut" in note
     assert text.endswith(end)
+
+
+def spilled(path: Path) -> str:
+    capture = Capture(10, path)
+    capture.write(b"x" * 100)
+    capture.close()
+    return capture.text()
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_a_link_that_waits_where_the_output_goes_is_replaced_not_followed(tmp_path: Path, hard: bool) -> None:
+    (tmp_path / "outputs").mkdir()
+    victim, planted = tmp_path / "victim", tmp_path / "outputs/call.txt"
+    victim.write_text("precious")
+    if hard:
+        planted.hardlink_to(victim)
+    else:
+        planted.symlink_to(victim)
+    assert str(planted) in spilled(planted)
+    assert victim.read_text() == "precious"
+    assert planted.read_text() == "x" * 100
+
+
+def test_a_pipe_that_waits_where_the_output_goes_blocks_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "call.txt")
+    spilled(tmp_path / "call.txt")
+    assert (tmp_path / "call.txt").read_text() == "x" * 100
+
+
+def test_a_folder_that_is_a_link_gets_no_output(tmp_path: Path) -> None:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "outputs").symlink_to("victim")
+    assert "could not be kept" in spilled(tmp_path / "outputs/call.txt")
+    assert list((tmp_path / "victim").iterdir()) == []

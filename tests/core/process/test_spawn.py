@@ -30,6 +30,14 @@ def run(*argv: str, time_limit: float = 20, cwd: Path = Path("/")) -> tuple[Exit
 
 
 def gone(pid: int) -> bool:
+    """Whether the process has ended, or does so soon: a signal takes effect when the process runs next."""
+    until = time.monotonic() + 5
+    while not (ended := _has_ended(pid)) and time.monotonic() < until:
+        time.sleep(0.01)
+    return ended
+
+
+def _has_ended(pid: int) -> bool:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:

@@ -128,25 +128,33 @@ def test_a_rules_reason_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "sandbox", "inside", "outside", "settings"),
+    ("policy", "sandbox", "confinable", "inside", "outside", "settings"),
     [
-        (UNTRUSTED, READ, Ask, Ask, Ask),
-        (UNTRUSTED, WRITE, Ask, Ask, Ask),
-        (UNTRUSTED, FULL, Ask, Ask, Ask),
-        (FAILURE, READ, Ask, Ask, Ask),
-        (FAILURE, WRITE, Allow, Ask, Ask),
-        (FAILURE, FULL, Allow, Allow, Allow),
-        (REQUEST, READ, Ask, Ask, Ask),
-        (REQUEST, WRITE, Allow, Ask, Ask),
-        (REQUEST, FULL, Allow, Allow, Allow),
-        (NEVER, READ, Reject, Reject, Reject),
-        (NEVER, WRITE, Allow, Reject, Reject),
-        (NEVER, FULL, Allow, Allow, Allow),
+        (UNTRUSTED, READ, True, Ask, Ask, Ask),
+        (UNTRUSTED, WRITE, True, Ask, Ask, Ask),
+        (UNTRUSTED, WRITE, False, Ask, Ask, Ask),
+        (UNTRUSTED, FULL, True, Ask, Ask, Ask),
+        (FAILURE, READ, True, Ask, Ask, Ask),
+        (FAILURE, WRITE, True, Allow, Ask, Ask),
+        (FAILURE, WRITE, False, Ask, Ask, Ask),
+        (FAILURE, FULL, True, Allow, Allow, Allow),
+        (FAILURE, FULL, False, Allow, Allow, Allow),
+        (REQUEST, READ, True, Ask, Ask, Ask),
+        (REQUEST, WRITE, True, Allow, Ask, Ask),
+        (REQUEST, WRITE, False, Ask, Ask, Ask),
+        (REQUEST, FULL, True, Allow, Allow, Allow),
+        (REQUEST, FULL, False, Allow, Allow, Allow),
+        (NEVER, READ, True, Reject, Reject, Reject),
+        (NEVER, WRITE, True, Allow, Reject, Reject),
+        (NEVER, WRITE, False, Reject, Reject, Reject),
+        (NEVER, FULL, True, Allow, Allow, Allow),
+        (NEVER, FULL, False, Allow, Allow, Allow),
     ],
 )
 def test_patches(
     policy: AskForApproval,
     sandbox: SandboxPolicy,
+    confinable: bool,
     inside: type[Decision],
     outside: type[Decision],
     settings: type[Decision],
@@ -157,44 +165,73 @@ def test_patches(
         ([INSIDE, HOME / "config.toml"], settings),
     ):
         decision = decide_patch(
-            policy, sandbox, paths=paths, roots=[Path("/w")], protected=[HOME], approved=False
+            policy,
+            sandbox,
+            confinable=confinable,
+            paths=paths,
+            roots=[Path("/w")],
+            protected={HOME: "belongs to the agent's own settings"},
+            approved=False,
         )
         assert isinstance(decision, expected)
 
 
 @pytest.mark.parametrize("policy", AskForApproval)
-def test_patches_that_were_approved_for_the_session_are_allowed(policy: AskForApproval) -> None:
-    assert decide_patch(policy, READ, paths=[OUTSIDE], roots=[], protected=[], approved=True) == Allow()
+@pytest.mark.parametrize("confinable", [True, False])
+def test_patches_that_were_approved_for_the_session_are_allowed(
+    policy: AskForApproval, confinable: bool
+) -> None:
+    decision = decide_patch(
+        policy, READ, confinable=confinable, paths=[OUTSIDE], roots=[], protected={}, approved=True
+    )
+    assert decision == Allow()
+
+
+def _workspace_decision(path: str, *, git: bool = True, confinable: bool = True) -> Decision:
+    return decide_patch(
+        REQUEST,
+        WorkspaceWrite(allow_git_writes=git),
+        confinable=confinable,
+        paths=[Path("/w/fine"), Path(path)],
+        roots=[Path("/w")],
+        protected={Path("/w/.code"): "belongs to the agent's own settings"},
+        approved=False,
+    )
 
 
 def test_a_sibling_with_the_same_beginning_is_outside() -> None:
-    decision = decide_patch(
-        REQUEST, WRITE, paths=[Path("/w-evil/a")], roots=[Path("/w")], protected=[], approved=False
-    )
-    assert decision == Ask("/w-evil/a is outside the writable directories")
+    assert _workspace_decision("/w-evil/a") == Ask("/w-evil/a is outside the writable directories")
 
 
 @pytest.mark.parametrize(
-    ("path", "git", "said"),
+    ("path", "git", "reason"),
     [
         ("/w/.code/config.toml", True, "belongs to the agent's own settings"),
         ("/w/.code", True, "belongs to the agent's own settings"),
         ("/w/.codes", True, None),
-        ("/w/.git/hooks/pre-commit", True, None),
+        ("/w/.git/hooks/pre-commit", True, "can make git run programs"),
+        ("/w/.git/config", True, "can make git run programs"),
+        ("/w/.git/modules/a/config", True, "can make git run programs"),
+        ("/w/.git", True, "can make git run programs"),
+        ("/w/new/.git/config", True, "can make git run programs"),
+        ("/w/.git/COMMIT_EDITMSG", True, None),
+        ("/w/.git/COMMIT_EDITMSG", False, "belongs to git"),
         ("/w/.git/hooks/pre-commit", False, "belongs to git"),
         ("/w/vendored/.git/config", False, "belongs to git"),
         ("/w/.gitignore", False, None),
+        ("/w/hooks/config", True, None),
     ],
 )
 def test_settings_and_git_are_protected_inside_of_the_writable_directories(
-    path: str, git: bool, said: str | None
+    path: str, git: bool, reason: str | None
 ) -> None:
-    decision = decide_patch(
-        NEVER,
-        WorkspaceWrite(allow_git_writes=git),
-        paths=[Path("/w/fine"), Path(path)],
-        roots=[Path("/w")],
-        protected=[Path("/w/.code")],
-        approved=False,
+    decision = _workspace_decision(path, git=git)
+    assert decision == Allow() if reason is None else isinstance(decision, Ask) and reason in decision.reason
+
+
+def test_where_commands_cannot_be_confined_the_reason_says_so() -> None:
+    assert _workspace_decision("/w/a", confinable=False) == Ask(
+        "commands cannot be confined to workspace-write here"
     )
-    assert decision == Allow() if said is None else isinstance(decision, Reject) and said in decision.reason
+    decision = _workspace_decision("/w/.git/config", confinable=False)
+    assert decision == Ask("/w/.git/config can make git run programs")

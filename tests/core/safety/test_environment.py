@@ -1,7 +1,9 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from code_core.safety.credentials import NOT_SECRET, PROXIES, SECRET_NAMES
 from code_core.safety.environment import child_environment
 
 FULL = {
@@ -13,6 +15,53 @@ FULL = {
     "EDITOR": "vi",
     "LANG": "C",
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("DB_PASSWORD", "x"), ("mysql_pwd", "x"), ("SMTP_PASS", "x"), ("GH_PASSPHRASE", "x")),
+        *(("GITHUB_PAT", "x"), ("GOOGLE_APPLICATION_CREDENTIALS", "/x.json"), ("APP_COOKIE", "x")),
+        *(
+            ("HTTP_AUTHORIZATION", "x"),
+            ("NPM_CONFIG__AUTH", "x"),
+            ("SLACK_WEBHOOK_URL", "x"),
+            ("PASSWD", "x"),
+        ),
+        *(("SENTRY_DSN", "x"), ("AZURE_STORAGE_CONNECTION_STRING", "x"), ("MY_JWT", "x"), ("WIFI_PSK", "x")),
+        *(("DATABASE_URL", "postgres://u:pw@db/x"), ("MIRROR", "see https://:pw@host/ and others")),
+        *(("REDIS", "redis://:pw@host:6379/0"), ("PIP_INDEX_URL", "https://u:p%40@host/simple")),
+    ],
+)
+def test_what_looks_like_a_credential_is_left_out(name: str, value: str) -> None:
+    assert child_environment({name: value, "PATH": "/bin"}) == {"PATH": "/bin"}
+    assert child_environment({name: value}, ignore_default_excludes=True) == {name: value}
+    assert child_environment({name: value}, set_={name: value}) == {name: value}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("PWD", "/x"),
+            ("OLDPWD", "/x"),
+            ("INIT_CWD", "/x"),
+            ("GIT_AUTHOR_NAME", "Ann"),
+            ("GOPRIVATE", "x"),
+        ),
+        *(("SSH_AUTH_SOCK", "/x"), ("XAUTHORITY", "/x"), ("GPG_AGENT_INFO", "/x"), ("PATH", "/bin")),
+        *(("TOKENIZERS_PARALLELISM", "true"), ("COMPAT", "1"), ("PATTERN", "x"), ("PYTHONPATH", "/x")),
+        *(("HTTPS_PROXY", "http://u:pw@proxy:8080"), ("http_proxy", "http://u:pw@proxy:8080")),
+        *(("HOMEPAGE", "https://example.com/a:b@c"), ("GIT_SSH", "ssh://git@host/x"), ("TIME", "12:30@home")),
+    ],
+)
+def test_what_builds_need_and_shows_no_credential_is_passed_on(name: str, value: str) -> None:
+    assert child_environment({name: value}) == {name: value}
+
+
+def test_the_list_is_in_the_documents() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+    assert [glob for glob in (*SECRET_NAMES, *NOT_SECRET, *PROXIES) if f"`{glob}`" not in page] == []
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,25 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from code_core.protocol.policies import DangerFullAccess, ReadOnly, WorkspaceWrite
 from code_core.sandbox.bubblewrap import bubblewrap_argv
-from code_core.sandbox.confinement import (
-    SEARCH_AGAIN_SECONDS,
-    Confinement,
-    confinement_of,
-    known_repositories,
-    repositories,
-)
+from code_core.sandbox.confinement import Confinement, confinement_of, writable_roots
+from code_core.sandbox.limits import Limits
 from code_core.sandbox.seatbelt import seatbelt_profile
+
+UNLIMITED = Limits(processes=None, file_bytes=None, shared_memory_bytes=4096)
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Path:
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     work = tmp_path / "work"
     for folder in (".git/hooks", "sub/.git", ".code", "other"):
         (work / folder).mkdir(parents=True)
     (tmp_path / "home").mkdir()
     (tmp_path / "link").symlink_to(work)
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
     return work
 
 
@@ -30,7 +29,7 @@ def test_a_policy_that_writes_nothing(work: Path) -> None:
 
 
 def test_the_working_directory_and_the_temporary_ones(work: Path) -> None:
-    home, temporary = work.parent / "home", work / "other"
+    home, temporary = work.parent / "other home", work / "other"
     policy = WorkspaceWrite(exclude_slash_tmp=True)
     assert confinement_of(policy, work, home, {}).writable == (work,)
     assert confinement_of(WorkspaceWrite(), work, home, {}).writable == (Path("/tmp").resolve(), work)
@@ -38,7 +37,10 @@ def test_the_working_directory_and_the_temporary_ones(work: Path) -> None:
     policy = WorkspaceWrite(
         exclude_slash_tmp=True, exclude_tmpdir_env_var=True, writable_roots=[Path("../home")]
     )
-    assert confinement_of(policy, work, home, {"TMPDIR": str(temporary)}).writable == (home, work)
+    assert confinement_of(policy, work, home, {"TMPDIR": str(temporary)}).writable == (
+        work.parent / "home",
+        work,
+    )
 
 
 def test_links_are_resolved_and_what_is_missing_is_left_out(work: Path) -> None:
@@ -49,26 +51,54 @@ def test_links_are_resolved_and_what_is_missing_is_left_out(work: Path) -> None:
     assert found == Confinement((work,), (work / ".code",), network=True)
 
 
-def test_what_is_protected(work: Path) -> None:
+def test_what_is_protected_whether_it_exists_or_not(work: Path) -> None:
     policy = WorkspaceWrite(exclude_slash_tmp=True, allow_git_writes=False)
-    found = confinement_of(policy, work, work / "other", {})
-    assert found.protected == (work / ".code", work / ".git", work / "other", work / "sub/.git")
+    (work / ".code").rmdir()
+    found = confinement_of(policy, work, work / "other/home", {})
+    assert found.protected == (work / ".git", work / "sub/.git")
+    assert found.absent == (work / ".code", work / "other/home")
+    assert found.pinned() == (work / "other", work / "sub")
 
 
-def test_repositories_are_found_below_others_but_not_through_links(work: Path) -> None:
-    (work / "loop").symlink_to(work)
-    (work / "sub/deep/er").mkdir(parents=True)
-    (work / "sub/deep/er/.git").write_text("gitdir: elsewhere")
-    assert sorted(repositories(work)) == [work / ".git", work / "sub/.git", work / "sub/deep/er/.git"]
+def test_the_directories_between_roots_cannot_be_renamed_away(tmp_path: Path) -> None:
+    confinement = Confinement((tmp_path, tmp_path / "a/b/c"), (tmp_path / "d/e/f",))
+    assert confinement.pinned() == tuple(tmp_path / name for name in ("a", "a/b", "d", "d/e"))
+    assert Confinement((tmp_path,), (tmp_path / "d", tmp_path / "d/e/f")).pinned() == ()
+
+
+def test_a_directory_of_the_agents_own_is_not_writable(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = WorkspaceWrite(exclude_slash_tmp=True)
+    assert confinement_of(policy, work, work, {}).writable == ()
+    (work / "rules").mkdir()
+    assert confinement_of(policy, work / "rules", work, {}).writable == ()
+    assert confinement_of(policy, work / "sub", work, {}).writable == (work / "sub",)
+    monkeypatch.setattr("code_core.sandbox.protected.own_files", lambda: (work / "other",))
+    found = confinement_of(policy, work, work.parent / "home", {})
+    assert found.own == (work / "other",)
+    assert work / "other" in found.protected
+    assert confinement_of(policy, work / "other", work.parent / "home", {}).writable == ()
+
+
+@pytest.mark.parametrize("root", ["/proc", "/proc/sys", "/sys/kernel", "/dev", "/dev/pts"])
+def test_the_kernels_own_files_are_never_writable(root: str) -> None:
+    policy = WorkspaceWrite(exclude_slash_tmp=True, writable_roots=[Path(root)])
+    assert writable_roots(policy, Path("/work"), {}) == [Path("/work")]
+
+
+def test_shared_memory_may_be_a_temporary_directory() -> None:
+    policy = WorkspaceWrite(exclude_slash_tmp=True)
+    assert Path("/dev/shm/x") in writable_roots(policy, Path("/work"), {"TMPDIR": "/dev/shm/x"})
 
 
 def test_the_command_line_of_bubblewrap() -> None:
-    confinement = Confinement((Path("/tmp"), Path("/w")), (Path("/w/.git"),))
+    confinement = Confinement((Path("/tmp"), Path("/w")), (Path("/w/.git"),), limits=UNLIMITED)
     argv = bubblewrap_argv("bwrap", confinement, Path("/w/sub"), 9, ["ls", "-l"])
     joined = " ".join(argv)
     assert joined.startswith(
-        "bwrap --ro-bind / / --dev /dev --proc /proc --bind /tmp /tmp --bind /w /w --ro-bind /w/.git"
+        "bwrap --ro-bind / / --dev /dev --size 4096 --perms 1777 --tmpfs /dev/shm --remount-ro /dev "
+        "--proc /proc --remount-ro /proc --ro-bind-try /sys /sys"
     )
+    assert " --bind /tmp /tmp --bind /w /w --ro-bind /w/.git /w/.git " in joined
     assert joined.endswith("--unshare-net --seccomp 9 --chdir /w/sub -- ls -l")
     inner = bubblewrap_argv(
         "bwrap", Confinement((Path("/a"), Path("/a/b/c")), (Path("/a/b"),)), Path("/"), 9, []
@@ -77,6 +107,25 @@ def test_the_command_line_of_bubblewrap() -> None:
     online = bubblewrap_argv("bwrap", Confinement((Path("/"),), network=True), Path("/"), 9, ["ls"])
     assert "--unshare-net" not in online
     assert online[1:4] == ["--bind", "/", "/"]
+
+
+def test_what_is_absent_is_protected_and_what_is_between_is_bound_on_itself() -> None:
+    confinement = Confinement((Path("/w"),), absent=(Path("/w/a/.code"),))
+    joined = " ".join(bubblewrap_argv("bwrap", confinement, Path("/w"), 9, []))
+    assert "--bind /w /w --bind /w/a /w/a --ro-bind /w/a/.code /w/a/.code" in joined
+
+
+def test_limits_are_set_by_the_systems_shell() -> None:
+    limits = replace(UNLIMITED, processes=64, file_bytes=2**20, memory_bytes=2**30)
+    assert limits.wrapper() == [
+        *("/bin/sh", "-c"),
+        'ulimit -u 64 2>/dev/null || ulimit -p 64; ulimit -f 2048; ulimit -d 1048576; exec "$@"',
+        "sh",
+    ]
+    assert UNLIMITED.wrapper() == []
+    policy = WorkspaceWrite(max_processes=64, max_file_bytes=None, max_memory_bytes=2**30)
+    assert Limits.of(policy) == Limits(64, None, 2**30)
+    assert Limits.of(WorkspaceWrite()) == Limits()
 
 
 def test_the_profile_of_seatbelt() -> None:
@@ -91,14 +140,10 @@ def test_the_profile_of_seatbelt() -> None:
     assert "(allow network-outbound (remote ip))" in seatbelt_profile(Confinement(network=True))
 
 
-def test_repositories_are_searched_for_again_after_a_while(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 1_000.0
-    monkeypatch.setattr("code_core.sandbox.confinement.time.monotonic", lambda: now)
-    (tmp_path / "one/.git").mkdir(parents=True)
-    assert known_repositories(tmp_path) == (tmp_path / "one/.git",)
-    (tmp_path / "two/.git").mkdir(parents=True)
-    assert known_repositories(tmp_path) == (tmp_path / "one/.git",)
-    now += SEARCH_AGAIN_SECONDS
-    assert set(known_repositories(tmp_path)) == {tmp_path / "one/.git", tmp_path / "two/.git"}
+def test_the_profile_of_seatbelt_keeps_what_leads_to_the_closed_in_its_place() -> None:
+    confinement = Confinement((Path("/w"),), absent=(Path("/w/a/.code"),), links=(Path("/w/.code"),))
+    profile = seatbelt_profile(confinement)
+    assert '(require-not (subpath "/w/a/.code"))' in profile
+    assert profile.endswith(
+        '(deny file-write-unlink (literal "/w/a"))\n(deny file-write-unlink (literal "/w/.code"))\n'
+    )

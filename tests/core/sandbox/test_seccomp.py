@@ -4,19 +4,21 @@ import subprocess
 import pytest
 
 from code_core.sandbox.seccomp import (
-    _NUMBERS,
     ALLOW,
     CLONE_NEWUSER,
     ENOSYS,
+    EOPNOTSUPP,
     EPERM,
+    FS_IOC_SETFLAGS,
     KILL,
-    REFUSED,
+    TIOCCONS,
     TIOCLINUX,
+    TIOCSETD,
     TIOCSTI,
-    Machine,
     machines,
     seccomp_program,
 )
+from code_core.sandbox.system_calls import ATTRIBUTES, NUMBERS, REFUSED, SHARED, WITHOUT_NETWORK, Machine
 from core.sandbox import bpf
 
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -35,6 +37,9 @@ CALLS = [
     ("ioctl", (0, TIOCSTI), EPERM, EPERM),
     ("ioctl", (0, TIOCSTI | 1 << 32), EPERM, EPERM),
     ("ioctl", (0, TIOCLINUX), EPERM, EPERM),
+    ("ioctl", (0, TIOCCONS), EPERM, EPERM),
+    ("ioctl", (0, TIOCSETD), EPERM, EPERM),
+    ("ioctl", (0, FS_IOC_SETFLAGS), ALLOW, ALLOW),
     ("socket", (UNIX, STREAM), ALLOW, EPERM),
     ("socket", (UNIX, STREAM | CLOEXEC), ALLOW, EPERM),
     ("socket", (UNIX, DGRAM), EPERM, EPERM),
@@ -48,24 +53,62 @@ CALLS = [
     ("socketpair", (UNIX, STREAM), ALLOW, ALLOW),
     ("socketpair", (UNIX, SEQPACKET | CLOEXEC), ALLOW, ALLOW),
     ("socketpair", (UNIX, DGRAM), EPERM, EPERM),
-    ("connect", (), EPERM, ALLOW),
+    *[(name, (), EPERM, ALLOW) for name in WITHOUT_NETWORK],
+    *[(name, (7,), ALLOW, ALLOW) for name in (*SHARED, *ATTRIBUTES)],
+    ("prlimit64", (7,), ALLOW, ALLOW),
+]
+
+PROCESS, GROUP, USER = 0, 1, 2
+SHARED_CALLS = [
+    *[(name, (), EPERM) for name in SHARED],
+    *[(name, (), EOPNOTSUPP) for name in ATTRIBUTES],
+    *[
+        (name, (0, 7), ALLOW)
+        for name in ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam")
+    ],
+    *[
+        (name, (7, 7), EPERM)
+        for name in ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam")
+    ],
+    ("sched_setscheduler", (7,), EPERM),
+    ("setpriority", (PROCESS, 0), ALLOW),
+    ("setpriority", (PROCESS, 7), EPERM),
+    ("setpriority", (GROUP, 0), EPERM),
+    ("setpriority", (USER, 0), EPERM),
+    ("ioprio_set", (1, 0), ALLOW),
+    ("ioprio_set", (1, 7), EPERM),
+    ("ioprio_set", (3, 0), EPERM),
+    ("ioctl", (0, FS_IOC_SETFLAGS), EPERM),
+    ("ioctl", (0, 0x5401), ALLOW),
+    ("socket", (INET, STREAM), EPERM),
+    ("read", (), ALLOW),
 ]
 
 
 @pytest.mark.parametrize("machine", machines())
 @pytest.mark.parametrize(("name", "arguments", "alone", "online"), CALLS)
 def test_calls(machine: Machine, name: str, arguments: tuple[int, ...], alone: int, online: int) -> None:
-    number = _NUMBERS[machine][name]
+    number = NUMBERS[machine][name]
     for network, expected in ((False, alone), (True, online)):
         program = seccomp_program(machine, network=network)
         assert bpf.run(program, ARCH[machine], number, *arguments) == expected
 
 
 @pytest.mark.parametrize("machine", machines())
+@pytest.mark.parametrize(("name", "arguments", "expected"), SHARED_CALLS)
+def test_calls_of_those_who_share_processes_with_others(
+    machine: Machine, name: str, arguments: tuple[int, ...], expected: int
+) -> None:
+    number = NUMBERS[machine].get(name, 63 if machine == "aarch64" else 0)
+    program = seccomp_program(machine, network=False, shared=True)
+    assert bpf.run(program, ARCH[machine], number, *arguments) == expected
+
+
+@pytest.mark.parametrize("machine", machines())
 @pytest.mark.parametrize("network", [True, False])
 def test_every_other_call_is_allowed(machine: Machine, network: bool) -> None:
     program = seccomp_program(machine, network=network)
-    judged = set(_NUMBERS[machine].values())
+    judged = set(NUMBERS[machine].values())
     for number in set(range(500)) - judged:
         assert bpf.run(program, ARCH[machine], number) == ALLOW
 
@@ -80,8 +123,8 @@ def test_another_architecture_is_killed(machine: Machine) -> None:
 
 @pytest.mark.parametrize("machine", machines())
 def test_every_jump_stays_inside(machine: Machine) -> None:
-    code = list(bpf.instructions(seccomp_program(machine, network=False)))
-    assert len(code) < 200
+    code = list(bpf.instructions(seccomp_program(machine, network=False, shared=True)))
+    assert len(code) < 300
     for at, (kind, yes, no, _) in enumerate(code):
         if kind in {0x15, 0x35, 0x45}:
             assert max(yes, no) + at + 1 < len(code)
@@ -93,7 +136,7 @@ def test_every_jump_stays_inside(machine: Machine) -> None:
 )
 @pytest.mark.parametrize("machine", machines())
 def test_the_numbers_are_those_of_libseccomp(machine: Machine) -> None:
-    for name, number in _NUMBERS[machine].items():
+    for name, number in NUMBERS[machine].items():
         told = subprocess.run(
             ["scmp_sys_resolver", "-a", machine, name], capture_output=True, text=True, check=True
         )

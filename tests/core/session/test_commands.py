@@ -277,11 +277,11 @@ def landlock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("script", "named"),
     [
-        ("echo x > .git/hooks/pre-commit", ".git/hooks/pre-commit"),
+        ("echo x > .git/hooks/pre-commit", ".git/hooks"),
         ("mv .git/config .git/hooks/config", ".git/config"),
         ("echo x >> sub/.git/config; touch -d 2020-01-01 sub/.git/config", "sub/.git/config"),
-        ("echo x > .code/rules/mine.toml; sleep 30", ".code/rules/mine.toml"),
-        ("ln -s .. .git/hooks/a", ".git/hooks/a"),
+        ("echo x > .code/rules/mine.toml; sleep 30", ".code/rules"),
+        ("ln -s .. .git/hooks/a", ".git/hooks"),
         ("echo x > .git/index; cat .git/config", ""),
     ],
 )

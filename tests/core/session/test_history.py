@@ -92,11 +92,20 @@ def test_reasoning_that_nothing_of_the_model_follows_goes() -> None:
     assert normalised([THOUGHT, THOUGHT, USER, THOUGHT, AGENT, THOUGHT]) == [USER, THOUGHT, AGENT]
 
 
+def test_broken_arguments_are_replaced_and_good_ones_stay_as_they_came() -> None:
+    good = FunctionCall(name="f", arguments=' {"a":1}', call_id="1")
+    bad = FunctionCall(name="f", arguments='{"a":', call_id="2")
+    sent = normalised([good, bad, output("1"), output("2")])
+    assert sent == [good, FunctionCall(name="f", arguments="{}", call_id="2"), output("1"), output("2")]
+    assert bad.arguments == '{"a":'
+
+
 IDS = st.sampled_from(["1", "2", "3"])
 ITEMS = st.lists(
     st.one_of(
         st.sampled_from([USER, AGENT, THOUGHT, WebSearchCall(id="w")]),
         st.builds(call, IDS),
+        st.builds(FunctionCall, name=st.just("f"), arguments=st.text(), call_id=IDS),
         st.builds(custom, IDS),
         st.builds(shell, IDS),
         st.builds(output, IDS),
@@ -117,9 +126,10 @@ def test_normalising_twice_changes_nothing(items: list[ResponseItem]) -> None:
     assert normalised(normalised(items)) == normalised(items)
 
 
-def test_of_a_broken_response_everything_up_to_its_last_call_is_kept() -> None:
-    assert salvaged([THOUGHT, AGENT, call("1"), AGENT]) == [THOUGHT, AGENT, call("1")]
-    assert salvaged([THOUGHT, AGENT]) == []
+def test_of_a_broken_response_everything_up_to_its_last_message_or_call_is_kept() -> None:
+    assert salvaged([THOUGHT, AGENT, call("1"), AGENT, THOUGHT]) == [THOUGHT, AGENT, call("1"), AGENT]
+    assert salvaged([THOUGHT, AGENT, THOUGHT]) == [THOUGHT, AGENT]
+    assert salvaged([THOUGHT, WebSearchCall(id="w")]) == []
 
 
 @given(st.lists(st.sampled_from(["", "a", "b", "c"])), st.lists(st.sampled_from(["a", "b"])))

@@ -41,5 +41,5 @@ def tool_context(tmp_path: Path, emitted: Emitted) -> ToolContext:
         home=tmp_path / "home",
         emit=emitted,
         approver=Approvals().for_turn(emitted),
-        changes=TurnChanges(tmp_path),
+        changes=TurnChanges(tmp_path, tmp_path / "outputs/turn"),
     )

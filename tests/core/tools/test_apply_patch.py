@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from code_core.files.local import LocalFileSystem
+from code_core.patch import FileState
 from code_core.protocol.events import PatchApplyBegin, PatchApplyEnd, TurnDiff
 from code_core.protocol.items import CustomToolCall, FunctionCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision
@@ -22,11 +23,11 @@ class FullDisk(LocalFileSystem):
     def __init__(self) -> None:
         self._written = 0
 
-    async def write_text(self, path: Path, text: str) -> None:
+    async def replace(self, path: Path, new: FileState, expected: FileState | None) -> None:
         self._written += 1
         if self._written > 1:
             raise OSError(ENOSPC, "No space left on device")
-        await super().write_text(path, text)
+        await super().replace(path, new, expected)
 
 
 def apply(lines: str, context: ToolContext, files: LocalFileSystem | None = None) -> ToolOutput:
@@ -59,7 +60,7 @@ def test_bytes_that_are_not_unicode_stay_in_the_file_and_are_repaired_in_the_eve
     assert apply("*** Update File: latin\n@@\n-old\n+new", tool_context).success
     assert file.read_bytes() == b"caf\xe9\nnew\n"
     events = [event.model_dump_json() for event in emitted.events]
-    assert "caf\ufffd" in events[0]
+    assert "caf\u00e9" in events[0]
     assert "caf\ufffd" in events[2]
 
 

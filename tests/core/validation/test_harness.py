@@ -11,12 +11,14 @@ import psutil
 import pytest
 from watchfiles import watch
 
-from code_core.patch import Added, Deleted, FileEdit, Updated
+from code_core.patch import FileEdit
 from code_core.sandbox.detection import Detection, Finding, detect
 from code_core.validation import harness
 from code_core.validation.findings import Report
 from code_core.validation.switches import ValidationSwitches
 from code_core.validation.tools import CHECKERS, Checker
+from core.patch.build import added, deleted, updated
+from support.repository import make_repository
 
 SCRIPTS = str(Path(sys.executable).parent)
 PATH = os.pathsep.join([SCRIPTS, os.defpath])
@@ -47,7 +49,7 @@ def program(folder: Path, name: str, script: str) -> str:
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
     folder = tmp_path / "work"
-    (folder / ".git").mkdir(parents=True)
+    make_repository(folder)
     return folder
 
 
@@ -62,12 +64,12 @@ def test_real_checkers_find_what_is_wrong_in_the_new_files(work: Path) -> None:
     (work / "old.sh").write_text("echo $unquoted\n")
     report = run(
         work,
-        Added(work / "a.py", "import os\nprint(undefined)\n"),
-        Added(work / "sub/b.py", "x = (\n"),
-        Updated(work / "old.sh", "echo $unquoted\n", "#!/bin/sh\necho $more\n", work / "new.sh"),
-        Deleted(work / "gone.py", "x = (\n"),
-        Added(work / "c.json", "{"),
-        Added(work / "fine.toml", "a = 1\n"),
+        added(work / "a.py", "import os\nprint(undefined)\n"),
+        added(work / "sub/b.py", "x = (\n"),
+        updated(work / "old.sh", "echo $unquoted\n", "#!/bin/sh\necho $more\n", work / "new.sh"),
+        deleted(work / "gone.py", "x = (\n"),
+        added(work / "c.json", "{"),
+        added(work / "fine.toml", "a = 1\n"),
     )
     assert report is not None
     assert report.checks == ("json", "toml", "python", "ruff", "shellcheck")
@@ -83,36 +85,36 @@ def test_real_checkers_find_what_is_wrong_in_the_new_files(work: Path) -> None:
 
 
 def test_nothing_to_check_is_no_report(work: Path) -> None:
-    assert run(work, Added(work / "a.txt", "{"), Deleted(work / "a.py", "x = (")) is None
+    assert run(work, added(work / "a.txt", "{"), deleted(work / "a.py", "x = (")) is None
     off = ValidationSwitches(groups={"functional": False})
-    assert run(work, Added(work / "a.py", "x = ("), Added(work / "a.json", "{"), switches=off) is None
+    assert run(work, added(work / "a.py", "x = ("), added(work / "a.json", "{"), switches=off) is None
 
 
 def test_checkers_see_the_settings_of_the_workspace(work: Path) -> None:
-    edits = (Added(work / "sub/a.py", "import os\n"), Added(work / "sub/a.sh", "#!/bin/sh\necho $1\n"))
+    edits = (added(work / "sub/a.py", "import os\n"), added(work / "sub/a.sh", "#!/bin/sh\necho $1\n"))
     assert found(run(work, *edits)) == {("ruff", "sub/a.py"), ("shellcheck", "sub/a.sh")}
     (work / "ruff.toml").write_text('lint.ignore = ["F401"]\n')
     (work / ".shellcheckrc").write_text("disable=SC2086\n")
     assert found(run(work, *edits)) == set()
-    settings = Added(work / "ruff.toml", 'lint.select = ["F401"]\n')
+    settings = added(work / "ruff.toml", 'lint.select = ["F401"]\n')
     assert found(run(work, settings, *edits)) == {("ruff", "sub/a.py")}
 
 
 def test_names_are_given_from_the_working_directory_and_settings_from_the_repository(work: Path) -> None:
     (work / "sub").mkdir()
     (work / "ruff.toml").write_text('lint.select = ["F401"]\n')
-    report = run(work / "sub", Added(work / "sub/a.py", "import os\n"), Added(work / "b.py", "import os\n"))
+    report = run(work / "sub", added(work / "sub/a.py", "import os\n"), added(work / "b.py", "import os\n"))
     assert found(report) == {("ruff", "a.py"), ("ruff", "../b.py")}
 
 
 @pytest.mark.parametrize("name", ["-rf.py", "with space.py", "a'b.py", "\u00e9\U0001f600.py"])
 def test_odd_names_are_checked(work: Path, name: str) -> None:
     only = ValidationSwitches(allowed=frozenset({"python"}))
-    assert found(run(work, Added(work / name, "x = (\n"), switches=only)) == {("python", name)}
+    assert found(run(work, added(work / name, "x = (\n"), switches=only)) == {("python", name)}
 
 
 def test_files_outside_are_not_checked(work: Path, tmp_path: Path) -> None:
-    assert run(work, Added(tmp_path / "a.json", "{"), Added(tmp_path / "b.py", "x = (")) is None
+    assert run(work, added(tmp_path / "a.json", "{"), added(tmp_path / "b.py", "x = (")) is None
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_files_outside_are_not_checked(work: Path, tmp_path: Path) -> None:
     [("a.toml", "a" + ".a" * 500_000 + "=1"), ("a.yaml", "{a: " * 200_000), ("a.yaml", "[" * 1_000_000)],
 )
 def test_a_text_that_takes_a_parser_very_long_is_given_up(work: Path, name: str, text: str) -> None:
-    report = run(work, Added(work / name, text), switches=ValidationSwitches(seconds=1.0))
+    report = run(work, added(work / name, text), switches=ValidationSwitches(seconds=1.0))
     assert report is not None
     assert report.checks == (f"{name[2:]}: did not end within 1 s",)
 
@@ -132,7 +134,7 @@ def test_a_text_that_takes_a_parser_very_long_is_given_up(work: Path, name: str,
 )  # fmt: skip
 def test_hostile_python_ends_with_an_answer(work: Path, source: str) -> None:
     only = ValidationSwitches(allowed=frozenset({"python"}))
-    report = run(work, Added(work / "a.py", source), switches=only)
+    report = run(work, added(work / "a.py", source), switches=only)
     assert report is not None
     assert len(report.checks) == 1
 
@@ -141,7 +143,7 @@ def test_a_slow_checker_is_ended_and_the_others_are_heard(work: Path, tmp_path: 
     path = program(tmp_path / "bin", "shellcheck", "sleep 300 & sleep 300")
     switches = ValidationSwitches(seconds=4.0)
     report = run(
-        work, Added(work / "a.sh", "echo"), Added(work / "a.py", "x = ("), path=path, switches=switches
+        work, added(work / "a.sh", "echo"), added(work / "a.py", "x = ("), path=path, switches=switches
     )
     assert report is not None
     assert report.checks == ("python", "shellcheck: did not end within 4 s")
@@ -153,7 +155,7 @@ def test_all_checkers_together_have_a_limit_too(
 ) -> None:
     monkeypatch.setattr(harness, "MOST_SECONDS", 4.0)
     path = program(tmp_path / "bin", "shellcheck", "sleep 300")
-    report = run(work, Added(work / "a.sh", "echo"), Added(work / "a.py", "x = ("), path=path)
+    report = run(work, added(work / "a.sh", "echo"), added(work / "a.py", "x = ("), path=path)
     assert report is not None
     assert found(report) == {("python", "a.py")}
     assert report.checks[1] == "shellcheck: the checks together did not end within 4 s"
@@ -163,13 +165,13 @@ def test_what_a_killed_process_left_is_deleted_after_a_day(work: Path, tmp_path:
     old = tmp_path / "place/old/work"
     old.mkdir(parents=True)
     os.utime(old.parent, (0, 0))
-    assert found(run(work, Added(work / "a.json", "{"))) == {("json", "a.json")}
+    assert found(run(work, added(work / "a.json", "{"))) == {("json", "a.json")}
     assert not old.exists()
 
 
 def test_a_checker_that_fails_is_said_in_one_line(work: Path, tmp_path: Path) -> None:
     path = program(tmp_path / "bin", "shellcheck", "echo cannot read my settings >&2; echo more; exit 3")
-    report = run(work, Added(work / "a.sh", "echo"), path=path)
+    report = run(work, added(work / "a.sh", "echo"), path=path)
     assert report is not None
     assert report.checks == ("shellcheck: exit code 3: more",)
 
@@ -182,7 +184,7 @@ def test_checkers_are_confined_and_know_no_secret(work: Path, tmp_path: Path) ->
         f'touch "{outside}" "{work}/x"; touch here && echo "./a.sh:1: made $(pwd) $CODEX_SANDBOX"; '
         'echo "./a.sh:2: key=$API_KEY"'
     )
-    report = run(work, Added(work / "a.sh", "echo"), path=program(tmp_path / "bin", "shellcheck", script))
+    report = run(work, added(work / "a.sh", "echo"), path=program(tmp_path / "bin", "shellcheck", script))
     assert report is not None
     made, key = [issue.message for issue in report.issues if issue.message[:2] in {"1:", "2:"}]
     assert made.startswith("1: made ")
@@ -202,7 +204,7 @@ def test_without_a_sandbox_nothing_of_the_workspace_runs(
     file = "a.md" if runs_code else "a.sh"
     path = program((work if inside else tmp_path) / "bin", name, f"echo './{file}:1: I ran'")
     switches = ValidationSwitches(tools={"markdownlint": True})
-    report = run(work, Added(work / file, "x"), path=path, switches=switches)
+    report = run(work, added(work / file, "x"), path=path, switches=switches)
     assert (report is not None) == bool(runs)
 
 
@@ -211,7 +213,7 @@ def test_without_a_sandbox_a_link_in_the_workspace_runs_nothing_of_a_patch(
 ) -> None:
     monkeypatch.setattr(harness, "detect", lambda: NOTHING)
     ran = tmp_path / "ran"
-    edits = (Added(work / "check", f'touch "{ran}"\n'), Added(work / "a.py", "x = 1\n"))
+    edits = (added(work / "check", f'touch "{ran}"\n'), added(work / "a.py", "x = 1\n"))
     outside = tmp_path / "bin"
     outside.mkdir()
     (outside / "ruff").symlink_to("/bin/sh")
@@ -230,7 +232,7 @@ def test_without_a_sandbox_a_link_in_the_workspace_runs_nothing_of_a_patch(
 
 def test_without_room_for_a_copy_nothing_is_checked_and_that_is_said(work: Path, tmp_path: Path) -> None:
     (tmp_path / "place").write_text("no folder")
-    report = run(work, Added(work / "a.json", "{"))
+    report = run(work, added(work / "a.json", "{"))
     assert report is not None
     assert report.failed
     assert report.checks[0].startswith("not run: no copy of the files could be made: ")
@@ -242,7 +244,7 @@ def test_without_room_for_a_copy_nothing_is_checked_and_that_is_said(work: Path,
      ("x/.vscode/settings.json", False), (".devcontainer/devcontainer.json", False)],
 )  # fmt: skip
 def test_json_that_may_have_comments_is_not_checked(work: Path, name: str, checked: bool) -> None:
-    assert (run(work, Added(work / name, "// why\n{}\n")) is not None) == checked
+    assert (run(work, added(work / name, "// why\n{}\n")) is not None) == checked
 
 
 def test_a_checker_of_projects_sees_the_project_with_the_patch(
@@ -264,9 +266,9 @@ def test_a_checker_of_projects_sees_the_project_with_the_patch(
     )
     report = run(
         work,
-        Added(work / "lib/a.py", "NEW"),
-        Deleted(work / "lib/gone.py", ""),
-        Updated(work / "lib/moved.py", "", "", work / "lib/to.py"),
+        added(work / "lib/a.py", "NEW"),
+        deleted(work / "lib/gone.py", ""),
+        updated(work / "lib/moved.py", "", "", work / "lib/to.py"),
         path=program(tmp_path / "bin", "mypy", script),
     )
     assert report is not None
@@ -284,7 +286,7 @@ def test_a_project_that_is_too_large_is_left_out_and_said(
     for number in range(5):
         (work / f"{number}.txt").write_text("x")
     path = program(tmp_path / "bin", "mypy", "exit 0")
-    report = run(work, Added(work / "a.py", ""), path=path)
+    report = run(work, added(work / "a.py", ""), path=path)
     assert report is not None
     assert "mypy: left out: the project is too large to be copied" in report.checks
 
@@ -312,7 +314,7 @@ def test_cancelling_ends_the_checkers(
             async with anyio.create_task_group() as group:
                 group.start_soon(
                     harness.validate,
-                    [Added(work / "a.sh", "")],
+                    [added(work / "a.sh", "")],
                     work,
                     {"PATH": path},
                     ValidationSwitches(),
@@ -347,7 +349,7 @@ def test_the_workspace_is_not_touched(work: Path) -> None:
     listener = threading.Thread(target=listen)
     listener.start()
     assert ready.wait(10)
-    report = run(work, Updated(work / "a.sh", "old", "echo $1\n"), Added(work / "new/b.py", "x = ("))
+    report = run(work, updated(work / "a.sh", "old", "echo $1\n"), added(work / "new/b.py", "x = ("))
     assert found(report) >= {("shellcheck", "a.sh"), ("python", "new/b.py")}
     (work / "last").write_text("")
     listener.join(10)

@@ -1,10 +1,9 @@
 from pathlib import Path
 
+from code_core.protocol.agent_events import AgentMessage, AgentReasoning
 from code_core.protocol.approval_events import ExecApprovalRequest
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import (
-    AgentMessage,
-    AgentReasoning,
     BackgroundEvent,
     ErrorEvent,
     EventMsg,

@@ -95,25 +95,20 @@ def test_a_tool_of_a_server_is_not_shown_as_a_command() -> None:
 def test_a_patch_is_shown_by_what_it_changes() -> None:
     request = patch(
         new=AddChange(add=AddBody(content="one\n\x1b[2Jtwo")),
-        over=AddChange(add=AddBody(content="b\n", overwritten="a\n")),
         gone=DeleteChange(delete=DeleteBody(content="x\n" * 50)),
         moved=UpdateChange(
             update=UpdateBody(unified_diff="@@ -1 +1 @@\n-a\r\n+\u202eb\n", move_path=Path("/e\nvil"))
         ),
     )
     lines = approval_text(request).lines
-    assert lines[:8] == (
+    assert lines[:4] == (
         "A /w/new",
         "    +one",
         r"    +\x1b[2Jtwo",
-        "A /w/over (replaces the file)",
-        "    @@ -1 +1 @@",
-        "    -a",
-        "    +b",
         "D /w/gone",
     )
-    assert lines[27:29] == ("    -x", "    … and all of the 30 lines after these")
-    assert lines[29:] == (r"M /w/moved -> /e\x0avil", "    @@ -1 +1 @@", r"    -a\x0d", r"    +\u202eb")
+    assert lines[23:25] == ("    -x", "    … and all of the 30 lines after these")
+    assert lines[25:] == (r"M /w/moved -> /e\x0avil", "    @@ -1 +1 @@", r"    -a\x0d", r"    +\u202eb")
 
 
 @given(st.lists(st.text(min_size=1), min_size=1), st.sampled_from([None, 30, 80]))

@@ -13,11 +13,15 @@ from code_core.protocol.items import (
     Message,
     OutputText,
     Reasoning,
+    ReasoningText,
+    Refusal,
+    SummaryText,
     WebSearchCall,
 )
 from code_core.wire.response_items import item_from_provider
 
 HELLO = Message(role="assistant", content=[OutputText(text="hello")])
+HELLO2 = Message(role="assistant", content=[OutputText(text="hel"), OutputText(text="lo")])
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,28 @@ HELLO = Message(role="assistant", content=[OutputText(text="hello")])
             },
             HELLO,
         ),
+        ({"type": "message", "id": 5, "role": None, "content": {"text": "hello"}}, HELLO),
+        ({"type": "message", "content": [{"type": "text", "text": "hello"}]}, HELLO),
+        ({"type": "message", "content": ["hel", {"type": "input_text", "text": "lo"}]}, HELLO2),
+        (
+            {"type": "message", "content": [{"type": "refusal", "refusal": "no"}]},
+            Message(role="assistant", content=[Refusal(refusal="no")]),
+        ),
+        (
+            {"type": "function_call", "name": "f", "arguments": None, "call_id": 7, "status": None},
+            FunctionCall(name="f", arguments="{}", call_id="7"),
+        ),
+        (
+            {"type": "local_shell_call", "status": None, "call_id": "c", "action": {"command": ["ls"]}},
+            LocalShellCall(call_id="c", action=LocalShellAction(command=["ls"])),
+        ),
         ({"type": "reasoning"}, Reasoning()),
+        ({"type": "reasoning", "summary": None, "encrypted_content": "", "content": []}, Reasoning()),
+        (
+            {"type": "reasoning", "summary": "s", "content": [{"text": "c"}, {"text": None}, 5]},
+            Reasoning(summary=[SummaryText(text="s")], content=[ReasoningText(text="c")]),
+        ),
+        ({"type": "web_search_call", "id": 1, "action": "x", "status": 5}, WebSearchCall()),
         ({"type": "web_search_call", "id": "w"}, WebSearchCall(id="w")),
     ],
 )
@@ -72,6 +97,12 @@ def test_what_a_model_says_is_read_and_made_whole(item: dict[str, Any], read: ob
         {"type": "function_call_output", "call_id": "c", "output": "made up"},
         {"type": "custom_tool_call_output", "call_id": "c", "output": "made up"},
         {"type": "image_generation_call", "id": "i"},
+        {"type": "message"},
+        {"type": "message", "content": []},
+        {"type": "message", "content": [{"type": "output_text", "text": 5}]},
+        {"type": "message", "content": [{"type": "output_audio", "text": "x"}]},
+        {"type": "function_call", "name": "f", "arguments": "{", "call_id": "c", "status": "incomplete"},
+        {"type": ["message"]},
         {},
     ],
 )
@@ -82,13 +113,11 @@ def test_what_a_model_does_not_say_is_left_out(item: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("item", "field"),
     [
-        (None, "no object"),
-        ([], "no object"),
+        (None, "not an object"),
+        ([], "not an object"),
         ({"type": "function_call", "arguments": "{}", "call_id": "c"}, "name"),
         ({"type": "custom_tool_call", "name": "f", "call_id": "c"}, "input"),
         ({"type": "local_shell_call", "call_id": "c"}, "action"),
-        ({"type": "message"}, "content"),
-        ({"type": "message", "content": [{"type": "output_text", "text": 5}]}, "text"),
     ],
 )
 def test_a_broken_item_breaks_the_stream(item: object, field: str) -> None:

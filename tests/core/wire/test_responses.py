@@ -9,6 +9,7 @@ from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, 
 from code_core.protocol.events import TokenUsage
 from code_core.protocol.items import FunctionCall, InputText, Message
 from code_core.protocol.policies import ReasoningEffort, ReasoningSummary
+from code_core.wire.failures import failure_of
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.response_events import (
     Completed,
@@ -20,16 +21,22 @@ from code_core.wire.response_events import (
     TextDelta,
     WebSearchStarted,
 )
-from code_core.wire.responses import ResponseReader, failure_of, request_body, request_json
+from code_core.wire.response_reader import ResponseReader
+from code_core.wire.responses import request_body, request_json
 from code_core.wire.retry_hint import retry_delay
+from code_core.wire.sse import SseEvent
 from support import responses_events as sse
 
 USER = Message(role="user", content=[InputText(text="hi")])
 
 
+def feed(data: bytes, name: str = "message") -> list[Any]:
+    return [*ResponseReader().feed(SseEvent(name, data))]
+
+
 def read(*events: dict[str, Any]) -> list[Any]:
     reader = ResponseReader(7)
-    return [reader.feed(json.dumps(event).encode()) for event in events]
+    return [read for event in events for read in reader.read(event)]
 
 
 def prompt(**settings: Any) -> Prompt:
@@ -50,11 +57,13 @@ def test_each_event_that_matters_is_read() -> None:
     )
     assert [type(event) for event in kinds] == [
         *(Created, TextDelta, ReasoningSummaryDelta, ReasoningTextDelta, ReasoningSectionBreak),
-        *(WebSearchStarted, ItemDone, Completed),
+        *(WebSearchStarted, ItemDone, ItemDone, Completed),
     ]
     assert kinds[6].item == FunctionCall(id="fc-1", name="shell", arguments="{}", call_id="c1")
+    assert kinds[5].call_id == "ws"
+    assert kinds[7].item.text == "a"
     assert kinds[1].order.request_ordinal == 7
-    assert kinds[7].usage == TokenUsage(
+    assert kinds[8].usage == TokenUsage(
         input_tokens=10, cached_input_tokens=4, output_tokens=5, total_tokens=15
     )
 
@@ -76,18 +85,21 @@ def test_each_event_that_matters_is_read() -> None:
     ],
 )
 def test_what_is_not_understood_is_passed_over(data: bytes) -> None:
-    assert ResponseReader().feed(data) is None
+    assert feed(data) == []
 
 
 @given(st.binary())
 def test_no_bytes_break_the_reader(data: bytes) -> None:
-    ResponseReader().feed(data)
+    try:
+        feed(data)
+    except StreamBroken:
+        assert b"output_item.done" in data
 
 
 @pytest.mark.parametrize("half", [b"\\ud83d", b"\\ude00", b"\xff"])
 def test_a_call_whose_text_is_not_unicode_is_repaired_and_not_lost(half: bytes) -> None:
     item = b'{"type":"function_call","name":"f","arguments":"' + half + b'","call_id":"c"}'
-    event = ResponseReader().feed(b'{"type":"response.output_item.done","item":' + item + b"}")
+    [event] = feed(b'{"type":"response.output_item.done","item":' + item + b"}")
     assert isinstance(event, ItemDone)
     assert event.item == FunctionCall(name="f", arguments="\N{REPLACEMENT CHARACTER}", call_id="c")
 
@@ -97,15 +109,21 @@ def test_a_call_whose_text_is_not_unicode_is_repaired_and_not_lost(half: bytes) 
 )
 def test_a_finished_item_that_is_not_json_breaks_the_stream(rest: bytes) -> None:
     with pytest.raises(StreamBroken, match="not JSON"):
-        ResponseReader().feed(b'{"type":"response.output_item.done","item":' + rest)
+        feed(b'{"type":"response.output_item.done","item":' + rest)
+    with pytest.raises(StreamBroken, match="not JSON"):
+        feed(b'{"item":' + rest, "response.output_item.done")
 
 
 def test_a_response_is_whole_only_with_its_last_event() -> None:
     reader = ResponseReader()
     with pytest.raises(StreamBroken, match=r"before response\.completed"):
         reader.end()
-    reader.feed(json.dumps(sse.completed()).encode())
+    reader.read(sse.message("hi"))
+    before = reader.finished
+    reader.read(sse.completed())
+    assert (before, reader.finished) == (False, True)
     reader.end()
+    assert reader.read(sse.message("more")) == []
 
 
 @pytest.mark.parametrize(
@@ -123,7 +141,7 @@ def test_a_response_is_whole_only_with_its_last_event() -> None:
 )
 def test_failures_say_whether_to_ask_again(event: dict[str, Any], error: type[ModelError], said: str) -> None:
     reader = ResponseReader()
-    reader.feed(json.dumps(event).encode())
+    reader.read(event)
     with pytest.raises(error, match=said):
         reader.end()
 

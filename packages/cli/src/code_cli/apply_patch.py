@@ -16,7 +16,10 @@ def apply_patch_command(patch: str | None) -> None:
     if patch is None:
         if sys.stdin.isatty():
             raise click.UsageError("no patch: give it as the argument or on stdin")
-        patch = sys.stdin.buffer.read().decode("utf-8", "replace")
+        try:
+            patch = sys.stdin.buffer.read().decode()
+        except UnicodeDecodeError as error:
+            raise click.UsageError(f"the patch is not UTF-8 text: byte {error.start + 1:,}") from None
     if not patch.strip():
         raise click.UsageError("the patch is empty")
 

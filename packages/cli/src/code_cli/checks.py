@@ -137,7 +137,7 @@ def _settings(config: Config) -> Check:
     where = f"{path}" if path.exists() else f"{path} does not exist: every setting has its default"
     lines = (
         where,
-        f"model {config.model.model} of provider {config.provider.id}",
+        f"model {config.model} of provider {config.provider.id}",
         f"approval policy {config.approval_policy}, sandbox {config.sandbox_policy.mode}",
         *config.warnings,
     )

@@ -1,13 +1,17 @@
 """Starts one MCP server and asks it for its tools."""
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 
+from code_core.config.paths import find_home
 from code_core.config.schema import McpServerTable
-from code_core.mcp_servers.connections import all_tools, client_of
+from code_core.mcp_servers.connections import all_tools
+from code_core.mcp_servers.launch import Workplace, prepare
+from code_core.protocol.policies import ReadOnly
 from code_mcp_client import ServerStartError
 
 
@@ -18,12 +22,14 @@ class Probed:
     Attributes:
         about: its name, version and protocol.
         tools: a name and a short text for each.
+        warnings: what is odd about its start and its tools.
         ready: seconds until it was initialised.
         listed: seconds until its tools were known.
     """
 
     about: str
     tools: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
     ready: float
     listed: float
 
@@ -37,10 +43,12 @@ async def probe(name: str, table: McpServerTable) -> Probed:
     begun = time.perf_counter()
     try:
         with anyio.fail_after(table.startup_timeout_sec):
-            async with client_of(name, table, Path.cwd()) as client:
+            workplace = Workplace(Path.cwd(), find_home(os.environ).path, ReadOnly(), os.environ)
+            prepared = await anyio.to_thread.run_sync(prepare, name, table, workplace)
+            async with prepared.client as client:
                 initialized = await client.initialize()
                 ready = time.perf_counter()
-                tools = await all_tools(client)
+                listing = await all_tools(client)
                 listed = time.perf_counter()
     except TimeoutError:
         limit = f"{table.startup_timeout_sec:g} s (startup_timeout_sec)"
@@ -48,7 +56,8 @@ async def probe(name: str, table: McpServerTable) -> Probed:
     server = initialized.server_info
     return Probed(
         f"{server.name} {server.version}, protocol {initialized.protocol_version}",
-        tuple((tool.name, tool.description or tool.title or "") for tool in tools),
+        tuple((tool.name, tool.description or tool.title or "") for tool in listing.tools),
+        (*prepared.warnings, *listing.problems),
         ready - begun,
         listed - begun,
     )

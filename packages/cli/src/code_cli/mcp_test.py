@@ -17,6 +17,8 @@ async def try_server(name: str, table: McpServerTable) -> int:
     except McpClientError as error:
         click.echo(f"code: MCP server {name!r} does not work: {visible(str(error))}", err=True)
         return FAILED
+    for warning in server.warnings:
+        click.echo(f"code: {visible(warning)}", err=True)
     click.echo(visible(f"{name}: {server.about}"))
     click.echo(
         f"ready after {server.ready * 1e3:.0f} ms, tools listed in {(server.listed - server.ready) * 1e3:.0f} ms"

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from code_core.sandbox.sandbox import Sandbox
 
 MECHANISMS = ("bwrap", "landlock", "seatbelt")
-FAILED, CANNOT_RUN, NOT_FOUND = 1, 126, 127
+FAILED, CANNOT_RUN, NOT_FOUND, INTERRUPTED = 1, 126, 127, 130
+END_SECONDS = 3.0
 
 
 @click.command(
@@ -48,6 +51,8 @@ def sandbox_command(
         config = _config(mode, settings, cwd)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
+    for warning in config.warnings:
+        click.echo(f"code: {warning}", err=True)
     sys.exit(_run(command, config, _sandbox(mechanism)))
 
 
@@ -93,6 +98,7 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
     from code_core.process.spawn import SpawnError, require_program
     from code_core.safety.environment import child_environment
     from code_core.sandbox.confinement import confinement_of
+    from code_core.sandbox.placeholders import placeholders
 
     table = config.environment
     environment = child_environment(
@@ -109,12 +115,48 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
         print(f"code sandbox: {error}", file=sys.stderr)
         return NOT_FOUND
     confinement = confinement_of(config.sandbox_policy, config.cwd, config.home.path, environment)
-    with sandbox.confined(command, confinement, config.cwd, environment) as launch:
+    ready = placeholders(confinement) if sandbox.protects else nullcontext(confinement)
+    with (
+        ready as rights,
+        sandbox.confined(command, rights, config.cwd, environment) as launch,
+        _terminal_kept(),
+    ):
         try:
-            done = subprocess.run(
-                launch.argv, cwd=config.cwd, env=launch.environment, pass_fds=launch.fds, check=False
+            # In a session of its own: one in the terminal's could take part in its job control.
+            process = subprocess.Popen(
+                launch.argv,
+                cwd=config.cwd,
+                env=launch.environment,
+                pass_fds=launch.fds,
+                start_new_session=True,
             )
         except (OSError, ValueError) as error:
             print(f"code sandbox: {command[0]!r} cannot be run: {error}", file=sys.stderr)
             return CANNOT_RUN
-    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            process.terminate()
+            try:
+                process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            return INTERRUPTED
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _terminal_kept() -> Iterator[None]:
+    """Puts the terminal back as it was: a command may leave it without echo."""
+    import termios  # here, because Windows has none; nothing is confined there
+
+    try:
+        before = termios.tcgetattr(sys.stdin.fileno())
+    except (OSError, ValueError, termios.error):  # not a terminal, or closed
+        yield
+        return
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, before)

@@ -13,13 +13,25 @@ Errors of a pure package (`patch`, `wire`) stand beside it. Every message says
 what failed, on what, and what to do; none contains a key.
 """
 
+from typing import Self
+
 
 class CodeError(Exception):
-    """The root of the engine's errors; its text is fit for a user to read."""
+    """The root of the engine's errors; its text is fit for a user to read.
+
+    Attributes:
+        code: the kind of error as one word for programs: `auth`, `config`, `context_window`,
+            `internal`, `limit_reached`, `max_output`, `provider`, `refused`, `stream`, `usage_limit`.
+            More may be added.
+    """
+
+    code: str = "internal"
 
 
 class ConfigError(CodeError):
     """A setting is wrong: raised while the configuration is read, never later."""
+
+    code = "config"
 
 
 class ConversationError(CodeError):
@@ -29,9 +41,18 @@ class ConversationError(CodeError):
 class TurnError(CodeError):
     """A turn was stopped because it would not end well by itself."""
 
+    code = "limit_reached"
+
 
 class ModelError(CodeError):
     """A request to the model did not give a response."""
+
+    code = "provider"
+
+    def located(self, where: str) -> Self:
+        """This error, with the provider that it came from in front of its text."""
+        self.args = (f"{where}: {self}",)
+        return self
 
 
 class StreamBroken(ModelError):  # noqa: N818 - a state of the stream, named as the field does
@@ -41,17 +62,34 @@ class StreamBroken(ModelError):  # noqa: N818 - a state of the stream, named as 
         delay: seconds the provider asked us to wait, or None to choose.
         opened: whether a response had begun; False where the provider was not
             reached or refused for the moment.
+        empty: whether the response was whole, but said and did nothing.
     """
 
-    def __init__(self, message: str, *, delay: float | None = None, opened: bool = True) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        delay: float | None = None,
+        opened: bool = True,
+        empty: bool = False,
+        code: str = "stream",
+    ) -> None:
         super().__init__(message)
         self.delay = delay
         self.opened = opened
+        self.empty = empty
+        self.code = code
 
 
 class ContextWindowExceeded(ModelError):  # noqa: N818 - same
     """The conversation is longer than the model can read."""
 
+    code = "context_window"
+
 
 class RequestRefused(ModelError):  # noqa: N818 - same
     """The provider refused the request: a wrong key, a wrong model, a limit, a policy."""
+
+    def __init__(self, message: str, *, code: str = "refused") -> None:
+        super().__init__(message)
+        self.code = code

@@ -33,6 +33,10 @@ class Channel(Protocol):
     """A running server."""
 
     @property
+    def name(self) -> str:
+        """What it is called in errors."""
+
+    @property
     def writer(self) -> LineWriter:
         """Where lines to the server go."""
 

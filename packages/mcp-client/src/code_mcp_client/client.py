@@ -11,6 +11,7 @@ import anyio
 import mcp_types as types
 from mcp.client.session import ClientSession
 from mcp.shared.dispatcher import CallOptions, ProgressFnT
+from pydantic import ValidationError
 
 from code_mcp_client.config import LARGE_RESPONSE_CAPACITY, McpClientConfig, resolve_capacity
 from code_mcp_client.connect import (
@@ -23,7 +24,8 @@ from code_mcp_client.connect import (
 )
 from code_mcp_client.environment import server_environment
 from code_mcp_client.errors import ClientClosed, ServerStartError
-from code_mcp_client.launch import ServerCommand
+from code_mcp_client.launch import Confine, ServerCommand
+from code_mcp_client.mending import mended_result
 from code_mcp_client.notifications import Notifications
 from code_mcp_client.output_schemas import OutputSchemas
 from code_mcp_client.owner import Owner
@@ -31,6 +33,9 @@ from code_mcp_client.sdk_errors import translated
 
 if TYPE_CHECKING:
     import httpx2
+
+
+_MOST_LEFT_OUT = 100
 
 
 class McpClient:
@@ -45,6 +50,9 @@ class McpClient:
         connect: makes the connection.
         config: sizes and times.
         callbacks: what answers the server's own requests.
+
+    Attributes:
+        left_out: a line for each tool that the server listed and that cannot be used, at most 100.
     """
 
     def __init__(
@@ -56,6 +64,7 @@ class McpClient:
         self._owner: Owner[Connection] = Owner(
             partial(open_session, connect, self._callbacks, config.tool_timeout)
         )
+        self.left_out: list[str] = []
         self._connection: Connection | None = None
         self._initialized: types.InitializeResult | None = None
         self._output_schemas = OutputSchemas(lambda cursor: self.list_tools(cursor=cursor))
@@ -72,6 +81,7 @@ class McpClient:
         env_vars: Iterable[str] = (),
         cwd: str | Path | None = None,
         callbacks: ClientCallbacks | None = None,
+        confine: Confine | None = None,
     ) -> Self:
         """A client of a server that runs as a process of ours, started on entering.
 
@@ -84,6 +94,7 @@ class McpClient:
             env_vars: names of this process's variables to pass on.
             cwd: the folder it runs in.
             callbacks: what answers its requests.
+            confine: starts it with fewer rights.
 
         Raises:
             InvalidSetting: the buffer's capacity is unusable; names where it was set.
@@ -94,6 +105,7 @@ class McpClient:
             tuple(args),
             server_environment(env, env_vars),
             Path(cwd) if cwd is not None else None,
+            confine,
         )
         capacity = resolve_capacity(buffer_capacity, config)
         connect = partial(stdio_connection, command, capacity, config.max_message_bytes)
@@ -162,6 +174,7 @@ class McpClient:
         try:
             with anyio.fail_after(seconds):
                 self._connection = await self._owner.open()
+                self._connection.dispatcher.left_out = self._leave_out
         except TimeoutError:
             raise ServerStartError(f"MCP server {self._name!r} did not start within {seconds} s") from None
         return self
@@ -199,7 +212,10 @@ class McpClient:
         await self.send_request("ping", timeout=timeout)
 
     async def list_tools(self, *, cursor: str | None = None) -> types.ListToolsResult:
-        """One page of the server's tools, the first or the one `cursor` names."""
+        """One page of the server's tools, the first or the one `cursor` names.
+
+        What is wrong with a tool is mended where its meaning is plain; `left_out` says which tools could not be.
+        """
         params = types.PaginatedRequestParams(cursor=cursor) if cursor is not None else None
         with translated("tools/list"):
             page = await self.session.list_tools(params=params)
@@ -234,9 +250,11 @@ class McpClient:
             params["_meta"] = dict(meta)
         with translated("tools/call"):
             # The session would check the result against two models and serialise it once between.
-            result = types.CallToolResult.model_validate(
-                await self._request("tools/call", params, timeout, progress), by_name=False
-            )
+            raw = await self._request("tools/call", params, timeout, progress)
+            try:
+                result = types.CallToolResult.model_validate(raw, by_name=False)
+            except ValidationError:
+                result = types.CallToolResult.model_validate(mended_result(raw), by_name=False)
             await self._output_schemas.check(self.session, name, result)
         return result
 
@@ -274,6 +292,10 @@ class McpClient:
         if progress is not None:
             options["on_progress"] = progress
         return await self._open().dispatcher.send_raw_request(method, params, options)
+
+    def _leave_out(self, problem: str) -> None:
+        if problem not in self.left_out and len(self.left_out) < _MOST_LEFT_OUT:
+            self.left_out.append(problem)
 
     def _open(self) -> Connection:
         if self._connection is None:

@@ -34,6 +34,7 @@ from code_mcp_client.errors import (
     MalformedMessage,
     McpClientError,
     MessageTooLarge,
+    NoisyServer,
     RequestTimedOut,
 )
 from code_mcp_client.framing import Line, LineBuffer, OversizeLine
@@ -52,8 +53,11 @@ from code_mcp_client.messages import (
     encode_request,
     lost_line,
 )
+from code_mcp_client.noise import NoiseCounter
 
 _BROKEN_PIPE_SECONDS = 0.05
+_MOST_UNFINISHED = 2**30
+"""Bytes of a line that goes on after them, and is no message but has no end."""
 
 logger = logging.getLogger("code_mcp_client")
 
@@ -91,6 +95,7 @@ class StdioDispatcher:
         self._writer = channel.writer
         self._limit = max_message_bytes
         self._lines = LineBuffer(max_message_bytes)
+        self._noise = NoiseCounter(channel.name)
         self._pending: dict[RequestId, _Pending] = {}
         self._last_id = 0
         self._ended: ErrorFactory | None = lambda: ClientClosed("the MCP client is not open")
@@ -179,10 +184,15 @@ class StdioDispatcher:
                 tasks.start_soon(self._notifications.deliver_forever, on_notify)
                 self._ended = None
                 task_status.started()
-                await self._channel.pump(partial(self._feed, tasks))
-                if (rest := self._lines.finish()) is not None:
-                    self._take(rest, tasks)
-                self._end(await self._channel.why_ended())
+                try:
+                    await self._channel.pump(partial(self._feed, tasks))
+                    if (rest := self._lines.finish()) is not None:
+                        self._take(rest, tasks)
+                except NoisyServer as flood:
+                    logger.warning("%s", flood)
+                    self._end(partial(NoisyServer, flood.server, flood.excerpt))
+                else:
+                    self._end(await self._channel.why_ended())
                 tasks.cancel_scope.cancel()
         finally:
             self._end(lambda: ClientClosed("the MCP client was closed"))
@@ -191,6 +201,8 @@ class StdioDispatcher:
         lines = self._lines.feed(chunk)
         while lines:
             self._take(lines.popleft(), tasks)
+        if self._lines.unfinished > max(_MOST_UNFINISHED, 2 * self._limit):
+            raise NoisyServer(self._channel.name, "a line without an end")
 
     def _take(self, line: Line, tasks: TaskGroup) -> None:
         if isinstance(line, OversizeLine):
@@ -198,12 +210,19 @@ class StdioDispatcher:
             self._handle(lost_line(line.head, line.tail, why), tasks, MessageTooLarge)
             return
         messages = decode_line(line)
+        size = len(line)
         del line  # a large one is let go before its answer is used
+        if not messages:
+            self._noise.heard(size, "")
         while messages:
-            self._handle(messages.pop(0), tasks)
+            self._handle(messages.pop(0), tasks, size=size)
 
     def _handle(
-        self, message: Message, tasks: TaskGroup, error_type: type[McpClientError] = MalformedMessage
+        self,
+        message: Message,
+        tasks: TaskGroup,
+        error_type: type[McpClientError] = MalformedMessage,
+        size: int = 0,
     ) -> None:
         match message:
             case Response(request_id, result):
@@ -215,13 +234,14 @@ class StdioDispatcher:
             case Failure(int() | str() as request_id, code, text, data):
                 self._settle(request_id, lambda: MCPError(code, text, data))
             case Lost(request_id, why):
+                self._noise.heard(0, why)
                 self._lose(request_id, lambda: error_type(f"cannot use the MCP server's answer: {why}"))
             case Request():
                 self._requests.accept(message, self._on_request, tasks)
             case Notification():
                 self._notice(message, tasks)
             case Noise(excerpt):
-                logger.warning("the server printed what is no MCP message on its stdout: %r", excerpt)
+                self._noise.heard(size, excerpt)
 
     def _notice(self, notification: Notification, tasks: TaskGroup) -> None:
         match notification:
@@ -239,13 +259,14 @@ class StdioDispatcher:
     def _settle(self, request_id: RequestId, answer: dict[str, Any] | ErrorFactory) -> None:
         pending = self._pending.get(coerce_request_id(request_id))
         if pending is None or pending.done.done():
-            logger.warning("an answer to request %r, which waits for none, was ignored", request_id)
+            self._noise.heard(0, f"an answer to request {request_id!r}, which waits for none")
             return
         pending.settle(answer)
 
     def _lose(self, request_id: RequestId | None, make_error: ErrorFactory) -> None:
         """Fail the request whose answer is lost; when it cannot be told which, all of them rather than let one hang."""
-        logger.warning("%s", make_error())
+        if self._pending:
+            logger.warning("%s", make_error())
         for each in list(self._pending) if request_id is None else [request_id]:
             self._settle(each, make_error)
 

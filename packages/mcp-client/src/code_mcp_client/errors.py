@@ -6,6 +6,7 @@
     │   └── ServerNotFound        there is no such program
     ├── ConnectionLost            no answer can come any more
     │   ├── ServerExited          the server's process ended
+    │   ├── NoisyServer           the server floods its output with what are not messages
     │   └── ClientClosed          the client was closed, here
     ├── RequestTimedOut           no answer in time (also a TimeoutError)
     ├── RequestFailed             the server answered with a JSON-RPC error
@@ -62,6 +63,23 @@ class ServerExited(ConnectionLost):
         super().__init__(f"MCP server {server!r} {what}{said}")
         self.code = code
         self.stderr_tail = stderr_tail
+
+
+class NoisyServer(ConnectionLost):
+    """The server floods its standard output with what are not MCP messages; nothing more of it is read.
+
+    Attributes:
+        server: its name.
+        excerpt: the beginning of one such line.
+    """
+
+    def __init__(self, server: str, excerpt: str) -> None:
+        super().__init__(
+            f"MCP server {server!r} floods its standard output with what are not MCP messages, such as {excerpt!r}: "
+            "is it a server that talks MCP over stdio? Its log must go to standard error"
+        )
+        self.server = server
+        self.excerpt = excerpt
 
 
 class ClientClosed(ConnectionLost):

@@ -38,6 +38,11 @@ class LineBuffer:
         self._skipped = 0  # bytes of an oversize line that are gone; 0 outside such a line
         self._head = b""
 
+    @property
+    def unfinished(self) -> int:
+        """How many bytes the line has so far that is not complete."""
+        return self._skipped + len(self._partial)
+
     def feed(self, chunk: bytes) -> deque[Line]:
         """The lines that `chunk` completes, without their newlines, first to last; maybe none.
 

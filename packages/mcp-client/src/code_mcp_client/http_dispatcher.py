@@ -17,7 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.dispatcher import CallOptions, OnNotify, OnNotifyIntercept, OnRequest
 from mcp.shared.exceptions import MCPError
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
-from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, PARSE_ERROR, REQUEST_TIMEOUT
+from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, REQUEST_TIMEOUT
 
 from code_mcp_client.errors import ClientClosed, ConnectionLost, MessageTooLarge, RequestTimedOut
 from code_mcp_client.http_responses import SESSION_HEADER, Responses
@@ -222,7 +222,8 @@ class HttpDispatcher:
             return _TryAgain(
                 ConnectionLost(f"{method}: no connection to MCP server {self._url}: {link.reason}")
             )
-        if status == 404 and error.code == INVALID_REQUEST:
+        forgotten = self._responses.session_id is not None and error.code != METHOD_NOT_FOUND
+        if status == 404 and (forgotten or error.code == INVALID_REQUEST):
             self._responses.session_id = None
             link.retired.set()
             await link.over.wait()

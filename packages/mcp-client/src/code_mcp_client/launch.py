@@ -3,10 +3,11 @@
 import errno
 import os
 import shutil
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 from anyio.abc import Process
@@ -18,6 +19,26 @@ _RETRY_DELAYS = (0.0, 0.01, 0.05)
 _SHORTAGES = (errno.EAGAIN, errno.ENOMEM)
 
 
+class Confined(Protocol):
+    """What to start in place of a command, to have it confined."""
+
+    @property
+    def argv(self) -> list[str]:
+        """The program and its arguments."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All its variables."""
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """Descriptors to hand on."""
+
+
+Confine = Callable[[Sequence[str], Path, Mapping[str, str]], AbstractContextManager[Confined]]
+"""Confines a command, given with its directory and environment; the context is left when it has been started."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerCommand:
     """What to start: `environment` is all the server gets, and its PATH is where `program` is looked for."""
@@ -26,6 +47,20 @@ class ServerCommand:
     args: Sequence[str]
     environment: dict[str, str]
     cwd: Path | None = None
+    confine: Confine | None = None
+
+    def confined(self, argv: Sequence[str]) -> AbstractContextManager[Confined]:
+        """What to start for `argv`, confined or not."""
+        if self.confine is None:
+            return nullcontext(_Unconfined(list(argv), self.environment))
+        return self.confine(argv, self.cwd or Path.cwd(), self.environment)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unconfined:
+    argv: list[str]
+    environment: dict[str, str]
+    fds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +136,17 @@ async def spawn(argv: list[str], command: ServerCommand, stdin: int, stdout: int
     """
     for delay in (*_RETRY_DELAYS, None):
         try:
-            return await anyio.open_process(
-                argv,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                env=command.environment,
-                cwd=command.cwd,
-                start_new_session=True,
-            )
+            with command.confined(argv) as confined:
+                return await anyio.open_process(
+                    confined.argv,
+                    stdin=stdin,
+                    stdout=stdout,
+                    stderr=stderr,
+                    env=confined.environment,
+                    cwd=command.cwd,
+                    pass_fds=confined.fds,
+                    start_new_session=True,
+                )
         except OSError as error:
             if error.errno not in _SHORTAGES or delay is None:
                 raise ServerStartError(f"cannot start MCP server {argv[0]!r}: {error}") from error

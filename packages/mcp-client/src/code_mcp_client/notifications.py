@@ -1,16 +1,18 @@
-"""Every notification of a server, in wire order, for whoever listens."""
+"""The dispatcher that sessions use: it lets others listen to notifications, and mends lists of tools."""
 
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 from weakref import WeakSet
 
 import anyio
 import anyio.abc
-from mcp.shared.dispatcher import Dispatcher, OnNotify, OnNotifyIntercept, OnRequest
+from mcp.shared.dispatcher import CallOptions, Dispatcher, OnNotify, OnNotifyIntercept, OnRequest
 from mcp.shared.transport_context import TransportContext
+from mcp_types.version import LATEST_HANDSHAKE_VERSION
 
+from code_mcp_client.mending import mended_tools
 from code_mcp_client.messages import Notification
 
 _MOST_WAITING = 10_000
@@ -56,6 +58,11 @@ class Notifications:
 class ListenedDispatcher:
     """A dispatcher whose notifications also reach listeners, those of unknown methods included.
 
+    The tools that it lists are all valid (see `mended_tools`): the session refuses a list for one odd tool.
+
+    Attributes:
+        left_out: called with a line for each tool that is left out of a list.
+
     The SDK's session drops a method it does not know and starts a task for each of the
     others, which loses their order; this listens before it, on the receiving path.
     """
@@ -64,8 +71,25 @@ class ListenedDispatcher:
         self._inner = inner
         self._listeners: WeakSet[Notifications] = WeakSet()
         self._over = False
-        self.send_raw_request = inner.send_raw_request
+        self._version = LATEST_HANDSHAKE_VERSION
+        self.left_out: Callable[[str], None] = logger.warning
         self.notify = inner.notify
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        """A request to the server."""
+        result = await self._inner.send_raw_request(method, params, opts)
+        match method:
+            case "initialize":
+                self._version = str(result.get("protocolVersion"))
+            case "tools/list":
+                result, problems = mended_tools(result, self._version)
+                for problem in problems:
+                    self.left_out(problem)
+            case _:
+                pass
+        return result
 
     def listen(self) -> Notifications:
         """A new listener, for what comes from now on."""

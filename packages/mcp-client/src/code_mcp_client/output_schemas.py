@@ -9,6 +9,8 @@ from mcp.client.session import ClientSession
 from code_mcp_client.errors import InvalidResult, McpClientError
 
 _MOST_PAGES = 100
+_UNUSABLE_SCHEMA = "Invalid schema for tool"
+"""How the SDK's error begins when not the result is to blame."""
 
 logger = logging.getLogger("code_mcp_client")
 
@@ -42,7 +44,11 @@ class OutputSchemas:
         try:
             await session.validate_tool_result(tool, result)
         except RuntimeError as error:  # the SDK's, whose text says what does not fit
-            raise InvalidResult(str(error)) from error
+            problem, _, _ = str(error).partition("\n")  # the rest is the schema and the result
+            if problem.startswith(_UNUSABLE_SCHEMA):
+                logger.warning("the result of tool %r is not checked: %s", tool, problem)
+                return
+            raise InvalidResult(problem) from error
 
     async def _promises(self, tool: str) -> bool:
         if self._promising is None:

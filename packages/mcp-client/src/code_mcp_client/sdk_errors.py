@@ -17,4 +17,10 @@ def translated(method: str) -> Iterator[None]:
     except MCPError as error:
         raise RequestFailed(method, error.code, error.message, error.data) from error
     except ValidationError as error:
-        raise InvalidResult(f"{method}: the MCP server's result is not one: {error}") from error
+        raise InvalidResult(f"{method}: the MCP server's result is not one: {_first_fault(error)}") from error
+
+
+def _first_fault(error: ValidationError) -> str:
+    """One line, without the result."""
+    fault = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"

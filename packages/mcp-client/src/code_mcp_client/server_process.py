@@ -15,6 +15,7 @@ from code_mcp_client.pipes import PipeReader, PipeWriter
 from code_mcp_client.stderr_tail import StderrTail
 from code_mcp_client.stopping import stop_server
 
+_MOST_DISCARDED = 64 * 2**20
 _STATUS_SECONDS = 0.03  # for an exit status once the output has ended
 
 logger = logging.getLogger("code_mcp_client")
@@ -49,11 +50,12 @@ class ServerProcess:
     """One server: bytes from it, lines to it, and why it ended.
 
     Attributes:
+        name: what it is called in errors.
         writer: to the server's stdin.
     """
 
     def __init__(self, name: str, launched: Launched, capacity: int) -> None:
-        self._name = name
+        self.name = name
         self._process = launched.process
         self._launched = launched
         self._open_pipes = {launched.stdin, launched.stdout, launched.stderr}
@@ -81,7 +83,7 @@ class ServerProcess:
             await self._exited.wait()
         self._stderr.read_available()
         code, tail = self._process.returncode, self._stderr.text()
-        return lambda: ServerExited(self._name, code, tail)
+        return lambda: ServerExited(self.name, code, tail)
 
     async def watch(self) -> None:
         """Notice the exit and keep stderr empty, until the server has been stopped."""
@@ -92,8 +94,8 @@ class ServerProcess:
                 self._exited.set()
                 # A grandchild may hold the pipe open; what the server itself wrote is in it already.
                 self._reader.drain(2 * self._launched.output_size)
-                self._family.leader_ended()
-                if not self._family.alive():
+                await anyio.to_thread.run_sync(self._family.leader_ended)
+                if not await anyio.to_thread.run_sync(self._family.alive):
                     await self._release_guard()
 
     async def stop(self) -> None:
@@ -101,7 +103,7 @@ class ServerProcess:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._discard_output)
             tasks.start_soon(self._stderr.drain)  # `watch` is gone already when the whole event loop ends
-            await stop_server(self._name, self._process, self._family, self._close_stdin)
+            await stop_server(self.name, self._process, self._family, self._close_stdin)
             tasks.cancel_scope.cancel()
         self._watching.cancel()
         await self._release_guard()
@@ -112,9 +114,17 @@ class ServerProcess:
             self._close(pipe)
 
     async def _discard_output(self) -> None:
-        """Let a server that is still writing come to its end."""
+        """Let a server that is still writing come to its end; one that writes without end is not read for ever."""
+        left = _MOST_DISCARDED
+
+        def discard(chunk: bytes) -> None:
+            nonlocal left
+            left -= len(chunk)
+            if left < 0:
+                raise OSError
+
         with suppress(OSError):
-            await self._reader.pump(lambda _: None)
+            await self._reader.pump(discard)
 
     async def _close_stdin(self) -> None:
         self.writer.close()

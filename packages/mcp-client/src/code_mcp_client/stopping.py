@@ -1,9 +1,13 @@
-"""The end of a server: asked, told, forced, and its descendants with it."""
+"""The end of a server: asked, told, forced, and its descendants with it.
+
+Looking for the descendants goes through all processes of the machine, and so runs in threads.
+"""
 
 import logging
 from collections.abc import Awaitable, Callable
 
 import anyio
+from anyio import to_thread
 from anyio.abc import Process
 
 from code_mcp_client.family import ProcessFamily
@@ -19,14 +23,14 @@ async def stop_server(
     name: str, process: Process, family: ProcessFamily, close_stdin: Callable[[], Awaitable[None]]
 ) -> None:
     """Close the server's stdin, wait 2 s, terminate, wait 2 s, kill; returns when all of its family is gone."""
-    family.look()
+    await to_thread.run_sync(family.look)
     await close_stdin()
     if await _gone_within(_GRACE_SECONDS, process, family):
         return
-    family.terminate()
+    await to_thread.run_sync(family.terminate)
     if await _gone_within(_GRACE_SECONDS, process, family):
         return
-    family.kill()
+    await to_thread.run_sync(family.kill)
     if not await _gone_within(_KILL_SECONDS, process, family):
         logger.warning("MCP server %r (process %d) survives being killed; giving up on it", name, process.pid)
 
@@ -34,7 +38,7 @@ async def stop_server(
 async def _gone_within(seconds: float, process: Process, family: ProcessFamily) -> bool:
     with anyio.move_on_after(seconds):
         await process.wait()
-        while family.alive():  # noqa: ASYNC110 - nothing signals the end of a stranger's child
+        while await to_thread.run_sync(family.alive):  # noqa: ASYNC110 - nothing signals the end of a stranger's child
             await anyio.sleep(_POLL_SECONDS)
         return True
     return False

@@ -95,11 +95,12 @@ class StreamServer:
     """One server: bytes from it, lines to it, and why it ended.
 
     Attributes:
+        name: what it is called in errors.
         writer: to the server's stdin.
     """
 
     def __init__(self, name: str, process: Process, capacity: int) -> None:
-        self._name = name
+        self.name = name
         self._process = process
         self._capacity = capacity
         self._tail = Tail()
@@ -118,7 +119,7 @@ class StreamServer:
         with anyio.move_on_after(_STATUS_SECONDS):
             await self._process.wait()
         code, text = self._process.returncode, self._tail.text()
-        return lambda: ServerExited(self._name, code, text)
+        return lambda: ServerExited(self.name, code, text)
 
     async def drain_stderr(self) -> None:
         """Keep stderr empty."""
@@ -130,7 +131,7 @@ class StreamServer:
         """End the server and its descendants; returns when they are gone, after at most about 6 s."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.pump, lambda _: None)
-            await stop_server(self._name, self._process, self._family, self._close_stdin)
+            await stop_server(self.name, self._process, self._family, self._close_stdin)
             tasks.cancel_scope.cancel()
         for stream in (self._stdout, self._stderr):
             await stream.aclose()

@@ -27,6 +27,7 @@ from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ExecApproval, InputItem, PatchApproval, TextInput
 from code_core.session.conversation import Conversation
 from code_core.version import VERSION
+from code_core.view.append_only import AppendOnly
 from code_mcp_server import approvals
 from code_mcp_server.arguments import (
     CancelArguments,
@@ -160,11 +161,14 @@ class _TurnRelay:
     connection: Connection
     request_id: str
     translator: UpdateTranslator | None = None
+    append_only: AppendOnly = field(default_factory=AppendOnly)
 
     async def on_event(self, conversation: Conversation, event: Event, questions: TaskGroup) -> None:
         """Notify the client of `event`; a question goes to the client beside the events that follow it."""
-        params = event.model_dump(mode="json", exclude_none=True) | {"_meta": {"requestId": self.request_id}}
-        await self.connection.notify("codex/event", params)
+        for msg in self.append_only.events(event.msg):
+            shown = event.model_copy(update={"msg": msg})
+            params = shown.model_dump(mode="json", exclude_none=True)
+            await self.connection.notify("codex/event", params | {"_meta": {"requestId": self.request_id}})
         if self.translator is not None:
             for update in self.translator.updates(event.msg):
                 await self.connection.notify(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         SecretMemoryError,
         TracerAttachedError,
     )
+    from code_process_hardening.memory import deny_memory_access
     from code_process_hardening.premain import harden, pre_main_hardening
     from code_process_hardening.report import HardeningReport, Outcome, Step
     from code_process_hardening.restart import isolated_command
@@ -35,6 +36,7 @@ __all__ = [
     "Step",
     "TracerAttachedError",
     "confine",
+    "deny_memory_access",
     "harden",
     "isolated_command",
     "landlock_abi",
@@ -46,6 +48,7 @@ _MODULES = {
     "Confinement": "confinement",
     "confine": "confinement",
     "landlock_abi": "confinement",
+    "deny_memory_access": "memory",
     "harden": "premain",
     "pre_main_hardening": "premain",
     "isolated_command": "restart",

@@ -13,8 +13,9 @@ from code_responses_api_proxy.dump import DumpFolder
 from code_responses_api_proxy.errors import ProxyError, StartError, UsageError
 from code_responses_api_proxy.gate import Policy
 from code_responses_api_proxy.info import write_info
-from code_responses_api_proxy.key import read_head
+from code_responses_api_proxy.key import key_in, read_head
 from code_responses_api_proxy.pool import Pool
+from code_responses_api_proxy.redact import Redactor
 from code_responses_api_proxy.server import SCRATCH_BYTES, Proxy
 from code_responses_api_proxy.target import DEFAULT, Target, parse_target
 from code_responses_api_proxy.tunnel import find_tunnel
@@ -54,8 +55,13 @@ def run(arguments: list[str]) -> None:
     """
     options = parser().parse_args(arguments)
     target = parse_target(options.upstream_url)
-    with read_head(target, secret_memory=options.secret_memory) as head:
-        _serve(options, target, head)
+    secret_memory = options.secret_memory
+    with read_head(target, secret_memory=secret_memory) as head:
+        redactor = Redactor(key_in(head, target), secret_memory=secret_memory)
+        try:
+            _serve(options, target, head, redactor)
+        finally:
+            redactor.close()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -128,7 +134,7 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     return number
 
 
-def _serve(options: argparse.Namespace, target: Target, head: SecretBuffer) -> None:
+def _serve(options: argparse.Namespace, target: Target, head: SecretBuffer, redactor: Redactor) -> None:
     if options.require_token and options.server_info is None:
         raise UsageError(
             "--require-token needs --server-info FILE: the token is written there and nowhere else"
@@ -150,6 +156,7 @@ def _serve(options: argparse.Namespace, target: Target, head: SecretBuffer) -> N
         ),
         pool,
         head,
+        redactor,
         scratch=scratch,
         url=f"{'https' if target.tls else 'http'}://{target.authority}{target.path}",
         max_connections=_affordable(options.max_connections),

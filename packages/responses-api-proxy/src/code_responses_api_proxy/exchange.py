@@ -9,6 +9,7 @@ from code_responses_api_proxy.errors import InvalidResponseError, LostError, Ups
 from code_responses_api_proxy.framing import LAST_CHUNK, chunk
 from code_responses_api_proxy.gate import Forward
 from code_responses_api_proxy.pool import Pool
+from code_responses_api_proxy.redact import Redactor
 from code_responses_api_proxy.response import ResponseRelay
 from code_responses_api_proxy.upstream import Upstream
 
@@ -43,7 +44,13 @@ class Exchange:
     """Sends the request as it comes in, and the response as it comes back."""
 
     def __init__(
-        self, forward: Forward, client: Client, pool: Pool, head: SecretBuffer, recording: Recording | None
+        self,
+        forward: Forward,
+        client: Client,
+        pool: Pool,
+        head: SecretBuffer,
+        redactor: Redactor,
+        recording: Recording | None,
     ) -> None:
         self._client = client
         self._pool = pool
@@ -64,6 +71,7 @@ class Exchange:
         self._relay = ResponseRelay(
             old_client=forward.old,
             keep_alive=forward.keep_alive,
+            redactor=redactor,
             observe_head=recording.response_head if recording else None,
             observe_body=recording.response_body if recording else None,
         )

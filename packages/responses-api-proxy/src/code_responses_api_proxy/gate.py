@@ -27,6 +27,7 @@ _BARE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")
 
 _JUDGED = frozenset(
     {
+        b"accept-encoding",
         b"authorization",
         b"connection",
         b"content-length",

@@ -17,7 +17,7 @@ _FOREIGN = re.compile(rb"[^A-Za-z0-9\-._~+/=]")
 
 
 def read_head(target: Target, *, secret_memory: bool = True, descriptor: int = 0) -> SecretBuffer:
-    """The request line, `Host` and `Authorization` with the key that `descriptor` gives.
+    """The request line, `Host`, `Accept-Encoding` and `Authorization` with the key that `descriptor` gives.
 
     Raises:
         UsageError: no key, or none that can be a bearer token.
@@ -25,7 +25,7 @@ def read_head(target: Target, *, secret_memory: bool = True, descriptor: int = 0
     """
     if os.isatty(descriptor):
         raise UsageError("standard input is a terminal: pipe the key in, `printenv OPENAI_API_KEY | ...`")
-    start = f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nAuthorization: Bearer ".encode()
+    start = _start(target)
     buffer = SecretBuffer(len(start) + MOST_BYTES + 2 * _LINE_END, secret_memory=secret_memory)
     buffer.append(start)
     try:
@@ -35,6 +35,20 @@ def read_head(target: Target, *, secret_memory: bool = True, descriptor: int = 0
         raise
     buffer.append(b"\r\n")
     return buffer
+
+
+def key_in(head: SecretBuffer, target: Target) -> memoryview:
+    """The key, where it lies in a head that `read_head` made."""
+    with head.view() as view:
+        return view[len(_start(target)) : -2]
+
+
+def _start(target: Target) -> bytes:
+    # A compressed response could not be searched for the key.
+    return (
+        f"POST {target.path} HTTP/1.1\r\nHost: {target.authority}\r\n"
+        "Accept-Encoding: identity\r\nAuthorization: Bearer "
+    ).encode()
 
 
 def _read_key(buffer: SecretBuffer, descriptor: int) -> None:

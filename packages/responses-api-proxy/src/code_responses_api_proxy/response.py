@@ -14,17 +14,20 @@ from code_responses_api_proxy.framing import (
     MalformedBodyError,
     chunk,
 )
+from code_responses_api_proxy.redact import Redaction, Redactor
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])( [\t\x20-\x7e\x80-\xff]*)?")
 _MOST_INTERIM = 16
+_JUDGED = frozenset({b"connection", b"content-encoding", b"content-length", b"transfer-encoding"})
 
 Observer = Callable[[bytes], None]
 
 
 class ResponseRelay:
-    """Rewrites one response as it arrives; nothing is held back but an incomplete head.
+    """Rewrites one response as it arrives; nothing is held back but an incomplete head, and what may begin the key.
 
-    `observe_head` gets the head as the upstream sent it, `observe_body` each piece of the body.
+    `redactor` hides the key. `observe_head` gets the head as the upstream sent it, the key hidden,
+    `observe_body` each piece of the body.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class ResponseRelay:
         *,
         old_client: bool,
         keep_alive: bool,
+        redactor: Redactor,
         observe_head: Observer | None = None,
         observe_body: Observer | None = None,
     ) -> None:
@@ -43,6 +47,8 @@ class ResponseRelay:
         self.reusable = True
         """Whether the upstream's connection outlives the response."""
         self._old_client = old_client
+        self._redactor = redactor
+        self._redaction = Redaction(redactor)
         self._observe_head = observe_head
         self._observe_body = observe_body
         self._pending = b""
@@ -76,7 +82,7 @@ class ResponseRelay:
         if not clean or not isinstance(self._body, EndlessBody):
             raise LostError("the upstream closed the connection before the end of the response")
         self.done = True
-        return LAST_CHUNK if self._chunked else b""
+        return self._framed(self._redaction.rest())
 
     def _head(self, data: bytes) -> tuple[bytes, bytes]:
         while True:
@@ -89,7 +95,8 @@ class ResponseRelay:
                 if not b"HTTP/1.".startswith(data[:7]):
                     raise InvalidResponseError("the upstream's response is not HTTP/1.1")
                 return b"", data
-            line, _, block = data[: end - 2].partition(b"\r\n")
+            head = self._redactor(data[:end])
+            line, _, block = head[:-2].partition(b"\r\n")
             parsed = _STATUS_LINE.fullmatch(line)
             fields = parse_fields(block)
             if parsed is None or fields is None or parsed[2] == b"101":
@@ -101,7 +108,7 @@ class ResponseRelay:
                 data = data[end:]
                 continue
             if self._observe_head:
-                self._observe_head(data[:end])
+                self._observe_head(head)
             return self._rewritten(parsed[2], parsed[3] or b" ", fields, old=parsed[1] == b"0"), data[end:]
 
     def _rewritten(
@@ -109,8 +116,10 @@ class ResponseRelay:
     ) -> bytes:
         judged: dict[bytes, list[bytes]] = {}
         for _, name, value in fields:
-            if (key := name.lower()) in {b"connection", b"content-length", b"transfer-encoding"}:
+            if (key := name.lower()) in _JUDGED:
                 judged.setdefault(key, []).append(trimmed(value))
+        if any(coding != b"identity" for coding in members(judged.get(b"content-encoding", []))):
+            raise InvalidResponseError("the upstream compressed its response although it was asked not to")
         connection = members(judged.get(b"connection", []))
         self.reusable = not old and b"close" not in connection
         self._body = self._framing(status, judged)
@@ -155,6 +164,10 @@ class ResponseRelay:
         if surplus:
             self.reusable = False
         self.done = self._body.done
+        payload = self._redaction.feed(payload)
+        return self._framed(payload + self._redaction.rest() if self.done else payload)
+
+    def _framed(self, payload: bytes) -> bytes:
         if payload and self._observe_body:
             self._observe_body(payload)
         if not self._chunked:

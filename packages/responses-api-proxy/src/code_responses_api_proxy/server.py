@@ -14,6 +14,7 @@ from code_responses_api_proxy.errors import UsageError
 from code_responses_api_proxy.exchange import Exchange
 from code_responses_api_proxy.gate import Forward, Policy
 from code_responses_api_proxy.pool import Pool
+from code_responses_api_proxy.redact import Redactor
 
 SCRATCH_BYTES = 256 * 1024
 BACKLOG = 1024
@@ -26,13 +27,14 @@ DRAIN_SECONDS = 5.0
 
 
 class Proxy:
-    """Serves what `listener` accepts, with `head` on every request."""
+    """Serves what `listener` accepts, with `head` on every request, and its key in no response."""
 
     def __init__(
         self,
         policy: Policy,
         pool: Pool,
         head: SecretBuffer,
+        redactor: Redactor,
         *,
         scratch: memoryview,
         url: str,
@@ -44,6 +46,7 @@ class Proxy:
         self.scratch = scratch
         self._pool = pool
         self._head = head
+        self._redactor = redactor
         self._url = url
         self._most = max_connections
         self._dump = dump
@@ -66,7 +69,7 @@ class Proxy:
     def exchange(self, forward: Forward, head: bytes, client: Downstream) -> Exchange:
         """The way of one request."""
         recording = self._dump.record(self._url, head) if self._dump is not None else None
-        return Exchange(forward, client, self._pool, self._head, recording)
+        return Exchange(forward, client, self._pool, self._head, self._redactor, recording)
 
     def shut_down(self) -> None:
         """Begin to end the proxy."""

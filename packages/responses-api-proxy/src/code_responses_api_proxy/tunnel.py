@@ -1,9 +1,11 @@
 """The way to the upstream through a proxy that the environment names, when asked for (CONNECT, RFC 9110 §9.3.6)."""
 
 import asyncio
+import base64
 import os
 import re
 import socket
+from urllib.parse import unquote_to_bytes
 
 from code_responses_api_proxy.errors import UsageError
 from code_responses_api_proxy.target import Target
@@ -12,12 +14,21 @@ _ANSWER_LIMIT = 16 * 1024
 
 
 class Tunnel:
-    """Connections to `target` through the proxy at `host` and `port`."""
+    """Connections to `target` through the proxy at `host` and `port`.
 
-    def __init__(self, target: Target, host: str, port: int) -> None:
+    Args:
+        target: the upstream.
+        host: of the proxy.
+        port: of the proxy.
+        credentials: `USER:PASSWORD` for the proxy, with percent-encoding; empty without any.
+    """
+
+    def __init__(self, target: Target, host: str, port: int, credentials: str = "") -> None:
         self.port = port
         self._target = target
         self._host = host
+        login = base64.b64encode(unquote_to_bytes(credentials)).decode("ascii")
+        self._authorization = f"Proxy-Authorization: Basic {login}\r\n" if credentials else ""
 
     async def open(self) -> socket.socket:
         """A connected socket whose other end is the target.
@@ -41,7 +52,9 @@ class Tunnel:
     async def _request(self, loop: asyncio.AbstractEventLoop, connected: socket.socket) -> None:
         host = f"[{self._target.host}]" if ":" in self._target.host else self._target.host
         where = f"{host}:{self._target.port}"
-        await loop.sock_sendall(connected, f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n\r\n".encode())
+        await loop.sock_sendall(
+            connected, f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{self._authorization}\r\n".encode()
+        )
         answer = b""
         # Byte by byte at the end: what follows the blank line is not ours to read.
         while not answer.endswith(b"\r\n\r\n"):
@@ -58,7 +71,7 @@ def find_tunnel(target: Target) -> Tunnel | None:
     """The proxy that the environment names for `target`; None without one.
 
     Raises:
-        UsageError: it is none that can be used: http:// without credentials.
+        UsageError: it cannot be used: only http:// proxies can.
     """
     if _is_direct(target):
         return None
@@ -68,13 +81,13 @@ def find_tunnel(target: Target) -> Tunnel | None:
     if name is None:
         return None
     parsed = re.fullmatch(
-        r"(?:http://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})/?", os.environ[name]
+        r"(?:http://)?(?:([^\s/?#]+)@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})/?", os.environ[name]
     )
-    if parsed is None or not 0 < int(parsed[2]) < 65536:
+    if parsed is None or not 0 < int(parsed[3]) < 65536:
         raise UsageError(
             f"{name} is not of the form http://HOST:PORT, the only kind of proxy that can be used"
         )
-    return Tunnel(target, parsed[1].strip("[]"), int(parsed[2]))
+    return Tunnel(target, parsed[2].strip("[]"), int(parsed[3]), parsed[1] or "")
 
 
 def _is_direct(target: Target) -> bool:

@@ -9,7 +9,7 @@ def diff_content(path: str, change: FileChange) -> list[dict[str, Any]]:
     """The change as one `diff` per hunk, with the text before and after it."""
     match change:
         case AddChange(add=add):
-            return [_diff(path, add.overwritten, add.content)]
+            return [_diff(path, None, add.content)]
         case DeleteChange(delete=delete):
             return [_diff(path, delete.content, "")]
         case UpdateChange(update=update):

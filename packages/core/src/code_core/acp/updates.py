@@ -16,11 +16,13 @@ from code_core.acp.tool_calls import (
     text_content,
     tool_call,
 )
-from code_core.protocol.events import (
+from code_core.protocol.agent_events import (
     AgentMessage,
     AgentMessageDelta,
     AgentReasoning,
     AgentReasoningDelta,
+)
+from code_core.protocol.events import (
     EventMsg,
     ExecCommandBegin,
     ExecCommandEnd,
@@ -34,6 +36,7 @@ from code_core.protocol.events import (
     WebSearchComplete,
 )
 from code_core.protocol.mcp_events import McpToolCallBegin, McpToolCallEnd
+from code_core.view.append_only import AppendOnly
 from code_core.view.visible import readable, visible, visible_line
 
 Update = dict[str, Any]
@@ -43,16 +46,21 @@ class UpdateTranslator:
     """Translates the events of one conversation, in order.
 
     It remembers what was streamed, so that a message which came without deltas
-    is sent whole and one which came with them is not sent twice.
+    is sent whole and one which came with them is not sent twice. Clients cannot take
+    text back: of a text that is streamed again they get what differs.
     """
 
     def __init__(self) -> None:
         self._message_streamed = False
         self._thought_streamed = False
         self._output: dict[str, _CommandOutput] = {}
+        self._append_only = AppendOnly()
 
     def updates(self, msg: EventMsg) -> list[Update]:
         """The updates that `msg` gives; none for what the protocol has no word for."""
+        return [update for shown in self._append_only.events(msg) for update in self._updates(shown)]
+
+    def _updates(self, msg: EventMsg) -> list[Update]:
         match msg:
             case TaskStarted():
                 self._message_streamed = self._thought_streamed = False

@@ -20,7 +20,9 @@ from code_core.config.toml_source import KeyPath, line_of
 from code_core.errors import ConfigError
 
 # Keys whose unknown values do no harm when they are left out.
-_DISPENSABLE = frozenset({"model_reasoning_effort", "model_reasoning_summary", "model_text_verbosity"})
+_DISPENSABLE = frozenset(
+    {"model_reasoning_effort", "model_reasoning_summary", "model_text_verbosity", "model_verbosity"}
+)
 _MAY_BE_SECRET = frozenset({"bearer_token", "env", "http_headers", "query_params", "set"})
 _LONGEST_VALUE = 200
 

@@ -11,7 +11,7 @@ from tomlkit.items import InlineTable
 
 from code_core.config.paths import Home
 from code_core.errors import ConfigError
-from code_core.files.local import replace_file
+from code_core.files.replace import replace_file
 
 SERVERS = "mcp_servers"
 

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from code_core.config.schema import ConfirmGuardTable
-from code_core.context.git import repository_root
+from code_core.context.git import find_checkout
 from code_core.errors import ConfigError
+from code_core.files.checkout import Checkout, DistrustedFileError, own_ids, within_seconds
 from code_core.safety.confirm_guard import UserGuard
 from code_core.safety.rules import PrefixRule, RuleDecision
 from code_core.safety.rules_file import RuleError, parse_rules
+from code_core.view.visible import visible
 
 if TYPE_CHECKING:
     import regex
@@ -32,6 +34,7 @@ class CommandGuards:
 
     guards: tuple[UserGuard, ...] = ()
     rules: tuple[PrefixRule, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 NO_GUARDS = CommandGuards()
@@ -57,12 +60,15 @@ def load_guards(table: ConfirmGuardTable, home: Path, cwd: Path, source: Path) -
     Raises:
         ConfigError: a pattern or a rule is wrong.
     """
-    project = repository_root(cwd) or cwd
+    warnings: list[str] = []
+    project = find_checkout(cwd) or Checkout(Path(os.path.realpath(cwd)), own_ids())
     tightening = (
-        rule for rule in _rules(project / ".code" / "rules") if rule.decision is not RuleDecision.ALLOW
+        rule for rule in _project_rules(project, warnings) if rule.decision is not RuleDecision.ALLOW
     )
     rules = (*_rules(home / "rules"), *tightening)
-    return CommandGuards(tuple(_guards(table, source)), rules) if rules or table.patterns else NO_GUARDS
+    if not (rules or table.patterns or warnings):
+        return NO_GUARDS
+    return CommandGuards(tuple(_guards(table, source)), rules, tuple(warnings))
 
 
 def always_allowed(home: Path) -> Path:
@@ -105,8 +111,37 @@ def _guards(table: ConfirmGuardTable, source: Path) -> Iterator[UserGuard]:
 def _rules(folder: Path) -> Iterator[PrefixRule]:
     for path in sorted(folder.glob("*.toml")):
         try:
-            yield from parse_rules(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            data = path.read_bytes()
+        except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error}") from error
-        except RuleError as error:
-            raise ConfigError(str(error)) from error
+        yield from _parsed(path, data)
+
+
+def _project_rules(project: Checkout, warnings: list[str]) -> list[PrefixRule]:
+    """The rules of the project; a file that is not read becomes a warning."""
+    folder = project.root / ".code" / "rules"
+    texts: dict[Path, bytes] = {}
+
+    def read() -> None:
+        for path in (folder / name for name in project.names(folder) if name.endswith(".toml")):
+            try:
+                data = project.read(path)
+            except DistrustedFileError as error:
+                warnings.append(visible(str(error)))
+            else:
+                texts[path] = data or b""
+
+    try:
+        within_seconds(str(folder), read)
+    except DistrustedFileError as error:
+        warnings.append(visible(str(error)))
+    return [rule for path, data in texts.items() for rule in _parsed(path, data)]
+
+
+def _parsed(path: Path, data: bytes) -> list[PrefixRule]:
+    try:
+        return list(parse_rules(tomllib.loads(data.decode()), str(path)))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except RuleError as error:
+        raise ConfigError(str(error)) from error

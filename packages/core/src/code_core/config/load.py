@@ -27,7 +27,7 @@ from code_core.config.schema import (
 from code_core.config.toml_source import parse, read_text
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
-from code_core.model.catalog import family_of
+from code_core.model.capabilities import ModelPreferences, capabilities
 from code_core.model.providers import Provider
 from code_core.protocol.policies import (
     AskForApproval,
@@ -40,7 +40,6 @@ from code_core.protocol.policies import (
     WorkspaceWrite,
 )
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
-from code_core.wire.prompt import ModelSettings
 
 DEFAULT_MODEL = "gpt-5-codex"
 
@@ -74,8 +73,8 @@ class Config:
     home: Home
     cwd: Path
     provider: Provider
-    model: ModelSettings
-    context_window: int | None
+    model: str
+    preferences: ModelPreferences
     approval_policy: AskForApproval
     sandbox_policy: SandboxPolicy
     environment: EnvironmentTable = field(default_factory=EnvironmentTable)
@@ -120,38 +119,39 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     approval = approval or settings.approval_policy or AskForApproval.ON_REQUEST
     sandbox = sandbox or settings.sandbox_mode or SandboxMode.READ_ONLY
 
-    scenario = overrides.replay_scenario or settings.replay_scenario or _path(environ.get("CODE_REPLAY"))
-    default_provider = "replay" if scenario else "openai"
+    # A scenario of this run wins over any provider: whoever gives one wants no request to be sent.
+    scenario = overrides.replay_scenario or _path(environ.get("CODE_REPLAY"))
     provider_id = (
-        overrides.model_provider
-        or chosen.get("model_provider")
-        or settings.model_provider
-        or default_provider
+        "replay"
+        if scenario is not None
+        else overrides.model_provider or chosen.get("model_provider") or settings.model_provider
     )
+    scenario = scenario or settings.replay_scenario
+    provider_id = provider_id or ("replay" if scenario else "openai")
     model = overrides.model or chosen.get("model") or settings.model or DEFAULT_MODEL
-    family = family_of(model)
-    verbosity = chosen.get("model_text_verbosity") or settings.model_text_verbosity
-    reasoning = settings.model_supports_reasoning_summaries
+    preferences = ModelPreferences(
+        model=model,
+        effort=chosen.get("model_reasoning_effort") or settings.model_reasoning_effort,
+        summary=chosen.get("model_reasoning_summary")
+        or settings.model_reasoning_summary
+        or ReasoningSummary.AUTO,
+        verbosity=chosen.get("model_text_verbosity") or settings.model_text_verbosity,
+        reasoning=settings.model_supports_reasoning_summaries,
+        context_window=settings.model_context_window,
+    )
     policy = sandbox_policy(sandbox, settings)
     servers = {name: table for name, table in settings.mcp_servers.items() if table.enabled}
+    guards = load_guards(settings.confirm_guard, home.path, cwd, path)
     return Config(
         home=home,
         cwd=cwd,
         provider=chosen_provider(provider_id, settings, scenario, environ),
-        model=ModelSettings(
-            model=model,
-            reasoning=family.reasoning if reasoning is None else reasoning,
-            effort=chosen.get("model_reasoning_effort") or settings.model_reasoning_effort,
-            summary=chosen.get("model_reasoning_summary")
-            or settings.model_reasoning_summary
-            or ReasoningSummary.AUTO,
-            verbosity=verbosity if family.verbosity else None,
-        ),
-        context_window=settings.model_context_window or family.context_window,
+        model=model,
+        preferences=preferences,
         approval_policy=approval,
         sandbox_policy=policy,
         environment=settings.shell_environment_policy,
-        command_guards=load_guards(settings.confirm_guard, home.path, cwd, path),
+        command_guards=guards,
         validation=_validation(settings.validation),
         limits=settings.limits,
         base_instructions=overrides.base_instructions or _instructions_file(chosen, settings, cwd),
@@ -165,7 +165,13 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         mcp_servers=servers,
         permission_tool=_client_tool(settings.experimental_client_tools.request_permission, servers),
         record=_path(environ.get("CODE_RECORD")),
-        warnings=(*warnings, *_ineffective(settings, policy, cwd)),
+        warnings=(
+            *warnings,
+            *_ineffective(settings, policy, cwd),
+            *capabilities(preferences, model).warnings,
+            *_inline_tokens(servers, path),
+            *guards.warnings,
+        ),
     )
 
 
@@ -267,3 +273,12 @@ def _instructions_file(chosen: Mapping[str, Any], settings: ConfigFile, cwd: Pat
 
 def _path(value: str | None) -> Path | None:
     return Path(value).absolute() if value else None
+
+
+def _inline_tokens(servers: Mapping[str, McpServerTable], path: Path) -> list[str]:
+    return [
+        f"{path}: mcp_servers.{name}.bearer_token is a token in the settings file: put it in an environment "
+        "variable, and name that in bearer_token_env_var"
+        for name, table in servers.items()
+        if table.bearer_token is not None
+    ]

@@ -7,7 +7,7 @@ live in other frontends or are still to come are accepted and left alone.
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 
 from code_core.protocol.model import ProtocolModel
 from code_core.protocol.policies import (
@@ -64,6 +64,10 @@ class WorkspaceWriteTable(SettingsTable):
     exclude_tmpdir_env_var: bool = False
     exclude_slash_tmp: bool = False
     allow_git_writes: bool = True
+    max_processes: int | None = Field(4096, ge=16)
+    max_file_bytes: int | None = Field(64 * 2**30, ge=4096)
+    max_memory_bytes: int | None = Field(None, ge=2**20)
+    max_shared_memory_bytes: int = Field(2**30, ge=4096)
 
 
 class EnvironmentTable(SettingsTable):
@@ -106,6 +110,10 @@ class LimitsTable(SettingsTable):
     max_total_tokens: int | None = Field(None, ge=1)
 
 
+_OF_COMMAND: tuple[str, ...] = ("args", "env", "env_vars", "cwd", "sandbox", "network_access")
+_OF_URL: tuple[str, ...] = ("bearer_token_env_var", "bearer_token", "http_headers")
+
+
 class McpServerTable(SettingsTable):
     """`[mcp_servers.NAME]`: a server as a program (`command`) or over HTTP (`url`)."""
 
@@ -116,11 +124,15 @@ class McpServerTable(SettingsTable):
     env: dict[str, Value] = {}
     env_vars: list[str] = []
     cwd: Path | None = None
+    sandbox: bool = False
+    network_access: bool = False
     url: str | None = None
     bearer_token_env_var: str | None = None
+    bearer_token: SecretStr | None = None
     http_headers: dict[str, Value] = {}
     enabled: bool = True
     required: bool = False
+    roots: list[Path] | None = None
     enabled_tools: list[str] | None = None
     disabled_tools: list[str] = []
     startup_timeout_sec: float = Field(10.0, gt=0)
@@ -137,8 +149,22 @@ class McpServerTable(SettingsTable):
 
     @model_validator(mode="after")
     def _one_transport(self) -> Self:
-        if self.enabled and (self.command is None) == (self.url is None):
-            raise ValueError("give it a command, or a url")
+        """Raises: ValueError: keys of both transports, or of none."""
+        match self.command, self.url:
+            case None, None if self.enabled:
+                raise ValueError("give it a command, or a url")
+            case str(), None:
+                transport, foreign = "command", _OF_URL
+            case None, str():
+                transport, foreign = "url", _OF_COMMAND
+            case str(), str():
+                raise ValueError("command and url are both set: a server has one or the other")
+            case _:
+                return self
+        if odd := next((key for key in foreign if key in self.model_fields_set), None):
+            raise ValueError(
+                f"{transport} and {odd} are both set: {odd} is for servers with the other transport"
+            )
         return self
 
 
@@ -172,7 +198,9 @@ class ProfileTable(SettingsTable):
     sandbox_mode: SandboxMode | None = None
     model_reasoning_effort: ReasoningEffort | None = None
     model_reasoning_summary: ReasoningSummary | None = None
-    model_text_verbosity: Verbosity | None = None
+    model_text_verbosity: Verbosity | None = Field(
+        None, validation_alias=AliasChoices("model_text_verbosity", "model_verbosity")
+    )
     experimental_instructions_file: Path | None = None
 
 
@@ -194,7 +222,7 @@ class ConfigFile(ProfileTable):
             "disable_paste_burst disable_response_storage experimental_resume "
             "experimental_use_exec_command_tool experimental_use_rmcp_client file_opener "
             "forced_login_method github history mcp_servers_disabled model_auto_compact_token_limit "
-            "model_max_output_tokens model_verbosity notice notify otel preferred_auth_method "
+            "model_max_output_tokens notice notify otel preferred_auth_method "
             "project_doc_fallback_filenames responses_originator_header_internal_override "
             "review_model subagents tools tui use_experimental_reasoning_summary "
             "windows_wsl_setup_acknowledged"

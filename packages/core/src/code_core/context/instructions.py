@@ -1,6 +1,5 @@
 """The base instructions: who the agent is and how it works."""
 
-from code_core.model.catalog import family_of
 from code_core.patch import APPLY_PATCH_INSTRUCTIONS
 
 BASE_INSTRUCTIONS = """\
@@ -33,9 +32,7 @@ Say plainly what is not done or not certain.
 """
 
 
-def base_instructions(override: str | None, model: str) -> str:
-    """The instructions for `model`: the user's own where given, with the patch format for models that need it."""
+def base_instructions(override: str | None, *, with_patches: bool) -> str:
+    """The instructions: the user's own where given, `with_patches` for a model that must be told the patch format."""
     text = override or BASE_INSTRUCTIONS
-    if family_of(model).patch_instructions:
-        text = f"{text.rstrip()}\n\n{APPLY_PATCH_INSTRUCTIONS}"
-    return text
+    return f"{text.rstrip()}\n\n{APPLY_PATCH_INSTRUCTIONS}" if with_patches else text

@@ -1,38 +1,61 @@
 """The user's input as a message for the model."""
 
-import base64
-import mimetypes
+import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from code_core.protocol.items import ContentItem, InputImage, InputText, Message
 from code_core.protocol.ops import ImageInput, InputItem, LocalImageInput, TextInput
+from code_core.wire.images import LARGEST_IMAGE, NotAnImage, checked_url, data_url
 
-LARGEST_IMAGE = 20 * 2**20
 
+def user_message(items: Iterable[InputItem], cwd: Path) -> tuple[Message, list[str]]:
+    """The message that `items` make, and what is wrong with each image of them that cannot be sent.
 
-def user_message(items: Iterable[InputItem], cwd: Path) -> Message:
-    """The message that `items` make; a local image that cannot be sent becomes a note."""
+    Such an image becomes a note to the model.
+    """
     content: list[ContentItem] = []
+    problems: list[str] = []
     for item in items:
-        match item:
-            case TextInput(text=text):
-                content.append(InputText(text=text))
-            case ImageInput(image_url=url):
-                content.append(InputImage(image_url=url))
-            case LocalImageInput(path=path):
-                content.append(_local_image(cwd / path))
-    return Message(role="user", content=content)
+        try:
+            content.append(_content(item, cwd))
+        except NotAnImage as problem:
+            problems.append(str(problem))
+            content.append(InputText(text=f"[{problem}]"))
+    return Message(role="user", content=content), problems
 
 
-def _local_image(path: Path) -> ContentItem:
-    kind, _ = mimetypes.guess_type(path.name)
-    if kind is None or not kind.startswith("image/"):
-        return InputText(text=f"[the file {path} is not an image]")
+def local_image(path: Path) -> str:
+    """The image in the file at `path`, as a data URL.
+
+    Raises:
+        NotAnImage: names the file, and says why it cannot be sent.
+    """
     try:
-        if path.stat().st_size > LARGEST_IMAGE:
-            return InputText(text=f"[the image {path} is larger than {LARGEST_IMAGE // 2**20} MiB]")
-        data = path.read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise NotAnImage(f"the image {path} is not a file")
+            data = file.read(LARGEST_IMAGE + 1)
     except OSError as error:
-        return InputText(text=f"[the image {path} cannot be read: {error.strerror}]")
-    return InputImage(image_url=f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}")
+        raise NotAnImage(f"the image {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a NUL in the path
+        raise NotAnImage(f"the image {str(path)!r} cannot be read: {error}") from error
+    try:
+        return data_url(data)
+    except NotAnImage as problem:
+        raise NotAnImage(f"the file {path} {problem}") from None
+
+
+def _content(item: InputItem, cwd: Path) -> ContentItem:
+    match item:
+        case TextInput(text=text):
+            return InputText(text=text)
+        case ImageInput(image_url=url):
+            try:
+                return InputImage(image_url=checked_url(url))
+            except NotAnImage as problem:
+                raise NotAnImage(f"an image of the input {problem}") from None
+        case LocalImageInput(path=path):
+            return InputImage(image_url=local_image(cwd / path))

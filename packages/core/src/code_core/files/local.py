@@ -3,150 +3,149 @@
 import os
 import stat
 from contextlib import suppress
-from errno import EACCES, EFBIG, EINVAL, EISDIR
+from errno import EFBIG, EINVAL, EISDIR
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
+import anyio
+
 from code_core.files.directory import open_directory, symlink_error
+from code_core.files.replace import check_regular, open_file, status_of, status_of_old, swap_in
+from code_core.patch.filesystem import FileChangedError, FileState, check_expected
 
 LARGEST_FILE = 64 * 2**20
 KERNEL = (Path("/proc"), Path("/sys"))  # not files, and /proc has the environment of this process
-NEW_FILE_MODE = 0o666
 
 
 class LocalFileSystem:
-    """See `code_core.patch.FileSystem`.
+    """See `code_core.patch.FileSystem`; files are read and written in threads.
 
-    Bytes that are not UTF-8 survive a round trip. A file keeps its mode, and is not
-    replaced if it may not be written. Its other names (hard links) keep the old text.
+    A file is not replaced if it may not be written. Its other names (hard links) keep the old
+    content, except where it had to be overwritten in place: see `swap_in`.
+
+    Between comparing a file with what is expected and putting another in its place there are some
+    microseconds that no system call of POSIX closes. A new file never replaces another.
     """
 
     async def resolve(self, path: Path) -> Path:
         """See `FileSystem.resolve`."""
-        return Path(os.path.realpath(path))
+        return Path(os.path.realpath(path))  # some microseconds, fewer than a thread takes
 
-    async def read_text(self, path: Path) -> str:
-        """The file's text, newlines untranslated.
-
-        Raises:
-            OSError: there is no such regular file, it may not be read, or it is larger than 64 MiB.
-        """
-        if any(path.is_relative_to(place) for place in KERNEL):
-            raise OSError(EINVAL, "Not a file on a disk", str(path))
-        with open_directory(path.parent) as directory:
-            _check_readable(path, _status(path, directory))
-            with os.fdopen(_open(path.name, directory, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-                _check_readable(path, os.fstat(file.fileno()))  # it may have been replaced
-                return file.read(LARGEST_FILE).decode("utf-8", "surrogateescape")
-
-    async def write_text(self, path: Path, text: str) -> None:
-        """Replace the file in one step, so that it is never seen half-written.
+    async def read(self, path: Path) -> FileState | None:
+        """See `FileSystem.read`.
 
         Raises:
-            OSError: it is a directory, or it may not be written.
+            OSError: it is no regular file or link, it may not be read, or it is larger than 64 MiB.
         """
-        replace_file(path, text.encode("utf-8", "surrogateescape"))
+        return await anyio.to_thread.run_sync(_read, path)
 
-    async def delete(self, path: Path) -> None:
-        """Delete the file, or the link that `path` itself is.
+    async def replace(self, path: Path, new: FileState, expected: FileState | None) -> None:
+        """See `FileSystem.replace`."""
+        await anyio.to_thread.run_sync(_replace, path, new, expected)
 
-        Raises:
-            OSError: there is no such file, it is a directory, or it may not be deleted.
-        """
-        with open_directory(path.parent) as directory:
-            if stat.S_ISDIR(os.stat(path.name, dir_fd=directory, follow_symlinks=False).st_mode):
-                raise IsADirectoryError(EISDIR, "Is a directory", str(path))
-            os.unlink(path.name, dir_fd=directory)
-
-    async def exists(self, path: Path) -> bool:
-        """Whether there is a file or a directory.
-
-        Raises:
-            OSError: there can be none, because something above it is a file, or it may not be seen.
-        """
-        try:
-            path.stat()
-        except FileNotFoundError:
-            return False
-        return True
+    async def delete(self, path: Path, expected: FileState) -> None:
+        """See `FileSystem.delete`."""
+        await anyio.to_thread.run_sync(_delete, path, expected)
 
 
-def replace_file(path: Path, data: bytes, new_mode: int | None = None) -> None:
-    """Write a file beside `path` and give it that name; missing directories are made.
-
-    Args:
-        path: without symlinks in it.
-        data: what the file will hold.
-        new_mode: the permissions of a file that is new, instead of what the umask leaves.
-
-    Raises:
-        OSError: it cannot be written, and is as it was.
-    """
-    with open_directory(path.parent, create=True) as directory:
-        before = _status_of_old(path, directory)
-        temporary = f".code-{token_hex(8)}.tmp"
-        private = 0o600 if before is not None else new_mode
-        made = _open(temporary, directory, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private)
-        try:
-            with os.fdopen(made, "wb") as file:
-                file.write(data)
-                _take_over(made, before, new_mode)
-            os.replace(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=directory)
-            raise
-
-
-def _take_over(made: int, before: os.stat_result | None, new_mode: int | None) -> None:
-    """Give the new file the owner and the permissions of the old one; no program gets another's rights by that."""
-    if before is not None:
-        with suppress(PermissionError):  # only the superuser may give files away
-            os.fchown(made, before.st_uid, before.st_gid)
-        new_mode = before.st_mode & 0o777
-    if new_mode is not None:
-        os.fchmod(made, new_mode)  # what the umask took
-
-
-def _status_of_old(path: Path, directory: int) -> os.stat_result | None:
-    """The state of the file that is replaced; None for a new one.
-
-    Raises:
-        OSError: it is no regular file, or it may not be written.
-    """
+def _read(path: Path) -> FileState | None:
+    if any(path.is_relative_to(folder) for folder in KERNEL):
+        raise OSError(EINVAL, "Not a file on a disk", str(path))
     try:
-        status = _status(path, directory)
+        with open_directory(path.parent) as directory:
+            return _state(path, directory)
     except FileNotFoundError:
         return None
-    _check_regular(path, status)
-    if not os.access(path.name, os.W_OK, dir_fd=directory):
-        raise PermissionError(EACCES, "Permission denied", str(path))
-    return status
 
 
-def _status(path: Path, directory: int) -> os.stat_result:
-    return os.stat(path.name or ".", dir_fd=directory, follow_symlinks=False)
+def _replace(path: Path, new: FileState, expected: FileState | None) -> None:
+    try:
+        with open_directory(path.parent, create=expected is None) as directory:
+            if new.link or (expected is not None and expected.link):
+                _replace_link(path, directory, new, expected)
+                return
+            before = status_of_old(path, directory)
+            mode, owner = new.mode, new.owner
+            if before is not None:
+                mode = stat.S_IMODE(before.st_mode) if mode is None else mode
+                owner = owner or (before.st_uid, before.st_gid)
+            check = partial(_check, path, directory, expected)
+            if before is None:
+                check()
+            swap_in(path, directory, new.data, mode, owner, new=before is None, check=check)
+    except FileExistsError:
+        raise FileChangedError(path, None, None) from None
+    except FileNotFoundError:
+        if expected is None:
+            raise
+        raise FileChangedError(path, expected, None) from None
+
+
+def _replace_link(path: Path, directory: int, new: FileState, expected: FileState | None) -> None:
+    """Put a link where a file or nothing is, or a file where a link is."""
+    _check(path, directory, expected)
+    temporary = f".code-{token_hex(8)}.tmp"
+    try:
+        if new.link:
+            os.symlink(new.data, os.fsencode(temporary), dir_fd=directory)
+        else:
+            swap_in(path.with_name(temporary), directory, new.data, new.mode, new.owner, new=True)
+        os.replace(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=directory)
+        raise
+
+
+def _delete(path: Path, expected: FileState) -> None:
+    try:
+        with open_directory(path.parent) as directory:
+            if stat.S_ISDIR(status_of(path, directory).st_mode):
+                raise IsADirectoryError(EISDIR, "Is a directory", str(path))
+            _check(path, directory, expected)
+            os.unlink(path.name, dir_fd=directory)
+    except FileNotFoundError:
+        raise FileChangedError(path, expected, None) from None
+
+
+def _check(path: Path, directory: int, expected: FileState | None) -> None:
+    """Compare the file with what is expected.
+
+    Raises:
+        FileChangedError: it differs.
+    """
+    try:
+        now = _state(path, directory)
+    except FileNotFoundError:
+        now = None
+    if now is not None and now.link and expected is not None and not expected.link:
+        raise symlink_error(path)
+    check_expected(path, expected, now)
+
+
+def _state(path: Path, directory: int) -> FileState:
+    status = status_of(path, directory)
+    if stat.S_ISLNK(status.st_mode):
+        target = os.readlink(os.fsencode(path.name), dir_fd=directory)
+        return FileState(target, None, (status.st_uid, status.st_gid), link=True)
+    _check_readable(path, status)
+    with os.fdopen(open_file(path.name, directory, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        status = os.fstat(file.fileno())  # it may have been replaced
+        _check_readable(path, status)
+        data = file.read(status.st_size + 1)
+        if len(data) > status.st_size:  # it grows
+            data += file.read(LARGEST_FILE)
+    if len(data) > LARGEST_FILE:
+        raise _too_large(path)
+    return FileState(data, status.st_mode & 0o777, (status.st_uid, status.st_gid))
 
 
 def _check_readable(path: Path, status: os.stat_result) -> None:
-    _check_regular(path, status)
+    check_regular(path, status)
     if status.st_size > LARGEST_FILE:
-        raise OSError(EFBIG, f"Larger than {LARGEST_FILE // 2**20} MiB", str(path))
+        raise _too_large(path)
 
 
-def _check_regular(path: Path, status: os.stat_result) -> None:
-    if stat.S_ISLNK(status.st_mode):
-        raise symlink_error(path)
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(EISDIR, "Is a directory", str(path))
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(EINVAL, "Not a regular file", str(path))
-
-
-def _open(name: str, directory: int, flags: int, mode: int | None = None) -> int:
-    return os.open(
-        name,
-        flags | os.O_NOFOLLOW | os.O_CLOEXEC,
-        NEW_FILE_MODE if mode is None else mode,
-        dir_fd=directory,
-    )
+def _too_large(path: Path) -> OSError:
+    return OSError(EFBIG, f"Larger than {LARGEST_FILE // 2**20} MiB", str(path))

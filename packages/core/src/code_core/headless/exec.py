@@ -72,6 +72,8 @@ async def run_exec(options: ExecOptions) -> int:
         ConfigError: the settings or the options are wrong; nothing has run.
     """
     schema = _read_schema(options.output_schema) if options.output_schema else None
+    for image in options.images:
+        _check_image(image)
     with ConversationManager() as manager:
         return await _run(manager, options, schema)
 
@@ -177,6 +179,16 @@ def _read_schema(path: Path) -> dict[str, Any]:
     if not isinstance(schema, dict):
         raise ConfigError(f"--output-schema {path} is not a JSON object")
     return schema
+
+
+def _check_image(path: Path) -> None:
+    from code_core.context.user_input import local_image
+    from code_core.wire.images import NotAnImage
+
+    try:
+        local_image(path)
+    except NotAnImage as problem:
+        raise ConfigError(f"-i {problem}") from None
 
 
 def use_color(stream: TextIO) -> bool:

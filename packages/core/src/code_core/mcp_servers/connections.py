@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from code_core.config.schema import McpServerTable
-from code_core.mcp_servers.names import qualified_name
+from code_core.mcp_servers.launch import SAFE_PATH, Workplace, prepare, roots_of
+from code_core.mcp_servers.names import qualified_names
 from code_core.mcp_servers.time_limit import TimeLimit
-from code_mcp_client import ClientCallbacks, McpClient, McpClientConfig, McpClientError, parse_capacity
+from code_mcp_client import ClientCallbacks, McpClient, McpClientError
 
 if TYPE_CHECKING:
     import mcp_types
@@ -20,6 +21,7 @@ _log = logging.getLogger("code_core")
 
 MOST_PAGES = 100
 MOST_TOOLS = 2_048
+MOST_PROBLEMS = 20
 
 Elicit = Callable[[str, "mcp_types.ElicitRequestParams"], Awaitable["mcp_types.ElicitResult"]]
 """Asks the user what a server, by its name, wants to know."""
@@ -40,20 +42,22 @@ class McpServers:
 
     Args:
         tables: settings by server name.
-        cwd: where relative paths of settings begin, and what servers are told is the user's root.
+        workplace: what they are started for.
         elicit: answers what servers ask.
 
     Attributes:
-        failures: why a server is not there, by its name.
+        failures: why a server is not available, by its name.
+        warnings: what else the user should know: how servers start, which tools are left out.
         tools: by the names that the model uses, sorted.
     """
 
-    def __init__(self, tables: Mapping[str, McpServerTable], cwd: Path, elicit: Elicit) -> None:
+    def __init__(self, tables: Mapping[str, McpServerTable], workplace: Workplace, elicit: Elicit) -> None:
         self._tables = tables
-        self._cwd = cwd
+        self._workplace = workplace
         self._elicit = elicit
         self._clients: dict[str, McpClient] = {}
         self.failures: dict[str, str] = {}
+        self.warnings: list[str] = []
         self.tools: dict[str, ServerTool] = {}
 
     @property
@@ -62,14 +66,14 @@ class McpServers:
         return sorted(name for name in self.failures if self._tables[name].required)
 
     async def connect(self) -> None:
-        """Start all servers and list their tools; returns when each of them is there or has failed."""
+        """Start all servers and list their tools; returns when each of them is ready or has failed."""
         found: dict[str, list[ServerTool]] = {}
 
         async def connect_one(name: str, table: McpServerTable) -> None:
             try:
                 found[name] = await self._start(name, table)
             except McpClientError as error:
-                self.failures[name] = str(error)
+                self.failures[name] = _with_hint(str(error), name)
             except Exception as error:  # noqa: BLE001 - no server may end the conversation
                 _log.warning("MCP server %s failed in an unexpected way", name, exc_info=error)
                 self.failures[name] = f"{type(error).__name__}: {error}"
@@ -77,11 +81,8 @@ class McpServers:
         async with anyio.create_task_group() as tasks:
             for name, table in self._tables.items():
                 tasks.start_soon(connect_one, name, table)
-        tools: dict[str, ServerTool] = {}
-        for name in sorted(found):
-            for tool in found[name]:
-                tools.setdefault(qualified_name(name, tool.definition.name), tool)
-        self.tools = dict(sorted(tools.items()))
+        tools = {(tool.server, tool.definition.name): tool for name in found for tool in found[name]}
+        self.tools = {name: tools[tool] for name, tool in qualified_names(tools).items()}
 
     async def aclose(self) -> None:
         """End all servers, side by side."""
@@ -91,19 +92,22 @@ class McpServers:
 
     async def _start(self, name: str, table: McpServerTable) -> list[ServerTool]:
         limit = TimeLimit(table.tool_timeout_sec)
-        client = client_of(name, table, self._cwd, self._callbacks(name, limit))
-        self._clients[name] = client
+        callbacks = self._callbacks(name, table, limit)
+        prepared = await anyio.to_thread.run_sync(prepare, name, table, self._workplace, callbacks)
+        self.warnings += prepared.warnings
+        client = self._clients[name] = prepared.client
         try:
             with anyio.fail_after(table.startup_timeout_sec):
                 await client.__aenter__()
                 await client.initialize()
-                definitions = await all_tools(client)
+                listing = await all_tools(client)
         except TimeoutError:
             raise McpClientError(f"it was not ready within {table.startup_timeout_sec:g} s") from None
-        offered = [tool for tool in definitions if _is_enabled(tool.name, table)]
+        self.warnings += [f"MCP server {name!r}: {problem}" for problem in listing.problems]
+        offered = [tool for tool in listing.tools if _is_enabled(tool.name, table)]
         return [ServerTool(name, tool, client, limit) for tool in offered]
 
-    def _callbacks(self, name: str, limit: TimeLimit) -> ClientCallbacks:
+    def _callbacks(self, name: str, table: McpServerTable, limit: TimeLimit) -> ClientCallbacks:
         import mcp_types
 
         async def elicit(context: Any, params: mcp_types.ElicitRequestParams) -> mcp_types.ElicitResult:
@@ -113,58 +117,59 @@ class McpServers:
 
         async def roots(context: Any) -> mcp_types.ListRootsResult:
             del context
-            root: Any = self._cwd.as_uri()
-            return mcp_types.ListRootsResult(roots=[mcp_types.Root(uri=root, name=self._cwd.name)])
+            return mcp_types.ListRootsResult(roots=[_root(path) for path in declared])
 
-        return ClientCallbacks(elicitation=elicit, list_roots=roots)
-
-
-def client_of(
-    name: str, table: McpServerTable, cwd: Path, callbacks: ClientCallbacks | None = None
-) -> McpClient:
-    """The client that the settings of a server describe, not opened yet.
-
-    Raises:
-        McpClientError: a setting cannot be used.
-    """
-    capacity = None
-    if table.buffer_capacity is not None:
-        capacity = parse_capacity(table.buffer_capacity, f"mcp_servers.{name}.buffer_capacity")
-    config = McpClientConfig(
-        buffer_capacity=capacity,
-        startup_timeout=table.startup_timeout_sec,
-        tool_timeout=table.tool_timeout_sec,
-    )
-    if table.url is not None:
-        return McpClient.http(
-            table.url,
-            config=config,
-            headers=table.http_headers,
-            bearer_token_env_var=table.bearer_token_env_var,
-            callbacks=callbacks,
-        )
-    return McpClient.stdio(
-        table.command or "",
-        table.args,
-        table.env,
-        config=config,
-        env_vars=table.env_vars,
-        cwd=cwd / table.cwd if table.cwd is not None else cwd,
-        callbacks=callbacks,
-    )
+        declared = roots_of(table, self._workplace.cwd)
+        return ClientCallbacks(elicitation=elicit, list_roots=roots if declared else None)
 
 
-async def all_tools(client: McpClient) -> list["mcp_types.Tool"]:
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The tools of a server, each name once, and a line for what is left out of them."""
+
+    tools: list["mcp_types.Tool"]
+    problems: list[str]
+
+
+async def all_tools(client: McpClient) -> Listing:
     """What an open client's server has, from at most 100 pages and at most 2,048."""
-    tools: list[mcp_types.Tool] = []
+    listed: list[mcp_types.Tool] = []
+    problems: list[str] = []
     cursor: str | None = None
     for _ in range(MOST_PAGES):
         page = await client.list_tools(cursor=cursor)
-        tools += page.tools
+        listed += page.tools
         cursor = page.next_cursor
-        if cursor is None or len(tools) >= MOST_TOOLS:
+        if cursor is None or len(listed) > MOST_TOOLS:
             break
-    return tools[:MOST_TOOLS]
+    if cursor is not None or len(listed) > MOST_TOOLS:
+        problems.append(
+            f"it has more than {MOST_TOOLS:,} tools, or lists them on more than {MOST_PAGES} pages"
+        )
+    tools: dict[str, mcp_types.Tool] = {}
+    problems += [
+        f"it lists two tools called {tool.name!r}; the first one counts"
+        for tool in listed[:MOST_TOOLS]
+        if tools.setdefault(tool.name, tool) is not tool
+    ]
+    return Listing(list(tools.values()), [*client.left_out, *problems][:MOST_PROBLEMS])
+
+
+def _root(path: Path) -> "mcp_types.Root":
+    import mcp_types
+
+    uri: Any = path.as_uri()
+    return mcp_types.Root(uri=uri, name=path.name)
+
+
+def _with_hint(problem: str, name: str) -> str:
+    """`problem`, and what to do where the way servers are started is a likely cause."""
+    if "ModuleNotFoundError" not in problem:
+        return problem
+    return (
+        f"{problem}\nIf it imports modules from its own directory: servers start with {SAFE_PATH}=1; "
+        f'set mcp_servers.{name}.env.{SAFE_PATH} to "" if you trust that directory'
+    )
 
 
 def _is_enabled(tool: str, table: McpServerTable) -> bool:

@@ -1,27 +1,16 @@
 """What a tool of a server gave, as the model gets it: text, and images apart from it."""
 
-import base64
-import binascii
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
+from code_core.wire.images import NotAnImage, checked_url
+
 if TYPE_CHECKING:
     from mcp_types import CallToolResult, ContentBlock
 
 MOST_IMAGES = 10
-LARGEST_IMAGE = 20 * 2**20
-
-# How files of the types that model APIs take begin. Any other image would fail the request that
-# carries it, and each one after it, since it stays in the history.
-_SIGNATURES = (
-    ("image/png", re.compile(rb"\x89PNG\r\n\x1a\n")),
-    ("image/jpeg", re.compile(rb"\xff\xd8\xff")),
-    ("image/gif", re.compile(rb"GIF8[79]a")),
-    ("image/webp", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +22,10 @@ class ResultParts:
 
 
 def parts_of(result: "CallToolResult") -> ResultParts:
-    """Structured content as JSON where there is any, else the texts; what is neither is named in a line."""
+    """Structured content as JSON where there is any, else the texts; what is neither is named in a line.
+
+    Of a result that is an error both: its texts say what went wrong.
+    """
     images: list[str] = []
     texts: list[str] = []
     for block in result.content:
@@ -42,22 +34,21 @@ def parts_of(result: "CallToolResult") -> ResultParts:
         else:
             texts.append(_text(block))
     if result.structured_content is not None:
-        # Servers repeat it as text for clients of before.
-        texts = [to_json(result.structured_content).decode()]
+        structured = to_json(result.structured_content).decode()
+        # Servers repeat it as text for clients that know no structured content.
+        texts = [*texts, structured] if result.is_error and structured not in texts else [structured]
     return ResultParts("\n".join(texts), tuple(images))
 
 
 def _image(block: "ContentBlock") -> str | None:
     from mcp_types import ImageContent
 
-    if not isinstance(block, ImageContent) or len(block.data) > LARGEST_IMAGE:
+    if not isinstance(block, ImageContent):
         return None
     try:
-        data = base64.b64decode(block.data, validate=True)
-    except (binascii.Error, ValueError):
+        return checked_url(f"data:;base64,{block.data}")
+    except NotAnImage:
         return None
-    kind = next((kind for kind, signature in _SIGNATURES if signature.match(data)), None)
-    return f"data:{kind};base64,{block.data}" if kind is not None else None
 
 
 def _text(block: "ContentBlock") -> str:
@@ -80,6 +71,6 @@ def _text(block: "ContentBlock") -> str:
         case ResourceLink(uri=uri, name=name):
             return f"[{name}: {uri}]"
         case ImageContent():
-            return "[an image that cannot be shown: one too many, too large, or not PNG, JPEG, GIF or WebP]"
+            return "[an image that cannot be shown: one too many, too large, damaged, animated, or not PNG, JPEG, GIF or WebP]"
         case AudioContent(mime_type=kind):
             return f"[audio of type {kind}, which cannot be played here]"

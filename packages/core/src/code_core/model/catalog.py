@@ -13,6 +13,7 @@ class ModelFamily:
     reasoning: bool = False
     verbosity: bool = False
     local_shell: bool = False
+    parallel_tool_calls: bool = True
     patch_tool: Literal["freeform", "function"] = "function"
     patch_instructions: bool = True
 

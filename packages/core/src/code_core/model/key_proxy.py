@@ -1,8 +1,9 @@
 """The API key in a process of its own: `code-responses-api-proxy`, started for this process and ended with it.
 
 The key goes from the environment into the child's standard input and is erased
-here, so that nothing the agent runs can read it. The child's other end of that pipe
-is its life: whatever ends this process ends the child.
+here, so that nothing the agent runs can read it. This process, which knows the token
+that spends the key, closes its memory to others. The child's other end of that pipe is
+its life: whatever ends this process ends the child.
 """
 
 import json
@@ -19,6 +20,7 @@ from urllib.parse import urlencode
 import anyio
 
 from code_core.errors import ConfigError, RequestRefused
+from code_core.model.network import proxy_for, without_proxies
 from code_core.model.providers import Provider
 from code_core.protocol.policies import KeyIsolation
 
@@ -43,7 +45,10 @@ class KeyProxy:
     Args:
         provider: whose key it holds.
         key: is written to the child, then zeroed.
-        environ: tells of a proxy to the internet and of certificates to trust.
+        environ: names a proxy to the internet and certificates to trust.
+
+    Raises:
+        ConfigError: the proxy to the internet cannot be used.
     """
 
     def __init__(self, provider: Provider, key: bytearray, environ: Mapping[str, str]) -> None:
@@ -51,8 +56,10 @@ class KeyProxy:
         self._errors: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed with the child
         self._endpoint: Endpoint | None = None
         self._lock = anyio.Lock()
+        proxy = proxy_for(provider.responses_url, environ)
         self._child = subprocess.Popen(
-            _command(provider, environ),
+            _command(provider, environ, proxy),
+            env=without_proxies(os.environ, proxy),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -135,6 +142,8 @@ class KeyProxies:
     ) -> KeyProxy | None:
         """The child that holds the provider's key, its environment variable erased; None where there is none.
 
+        From then on no other process of the user can read this one's memory, or debug it (Linux).
+
         `auto` isolates the key of a provider that is not on this machine, where the proxy is installed.
 
         Raises:
@@ -144,7 +153,7 @@ class KeyProxies:
             return None
         name = (provider.env_key, _upstream_url(provider))
         if name not in self._running:
-            from code_process_hardening import take_variable
+            from code_process_hardening import HardeningError, deny_memory_access, take_variable
 
             taken_by = next((url for variable, url in self._running if variable == provider.env_key), None)
             if taken_by is not None and provider.env_key not in environ:
@@ -153,6 +162,13 @@ class KeyProxies:
                     f'{provider.id!r} cannot have it: set key_isolation = "never", or use another variable'
                 )
             provider.api_key(os.environb)  # raises while the variable is still there
+            proxy_for(provider.responses_url, environ)  # the same
+            try:
+                deny_memory_access()
+            except HardeningError as error:
+                raise ConfigError(
+                    f'the key cannot be isolated: {error}; set key_isolation = "never" to do without'
+                ) from error
             key = take_variable(provider.env_key)
             assert key is not None  # noqa: S101 - as was just seen
             self._running[name] = KeyProxy(provider, key, environ)
@@ -183,16 +199,14 @@ def _is_possible() -> bool:
     return os.name == "posix" and find_spec(PROXY) is not None
 
 
-def _command(provider: Provider, environ: Mapping[str, str]) -> list[str]:
+def _command(provider: Provider, environ: Mapping[str, str], proxy: str | None) -> list[str]:
     from code_process_hardening import isolated_command
 
     options = ["--upstream-url", _upstream_url(provider), "--max-body-mib", str(MAX_BODY_MIB)]
     options += ["--server-info", "-", "--require-token", "--exit-on-eof"]
     if certificates := environ.get("SSL_CERT_FILE"):
         options += ["--ca-file", certificates]
-    if provider.base_url.startswith("https:") and any(
-        environ.get(name) for name in ("HTTPS_PROXY", "https_proxy")
-    ):
+    if proxy is not None:
         options += ["--use-env-proxy"]
     return isolated_command(PROXY, options)
 

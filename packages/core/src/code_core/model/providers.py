@@ -11,6 +11,12 @@ from urllib.parse import urlsplit
 from code_core.errors import ConfigError
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110
+# Azure OpenAI and Foundry, their sovereign clouds, API Management and Front Door before them.
+_AZURE = (
+    *(".azure.com", ".azure.us", ".azure.cn"),
+    *(".azure-api.net", ".azure-api.us", ".azure-api.cn"),
+    *(".azurefd.net", ".azurefd.us", ".azurefd.cn"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Provider:
     def stores_responses(self) -> bool:
         """Whether requests must ask for storage and re-attach item ids, as Azure wants."""
         host = urlsplit(self.base_url).hostname or ""
-        return host.endswith((".azure.com", ".azure-api.net"))
+        return host.rstrip(".").endswith(_AZURE)
 
     @property
     def is_loopback(self) -> bool:

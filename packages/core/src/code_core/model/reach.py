@@ -1,8 +1,10 @@
 """Whether a provider can be reached, asked without a key."""
 
+import os
 import time
 
-from code_core.errors import ModelError
+from code_core.errors import ConfigError, ModelError
+from code_core.model.network import CERTIFICATE_ADVICE, certificate_problem, http_client
 from code_core.model.providers import Provider
 
 SECONDS = 10.0
@@ -19,11 +21,13 @@ async def reach(provider: Provider) -> str:
     begun = time.perf_counter()
     try:
         async with (
-            httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False) as http,
+            http_client(provider.base_url, os.environ, httpx2.Timeout(SECONDS)) as http,
             http.stream("GET", provider.base_url) as response,
         ):
             status = response.status_code
-    except (httpx2.RequestError, OSError, ValueError) as error:
+    except (httpx2.RequestError, ConfigError, OSError, ValueError) as error:
         reason = str(error) or type(error).__name__
+        if (problem := certificate_problem(error)) is not None:
+            reason = f"its certificate is not trusted ({problem}): {CERTIFICATE_ADVICE}"
         raise ModelError(f"{provider.base_url} cannot be reached: {reason}") from error
     return f"answers (status {status}) after {(time.perf_counter() - begun) * 1e3:.0f} ms"

@@ -14,14 +14,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic_core import to_json
 
 from code_core.errors import ConfigError, RequestRefused
-from code_core.wire.responses import event_value
+from code_core.safety.credentials import secret_texts
+from code_core.wire.response_reader import event_objects
+from code_core.wire.sse import SseEvent
 
 HEADER = b'{"replay":1}\n'
-_SECRET_NAME = re.compile(rb"KEY|SECRET|TOKEN|PASSWORD", re.IGNORECASE)
 # In JSON, the letter of an escape may stand before it.
 _SECRET_SHAPE = re.compile(
     rb"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))(?:sk|pk|rk|gh[oprsu]|xox[abeprs])[-_][A-Za-z0-9_-]{16,}"
@@ -53,8 +55,9 @@ class Recorder:
             (
                 form
                 for name, value in environ.items()
-                if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
-                for form in _forms(value)
+                for secret in secret_texts(os.fsdecode(name), os.fsdecode(value))
+                if len(secret) >= _SHORTEST_SECRET
+                for form in _forms(os.fsencode(secret))
             ),
             key=len,
             reverse=True,
@@ -70,20 +73,24 @@ class Recorder:
                 self.close()
                 raise ConfigError(str(error)) from error
 
-    def event(self, data: bytes) -> None:
+    def event(self, event: SseEvent) -> None:
         """Add an event to the open exchange; what is not a JSON object is left out."""
         try:
-            value = event_value(data)
+            objects = event_objects(event)
         except ValueError:
             return
+        for value in objects:
+            self._events.append(self._redacted(value))
+
+    def _redacted(self, value: dict[str, Any]) -> _Event:
+        line = self._redact(to_json(value))
         match value:
             case {"type": str(kind), "delta": str(delta)}:
                 index = value.get("output_index")
                 source = (kind, index if isinstance(index, int) else None)
-                text = self._redact(to_json(delta)[1:-1])
-                self._events.append(_Event(self._redact(to_json(value)), source, text))
-            case dict():
-                self._events.append(_Event(self._redact(to_json(value))))
+                return _Event(line, source, self._redact(to_json(delta)[1:-1]))
+            case _:
+                return _Event(line)
 
     @contextmanager
     def exchange(self) -> Iterator[None]:

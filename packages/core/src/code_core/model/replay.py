@@ -18,7 +18,6 @@ from typing import Any, Literal
 
 import anyio
 from pydantic import Field, ValidationError
-from pydantic_core import to_json
 
 from code_core.errors import ConfigError, RequestRefused
 from code_core.model.retry import RetryLimits
@@ -26,7 +25,8 @@ from code_core.protocol.items import CustomToolCallOutput, FunctionCallOutput
 from code_core.protocol.model import ProtocolModel
 from code_core.wire.prompt import Prompt
 from code_core.wire.response_events import ResponseEvent
-from code_core.wire.responses import ResponseReader, request_body
+from code_core.wire.response_reader import ResponseReader
+from code_core.wire.responses import request_body
 
 LONGEST_PAUSE_MS = 60_000
 
@@ -126,7 +126,7 @@ class ReplayClient:
                 case {"pause_ms": int(pause)}:
                     await anyio.sleep(min(pause, LONGEST_PAUSE_MS) / 1000)
                 case _:
-                    if (event := reader.feed(to_json(entry))) is not None:
+                    for event in reader.read(entry):
                         yield event
         reader.end()
 

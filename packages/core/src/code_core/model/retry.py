@@ -1,7 +1,11 @@
 """How often, and after how long, a model is asked again."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isfinite
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 60.0
@@ -22,12 +26,30 @@ def backoff(attempt: int) -> float:
     return jitter * min(FIRST_DELAY * 2.0 ** (attempt - 1), LONGEST_DELAY)
 
 
-def retry_after(header: str | None) -> float | None:
-    """Seconds from a `Retry-After` header; None without one, or where it is a date."""
-    if header is None:
-        return None
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that a response's headers ask us to wait: `retry-after-ms`, else `Retry-After` in seconds or as a date.
+
+    None without either, or where it makes no sense. A date that has passed means at once.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None or value is None:
+        return seconds
     try:
-        seconds = float(header)
+        at = parsedate_to_datetime(value)
     except ValueError:
         return None
-    return seconds if seconds >= 0 else None
+    if at.tzinfo is None:  # the form of asctime, which is always in UTC
+        at = at.replace(tzinfo=UTC)
+    return max(0.0, (at - now).total_seconds())
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if isfinite(number) and number >= 0 else None

@@ -1,10 +1,10 @@
 """Patches in the agent's format: parse, locate, plan, apply, show.
 
-`parse_patch` and `plan_patch` change nothing; `apply_plan` writes.
+`parse_patch` and `plan_patch` change nothing; `apply_plan` writes, and only what is still as it was planned from.
 """
 
-from code_core.patch.apply import apply_plan
-from code_core.patch.diff import git_diff, unified_diff
+from code_core.patch.apply import Application, apply_plan
+from code_core.patch.diff import unified_diff
 from code_core.patch.edits import Added, Deleted, FileEdit, Updated
 from code_core.patch.errors import (
     PatchApplyError,
@@ -13,13 +13,14 @@ from code_core.patch.errors import (
     PatchReadError,
     PatchSyntaxError,
 )
-from code_core.patch.filesystem import FileSystem, MemoryFileSystem
+from code_core.patch.filesystem import FileChangedError, FileState, FileSystem, MemoryFileSystem
+from code_core.patch.git_format import git_diff
 from code_core.patch.grammar import APPLY_PATCH_GRAMMAR, APPLY_PATCH_INSTRUCTIONS
-from code_core.patch.invocation import ImplicitPatch, PatchCall, detect
 from code_core.patch.locate import apply_chunks
 from code_core.patch.model import AddFile, Chunk, DeleteFile, Hunk, Patch, UpdateFile
 from code_core.patch.parse import parse_patch
-from code_core.patch.plan import PatchPlan, plan_patch
+from code_core.patch.plan import PatchPlan, plan_edits, plan_patch
+from code_core.patch.sources import Sources, changed_since, read_sources
 from code_core.patch.summary import summary
 
 __all__ = [
@@ -27,30 +28,34 @@ __all__ = [
     "APPLY_PATCH_INSTRUCTIONS",
     "AddFile",
     "Added",
+    "Application",
     "Chunk",
     "DeleteFile",
     "Deleted",
+    "FileChangedError",
     "FileEdit",
+    "FileState",
     "FileSystem",
     "Hunk",
-    "ImplicitPatch",
     "MemoryFileSystem",
     "Patch",
     "PatchApplyError",
-    "PatchCall",
     "PatchError",
     "PatchMatchError",
     "PatchPlan",
     "PatchReadError",
     "PatchSyntaxError",
+    "Sources",
     "UpdateFile",
     "Updated",
     "apply_chunks",
     "apply_plan",
-    "detect",
+    "changed_since",
     "git_diff",
     "parse_patch",
+    "plan_edits",
     "plan_patch",
+    "read_sources",
     "summary",
     "unified_diff",
 ]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from code_core.patch.edits import Added, Deleted, FileEdit, Updated
 from code_core.patch.errors import PatchApplyError
-from code_core.patch.filesystem import FileSystem
+from code_core.patch.filesystem import FileState, FileSystem
 from code_core.patch.plan import PatchPlan
 
 MOST_SHOWN = 50
@@ -14,7 +14,8 @@ MOST_SHOWN = 50
 @dataclass(frozen=True, slots=True)
 class _Write:
     path: Path
-    text: str
+    new: FileState
+    expected: FileState | None
 
     def __str__(self) -> str:
         return f"write file {self.path}"
@@ -23,6 +24,7 @@ class _Write:
 @dataclass(frozen=True, slots=True)
 class _Delete:
     path: Path
+    expected: FileState
     moved: _Write | None = None
 
     def __str__(self) -> str:
@@ -33,56 +35,95 @@ _Step = _Write | _Delete
 
 
 async def apply_plan(plan: PatchPlan, files: FileSystem) -> None:
-    """Write the edits in order, each file whole; a move writes the new file before it deletes the old.
+    """Write the edits in order; see `Application.run`.
 
     Raises:
-        PatchApplyError: a file could not be written or deleted; names what was done before and what was not.
+        PatchApplyError: see `Application.run`.
     """
-    steps = [_steps(edit) for edit in plan.edits]
-    for number, edit in enumerate(plan.edits):
-        for taken, step in enumerate(steps[number]):
-            try:
-                await _take(step, files)
-            except OSError as error:
-                done = [*_flat(steps[:number]), *steps[number][:taken]]
-                rest = [*steps[number][taken + 1 :], *_flat(steps[number + 1 :])]
-                applied = plan.edits[:number]
-                if taken and isinstance(edit, Updated) and edit.move_to is not None:
-                    applied += (Added(edit.move_to, edit.new, edit.overwritten),)
-                raise PatchApplyError(_half_way(step, error, done, rest), applied) from error
+    await Application(plan, files).run()
+
+
+class Application:
+    """A plan that is being carried out; knows at any time how far it came.
+
+    A file is written only in the state that the plan was made from.
+    """
+
+    def __init__(self, plan: PatchPlan, files: FileSystem) -> None:
+        self._edits = plan.edits
+        self._files = files
+        self._steps = [_steps(edit) for edit in plan.edits]
+        self._edit = 0  # the one that is being carried out
+        self._taken = 0  # how many of its steps are done
+
+    async def run(self) -> None:
+        """Write the edits in order, each file whole; a move writes the new file before it deletes the old.
+
+        Raises:
+            PatchApplyError: a file has changed since it was read, or it could not be written or
+                deleted; names what was done before and what was not.
+        """
+        for steps in self._steps:
+            for step in steps:
+                try:
+                    await self._take(step)
+                except OSError as error:
+                    raise self.stopped(error.strerror or str(error)) from error
+                self._taken += 1
+            self._edit, self._taken = self._edit + 1, 0
+
+    @property
+    def applied(self) -> tuple[FileEdit, ...]:
+        """The edits that are on disk; a move whose old file still exists counts as the new file that it made."""
+        applied = self._edits[: self._edit]
+        if self._edit < len(self._edits):
+            edit = self._edits[self._edit]
+            if self._taken and isinstance(edit, Updated) and edit.move_to is not None:
+                return (*applied, Added(edit.move_to, edit.new, edit.overwritten))
+        return applied
+
+    def stopped(self, problem: str) -> PatchApplyError:
+        """The error for a patch that got no further: what was written, and what was not."""
+        done = [*_flat(self._steps[: self._edit]), *self._steps[self._edit][: self._taken]]
+        failed, *rest = self._steps[self._edit][self._taken :]
+        rest += _flat(self._steps[self._edit + 1 :])
+        lines = [f"Failed to {failed}: {problem}"]
+        lines += (
+            ["These changes of the patch were made and stay:", *_shown(done)]
+            if done
+            else ["No file was changed."]
+        )
+        if rest:
+            lines += ["These were not made:", *_shown(rest)]
+        return PatchApplyError("\n".join(lines), self.applied)
+
+    async def _take(self, step: _Step) -> None:
+        if isinstance(step, _Write):
+            await self._files.replace(step.path, step.new, step.expected)
+            return
+        moved = step.moved
+        if moved is None:
+            await self._files.delete(step.path, step.expected)
+            return
+        # Both may be names of one file, on a disk that ignores case: then it comes back.
+        now = await self._files.read(step.path)
+        same = now is not None and moved.new.is_same(now)
+        await self._files.delete(step.path, moved.new if same else step.expected)
+        if await self._files.read(moved.path) is None:
+            await self._files.replace(moved.path, moved.new, None)
 
 
 def _steps(edit: FileEdit) -> list[_Step]:
     match edit:
-        case Deleted(path=path):
-            return [_Delete(path)]
-        case Updated(path=path, new=new, move_to=Path() as target):
-            write = _Write(target, new)
-            return [write, _Delete(path, write)]
+        case Added(path=path, new=new, overwritten=overwritten):
+            return [_Write(path, new, overwritten)]
+        case Deleted(path=path, old=old):
+            return [_Delete(path, old)]
+        case Updated(path=path, old=old, move_to=Path() as target):
+            write = _Write(target, edit.new, edit.overwritten)
+            return [write, _Delete(path, edit.link or old, write)]
         case _:
-            return [_Write(edit.path, edit.new)]
-
-
-async def _take(step: _Step, files: FileSystem) -> None:
-    if isinstance(step, _Write):
-        await files.write_text(step.path, step.text)
-        return
-    await files.delete(step.path)
-    # Both may be names of one file, through a link or by another case: then it comes back.
-    if step.moved is not None and not await files.exists(step.moved.path):
-        await files.write_text(step.moved.path, step.moved.text)
-
-
-def _half_way(failed: _Step, error: OSError, done: list[_Step], rest: list[_Step]) -> str:
-    lines = [f"Failed to {failed}: {error.strerror or error}"]
-    lines += (
-        ["These changes of the patch were made and stay:", *_shown(done)]
-        if done
-        else ["No file was changed."]
-    )
-    if rest:
-        lines += ["These were not made:", *_shown(rest)]
-    return "\n".join(lines)
+            return [_Write(edit.path, edit.new, edit.old)]
 
 
 def _shown(steps: list[_Step]) -> list[str]:

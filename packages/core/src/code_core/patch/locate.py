@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from code_core.patch.encoding import PIECE
 from code_core.patch.errors import PatchMatchError, excerpt
 from code_core.patch.indentation import indentation_shift
 from code_core.patch.lines import FileLines, Replacement, split_lines
@@ -40,15 +41,17 @@ def _folded(line: str) -> str:
 
 PASSES: tuple[Callable[[str], str], ...] = (_exact, str.rstrip, str.strip, _folded)
 _PASSES_THAT_KEEP_INDENTATION = 2
+_FOLDING_PASS = 3
 MAX_DIFFERENT_LINES = 1_000_000  # each needs a character of its own
 
 
-def apply_chunks(original: str, chunks: Sequence[Chunk], path: str) -> str:
-    """`original` with `chunks` applied; lines that stay keep their text and their line ends.
+def apply_chunks(original: bytes, chunks: Sequence[Chunk], path: str) -> bytes:
+    """The file `original` with `chunks` applied; lines that stay keep their bytes, added ones get its encoding.
 
     Raises:
         PatchMatchError: a context or the lines of a chunk are not in the file, which the message calls `path`,
-            or they are more than a million different ones.
+            or they are more than a million different ones, or the file's encoding lacks one of their characters.
+        NotTextError: the file is not text.
     """
     file = FileLines(original)
     patterns = [_Pattern.of(chunk) for chunk in chunks]
@@ -62,11 +65,34 @@ def apply_chunks(original: str, chunks: Sequence[Chunk], path: str) -> str:
             f"The patch asks for {len(wanted):,} different lines of {path}; the limit is {MAX_DIFFERENT_LINES:,}. "
             "Split it into several patches."
         )
-    search = _Search(file.lines, wanted, path)
+    search = _Search(file, wanted, path)
     replacements = [search.place(chunk, pattern) for chunk, pattern in zip(chunks, patterns, strict=True)]
     # What is added at the end may come before a change further up.
     replacements.sort(key=lambda replacement: replacement.start)
-    return file.replaced(replacements)
+    if file.encoding.guessed and not search.confirmed_encoding:
+        _check_ascii(replacements, path, file.encoding.codec)
+    try:
+        return file.replaced(replacements)
+    except UnicodeEncodeError as error:
+        characters = excerpt(error.object[error.start : error.end])
+        raise PatchMatchError(
+            f"{path} is {file.encoding.codec} text, which has no {characters!r}: write the new lines without it."
+        ) from None
+
+
+def _check_ascii(replacements: Iterable[Replacement], path: str, codec: str) -> None:
+    """Refuse other characters where the encoding is a guess: they could be wrong in the file.
+
+    Raises:
+        PatchMatchError: a new line has one.
+    """
+    for replacement in replacements:
+        for line in replacement.lines:
+            if isinstance(line, str) and not line.isascii():
+                raise PatchMatchError(
+                    f"{path} is not UTF-8, and may be {codec}. To add text that is not ASCII, as in "
+                    f"{excerpt(line)!r}, give as context a line of the file that has such characters, too."
+                )
 
 
 @dataclass(slots=True)
@@ -121,8 +147,10 @@ class _Search:
     linear time whatever repeats.
     """
 
-    def __init__(self, lines: list[str], wanted: Iterable[str], path: str) -> None:
-        self._lines = lines
+    def __init__(self, file: FileLines, wanted: Iterable[str], path: str) -> None:
+        self.confirmed_encoding = False  # a line was found that is not ASCII, as the patch has it
+        self._lines = file.lines
+        self._encoding = file.encoding
         self._wanted = wanted
         self._path = path
         self._at = 0
@@ -148,6 +176,8 @@ class _Search:
                 found = self._find(candidate.old, start, at_end=chunk.end_of_file)
                 if found is not None:
                     self._at = found[0] + len(candidate.old)
+                    if found[1] < _FOLDING_PASS and not all(line.isascii() for line in candidate.old):
+                        self.confirmed_encoding = True
                     return self._replacement(candidate, *found)
         raise PatchMatchError(self._not_found(chunk, pattern.old))
 
@@ -203,7 +233,10 @@ class _Search:
             for line in self._wanted:
                 characters.setdefault(form(line), chr(len(characters) + 1))
             text = "".join([characters.get(form(line), "\0") for line in self._lines])
-            self._forms[number] = characters, text, dict(zip(text, range(len(text)), strict=True))
+            last: dict[str, int] = {}
+            for start in range(0, len(text), PIECE):
+                last.update(zip(text[start : start + PIECE], range(start, len(text)), strict=False))
+            self._forms[number] = characters, text, last
         return self._forms[number]
 
     def _not_found(self, chunk: Chunk, wanted: Sequence[str]) -> str:
@@ -219,6 +252,9 @@ class _Search:
             if found[0] >= self._at:
                 return f"{where}."
             return f"{where}, before line {self._at + 1}, where the search began: chunks must be in the file's order."
+        hint = ""
+        if self._encoding.guessed:
+            hint = f"\nThe file is not UTF-8; it was read as {self._encoding.codec}."
         if (near := nearest_region(self._lines, wanted)) is not None:
-            return f"\nThe nearest lines there are:\n{excerpt(near)}"
-        return ""
+            return f"{hint}\nThe nearest lines there are:\n{excerpt(near)}"
+        return hint

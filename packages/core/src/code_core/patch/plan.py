@@ -1,21 +1,23 @@
 """What a patch will do to the files, worked out before anything is written."""
 
-from dataclasses import dataclass
-from errno import EISDIR, ENOTDIR
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from code_core.patch.edits import Added, Deleted, FileEdit, Updated
+from code_core.patch.encoding import NotTextError
 from code_core.patch.errors import PatchMatchError, PatchReadError
-from code_core.patch.filesystem import FileSystem
+from code_core.patch.filesystem import FileState, FileSystem
 from code_core.patch.locate import apply_chunks
-from code_core.patch.model import AddFile, DeleteFile, Patch, UpdateFile
+from code_core.patch.model import AddFile, Chunk, DeleteFile, Patch, UpdateFile
+from code_core.patch.sources import Forecast, Sources, read_sources
 
-MAX_PLANNED_CHARS = 256 * 2**20
+MAX_WRITTEN_BYTES = 128 * 2**20
+_OWNER_MAY = 0o700
 
 
 @dataclass(frozen=True, slots=True)
 class PatchPlan:
-    """The edits, in patch order, with absolute paths and no symlinks in them."""
+    """The edits, in patch order, with absolute paths and no symbolic links in them."""
 
     edits: tuple[FileEdit, ...]
 
@@ -31,132 +33,83 @@ class PatchPlan:
 
 
 async def plan_patch(patch: Patch, files: FileSystem, directory: Path) -> PatchPlan:
-    """The edits that `patch` means, with relative paths taken from the absolute `directory`; only reads.
-
-    Hunks see what the hunks before them did. Symlinks are followed, but for one that is
-    itself deleted or moved away. The old and new texts of all edits
-    together have at most 256 Mi characters.
+    """Read what `patch` names, and `plan_edits`.
 
     Raises:
         PatchMatchError: a chunk does not fit its file, or the whole patch changes nothing.
-        PatchReadError: a file is missing, a directory, cannot be read, or all of them are too large.
+        PatchReadError: a file is missing, a directory, binary or unreadable, or all of them are too large.
     """
-    view = _View(files)
+    return plan_edits(patch, await read_sources(patch, files, directory))
+
+
+def plan_edits(patch: Patch, sources: Sources) -> PatchPlan:
+    """The edits that `patch` means, for the files that were read for it.
+
+    Hunks see what the hunks before them did. Symbolic links are followed, but for one that is
+    itself deleted or moved away. A file that changes keeps its permissions and its owner, and
+    takes them along when it moves; one that a move overwrites keeps its own, but is open to
+    nobody to whom the moved file was closed. All that is written has at most 128 MiB.
+
+    Raises:
+        PatchMatchError: a chunk does not fit its file, or the whole patch changes nothing.
+        PatchReadError: a file is missing, a directory, binary or unreadable, or too much would be written.
+    """
+    forecast = Forecast(sources)
     edits: list[FileEdit] = []
+    written = 0
     for hunk in patch.hunks:
-        path = _absolute(directory, hunk.path)
         match hunk:
-            case AddFile(content=content):
-                file = await view.file(path)
-                edits.append(Added(file, content, await view.text_if_any(file)))
-                view.write(file, content)
-            case DeleteFile():
-                name, file = await view.name(path), await view.file(path)
-                edits.append(Deleted(name, await view.text(file, f"Failed to delete file {path}")))
-                view.delete(name)
+            case AddFile(path=path, content=content):
+                edits.append(_add(forecast.file(path), content, forecast))
+            case DeleteFile(path=path):
+                name, problem = forecast.name(path), f"Failed to delete file {sources.absolute(path)}"
+                edits.append(Deleted(name, forecast.existing(name, problem)))
+                forecast.delete(name)
             case _:
-                edits.append(await _update(hunk, path, directory, view))
+                edits.append(_update(hunk, sources.absolute(hunk.path), forecast))
+        written += 0 if isinstance(edit := edits[-1], Deleted) else len(edit.new.data)
+        if written > MAX_WRITTEN_BYTES:
+            raise PatchReadError(
+                f"The patch would write more than {MAX_WRITTEN_BYTES:,} bytes: split it into several patches."
+            )
     if all(isinstance(edit, Updated) and edit.move_to is None and edit.new == edit.old for edit in edits):
         raise PatchMatchError("No files were modified. The old and the new lines of the patch are the same.")
     return PatchPlan(tuple(edits))
 
 
-async def _update(hunk: UpdateFile, path: Path, directory: Path, view: "_View") -> Updated:
-    file = await view.file(path)
-    old = await view.text(file, f"Failed to read file to update {path}")
-    new = apply_chunks(old, hunk.chunks, str(path)) if hunk.chunks else old
-    target = file if hunk.move_to is None else await view.file(_absolute(directory, hunk.move_to))
+def _add(file: Path, content: str, forecast: Forecast) -> Added:
+    overwritten = forecast.regular(file, f"Failed to write file {file}")
+    data = content.encode("utf-8", "surrogateescape")
+    new = FileState(data) if overwritten is None else replace(overwritten, data=data)
+    forecast.write(file, new)
+    return Added(file, new, overwritten)
+
+
+def _update(hunk: UpdateFile, path: Path, forecast: Forecast) -> Updated:
+    problem = f"Failed to read file to update {path}"
+    file = forecast.file(hunk.path)
+    old = forecast.regular(file, problem) or forecast.existing(file, problem)
+    new = replace(old, data=_changed(old.data, hunk.chunks, path, problem)) if hunk.chunks else old
+    target = file if hunk.move_to is None else forecast.file(hunk.move_to)
     if target == file:
-        view.write(file, new)
+        forecast.write(file, new)
         return Updated(file, old, new)
-    name = await view.name(path)
-    overwritten = await view.text_if_any(target)
-    view.delete(name)
-    view.write(target, new)
-    return Updated(name, old, new, target, overwritten)
+    name = forecast.name(hunk.path)
+    link = None if name == file else forecast.existing(name, problem)
+    overwritten = forecast.regular(target, f"Failed to write file {target}")
+    if overwritten is not None:
+        new = replace(new, mode=_no_more_open(overwritten.mode, old.mode), owner=overwritten.owner)
+    forecast.delete(name)
+    forecast.write(target, new)
+    return Updated(name, old, new, target, overwritten, link)
 
 
-def _absolute(directory: Path, path: str) -> Path:
-    """`path` from `directory`, with `.` and `..` taken out as text; symlinks are left to whoever checks them."""
-    joined = directory / path
-    parts: list[str] = []
-    for part in joined.relative_to(joined.anchor).parts:
-        if part == "..":
-            del parts[-1:]
-        else:
-            parts.append(part)
-    # POSIX lets two leading slashes be another root; nothing that runs us makes it one.
-    return Path("/" if joined.anchor == "//" else joined.anchor, *parts)
+def _changed(data: bytes, chunks: tuple[Chunk, ...], path: Path, problem: str) -> bytes:
+    try:
+        return apply_chunks(data, chunks, str(path))
+    except NotTextError as error:
+        raise PatchReadError(f"{problem}: {error}") from error
 
 
-class _View:
-    """The files as they are after the edits planned so far."""
-
-    def __init__(self, files: FileSystem) -> None:
-        self._files = files
-        self._planned: dict[Path, str | None] = {}
-        self._directories: set[Path] = set()  # that writing makes; a deleted file leaves its own
-        self._chars = 0
-
-    async def name(self, path: Path) -> Path:
-        """`path` without symlinks above it."""
-        return await self._files.resolve(path.parent) / path.name
-
-    async def file(self, path: Path) -> Path:
-        """The file that `path` means, through symlinks that are still there."""
-        name = await self.name(path)
-        return name if name in self._planned else await self._files.resolve(name)
-
-    def write(self, path: Path, text: str) -> None:
-        self._count(text)
-        self._planned[path] = text
-        self._directories.update(path.parents)
-
-    def delete(self, path: Path) -> None:
-        self._planned[path] = None
-
-    async def text(self, path: Path, problem: str) -> str:
-        """The file's text.
-
-        Raises:
-            PatchReadError: `problem`, and the reason.
-        """
-        text = await self._text(path, problem)
-        if text is None:
-            gone = "it was deleted or moved earlier in this patch"
-            raise PatchReadError(
-                f"{problem}: {gone if path in self._planned else 'No such file or directory'}"
-            )
-        return text
-
-    async def text_if_any(self, path: Path) -> str | None:
-        """The text of a file that will be replaced; None if there is none."""
-        return await self._text(path, f"Failed to write file {path}")
-
-    async def _text(self, path: Path, problem: str) -> str | None:
-        try:
-            text = await self._current(path)
-        except OSError as error:
-            raise PatchReadError(f"{problem}: {error.strerror or error}") from error
-        self._count(text or "")
-        return text
-
-    async def _current(self, path: Path) -> str | None:
-        if path in self._directories:
-            raise IsADirectoryError(EISDIR, "Is a directory")
-        if path in self._planned:
-            return self._planned[path]
-        for parent in path.parents:
-            if parent in self._planned:
-                if self._planned[parent] is not None:
-                    raise NotADirectoryError(ENOTDIR, "Not a directory")
-                return None  # what was a file has nothing below it
-        return await self._files.read_text(path) if await self._files.exists(path) else None
-
-    def _count(self, text: str) -> None:
-        self._chars += len(text)
-        if self._chars > MAX_PLANNED_CHARS:
-            raise PatchReadError(
-                f"The patch's files have more than {MAX_PLANNED_CHARS:,} characters, old and new together: "
-                "split it into several patches"
-            )
+def _no_more_open(mode: int | None, moved: int | None) -> int | None:
+    return mode if mode is None or moved is None else mode & (moved | _OWNER_MAY)

@@ -1,6 +1,7 @@
 """Keeps what a command prints: its ends in memory, the whole on disk when it is long."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -82,10 +83,19 @@ class Capture:
 
 
 def _create(path: Path) -> BinaryIO:
+    """A new file at `path`, in place of one that is there; a link is replaced, never followed.
+
+    The folder is opened once and must not be a link, so that nobody can put another in its place.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.fdopen(
-        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb", buffering=0
-    )
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(path.name, dir_fd=folder)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.fdopen(os.open(path.name, flags, 0o600, dir_fd=folder), "wb", buffering=0)
+    finally:
+        os.close(folder)
 
 
 def _up_to_last_newline(data: bytes) -> bytes:

@@ -67,6 +67,7 @@ async def follow(process: subprocess.Popen[bytes], *, time_limit: float, on_outp
     is ended: TERM, a second, KILL.
     """
     started = time.perf_counter()
+    _log.info("process %d: started", process.pid)
     try:
         timed_out = await _communicate(process, time_limit, on_output)
     except BaseException:
@@ -78,6 +79,8 @@ async def follow(process: subprocess.Popen[bytes], *, time_limit: float, on_outp
             if pipe is not None:
                 pipe.close()
         process.poll()  # reaps
+        took = time.perf_counter() - started
+        _log.info("process %d: ended with %s after %.3fs", process.pid, process.returncode, took)
     seconds = time.perf_counter() - started
     if timed_out:
         return Exit(TIMEOUT_EXIT_CODE, seconds, timed_out=True)

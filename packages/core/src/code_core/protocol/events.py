@@ -9,6 +9,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from code_core.protocol.agent_events import (
+    AgentMessage,
+    AgentMessageDelta,
+    AgentMessageReset,
+    AgentReasoning,
+    AgentReasoningDelta,
+    AgentReasoningRawContent,
+    AgentReasoningRawContentDelta,
+    AgentReasoningReset,
+    AgentReasoningSectionBreak,
+)
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.duration import Duration
 from code_core.protocol.file_changes import FileChange
@@ -75,6 +86,8 @@ class ErrorEvent(ProtocolModel):
 
     type: Literal["error"] = "error"
     message: Text
+    code: Text | None = None
+    """The kind of error, as in `code_core.errors.CodeError.code`; kinds may be added."""
 
 
 class WarningEvent(ProtocolModel):
@@ -99,6 +112,7 @@ class StreamError(ProtocolModel):
     attempt: int
     max: int
     delay_ms: int
+    code: Text | None = None
 
 
 class TokenUsageInfo(ProtocolModel):
@@ -122,54 +136,6 @@ class UserMessage(ProtocolModel):
 
     type: Literal["user_message"] = "user_message"
     items: list[InputItem]
-
-
-class AgentMessage(ProtocolModel):
-    """A whole message of the model."""
-
-    type: Literal["agent_message"] = "agent_message"
-    message: Text
-
-
-class AgentMessageDelta(ProtocolModel):
-    """The next piece of a message."""
-
-    type: Literal["agent_message_delta"] = "agent_message_delta"
-    delta: Text
-
-
-class AgentReasoning(ProtocolModel):
-    """A whole part of a reasoning summary."""
-
-    type: Literal["agent_reasoning"] = "agent_reasoning"
-    text: Text
-
-
-class AgentReasoningDelta(ProtocolModel):
-    """The next piece of a reasoning summary."""
-
-    type: Literal["agent_reasoning_delta"] = "agent_reasoning_delta"
-    delta: Text
-
-
-class AgentReasoningRawContent(ProtocolModel):
-    """A whole part of raw reasoning."""
-
-    type: Literal["agent_reasoning_raw_content"] = "agent_reasoning_raw_content"
-    text: Text
-
-
-class AgentReasoningRawContentDelta(ProtocolModel):
-    """The next piece of raw reasoning."""
-
-    type: Literal["agent_reasoning_raw_content_delta"] = "agent_reasoning_raw_content_delta"
-    delta: Text
-
-
-class AgentReasoningSectionBreak(ProtocolModel):
-    """A new part of the reasoning summary begins."""
-
-    type: Literal["agent_reasoning_section_break"] = "agent_reasoning_section_break"
 
 
 class WebSearchBegin(ProtocolModel):
@@ -294,11 +260,13 @@ EventMsg = Annotated[
     | UserMessage
     | AgentMessage
     | AgentMessageDelta
+    | AgentMessageReset
     | AgentReasoning
     | AgentReasoningDelta
     | AgentReasoningRawContent
     | AgentReasoningRawContentDelta
     | AgentReasoningSectionBreak
+    | AgentReasoningReset
     | WebSearchBegin
     | WebSearchComplete
     | ExecCommandBegin

@@ -5,10 +5,9 @@ from code_core.protocol.text import FilePath, Text
 
 
 class AddBody(ProtocolModel):
-    """The new file's text, and the text of the file that it replaces, if there is one."""
+    """The new file's text."""
 
     content: Text
-    overwritten: Text | None = None
 
 
 class DeleteBody(ProtocolModel):

@@ -33,7 +33,10 @@ class ReadOnly(ProtocolModel):
 
 
 class WorkspaceWrite(ProtocolModel):
-    """Write below the working directory, the extra roots and the temporary directories."""
+    """Write below the working directory, the extra roots and the temporary directories.
+
+    The limits are those of a command with all that it starts (`code_core.sandbox.limits`).
+    """
 
     mode: Literal["workspace-write"] = "workspace-write"
     writable_roots: list[Path] = []
@@ -41,6 +44,10 @@ class WorkspaceWrite(ProtocolModel):
     exclude_tmpdir_env_var: bool = False
     exclude_slash_tmp: bool = False
     allow_git_writes: bool = True
+    max_processes: int | None = Field(4096, ge=16)
+    max_file_bytes: int | None = Field(64 * 2**30, ge=4096)
+    max_memory_bytes: int | None = Field(None, ge=2**20)
+    max_shared_memory_bytes: int = Field(2**30, ge=4096)
 
 
 class DangerFullAccess(ProtocolModel):

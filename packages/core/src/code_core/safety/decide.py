@@ -1,6 +1,6 @@
 """May this command run, and where; may this patch be applied: the decision table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class Reject:
 Decision = Allow | Ask | Reject
 CommandDecision = Run | Ask | Reject
 
+_GIT_PROGRAMS = frozenset({"config", "config.worktree", "hooks", "commondir", "gitdir"})
 NEVER_ASKS = "the approval policy is never to ask"
 
 
@@ -111,9 +112,10 @@ def decide_patch(
     policy: AskForApproval,
     sandbox: SandboxPolicy,
     *,
+    confinable: bool,
     paths: Iterable[Path],
     roots: Iterable[Path],
-    protected: Iterable[Path],
+    protected: Mapping[Path, str],
     approved: bool,
 ) -> Decision:
     """The decision for a patch.
@@ -121,9 +123,11 @@ def decide_patch(
     Args:
         policy: when to ask.
         sandbox: what may be written without asking.
+        confinable: whether this machine can confine a command to `sandbox`: where it cannot, what a patch
+            leaves behind runs unconfined.
         paths: every file the patch writes, move targets included, symlinks resolved.
         roots: the writable directories of `sandbox`, symlinks resolved.
-        protected: what is not writable though it is below one of them, symlinks resolved.
+        protected: what is closed though it is below one of them, symlinks resolved, and why.
         approved: the user allowed writing all of these files for the session.
     """
     if approved:
@@ -137,24 +141,36 @@ def decide_patch(
             problem = "the sandbox is read-only"
         case WorkspaceWrite():
             refusal = _not_writable(sandbox, paths, roots, protected)
-            if refusal is None:
+            if refusal is None and confinable:
                 return Allow()
-            problem = refusal
+            problem = refusal or f"commands cannot be confined to {sandbox.mode} here"
     if policy is AskForApproval.NEVER:
         return Reject(f"{problem}, and {NEVER_ASKS}")
     return Ask(problem)
 
 
 def _not_writable(
-    sandbox: WorkspaceWrite, paths: Iterable[Path], roots: Iterable[Path], protected: Iterable[Path]
+    sandbox: WorkspaceWrite, paths: Iterable[Path], roots: Iterable[Path], protected: Mapping[Path, str]
 ) -> str | None:
     """Why one of `paths` may not be written without asking; None when all may."""
-    writable, closed = list(roots), list(protected)
+    writable = list(roots)
     for path in paths:
         if not any(path.is_relative_to(root) for root in writable):
             return f"{path} is outside the writable directories"
-        if any(path.is_relative_to(folder) for folder in closed):
-            return f"{path} belongs to the agent's own settings"
-        if not sandbox.allow_git_writes and ".git" in path.parts:
-            return f"{path} belongs to git (allow_git_writes)"
+        for folder in (path, *path.parents):
+            if folder in protected:
+                return f"{path} {protected[folder]}"
+        if ".git" in path.parts and (not sandbox.allow_git_writes or _runs_programs(path)):
+            why = (
+                "can make git run programs"
+                if sandbox.allow_git_writes
+                else "belongs to git (allow_git_writes)"
+            )
+            return f"{path} {why}"
     return None
+
+
+def _runs_programs(path: Path) -> bool:
+    """Whether git takes settings from `path`, which is `.git` or in one: of any repository, also a new one."""
+    inside = path.parts[path.parts.index(".git") + 1 :]
+    return not inside or not _GIT_PROGRAMS.isdisjoint(inside)

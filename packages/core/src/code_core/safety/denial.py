@@ -1,21 +1,101 @@
-"""Whether a confined command failed because it was confined."""
+"""Whether a confined command failed because it was confined.
+
+Known from how the sandbox refuses: a signal for a forbidden system call, or an error of the
+system on a path that is not writable, or of the network where there is none. Words alone say
+nothing: directories are called `sandbox`, and servers answer "permission denied".
+"""
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 SIGSYS_EXIT_CODE = 159
 COMMAND_NOT_FOUND = 127
-TELL_TALES = (
-    "operation not permitted",
-    "permission denied",
-    "read-only file system",
-    "seccomp",
-    "sandbox",
-    "landlock",
-    "failed to write file",
+MOST_LINES = 400
+LONGEST_LINE = 2_000
+
+_READ_ONLY = "read-only file system"
+_REFUSALS = re.compile(rf"{_READ_ONLY}|permission denied|operation not permitted", re.IGNORECASE)
+# A mount point cannot be removed or replaced, which is how protected files inside of a writable directory show.
+_BUSY = re.compile("device or resource busy", re.IGNORECASE)
+_NO_NETWORK = re.compile(
+    r"could(?:n't| not) resolve (?:host|proxy)|temporary failure (?:in name resolution|resolving)|EAI_AGAIN"
+    r"|unable to resolve host address|name or service not known|nodename nor servname|network is unreachable"
+    r"|(?:socket|connect|bind|getaddrinfo|lookup|ping)\b.{0,120}(?:operation not permitted|EPERM)"
+    r"|failed to (?:establish a new connection|connect|create socket).{0,200}operation not permitted"
+    r"|(?:EPERM|EACCES)\b.{0,40}\b(?:connect|socket|listen|bind)\b",
+    re.IGNORECASE,
 )
+# Python's message of a refused call does not say which it was; the lines before it do.
+_CALLS_NETWORK = re.compile(r"\b_?socket\.|\bconnect\(|\bgetaddrinfo\(")
+_CONTEXT_LINES = 4
+_QUOTED = re.compile(r"""'([^']+)'|"([^"]+)"|`([^'`]+)['`]|\u2018([^\u2019]+)\u2019""")
+_WITH_SLASH = re.compile(r"[^\s'\"`\u2018\u2019:,;=()\[\]]*/[^\s'\"`\u2018\u2019:,;()\[\]]*")
+_ONE_WORD = re.compile(r"(?:^|: )([^\s:'\"]+): [^:]+$")
 
 
-def looks_denied(exit_code: int, output: str) -> bool:
-    """A guess from how the command ended and what it said; a command that was not found never was."""
+def denied_by_sandbox(
+    exit_code: int,
+    output: str,
+    *,
+    cwd: Path,
+    writable: Iterable[Path],
+    protected: Iterable[Path] = (),
+    network: bool = False,
+) -> bool:
+    """Whether the command, which ended with `exit_code` after printing `output`, was denied something.
+
+    Looks at the first and the last 200 lines, and 2,000 characters of each.
+
+    Args:
+        exit_code: as a shell has it, 128 and the number for a signal.
+        output: both streams.
+        cwd: where it ran, for the relative paths in its messages.
+        writable: the directories it could write below.
+        protected: what it could not write though it is below one of them.
+        network: whether it could reach the network.
+    """
     if exit_code in {0, COMMAND_NOT_FOUND}:
         return False
-    said = output.casefold()
-    return exit_code == SIGSYS_EXIT_CODE or any(words in said for words in TELL_TALES)
+    if exit_code == SIGSYS_EXIT_CODE:
+        return True
+    roots, closed = tuple(writable), tuple(protected)
+    lines = output.splitlines()
+    half = MOST_LINES // 2
+    shown = lines if len(lines) <= MOST_LINES else [*lines[:half], *lines[-half:]]
+    shown = [line[:LONGEST_LINE].strip() for line in shown]
+    return any(
+        _names_closed(line, cwd, roots, closed) or (not network and _is_of_network(shown, number))
+        for number, line in enumerate(shown)
+    )
+
+
+def _names_closed(line: str, cwd: Path, roots: tuple[Path, ...], closed: tuple[Path, ...]) -> bool:
+    """Whether a line is the system's refusal to write a path that is not writable."""
+    if _REFUSALS.search(line):
+        return any(not _in_one_of(path, roots) or _in_one_of(path, closed) for path in _paths(line, cwd))
+    return bool(_BUSY.search(line)) and any(_in_one_of(path, closed) for path in _paths(line, cwd))
+
+
+def _is_of_network(lines: list[str], number: int) -> bool:
+    line = lines[number]
+    if _NO_NETWORK.search(line):
+        return True
+    before = lines[max(0, number - _CONTEXT_LINES) : number]
+    return "Operation not permitted" in line and any(map(_CALLS_NETWORK.search, before))
+
+
+def _paths(line: str, cwd: Path) -> Iterator[Path]:
+    """The paths that an error message names: quoted, with a slash, or alone before the error."""
+    named = [next(filter(None, groups)) for groups in _QUOTED.findall(line)]
+    named += _WITH_SLASH.findall(line)
+    named += _ONE_WORD.findall(line)
+    for name in named:
+        if "://" in name or name.startswith("//") or "\0" in name:
+            continue
+        yield Path(posixpath.normpath(posixpath.join(cwd, name)))
+
+
+def _in_one_of(path: Path, folders: tuple[Path, ...]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from code_core.safety.credentials import is_secret
+
 CORE = frozenset({"HOME", "LOGNAME", "PATH", "SHELL", "USER", "USERNAME", "TMPDIR", "TEMP", "TMP"})
-DEFAULT_EXCLUDES = ("*KEY*", "*SECRET*", "*TOKEN*")
 
 
 def child_environment(
@@ -20,7 +21,7 @@ def child_environment(
 ) -> dict[str, str]:
     """The variables of a child process, in the order the settings are applied.
 
-    Inherit, drop what looks like a secret, drop `exclude`, put in `set_`, keep
+    Inherit, drop what `is_secret` takes for one, drop `exclude`, put in `set_`, keep
     only `include_only`. Patterns are globs without regard to case. The names in
     `secrets` (where the engine's own keys are) never pass, whatever is set.
     """
@@ -31,7 +32,9 @@ def child_environment(
             chosen = {name: value for name, value in environ.items() if name.upper() in CORE}
         case "none":
             chosen = {}
-    dropped = [*([] if ignore_default_excludes else DEFAULT_EXCLUDES), *exclude]
+    if not ignore_default_excludes:
+        chosen = {name: value for name, value in chosen.items() if not is_secret(name, value)}
+    dropped = list(exclude)
     chosen = {name: value for name, value in chosen.items() if not _matches(name, dropped)}
     chosen |= set_ or {}
     if only := list(include_only):

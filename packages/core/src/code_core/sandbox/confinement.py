@@ -1,55 +1,91 @@
 """What a confined command may do, in paths of this machine."""
 
 import os
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
+from code_core.sandbox.limits import DEFAULT_LIMITS, Limits
+from code_core.sandbox.protected import SETTINGS, Protected, protected_by
 
-MOST_DIRECTORIES = 20_000
-"""How many directories are looked through for nested repositories."""
-SEARCH_AGAIN_SECONDS = 30.0
-
-_known: dict[str, tuple[float, tuple[Path, ...]]] = {}
+_KERNELS_OWN = (Path("/proc"), Path("/sys"), Path("/dev"))
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a place to compare with
 
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """The rights of a command: it reads everything, and writes below `writable` but not below `protected`.
+    """The rights of a command: it reads everything, and writes below `writable` but not below what is closed.
 
     Attributes:
-        writable: existing directories, symlinks resolved.
+        writable: existing directories, symlinks resolved; one inside of a protected one is writable.
         protected: existing files and directories below them, symlinks resolved.
+        absent: what is to be protected but does not exist.
+        links: symlinks below `writable` that lead to something protected; they can be replaced.
+        own: those of `protected` that the agent runs from.
         network: whether it may reach the network.
+        limits: what it may use up.
     """
 
     writable: tuple[Path, ...] = ()
     protected: tuple[Path, ...] = ()
+    absent: tuple[Path, ...] = ()
+    links: tuple[Path, ...] = ()
+    own: tuple[Path, ...] = ()
     network: bool = False
+    limits: Limits = DEFAULT_LIMITS
+
+    def pinned(self) -> tuple[Path, ...]:
+        """The writable directories between a root and what is inside of it: renaming one would move that away."""
+        inner = (*self.writable, *self.protected, *self.absent, *self.links)
+        between = {
+            parent
+            for path in inner
+            for parent in path.parents
+            if _strictly_below(parent, self.writable) and parent not in self.writable
+        }
+        return tuple(sorted(path for path in between if not _in_one_of(path, self.protected)))
 
 
 def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mapping[str, str]) -> Confinement:
-    """What `policy` lets a command in `cwd` do; the agent's own settings in `home` stay closed."""
-    match policy:
-        case WorkspaceWrite():
-            roots = tuple(sorted({root for root in writable_roots(policy, cwd, environ) if root.is_dir()}))
-            closed = {Path(os.path.realpath(path)) for path in (home, *(root / ".code" for root in roots))}
-            if not policy.allow_git_writes:
-                closed |= {
-                    found
-                    for root in (cwd, *policy.writable_roots)
-                    for found in known_repositories(cwd / root)
-                }
-            inside = (path for path in closed if path.exists() and _below(path, roots) and path not in roots)
-            return Confinement(roots, tuple(sorted(inside)), policy.network_access)
-        case _:
-            return Confinement()
+    """What `policy` lets a command in `cwd` do; the agent's own settings, in `home` and elsewhere, stay closed.
+
+    A writable directory that is itself one of the agent's is not writable.
+    """
+    if not isinstance(policy, WorkspaceWrite):
+        return Confinement()
+    closed, roots = writable_and_protected(policy, cwd, home, environ)
+    # A home may hold working trees; its settings are no place for one.
+    shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS))
+    candidates = {*(root for root in roots if root.is_dir()), *closed.open_git}
+    directories = {path for path in candidates if path not in closed.settings and not _in_one_of(path, shut)}
+    writable = tuple(sorted(directories))
+    inside = [path for path in closed.closed if _strictly_below(path, writable)]
+    existing = {path for path in inside if path.exists()}
+    return Confinement(
+        writable=writable,
+        protected=tuple(sorted(existing)),
+        absent=tuple(sorted(path for path in inside if path not in existing)),
+        links=tuple(path for path in closed.links if _strictly_below(path, writable)),
+        own=tuple(path for path in closed.own if path in existing),
+        network=policy.network_access,
+        limits=Limits.of(policy),
+    )
+
+
+def writable_and_protected(
+    policy: SandboxPolicy, cwd: Path, home: Path, environ: Mapping[str, str]
+) -> tuple[Protected, list[Path]]:
+    """What stays closed, and the directories below which `policy` lets files be written."""
+    roots = writable_roots(policy, cwd, environ)
+    return protected_by(policy, cwd, home, roots), roots
 
 
 def writable_roots(policy: SandboxPolicy, cwd: Path, environ: Mapping[str, str]) -> list[Path]:
-    """The directories, symlinks resolved, below which `policy` lets files be written."""
+    """The directories, symlinks resolved, below which `policy` lets files be written.
+
+    Never those of the kernel: `/proc`, `/sys` and `/dev`, except for shared memory.
+    """
     if not isinstance(policy, WorkspaceWrite):
         return []
     roots = [cwd, *(cwd / root for root in policy.writable_roots)]
@@ -57,36 +93,15 @@ def writable_roots(policy: SandboxPolicy, cwd: Path, environ: Mapping[str, str])
         roots.append(Path("/tmp"))  # noqa: S108 - the policy names it
     if not policy.exclude_tmpdir_env_var and (temporary := environ.get("TMPDIR")):
         roots.append(cwd / temporary)
-    return [Path(os.path.realpath(root)) for root in roots]
+    resolved = (Path(os.path.realpath(root)) for root in roots)
+    return [
+        root for root in resolved if not _in_one_of(root, _KERNELS_OWN) or _in_one_of(root, (_SHARED_MEMORY,))
+    ]
 
 
-def known_repositories(root: Path) -> tuple[Path, ...]:
-    """`repositories`, searched for again after 30 seconds, or after 20 times what that takes in a large tree."""
-    key, now = os.path.realpath(root), time.monotonic()
-    until, found = _known.get(key, (now, ()))
-    if now >= until:
-        found = tuple(repositories(root))
-        took = time.monotonic() - now
-        _known[key] = (now + max(SEARCH_AGAIN_SECONDS, 20 * took), found)
-    return found
+def _in_one_of(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
 
 
-def repositories(root: Path) -> Iterator[Path]:
-    """The `.git` of `root` and of every repository below it, in the first 20,000 directories."""
-    waiting, seen = [os.path.realpath(root)], 0
-    while waiting and seen < MOST_DIRECTORIES:
-        folder = waiting.pop(0)
-        seen += 1
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name == ".git":
-                        yield Path(os.path.realpath(entry.path))
-                    elif entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-        except OSError:
-            continue  # what we may not look into, a command may not write to either
-
-
-def _below(path: Path, roots: Iterable[Path]) -> bool:
-    return any(path.is_relative_to(root) for root in roots)
+def _strictly_below(path: Path, roots: Iterable[Path]) -> bool:
+    return any(path != root and path.is_relative_to(root) for root in roots)

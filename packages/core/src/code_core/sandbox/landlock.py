@@ -1,9 +1,9 @@
 """Landlock with seccomp: what confines commands where there are no user namespaces.
 
-Weaker than bubblewrap: a command may change the mode, times and attributes of files it
-owns anywhere, `.git` and the agent's settings inside of a writable directory are not
-protected, it sees other processes, and what it leaves behind in a session of its own goes
-on running.
+Weaker than bubblewrap: a command may change the mode and times of files it owns anywhere,
+git's settings and the agent's inside of a writable directory are not protected, and it sees
+other processes. The agent's own files are protected by giving it the rest of the directory
+piece by piece.
 """
 
 import atexit
@@ -21,23 +21,27 @@ from typing import Any, BinaryIO
 from code_core.process.spawn import SpawnError, start_command
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.sandbox import Launch, Mechanism, Sandbox, sandbox_environment
-from code_core.sandbox.seccomp import Machine, seccomp_program
+from code_core.sandbox.seccomp import seccomp_program
+from code_core.sandbox.system_calls import Machine
 
 OLDEST_ABI = 4
 """The first version of Landlock that confines TCP (Linux 6.7)."""
 
 KNOWN_GAPS = (
-    "a command can change mode, owner, times and attributes of files outside of the writable directories",
-    "`.git` and the agent's settings inside of a writable directory are not protected from commands",
-    "a process that a command leaves behind in a session of its own goes on running",
+    "a command can change mode, owner and times of files outside of the writable directories",
+    "git's and the agent's settings inside of a writable directory are not protected: a change is a warning",
+    "there is no limit on processes",
 )
+SIGNALS_ABI = 6
+SIGNALS_GAP = "a command can end other processes of the same user (Linux 6.12 prevents it)"
 
 
 class Landlock(Sandbox):
-    """Confines commands in a small process that then becomes the command.
+    """Confines commands by a small process for each.
 
     Such a process takes 20 ms to begin. So after a command there is one that waits for
-    the next; it ends with the agent.
+    the next; it ends with the agent. It stays while the command runs, and ends what that
+    leaves behind.
 
     Args:
         machine: the machine that the filter is for.
@@ -95,11 +99,14 @@ class Landlock(Sandbox):
             self._waiting = None
 
     def _settings(self, confinement: Confinement) -> dict[str, Any]:
+        folders, files = granted(confinement)
         return {
             "parent": os.getpid(),
-            "writable": [str(path) for path in confinement.writable],
+            "writable": [str(path) for path in folders],
+            "files": [str(path) for path in files],
+            "limits": confinement.limits.resources(),
             "network": confinement.network,
-            "seccomp": seccomp_program(self._machine, network=confinement.network),
+            "seccomp": seccomp_program(self._machine, network=confinement.network, shared=True),
         }
 
     def _helper(self, settings: int, wait: int = -1) -> list[str]:
@@ -148,6 +155,30 @@ class _Waiting:
         os.close(self.pipe)
         with self.process:  # closes its pipes and waits
             self.process.kill()
+
+
+def granted(confinement: Confinement) -> tuple[list[Path], list[Path]]:
+    """The folders and files to let a command write, because Landlock knows no exceptions.
+
+    A folder with some of the agent's own files in it is given piece by piece, without those:
+    nothing new can then be made in the folder itself.
+    """
+    own = frozenset(confinement.own)
+    folders: list[Path] = []
+    files: list[Path] = []
+    waiting = list(confinement.writable)
+    while waiting:
+        path = waiting.pop()
+        if path in own:
+            continue
+        if not path.is_dir():
+            files.append(path)
+        elif not any(path in one.parents for one in own):
+            folders.append(path)
+        else:
+            with suppress(OSError), os.scandir(path) as entries:
+                waiting += [Path(entry.path) for entry in entries if not entry.is_symlink()]
+    return sorted(folders), sorted(files)
 
 
 def _memory() -> BinaryIO:

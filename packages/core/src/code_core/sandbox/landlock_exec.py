@@ -1,4 +1,4 @@
-"""Confines this process with Landlock and seccomp, and becomes a command.
+"""Confines a command with Landlock and seccomp, waits for its end, and ends what it leaves behind.
 
     python -I -S landlock_exec.py FOLDERS SETTINGS WAIT COMMAND ARGUMENTS…
 
@@ -6,9 +6,14 @@ A process for every command, so that nothing is forked from one with threads or 
 memory. `FOLDERS`, joined by colons, hold the modules it needs. `SETTINGS` is the descriptor
 of a file; when a byte has come by the descriptor `WAIT`, or at once if that is -1, there is
 a dict in it as `marshal` writes it (which is there at once, when `json` takes 10 ms):
-`parent`, the process whose end ends this one; `writable`; `network`; `seccomp`, the filter;
-and if the command was not known before, `argv`, `cwd` and `environment`. Whatever fails
-ends it with code 126 before the command begins.
+`parent`, the process whose end ends all this; `writable`, folders; `files`, writable too;
+`network`; `limits`, pairs of a resource and its limit; `seccomp`, the filter; and if the
+command was not known before, `argv`, `cwd` and `environment`. Whatever fails ends it with
+code 126 before the command begins. Ends with the command's code, or 128 and its signal.
+
+The command runs in a child. What it starts and abandons becomes a child of this process,
+which is outside of the confinement, and is killed with the command's end, with the agent's
+end, and soon after a TERM.
 """
 
 import marshal
@@ -16,41 +21,153 @@ import os
 import signal
 import struct
 import sys
+import time
 
 TYPE_CHECKING = False  # type checkers take it for true; importing `typing` costs 3 ms
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
-PR_SET_PDEATHSIG, SECCOMP_SET_MODE_FILTER = 1, 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, SECCOMP_SET_MODE_FILTER = 1, 36, 1
 CAPSET = {"x86_64": 126, "aarch64": 91}
+PRLIMIT = {"x86_64": 302, "aarch64": 261}
 SECCOMP = {"x86_64": 317, "aarch64": 277}
 CAPABILITY_VERSION = 0x20080522
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 CANNOT_CONFINE, NOT_FOUND = 126, 127
+WAITED_FOR = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+TERMINATE_SECONDS = 0.5
+KILL_SECONDS = 5.0
 
 
 def main(folders: str, settings: int, wait: int, argv: list[str]) -> None:
-    """Confine, then execute; returns never."""
+    """Run the command confined; returns never."""
     sys.path[:0] = folders.split(":")
     try:
         from code_process_hardening import confinement, libc  # noqa: F401 - before the wait, because it takes time
 
-        if wait >= 0 and not os.read(wait, 1):
-            os._exit(0)  # no command came
+        if wait >= 0:
+            if not os.read(wait, 1):
+                os._exit(0)  # no command came
+            os.close(wait)
         table = marshal.loads(_content(settings))  # noqa: S302 - from the process that started this one
-        os.chdir(table.get("cwd", "."))
-        _confine(table)
+        signal.pthread_sigmask(signal.SIG_BLOCK, WAITED_FOR)
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+        _end_with(table["parent"], signal.SIGHUP)
+        supervisor = os.getpid()
+        child = os.fork()
     except (OSError, ImportError) as error:
         _fail(f"the command cannot be confined: {error}", CANNOT_CONFINE)
+    if child:
+        _supervise(child, table["parent"])
+    _execute(table, supervisor, argv)
+
+
+def _execute(table: "dict[str, Any]", supervisor: int, argv: list[str]) -> "NoReturn":
+    """Confine this process and become the command."""
+    try:
+        os.setpgid(0, 0)
+        _end_with(supervisor, signal.SIGKILL)
+        os.chdir(table.get("cwd", "."))
+        _confine(table)
+    except OSError as error:
+        _fail(f"the command cannot be confined: {error}", CANNOT_CONFINE)
     argv = table.get("argv", argv)
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by the interpreter; the command would inherit it
+    for ignored in (
+        signal.SIGPIPE,
+        signal.SIGXFSZ,
+        signal.SIGINT,
+    ):  # by the interpreter; the command would inherit it
         signal.signal(ignored, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WAITED_FOR)
     try:
         os.execvpe(argv[0], argv, table.get("environment", os.environ))  # noqa: S606 - this is its task
     except FileNotFoundError:
         _fail(f"{argv[0]}: command not found", NOT_FOUND)
     except (OSError, ValueError) as error:
         _fail(f"{argv[0]}: cannot be run: {error}", CANNOT_CONFINE)
+
+
+def _supervise(child: int, parent: int) -> "NoReturn":
+    """Wait for the command, and end with its code when nothing of it is left."""
+    code, deadline = None, None
+    while code is None:
+        left = 3600.0 if deadline is None else max(0.0, deadline - time.monotonic())
+        signum = getattr(signal.sigtimedwait(WAITED_FOR, left), "si_signo", None)
+        code = _reap(child)
+        if os.getppid() != parent or (signum is None and deadline is not None):
+            _kill_descendants()
+            os._exit(128 + signal.SIGKILL)
+        if signum not in {None, signal.SIGCHLD} and code is None:
+            deadline = deadline or time.monotonic() + TERMINATE_SECONDS
+            try:
+                os.killpg(child, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+    _kill_descendants()
+    os._exit(code)
+
+
+def _reap(child: int) -> "int | None":
+    """Take the codes of all that have ended; the command's if it has."""
+    code = None
+    try:
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] == child:
+                code = os.waitstatus_to_exitcode(ended[1])
+    except ChildProcessError:
+        pass
+    return 128 - code if code is not None and code < 0 else code
+
+
+def _kill_descendants() -> None:
+    """Kill all descendants; stopped first, so that none gets away by forking."""
+    until = time.monotonic() + KILL_SECONDS
+    while _has_children() and time.monotonic() < until:
+        stopped: set[int] = set()
+        while found := _descendants() - stopped:
+            for pid in found:
+                _signal(pid, signal.SIGSTOP)
+            stopped |= found
+        for pid in stopped:
+            _signal(pid, signal.SIGKILL)
+        _reap(0)
+        time.sleep(0.001)
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _descendants() -> "set[int]":
+    """The processes that come from this one, as /proc/PID/stat tells (proc(5)), but for those that have ended."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    state, parent = file.read().rpartition(b")")[2].split()[:2]
+            except OSError:
+                continue
+            if state not in {b"Z", b"X"}:
+                children.setdefault(int(parent), []).append(int(name))
+    found: set[int] = set()
+    waiting = [os.getpid()]
+    while waiting:
+        for pid in children.get(waiting.pop(), ()):
+            found.add(pid)
+            waiting.append(pid)
+    return found
+
+
+def _signal(pid: int, signum: int) -> None:
+    try:
+        os.kill(pid, signum)
+    except OSError:
+        pass
 
 
 def _content(descriptor: int) -> bytes:
@@ -63,21 +180,30 @@ def _content(descriptor: int) -> bytes:
     return b"".join(parts)
 
 
+def _end_with(parent: int, signum: int) -> None:
+    """Have the kernel send `signum` to this process when `parent` ends."""
+    from code_process_hardening import libc
+
+    libc.prctl(PR_SET_PDEATHSIG, signum)
+    if os.getppid() != parent:
+        raise OSError("the agent has ended")
+
+
 def _confine(table: "dict[str, Any]") -> None:
     from code_process_hardening import libc
     from code_process_hardening.confinement import confine
 
     machine = os.uname().machine
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != table["parent"]:
-        raise OSError("the agent has ended")
+    for resource, most in table["limits"]:
+        both = memoryview(struct.pack("=QQ", most, most))
+        libc.syscall(PRLIMIT[machine], 0, resource, libc.address_of(both), 0)
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
     header = memoryview(struct.pack("=Ii", CAPABILITY_VERSION, 0))
     nothing = memoryview(bytes(24))
     libc.syscall(CAPSET[machine], libc.address_of(header), libc.address_of(nothing))
     confine(
         writable=table["writable"],
-        writable_files=DEVICES,
+        writable_files=(*DEVICES, *table["files"]),
         connect_ports=None if table["network"] else (),
         programs=True,
     )
@@ -86,7 +212,7 @@ def _confine(table: "dict[str, Any]") -> None:
     libc.syscall(SECCOMP[machine], SECCOMP_SET_MODE_FILTER, 0, libc.address_of(program))
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> "NoReturn":
     os.write(2, f"{message}\n".encode(errors="backslashreplace"))
     os._exit(code)
 

@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 
 from code_core.process.spawn import start_command
 from code_core.sandbox.confinement import Confinement
-from code_core.sandbox.seccomp import Machine, machines, seccomp_program
+from code_core.sandbox.seccomp import machines, seccomp_program
+from code_core.sandbox.system_calls import Machine
 
 Mechanism = Literal["bwrap", "landlock", "seatbelt"]
 

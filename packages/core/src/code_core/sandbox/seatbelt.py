@@ -1,9 +1,11 @@
 """The profile for macOS's `sandbox-exec` (sandbox(7); the profile language is Apple's SBPL)."""
 
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from code_core.process.guardian import start_guarded
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.sandbox import Launch, Mechanism, Sandbox, sandbox_environment
 
@@ -40,9 +42,15 @@ def seatbelt_profile(confinement: Confinement) -> str:
     """The profile: everything can be read, only what `confinement` names can be written."""
     lines = [_BASE]
     for root in confinement.writable:
-        closed = [path for path in confinement.protected if path.is_relative_to(root)]
+        shut = (*confinement.protected, *confinement.absent)
+        closed = [path for path in shut if path.is_relative_to(root)]
         excepted = "".join(f" (require-not (subpath {_quoted(path)}))" for path in closed)
         lines.append(f"(allow file-write* (require-all (subpath {_quoted(root)}){excepted}))\n")
+    # Renaming or replacing one of these would move what is closed away. The last rule that matches counts.
+    lines += [
+        f"(deny file-write-unlink (literal {_quoted(path)}))\n"
+        for path in (*confinement.pinned(), *confinement.links)
+    ]
     if confinement.network:
         lines.append(_NETWORK)
     return "".join(lines)
@@ -65,6 +73,13 @@ class Seatbelt(Sandbox):
         """See `Sandbox.confined`."""
         told = sandbox_environment(self.mechanism, confinement, environment)
         yield Launch([SANDBOX_EXEC, "-p", seatbelt_profile(confinement), "--", *argv], told)
+
+    def start(
+        self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """See `Sandbox.start`."""
+        with self.confined(argv, confinement, cwd, environment) as launch:
+            return start_guarded(launch.argv, cwd, launch.environment)
 
 
 def _quoted(path: Path) -> str:

@@ -9,49 +9,28 @@ around them.
 import struct
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
-Machine = Literal["x86_64", "aarch64"]
+from code_core.sandbox.system_calls import (
+    ATTRIBUTES,
+    NUMBERS,
+    OWN_PRIORITY_ONLY,
+    OWN_PROCESS_ONLY,
+    REFUSED,
+    SHARED,
+    WITHOUT_NETWORK,
+    Machine,
+)
 
 KILL, ALLOW = 0x8000_0000, 0x7FFF_0000
-EPERM, ENOSYS = 0x0005_0001, 0x0005_0026
+EPERM, ENOSYS, EOPNOTSUPP = 0x0005_0001, 0x0005_0026, 0x0005_005F
 """What the kernel does with a call: SECCOMP_RET_KILL_PROCESS, _ALLOW, _ERRNO with a number."""
 
 _AUDIT_ARCH = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 _X32_BIT = 0x4000_0000
 
-# From each architecture's `unistd.h`.
-_NUMBERS: dict[Machine, dict[str, int]] = {
-    "x86_64": {
-        "add_key": 248, "bpf": 321, "chroot": 161, "clone": 56, "clone3": 435, "connect": 42, "delete_module": 176,
-        "finit_module": 313, "fsconfig": 431, "fsmount": 432, "fsopen": 430, "fspick": 433, "init_module": 175,
-        "io_uring_enter": 426, "io_uring_register": 427, "io_uring_setup": 425, "ioctl": 16, "kcmp": 312,
-        "kexec_file_load": 320, "kexec_load": 246, "keyctl": 250, "mount": 165, "mount_setattr": 442,
-        "move_mount": 429, "name_to_handle_at": 303, "open_by_handle_at": 304, "open_tree": 428,
-        "perf_event_open": 298, "pidfd_getfd": 438, "pivot_root": 155, "process_vm_readv": 310,
-        "process_vm_writev": 311, "ptrace": 101, "request_key": 249, "setns": 308, "socket": 41, "socketpair": 53,
-        "swapon": 167, "umount2": 166, "unshare": 272, "userfaultfd": 323,
-    },
-    "aarch64": {
-        "add_key": 217, "bpf": 280, "chroot": 51, "clone": 220, "clone3": 435, "connect": 203, "delete_module": 106,
-        "finit_module": 273, "fsconfig": 431, "fsmount": 432, "fsopen": 430, "fspick": 433, "init_module": 105,
-        "io_uring_enter": 426, "io_uring_register": 427, "io_uring_setup": 425, "ioctl": 29, "kcmp": 272,
-        "kexec_file_load": 294, "kexec_load": 104, "keyctl": 219, "mount": 40, "mount_setattr": 442,
-        "move_mount": 429, "name_to_handle_at": 264, "open_by_handle_at": 265, "open_tree": 428,
-        "perf_event_open": 241, "pidfd_getfd": 438, "pivot_root": 41, "process_vm_readv": 270,
-        "process_vm_writev": 271, "ptrace": 117, "request_key": 218, "setns": 268, "socket": 198, "socketpair": 199,
-        "swapon": 224, "umount2": 39, "unshare": 97, "userfaultfd": 282,
-    },
-}  # fmt: skip
-# Refused whatever their arguments.
-REFUSED = (
-    "add_key bpf chroot delete_module finit_module fsconfig fsmount fsopen fspick init_module io_uring_enter "
-    "io_uring_register io_uring_setup kcmp kexec_file_load kexec_load keyctl mount mount_setattr move_mount "
-    "name_to_handle_at open_by_handle_at open_tree perf_event_open pidfd_getfd pivot_root process_vm_readv "
-    "process_vm_writev ptrace request_key setns swapon umount2 userfaultfd".split()
-)
 CLONE_NEWUSER = 0x1000_0000
-TIOCSTI, TIOCLINUX = 0x5412, 0x541C
+TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD = 0x5412, 0x541C, 0x541D, 0x5423
+FS_IOC_SETFLAGS, FS_IOC_SETVERSION, FS_IOC_FSSETXATTR = 0x4008_6602, 0x4008_7602, 0x401C_5820
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 SOCK_STREAM, SOCK_SEQPACKET, _SOCK_TYPE = 1, 5, 0xF
 
@@ -88,18 +67,19 @@ _Step = _Return | _Load | _If
 
 def machines() -> tuple[Machine, ...]:
     """The machines that there is a filter for, as `os.uname` names them."""
-    return tuple(_NUMBERS)
+    return tuple(NUMBERS)
 
 
 @cache
-def seccomp_program(machine: Machine, *, network: bool) -> bytes:
+def seccomp_program(machine: Machine, *, network: bool, shared: bool = False) -> bytes:
     """The filter for one kind of machine, in its byte order (both are little-endian).
 
-    Without `network` a command has unix stream socket pairs and nothing else: it cannot
-    connect, so that no local service is within reach. With it, it has the internet's
-    sockets, and no unix sockets beside such pairs.
+    Without `network` a command has unix stream socket pairs and nothing else: it can neither
+    connect nor listen, so that no local service is within reach and none is imitated. With it,
+    it has the internet's sockets, and no unix sockets besides such pairs. `shared`: it sees the
+    processes and the IPC of others, and must not touch them.
     """
-    numbers = _NUMBERS[machine]
+    numbers = NUMBERS[machine]
     steps: list[_Step] = [
         _Load(_ARCHITECTURE),
         _If(_JUMP_EQUAL, _AUDIT_ARCH[machine], (), otherwise=(_Return(KILL),)),
@@ -107,12 +87,21 @@ def seccomp_program(machine: Machine, *, network: bool) -> bytes:
     ]
     if machine == "x86_64":
         steps.append(_If(_JUMP_GREATER_EQUAL, _X32_BIT, (_Return(KILL),)))
-    steps += [_call(numbers[name], _Return(EPERM)) for name in REFUSED]
+    refused = [*REFUSED, *(() if network else WITHOUT_NETWORK), *(SHARED if shared else ())]
+    steps += [_call(numbers[name], _Return(EPERM)) for name in refused]
+    ioctls: tuple[int, ...] = (TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD)
+    if shared:
+        ioctls = (*ioctls, FS_IOC_SETFLAGS, FS_IOC_SETVERSION, FS_IOC_FSSETXATTR)
+        steps += [_call(numbers[name], _Return(EOPNOTSUPP)) for name in ATTRIBUTES]
+        steps += [_call(numbers[name], *_only(0, 0)) for name in OWN_PROCESS_ONLY]
+        steps += [
+            _call(numbers[name], *_only(0, kind), *_only(1, 0)) for name, kind in OWN_PRIORITY_ONLY.items()
+        ]
     steps += [
         _call(numbers["clone3"], _Return(ENOSYS)),  # its flags are in memory; C libraries fall back to clone
         _call(numbers["clone"], *_refuse_flag(0, CLONE_NEWUSER)),
         _call(numbers["unshare"], *_refuse_flag(0, CLONE_NEWUSER)),
-        _call(numbers["ioctl"], _Load(_argument(1)), *_refuse_values(TIOCSTI, TIOCLINUX)),
+        _call(numbers["ioctl"], _Load(_argument(1)), *_refuse_values(*ioctls)),
         _call(numbers["socketpair"], *_stream_pairs()),
     ]
     if network:
@@ -121,10 +110,7 @@ def seccomp_program(machine: Machine, *, network: bool) -> bytes:
         )
         steps.append(_call(numbers["socket"], _Load(_argument(0)), *allowed, _Return(EPERM)))
     else:
-        steps += [
-            _call(numbers["connect"], _Return(EPERM)),
-            _call(numbers["socket"], *_stream_pairs()),
-        ]
+        steps.append(_call(numbers["socket"], *_stream_pairs()))
     steps.append(_Return(ALLOW))
     return _assembled(steps)
 
@@ -147,6 +133,10 @@ def _refuse_flag(argument: int, flag: int) -> tuple[_Step, ...]:
 
 def _refuse_values(*values: int) -> tuple[_Step, ...]:
     return tuple(_If(_JUMP_EQUAL, value, (_Return(EPERM),)) for value in values)
+
+
+def _only(argument: int, value: int) -> tuple[_Step, ...]:
+    return _Load(_argument(argument)), _If(_JUMP_EQUAL, value, (), otherwise=(_Return(EPERM),))
 
 
 def _stream_pairs() -> tuple[_Step, ...]:

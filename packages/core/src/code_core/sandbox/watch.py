@@ -4,35 +4,75 @@ Only what makes others run programs, or the agent do something else: git's setti
 hooks, the agent's settings and rules. Too late to prevent it, in time to tell the user.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+import hashlib
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from stat import S_ISDIR
+from typing import TYPE_CHECKING
 
-MOST_FILES = 10_000
-_NAMES = ("config", "hooks", "config.toml", "rules")
+from code_core.sandbox.confinement import Confinement
+from code_core.sandbox.git_directories import RUNS_PROGRAMS
+from code_core.sandbox.placeholders import READ_AS_FILES
+from code_core.sandbox.protected import SETTINGS
 
-Seen = dict[Path, tuple[int, ...]]
+if TYPE_CHECKING:
+    from _hashlib import HASH
+
+_NAMES = (*RUNS_PROGRAMS, "commondir", *SETTINGS)
+
+Seen = dict[Path, bytes]
 
 
-def seen_in(protected: Iterable[Path]) -> Seen:
-    """What marks the present content of the files in these directories; a change of it cannot be undone."""
-    return dict(islice(_files(path / name for path in protected for name in _NAMES), MOST_FILES))
+def watched(confinement: Confinement, *, protects: bool) -> tuple[Path, ...]:
+    """What can be changed in spite of a sandbox that `protects` what exists, or does not.
+
+    The agent's own files are left out: where they cannot be protected, they are not writable.
+    """
+    if protects:
+        return (*confinement.links, *(path for path in confinement.absent if path.name in READ_AS_FILES))
+    own = set(confinement.own)
+    return (
+        *confinement.links,
+        *(path for path in (*confinement.protected, *confinement.absent) if path not in own),
+    )
+
+
+def seen_in(paths: Iterable[Path]) -> Seen:
+    """What marks the present state of each path and of the settings in it; a command's change of it cannot be undone.
+
+    Of a directory only what has a name of settings, for it holds sessions or objects, too. In
+    those however many files there are, all are looked at, in constant memory.
+    """
+    seen: Seen = {}
+    for path in paths:
+        seen[path] = _mark(path, inside=path.name == "hooks")
+        seen |= {path / name: _mark(path / name) for name in _NAMES}
+    return seen
 
 
 def changed(before: Seen, after: Seen) -> list[Path]:
-    """The files that are new, other or gone."""
+    """The paths that are new, other or gone."""
     return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
 
 
-def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, tuple[int, ...]]]:
-    for path in paths:
-        try:
-            status = path.lstat()
-            if S_ISDIR(status.st_mode):
-                yield from _files(path.iterdir())
-                continue
-        except OSError:
-            continue
-        # The kernel alone sets the time of the last change of status.
-        yield path, (status.st_ino, status.st_mode, status.st_size, status.st_ctime_ns)
+def _mark(path: Path, *, inside: bool = True) -> bytes:
+    mark = hashlib.sha256()
+    _add(mark, path, inside=inside)
+    return mark.digest()
+
+
+def _add(mark: "HASH", path: Path, *, inside: bool) -> None:
+    try:
+        status = path.lstat()
+        if S_ISDIR(status.st_mode):
+            mark.update(f"{path}\0".encode(errors="surrogateescape"))
+            if inside:
+                for name in sorted(os.listdir(path)):  # noqa: PTH208 - names, not paths
+                    _add(mark, path / name, inside=True)
+            return
+    except OSError:
+        return
+    # The kernel alone sets the time of the last change of status.
+    facts = (path, status.st_ino, status.st_mode, status.st_size, status.st_ctime_ns)
+    mark.update("\0".join(map(str, facts)).encode(errors="surrogateescape"))

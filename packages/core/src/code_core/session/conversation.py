@@ -4,7 +4,7 @@ import logging
 import os
 from collections import Counter, deque
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -17,6 +17,7 @@ import anyio
 from code_core.config.guards import always_allowed
 from code_core.config.load import Config
 from code_core.context.environment import environment_context
+from code_core.context.git import repository_root
 from code_core.context.instructions import base_instructions
 from code_core.context.project_docs import user_instructions
 from code_core.errors import CodeError, ConversationError
@@ -51,6 +52,7 @@ from code_core.protocol.ops import (
     UserInput,
 )
 from code_core.safety.environment import child_environment
+from code_core.safety.non_interactive import non_interactive
 from code_core.safety.rules import RegisteredCommand
 from code_core.session.approvals import Approvals
 from code_core.session.elicitations import Elicitations
@@ -119,7 +121,12 @@ class Conversation:
         self._queue: deque[tuple[InputItem, ...]] = deque()
         self._elicitations = Elicitations()
         self._servers = ConversationServers(
-            config.mcp_servers, config.cwd, self._elicitations.ask, config.permission_tool
+            config.mcp_servers,
+            config.cwd,
+            config.home.path,
+            config.sandbox_policy,
+            self._elicitations.ask,
+            config.permission_tool,
         )
         self._approvals = Approvals(
             None if config.permission_tool is None else PermissionTool(conversation_id, self._servers),
@@ -186,7 +193,7 @@ class Conversation:
             "0",
             SessionConfigured(
                 session_id=self.id,
-                model=settings.model.model,
+                model=settings.model,
                 cwd=settings.cwd,
                 approval_policy=settings.approval_policy.value,
                 sandbox_mode=settings.sandbox_policy.mode,
@@ -222,6 +229,8 @@ class Conversation:
                     self._settings = self._settings.switched(op)
                 case OverrideTurnContext():
                     self._settings = self._settings.overridden(op)
+                    for warning in self._settings.capabilities.warnings:
+                        await self._emit(submission, WarningEvent(message=warning))
                 case Shutdown():
                     await self._stop_task("interrupted")
                     await self._emit(submission, ShutdownComplete())
@@ -256,19 +265,24 @@ class Conversation:
         """Whether the turn ended well."""
         emit = partial(self._emit, task.submission)
         end: EventMsg | None = None
-        await emit(TaskStarted(model_context_window=self.config.context_window))
+        await emit(TaskStarted(model_context_window=self._settings.capabilities.context_window))
         with task.scope:
             try:
                 self._elicitations.begin(emit)
-                turn = self._turn(emit, await self._servers.tools())
-                end = TaskComplete(last_agent_message=await turn.run())
+                server_tools = await self._servers.tools()
+                await self._tell_environment(emit)
+                turn = self._turn(emit, server_tools)
+                with closing(turn.tool_context.changes):
+                    end = TaskComplete(last_agent_message=await turn.run())
             except TurnAbandoned:
                 pass
             except CodeError as error:
-                end = ErrorEvent(message=str(error))
+                end = ErrorEvent(message=str(error), code=error.code)
             except Exception as error:  # noqa: BLE001 - one bad turn must not end the conversation
                 _log.exception("a turn failed")
-                end = ErrorEvent(message=f"internal error: {type(error).__name__}: {error}"[:2000])
+                end = ErrorEvent(
+                    message=f"internal error: {type(error).__name__}: {error}"[:2000], code="internal"
+                )
         self._elicitations.end()
         with anyio.CancelScope(shield=True):
             if end is None:
@@ -282,14 +296,15 @@ class Conversation:
 
     def _turn(self, emit: Any, server_tools: list[Tool]) -> Turn:
         config, settings = self.config, self._settings
-        self._tell_environment()
+        model = settings.capabilities
+        directory = Path(os.path.realpath(settings.cwd))
         return Turn(
             conversation_id=self.id,
-            instructions=base_instructions(config.base_instructions, settings.model.model),
-            model=settings.model,
+            instructions=base_instructions(config.base_instructions, with_patches=model.patch_instructions),
+            model=model.settings,
             limits=config.limits,
             client=self._client,
-            tools=self._tools.with_tools(server_tools),
+            tools=self._tools.for_model(model.patch_tool).with_tools(server_tools),
             tool_context=ToolContext(
                 cwd=settings.cwd,
                 approval_policy=settings.approval_policy,
@@ -301,12 +316,14 @@ class Conversation:
                 emit=emit,
                 approver=self._approvals.for_turn(emit),
                 validation=settings.validation,
-                changes=TurnChanges(Path(os.path.realpath(settings.cwd))),
+                changes=TurnChanges(
+                    repository_root(directory) or directory, config.home.path / "outputs" / self.id / "turn"
+                ),
             ),
             reporter=Reporter(
                 emit=emit,
                 totals=self._totals,
-                context_window=config.context_window,
+                context_window=model.context_window,
                 hide_reasoning=config.hide_reasoning,
                 show_raw_reasoning=config.show_raw_reasoning,
             ),
@@ -315,28 +332,34 @@ class Conversation:
             output_schema=self._output_schema,
         )
 
-    def _tell_environment(self) -> None:
+    async def _tell_environment(self, emit: Any) -> None:
         """Add the environment to the history when it is new, and the instructions once."""
         settings = self._settings
         shell = Path(os.environ.get("SHELL", "")).name or None
         told = environment_context(settings.cwd, settings.approval_policy, settings.sandbox_policy, shell)
         if told == self._environment_told:
             return
-        first = self._environment_told is None
-        self._environment_told = told
-        self._history.append(told)
-        if first:
+        told_first = [told]
+        if self._environment_told is None:
             config = self.config
-            instructions = user_instructions(
-                config.home.path, config.user_instructions, settings.cwd, config.project_doc_max_bytes
+            instructions = await anyio.to_thread.run_sync(
+                user_instructions,
+                config.home.path,
+                config.user_instructions,
+                settings.cwd,
+                config.project_doc_max_bytes,
             )
-            if instructions is not None:
-                self._history.append(instructions)
+            for warning in instructions.warnings:
+                await emit(WarningEvent(message=warning))
+            if instructions.message is not None:
+                told_first = [told, instructions.message]
+        self._environment_told = told
+        self._history += told_first
 
     def _child_environment(self) -> dict[str, str]:
         table, provider = self.config.environment, self.config.provider
         secrets = [provider.env_key, *provider.env_http_headers.values()]
-        return child_environment(
+        environment = child_environment(
             os.environ,
             inherit=table.inherit,
             ignore_default_excludes=table.ignore_default_excludes,
@@ -345,6 +368,7 @@ class Conversation:
             include_only=table.include_only,
             secrets=[name for name in secrets if name],
         )
+        return non_interactive(environment, keep=table.set)
 
 
 def _not_open(question_id: str) -> WarningEvent:

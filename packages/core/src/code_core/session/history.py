@@ -16,6 +16,8 @@ from code_core.protocol.items import (
     ToolCallOutput,
     output_for,
 )
+from code_core.wire.arguments import sendable_arguments
+from code_core.wire.response_items import is_answer
 
 ABORTED = "aborted"
 
@@ -25,7 +27,8 @@ def normalised(items: Iterable[ResponseItem]) -> list[ResponseItem]:
 
     A call without an answer of its type gets `aborted` directly after it. Answers
     without a call and second uses of a call id are dropped, and so is reasoning
-    that nothing follows, which the API refuses.
+    that nothing follows, which the API refuses. Arguments that are not a JSON
+    object are replaced by one: see `sendable_arguments`.
     """
     items = list(items)
     answers = _answers(items)
@@ -38,7 +41,7 @@ def normalised(items: Iterable[ResponseItem]) -> list[ResponseItem]:
                 if item.call_id in seen:
                     continue
                 seen.add(item.call_id)
-                result.append(item)
+                result.append(_sendable(item))
                 if item.call_id in answers:
                     unanswered.add(item.call_id)
                 else:
@@ -50,6 +53,15 @@ def normalised(items: Iterable[ResponseItem]) -> list[ResponseItem]:
             case _:
                 result.append(item)
     return _without_dangling_reasoning(result)
+
+
+def _sendable(call: ToolCall) -> ToolCall:
+    if (
+        not isinstance(call, FunctionCall)
+        or (arguments := sendable_arguments(call.arguments)) == call.arguments
+    ):
+        return call
+    return call.model_copy(update={"arguments": arguments})
 
 
 def _without_dangling_reasoning(items: Sequence[ResponseItem]) -> list[ResponseItem]:
@@ -106,13 +118,9 @@ def with_own_ids(items: Iterable[ResponseItem], history: Iterable[ResponseItem])
 
 
 def salvaged(items: Sequence[ResponseItem]) -> list[ResponseItem]:
-    """What of a response that broke off can be kept: everything up to its last finished call.
+    """What of a response that broke off is kept: everything up to its last finished message or call.
 
-    With nothing but messages the response is asked for anew, because the model
-    would repeat itself otherwise.
+    Reasoning that led to nothing finished goes: the API takes it back only with what follows it.
     """
-    last_call = max(
-        (index for index, item in enumerate(items) if isinstance(item, ToolCall)),
-        default=-1,
-    )
-    return list(items[: last_call + 1])
+    last = max((index for index, item in enumerate(items) if is_answer(item)), default=-1)
+    return list(items[: last + 1])

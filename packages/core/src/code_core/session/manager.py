@@ -6,7 +6,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides, load_config
-from code_core.model.catalog import family_of
+from code_core.model.capabilities import capabilities
 from code_core.model.client import ModelClient
 from code_core.model.key_proxy import KeyProxies
 from code_core.patch import FileSystem
@@ -79,7 +79,7 @@ def make_tools(config: Config, file_system: FileSystem | None = None) -> ToolReg
         from code_core.files.local import LocalFileSystem
 
         file_system = LocalFileSystem()
-    apply_patch = ApplyPatch(file_system, family_of(config.model.model).patch_tool)
+    apply_patch = ApplyPatch(file_system, capabilities(config.preferences, config.model).patch_tool)
     return ToolRegistry([Shell(apply_patch, config.command_guards), apply_patch, UpdatePlan()])
 
 

@@ -1,5 +1,6 @@
 """Asks the model once, reports what streams in, and asks again when the stream breaks."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -7,21 +8,27 @@ import anyio
 from code_core.errors import RequestRefused, StreamBroken
 from code_core.model.client import ModelClient
 from code_core.model.retry import LONGEST_REQUESTED_DELAY, backoff
-from code_core.protocol.events import (
+from code_core.protocol.agent_events import (
     AgentMessage,
     AgentMessageDelta,
+    AgentMessageReset,
     AgentReasoning,
     AgentReasoningDelta,
     AgentReasoningRawContent,
     AgentReasoningRawContentDelta,
+    AgentReasoningReset,
     AgentReasoningSectionBreak,
+)
+from code_core.protocol.events import (
     EventMsg,
+    EventOrder,
     StreamError,
     TokenUsage,
     WebSearchBegin,
     WebSearchComplete,
 )
 from code_core.protocol.items import (
+    InputText,
     Message,
     Reasoning,
     ResponseItem,
@@ -30,7 +37,9 @@ from code_core.protocol.items import (
 )
 from code_core.session.history import salvaged
 from code_core.session.reporter import Reporter
+from code_core.view.durations import counted, duration_text
 from code_core.wire.prompt import Prompt
+from code_core.wire.repeated_text import RepeatedText
 from code_core.wire.response_events import (
     Completed,
     Created,
@@ -42,6 +51,11 @@ from code_core.wire.response_events import (
     ResponseEvent,
     TextDelta,
     WebSearchStarted,
+)
+
+GO_ON_NOTE = (
+    "<stream_interrupted>The connection broke after your last message, which was kept. "
+    "Go on from there without repeating it.</stream_interrupted>"
 )
 
 
@@ -64,12 +78,23 @@ class Response:
         return texts[-1] if texts else None
 
 
-async def sample(client: ModelClient, prompt: Prompt, response: Response, reporter: Reporter) -> None:
-    """Fill `response` with the model's answer to `prompt`.
+async def sample(
+    client: ModelClient,
+    prompt_after: Callable[[Sequence[ResponseItem]], Prompt],
+    response: Response,
+    reporter: Reporter,
+) -> None:
+    """Fill `response` with the model's answer.
 
-    A stream that broke after finished tool calls counts as an answer that ends
-    there: the calls run, and the next request tells the model of them. So no
-    call ever runs twice. A stream that broke before is asked for again.
+    What a broken stream finished is kept. With a finished call among it, it counts as an
+    answer that ends there: the calls run, and the next request tells the model of them, so
+    no call ever runs twice. With messages only, the model is asked to go on after them.
+
+    Args:
+        client: the model.
+        prompt_after: the request, with items after the history that this response has finished so far.
+        response: gets the items.
+        reporter: gets the events.
 
     Raises:
         ModelError: the provider refused, or retries were used up.
@@ -77,24 +102,36 @@ async def sample(client: ModelClient, prompt: Prompt, response: Response, report
     failed = {"request": 0, "stream": 0}
     limits = {"request": client.retry_limits.request, "stream": client.retry_limits.stream}
     while True:
+        kept = list(response.items)
+        taker = _Taker(response, reporter, kept)
         try:
-            async with client.stream(prompt) as events:
+            async with client.stream(prompt_after(kept)) as events:
                 async for event in events:
-                    await _take(event, response, reporter)
+                    await taker.take(event)
         except StreamBroken as error:
-            response.items = salvaged(response.items)
+            if error.empty and kept:
+                response.items = kept
+                return
+            await taker.withdraw()
+            finished = salvaged(response.items[len(kept) :])
+            response.items = [*kept, *finished]
             phase = "stream" if error.opened else "request"
             failed[phase] += 1
-            if response.items:
+            if response.calls:
                 await _report_failure(error, failed[phase], limits[phase], 0.0, reporter)
                 return
             if failed[phase] > limits[phase]:
-                raise RequestRefused(f"{error} (gave up after {failed[phase]} attempts)") from error
+                raise RequestRefused(
+                    f"{error} (gave up after {counted(failed[phase], 'attempt')})", code=error.code
+                ) from error
             delay = backoff(failed[phase]) if error.delay is None else error.delay
             if delay > LONGEST_REQUESTED_DELAY:
                 raise RequestRefused(
-                    f"{error} (the provider asks to wait {delay:.0f} seconds: try again then)"
+                    f"{error} (the provider asks to wait {duration_text(delay)}: try again then)",
+                    code=error.code,
                 ) from error
+            if finished:
+                response.items.append(Message(role="user", content=[InputText(text=GO_ON_NOTE)]))
             await _report_failure(error, failed[phase], limits[phase], delay, reporter)
             await anyio.sleep(delay)
         else:
@@ -105,33 +142,81 @@ async def _report_failure(
     error: StreamBroken, attempt: int, maximum: int, delay: float, reporter: Reporter
 ) -> None:
     await reporter.emit(
-        StreamError(message=str(error), attempt=attempt, max=maximum, delay_ms=round(delay * 1000))
+        StreamError(
+            message=str(error), attempt=attempt, max=maximum, delay_ms=round(delay * 1000), code=error.code
+        )
     )
 
 
-async def _take(event: ResponseEvent, response: Response, reporter: Reporter) -> None:
-    match event:
-        case TextDelta(delta=delta, order=order):
-            await reporter.emit(AgentMessageDelta(delta=delta), order)
-        case ReasoningSummaryDelta(delta=delta, order=order) if not reporter.hide_reasoning:
-            await reporter.emit(AgentReasoningDelta(delta=delta), order)
-        case ReasoningSectionBreak(order=order) if not reporter.hide_reasoning:
-            await reporter.emit(AgentReasoningSectionBreak(), order)
-        case ReasoningTextDelta(delta=delta, order=order) if reporter.show_raw_reasoning:
-            await reporter.emit(AgentReasoningRawContentDelta(delta=delta), order)
-        case WebSearchStarted(call_id=call_id, order=order):
-            await reporter.emit(WebSearchBegin(call_id=call_id), order)
-        case ItemDone(item=item, order=order):
-            response.items.append(item)
-            for message in _finished(item, reporter):
-                await reporter.emit(message, order)
-        case Completed(usage=usage):
-            response.usage = usage
-            await reporter.count_tokens(usage)
-        case RateLimits(snapshot=snapshot):
-            reporter.rate_limits = snapshot
-        case Created() | ReasoningSummaryDelta() | ReasoningSectionBreak() | ReasoningTextDelta():
-            pass
+class _Taker:
+    """Takes the events of one attempt, and knows what of it can still be withdrawn."""
+
+    def __init__(self, response: Response, reporter: Reporter, kept: Sequence[ResponseItem]) -> None:
+        self._response = response
+        self._reporter = reporter
+        # Some models say again what they are told they have said: that is shown and kept once.
+        self._repeats = [item.text for item in kept if isinstance(item, Message) and item.role == "assistant"]
+        self._repeat: RepeatedText | None = None
+        self._text_of: str | None = None  # the id of the message that deltas came for
+        self._text_shown = False
+        self._reasoning_shown = False
+
+    async def withdraw(self) -> None:
+        """Take back what was streamed of an item that will not be finished."""
+        if self._text_shown:
+            await self._reporter.emit(AgentMessageReset(item_id=self._text_of))
+        if self._reasoning_shown:
+            await self._reporter.emit(AgentReasoningReset())
+
+    async def take(self, event: ResponseEvent) -> None:
+        """Report `event`, and keep what it finishes."""
+        reporter = self._reporter
+        match event:
+            case TextDelta():
+                await self._text(event)
+            case ReasoningSummaryDelta(delta=delta, order=order) if not reporter.hide_reasoning:
+                self._reasoning_shown = True
+                await reporter.emit(AgentReasoningDelta(delta=delta), order)
+            case ReasoningSectionBreak(order=order) if not reporter.hide_reasoning:
+                await reporter.emit(AgentReasoningSectionBreak(), order)
+            case ReasoningTextDelta(delta=delta, order=order) if reporter.show_raw_reasoning:
+                self._reasoning_shown = True
+                await reporter.emit(AgentReasoningRawContentDelta(delta=delta), order)
+            case WebSearchStarted(call_id=call_id, order=order):
+                await reporter.emit(WebSearchBegin(call_id=call_id), order)
+            case ItemDone(item=item, order=order):
+                await self._item(item, order)
+            case Completed(usage=usage):
+                self._response.usage = usage
+                await reporter.count_tokens(usage)
+            case RateLimits(snapshot=snapshot):
+                reporter.rate_limits = snapshot
+            case Created() | ReasoningSummaryDelta() | ReasoningSectionBreak() | ReasoningTextDelta():
+                pass
+
+    async def _text(self, event: TextDelta) -> None:
+        delta = event.delta
+        if self._repeats and not self._text_shown:
+            self._repeat = self._repeat or RepeatedText(self._repeats[0])
+            if not (delta := self._repeat.add(delta)):
+                return
+            self._repeats.clear()
+        self._text_shown, self._text_of = True, event.item_id
+        await self._reporter.emit(AgentMessageDelta(delta=delta), event.order)
+
+    async def _item(self, item: ResponseItem, order: EventOrder | None) -> None:
+        if isinstance(item, Message):
+            repeated = bool(self._repeats) and not self._text_shown and item.text == self._repeats[0]
+            self._repeat, self._text_shown = None, False
+            if repeated:
+                del self._repeats[0]
+                return
+            self._repeats.clear()
+        elif isinstance(item, Reasoning):
+            self._reasoning_shown = False
+        self._response.items.append(item)
+        for message in _finished(item, self._reporter):
+            await self._reporter.emit(message, order)
 
 
 def _finished(item: ResponseItem, reporter: Reporter) -> list[EventMsg]:

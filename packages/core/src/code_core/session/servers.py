@@ -1,5 +1,6 @@
 """The MCP servers of a conversation: started beside it, waited for where their tools are needed."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,9 @@ from code_core.config.schema import ClientToolTable, McpServerTable
 from code_core.errors import TurnError
 from code_core.protocol.events import WarningEvent
 from code_core.protocol.mcp_events import McpListToolsResponse, McpTool
+from code_core.protocol.policies import SandboxPolicy
 from code_core.tools.tool import Emit, Tool
+from code_core.view.visible import visible
 
 if TYPE_CHECKING:
     from code_core.mcp_servers.connections import Elicit, McpServers, ServerTool
@@ -22,6 +25,8 @@ class ConversationServers:
     Args:
         tables: settings by server name.
         cwd: the conversation's directory.
+        home: the agent's own directory.
+        policy: what commands may do when the conversation starts.
         elicit: answers what servers ask.
         hidden: a tool that is for the agent, not for the model.
     """
@@ -30,12 +35,16 @@ class ConversationServers:
         self,
         tables: Mapping[str, McpServerTable],
         cwd: Path,
+        home: Path,
+        policy: SandboxPolicy,
         elicit: "Elicit",
         hidden: ClientToolTable | None = None,
     ) -> None:
         self._tables = tables
         self._hidden = hidden
         self._cwd = cwd
+        self._home = home
+        self._policy = policy
         self._elicit = elicit
         self._servers: McpServers | None = None
         self._tools: list[Tool] = []
@@ -45,9 +54,11 @@ class ConversationServers:
         """Connect all servers; those that fail are warnings."""
         if self._tables:
             from code_core.mcp_servers.connections import McpServers
+            from code_core.mcp_servers.launch import Workplace
             from code_core.tools.mcp import McpServerTool
 
-            self._servers = McpServers(self._tables, self._cwd, self._elicit)
+            workplace = Workplace(self._cwd, self._home, self._policy, os.environ)
+            self._servers = McpServers(self._tables, workplace, self._elicit)
             await self._servers.connect()
             self._tools = [
                 McpServerTool(name, tool)
@@ -55,7 +66,9 @@ class ConversationServers:
                 if not _is(tool, self._hidden)
             ]
             for name, problem in sorted(self._servers.failures.items()):
-                await emit(WarningEvent(message=f"MCP server {name!r} is not there: {problem}"))
+                await emit(WarningEvent(message=f"MCP server {name!r} is not available: {problem}"))
+            for warning in self._servers.warnings:
+                await emit(WarningEvent(message=visible(warning)))
         self._ready.set()
 
     async def tools(self) -> list[Tool]:
@@ -67,7 +80,7 @@ class ConversationServers:
         await self._ready.wait()
         if self._servers is not None and (missing := self._servers.missing):
             problems = "; ".join(f"{name}: {self._servers.failures[name]}" for name in missing)
-            raise TurnError(f"a required MCP server is not there: {problems}")
+            raise TurnError(f"a required MCP server is not available: {problems}")
         return self._tools
 
     async def client_tool(self) -> "ServerTool | None":

@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from code_core.config.load import Config
-from code_core.model.catalog import family_of
+from code_core.model.capabilities import ModelCapabilities, ModelPreferences, capabilities
 from code_core.protocol.ops import OverrideTurnContext, UpdateValidationGroup, UpdateValidationTool
 from code_core.protocol.policies import AskForApproval, SandboxPolicy
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
-from code_core.wire.prompt import ModelSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,29 +17,41 @@ class TurnSettings:
     cwd: Path
     approval_policy: AskForApproval
     sandbox_policy: SandboxPolicy
-    model: ModelSettings
+    model: str
+    preferences: ModelPreferences
     validation: ValidationSwitches = DEFAULT_SWITCHES
 
     @classmethod
     def of(cls, config: Config) -> "TurnSettings":
         """The settings a conversation begins with."""
-        return cls(config.cwd, config.approval_policy, config.sandbox_policy, config.model, config.validation)
+        return cls(
+            config.cwd,
+            config.approval_policy,
+            config.sandbox_policy,
+            config.model,
+            config.preferences,
+            config.validation,
+        )
+
+    @property
+    def capabilities(self) -> ModelCapabilities:
+        """Everything that depends on the model."""
+        return capabilities(self.preferences, self.model)
 
     def overridden(self, op: OverrideTurnContext) -> "TurnSettings":
         """These settings with what `op` gives; an absent field stays, an `effort` of null goes."""
-        model = self.model
-        if op.model is not None:
-            model = replace(model, model=op.model, reasoning=family_of(op.model).reasoning)
+        preferences = self.preferences
         if "effort" in op.model_fields_set:
-            model = replace(model, effort=op.effort)
+            preferences = replace(preferences, effort=op.effort)
         if op.summary is not None:
-            model = replace(model, summary=op.summary)
+            preferences = replace(preferences, summary=op.summary)
         return replace(
             self,
             cwd=self.cwd if op.cwd is None else self.cwd / op.cwd,
             approval_policy=op.approval_policy or self.approval_policy,
             sandbox_policy=op.sandbox_policy or self.sandbox_policy,
-            model=model,
+            model=op.model or self.model,
+            preferences=preferences,
         )
 
     def switched(self, op: UpdateValidationTool | UpdateValidationGroup) -> "TurnSettings":

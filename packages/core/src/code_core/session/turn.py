@@ -15,7 +15,7 @@ import anyio
 from code_core.config.schema import LimitsTable
 from code_core.errors import TurnError
 from code_core.model.client import ModelClient
-from code_core.protocol.events import UserMessage
+from code_core.protocol.events import UserMessage, WarningEvent
 from code_core.protocol.items import ResponseItem, ToolCall, ToolCallOutput, output_for
 from code_core.protocol.ops import InputItem
 from code_core.session.history import normalised, with_own_ids
@@ -86,25 +86,29 @@ class Turn:
     async def _take_input(self, items: Sequence[InputItem]) -> None:
         from code_core.context.user_input import user_message
 
-        self.history.append(user_message(items, self.tool_context.cwd))
+        message, problems = user_message(items, self.tool_context.cwd)
+        self.history.append(message)
         await self.reporter.emit(UserMessage(items=list(items)))
+        for problem in problems:
+            await self.reporter.emit(WarningEvent(message=problem))
 
     async def _ask(self) -> Response:
         """One response; what it finished goes into the history even when we are cancelled."""
         response = Response()
         try:
-            await sample(self.client, self._prompt(), response, self.reporter)
+            await sample(self.client, self._prompt, response, self.reporter)
         finally:
             response.items = with_own_ids(response.items, self.history)
             self.history.extend(response.items)
         return response
 
-    def _prompt(self) -> Prompt:
+    def _prompt(self, finished: Sequence[ResponseItem] = ()) -> Prompt:
+        """The next request; `finished` is what a response that broke off has added to the history."""
         return Prompt(
             settings=self.model,
             conversation_id=self.conversation_id,
             instructions=self.instructions,
-            input=normalised(self.history),
+            input=normalised([*self.history, *finished]),
             tools=self.tools.specs(),
             output_schema=self.output_schema,
         )

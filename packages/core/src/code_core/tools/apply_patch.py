@@ -1,43 +1,50 @@
 """`apply_patch`: edit files in process, after approval where the policy wants it."""
 
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, TypeVarTuple
+
+import anyio
 
 from code_core.patch import (
     APPLY_PATCH_GRAMMAR,
     APPLY_PATCH_INSTRUCTIONS,
-    Added,
-    Deleted,
-    FileEdit,
     FileSystem,
-    PatchApplyError,
+    Patch,
     PatchError,
     PatchPlan,
-    Updated,
-    apply_plan,
+    changed_since,
     parse_patch,
-    plan_patch,
+    plan_edits,
+    read_sources,
     summary,
-    unified_diff,
 )
-from code_core.protocol.events import BackgroundEvent, PatchApplyBegin, PatchApplyEnd, TurnDiff
-from code_core.protocol.file_changes import (
-    AddBody,
-    AddChange,
-    DeleteBody,
-    DeleteChange,
-    FileChange,
-    UpdateBody,
-    UpdateChange,
-)
+from code_core.protocol.events import BackgroundEvent
+from code_core.protocol.file_changes import FileChange
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
 from code_core.safety.decide import Allow, Ask, Reject, decide_patch
 from code_core.safety.grants import PathGrant
-from code_core.sandbox.confinement import writable_roots
+from code_core.sandbox.confinement import writable_and_protected
+from code_core.sandbox.detection import detect
 from code_core.tools.approver import PatchQuestion
+from code_core.tools.patch_application import write_patch
+from code_core.tools.shown_changes import is_same_change, shown_changes
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
+
+_log = logging.getLogger("code_core")
+
+PatchForm = Literal["freeform", "function"]
+LARGE = 2**18
+"""Bytes from which work is done in a thread."""
+MOST_PLANS = 3
+"""How often a patch is planned while others change its files."""
+CHANGED_MEANWHILE = "a file that it changes was changed by somebody else before the patch was written"
+
+_Result = TypeVar("_Result")
+_Arguments = TypeVarTuple("_Arguments")
 
 
 class ApplyPatch:
@@ -51,9 +58,13 @@ class ApplyPatch:
     name = "apply_patch"
     parallel_safe = False
 
-    def __init__(self, file_system: FileSystem, form: Literal["freeform", "function"]) -> None:
+    def __init__(self, file_system: FileSystem, form: PatchForm) -> None:
         self._file_system = file_system
         self._form = form
+
+    def in_form(self, form: PatchForm) -> "ApplyPatch":
+        """The same tool, called in another form."""
+        return ApplyPatch(self._file_system, form)
 
     def spec(self) -> dict[str, Any]:
         """See `Tool.spec`."""
@@ -90,52 +101,96 @@ class ApplyPatch:
     async def apply(self, text: str, cwd: Path, call_id: str, context: ToolContext) -> ToolOutput:
         """Apply the patch `text`, whose relative paths begin at `cwd`.
 
+        A file that changes while checkers run or the user is asked is planned anew: where the
+        change stays the same, it is applied, else the user is asked again.
+
         Raises:
             TurnAbandoned: the user does not want the turn to go on.
         """
         if "\0" in str(cwd):
             return ToolOutput(f"the directory {str(cwd)!r} has a NUL character", success=False)
         try:
-            patch = parse_patch(text)
-            plan = await plan_patch(patch, self._file_system, cwd)
+            patch = await _run_when_large(len(text), parse_patch, text)
+            agreed = await self._agreed(patch, cwd, call_id, context)
         except PatchError as error:
             return ToolOutput(str(error), success=False)
-        changes = file_changes(plan.edits)
-        findings = await _findings(plan, context)
-        refusal, auto_approved = await _permission(call_id, changes, plan, context)
-        if refusal is not None:
-            return refusal
-        await context.emit(PatchApplyBegin(call_id=call_id, auto_approved=auto_approved, changes=changes))
-        try:
-            await apply_plan(plan, self._file_system)
-        except PatchApplyError as error:
-            output, applied = ToolOutput(str(error), success=False), error.applied
-            end = PatchApplyEnd(call_id=call_id, stdout="", stderr=output.text, success=False)
-        else:
-            said = summary(patch)
-            output, applied = ToolOutput(said + findings), plan.edits
-            end = PatchApplyEnd(call_id=call_id, stdout=said, stderr="", success=True)
-        await context.emit(end)
-        if applied:
-            context.changes.add(applied)
-            await context.emit(TurnDiff(unified_diff=context.changes.diff()))
-        return output
+        if isinstance(agreed, ToolOutput):
+            return agreed
+        output = await write_patch(
+            agreed.plan,
+            self._file_system,
+            context,
+            call_id=call_id,
+            changes=agreed.changes,
+            auto_approved=agreed.auto_approved,
+            summary=summary(patch),
+        )
+        return replace(output, text=output.text + agreed.findings) if output.success else output
+
+    async def _agreed(
+        self, patch: Patch, cwd: Path, call_id: str, context: ToolContext
+    ) -> "_Agreed | ToolOutput":
+        """The plan that may be written now, made from the files as they are; or why there is none.
+
+        Raises:
+            PatchError: it does not fit the files.
+            TurnAbandoned: the user does not want the turn to go on.
+        """
+        agreed: _Agreed | None = None
+        for _ in range(MOST_PLANS):
+            sources = await read_sources(patch, self._file_system, cwd)
+            try:
+                plan = await _run_when_large(sources.size, plan_edits, patch, sources)
+            except PatchError as error:
+                if agreed is None:
+                    raise
+                return _outdated(f"{CHANGED_MEANWHILE}, and it does not fit any more.\n{error}")
+            if agreed is not None and plan.paths != agreed.plan.paths:
+                moved = next(
+                    new for new, old in zip(plan.paths, agreed.plan.paths, strict=True) if new != old
+                )
+                return _outdated(
+                    f"a link to {moved} has changed, or what is above it has become a symbolic link"
+                )
+            same = agreed is not None and await _run_when_large(
+                sources.size, is_same_change, agreed.plan.edits, plan.edits
+            )
+            if agreed is not None and same:
+                agreed = replace(agreed, plan=plan)
+            else:
+                changes = await _run_when_large(sources.size, shown_changes, plan.edits)
+                findings = await _findings(plan, context)
+                refusal, auto_approved = await _permission(call_id, changes, plan, context)
+                if refusal is not None:
+                    return refusal
+                agreed = _Agreed(plan, changes, findings, auto_approved)
+            await context.before_write(plan.paths)
+            if not await changed_since(sources, self._file_system):
+                return agreed
+        return _outdated(f"{CHANGED_MEANWHILE}, {MOST_PLANS} times.")
 
 
-def file_changes(edits: Sequence[FileEdit]) -> dict[str, FileChange]:
-    """The edits as events show them: by path, in patch order."""
-    changes: dict[str, FileChange] = {}
-    for edit in edits:
-        match edit:
-            case Added(path=path, new=new, overwritten=overwritten):
-                changes[str(path)] = AddChange(add=AddBody(content=new, overwritten=overwritten))
-            case Deleted(path=path, old=old):
-                changes[str(path)] = DeleteChange(delete=DeleteBody(content=old))
-            case Updated(path=path, old=old, new=new, move_to=move_to, overwritten=overwritten):
-                difference = unified_diff(old, new)
-                body = UpdateBody(unified_diff=difference, move_path=move_to, overwritten=overwritten)
-                changes[str(path)] = UpdateChange(update=body)
-    return changes
+@dataclass(frozen=True, slots=True)
+class _Agreed:
+    """A plan that may be written, and how it is shown."""
+
+    plan: PatchPlan
+    changes: Mapping[str, FileChange]
+    findings: str
+    auto_approved: bool
+
+
+def _outdated(problem: str) -> ToolOutput:
+    return ToolOutput(f"The patch was not applied, and no file was changed: {problem}", success=False)
+
+
+async def _run_when_large(
+    size: int, function: Callable[[*_Arguments], _Result], *arguments: *_Arguments
+) -> _Result:
+    """Call `function`; in a thread if it works on so much that the event loop would wait."""
+    if size <= LARGE:
+        return function(*arguments)
+    return await anyio.to_thread.run_sync(function, *arguments)
 
 
 async def _findings(plan: PatchPlan, context: ToolContext) -> str:
@@ -156,14 +211,19 @@ async def _permission(
 ) -> tuple[ToolOutput | None, bool]:
     """What the model is told if the patch may not be applied, and whether nobody had to be asked."""
     grants = frozenset(map(PathGrant, plan.paths))
+    closed, roots = await anyio.to_thread.run_sync(
+        writable_and_protected, context.sandbox_policy, context.cwd, context.home, context.environment
+    )
     decision = decide_patch(
         context.approval_policy,
         context.sandbox_policy,
+        confinable=(await anyio.to_thread.run_sync(detect)).sandbox is not None,
         paths=plan.paths,
-        roots=writable_roots(context.sandbox_policy, context.cwd, context.environment),
-        protected=[Path(os.path.realpath(context.home))],
+        roots=roots,
+        protected=closed.reasons(),
         approved=context.approver.approved(*grants),
     )
+    _log.info("patch %.64s: %s", call_id, decision)
     match decision:
         case Allow():
             return None, True

@@ -1,5 +1,6 @@
 """Whether a command may run, and where: guards, rules, approvals and the user, in this order."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ from code_core.tools.approver import CommandQuestion
 from code_core.tools.command_files import TooManyFilesError, files_of
 from code_core.tools.program_lookup import ProgramLookup
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
+
+_log = logging.getLogger("code_core")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ async def permission(
     full_access = isinstance(context.sandbox_policy, DangerFullAccess)
     confined = confinable and not full_access and not request.escalated
     decision = _decision(request, rule, context, confinable=confinable, approved=False)
+    _log.info("command %.64s: %s", request.call_id, decision)
     if isinstance(decision, Run):
         return Permission(decision.confined)
     if rule is not None and rule.decision is RuleDecision.FORBIDDEN:
@@ -109,6 +113,7 @@ async def permission(
     grant, problem = await anyio.to_thread.run_sync(_remembered, request, not confined)
     if _approved(request, grant, rule, guards, context, confined=confined):
         decision = _decision(request, rule, context, confinable=confinable, approved=True)
+        _log.info("command %.64s: allowed by the user: %s", request.call_id, decision)
     match decision:
         case Run():
             return Permission(decision.confined, None if confined else grant)

@@ -12,21 +12,20 @@ from pathlib import Path
 import anyio
 
 from code_core.process.capture import Capture
+from code_core.process.guardian import ended, start_guarded
 from code_core.process.spawn import (
     Exit,
     OnOutput,
     SpawnError,
     Stream,
     follow,
-    require_program,
-    start_command,
 )
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta, WarningEvent
-from code_core.safety.denial import looks_denied
-from code_core.sandbox.confinement import confinement_of
-from code_core.sandbox.sandbox import Sandbox
-from code_core.sandbox.watch import changed, seen_in
+from code_core.safety.denial import denied_by_sandbox
+from code_core.sandbox.confinement import Confinement, confinement_of
+from code_core.sandbox.run import run_confined
+from code_core.sandbox.sandbox import Mechanism, Sandbox
 from code_core.tools.command_permission import CommandRequest
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.view.parsed_command import parsed_command
@@ -38,7 +37,7 @@ INTERRUPTED_EXIT_CODE = 130
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How a command ended; `denied` if it seems that the sandbox denied it something."""
+    """How a command ended; `denied` if the sandbox denied it something."""
 
     output: ToolOutput
     denied: bool = False
@@ -55,6 +54,7 @@ async def run_shell_command(
         "stderr": Capture(context.output_limit),
     }
     deltas = 0
+    confinement = None if sandbox is None else await _confinement(context)
 
     async def on_output(stream: Stream, chunk: bytes) -> None:
         nonlocal deltas
@@ -74,7 +74,9 @@ async def run_shell_command(
         )
     )
     try:
-        end = await _run(list(request.run or command), cwd, time_limit, on_output, context, sandbox)
+        end = await _run(
+            list(request.run or command), cwd, time_limit, on_output, context, sandbox, confinement
+        )
     except SpawnError as error:
         await on_output("stderr", str(error).encode())
         end = Exit(error.exit_code, 0.0)
@@ -93,8 +95,23 @@ async def run_shell_command(
     output = ToolOutput(
         json.dumps(result, ensure_ascii=False), success=end.code == 0, fingerprint=f"{end.code}\n{text}"
     )
-    denied = sandbox is not None and not end.timed_out and looks_denied(end.code, text)
+    denied = confinement is not None and not end.timed_out and _denied(end, text, cwd, confinement, context)
     return CommandResult(output, denied=denied)
+
+
+async def _confinement(context: ToolContext) -> Confinement:
+    return await anyio.to_thread.run_sync(
+        confinement_of, context.sandbox_policy, context.cwd, context.home, context.environment
+    )
+
+
+def _denied(end: Exit, text: str, cwd: Path, confinement: Confinement, context: ToolContext) -> bool:
+    # As commands print it, the working directory may have symlinks in it.
+    roots = (*confinement.writable, context.cwd) if confinement.writable else ()
+    protected = (*confinement.protected, *confinement.absent)
+    return denied_by_sandbox(
+        end.code, text, cwd=cwd, writable=roots, protected=protected, network=confinement.network
+    )
 
 
 async def _run(
@@ -104,6 +121,7 @@ async def _run(
     on_output: OnOutput,
     context: ToolContext,
     sandbox: Sandbox | None,
+    confinement: Confinement | None,
 ) -> Exit:
     """Start the command, or what confines it.
 
@@ -111,30 +129,34 @@ async def _run(
         SpawnError: the program or the directory is missing or may not be used.
     """
     environment = context.environment
-    if sandbox is None:
-        process = start_command(command, cwd, environment)
-        return await follow(process, time_limit=time_limit, on_output=on_output)
-    require_program(command[0], cwd, environment)
-    confinement = await anyio.to_thread.run_sync(
-        confinement_of, context.sandbox_policy, context.cwd, context.home, environment
+    if sandbox is None or confinement is None:
+        process = start_guarded(command, cwd, environment)
+        try:
+            return await follow(process, time_limit=time_limit, on_output=on_output)
+        finally:
+            ended(process)
+
+    async def on_changed(paths: Sequence[Path]) -> None:
+        await context.emit(WarningEvent(message=_changed_notice(paths, sandbox.mechanism)))
+
+    return await run_confined(
+        sandbox,
+        command,
+        confinement,
+        cwd,
+        environment,
+        time_limit=time_limit,
+        on_output=on_output,
+        on_changed=on_changed,
     )
-    unprotected = () if sandbox.protects else confinement.protected
-    before = seen_in(unprotected)
-    try:
-        process = sandbox.start(command, confinement, cwd, environment)
-        return await follow(process, time_limit=time_limit, on_output=on_output)
-    finally:
-        if paths := changed(before, seen_in(unprotected)):
-            with anyio.CancelScope(shield=True):
-                await context.emit(WarningEvent(message=_changed_notice(paths)))
 
 
-def _changed_notice(paths: Sequence[Path]) -> str:
+def _changed_notice(paths: Sequence[Path], mechanism: Mechanism) -> str:
     shown = ", ".join(map(str, paths[:MOST_SHOWN]))
     more = f" and {len(paths) - MOST_SHOWN} more" if len(paths) > MOST_SHOWN else ""
     return (
         f"the command changed {shown}{more}: look at it before you use git or this agent again "
-        "(Landlock cannot protect it; bubblewrap can)"
+        f"({mechanism} cannot protect it{'; bubblewrap can' if mechanism == 'landlock' else ''})"
     )
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from code_core.mcp_servers.connections import ServerTool
-from code_core.mcp_servers.names import parameters
 from code_core.mcp_servers.results import parts_of
+from code_core.mcp_servers.schemas import parameters
 from code_core.process.capture import Capture
 from code_core.protocol.duration import Duration
 from code_core.protocol.items import FunctionCall, ToolCall
@@ -98,8 +98,9 @@ class McpServerTool:
         with self._tool.limit.call(name):
             result = await self._tool.client.call_tool(name, arguments, timeout=math.inf)
         parts = parts_of(result)
+        text = f"err: {parts.text or 'the tool failed and gave no reason'}" if result.is_error else parts.text
         capture = Capture(context.output_limit, context.output_file(call_id))
-        capture.write(parts.text.encode("utf-8", "replace"))
+        capture.write(text.encode("utf-8", "replace"))
         capture.close()
         return ToolOutput(capture.text(), success=not result.is_error, images=parts.images)
 

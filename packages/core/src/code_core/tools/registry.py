@@ -8,6 +8,7 @@ from typing import Any
 
 from code_core.protocol.events import EventMsg, ToolCallFailed
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
+from code_core.tools.apply_patch import ApplyPatch, PatchForm
 from code_core.tools.tool import Emit, Tool, ToolContext, ToolOutput, TurnAbandoned
 
 _log = logging.getLogger("code_core")
@@ -27,6 +28,13 @@ class ToolRegistry:
     def with_tools(self, tools: Iterable[Tool]) -> "ToolRegistry":
         """These and further ones, which come after them."""
         return ToolRegistry([*self._tools.values(), *tools])
+
+    def for_model(self, patch_form: PatchForm) -> "ToolRegistry":
+        """These tools as a model calls them that takes patches in `patch_form`."""
+        return ToolRegistry(
+            tool.in_form(patch_form) if isinstance(tool, ApplyPatch) else tool
+            for tool in self._tools.values()
+        )
 
     def specs(self) -> tuple[dict[str, Any], ...]:
         """The declarations for the model, in a fixed order."""

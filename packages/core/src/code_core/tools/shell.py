@@ -11,7 +11,7 @@ import anyio
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from code_core.config.guards import NO_GUARDS, CommandGuards
-from code_core.patch import ImplicitPatch, PatchCall, detect
+from code_core.patch.invocation import MISSED, ImplicitPatch, PatchCall, detect, was_missed
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
 from code_core.protocol.policies import AskForApproval, DangerFullAccess
 from code_core.safety.confirm_guard import strip_confirm
@@ -131,7 +131,7 @@ class Shell:
         )
         time_limit = min(arguments.timeout_ms or DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS) / 1000
         refused = await anyio.to_thread.run_sync(guarded, request, self._guards)
-        return refused or await self._run(request, time_limit, context)
+        return refused or _noted(await self._run(request, time_limit, context))
 
     async def _run(self, request: CommandRequest, time_limit: float, context: ToolContext) -> ToolOutput:
         """Run the command where it may, and outside of the sandbox when that denied it something."""
@@ -175,6 +175,13 @@ class Shell:
         except TooManyFilesError:
             return False
         return context.approver.approved(grant)
+
+
+def _noted(output: ToolOutput) -> ToolOutput:
+    """The output, as a failure if a script called `apply_patch` in a way that nobody saw."""
+    if not was_missed(output.text):
+        return output
+    return replace(output, text=f"{output.text}\n{MISSED}", success=False)
 
 
 def _parse(call: ToolCall) -> _Arguments:

@@ -1,6 +1,7 @@
 """What a tool is, and what it may use."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +13,14 @@ from code_core.tools.approver import Approver, Review
 from code_core.tools.turn_changes import TurnChanges
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 
+_log = logging.getLogger("code_core")
+
 Emit = Callable[[EventMsg], Awaitable[None]]
+BeforeWrite = Callable[[Sequence[Path]], Awaitable[None]]
+
+
+async def keep_nothing(_paths: Sequence[Path]) -> None:
+    """The `before_write` of a conversation without checkpoints."""
 
 
 class TurnAbandoned(Exception):  # noqa: N818 - an answer of the user, not an error
@@ -28,6 +36,8 @@ class ToolContext:
         output_limit: bytes of output that the model gets.
         outputs: directory for what is longer.
         home: the directory of settings and sessions.
+        before_write: awaited with the files that a tool is about to write, move targets and files to be
+            deleted included; when it returns, what they were is kept. Does not raise.
     """
 
     cwd: Path
@@ -41,6 +51,7 @@ class ToolContext:
     approver: Approver
     changes: TurnChanges
     validation: ValidationSwitches = DEFAULT_SWITCHES
+    before_write: BeforeWrite = keep_nothing
 
     def output_file(self, call_id: str) -> Path:
         """Where the whole of a long output goes; a model chose the `call_id`."""
@@ -72,6 +83,7 @@ def refusal(what: str, review: Review) -> ToolOutput | None:
     Raises:
         TurnAbandoned: the user does not want the turn to go on.
     """
+    _log.info("%s: the answer is %s", what, review.decision.value)
     match review.decision:
         case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION | ReviewDecision.APPROVED_PREFIX:
             return None

@@ -1,21 +1,103 @@
 """What a turn has changed in files so far."""
 
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
-from code_core.patch import FileEdit, git_diff
+from code_core.patch.edits import FileEdit
+from code_core.patch.filesystem import FileState
+from code_core.patch.git_format import file_diff, notice, shown_path
+from code_core.patch.net_changes import NetChange, NetChanges
+
+MAX_FILE_DIFF_CHARS = 2**18
+MAX_DIFF_CHARS = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A file's content, by its hash, and how git would record the rest."""
+
+    digest: str
+    size: int
+    git_mode: str
 
 
 class TurnChanges:
-    """Collects the edits of a turn and shows them as one diff."""
+    """Collects the edits of a turn and shows them as one diff.
 
-    def __init__(self, root: Path) -> None:
+    The versions that the diff needs are kept on disk, each content once.
+
+    Args:
+        root: where the paths of the diff begin: the root of the repository, if there is one.
+        folder: a private directory for this turn alone; made when needed, and removed by `close`.
+    """
+
+    def __init__(self, root: Path, folder: Path) -> None:
         self._root = root
-        self._edits: list[FileEdit] = []
+        self._folder = folder
+        self._changes = NetChanges(self._keep)
 
-    def add(self, edits: tuple[FileEdit, ...]) -> None:
-        """Note edits that are now on disk, in order."""
-        self._edits.extend(edits)
+    def add(self, edits: Iterable[FileEdit]) -> None:
+        """Note edits that are now on disk, in order.
+
+        Raises:
+            OSError: their versions cannot be kept.
+        """
+        for edit in edits:
+            self._changes.add(edit)
+        needed = {version.digest for version in self._changes.versions}
+        with suppress(FileNotFoundError):
+            for file in self._folder.iterdir():
+                if file.name not in needed:
+                    file.unlink()
 
     def diff(self) -> str:
-        """The git-style diff from the turn's start to now; empty when nothing changed."""
-        return git_diff(self._edits, self._root)
+        """The git-style diff from the turn's start to now; empty when nothing changed.
+
+        A diff of more than 256 Ki characters, and what makes all of them more than 1 Mi, is
+        replaced by a line in square brackets, which `git apply` skips.
+
+        Raises:
+            OSError: a version is not on disk any more.
+        """
+        parts: list[str] = []
+        size = 0
+        for change in self._changes:
+            name = shown_path(change.new_path, self._root)
+            if size > MAX_DIFF_CHARS:
+                part = notice(name, "not shown, because the diffs of this turn are too large together")
+            else:
+                part = file_diff(
+                    NetChange(
+                        change.old_path, change.new_path, self._kept(change.old), self._kept(change.new)
+                    ),
+                    self._root,
+                )
+                if len(part) > MAX_FILE_DIFF_CHARS:
+                    part = notice(name, f"its diff has {len(part):,} characters and is not shown")
+            parts.append(part)
+            size += len(part)
+        return "".join(parts)
+
+    def close(self) -> None:
+        """Remove what was kept."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _keep(self, state: FileState) -> _Version:
+        version = _Version(sha256(state.data).hexdigest(), len(state.data), state.git_mode)
+        file = self._folder / version.digest
+        if not file.exists():
+            for folder in (self._folder.parent, self._folder):  # `mode` is for the last one alone
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_bytes(state.data)
+        return version
+
+    def _kept(self, version: _Version | None) -> FileState | None:
+        if version is None:
+            return None
+        data = (self._folder / version.digest).read_bytes()
+        return FileState(data, int(version.git_mode[3:], 8), link=version.git_mode == "120000")

@@ -14,7 +14,8 @@ import anyio
 from code_core.context.git import repository_root
 from code_core.patch import Added, Deleted, FileEdit, Updated
 from code_core.process.capture import Capture
-from code_core.process.spawn import SpawnError, Stream, follow, start_command
+from code_core.process.guardian import ended, start_guarded
+from code_core.process.spawn import SpawnError, Stream, follow
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.detection import detect
 from code_core.sandbox.sandbox import Sandbox
@@ -106,18 +107,18 @@ async def validate(
     )
 
 
-def _texts(edits: Iterable[FileEdit]) -> dict[Path, str | None]:
+def _texts(edits: Iterable[FileEdit]) -> dict[Path, bytes | None]:
     """The files after the edits; None for those that are gone."""
-    texts: dict[Path, str | None] = {}
+    texts: dict[Path, bytes | None] = {}
     for edit in edits:
         match edit:
             case Added(path=path, new=new):
-                texts[path] = new
+                texts[path] = new.data
             case Deleted(path=path):
                 texts[path] = None
             case Updated(path=path, new=new, move_to=target):
                 texts[path] = None
-                texts[target or path] = new
+                texts[target or path] = new.data
     return texts
 
 
@@ -139,7 +140,7 @@ def _program(
 
 async def _all(
     runs: list[_Run],
-    texts: Mapping[str, str],
+    texts: Mapping[str, bytes],
     gone: Iterable[Path],
     root: Path,
     environment: Mapping[str, str],
@@ -175,7 +176,7 @@ async def _all(
     ]
 
 
-def _prepare(runs: list[_Run], texts: Mapping[str, str], staged: Staging) -> list[tuple[Path | None, _Run]]:
+def _prepare(runs: list[_Run], texts: Mapping[str, bytes], staged: Staging) -> list[tuple[Path | None, _Run]]:
     """Copy what the checkers need: the folder to run each in, a project's once for each project.
 
     The folder is None where a project is too large.
@@ -198,7 +199,7 @@ def _prepare(runs: list[_Run], texts: Mapping[str, str], staged: Staging) -> lis
 
 def _starter(staged: Staging, environment: Mapping[str, str], sandbox: Sandbox | None) -> _Start:
     if sandbox is None:
-        return lambda argv, folder: start_command(argv, folder, environment)
+        return lambda argv, folder: start_guarded(argv, folder, environment)
     confinement = Confinement(writable=(staged.root, staged.scratch))
     return lambda argv, folder: sandbox.start(argv, confinement, folder, environment)
 
@@ -217,7 +218,11 @@ async def _one(run: _Run, folder: Path, staged: Staging, start: _Start, seconds:
         outputs[stream].write(chunk)
 
     try:
-        end = await follow(start(argv, folder), time_limit=limit, on_output=on_output)
+        process = start(argv, folder)
+        try:
+            end = await follow(process, time_limit=limit, on_output=on_output)
+        finally:
+            ended(process)
         if end.timed_out:
             return _Outcome(checker.name, problem=f"did not end within {limit:g} s")
         said = f"{outputs['stdout'].text()}\n{outputs['stderr'].text()}"

@@ -45,13 +45,13 @@ class Staging:
         self.root.mkdir()
         self.scratch.mkdir()
 
-    def put(self, texts: Mapping[str, str]) -> None:
+    def put(self, texts: Mapping[str, bytes]) -> None:
         """Write the changed files, and copy the settings of checkers from their folders and those above."""
         folders: set[Path] = set()
         for name, text in texts.items():
             path = self.root / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode("utf-8", "surrogateescape"))
+            path.write_bytes(text)
             folders.update(Path(name).parents)
         for folder in folders:
             for settings in SETTINGS:

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from code_core.protocol.agent_events import AgentMessage, AgentReasoning
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import (
-    AgentMessage,
-    AgentReasoning,
     BackgroundEvent,
     ErrorEvent,
     EventMsg,

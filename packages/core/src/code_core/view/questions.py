@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from code_core.patch import unified_diff
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange, UpdateChange
 from code_core.protocol.mcp_events import ElicitationRequest
@@ -95,8 +94,8 @@ def patch_lines(changes: Mapping[str, FileChange]) -> Iterator[str]:
 def change_text(path: str, change: FileChange) -> str:
     """A file change on one line: `A`, `D` or `M`, the path, and what else happens to the file."""
     match change:
-        case AddChange(add=add):
-            return f"A {visible(path)}" + ("" if add.overwritten is None else " (replaces the file)")
+        case AddChange():
+            return f"A {visible(path)}"
         case DeleteChange():
             return f"D {visible(path)}"
         case UpdateChange(update=update):
@@ -107,8 +106,6 @@ def change_text(path: str, change: FileChange) -> str:
 
 def _difference(change: FileChange) -> Iterator[str]:
     match change:
-        case AddChange(add=add) if add.overwritten is not None:
-            yield from unified_diff(add.overwritten, add.content).removesuffix("\n").split("\n")
         case AddChange(add=add):
             yield from (f"+{line}" for line in _lines(add.content))
         case DeleteChange(delete=delete):

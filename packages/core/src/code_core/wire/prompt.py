@@ -10,7 +10,7 @@ from code_core.protocol.policies import ReasoningEffort, ReasoningSummary, Verbo
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """A model and how it is asked; None leaves the choice to the provider."""
+    """A model and how a request asks it; None leaves the choice to the provider."""
 
     model: str
     reasoning: bool = False

@@ -25,6 +25,7 @@ class TextDelta:
 
     delta: str
     order: EventOrder | None = None
+    item_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

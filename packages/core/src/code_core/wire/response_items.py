@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from code_core.errors import StreamBroken
-from code_core.protocol.items import ResponseItem
+from code_core.protocol.items import ResponseItem, ToolCall
 
 _log = logging.getLogger("code_core")
 
@@ -22,55 +22,112 @@ _FROM_A_MODEL = _CALLS | {"message", "reasoning", "web_search_call"}
 LONGEST_NAME = 64
 # The API takes no other names back, and refused every later request of the conversation.
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
-_PARTS_OF_A_MESSAGE = {"output_text", "refusal"}
 
 
 def item_from_provider(value: object) -> ResponseItem | None:
-    """The finished item that `value`, decoded JSON, stands for; None for kinds that we do not know or allow.
+    """The finished item that `value`, decoded JSON, stands for; None for what we do not know or allow.
 
-    A call without an id has an empty one, for the session to replace; what no name of a tool
-    has becomes `_` in its name.
+    None, too, for a message without text and for a call that the provider marks as cut off.
+    A call without an id gets an empty one, which the session replaces. Characters that a
+    tool's name cannot have become `_`.
 
     Raises:
-        StreamBroken: it is of a known kind, but not whole; skipping a call would leave its work undone.
+        StreamBroken: it is of a known kind, but incomplete; skipping a call would leave its work undone.
     """
     if not isinstance(value, dict):
-        raise StreamBroken("the provider sent an item that is no object")
+        raise StreamBroken("the provider sent an item that is not an object")
     kind = value.get("type")
-    if kind not in _FROM_A_MODEL or (kind == "message" and value.get("role", "assistant") != "assistant"):
+    if (
+        not isinstance(kind, str)
+        or kind not in _FROM_A_MODEL
+        or (kind == "message" and (value.get("role") or "assistant") != "assistant")
+    ):
         _log.warning("skipped an item of type %.40r: a model does not send it", kind)
         return None
+    if kind in _CALLS and value.get("status") == "incomplete":
+        _log.warning("skipped a call that the provider cut off")
+        return None
     try:
-        return _adapter().validate_python(_completed(value))
+        item = _adapter().validate_python(_completed(kind, value))
     except ValidationError as error:
-        field = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-        raise StreamBroken(f"the provider sent a broken item: {field} is missing or wrong") from error
+        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+        raise StreamBroken(f"the provider sent a broken item: {where} is missing or wrong") from error
+    return None if item.type == "message" and not item.text else item
 
 
-def _completed(item: dict[str, Any]) -> dict[str, Any]:
-    kind = item["type"]
-    if kind in _CALLS and not isinstance(item.get("call_id"), str):
-        item = item | {"call_id": item["id"] if isinstance(item.get("id"), str) else ""}
-    if kind in _CALLS and isinstance(name := item.get("name"), str):
-        item = item | {"name": _NOT_IN_A_NAME.sub("_", name)[:LONGEST_NAME] or "_"}
+def is_answer(item: ResponseItem) -> bool:
+    """Whether `item` says or does something: a message or a call, not just reasoning or a search."""
+    return item.type == "message" or isinstance(item, ToolCall)
+
+
+def _completed(kind: str, item: dict[str, Any]) -> dict[str, Any]:
+    item = item | {"id": item["id"] if isinstance(item.get("id"), str) else None}
+    match kind:
+        case "message":
+            return item | {"role": "assistant", "content": _content(item.get("content"))}
+        case "reasoning":
+            encrypted = item.get("encrypted_content")
+            return item | {
+                "summary": _texts(item.get("summary"), "summary_text"),
+                "content": _texts(item.get("content"), "reasoning_text") or None,
+                "encrypted_content": encrypted if isinstance(encrypted, str) and encrypted else None,
+            }
+        case "web_search_call":
+            action, status = item.get("action"), item.get("status")
+            return item | {
+                "action": action if isinstance(action, dict) else None,
+                "status": status if isinstance(status, str) else None,
+            }
+        case _:
+            return _call(kind, item)
+
+
+def _call(kind: str, item: dict[str, Any]) -> dict[str, Any]:
+    call_id = item.get("call_id")
+    if isinstance(call_id, int):
+        call_id = str(call_id)
+    item = item | {"call_id": call_id if isinstance(call_id, str) else item["id"] or ""}
+    if isinstance(name := item.get("name"), str):
+        item |= {"name": _NOT_IN_A_NAME.sub("_", name)[:LONGEST_NAME] or "_"}
+    if not isinstance(item.get("status"), str):
+        item.pop("status", None)
     if kind == "function_call" and not isinstance(item.get("arguments"), str):
         arguments = item.get("arguments")
-        item = item | {"arguments": "{}" if arguments is None else json.dumps(arguments)}
-    if kind == "message":
-        item = item | {"role": "assistant", "content": _content(item.get("content"))}
+        item |= {"arguments": "{}" if arguments is None else json.dumps(arguments)}
     return item
 
 
-def _content(content: object) -> object:
-    match content:
+def _content(content: object) -> list[dict[str, str]]:
+    """The parts of a message that have text."""
+    parts = [content] if isinstance(content, str | dict) else content if isinstance(content, list) else []
+    read = [_part(part) for part in parts]
+    return [part for part in read if part is not None]
+
+
+def _part(part: object) -> dict[str, str] | None:
+    match part:
         case str():
-            return [{"type": "output_text", "text": content}]
-        case list():
-            return [
-                part for part in content if isinstance(part, dict) and part.get("type") in _PARTS_OF_A_MESSAGE
-            ]
+            return {"type": "output_text", "text": part}
+        case {"type": "refusal", "refusal": str(text)}:
+            return {"type": "refusal", "refusal": text}
+        case {"type": "output_text" | "text" | "input_text", "text": str(text)}:
+            return {"type": "output_text", "text": text}
+        case {"text": str(text), **rest} if "type" not in rest:
+            return {"type": "output_text", "text": text}
         case _:
-            return content
+            return None
+
+
+def _texts(parts: object, kind: str) -> list[dict[str, str]]:
+    """The texts of reasoning, however they are wrapped."""
+    if isinstance(parts, str | dict):
+        parts = [parts]
+    texts = (
+        [part.get("text") if isinstance(part, dict) else part for part in parts]
+        if isinstance(parts, list)
+        else []
+    )
+    return [{"type": kind, "text": text} for text in texts if isinstance(text, str)]
 
 
 @cache

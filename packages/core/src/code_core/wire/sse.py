@@ -41,6 +41,8 @@ class SseParser:
         self._event = ""
         self._at_start = True
         self._skip_newline = False
+        self.content = 0
+        """Grows with everything but comments and blank lines, which only keep a connection open."""
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """The events that `chunk` completes, in order.
@@ -56,13 +58,31 @@ class SseParser:
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         events: list[SseEvent] = []
         first, *rest = chunk.split(b"\n")
-        self._hold(self._pieces, first)
+        self._begin(first)
         if rest:
             self._line(self._finished_line(), events)
             for line in rest[:-1]:
                 self._line(line, events)
-            self._hold(self._pieces, rest[-1])
+            self._begin(rest[-1])
         return events
+
+    def end(self) -> list[SseEvent]:
+        """The event that a stream without a last blank line leaves unfinished.
+
+        The specification drops it; servers that forget the blank line mean it. Call it
+        only where the server ended the response in order.
+        """
+        events: list[SseEvent] = []
+        self._line(self._finished_line(), events)
+        self._line(b"", events)
+        return events
+
+    def _begin(self, piece: bytes) -> None:
+        """Keep a piece of a line that has not ended."""
+        if piece:
+            self._hold(self._pieces, piece)
+            if not self._pieces[0].startswith(b":"):
+                self.content += len(piece)
 
     def _finished_line(self) -> bytes:
         line = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -82,6 +102,8 @@ class SseParser:
             self._held = 0
             self._event = ""
             return
+        if not line.startswith(b":"):
+            self.content += len(line)
         field, _, line = line.partition(b":")  # the whole line is let go before the next copy
         value = line.removeprefix(b" ")
         if field == b"data":

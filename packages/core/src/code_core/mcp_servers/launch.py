@@ -1,0 +1,243 @@
+"""How a configured server is started: where, with which environment, with which rights.
+
+A checkout is hostile, and what a command or a patch of an earlier session left in it may be, too. So a server
+does not start in the working directory, where a module or a program could stand in for one of its own.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from code_core.config.schema import McpServerTable
+from code_core.context.git import repository_root
+from code_core.protocol.policies import ReadOnly, SandboxPolicy, WorkspaceWrite
+from code_core.sandbox.confinement import Confinement, confinement_of
+from code_core.sandbox.detection import detect
+from code_core.sandbox.sandbox import Launch, Sandbox
+from code_mcp_client import (
+    ClientCallbacks,
+    McpClient,
+    McpClientConfig,
+    ServerStartError,
+    parse_capacity,
+)
+
+SAFE_PATH = "PYTHONSAFEPATH"
+DIRECTORIES = "mcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What servers are started for.
+
+    Attributes:
+        cwd: the working directory; relative paths of settings begin there.
+        home: the agent's own directory.
+        policy: what commands may do, and servers with `sandbox = true`.
+        environ: the environment that is passed on in part.
+    """
+
+    cwd: Path
+    home: Path
+    policy: SandboxPolicy
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A client that is not opened yet, and what the user should know of how its server starts."""
+
+    client: McpClient
+    warnings: tuple[str, ...] = ()
+
+
+def prepare(
+    name: str, table: McpServerTable, workplace: Workplace, callbacks: ClientCallbacks | None = None
+) -> Prepared:
+    """The client that the settings of a server describe. Does IO: to be called in a thread.
+
+    Raises:
+        McpClientError: a setting cannot be used.
+    """
+    capacity = None
+    if table.buffer_capacity is not None:
+        capacity = parse_capacity(table.buffer_capacity, f"mcp_servers.{name}.buffer_capacity")
+    config = McpClientConfig(
+        buffer_capacity=capacity,
+        startup_timeout=table.startup_timeout_sec,
+        tool_timeout=table.tool_timeout_sec,
+    )
+    if table.url is not None:
+        return Prepared(_http_client(table, config, callbacks))
+    directory = _directory(name, table, workplace)
+    environment = _environment(table, workplace)
+    warnings: list[str] = []
+    program, found_in_workspace = _program(table, workplace, environment)
+    if found_in_workspace:
+        warnings.append(
+            f"MCP server {name!r} starts {program}, which is in the working directory: "
+            "whatever a command or a patch puts there runs outside of the sandbox"
+        )
+    if table.cwd is None:
+        warnings += [
+            f"MCP server {name!r} starts in {directory}, where its argument {argument!r} leads nowhere: "
+            f"write the full path, or set mcp_servers.{name}.cwd"
+            for argument in table.args
+            if not argument.startswith("-") and _is_relative_path(argument, workplace.cwd)
+        ]
+    client = McpClient.stdio(
+        program,
+        table.args,
+        environment,
+        config=config,
+        env_vars=table.env_vars,
+        cwd=directory,
+        callbacks=callbacks,
+        confine=_confine(table, workplace, directory) if table.sandbox else None,
+    )
+    return Prepared(client, tuple(warnings))
+
+
+def roots_of(table: McpServerTable, cwd: Path) -> list[Path]:
+    """The directories that a server is told to work on.
+
+    They are those of the setting `roots`, else the directories among its arguments, because servers take roots
+    in their place, else the working directory.
+    """
+    if table.roots is not None:
+        return [cwd / root.expanduser() for root in table.roots]
+    named = [
+        cwd / Path(argument).expanduser() for argument in table.args if argument.startswith(("/", "~", "."))
+    ]
+    return [Path(os.path.normpath(path)) for path in named if path.is_dir()] or [cwd]
+
+
+def _http_client(
+    table: McpServerTable, config: McpClientConfig, callbacks: ClientCallbacks | None
+) -> McpClient:
+    headers = dict(table.http_headers)
+    if table.bearer_token is not None and table.bearer_token_env_var is None:
+        headers["Authorization"] = f"Bearer {table.bearer_token.get_secret_value()}"
+    return McpClient.http(
+        table.url or "",
+        config=config,
+        headers=headers,
+        bearer_token_env_var=table.bearer_token_env_var,
+        callbacks=callbacks,
+    )
+
+
+def _directory(name: str, table: McpServerTable, workplace: Workplace) -> Path:
+    """Where the server runs: a directory of its own in the home, in which nobody else puts anything."""
+    if table.cwd is not None:
+        return workplace.cwd / table.cwd.expanduser()
+    directory = workplace.home / DIRECTORIES / name
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return Path("/")  # the home is read-only: nothing is put there either
+    return directory
+
+
+def _environment(table: McpServerTable, workplace: Workplace) -> dict[str, str]:
+    """What is set for the server on top of the variables that are passed on."""
+    environment: dict[str, str] = {}
+    if not any(_is_script_elsewhere(argument, workplace.cwd) for argument in table.args):
+        environment[SAFE_PATH] = "1"
+    if path := workplace.environ.get("PATH"):
+        environment["PATH"] = _outside(path, workplace)
+    return environment | table.env
+
+
+def _outside(path: str, workplace: Workplace) -> str:
+    """`path` without relative entries and those below the workspace, unless that is the user's home or above it."""
+    workspace = _workspace(workplace.cwd)
+    user_home = Path(os.path.realpath(Path("~").expanduser()))
+    kept = [entry for entry in path.split(os.pathsep) if entry.startswith(os.sep)]
+    if not user_home.is_relative_to(workspace):
+        kept = [entry for entry in kept if not _is_below(Path(entry), workspace)]
+    return os.pathsep.join(kept)
+
+
+def _program(table: McpServerTable, workplace: Workplace, environment: Mapping[str, str]) -> tuple[str, bool]:
+    """The program to start, and whether it is in the workspace.
+
+    Raises:
+        ServerStartError: it is found in the workspace only, and not by its path.
+    """
+    command = os.path.expanduser(table.command or "")  # noqa: PTH111 - Path would lose the "./" that decides
+    workspace = _workspace(workplace.cwd)
+    if os.sep in command:
+        base = workplace.cwd if table.cwd is None else workplace.cwd / table.cwd.expanduser()
+        program = Path(os.path.normpath(base / command))
+        return str(program), _is_below(program, workspace)
+    found = shutil.which(command, path=environment.get("PATH", os.defpath))
+    if found is None and (elsewhere := shutil.which(command, path=workplace.environ.get("PATH", ""))):
+        raise ServerStartError(
+            f"cannot start MCP server {command!r}: it is only in the workspace, as {elsewhere}; "
+            "write that path as its command if it is yours"
+        )
+    return command, found is not None and _is_below(Path(found), workspace)
+
+
+def _workspace(cwd: Path) -> Path:
+    return Path(os.path.realpath(repository_root(cwd) or cwd))
+
+
+def _is_below(path: Path, directory: Path) -> bool:
+    """Whether `path`, or what it is a link to, is below `directory`."""
+    real_parent = Path(os.path.realpath(path.parent))
+    return (real_parent / path.name).is_relative_to(directory) or Path(os.path.realpath(path)).is_relative_to(
+        directory
+    )
+
+
+def _is_relative_path(argument: str, cwd: Path) -> bool:
+    try:
+        return not argument.startswith(("/", "~")) and (cwd / argument).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_script_elsewhere(argument: str, cwd: Path) -> bool:
+    """A script outside of the workspace imports modules from beside it, which the safe path would forbid."""
+    path = Path(argument)
+    return path.is_absolute() and path.suffix == ".py" and not _is_below(path, _workspace(cwd))
+
+
+def _confine(table: McpServerTable, workplace: Workplace, directory: Path) -> "_Confine":
+    """Starts programs with the rights that commands have, and a directory of their own to write.
+
+    Raises:
+        ServerStartError: this machine has no sandbox.
+    """
+    detection = detect()
+    if detection.sandbox is None:
+        raise ServerStartError(f"sandbox = true, but nothing can be confined here: {detection}")
+    policy = workplace.policy
+    if not isinstance(policy, WorkspaceWrite):
+        policy = ReadOnly()
+    confinement = confinement_of(policy, workplace.cwd, workplace.home, workplace.environ)
+    own = (Path(os.path.realpath(directory)),) if table.cwd is None else ()
+    return _Confine(
+        detection.sandbox,
+        replace(
+            confinement,
+            writable=(*confinement.writable, *own),
+            network=table.network_access,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Confine:
+    sandbox: Sandbox
+    confinement: Confinement
+
+    def __call__(
+        self, argv: Sequence[str], cwd: Path, environment: Mapping[str, str]
+    ) -> AbstractContextManager[Launch]:
+        return self.sandbox.confined(argv, self.confinement, cwd, environment)

@@ -1,0 +1,168 @@
+"""Input schemas of servers' tools in the form that model APIs take."""
+
+from typing import Any
+
+_DEEPEST = 32
+_MOST_PARTS = 2_000
+_MOST_GROWTH = 4
+_SPARE_PARTS = 32
+# Definitions are put in their places; the rest holds schemas that model APIs do not take.
+_LEFT_OUT = frozenset(
+    [
+        *("$schema", "$ref", "$defs", "definitions", "anyOf", "oneOf", "allOf", "not", "if", "then", "else"),
+        *("contains", "prefixItems", "additionalItems", "unevaluatedItems", "unevaluatedProperties"),
+        *("patternProperties", "propertyNames", "dependentSchemas", "dependencies"),
+    ]
+)
+
+
+def parameters(schema: dict[str, Any]) -> dict[str, Any]:
+    """A tool's input schema, reduced to what model APIs take: every part has one type they know.
+
+    A choice at the top becomes one object that has the properties of all its arms. A reference to a part
+    that it is in itself is a part of that type, and no more is said of it.
+    """
+    reduction = _Reduction(schema)
+    return reduction.part({**reduction.with_arms(schema), "type": "object"}, 0)
+
+
+class _Reduction:
+    """Puts what `$ref` names in its place; what is then too deep, or more than a few times the original, is a string."""
+
+    def __init__(self, root: dict[str, Any]) -> None:
+        self._root = root
+        self._parts = 0
+        self._most_parts = min(_MOST_PARTS, _MOST_GROWTH * _count(root) + _SPARE_PARTS)
+
+    def with_arms(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """`schema` with the properties of its choices; required is what all of them require."""
+        properties: dict[str, Any] = {}
+        required: list[object] = _list(schema.get("required"))
+        for choice in ("anyOf", "oneOf", "allOf"):
+            arms = [
+                plain
+                for arm in _list(schema.get(choice))
+                if isinstance(plain := self._plain(arm, frozenset())[0], dict)
+            ]
+            for arm in arms:
+                properties |= _dict(arm.get("properties"))
+            if choice == "allOf":
+                required += [name for arm in arms for name in _list(arm.get("required"))]
+        if not properties:
+            return schema
+        properties |= _dict(schema.get("properties"))
+        rest = {key: value for key, value in schema.items() if key not in {"anyOf", "oneOf", "allOf"}}
+        return {**rest, "properties": properties} | ({"required": required} if required else {})
+
+    def part(self, schema: object, depth: int, inside: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """A schema of anything else than an object, such as `true`, takes a string.
+
+        Args:
+            schema: what to reduce.
+            depth: how deep it is in the whole.
+            inside: the references that were followed to get here.
+        """
+        schema, followed = self._plain(schema, inside)
+        self._parts += 1
+        if not isinstance(schema, dict) or depth > _DEEPEST or self._parts > self._most_parts:
+            return {"type": "string"}
+        if followed & inside:  # it is a part of itself
+            schema = {key: schema[key] for key in ("type", "description") if key in schema}
+        inside |= followed
+        reduced = {key: value for key, value in schema.items() if key not in _LEFT_OUT}
+        reduced["type"] = kind = _type_of(schema)
+        match kind:
+            case "object":
+                properties = schema.get("properties")
+                reduced["properties"] = {
+                    str(name): self.part(each, depth + 1, inside)
+                    for name, each in (properties.items() if isinstance(properties, dict) else ())
+                }
+                if isinstance(schema.get("additionalProperties"), dict):
+                    reduced["additionalProperties"] = self.part(
+                        schema["additionalProperties"], depth + 1, inside
+                    )
+            case "array":
+                reduced["items"] = self.part(schema.get("items"), depth + 1, inside)
+            case _:
+                pass
+        return reduced
+
+    def _plain(self, schema: object, inside: frozenset[str]) -> tuple[object, frozenset[str]]:
+        """`schema` with a reference, or a choice of one, replaced by what it stands for; the references followed."""
+        followed: frozenset[str] = frozenset()
+        for _ in range(_DEEPEST):
+            match schema:
+                case {"$ref": str(reference), **rest}:
+                    target = self._at(reference)
+                    followed |= {reference}
+                case {"anyOf": choices, **rest} | {"oneOf": choices, **rest} | {"allOf": choices, **rest}:
+                    target = _only_one(choices)
+                case _:
+                    break
+            schema = {**target, **rest} if isinstance(target, dict) else rest
+            if followed & inside:
+                break
+        return schema, followed
+
+    def _at(self, reference: str) -> object:
+        """What a reference into this schema names; None for any other."""
+        if not reference.startswith("#/"):
+            return None
+        place: object = self._root
+        for step in reference.removeprefix("#/").split("/"):
+            name = step.replace("~1", "/").replace("~0", "~")
+            place = place.get(name) if isinstance(place, dict) else None
+        return place
+
+
+def _only_one(choices: object) -> object:
+    """The choice that is not null, if there is just one."""
+    if not isinstance(choices, list):
+        return None
+    left = [choice for choice in choices if choice != {"type": "null"}]
+    return left[0] if len(left) == 1 else None
+
+
+def _type_of(schema: dict[str, Any]) -> str:
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((one for one in kind if one != "null"), None)
+    match kind:
+        case "integer":
+            return "number"
+        case "object" | "array" | "string" | "number" | "boolean":
+            return str(kind)
+        case _:
+            pass
+    if "properties" in schema or "additionalProperties" in schema:
+        return "object"
+    if "items" in schema or "prefixItems" in schema:
+        return "array"
+    if any(
+        key in schema for key in ("minimum", "maximum", "multipleOf", "exclusiveMinimum", "exclusiveMaximum")
+    ):
+        return "number"
+    return "string"
+
+
+def _count(schema: object) -> int:
+    """How many schemas and other values of JSON there are in it, to a depth of 64."""
+    level, total = [schema], 0
+    for _ in range(2 * _DEEPEST):
+        total += len(level)
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
+            if isinstance(inner, dict | list)
+        ]
+    return total
+
+
+def _list(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list) else []
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,135 @@
+"""The way out of this machine: which proxy leads to a URL, and how a certificate is checked.
+
+Environment variables decide, the same for a request of this process and for one of the
+process that holds the key: `HTTPS_PROXY` for https, `HTTP_PROXY` for http, else
+`ALL_PROXY`, not for hosts in `NO_PROXY`; lower-case names win. `SSL_CERT_FILE` and
+`SSL_CERT_DIR` replace the system's certificate authorities.
+"""
+
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from code_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import httpx2
+
+PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+CERTIFICATE_ADVICE = (
+    "set SSL_CERT_FILE to a PEM file with the certificate of the authority that signed it "
+    "(of your company's proxy, for one)"
+)
+_PROXY = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>[^\s/?#]+)/?")
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+
+
+def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
+    """The proxy that leads to `url`, as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`; None for a direct connection.
+
+    Raises:
+        ConfigError: names the variable whose proxy cannot be used; its value, which may hold a password, is not shown.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if not host or _is_loopback(host) or _is_excluded(host, parts.port, environ):
+        return None
+    for variable in (f"{parts.scheme}_proxy", "all_proxy"):
+        for name in (variable, variable.upper()):
+            if value := environ.get(name, "").strip():
+                return _usable(name, value)
+    return None
+
+
+def without_proxies(environ: Mapping[str, str], proxy: str | None) -> dict[str, str]:
+    """`environ` for a child that uses `proxy` and looks for no other."""
+    names = {form for name in PROXY_VARIABLES for form in (name, name.lower())}
+    kept = {name: value for name, value in environ.items() if name not in names}
+    return kept if proxy is None else {**kept, "https_proxy": proxy, "http_proxy": proxy}
+
+
+def http_client(url: str, environ: Mapping[str, str], timeout: "httpx2.Timeout") -> "httpx2.AsyncClient":
+    """A client for requests to `url`.
+
+    Raises:
+        ConfigError: the proxy cannot be used.
+        OSError: the certificates cannot be read.
+    """
+    import httpx2
+
+    # Building a TLS context reads every certificate: not for an endpoint without TLS.
+    tls = url.lower().startswith("https:")
+    return httpx2.AsyncClient(
+        verify=httpx2.create_ssl_context() if tls else False,
+        trust_env=False,
+        proxy=proxy_for(url, environ),
+        follow_redirects=False,
+        timeout=timeout,
+    )
+
+
+def certificate_problem(error: BaseException) -> str | None:
+    """What is wrong with the certificate that made `error`; None for any other cause."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message or "it cannot be verified"
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _usable(name: str, value: str) -> str:
+    parsed = _PROXY.fullmatch(value)
+    scheme = ((parsed and parsed["scheme"]) or "http").lower()
+    if scheme.startswith("socks"):
+        raise ConfigError(
+            f"{name} names a SOCKS proxy, and only HTTP proxies are supported: set HTTPS_PROXY to an HTTP proxy "
+            f"(http://HOST:PORT), or unset {name}, or list the provider's host in NO_PROXY"
+        )
+    if parsed is None or scheme != "http":
+        raise ConfigError(
+            f"{name} is not of the form http://HOST:PORT, the only kind of proxy that is supported"
+        )
+    credentials, _, address = parsed["rest"].rpartition("@")
+    if _ADDRESS.fullmatch(address) is None or not 0 < int(address.rpartition(":")[2]) < 65536:
+        raise ConfigError(f"{name} does not end in HOST:PORT, with a port from 1 to 65535")
+    return f"http://{credentials}@{address}" if credentials else f"http://{address}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _is_excluded(host: str, port: int | None, environ: Mapping[str, str]) -> bool:
+    listed = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    return any(_covers(entry.strip().lower(), host, port) for entry in re.split(r"[,\s]+", listed) if entry)
+
+
+def _covers(entry: str, host: str, port: int | None) -> bool:
+    """Whether an entry of `NO_PROXY` is for `host`: `*`, a domain, `HOST:PORT`, an address or a network."""
+    if entry == "*":
+        return True
+    try:
+        return ip_address(host) in ip_network(entry.strip("[]"), strict=False)
+    except ValueError:
+        pass
+    name, colon, wanted = entry.rpartition(":")
+    if colon and wanted.isdecimal() and "]" not in wanted:
+        if port is not None and int(wanted) != port:
+            return False
+        entry = name.strip("[]")
+    entry = entry.removeprefix("*").strip(".")
+    return bool(entry) and (host == entry or host.endswith(f".{entry}"))

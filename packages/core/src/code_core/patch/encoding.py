@@ -1,0 +1,129 @@
+"""How a file's text is encoded, worked out from its bytes.
+
+A byte order mark decides; without one, text is UTF-8 if it can be. What cannot is taken for
+text with one byte a character, as Western systems wrote it (Windows-1252, or Latin-1 where a
+byte has no meaning in that): a guess, so that nothing but ASCII is added on its strength alone.
+"""
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+PIECE = 2**18
+"""Bytes that are worked on in one step, so that other threads get their turn."""
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le", 4),  # begins like the mark of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32-be", 4),
+    (codecs.BOM_UTF16_LE, "utf-16-le", 2),
+    (codecs.BOM_UTF16_BE, "utf-16-be", 2),
+)
+_NOT_IN_WINDOWS_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+_IN_LATIN_1_ONLY_CONTROLS = re.compile(rb"[\x80-\x9f]")
+_NOT_DECODED = re.compile("[\udc80-\udcff]")
+_NOT_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
+
+
+class NotTextError(ValueError):
+    """The bytes are not text; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextEncoding:
+    """How text becomes bytes.
+
+    Attributes:
+        codec: the name that Python and people know.
+        mark: the byte order mark that the file begins with.
+        unit: how many bytes the shortest character has.
+        errors: what becomes of bytes that the codec does not know.
+        guessed: it is only likely.
+    """
+
+    codec: str
+    mark: bytes = b""
+    unit: int = 1
+    errors: Literal["strict", "surrogateescape"] = "strict"
+    guessed: bool = False
+
+    def encode(self, text: str) -> bytes:
+        """The bytes of `text`, without the mark.
+
+        Raises:
+            UnicodeEncodeError: a character has none.
+        """
+        return text.encode(self.codec, self.errors)
+
+    def decode(self, data: bytes) -> str:
+        """The text of `data`, which has whole characters and no mark."""
+        return data.decode(self.codec, self.errors)
+
+    def pieces(self, data: bytes) -> Iterator[tuple[int, str]]:
+        """The text after the mark in pieces of whole lines, each with the place of its first byte."""
+        end_of_line = "\n".encode(self.codec)
+        start = len(self.mark)
+        while start < len(data):
+            stop = data.find(end_of_line, start + PIECE)
+            while stop >= 0 and (stop - start) % self.unit:
+                stop = data.find(end_of_line, stop + 1)
+            stop = len(data) if stop < 0 else stop + self.unit
+            yield start, self.decode(data[start:stop])
+            start = stop
+
+
+def encoding_of(data: bytes) -> TextEncoding:
+    """The encoding of a file.
+
+    Raises:
+        NotTextError: the file is binary, or not what its byte order mark says.
+    """
+    for mark, codec, unit in _MARKS:
+        if data.startswith(mark):
+            encoding = TextEncoding(codec, mark, unit)
+            try:
+                for _ in encoding.pieces(data):
+                    pass
+            except UnicodeDecodeError:
+                name = codec[:6].upper()
+                raise NotTextError(
+                    f"the file begins like {name} text (byte order mark), but is not valid {name}"
+                ) from None
+            return encoding
+    if b"\0" in data:
+        raise NotTextError("the file is binary (it contains NUL bytes)")
+    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    good, broken = _characters(data)
+    if broken == 0:
+        return TextEncoding("utf-8", mark)
+    if mark or good > broken:  # some broken characters, which stay as they are
+        return TextEncoding("utf-8", mark, errors="surrogateescape")
+    return _one_byte_each(data)
+
+
+def text_of(data: bytes) -> str:
+    """The text of a file, to be shown.
+
+    Raises:
+        NotTextError: the file is binary, or not what its byte order mark says.
+    """
+    encoding = encoding_of(data)
+    return encoding.decode(data[len(encoding.mark) :])
+
+
+def _characters(data: bytes) -> tuple[int, int]:
+    """How many characters of UTF-8 text are not ASCII, and how many bytes belong to none."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    good = broken = 0
+    for start in range(0, len(data), PIECE):
+        text = decoder.decode(data[start : start + PIECE], start + PIECE >= len(data))
+        if not text.isascii():
+            broken += len(_NOT_DECODED.findall(text))
+            good += len(_NOT_ASCII.findall(text))
+    return good, broken
+
+
+def _one_byte_each(data: bytes) -> TextEncoding:
+    windows = _IN_LATIN_1_ONLY_CONTROLS.search(data) and not _NOT_IN_WINDOWS_1252.search(data)
+    return TextEncoding("windows-1252" if windows else "iso-8859-1", guessed=True)

@@ -1,0 +1,80 @@
+"""What a series of edits comes to, file by file."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from code_core.patch.edits import Added, Deleted, FileEdit, Updated
+from code_core.patch.filesystem import FileState
+
+Version = TypeVar("Version")
+
+
+@dataclass(frozen=True, slots=True)
+class NetChange(Generic[Version]):
+    """A file that differs from what it was; `old` or `new` is None where it did not or does not exist."""
+
+    old_path: Path
+    new_path: Path
+    old: Version | None
+    new: Version | None
+
+
+class NetChanges(Generic[Version]):
+    """For each file that exists now or did at first: where it was, and what it was and is.
+
+    Args:
+        version: makes of a file's state what is remembered of it; equal versions are equal files.
+    """
+
+    def __init__(self, version: Callable[[FileState], Version]) -> None:
+        self._version = version
+        self._first: dict[Path, Version | None] = {}
+        self._now: dict[Path, Version | None] = {}
+        self._origin: dict[Path, Path] = {}
+
+    def add(self, edit: FileEdit) -> None:
+        """Take in the next edit."""
+        match edit:
+            case Added(path=path, new=new, overwritten=overwritten):
+                self._set(path, overwritten, new)
+            case Deleted(path=path, old=old):
+                self._set(path, old, None)
+                self._origin.pop(path, None)
+            case Updated(path=path, old=old, new=new, move_to=None):
+                self._set(path, old, new)
+            case Updated(path=path, new=new, move_to=Path() as target, overwritten=overwritten, link=None):
+                self._set(path, edit.old, None)
+                self._set(target, overwritten, new)
+                self._origin[target] = self._origin.pop(path, path)
+            case Updated(path=path, new=new, move_to=Path() as target, overwritten=overwritten, link=link):
+                self._set(path, link, None)  # what was moved is the text of another file, which stays
+                self._set(target, overwritten, new)
+
+    @property
+    def versions(self) -> Iterator[Version]:
+        """All versions that are still needed."""
+        for versions in (self._first, self._now):
+            yield from (version for version in versions.values() if version is not None)
+
+    def __iter__(self) -> Iterator[NetChange[Version]]:
+        """The files that differ, in the order of their first change; a moved one once."""
+        renamed: dict[Path, Path] = {}
+        gone: set[Path] = set()
+        for target, origin in self._origin.items():
+            new_name = self._first[target] is None and self._now[target] is not None
+            old_name = self._first[origin] is not None and self._now[origin] is None
+            if new_name and old_name and origin not in gone:
+                renamed[target] = origin
+                gone.add(origin)
+        for path, now in self._now.items():
+            origin = renamed.get(path, path)
+            first = self._first[origin]
+            if path not in gone and (first != now or origin != path):
+                yield NetChange(origin, path, first, now)
+
+    def _set(self, path: Path, old: FileState | None, new: FileState | None) -> None:
+        if path not in self._first:
+            self._first[path] = None if old is None else self._version(old)
+        self._now[path] = None if new is None else self._version(new)

@@ -1,0 +1,178 @@
+"""The files that a patch names, as they were when it was planned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from errno import EISDIR, ELOOP, ENOTDIR
+from pathlib import Path
+
+from code_core.patch.errors import PatchReadError
+from code_core.patch.filesystem import FileState, FileSystem
+from code_core.patch.model import Patch, UpdateFile
+
+MAX_READ_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What was on the disk.
+
+    Attributes:
+        directory: where relative paths begin.
+        names: for each path of the patch, the path without symbolic links above the file, and the
+            path without any.
+        states: what was at those paths; None for nothing, an error for what is no file.
+    """
+
+    directory: Path
+    names: Mapping[Path, tuple[Path, Path]]
+    states: Mapping[Path, FileState | OSError | None]
+
+    @property
+    def size(self) -> int:
+        """How many bytes the files have together."""
+        return sum(len(state.data) for state in self.states.values() if isinstance(state, FileState))
+
+    def absolute(self, path: str) -> Path:
+        """`path` from the directory, with `.` and `..` taken out as text; symbolic links stay."""
+        joined = self.directory / path
+        parts: list[str] = []
+        for part in joined.relative_to(joined.anchor).parts:
+            if part == "..":
+                del parts[-1:]
+            else:
+                parts.append(part)
+        # POSIX lets two leading slashes be another root; nothing that runs us makes it one.
+        return Path("/" if joined.anchor == "//" else joined.anchor, *parts)
+
+
+async def read_sources(patch: Patch, files: FileSystem, directory: Path) -> Sources:
+    """Read what `patch` names, with relative paths taken from the absolute `directory`.
+
+    Raises:
+        PatchReadError: the files are larger than 128 MiB together.
+    """
+    names: dict[Path, tuple[Path, Path]] = {}
+    states: dict[Path, FileState | OSError | None] = {}
+    sources = Sources(directory, names, states)
+    size = 0
+    for hunk in patch.hunks:
+        for written in (hunk.path, hunk.move_to if isinstance(hunk, UpdateFile) else None):
+            if written is None or (path := sources.absolute(written)) in names:
+                continue
+            names[path] = await _names(path, files)
+            for name in names[path]:
+                if name in states:
+                    continue
+                states[name] = state = await _state(name, files)
+                size += len(state.data) if isinstance(state, FileState) else 0
+                if size > MAX_READ_BYTES:
+                    raise PatchReadError(
+                        f"The patch's files have more than {MAX_READ_BYTES:,} bytes together: split it into several patches."
+                    )
+    return sources
+
+
+async def changed_since(sources: Sources, files: FileSystem) -> bool:
+    """Whether a file that was read is not what it was, or a path leads to another file."""
+    for path, names in sources.names.items():
+        if await _names(path, files) != names:
+            return True
+    for name, before in sources.states.items():
+        now = await _state(name, files)
+        if isinstance(before, FileState):
+            if not (isinstance(now, FileState) and before.is_same(now)):
+                return True
+        elif type(before) is not type(now):
+            return True
+    return False
+
+
+class Forecast:
+    """The files as they will be after the edits planned so far."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._planned: dict[Path, FileState | None] = {}
+        self._directories: set[Path] = set()  # that writing makes; a deleted file leaves its own
+
+    def name(self, path: str) -> Path:
+        """`path` without symbolic links above it."""
+        return self._sources.names[self._sources.absolute(path)][0]
+
+    def file(self, path: str) -> Path:
+        """The file that `path` means, through links that still exist."""
+        name, file = self._sources.names[self._sources.absolute(path)]
+        return name if name in self._planned else file
+
+    def write(self, path: Path, state: FileState) -> None:
+        """Note that the file will be `state`."""
+        self._planned[path] = state
+        self._directories.update(path.parents)
+
+    def delete(self, path: Path) -> None:
+        """Note that the file, or the link that `path` is, will be gone."""
+        self._planned[path] = None
+
+    def existing(self, path: Path, problem: str) -> FileState:
+        """The file.
+
+        Raises:
+            PatchReadError: `problem`, and the reason.
+        """
+        state = self.state(path, problem)
+        if state is None:
+            gone = "it was deleted or moved earlier in this patch"
+            raise PatchReadError(
+                f"{problem}: {gone if path in self._planned else 'No such file or directory'}"
+            )
+        return state
+
+    def state(self, path: Path, problem: str) -> FileState | None:
+        """The file; None if nothing has that name.
+
+        Raises:
+            PatchReadError: `problem`, and the reason.
+        """
+        try:
+            return self._current(path)
+        except OSError as error:
+            raise PatchReadError(f"{problem}: {error.strerror or error}") from error
+
+    def regular(self, path: Path, problem: str) -> FileState | None:
+        """The file; None if nothing has that name.
+
+        Raises:
+            PatchReadError: `problem`, and the reason; links that lead in a circle are one.
+        """
+        state = self.state(path, problem)
+        if state is not None and state.link:
+            loop = OSError(ELOOP, "Too many levels of symbolic links")
+            raise PatchReadError(f"{problem}: {loop.strerror}") from loop
+        return state
+
+    def _current(self, path: Path) -> FileState | None:
+        if path in self._directories:
+            raise IsADirectoryError(EISDIR, "Is a directory")
+        if path in self._planned:
+            return self._planned[path]
+        for parent in path.parents:
+            if parent in self._planned:
+                if self._planned[parent] is not None:
+                    raise NotADirectoryError(ENOTDIR, "Not a directory")
+                return None  # what was a file has nothing below it
+        state = self._sources.states[path]
+        if isinstance(state, OSError):
+            raise state
+        return state
+
+
+async def _names(path: Path, files: FileSystem) -> tuple[Path, Path]:
+    name = await files.resolve(path.parent) / path.name
+    return name, await files.resolve(name)
+
+
+async def _state(path: Path, files: FileSystem) -> FileState | OSError | None:
+    try:
+        return await files.read(path)
+    except OSError as error:
+        return error

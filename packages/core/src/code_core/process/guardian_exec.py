@@ -1,0 +1,89 @@
+"""Waits for the agent's end, and then ends what its commands have left running.
+
+    python -I -S guardian_exec.py MARK
+
+Reads lines from stdin: `+PID` for the leader of a session that has begun, `-PID` when it has
+ended. The end of the input is the agent's end, for the agent alone holds the other side:
+then everything in a session that has not ended, and everything with `MARK` in its
+environment, gets TERM, and half a second later KILL.
+"""
+
+import os
+import signal
+import sys
+import time
+
+TERMINATE_SECONDS = 0.5
+KILL_SECONDS = 5.0
+PROC = "/proc"
+
+
+def main(mark: bytes) -> None:
+    """Wait, then end what is left."""
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(signum, signal.SIG_IGN)
+    begun: dict[int, bytes | None] = {}
+    for line in sys.stdin.buffer:
+        pid = int(line[1:])
+        if line.startswith(b"+"):
+            begun[pid] = _start_time(pid)
+        else:
+            begun.pop(pid, None)
+    # The number of a session that has ended may be another's by now.
+    _end(mark, {pid for pid, time_ in begun.items() if _start_time(pid) in {None, time_}})
+
+
+def _end(mark: bytes, sessions: "set[int]") -> None:
+    begun = time.monotonic()
+    asked: set[int] = set()
+    while time.monotonic() < begun + KILL_SECONDS and (left := _left(mark, sessions)):
+        late = time.monotonic() > begun + TERMINATE_SECONDS
+        for pid in left if late else left - asked:
+            _signal(pid, signal.SIGKILL if late else signal.SIGTERM)
+        asked |= left
+        time.sleep(0.02)
+
+
+def _left(mark: bytes, sessions: "set[int]") -> "set[int]":
+    """The processes to end; where there is no /proc, the groups' leaders, for their whole groups."""
+    if not os.path.isdir(PROC):
+        return {-pid for pid in sessions if _signal(-pid, 0)}
+    found = set()
+    for name in os.listdir(PROC):
+        if name.isdigit() and int(name) != os.getpid() and _is_ours(name, mark, sessions):
+            found.add(int(name))
+    return found
+
+
+def _is_ours(name: str, mark: bytes, sessions: "set[int]") -> bool:
+    try:
+        with open(f"{PROC}/{name}/stat", "rb") as file:
+            state, _, _, session = file.read().rpartition(b")")[2].split()[:4]
+        if state in {b"Z", b"X"}:
+            return False
+        if int(session) in sessions:
+            return True
+        with open(f"{PROC}/{name}/environ", "rb") as file:
+            return mark in file.read().split(b"\0")
+    except (OSError, ValueError):
+        return False
+
+
+def _start_time(pid: int) -> "bytes | None":
+    try:
+        with open(f"{PROC}/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
+
+
+def _signal(pid: int, signum: int) -> bool:
+    try:
+        os.kill(pid, signum)
+    except OSError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main(os.fsencode(sys.argv[1]))

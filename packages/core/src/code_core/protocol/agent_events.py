@@ -1,0 +1,70 @@
+"""What the model says and thinks, as it comes in."""
+
+from typing import Literal
+
+from code_core.protocol.model import ProtocolModel
+from code_core.protocol.text import Text
+
+
+class AgentMessage(ProtocolModel):
+    """A whole message of the model."""
+
+    type: Literal["agent_message"] = "agent_message"
+    message: Text
+
+
+class AgentMessageDelta(ProtocolModel):
+    """The next piece of a message."""
+
+    type: Literal["agent_message_delta"] = "agent_message_delta"
+    delta: Text
+
+
+class AgentMessageReset(ProtocolModel):
+    """The message whose deltas came last is withdrawn: its stream broke before it was whole.
+
+    Frontends take back the deltas since the last `agent_message`; the model is asked again.
+    """
+
+    type: Literal["agent_message_reset"] = "agent_message_reset"
+    item_id: Text | None = None
+
+
+class AgentReasoning(ProtocolModel):
+    """A whole part of a reasoning summary."""
+
+    type: Literal["agent_reasoning"] = "agent_reasoning"
+    text: Text
+
+
+class AgentReasoningDelta(ProtocolModel):
+    """The next piece of a reasoning summary."""
+
+    type: Literal["agent_reasoning_delta"] = "agent_reasoning_delta"
+    delta: Text
+
+
+class AgentReasoningRawContent(ProtocolModel):
+    """A whole part of raw reasoning."""
+
+    type: Literal["agent_reasoning_raw_content"] = "agent_reasoning_raw_content"
+    text: Text
+
+
+class AgentReasoningRawContentDelta(ProtocolModel):
+    """The next piece of raw reasoning."""
+
+    type: Literal["agent_reasoning_raw_content_delta"] = "agent_reasoning_raw_content_delta"
+    delta: Text
+
+
+class AgentReasoningSectionBreak(ProtocolModel):
+    """A new part of the reasoning summary begins."""
+
+    type: Literal["agent_reasoning_section_break"] = "agent_reasoning_section_break"
+
+
+class AgentReasoningReset(ProtocolModel):
+    """The reasoning whose deltas came last is withdrawn, as `agent_message_reset` does a message."""
+
+    type: Literal["agent_reasoning_reset"] = "agent_reasoning_reset"

@@ -1,0 +1,102 @@
+"""Events for frontends that cannot take back what they have shown: lines, ACP, MCP notifications."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from code_core.protocol.agent_events import (
+    AgentMessage,
+    AgentMessageDelta,
+    AgentMessageReset,
+    AgentReasoning,
+    AgentReasoningDelta,
+    AgentReasoningRawContent,
+    AgentReasoningRawContentDelta,
+    AgentReasoningReset,
+)
+from code_core.protocol.events import EventMsg, TaskStarted
+from code_core.wire.repeated_text import RepeatedText
+
+_NEW_BEGINNING = "\n\n"
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What was shown of one kind of text since its last whole message."""
+
+    delta: Callable[[str], EventMsg]
+    pieces: list[str] = field(default_factory=list)
+    withdrawn: RepeatedText | None = None
+
+    def add(self, text: str) -> list[EventMsg]:
+        """The deltas to show for the next piece `text`."""
+        if self.withdrawn is not None:
+            if not (text := self.withdrawn.add(text)):
+                return []
+            return self._beyond(text)
+        self.pieces.append(text)
+        return [self.delta(text)]
+
+    def whole(self, text: str) -> list[EventMsg]:
+        """The deltas to show before the whole message `text`."""
+        missing = [] if self.withdrawn is None or self.withdrawn.shown == text else self._beyond(text)
+        self.clear()
+        return missing
+
+    def reset(self) -> None:
+        """What was shown is withdrawn: what follows may repeat it."""
+        shown = "".join(self.pieces) if self.withdrawn is None else self.withdrawn.shown
+        self.clear()
+        if shown:
+            self.withdrawn = RepeatedText(shown)
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.pieces = []
+        self.withdrawn = None
+
+    def _beyond(self, text: str) -> list[EventMsg]:
+        """What of `text` was not shown; all of it where it went another way."""
+        shown = "" if self.withdrawn is None else self.withdrawn.shown
+        self.withdrawn, self.pieces = None, [text]
+        return [self.delta(text[len(shown) :] if text.startswith(shown) else _NEW_BEGINNING + text)]
+
+
+class AppendOnly:
+    """Leaves out the text that a retry repeats, and the events that withdraw text.
+
+    A retry whose text goes another way begins after an empty line.
+    """
+
+    def __init__(self) -> None:
+        self._message = _Shown(lambda text: AgentMessageDelta(delta=text))
+        self._reasoning = _Shown(lambda text: AgentReasoningDelta(delta=text))
+        self._raw = _Shown(lambda text: AgentReasoningRawContentDelta(delta=text))
+
+    def events(self, msg: EventMsg) -> list[EventMsg]:
+        """The events to show for `msg`, in order."""
+        match msg:
+            case TaskStarted():
+                for shown in (self._message, self._reasoning, self._raw):
+                    shown.clear()
+            case AgentMessageDelta(delta=delta):
+                return self._message.add(delta)
+            case AgentMessage(message=text):
+                return [*self._message.whole(text), msg]
+            case AgentReasoningDelta(delta=delta):
+                return self._reasoning.add(delta)
+            case AgentReasoning(text=text):
+                return [*self._reasoning.whole(text), msg]
+            case AgentReasoningRawContentDelta(delta=delta):
+                return self._raw.add(delta)
+            case AgentReasoningRawContent(text=text):
+                return [*self._raw.whole(text), msg]
+            case AgentMessageReset():
+                self._message.reset()
+                return []
+            case AgentReasoningReset():
+                self._reasoning.reset()
+                self._raw.reset()
+                return []
+            case _:
+                pass
+        return [msg]

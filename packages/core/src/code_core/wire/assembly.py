@@ -1,0 +1,190 @@
+"""Puts a response together from all the places where providers put its parts, each part once.
+
+The API sends every finished item as `response.output_item.done`. Some servers send it only
+in the `output` of `response.completed`, some only as deltas, some in several places with
+other ids in each.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from code_core.protocol.items import FunctionCall, Message, OutputText, ResponseItem, ToolCall
+from code_core.wire.response_items import is_answer, item_from_provider
+
+
+@dataclass(slots=True)
+class _Unfinished:
+    """An item of which only pieces came so far."""
+
+    kind: str
+    item_id: str | None
+    added: dict[str, Any] = field(default_factory=dict)
+    pieces: list[str] = field(default_factory=list)
+    whole: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Its text or arguments."""
+        return "".join(self.pieces) if self.whole is None else self.whole
+
+
+class Assembly:
+    """The items of one response."""
+
+    def __init__(self) -> None:
+        self._taken: list[ResponseItem] = []
+        self._events: set[tuple[object, ...]] = set()
+        self._unfinished: dict[object, _Unfinished] = {}
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is a message or a call."""
+        return any(map(is_answer, self._taken))
+
+    def added(self, event: dict[str, Any], item: dict[str, Any]) -> None:
+        """An item begins."""
+        kind = item.get("type")
+        if kind in {"message", "function_call"}:
+            self._piece(event | {"item_id": item.get("id")}, kind).added = item
+
+    def delta(self, event: dict[str, Any], kind: str, text: str) -> None:
+        """The next piece of a message's text or of a call's arguments."""
+        self._piece(event, kind).pieces.append(text)
+
+    def whole(self, event: dict[str, Any], kind: str, text: str) -> None:
+        """All text or arguments of an item; a message has one such text for each of its parts."""
+        piece = self._piece(event, kind)
+        if kind == "message" and piece.pieces:
+            return
+        piece.whole = (piece.whole or "") + text if kind == "message" else text
+
+    def done(self, event: dict[str, Any], value: object) -> ResponseItem | None:
+        """The finished item `value`; None if it is none of ours, or came already.
+
+        Raises:
+            StreamBroken: it cannot be read.
+        """
+        item = item_from_provider(value)
+        self._finish(event, value)
+        if item is None:
+            return None
+        same = (event.get("output_index"), getattr(item, "id", None), *_content(item))
+        if isinstance(item, ToolCall):
+            same = (*same, item.call_id)
+        if same in self._events:
+            return None
+        self._events.add(same)
+        self._taken.append(item)
+        return item
+
+    def completed(self, output: object) -> list[ResponseItem]:
+        """The items of `output`, and those made of pieces, that have not come on their own.
+
+        Raises:
+            StreamBroken: one cannot be read.
+        """
+        items: list[ResponseItem] = []
+        for value in output if isinstance(output, list) else ():
+            item = item_from_provider(value)
+            self._finish({}, value)
+            if item is not None:
+                items.append(item)
+        fresh = _without(items, self._taken)
+        known = Counter(map(_content, (*self._taken, *fresh)))
+        for piece in self._unfinished.values():
+            item = _made_of(piece)
+            if item is not None and not known[_content(item)]:
+                fresh.append(item)
+        self._unfinished.clear()
+        self._taken += fresh
+        return fresh
+
+    def _piece(self, event: dict[str, Any], kind: str) -> _Unfinished:
+        index, item_id = event.get("output_index"), event.get("item_id")
+        key = (kind, index if isinstance(index, int) else item_id if isinstance(item_id, str) else None)
+        piece = self._unfinished.get(key)
+        if piece is None:
+            piece = _Unfinished(kind, item_id if isinstance(item_id, str) else None)
+            self._unfinished[key] = piece
+        return piece
+
+    def _finish(self, event: dict[str, Any], value: object) -> None:
+        """Forget the pieces of an item that has come whole."""
+        if not isinstance(value, dict) or not self._unfinished:
+            return
+        kind, item_id, index = value.get("type"), value.get("id"), event.get("output_index")
+        ids = {name for name in (item_id, value.get("call_id")) if isinstance(name, str)}
+        self._unfinished = {
+            key: piece
+            for key, piece in self._unfinished.items()
+            if not (
+                piece.kind == kind
+                and (piece.item_id in ids or (isinstance(index, int) and key == (kind, index)))
+            )
+        }
+
+
+def _made_of(piece: _Unfinished) -> ResponseItem | None:
+    if piece.kind == "message":
+        text = piece.text or None
+        return (
+            None
+            if text is None
+            else Message(id=piece.item_id, role="assistant", content=[OutputText(text=text)])
+        )
+    if not isinstance(piece.added.get("name"), str):
+        return None
+    return item_from_provider(
+        {**piece.added, "status": None, "arguments": piece.text or piece.added.get("arguments")}
+    )
+
+
+def _without(items: list[ResponseItem], taken: list[ResponseItem]) -> list[ResponseItem]:
+    """`items` less those that are among `taken`: with the same content, else call id, else id; each counts once."""
+    left = list(taken)
+    for identity in (_content, _call_id, _id):
+        known = Counter(key for item in left if (key := identity(item)) is not None)
+        found: Counter[object] = Counter()
+        rest: list[ResponseItem] = []
+        for item in items:
+            key = identity(item)
+            if key is not None and found[key] < known[key]:
+                found[key] += 1
+            else:
+                rest.append(item)
+        items, left = rest, _less(left, found, identity)
+    return items
+
+
+def _less(
+    items: list[ResponseItem], found: Counter[object], identity: Callable[[ResponseItem], object]
+) -> list[ResponseItem]:
+    rest: list[ResponseItem] = []
+    for item in items:
+        if found[key := identity(item)]:
+            found[key] -= 1
+        else:
+            rest.append(item)
+    return rest
+
+
+def _call_id(item: ResponseItem) -> object:
+    return (item.call_id or None) if isinstance(item, ToolCall) else None
+
+
+def _id(item: ResponseItem) -> object:
+    item_id = getattr(item, "id", None)
+    return (item.type, item_id) if item_id else None
+
+
+def _content(item: ResponseItem) -> tuple[object, ...]:
+    """What an item says, whatever its ids."""
+    match item:
+        case Message():
+            return (item.type, item.text.strip())
+        case FunctionCall(name=name, arguments=arguments):
+            return (item.type, name, arguments)
+        case _:
+            return (item.type, item.model_dump_json(exclude={"id", "call_id", "status"}))

@@ -1,0 +1,122 @@
+"""What a provider says when a response fails: the words for the user, and whether to ask again."""
+
+import re
+from typing import Any
+
+from pydantic_core import from_json
+
+from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, StreamBroken
+from code_core.protocol.text import repaired
+from code_core.view.visible import readable
+from code_core.wire.retry_hint import retry_delay
+
+LONGEST_EXCERPT = 600
+_FATAL_CODES = {
+    "insufficient_quota": ("usage_limit", "the account has no quota left: check plan and billing"),
+    "usage_not_included": ("usage_limit", "the plan does not include this use: upgrade it or use an API key"),
+    "invalid_prompt": ("refused", "the provider refused the prompt"),
+    "cyber_policy": ("refused", "the provider's usage policy forbids this request"),
+    "server_is_overloaded": (
+        "provider",
+        "the provider is overloaded: try again later or choose another model",
+    ),
+    "slow_down": ("provider", "the provider asks for fewer requests: try again later"),
+}
+_MARKUP = re.compile(
+    r"<(?:style|script)\b.{0,20000}?</(?:style|script)>|<[^<>]{0,2000}>", re.DOTALL | re.IGNORECASE
+)
+
+
+def failure_of(error: dict[str, Any]) -> ModelError:
+    """The exception that an API error object `{code, message}` stands for."""
+    code = excerpt(str(error.get("code") or error.get("type") or ""), 80)
+    message = excerpt(str(error.get("message") or "no message"), 2000)
+    if code == "context_length_exceeded":
+        return ContextWindowExceeded(
+            f"the conversation does not fit the model's context window: {message} (start a new one or compact it)"
+        )
+    if known := _FATAL_CODES.get(code):
+        word, advice = known
+        return RequestRefused(f"{advice} ({code}: {message})", code=word)
+    delay = retry_delay(message) if code == "rate_limit_exceeded" else None
+    return StreamBroken(f"the response failed ({code or 'no code'}): {message}", delay=delay, code="provider")
+
+
+def incomplete(reason: str) -> ModelError:
+    """The exception for a response that the provider cut off for `reason`."""
+    if reason == "content_filter":
+        return RequestRefused("the provider's content filter stopped the response", code="refused")
+    if reason in {"max_output_tokens", "max_tokens", "length"}:
+        return RequestRefused(
+            "the response reached the model's output limit (max_output_tokens): ask for less at once",
+            code="max_output",
+        )
+    return StreamBroken(f"the response is incomplete: {excerpt(reason, 80)}", code="provider")
+
+
+def not_a_stream(body: str) -> ModelError:
+    """The exception for a body that has no events, although its status was 200."""
+    if error := error_object(body):
+        return failure_of(error)
+    if not body.strip():
+        return StreamBroken("the stream closed before response.completed")
+    return RequestRefused(
+        f"the answer is not a stream of events: {excerpt(body) or 'no text'} "
+        "(check base_url and any proxy in between)",
+        code="provider",
+    )
+
+
+def error_object(body: str) -> dict[str, Any]:
+    """The error in a JSON body as `{message, code?, type?, …}`; empty where there is none.
+
+    Providers wrap it in many ways: `{"error": {…}}`, `{"error": "text"}`, `{"message": …}`,
+    `{"detail": …}`, `{"errors": [{…}]}`, or any of these in a list.
+    """
+    try:
+        value = from_json(body)
+    except ValueError:
+        return {}
+    return error_in(value)
+
+
+def error_in(value: object) -> dict[str, Any]:
+    """See `error_object`; `value` is decoded JSON."""
+    if isinstance(value, list):
+        return error_in(value[0]) if value else {}
+    if not isinstance(value, dict):
+        return {}
+    match value:
+        case {"error": dict(error)} if error:
+            return _flattened(error, value)
+        case {"errors": [dict(error), *_]}:
+            return _flattened(error, value)
+        case {"detail": dict(error)} if error:
+            return error_in(error) or _flattened(error, value)
+        case {"error": str(text)} | {"detail": str(text)} | {"errorMessage": str(text)} if text:
+            return {**value, "message": text}
+        case {"detail": [{"msg": str(text)}, *_]}:
+            return {**value, "message": text}
+        case {"message": str(text)} if text:
+            return dict(value)
+        case _:
+            return {}
+
+
+def _flattened(error: dict[str, Any], around: dict[str, Any]) -> dict[str, Any]:
+    """`error` with its message as text; nested ones, as of proxies that wrap an answer, are looked through."""
+    message = error.get("message")
+    if isinstance(message, dict):
+        return error_in(message) or error_in({"error": message})
+    if not isinstance(message, str):
+        message = error.get("msg") or error.get("detail") or around.get("message")
+    return {**error, "message": message if isinstance(message, str) else None}
+
+
+def excerpt(text: str, longest: int = LONGEST_EXCERPT) -> str:
+    """The start of `text` on one line, without markup and without what could drive a terminal."""
+    text = text[: 64 * 1024]
+    if "<" in text:
+        text = _MARKUP.sub(" ", text)
+    line = " ".join(readable(repaired(text)).split())
+    return line if len(line) <= longest else f"{line[:longest]}…"

@@ -1,0 +1,22 @@
+"""Text that is sent a second time after a stream broke."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class RepeatedText:
+    """Compares a text, piece by piece, with one that was shown before.
+
+    Attributes:
+        shown: what the reader has seen.
+    """
+
+    shown: str
+    _matched: int = field(default=0, init=False)
+
+    def add(self, piece: str) -> str:
+        """Nothing while the text repeats what was shown; then, once, all of the text so far."""
+        if self.shown.startswith(piece, self._matched):
+            self._matched += len(piece)
+            return ""
+        return self.shown[: self._matched] + piece

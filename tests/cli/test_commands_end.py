@@ -1,0 +1,84 @@
+"""A command without a sandbox ends with the process that runs the agent, whatever ends that."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support import responses_events as sse
+from support.command import CODE, Workspace, make_workspace
+from support.scenario import write_scenario
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+FULL = ("-s", "danger-full-access")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = make_workspace(tmp_path)
+    script = f"sleep 300 & setsid sleep 300 & echo $$ > {tmp_path}/begun; wait"
+    turn = [sse.function_call("shell", {"command": ["sh", "-c", script]}, "c1"), sse.completed()]
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [turn]))
+    return workspace
+
+
+def sleeping(folder: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        if process.info["cmdline"] == ["sleep", "300"] and process.info["status"] != psutil.STATUS_ZOMBIE:
+            try:
+                if process.cwd() == str(folder):
+                    found.append(process)
+            except psutil.Error:
+                continue
+    return found
+
+
+def wait_until(number: int, folder: Path) -> None:
+    until = time.monotonic() + 30
+    while len(sleeping(folder)) != number and time.monotonic() < until:
+        time.sleep(0.05)
+    assert len(sleeping(folder)) == number
+
+
+REQUESTS: list[dict[str, object]] = [
+    {"id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {},
+                                                 "clientInfo": {"name": "test", "version": "1"}}},
+    {"method": "notifications/initialized"},
+    {"id": 2, "method": "tools/call", "params": {"name": "codex", "arguments": {
+        "prompt": "go", "sandbox": "danger-full-access", "approval-policy": "never"}}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL])
+@pytest.mark.parametrize("frontend", ["exec", "mcp-server"])
+def test_what_runs_ends_with_the_agent(workspace: Workspace, frontend: str, signum: signal.Signals) -> None:
+    arguments = ("exec", *FULL, "go") if frontend == "exec" else ("mcp-server",)
+    with subprocess.Popen(
+        [CODE, *arguments],
+        cwd=workspace.directory,
+        env=workspace.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            assert process.stdin is not None
+            if frontend == "mcp-server":
+                for request in REQUESTS:
+                    process.stdin.write(json.dumps({"jsonrpc": "2.0", **request}).encode() + b"\n")
+                process.stdin.flush()
+            else:
+                process.stdin.close()
+            wait_until(2, workspace.directory)
+            process.send_signal(signum)
+            wait_until(0, workspace.directory)
+        finally:
+            process.kill()
+            for left in sleeping(workspace.directory):
+                left.kill()

@@ -1,0 +1,132 @@
+import re
+import ssl
+
+import pytest
+
+from code_core.errors import ConfigError
+from code_core.model.network import certificate_problem, proxy_for, without_proxies
+
+PROXY = "http://127.0.0.1:3128"
+URL = "https://api.example.com/v1/responses"
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "proxy"),
+    [
+        (URL, {}, None),
+        (URL, {"HTTPS_PROXY": ""}, None),
+        (URL, {"HTTPS_PROXY": PROXY}, PROXY),
+        (URL, {"https_proxy": PROXY}, PROXY),
+        (URL, {"ALL_PROXY": PROXY}, PROXY),
+        (URL, {"all_proxy": PROXY}, PROXY),
+        (URL, {"HTTP_PROXY": PROXY}, None),
+        ("http://example.com", {"HTTP_PROXY": PROXY}, PROXY),
+        ("http://example.com", {"http_proxy": PROXY}, PROXY),
+        ("http://example.com", {"ALL_PROXY": PROXY}, PROXY),
+        ("http://example.com", {"HTTPS_PROXY": PROXY}, None),
+        (URL, {"https_proxy": PROXY, "HTTPS_PROXY": "http://other:1"}, PROXY),
+        (URL, {"HTTPS_PROXY": PROXY, "all_proxy": "http://other:1"}, PROXY),
+        (URL, {"HTTPS_PROXY": "127.0.0.1:3128"}, PROXY),
+        (URL, {"HTTPS_PROXY": "HTTP://127.0.0.1:3128/"}, PROXY),
+        (URL, {"HTTPS_PROXY": "http://[::1]:3128"}, "http://[::1]:3128"),
+        (URL, {"HTTPS_PROXY": "http://me:p%40ss@host:65535"}, "http://me:p%40ss@host:65535"),
+        ("https://localhost/v1", {"ALL_PROXY": PROXY}, None),
+        ("https://LOCALHOST./v1", {"ALL_PROXY": PROXY}, None),
+        ("https://a.localhost/v1", {"ALL_PROXY": PROXY}, None),
+        ("http://127.0.0.5:80/v1", {"ALL_PROXY": "socks5://x:1"}, None),
+        ("http://[::1]:80/v1", {"ALL_PROXY": PROXY}, None),
+        ("replay:", {"ALL_PROXY": PROXY}, None),
+    ],
+)
+def test_the_environment_names_the_proxy(url: str, environ: dict[str, str], proxy: str | None) -> None:
+    assert proxy_for(url, environ) == proxy
+
+
+@pytest.mark.parametrize(
+    ("listed", "direct"),
+    [
+        ("*", True),
+        ("api.example.com", True),
+        ("API.Example.COM", True),
+        ("example.com", True),
+        (".example.com", True),
+        ("*.example.com", True),
+        ("other.com, example.com", True),
+        ("other.com example.com", True),
+        ("example.com:8443", True),
+        ("example.com:443", False),
+        ("ample.com", False),
+        ("com.example", False),
+        (",", False),
+        (".", False),
+        ("10.0.0.0/8", False),
+    ],
+)
+@pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
+def test_hosts_are_left_out_by_name(name: str, listed: str, direct: bool) -> None:
+    proxy = proxy_for("https://api.example.com:8443/v1", {"HTTPS_PROXY": PROXY, name: listed})
+    assert (proxy is None) == direct
+
+
+@pytest.mark.parametrize(
+    ("url", "listed", "direct"),
+    [
+        ("http://10.1.2.3/v1", "10.0.0.0/8", True),
+        ("http://10.1.2.3/v1", "10.1.2.3", True),
+        ("http://10.1.2.3/v1", "10.9.9.9/8", True),
+        ("http://11.1.2.3/v1", "10.0.0.0/8", False),
+        ("http://10.1.2.3:80/v1", "10.1.2.3:80", True),
+        ("http://10.1.2.3:81/v1", "10.1.2.3:80", False),
+        ("http://[fd00::1]/v1", "[fd00::1]", True),
+        ("http://[fd00::1]:5/v1", "[fd00::1]:5", True),
+        ("http://[fd00::1]/v1", "fd00::/8", True),
+        ("http://[fe00::1]/v1", "fd00::/8", False),
+    ],
+)
+def test_hosts_are_left_out_by_address(url: str, listed: str, direct: bool) -> None:
+    assert (proxy_for(url, {"HTTP_PROXY": PROXY, "NO_PROXY": listed}) is None) == direct
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("socks5://me:secret@host:1", "HTTPS_PROXY names a SOCKS proxy.*set HTTPS_PROXY to an HTTP proxy"),
+        ("SOCKS5H://host:1", "SOCKS"),
+        ("socks://host:1", "SOCKS"),
+        ("https://me:secret@host:1", "HTTPS_PROXY is not of the form http://HOST:PORT"),
+        ("nonsense://host", "not of the form"),
+        ("http://me:secret@host", "HOST:PORT"),
+        ("http://host:0", "HOST:PORT"),
+        ("http://host:65536", "HOST:PORT"),
+        ("http://ho st:1", "not of the form"),
+        ("http://host:1/secret", "not of the form"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_named_without_its_secrets(value: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        proxy_for(URL, {"HTTPS_PROXY": value})
+    assert re.search(problem, str(caught.value))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_child_sees_the_proxy_that_was_chosen_and_no_other() -> None:
+    environ = {"PATH": "/bin", "ALL_PROXY": "a", "no_proxy": "b", "HTTPS_PROXY": "c"}
+    assert without_proxies(environ, None) == {"PATH": "/bin"}
+    assert without_proxies(environ, PROXY) == {"PATH": "/bin", "https_proxy": PROXY, "http_proxy": PROXY}
+
+
+def test_a_certificate_is_found_behind_the_errors_around_it() -> None:
+    problem = ssl.SSLCertVerificationError(1, "verify failed")
+    problem.verify_message = "self-signed certificate"
+    around = OSError("no connection")
+    around.__cause__ = ValueError("wrapped")
+    around.__cause__.__context__ = problem
+    assert certificate_problem(around) == "self-signed certificate"
+    problem.__context__ = around  # a circle ends
+    problem.verify_message = ""
+    assert certificate_problem(around) == "it cannot be verified"
+    assert certificate_problem(OSError("no connection")) is None
+    circle = OSError("no connection")
+    circle.__context__ = OSError("another")
+    circle.__context__.__context__ = circle
+    assert certificate_problem(circle) is None

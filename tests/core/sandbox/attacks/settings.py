@@ -1,0 +1,35 @@
+"""The agent's settings, rules and own files, below a writable directory."""
+
+from core.sandbox.attacks.attack import Gap, table
+
+_LANDLOCK: tuple[Gap, ...] = ("landlock",)
+
+ATTACKS = [
+    *table("settings", {
+        "a new rule": 'open(".code/rules/x.toml", "w")',
+        "change a rule": 'open(".code/rules/old.toml", "a").write("x")',
+        "remove the rules": 'os.unlink(".code/rules/old.toml")',
+        "rename .code": 'os.rename(".code", "old")',
+        "replace .code": 'os.mkdir("mine"); os.rename(".code", "old"); os.rename("mine", ".code")',
+        "exchange .code by a link": 'shutil.rmtree(".code"); os.symlink("file", ".code")',
+        "make the rules writable": 'os.chmod(".code/rules", 0o777)',
+        "make .code where there is none": 'os.makedirs("sub/.code/rules"); open("sub/.code/rules/x.toml", "w")',
+        "link .code where there is none": 'os.symlink("..", "sub/.code")',
+        "write the settings of the home in use": 'open("homes/mine/config.toml", "w")',
+        "a new rule in the home in use": 'os.mkdir("homes/mine/rules"); open("homes/mine/rules/x.toml", "w")',
+        "rename the home in use": 'os.rename("homes/mine", "homes/other")',
+        "rename the parent of the home in use": 'os.rename("homes", "others")',
+        "link in a file for the home": 'os.link("file", "homes/mine/AGENTS.md")',
+        "settings through /proc": 'open("/proc/self/cwd/homes/mine/config.toml", "w")',
+        "settings through a linked directory": 'os.symlink("homes/mine", "l"); open("l/config.toml", "w")',
+    }, gaps=_LANDLOCK),
+    *table("own files", {
+        "change the agent's code": 'open("agent/lib/code.py", "a").write("x")',
+        "a module that shadows another": 'open("agent/lib/json.py", "w")',
+        "a file for the start of the interpreter": 'open("agent/lib/x.pth", "w")',
+        "remove the agent's code": 'os.unlink("agent/lib/code.py")',
+        "rename the agent's directory": 'os.rename("agent", "other")',
+        "replace the agent's program": 'os.symlink("/bin/true", "l"); os.rename("l", "agent/bin")',
+        "write through a link to the agent's code": 'os.symlink("agent/lib", "l"); open("l/code.py", "a")',
+    }),
+]  # fmt: skip

@@ -1,0 +1,99 @@
+"""Which repository a directory belongs to, with repositories that git itself has made."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from code_core.sandbox.git_directories import GitDirectories, git_directories, program_settings, submodules
+
+WHO = {
+    f"GIT_{role}_{what}": "a@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+}
+
+
+def git(folder: Path, *arguments: str) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", **WHO}
+    command = ["git", "-c", "protocol.file.allow=always", *arguments]
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with a linked worktree and a submodule, and one with its git directory apart."""
+    top = tmp_path_factory.mktemp("repositories")
+    for name in ("main", "part"):
+        git(top, "init", "-q", name)
+        git(top / name, "commit", "-q", "--allow-empty", "-m", "one")
+    (top / "main/sub").mkdir()
+    git(top / "main", "worktree", "add", "-q", "../tree", "-b", "tree")
+    git(top / "main", "submodule", "add", "-q", str(top / "part"), "libs/part")
+    git(top, "init", "-q", "--separate-git-dir", str(top / "apart.git"), "separate")
+    git(top, "init", "-q", "--bare", "bare.git")
+    return top
+
+
+def test_an_ordinary_repository_and_a_folder_in_it(top: Path) -> None:
+    expected = GitDirectories(top / "main/.git", top / "main/.git", top / "main/.git")
+    assert git_directories(top / "main") == git_directories(top / "main/sub") == expected
+    assert not expected.is_elsewhere
+
+
+def test_a_linked_worktree(top: Path) -> None:
+    common = top / "main/.git"
+    found = git_directories(top / "tree")
+    assert found == GitDirectories(top / "tree/.git", common / "worktrees/tree", common)
+
+
+def test_a_submodule(top: Path) -> None:
+    own = top / "main/.git/modules/libs/part"
+    assert git_directories(top / "main/libs/part") == GitDirectories(top / "main/libs/part/.git", own, own)
+    assert list(submodules(top / "main/.git")) == [own]
+    found = git_directories(top / "main")
+    assert found is not None
+    assert own / "hooks" in set(program_settings(found))
+
+
+def test_a_separate_git_directory(top: Path) -> None:
+    own = top / "apart.git"
+    assert git_directories(top / "separate") == GitDirectories(top / "separate/.git", own, own)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["main/.git", "main/.git/worktrees/tree", "main/.git/modules/libs/part", "bare.git", ".", "missing"],
+)
+def test_a_git_file_that_names_the_repository_of_another_is_not_believed(
+    top: Path, tmp_path: Path, target: str
+) -> None:
+    (tmp_path / ".git").write_text(f"gitdir: {top / target}\n")
+    assert git_directories(tmp_path) is None
+    (tmp_path / ".git").unlink()
+    (tmp_path / ".git").symlink_to(top / target)
+    assert git_directories(tmp_path) is None
+
+
+def test_a_git_directory_that_names_the_common_one_of_another_is_not_believed(
+    top: Path, tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "-q", "mine")
+    assert git_directories(tmp_path / "mine") is not None
+    (tmp_path / "mine/.git/commondir").write_text(f"{top / 'main/.git'}\n")
+    assert git_directories(tmp_path / "mine") is None
+
+
+def test_an_empty_directory_called_git_is_passed_over_as_git_does(top: Path) -> None:
+    folder = top / "main/sub/empty"
+    (folder / ".git").mkdir(parents=True)
+    found = git_directories(folder)
+    assert found is not None
+    assert found.own == top / "main/.git"
+
+
+def test_a_pipe_or_an_endless_file_keeps_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".git")
+    assert git_directories(tmp_path) is None
+    (tmp_path / ".git").unlink()
+    (tmp_path / ".git").symlink_to("/dev/zero")
+    assert git_directories(tmp_path) is None

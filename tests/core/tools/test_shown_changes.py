@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import pytest
+
+from code_core.patch import Added, Deleted, FileEdit, FileState, Updated
+from code_core.protocol.file_changes import AddChange, DeleteChange, UpdateChange
+from code_core.tools import shown_changes as module
+from code_core.tools.shown_changes import is_same_change, shown_changes
+
+F = Path("/w/f")
+
+
+def state(text: str, codec: str = "utf-8") -> FileState:
+    return FileState(text.encode(codec))
+
+
+def test_a_file_added_over_another_is_an_update() -> None:
+    (change,) = shown_changes([Added(F, state("a\nnew\n"), state("a\nold\n"))]).values()
+    assert isinstance(change, UpdateChange)
+    assert change.update.unified_diff == "@@ -1,2 +1,2 @@\n a\n-old\n+new\n"
+    assert change.update.move_path is None
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1"])
+def test_texts_are_shown_in_their_encoding(codec: str) -> None:
+    old, new = state("caf\u00e9\nold\n", codec), state("caf\u00e9\nnew\n", codec)
+    changes = shown_changes([Updated(F, old, new), Added(F / "a", new), Deleted(F / "d", old)])
+    update, add, delete = changes.values()
+    assert isinstance(update, UpdateChange)
+    assert update.update.unified_diff == "@@ -1,2 +1,2 @@\n caf\u00e9\n-old\n+new\n"
+    assert isinstance(add, AddChange)
+    assert add.add.content == "caf\u00e9\nnew\n"
+    assert isinstance(delete, DeleteChange)
+    assert delete.delete.content == "caf\u00e9\nold\n"
+
+
+def test_binary_files_are_named_and_not_shown() -> None:
+    binary = FileState(b"\0" * 1234)
+    added, moved, replaced = shown_changes(
+        [Added(F, binary), Updated(F / "m", binary, binary, F / "n"), Added(F / "o", state("x\n"), binary)]
+    ).values()
+    assert isinstance(added, AddChange)
+    assert added.add.content == "(binary file, 1,234 bytes)\n"
+    assert isinstance(moved, UpdateChange)
+    assert moved.update.unified_diff == ""
+    assert isinstance(replaced, UpdateChange)
+    assert replaced.update.unified_diff == "\\ Binary files differ: 1,234 bytes before, 2 after\n"
+
+
+def test_long_texts_are_cut_after_a_line_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CHANGE_CHARS", 20)
+    text = "".join(f"{number}\n" for number in range(20))
+    changes = shown_changes(
+        [Added(F, state(text)), Updated(F / "u", state(""), state(text)), Deleted(F / "d", state("x" * 30))]
+    )
+    added, updated, deleted = changes.values()
+    assert isinstance(added, AddChange)
+    assert (
+        added.add.content
+        == "".join(f"{number}\n" for number in range(10)) + "… 10 more lines are not shown\n"
+    )
+    assert isinstance(updated, UpdateChange)
+    assert updated.update.unified_diff == "@@ -0,0 +1,20 @@\n+0\n\\ 19 more lines are not shown\n"
+    assert isinstance(deleted, DeleteChange)
+    assert deleted.delete.content == "… 1 more line is not shown\n"
+
+
+def test_all_texts_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CHANGES_CHARS", 10)
+    changes = shown_changes([Added(F / f"{number}", state("1234\n")) for number in range(3)])
+    contents = [change.add.content for change in changes.values() if isinstance(change, AddChange)]
+    assert contents == ["1234\n", "1234\n", "… 1 more line is not shown\n"]
+
+
+def test_what_is_too_large_to_be_compared_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_COMPARED_BYTES", 10)
+    (change,) = shown_changes([Updated(F, state("a" * 6), state("b" * 6))]).values()
+    assert isinstance(change, UpdateChange)
+    assert change.update.unified_diff == "\\ Too large to be compared: 6 bytes before, 6 after\n"
+
+
+TEN = "".join(f"{number}\n" for number in range(10))
+
+
+def update(old: str, new: str, to: Path | None = None, overwritten: str | None = None) -> Updated:
+    return Updated(F, state(old), state(new), to, None if overwritten is None else state(overwritten))
+
+
+@pytest.mark.parametrize(
+    ("edit", "other", "same"),
+    [
+        (update(TEN, TEN.replace("5", "x")), update("top\n" + TEN, "top\n" + TEN.replace("5", "x")), True),
+        (update(TEN, TEN.replace("5", "x")), update(TEN, TEN.replace("5", "y")), False),
+        (
+            update(TEN, TEN.replace("5", "x")),
+            update(TEN.replace("6", "z"), TEN.replace("6", "z").replace("5", "x")),
+            False,
+        ),
+        (update("a\n", "b\n", F / "t"), update("a\n", "b\n", F / "t"), True),
+        (update("a\n", "b\n", F / "t"), update("a\n", "b\n", F / "u"), False),
+        (update("a\n", "b\n", F / "t"), update("a\n", "b\n"), False),
+        (update("a\n", "b\n", F / "t", "x"), update("a\n", "b\n", F / "t", "y"), False),
+        (update("a\n", "b\n", F / "t"), update("a\n", "b\n", F / "t", ""), False),
+        (Deleted(F, state("a")), Deleted(F, state("a")), True),
+        (Deleted(F, state("a")), Deleted(F, state("b")), False),
+        (Added(F, state("a")), Added(F, state("a"), state("")), False),
+        (Added(F, state("a"), state("b")), Added(F, state("a"), state("c")), False),
+        (Added(F, state("a")), Deleted(F, state("a")), False),
+    ],
+)
+def test_the_same_change_on_other_lines_is_the_same(edit: FileEdit, other: FileEdit, same: bool) -> None:
+    assert is_same_change([edit], [other]) == same
+    assert not is_same_change([edit], [other, other])

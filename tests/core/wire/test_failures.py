@@ -1,0 +1,88 @@
+import pytest
+
+from code_core.errors import ModelError, RequestRefused, StreamBroken
+from code_core.wire.failures import error_object, excerpt, not_a_stream
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error": {"message": "why"}}',
+        '{"error": "why"}',
+        '{"errors": [{"message": "why"}]}',
+        '{"detail": "why"}',
+        '{"detail": [{"msg": "why", "loc": ["body"]}]}',
+        '{"detail": {"error": "why"}}',
+        '{"detail": {"msg": "why"}}',
+        '{"message": "why"}',
+        '{"errorMessage": "why"}',
+        '{"object": "error", "message": "why", "code": 400}',
+        '[{"error": {"message": "why"}}]',
+        '{"error": {"message": {"error": {"message": "why"}}}}',
+        '{"error": {"message": {"message": "why"}}}',
+        '{"error": {"code": 5}, "message": "why"}',
+    ],
+)
+def test_a_message_is_found_however_it_is_wrapped(body: str) -> None:
+    assert error_object(body)["message"] == "why"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "<html>",
+        "{}",
+        "[]",
+        "5",
+        '{"error": null}',
+        '{"error": ""}',
+        '{"detail": {}}',
+        '{"error": {}}',
+        '{"detail": 5}',
+    ],
+)
+def test_a_body_without_an_error_has_none(body: str) -> None:
+    assert error_object(body) == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "words"),
+    [
+        ('{"error": {"message": "no room", "code": "odd"}}', StreamBroken, r"\(odd\): no room"),
+        ('{"error": {"message": "pay", "code": "insufficient_quota"}}', RequestRefused, "quota.*pay"),
+        (
+            "<!doctype html><html><head><title>Sign in</title><style>p {x: y}</style></head><body><p>Guest\x1b[2J net",
+            RequestRefused,
+            r"not a stream of events: Sign in Guest\\x1b\[2J net \(check base_url",
+        ),
+        ("plain words", RequestRefused, "plain words"),
+        ("<br>", RequestRefused, "no text"),
+        (" \n", StreamBroken, "closed before"),
+    ],
+)
+def test_what_came_instead_of_a_stream_is_shown(body: str, error: type[ModelError], words: str) -> None:
+    problem = not_a_stream(body)
+    assert type(problem) is error
+    with pytest.raises(error, match=words):
+        raise problem
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\n\n  b\tc", "a b c"),
+        ("\x1b]0;title\x07\x1b[31mred\x00", r"\x1b]0;title\x07red\x00"),
+        ("\ud800", "\N{REPLACEMENT CHARACTER}"),
+        ("1 < 2 and 3", "1 < 2 and 3"),
+        ("x" * 11, "xxxxxxxxxx…"),
+        ("x" * 10, "x" * 10),
+    ],
+)
+def test_an_excerpt_is_one_safe_line(text: str, shown: str) -> None:
+    assert excerpt(text, 10 if text.startswith("x") else 100) == shown
+
+
+def test_an_excerpt_has_600_characters_at_most() -> None:
+    assert excerpt("x" * 601) == "x" * 600 + "…"
+    assert excerpt("x" * 600) == "x" * 600

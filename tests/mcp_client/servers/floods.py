@@ -1,0 +1,12 @@
+"""Writes what is no message, without end: the lines of its argument, or a line that never ends."""
+
+import os
+import sys
+
+line = sys.argv[1].encode().decode("unicode_escape").encode()
+block = line * (65536 // len(line))
+try:
+    while True:
+        os.write(1, block)
+except BrokenPipeError:
+    pass
