@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from code_core.protocol.events import EventMsg
+from code_core.protocol.events import KnownEvent
 from code_core.protocol.ops import Op
 
 _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", Path: "path", Any: "any"}
@@ -18,7 +18,7 @@ _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", Path:
 
 def events() -> str:
     """Every event: its type, its fields, its meaning."""
-    return _table(_members(EventMsg))
+    return _table(_members(KnownEvent))
 
 
 def ops() -> str:
@@ -29,7 +29,7 @@ def ops() -> str:
 def values() -> str:
     """The objects inside of events and operations."""
     seen: dict[type[BaseModel], None] = {}
-    for model in (*_members(EventMsg), *_members(Op)):
+    for model in (*_members(KnownEvent), *_members(Op)):
         for field in model.model_fields.values():
             for inner in _models(field.annotation):
                 _collect(inner, seen)

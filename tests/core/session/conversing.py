@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from code_core.protocol.events import Event
+import pytest
+
+from code_core.protocol.events import ErrorEvent, Event
 from code_core.protocol.ops import Op, Shutdown, TextInput, UserInput
 from code_core.session.conversation import Conversation
 from support import responses_events as sse
@@ -25,10 +27,13 @@ class Frontend:
         return [event.msg.type for event in self.seen]
 
     async def until(self, kind: str) -> Any:
+        """The next event of this kind; a task that fails instead fails the test."""
         async for event in self.conversation.events():
             self.seen.append(event)
             if event.msg.type == kind:
                 return event.msg
+            if isinstance(event.msg, ErrorEvent):
+                pytest.fail(f"{event.msg.message!r} came before {kind}")
         raise AssertionError(f"no {kind} came: {self.kinds}")
 
     async def send(self, op: Op) -> str:

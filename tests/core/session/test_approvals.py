@@ -141,7 +141,7 @@ def test_an_edited_rule_replaces_the_proposed_one_if_it_allows_less(
         if wide:
             assert "must begin with the proposed" in (await frontend.until("warning")).message
         await frontend.until("task_complete")
-        assert not frontend.conversation._approvals.registered_commands() if wide else True
+        assert not frontend.conversation.session.approvals.registered_commands() if wide else True
 
     converse(script, call("git", "add"), after("exit_code"), approval_policy=UNTRUSTED,
              sandbox=SandboxMode.WORKSPACE_WRITE)  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from code_core.protocol.events import WarningEvent
 from code_core.protocol.ops import (
     ExecApproval,
     Interrupt,
@@ -301,7 +302,7 @@ def test_the_user_is_told_what_landlock_could_not_protect(
     async def talk(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         await frontend.until("task_complete")
-        warned = [event.msg.message for event in frontend.seen if event.msg.type == "warning"]
+        warned = [event.msg.message for event in frontend.seen if isinstance(event.msg, WarningEvent)]
         assert [str(work / named) in text for text in warned] == ([True] if named else [])
 
     converse(talk, call("sh", "-c", script, timeout_ms=2000), BYE, sandbox=WRITE)

@@ -134,8 +134,7 @@ def test_of_a_broken_response_everything_up_to_its_last_message_or_call_is_kept(
 
 @given(st.lists(st.sampled_from(["", "a", "b", "c"])), st.lists(st.sampled_from(["a", "b"])))
 def test_every_call_has_an_id_of_its_own(new: list[str], old: list[str]) -> None:
-    history = [call(call_id) for call_id in old]
-    items = with_own_ids([custom(call_id) for call_id in new], history)
+    items = with_own_ids([custom(call_id) for call_id in new], set(old))
     ids = [item.call_id for item in items if isinstance(item, ToolCall)]
     assert len(ids) == len(set(ids)) == len(new)
     assert "" not in ids

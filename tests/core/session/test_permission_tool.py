@@ -64,7 +64,7 @@ def test_the_tool_decides_in_place_of_the_frontend(
             "deny": "reject_once",
         }  # fmt: skip
         assert r'pattern = ["touch", "made"]\x0a' in options["approve_prefix"]["name"]
-        tools = [tool.name for tool in await frontend.conversation._servers.tools()]
+        tools = [tool.name for tool in await frontend.conversation.session.services.servers.tools()]
         assert tools == ["ide__other"]
 
     told = "rejected by user" if how == "deny" else '"exit_code": 0'

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from code_core.protocol.events import BackgroundEvent
 from code_core.protocol.ops import (
     Op,
     PatchApproval,
@@ -31,7 +32,7 @@ async def one_turn(frontend: Frontend) -> list[str]:
     before = len(frontend.seen)
     await frontend.send(user("go"))
     await frontend.until("task_complete")
-    return [event.msg.message for event in frontend.seen[before:] if event.msg.type == "background_event"]
+    return [event.msg.message for event in frontend.seen[before:] if isinstance(event.msg, BackgroundEvent)]
 
 
 def test_the_model_and_the_user_are_told_of_findings_and_the_patch_is_applied(

@@ -27,7 +27,6 @@ from code_core.view.parsed_command import parsed_command
     ],
 )
 def test_what_a_command_does(argv: list[str], parsed: list[dict[str, Any]]) -> None:
-    assert [
-        {key: value for key, value in one.items() if key != "cmd"} for one in parsed_command(argv)
-    ] == parsed
-    assert all(one["cmd"] for one in parsed_command(argv))
+    found = parsed_command(argv)
+    assert [one.model_dump(exclude={"cmd"}) for one in found] == parsed
+    assert all(one.cmd for one in found)

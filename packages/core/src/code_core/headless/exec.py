@@ -79,13 +79,14 @@ async def run_exec(options: ExecOptions) -> int:
 
 
 async def _run(manager: ConversationManager, options: ExecOptions, schema: dict[str, Any] | None) -> int:
-    conversation = await manager.new(options.overrides, schema)
+    conversation = await manager.new(options.overrides)
     if not options.skip_git_check:
         _check_repository(conversation.config)
     async with conversation, anyio.create_task_group() as tasks:
         tasks.start_soon(_interrupt_on_signal, conversation, tasks.cancel_scope)
         images: list[InputItem] = [LocalImageInput(path=path.absolute()) for path in options.images]
-        await conversation.submit(UserInput(items=[*images, TextInput(text=options.prompt)]))
+        prompt = UserInput(items=[*images, TextInput(text=options.prompt)], output_schema=schema)
+        await conversation.submit(prompt)
         code = await _follow(conversation, options)
         tasks.cancel_scope.cancel()
         return code

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 
@@ -25,6 +25,14 @@ MOST_PROBLEMS = 20
 
 Elicit = Callable[[str, "mcp_types.ElicitRequestParams"], Awaitable["mcp_types.ElicitResult"]]
 """Asks the user what a server, by its name, wants to know."""
+
+Status = Literal["starting", "ready", "failed", "cancelled"]
+OnStatus = Callable[[str, Status, str | None], None]
+"""Gets how far a server, by its name, has got, and why it failed."""
+
+
+def ignore_status(name: str, status: Status, problem: str | None) -> None:
+    """For those who do not follow how servers start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +73,12 @@ class McpServers:
         """The required servers that are not there."""
         return sorted(name for name in self.failures if self._tables[name].required)
 
-    async def connect(self) -> None:
+    async def connect(self, on_status: OnStatus = ignore_status) -> None:
         """Start all servers and list their tools; returns when each of them is ready or has failed."""
         found: dict[str, list[ServerTool]] = {}
 
         async def connect_one(name: str, table: McpServerTable) -> None:
+            on_status(name, "starting", None)
             try:
                 found[name] = await self._start(name, table)
             except McpClientError as error:
@@ -77,6 +86,11 @@ class McpServers:
             except Exception as error:  # noqa: BLE001 - no server may end the conversation
                 _log.warning("MCP server %s failed in an unexpected way", name, exc_info=error)
                 self.failures[name] = f"{type(error).__name__}: {error}"
+            except anyio.get_cancelled_exc_class():
+                on_status(name, "cancelled", None)
+                raise
+            problem = self.failures.get(name)
+            on_status(name, "ready" if problem is None else "failed", problem)
 
         async with anyio.create_task_group() as tasks:
             for name, table in self._tables.items():

@@ -84,7 +84,8 @@ async def follow(process: subprocess.Popen[bytes], *, time_limit: float, on_outp
     seconds = time.perf_counter() - started
     if timed_out:
         return Exit(TIMEOUT_EXIT_CODE, seconds, timed_out=True)
-    return Exit(_exit_code(process.returncode), seconds)
+    code = exit_code(process)
+    return Exit(TIMEOUT_EXIT_CODE if code is None else code, seconds)
 
 
 def start_command(
@@ -207,7 +208,7 @@ async def _end_group(process: subprocess.Popen[bytes]) -> None:
             await _exited(process)
 
 
-def _exit_code(returncode: int | None) -> int:
-    if returncode is None:
-        return TIMEOUT_EXIT_CODE
-    return returncode if returncode >= 0 else 128 - returncode
+def exit_code(process: subprocess.Popen[bytes]) -> int | None:
+    """The code of a process that was waited for, 128 + n for signal n; None for one that still runs."""
+    code = process.returncode
+    return code if code is None or code >= 0 else 128 - code

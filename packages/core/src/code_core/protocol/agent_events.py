@@ -11,6 +11,7 @@ class AgentMessage(ProtocolModel):
 
     type: Literal["agent_message"] = "agent_message"
     message: Text
+    item_id: Text | None = None
 
 
 class AgentMessageDelta(ProtocolModel):
@@ -18,6 +19,7 @@ class AgentMessageDelta(ProtocolModel):
 
     type: Literal["agent_message_delta"] = "agent_message_delta"
     delta: Text
+    item_id: Text | None = None
 
 
 class AgentMessageReset(ProtocolModel):
@@ -35,6 +37,7 @@ class AgentReasoning(ProtocolModel):
 
     type: Literal["agent_reasoning"] = "agent_reasoning"
     text: Text
+    item_id: Text | None = None
 
 
 class AgentReasoningDelta(ProtocolModel):
@@ -42,6 +45,7 @@ class AgentReasoningDelta(ProtocolModel):
 
     type: Literal["agent_reasoning_delta"] = "agent_reasoning_delta"
     delta: Text
+    item_id: Text | None = None
 
 
 class AgentReasoningRawContent(ProtocolModel):
@@ -49,6 +53,7 @@ class AgentReasoningRawContent(ProtocolModel):
 
     type: Literal["agent_reasoning_raw_content"] = "agent_reasoning_raw_content"
     text: Text
+    item_id: Text | None = None
 
 
 class AgentReasoningRawContentDelta(ProtocolModel):
@@ -56,6 +61,7 @@ class AgentReasoningRawContentDelta(ProtocolModel):
 
     type: Literal["agent_reasoning_raw_content_delta"] = "agent_reasoning_raw_content_delta"
     delta: Text
+    item_id: Text | None = None
 
 
 class AgentReasoningSectionBreak(ProtocolModel):

@@ -5,9 +5,9 @@ Byte chunks are base64, durations `{secs, nanos}`, file changes externally tagge
 """
 
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import Discriminator, Tag, TypeAdapter
 
 from code_core.protocol.agent_events import (
     AgentMessage,
@@ -26,11 +26,27 @@ from code_core.protocol.file_changes import FileChange
 from code_core.protocol.mcp_events import (
     ElicitationRequest,
     McpListToolsResponse,
+    McpServerStatus,
     McpToolCallBegin,
     McpToolCallEnd,
+    McpToolCallProgress,
 )
-from code_core.protocol.model import ProtocolModel
+from code_core.protocol.model import ProtocolModel, tag_of
 from code_core.protocol.ops import InputItem
+from code_core.protocol.parsed_command import ParsedCommand
+from code_core.protocol.session_events import (
+    ContextCompacted,
+    EnteredReviewMode,
+    EventsSkipped,
+    ExitedReviewMode,
+    QueueChanged,
+    SessionRenamed,
+    SessionSnapshot,
+    SettingsChanged,
+    UndoAvailable,
+    UndoCompleted,
+    UnknownEvent,
+)
 from code_core.protocol.text import FilePath, Text
 
 
@@ -50,7 +66,13 @@ class TokenUsage(ProtocolModel):
 
 
 class SessionConfigured(ProtocolModel):
-    """The conversation is ready; always the first event."""
+    """The conversation is ready; always the first event.
+
+    Attributes:
+        name: what the user calls the session.
+        preview: the first words of its first input; empty before there is one.
+        history_items: how many items a resumed or forked session begins with.
+    """
 
     type: Literal["session_configured"] = "session_configured"
     session_id: Text
@@ -58,13 +80,18 @@ class SessionConfigured(ProtocolModel):
     cwd: FilePath
     approval_policy: Text
     sandbox_mode: Text
+    name: Text | None = None
+    preview: Text = ""
+    history_items: int = 0
 
 
 class TaskStarted(ProtocolModel):
-    """A turn has begun."""
+    """A task has begun; its `turn_id` stays the same when the session is resumed."""
 
     type: Literal["task_started"] = "task_started"
     model_context_window: int | None = None
+    turn_id: Text | None = None
+    kind: Text = "turn"
 
 
 class TaskComplete(ProtocolModel):
@@ -132,10 +159,11 @@ class TokenCount(ProtocolModel):
 
 
 class UserMessage(ProtocolModel):
-    """Input of the user as it entered the history."""
+    """Input of the user as it entered the history; `id` is that of the op or of the queue's entry."""
 
     type: Literal["user_message"] = "user_message"
     items: list[InputItem]
+    id: Text | None = None
 
 
 class WebSearchBegin(ProtocolModel):
@@ -160,7 +188,8 @@ class ExecCommandBegin(ProtocolModel):
     call_id: Text
     command: list[Text]
     cwd: FilePath
-    parsed_cmd: list[dict[str, Any]] = []
+    parsed_cmd: list[ParsedCommand] = []
+    source: Literal["agent", "user"] = "agent"
 
 
 class ExecCommandOutputDelta(ProtocolModel):
@@ -247,7 +276,7 @@ class ShutdownComplete(ProtocolModel):
     type: Literal["shutdown_complete"] = "shutdown_complete"
 
 
-EventMsg = Annotated[
+KnownEvent = (
     SessionConfigured
     | TaskStarted
     | TaskComplete
@@ -283,9 +312,29 @@ EventMsg = Annotated[
     | McpToolCallEnd
     | ElicitationRequest
     | McpListToolsResponse
-    | ShutdownComplete,
-    Field(discriminator="type"),
+    | McpServerStatus
+    | McpToolCallProgress
+    | QueueChanged
+    | SettingsChanged
+    | SessionRenamed
+    | ContextCompacted
+    | UndoAvailable
+    | UndoCompleted
+    | EnteredReviewMode
+    | ExitedReviewMode
+    | EventsSkipped
+    | SessionSnapshot
+    | ShutdownComplete
+)
+
+_KNOWN = frozenset(kind.model_fields["type"].default for kind in get_args(KnownEvent))
+
+EventMsg = Annotated[
+    Annotated[Annotated[KnownEvent, Discriminator("type")], Tag("known")]
+    | Annotated[UnknownEvent, Tag("unknown")],
+    Discriminator(lambda value: "known" if tag_of(value) in _KNOWN else "unknown"),
 ]
+"""What happened; an `UnknownEvent` where a newer version reports what this one does not know."""
 
 
 class EventOrder(ProtocolModel):
@@ -318,6 +367,6 @@ def parse_event(text: str | bytes) -> Event:
     """The event that a line of JSON spells.
 
     Raises:
-        pydantic.ValidationError: not JSON, an unknown `type`, or a wrong field.
+        pydantic.ValidationError: not JSON, no `type`, or a wrong field of a known one.
     """
     return _event_adapter().validate_json(text)

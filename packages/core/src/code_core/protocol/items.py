@@ -6,11 +6,11 @@ endpoint stores responses, and left out of every other request.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from code_core.protocol.model import ProtocolModel
+from code_core.protocol.model import ProtocolModel, UnknownModel, tag_of
 from code_core.protocol.text import Text
 
 
@@ -158,9 +158,24 @@ class WebSearchCall(ProtocolModel):
 
 ToolCall = FunctionCall | LocalShellCall | CustomToolCall
 ToolCallOutput = FunctionCallOutput | CustomToolCallOutput
+KnownItem = Message | Reasoning | ToolCall | ToolCallOutput | WebSearchCall
+
+
+class UnknownItem(UnknownModel):
+    """An item of a type that this version does not know, with all its fields; never sent to a model."""
+
+    if (
+        TYPE_CHECKING
+    ):  # any text at run time; so a comparison with a known type tells type checkers which it is
+        type: Literal["unknown"]
+
+
+_KNOWN = frozenset(kind.model_fields["type"].default for kind in get_args(KnownItem))
+
 ResponseItem = Annotated[
-    Message | Reasoning | ToolCall | ToolCallOutput | WebSearchCall,
-    Field(discriminator="type"),
+    Annotated[Annotated[KnownItem, Field(discriminator="type")], Tag("known")]
+    | Annotated[UnknownItem, Tag("unknown")],
+    Discriminator(lambda value: "known" if tag_of(value) in _KNOWN else "unknown"),
 ]
 
 

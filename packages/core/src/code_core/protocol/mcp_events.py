@@ -78,3 +78,22 @@ class McpListToolsResponse(ProtocolModel):
 
     type: Literal["mcp_list_tools_response"] = "mcp_list_tools_response"
     tools: dict[Text, McpTool]
+
+
+class McpServerStatus(ProtocolModel):
+    """A server starts, is ready, or is not available and why."""
+
+    type: Literal["mcp_server_status"] = "mcp_server_status"
+    name: Text
+    status: Literal["starting", "ready", "failed", "cancelled"]
+    error: Text | None = None
+
+
+class McpToolCallProgress(ProtocolModel):
+    """How far a server's tool has got, in the server's own units."""
+
+    type: Literal["mcp_tool_call_progress"] = "mcp_tool_call_progress"
+    call_id: Text
+    progress: float
+    total: float | None = None
+    message: Text | None = None

@@ -1,6 +1,11 @@
 """The base of every value that crosses a process boundary."""
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_serializer
+
+from code_core.protocol.text import Text
 
 
 class ProtocolModel(BaseModel):
@@ -11,3 +16,21 @@ class ProtocolModel(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+
+class UnknownModel(ProtocolModel):
+    """A value of a type that this version does not know, with all its fields, nulls included."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+    type: Text
+
+    @model_serializer
+    def raw(self) -> dict[str, Any]:
+        """The object as it came."""
+        return {"type": self.type, **(self.model_extra or {})}
+
+
+def tag_of(value: Any) -> Any:
+    """The `type` of a model or of a decoded object; None where it has none."""
+    return value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)

@@ -41,17 +41,115 @@ InputItem = Annotated[TextInput | ImageInput | LocalImageInput, Field(discrimina
 
 
 class UserInput(ProtocolModel):
-    """Start a turn; a running one is replaced."""
+    """Start a turn; a running task is replaced.
+
+    Attributes:
+        id: what `user_message` calls this input; chosen by the engine where absent.
+        output_schema: JSON Schema that the turn's final message must follow.
+    """
 
     type: Literal["user_input"] = "user_input"
     items: list[InputItem]
+    id: Text | None = None
+    output_schema: dict[str, Any] | None = None
 
 
 class QueueUserInput(ProtocolModel):
-    """Add input before the next model request of the running turn, or start one when idle."""
+    """Add input before the next model request of the running turn, or start one when idle.
+
+    `id` and `output_schema` are those of `UserInput`; without a schema, that of the turn stays.
+    """
 
     type: Literal["queue_user_input"] = "queue_user_input"
     items: list[InputItem]
+    id: Text | None = None
+    output_schema: dict[str, Any] | None = None
+
+
+class EditQueuedInput(ProtocolModel):
+    """Replace input that still waits in the queue; it keeps its place."""
+
+    type: Literal["edit_queued_input"] = "edit_queued_input"
+    id: Text
+    items: list[InputItem]
+
+
+class RemoveQueuedInput(ProtocolModel):
+    """Take input out of the queue before the model gets it."""
+
+    type: Literal["remove_queued_input"] = "remove_queued_input"
+    id: Text
+
+
+class Compact(ProtocolModel):
+    """Replace the history by a summary that the model writes; the user's messages stay."""
+
+    type: Literal["compact"] = "compact"
+
+
+class UncommittedChanges(ProtocolModel):
+    """Review what is not committed yet, untracked files included."""
+
+    type: Literal["uncommitted_changes"] = "uncommitted_changes"
+
+
+class BaseBranch(ProtocolModel):
+    """Review what this branch adds to another."""
+
+    type: Literal["base_branch"] = "base_branch"
+    branch: Text
+
+
+class CommitChanges(ProtocolModel):
+    """Review one commit."""
+
+    type: Literal["commit"] = "commit"
+    sha: Text
+
+
+class CustomReview(ProtocolModel):
+    """Review what the instructions name."""
+
+    type: Literal["custom"] = "custom"
+    instructions: Text
+
+
+ReviewTarget = Annotated[
+    UncommittedChanges | BaseBranch | CommitChanges | CustomReview, Field(discriminator="type")
+]
+
+
+class Review(ProtocolModel):
+    """Let the model review changes: `entered_review_mode`, then `exited_review_mode` with the findings."""
+
+    type: Literal["review"] = "review"
+    target: ReviewTarget
+
+
+class Undo(ProtocolModel):
+    """Restore the files that the last turn has changed."""
+
+    type: Literal["undo"] = "undo"
+
+
+class Redo(ProtocolModel):
+    """Bring back what the last `undo` has taken away."""
+
+    type: Literal["redo"] = "redo"
+
+
+class RunUserShellCommand(ProtocolModel):
+    """Run a command of the user's own, outside of the sandbox; the model sees it with its output."""
+
+    type: Literal["run_user_shell_command"] = "run_user_shell_command"
+    command: Annotated[Text, Field(min_length=1)]
+
+
+class SetSessionName(ProtocolModel):
+    """Name the session; null removes the name."""
+
+    type: Literal["set_session_name"] = "set_session_name"
+    name: Text | None = None
 
 
 class Interrupt(ProtocolModel):
@@ -163,6 +261,14 @@ Op = Annotated[
     | OverrideTurnContext
     | ResolveElicitation
     | ListMcpTools
+    | EditQueuedInput
+    | RemoveQueuedInput
+    | Compact
+    | Review
+    | Undo
+    | Redo
+    | RunUserShellCommand
+    | SetSessionName
     | Shutdown,
     Field(discriminator="type"),
 ]

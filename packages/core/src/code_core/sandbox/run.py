@@ -1,5 +1,6 @@
 """Runs a confined command to its end, and looks after what the sandbox cannot protect."""
 
+import subprocess
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,6 +14,8 @@ from code_core.sandbox.placeholders import placeholders
 from code_core.sandbox.sandbox import Sandbox
 from code_core.sandbox.watch import changed, seen_in, watched
 
+OnStart = Callable[[subprocess.Popen[bytes]], None]
+
 
 async def run_confined(
     sandbox: Sandbox,
@@ -22,12 +25,13 @@ async def run_confined(
     environment: Mapping[str, str],
     *,
     time_limit: float,
+    on_start: OnStart,
     on_output: OnOutput,
     on_changed: Callable[[Sequence[Path]], Awaitable[None]],
 ) -> Exit:
     """Run `argv` with the rights of `confinement` and follow it to its end.
 
-    `on_changed` gets the paths that the command has changed though they are to be protected, also
+    `on_start` gets the process that was started. `on_changed` gets the paths that the command has changed though they are to be protected, also
     when it was cancelled.
 
     Raises:
@@ -39,6 +43,7 @@ async def run_confined(
     try:
         with placeholders(confinement) if sandbox.protects else nullcontext(confinement) as ready:
             process = sandbox.start(argv, ready, cwd, environment)
+            on_start(process)
             try:
                 return await follow(process, time_limit=time_limit, on_output=on_output)
             finally:

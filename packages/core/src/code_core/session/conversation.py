@@ -1,43 +1,22 @@
-"""A conversation: ops in, events out, one turn at a time."""
+"""A conversation: a mailbox and a lifecycle. Ops in, one task at a time, events out."""
 
 import logging
-import os
-from collections import Counter, deque
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, closing
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
 from functools import partial
 from itertools import count
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Self
+from uuid import uuid4
 
 import anyio
 
-from code_core.config.guards import always_allowed
 from code_core.config.load import Config
-from code_core.context.environment import environment_context
-from code_core.context.git import repository_root
-from code_core.context.instructions import base_instructions
-from code_core.context.project_docs import user_instructions
-from code_core.errors import CodeError, ConversationError
-from code_core.model.client import ModelClient
-from code_core.protocol.events import (
-    ErrorEvent,
-    Event,
-    EventMsg,
-    EventOrder,
-    SessionConfigured,
-    ShutdownComplete,
-    TaskComplete,
-    TaskStarted,
-    TurnAborted,
-    WarningEvent,
-)
-from code_core.protocol.items import InputText, Message, ResponseItem
+from code_core.errors import ConversationError
+from code_core.protocol.events import ErrorEvent, Event, EventMsg, ShutdownComplete, WarningEvent
 from code_core.protocol.ops import (
+    EditQueuedInput,
     ExecApproval,
-    InputItem,
     Interrupt,
     ListMcpTools,
     Op,
@@ -45,121 +24,84 @@ from code_core.protocol.ops import (
     PatchApproval,
     QueueUserInput,
     RegisterApprovedCommand,
+    RemoveQueuedInput,
     ResolveElicitation,
+    SetSessionName,
     Shutdown,
     UpdateValidationGroup,
     UpdateValidationTool,
     UserInput,
 )
-from code_core.safety.environment import child_environment
-from code_core.safety.non_interactive import non_interactive
+from code_core.protocol.session_events import SessionRenamed
 from code_core.safety.rules import RegisteredCommand
-from code_core.session.approvals import Approvals
-from code_core.session.elicitations import Elicitations
-from code_core.session.permission_tool import PermissionTool
-from code_core.session.reporter import Reporter, TokenTotals
-from code_core.session.servers import ConversationServers
-from code_core.session.settings import TurnSettings
-from code_core.session.turn import Turn
-from code_core.tools.registry import ToolRegistry
-from code_core.tools.tool import Tool, ToolContext, TurnAbandoned
-from code_core.tools.turn_changes import TurnChanges
+from code_core.session.events import EventLog, EventReader
+from code_core.session.input_queue import QueuedInput, removed_entry
+from code_core.session.runner import Runner, RunningTask
+from code_core.session.services import close_all
+from code_core.session.session import Session
+from code_core.session.tasks.table import task_of
+from code_core.session.tasks.task import Task
+from code_core.session.tasks.turn import TurnTask
+from code_core.store.entries import Entry, EventEntry
+from code_core.store.errors import JournalError
 
 _log = logging.getLogger("code_core")
 
-EVENT_BUFFER = 1024
-BYTES_PER_TOKEN = 4
-INTERRUPTED_NOTE = (
-    "<turn_interrupted>The user interrupted the turn above. Commands may have run in part; "
-    "check before you rely on them.</turn_interrupted>"
-)
-
-AbortReason = Literal["interrupted", "replaced"]
-
-
-@dataclass(slots=True)
-class _Task:
-    """The running turn."""
-
-    submission: str
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    finished: anyio.Event = field(default_factory=anyio.Event)
-    abort_reason: AbortReason = "interrupted"
-    stopped: bool = False
+LONGEST_NAME = 200
 
 
 class Conversation:
     """Drives one agent. Use it as an async context manager; read `events()` to the end.
 
-    A frontend submits ops and reads events; the conversation waits for a frontend that
-    does not read, and remembers 1,024 events for one that is slow.
+    A frontend submits ops and reads events. It is never waited for: one that is far
+    behind gets less detail, see `session/events.py`.
 
     Args:
-        conversation_id: also the id that the provider caches prompts under.
-        config: the settings.
-        client: the model; closed with the conversation.
-        tools: what the model can call.
-        output_schema: JSON Schema that final messages must follow.
+        session: what a manager has made or restored.
     """
 
-    def __init__(
-        self,
-        conversation_id: str,
-        config: Config,
-        client: ModelClient,
-        tools: ToolRegistry,
-        output_schema: dict[str, Any] | None = None,
-    ) -> None:
-        self.id = conversation_id
-        self.config = config
-        self._settings = TurnSettings.of(config)
-        self._client = client
-        self._tools = tools
-        self._output_schema = output_schema
-        self._history: list[ResponseItem] = []
-        self._environment_told: Message | None = None
-        self._queue: deque[tuple[InputItem, ...]] = deque()
-        self._elicitations = Elicitations()
-        self._servers = ConversationServers(
-            config.mcp_servers,
-            config.cwd,
-            config.home.path,
-            config.sandbox_policy,
-            self._elicitations.ask,
-            config.permission_tool,
-        )
-        self._approvals = Approvals(
-            None if config.permission_tool is None else PermissionTool(conversation_id, self._servers),
-            rules_file=always_allowed(config.home.path),
-        )
-        self._totals = TokenTotals()
-        self._task: _Task | None = None
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._log = EventLog()
+        self._events = self._log.reader()
+        self._runner = Runner(session, self._log)
         self._submissions = count(1)
-        self._sequence: Counter[str] = Counter()
         self._ops_in, self._ops_out = anyio.create_memory_object_stream[tuple[str, Op]](float("inf"))
-        self._events_in, self._events_out = anyio.create_memory_object_stream[Event](EVENT_BUFFER)
         self._stack = AsyncExitStack()
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.session.id
+
+    @property
+    def config(self) -> Config:
+        """The settings that the session began with."""
+        return self.session.config
 
     async def __aenter__(self) -> Self:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
-        self._tasks.start_soon(self._servers.connect, partial(self._emit, "0"))
+        connect, publish = self.session.services.servers.connect, partial(self._log.publish, "0")
+        self._tasks.start_soon(connect, partial(self._emit, "0"), publish)
         self._tasks.start_soon(self._serve)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        self._events_out.close()
         self._ops_in.close()
         self._tasks.cancel_scope.cancel()
         try:
             return await self._stack.__aexit__(kind, error, traceback)
         finally:
             self._ops_out.close()
-            self._events_in.close()
-            with anyio.CancelScope(shield=True):
-                await self._servers.aclose()
-                await self._client.aclose()
+            self._log.close()
+            services = self.session.services
+            await close_all(
+                ("MCP servers", services.servers.aclose),
+                ("model client", services.client.aclose),
+                ("history", self.session.history.aclose),
+            )
 
     async def submit(self, op: Op) -> str:
         """Send an operation; the id that its events will carry.
@@ -175,203 +117,145 @@ class Conversation:
         return submission
 
     async def events(self) -> AsyncIterator[Event]:
-        """Every event once, in order; ends after `shutdown_complete`. For one reader."""
-        async for event in self._events_out:
+        """Every event once, in order; ends after `shutdown_complete`. For one reader, from the first event on."""
+        async for event in self._events:
             yield event
 
-    async def _emit(self, submission: str, msg: EventMsg, order: EventOrder | None = None) -> None:
-        event = Event(id=submission, event_seq=self._sequence[submission], msg=msg, order=order)
-        self._sequence[submission] += 1
-        try:
-            await self._events_in.send(event)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            return  # the frontend has left; what the turn still does is wound up without it
+    def follow(self) -> EventReader:
+        """A reader of its own: first `session_snapshot` and what is open, then what happens from now on.
+
+        Close it when it is not read any more.
+        """
+        running = self._runner.running
+        snapshot = self.session.snapshot(None if running is None else running.report.turn_id)
+        first = Event(id="0", event_seq=self._log.last_number("0"), msg=snapshot)
+        return self._log.reader([first, *self._log.open.events()])
+
+    async def _emit(self, submission: str, msg: EventMsg) -> None:
+        self._log.publish(submission, msg)
 
     async def _serve(self) -> None:
-        settings = self._settings
-        await self._emit(
-            "0",
-            SessionConfigured(
-                session_id=self.id,
-                model=settings.model,
-                cwd=settings.cwd,
-                approval_policy=settings.approval_policy.value,
-                sandbox_mode=settings.sandbox_policy.mode,
-            ),
-        )
+        self._log.publish("0", self.session.configured())
         for warning in self.config.warnings:
-            await self._emit("0", WarningEvent(message=warning))
+            self._log.publish("0", WarningEvent(message=warning))
         async for submission, op in self._ops_out:
-            match op:
-                case UserInput(items=items):
-                    await self._stop_task("replaced")
-                    self._queue.append(tuple(items))
-                    self._start_task(submission)
-                case QueueUserInput(items=items):
-                    self._queue.append(tuple(items))
-                    if self._task is None:
-                        self._start_task(submission)
-                case Interrupt():
-                    await self._stop_task("interrupted")
-                case ExecApproval() | PatchApproval():
-                    if not self._approvals.answer(op):
-                        await self._emit(submission, _not_open(op.id))
-                case RegisterApprovedCommand():
-                    self._approvals.register(
-                        RegisteredCommand(tuple(op.command), op.match_kind, tuple(op.semantic_prefix or ()))
-                    )
-                case ResolveElicitation():
-                    if not self._elicitations.answer(op):
-                        await self._emit(submission, _not_open(op.id))
-                case ListMcpTools():
-                    self._tasks.start_soon(self._list_server_tools, submission)
-                case UpdateValidationTool() | UpdateValidationGroup():
-                    self._settings = self._settings.switched(op)
-                case OverrideTurnContext():
-                    self._settings = self._settings.overridden(op)
-                    for warning in self._settings.capabilities.warnings:
-                        await self._emit(submission, WarningEvent(message=warning))
-                case Shutdown():
-                    await self._stop_task("interrupted")
-                    await self._emit(submission, ShutdownComplete())
-                    self._ops_out.close()
-                    self._events_in.close()
-                    return
+            if isinstance(op, Shutdown):
+                await self._shut_down(submission)
+                return
+            await self._carry_out(submission, op)
+
+    async def _carry_out(self, submission: str, op: Op) -> None:
+        match op:
+            case UserInput():
+                await self._runner.stop("replaced")
+                await self._enqueue(submission, op)
+                self._start(TurnTask(), submission)
+            case QueueUserInput():
+                await self._enqueue(submission, op)
+                if self._runner.running is None:
+                    self._start(TurnTask(), submission)
+            case EditQueuedInput() | RemoveQueuedInput():
+                await self._change_queue(submission, op)
+            case Interrupt():
+                await self._runner.stop("interrupted")
+            case ExecApproval() | PatchApproval():
+                self._answered(submission, op.id, answered=self.session.approvals.answer(op))
+            case RegisterApprovedCommand():
+                self.session.approvals.register(
+                    RegisteredCommand(tuple(op.command), op.match_kind, tuple(op.semantic_prefix or ()))
+                )
+            case ResolveElicitation():
+                self._answered(submission, op.id, answered=self.session.elicitations.answer(op))
+            case ListMcpTools():
+                self._tasks.start_soon(self._list_server_tools, submission)
+            case UpdateValidationTool() | UpdateValidationGroup():
+                self.session.settings = self.session.settings.switched(op)
+            case OverrideTurnContext():
+                self.session.settings = self.session.settings.overridden(op)
+                self._log.publish(submission, self.session.settings_changed())
+                for warning in self.session.settings.capabilities.warnings:
+                    self._warn(submission, warning)
+            case SetSessionName(name=name):
+                await self._rename(submission, name)
+            case _ if (task := task_of(op)) is not None:
+                self._start_alone(submission, task)
+            case _:
+                self._warn(submission, f"nothing is done for the operation {op.type!r}")
+
+    def _answered(self, submission: str, question_id: str, *, answered: bool) -> None:
+        self._log.open.answered(question_id)
+        if not answered:
+            self._warn(
+                submission, f"the answer changed nothing: no question with the id {question_id!r} is open"
+            )
+
+    async def _shut_down(self, submission: str) -> None:
+        await self._runner.stop("interrupted")
+        self._log.publish(submission, ShutdownComplete())
+        self._ops_out.close()
+        self._log.close()
+
+    def _start_alone(self, submission: str, task: Task) -> None:
+        """Start a task that waits for no other and joins none."""
+        if self._runner.running is None:
+            self._start(task, submission)
+            return
+        busy = f"cannot start {task.kind} while {self._runner.running.task.kind} runs: wait for its end or interrupt it"
+        self._log.publish(submission, ErrorEvent(message=busy, code="busy"))
+
+    def _start(self, task: Task, submission: str) -> None:
+        self._tasks.start_soon(self._run, self._runner.prepare(task, submission))
+
+    async def _run(self, running: RunningTask) -> None:
+        """Run a task, and then turns until the queue is empty; each has the id of the input that it begins with."""
+        while await self._runner.run(running) and not running.stopped:
+            entry = self.session.queue.first()
+            if entry is None or self._runner.running is not None:
+                return
+            running = self._runner.prepare(TurnTask(), entry.submission)
+
+    async def _enqueue(self, submission: str, op: UserInput | QueueUserInput) -> None:
+        entry = QueuedInput(
+            id=op.id or f"input_{uuid4().hex}",
+            submission=submission,
+            items=tuple(op.items),
+            output_schema=op.output_schema,
+        )
+        self.session.queue.put(entry)
+        if self._runner.running is not None:
+            self._log.publish(submission, self.session.queue.changed())
+        await self._note(submission, entry.entry())
+
+    async def _change_queue(self, submission: str, op: EditQueuedInput | RemoveQueuedInput) -> None:
+        queue, note = self.session.queue, None
+        match op:
+            case EditQueuedInput(id=entry_id, items=items):
+                edited = queue.edit(entry_id, items)
+                note = None if edited is None else edited.entry()
+            case RemoveQueuedInput(id=entry_id):
+                note = removed_entry(entry_id) if queue.remove(entry_id) else None
+        if note is None:
+            self._warn(submission, f"no input {op.id!r} waits: the model has it, or it was removed")
+            return
+        self._log.publish(submission, queue.changed())
+        await self._note(submission, note)
+
+    async def _rename(self, submission: str, name: str | None) -> None:
+        name = " ".join((name or "").split())[:LONGEST_NAME] or None
+        self.session.name = name
+        renamed = SessionRenamed(name=name)
+        self._log.publish(submission, renamed)
+        await self._note(submission, EventEntry(renamed.model_dump(mode="json")))
+
+    async def _note(self, submission: str, entry: Entry) -> None:
+        """Record what is not for the model; a failure stops the next turn, so a warning is enough here."""
+        try:
+            await self.session.history.note(entry)
+        except JournalError as error:
+            self._warn(submission, str(error))
+
+    def _warn(self, submission: str, message: str) -> None:
+        self._log.publish(submission, WarningEvent(message=message))
 
     async def _list_server_tools(self, submission: str) -> None:
-        await self._emit(submission, await self._servers.listing())
-
-    def _start_task(self, submission: str) -> None:
-        self._task = task = _Task(submission)
-        self._tasks.start_soon(self._run_task, task)
-
-    async def _stop_task(self, reason: AbortReason) -> None:
-        if (task := self._task) is not None:
-            task.abort_reason = reason
-            task.stopped = True
-            task.scope.cancel()
-            await task.finished.wait()
-
-    async def _run_task(self, task: _Task) -> None:
-        """Run turns until the queue is empty; each ends with exactly one of complete, aborted, error."""
-        try:
-            while await self._run_turn(task) and self._queue and not task.stopped:
-                task.scope = anyio.CancelScope()
-        finally:
-            self._task = None
-            task.finished.set()
-
-    async def _run_turn(self, task: _Task) -> bool:
-        """Whether the turn ended well."""
-        emit = partial(self._emit, task.submission)
-        end: EventMsg | None = None
-        await emit(TaskStarted(model_context_window=self._settings.capabilities.context_window))
-        with task.scope:
-            try:
-                self._elicitations.begin(emit)
-                server_tools = await self._servers.tools()
-                await self._tell_environment(emit)
-                turn = self._turn(emit, server_tools)
-                with closing(turn.tool_context.changes):
-                    end = TaskComplete(last_agent_message=await turn.run())
-            except TurnAbandoned:
-                pass
-            except CodeError as error:
-                end = ErrorEvent(message=str(error), code=error.code)
-            except Exception as error:  # noqa: BLE001 - one bad turn must not end the conversation
-                _log.exception("a turn failed")
-                end = ErrorEvent(
-                    message=f"internal error: {type(error).__name__}: {error}"[:2000], code="internal"
-                )
-        self._elicitations.end()
-        with anyio.CancelScope(shield=True):
-            if end is None:
-                self._history.append(Message(role="user", content=[InputText(text=INTERRUPTED_NOTE)]))
-                end = TurnAborted(reason=task.abort_reason)
-            await emit(end)
-            if isinstance(end, ErrorEvent) and self._queue:
-                waiting = f"{len(self._queue)} queued inputs go to the model with your next one"
-                await emit(WarningEvent(message=waiting))
-        return isinstance(end, TaskComplete)
-
-    def _turn(self, emit: Any, server_tools: list[Tool]) -> Turn:
-        config, settings = self.config, self._settings
-        model = settings.capabilities
-        directory = Path(os.path.realpath(settings.cwd))
-        return Turn(
-            conversation_id=self.id,
-            instructions=base_instructions(config.base_instructions, with_patches=model.patch_instructions),
-            model=model.settings,
-            limits=config.limits,
-            client=self._client,
-            tools=self._tools.for_model(model.patch_tool).with_tools(server_tools),
-            tool_context=ToolContext(
-                cwd=settings.cwd,
-                approval_policy=settings.approval_policy,
-                sandbox_policy=settings.sandbox_policy,
-                environment=self._child_environment(),
-                output_limit=config.tool_output_token_limit * BYTES_PER_TOKEN,
-                outputs=config.home.path / "outputs" / self.id,
-                home=config.home.path,
-                emit=emit,
-                approver=self._approvals.for_turn(emit),
-                validation=settings.validation,
-                changes=TurnChanges(
-                    repository_root(directory) or directory, config.home.path / "outputs" / self.id / "turn"
-                ),
-            ),
-            reporter=Reporter(
-                emit=emit,
-                totals=self._totals,
-                context_window=model.context_window,
-                hide_reasoning=config.hide_reasoning,
-                show_raw_reasoning=config.show_raw_reasoning,
-            ),
-            history=self._history,
-            queue=self._queue,
-            output_schema=self._output_schema,
-        )
-
-    async def _tell_environment(self, emit: Any) -> None:
-        """Add the environment to the history when it is new, and the instructions once."""
-        settings = self._settings
-        shell = Path(os.environ.get("SHELL", "")).name or None
-        told = environment_context(settings.cwd, settings.approval_policy, settings.sandbox_policy, shell)
-        if told == self._environment_told:
-            return
-        told_first = [told]
-        if self._environment_told is None:
-            config = self.config
-            instructions = await anyio.to_thread.run_sync(
-                user_instructions,
-                config.home.path,
-                config.user_instructions,
-                settings.cwd,
-                config.project_doc_max_bytes,
-            )
-            for warning in instructions.warnings:
-                await emit(WarningEvent(message=warning))
-            if instructions.message is not None:
-                told_first = [told, instructions.message]
-        self._environment_told = told
-        self._history += told_first
-
-    def _child_environment(self) -> dict[str, str]:
-        table, provider = self.config.environment, self.config.provider
-        secrets = [provider.env_key, *provider.env_http_headers.values()]
-        environment = child_environment(
-            os.environ,
-            inherit=table.inherit,
-            ignore_default_excludes=table.ignore_default_excludes,
-            exclude=table.exclude,
-            set_=table.set,
-            include_only=table.include_only,
-            secrets=[name for name in secrets if name],
-        )
-        return non_interactive(environment, keep=table.set)
-
-
-def _not_open(question_id: str) -> WarningEvent:
-    return WarningEvent(
-        message=f"the answer changed nothing: no question with the id {question_id!r} is open"
-    )
+        self._log.publish(submission, await self.session.services.servers.listing())

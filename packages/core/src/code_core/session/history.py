@@ -1,6 +1,6 @@
 """What was said and done, in the form the API accepts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from uuid import uuid4
 
 from code_core.protocol.items import (
@@ -100,17 +100,17 @@ def _answers(items: Sequence[ResponseItem]) -> dict[str, ToolCallOutput]:
     return answers
 
 
-def with_own_ids(items: Iterable[ResponseItem], history: Iterable[ResponseItem]) -> list[ResponseItem]:
-    """`items`, each call with an id that no other call of them and of `history` has.
+def with_own_ids(items: Iterable[ResponseItem], taken: Container[str]) -> list[ResponseItem]:
+    """`items`, each call with an id that no other of them has, and that is not `taken`.
 
     Some providers count calls anew in each response or give no ids; the API takes
     an id once in a conversation, and answers, approvals and files are found by it.
     """
-    used = {item.call_id for item in history if isinstance(item, ToolCall)} | {""}
+    used = {""}
     result: list[ResponseItem] = []
     for item in items:
         if isinstance(item, ToolCall):
-            if item.call_id in used:
+            if item.call_id in used or item.call_id in taken:
                 item = item.model_copy(update={"call_id": f"call_{uuid4().hex}"})  # noqa: PLW2901 - the same call
             used.add(item.call_id)
         result.append(item)

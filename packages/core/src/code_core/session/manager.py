@@ -1,20 +1,67 @@
-"""Makes conversations."""
+"""Makes conversations: the one place where every part of a session is put together."""
 
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
+from code_core.config.guards import always_allowed
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides, load_config
+from code_core.config.schema import ClientToolTable, McpServerTable
 from code_core.model.capabilities import capabilities
 from code_core.model.client import ModelClient
 from code_core.model.key_proxy import KeyProxies
 from code_core.patch import FileSystem
+from code_core.protocol.checkpoints import Checkpoints
+from code_core.protocol.items import ResponseItem
+from code_core.session.approvals import Approvals
 from code_core.session.conversation import Conversation
+from code_core.session.conversation_history import History, HistoryItem, NoJournal
+from code_core.session.elicitations import Elicitations
+from code_core.session.permission_tool import PermissionTool
+from code_core.session.restore import SessionState
+from code_core.session.servers import ConversationServers
+from code_core.session.services import Services
+from code_core.session.session import Session
+from code_core.session.settings import TurnSettings
+from code_core.session.told_context import ToldContext
+from code_core.store.journal import Journal
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.plan import UpdatePlan
 from code_core.tools.registry import ToolRegistry
 from code_core.tools.shell import Shell
+
+if TYPE_CHECKING:
+    import mcp_types
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a frontend may put in the place of ours.
+
+    Attributes:
+        file_system: where patches read and write; the local one if None.
+        mcp_servers: servers besides the configured ones, by name; a configured one of the same name gives way.
+        permission_tool: the tool of a server that decides approvals.
+        history: what the session begins with.
+        journal: where the session is recorded; nowhere if None.
+        checkpoints: keeps old versions of files for undo.
+        client: the model; that of the settings if None.
+        session_id: a new one if None.
+    """
+
+    file_system: FileSystem | None = None
+    mcp_servers: Mapping[str, McpServerTable] = field(default_factory=dict)
+    permission_tool: ClientToolTable | None = None
+    history: Sequence[ResponseItem] = ()
+    journal: Journal | None = None
+    checkpoints: Checkpoints | None = None
+    client: ModelClient | None = None
+    session_id: str | None = None
+
+
+OURS = Parts()
 
 
 class ConversationManager:
@@ -38,17 +85,97 @@ class ConversationManager:
     ) -> None:
         self._keys.close()
 
-    async def new(
-        self, overrides: ConfigOverrides = NO_OVERRIDES, output_schema: dict[str, Any] | None = None
-    ) -> Conversation:
+    async def new(self, overrides: ConfigOverrides = NO_OVERRIDES, parts: Parts = OURS) -> Conversation:
         """A conversation that begins when its context is entered.
 
         Raises:
             ConfigError: the settings are wrong.
         """
+        items = tuple(HistoryItem(f"item_{uuid4().hex}", item) for item in parts.history)
+        return self._made(overrides, parts, SessionState(items=items))
+
+    async def resume(
+        self, state: SessionState, overrides: ConfigOverrides = NO_OVERRIDES, parts: Parts = OURS
+    ) -> Conversation:
+        """The conversation that `state` was read from, which goes on where it was.
+
+        `parts.journal` goes on with the same record; `parts.history` is not used.
+
+        Raises:
+            ConfigError: the settings are wrong.
+        """
+        return self._made(overrides, replace(parts, session_id=state.session_id or parts.session_id), state)
+
+    async def fork(
+        self,
+        state: SessionState,
+        overrides: ConfigOverrides = NO_OVERRIDES,
+        parts: Parts = OURS,
+        *,
+        drop_last: int = 0,
+    ) -> Conversation:
+        """A new conversation with the history of another, less its last `drop_last` inputs of the user.
+
+        Its history is recorded in `parts.journal` first, so that it can be resumed alone.
+
+        Raises:
+            ConfigError: the settings are wrong.
+            JournalError: the history could not be recorded.
+        """
+        cut = state.before_last_inputs(drop_last)
+        conversation = self._made(overrides, parts, replace(cut, items=(), session_id=None, queue=()))
+        await conversation.session.history.add(*cut.items)
+        conversation.session.told = ToldContext(one.item for one in cut.items)
+        return conversation
+
+    def _made(self, overrides: ConfigOverrides, parts: Parts, state: SessionState) -> Conversation:
         config = load_config(_over(self._base, overrides))
-        client = make_client(config, self._keys)
-        return Conversation(str(uuid4()), config, client, make_tools(config), output_schema)
+        if parts.mcp_servers or parts.permission_tool is not None:
+            config = replace(
+                config,
+                mcp_servers={**config.mcp_servers, **parts.mcp_servers},
+                permission_tool=parts.permission_tool or config.permission_tool,
+            )
+        client = parts.client if parts.client is not None else make_client(config, self._keys)
+        return Conversation(make_session(config, client, parts, state))
+
+
+def make_session(
+    config: Config, client: ModelClient, parts: Parts = OURS, state: SessionState | None = None
+) -> Session:
+    """A session with all its parts."""
+    state = state if state is not None else SessionState()
+    session_id = parts.session_id or str(uuid4())
+    elicitations = Elicitations()
+
+    async def elicit(server: str, params: "mcp_types.ElicitRequestParams") -> "mcp_types.ElicitResult":
+        with session.clock.asking():
+            return await elicitations.ask(server, params)
+
+    servers = ConversationServers(
+        config.mcp_servers,
+        config.cwd,
+        config.home.path,
+        config.sandbox_policy,
+        elicit,
+        config.permission_tool,
+    )
+    permission_tool = None if config.permission_tool is None else PermissionTool(session_id, servers)
+    session = Session(
+        id=session_id,
+        config=config,
+        settings=state.settings_over(TurnSettings.of(config)),
+        history=History(parts.journal if parts.journal is not None else NoJournal(), state.items),
+        services=Services(client, servers, make_tools(config, parts.file_system), parts.checkpoints),
+        approvals=Approvals(permission_tool, rules_file=always_allowed(config.home.path)),
+        elicitations=elicitations,
+        queue=state.input_queue(),
+        told=ToldContext(one.item for one in state.items),
+        name=state.name,
+        preview=state.preview,
+    )
+    session.totals.total = state.usage
+    return session
 
 
 def make_client(config: Config, keys: KeyProxies) -> ModelClient:
@@ -68,7 +195,7 @@ def make_client(config: Config, keys: KeyProxies) -> ModelClient:
     if config.record is not None:
         from code_core.model.record import Recorder
 
-        # After the key: it remembers the secrets of the environment, which a key that is isolated is none of.
+        # After the key: it remembers the secrets of the environment, and an isolated key is not one of them.
         recorder = Recorder(config.record)
     return ResponsesClient(config.provider, recorder=recorder, key_proxy=key_proxy)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from code_core.protocol.events import EventMsg, EventOrder, TokenCount, TokenUsage, TokenUsageInfo
+from code_core.store.entries import EventEntry
 
 
 class EmitOrdered(Protocol):
@@ -17,9 +18,33 @@ class EmitOrdered(Protocol):
 
 @dataclass(slots=True)
 class TokenTotals:
-    """Tokens that a conversation has used."""
+    """Tokens that a conversation has used.
+
+    Attributes:
+        last_request: what the provider counted for the last request and its answer; 0 if it did not.
+    """
 
     total: TokenUsage = field(default_factory=TokenUsage)
+    last_request: int = 0
+    _history_then: int = 0
+
+    def note_request(self, usage: TokenUsage | None, history_tokens: int) -> None:
+        """The history has an answer in it now; `history_tokens` is the estimate of its size."""
+        self.last_request = 0 if usage is None else usage.total_tokens
+        self._history_then = history_tokens
+
+    def next_request(self, history_tokens: int) -> int:
+        """About how large the next request will be: the last one as it was counted, and what came since."""
+        return max(history_tokens, self.last_request + history_tokens - self._history_then)
+
+    def entry(self) -> EventEntry:
+        """How the journal records the total."""
+        info = {"total_token_usage": self.total.model_dump()}
+        return EventEntry({"type": "token_count", "info": info})
+
+    def history_replaced(self) -> None:
+        """What was counted before tells nothing any more."""
+        self.last_request = self._history_then = 0
 
 
 @dataclass(slots=True)

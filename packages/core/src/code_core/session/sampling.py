@@ -61,10 +61,21 @@ GO_ON_NOTE = (
 
 @dataclass(slots=True)
 class Response:
-    """What the model has answered so far."""
+    """What the model has answered so far; `orders` are the items' places in its stream."""
 
     items: list[ResponseItem] = field(default_factory=list)
+    orders: list[EventOrder | None] = field(default_factory=list)
     usage: TokenUsage | None = None
+
+    def add(self, item: ResponseItem, order: EventOrder | None = None) -> None:
+        """Take the next item."""
+        self.items.append(item)
+        self.orders.append(order)
+
+    def keep(self, first: Sequence[ResponseItem]) -> None:
+        """Keep the first items alone."""
+        self.items = list(first)
+        del self.orders[len(self.items) :]
 
     @property
     def calls(self) -> list[ToolCall]:
@@ -110,11 +121,11 @@ async def sample(
                     await taker.take(event)
         except StreamBroken as error:
             if error.empty and kept:
-                response.items = kept
+                response.keep(kept)
                 return
             await taker.withdraw()
             finished = salvaged(response.items[len(kept) :])
-            response.items = [*kept, *finished]
+            response.keep([*kept, *finished])
             phase = "stream" if error.opened else "request"
             failed[phase] += 1
             if response.calls:
@@ -131,7 +142,7 @@ async def sample(
                     code=error.code,
                 ) from error
             if finished:
-                response.items.append(Message(role="user", content=[InputText(text=GO_ON_NOTE)]))
+                response.add(Message(role="user", content=[InputText(text=GO_ON_NOTE)]))
             await _report_failure(error, failed[phase], limits[phase], delay, reporter)
             await anyio.sleep(delay)
         else:
@@ -157,14 +168,14 @@ class _Taker:
         # Some models say again what they are told they have said: that is shown and kept once.
         self._repeats = [item.text for item in kept if isinstance(item, Message) and item.role == "assistant"]
         self._repeat: RepeatedText | None = None
-        self._text_of: str | None = None  # the id of the message that deltas came for
+        self._text_of: EventOrder | None = None  # the place of the message that deltas came for
         self._text_shown = False
         self._reasoning_shown = False
 
     async def withdraw(self) -> None:
         """Take back what was streamed of an item that will not be finished."""
         if self._text_shown:
-            await self._reporter.emit(AgentMessageReset(item_id=self._text_of))
+            await self._reporter.emit(AgentMessageReset(), self._text_of)
         if self._reasoning_shown:
             await self._reporter.emit(AgentReasoningReset())
 
@@ -201,7 +212,7 @@ class _Taker:
             if not (delta := self._repeat.add(delta)):
                 return
             self._repeats.clear()
-        self._text_shown, self._text_of = True, event.item_id
+        self._text_shown, self._text_of = True, event.order
         await self._reporter.emit(AgentMessageDelta(delta=delta), event.order)
 
     async def _item(self, item: ResponseItem, order: EventOrder | None) -> None:
@@ -214,7 +225,7 @@ class _Taker:
             self._repeats.clear()
         elif isinstance(item, Reasoning):
             self._reasoning_shown = False
-        self._response.items.append(item)
+        self._response.add(item, order)
         for message in _finished(item, self._reporter):
             await self._reporter.emit(message, order)
 

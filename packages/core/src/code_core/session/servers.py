@@ -1,7 +1,7 @@
 """The MCP servers of a conversation: started beside it, waited for where their tools are needed."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,14 +9,14 @@ import anyio
 
 from code_core.config.schema import ClientToolTable, McpServerTable
 from code_core.errors import TurnError
-from code_core.protocol.events import WarningEvent
-from code_core.protocol.mcp_events import McpListToolsResponse, McpTool
+from code_core.protocol.events import EventMsg, WarningEvent
+from code_core.protocol.mcp_events import McpListToolsResponse, McpServerStatus, McpTool
 from code_core.protocol.policies import SandboxPolicy
 from code_core.tools.tool import Emit, Tool
 from code_core.view.visible import visible
 
 if TYPE_CHECKING:
-    from code_core.mcp_servers.connections import Elicit, McpServers, ServerTool
+    from code_core.mcp_servers.connections import Elicit, McpServers, ServerTool, Status
 
 
 class ConversationServers:
@@ -50,8 +50,8 @@ class ConversationServers:
         self._tools: list[Tool] = []
         self._ready = anyio.Event()
 
-    async def connect(self, emit: Emit) -> None:
-        """Connect all servers; those that fail are warnings."""
+    async def connect(self, emit: Emit, report: Callable[[EventMsg], None]) -> None:
+        """Connect all servers; those that fail are warnings. `report` gets the status of each."""
         if self._tables:
             from code_core.mcp_servers.connections import McpServers
             from code_core.mcp_servers.launch import Workplace
@@ -59,7 +59,11 @@ class ConversationServers:
 
             workplace = Workplace(self._cwd, self._home, self._policy, os.environ)
             self._servers = McpServers(self._tables, workplace, self._elicit)
-            await self._servers.connect()
+
+            def on_status(name: str, status: "Status", problem: str | None) -> None:
+                report(McpServerStatus(name=name, status=status, error=problem))
+
+            await self._servers.connect(on_status)
             self._tools = [
                 McpServerTool(name, tool)
                 for name, tool in self._servers.tools.items()

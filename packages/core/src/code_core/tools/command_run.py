@@ -5,26 +5,23 @@ The output has the form of 2025: JSON `{"output", "metadata": {"exit_code", "dur
 
 import base64
 import json
+import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import anyio
 
 from code_core.process.capture import Capture
 from code_core.process.guardian import ended, start_guarded
-from code_core.process.spawn import (
-    Exit,
-    OnOutput,
-    SpawnError,
-    Stream,
-    follow,
-)
+from code_core.process.spawn import Exit, OnOutput, SpawnError, Stream, exit_code, follow
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta, WarningEvent
 from code_core.safety.denial import denied_by_sandbox
 from code_core.sandbox.confinement import Confinement, confinement_of
-from code_core.sandbox.run import run_confined
+from code_core.sandbox.run import OnStart, run_confined
 from code_core.sandbox.sandbox import Mechanism, Sandbox
 from code_core.tools.command_permission import CommandRequest
 from code_core.tools.tool import ToolContext, ToolOutput
@@ -33,6 +30,7 @@ from code_core.view.parsed_command import parsed_command
 MAX_DELTAS = 10_000
 MOST_SHOWN = 5
 INTERRUPTED_EXIT_CODE = 130
+INTERRUPTED = "command interrupted by the user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +42,18 @@ class CommandResult:
 
 
 async def run_shell_command(
-    request: CommandRequest, time_limit: float, context: ToolContext, sandbox: Sandbox | None = None
+    request: CommandRequest,
+    time_limit: float,
+    context: ToolContext,
+    sandbox: Sandbox | None = None,
+    *,
+    source: Literal["agent", "user"] = "agent",
 ) -> CommandResult:
-    """Run the command to its end, confined to the turn's policy if there is a `sandbox`, and report it."""
+    """Run the command to its end, confined to the turn's policy if there is a `sandbox`, and report it.
+
+    A command that is cancelled is reported with the time that it had and how it ended; what it
+    printed until then is left in `context.interrupted`.
+    """
     call_id, command, cwd = request.call_id, list(request.argv), request.cwd
     whole = Capture(context.output_limit, context.output_file(call_id))
     streams: dict[Stream, Capture] = {
@@ -71,18 +78,32 @@ async def run_shell_command(
             command=command,
             cwd=cwd,
             parsed_cmd=parsed_command(command),
+            source=source,
         )
     )
+    started = time.perf_counter()
+    processes: list[subprocess.Popen[bytes]] = []
     try:
         end = await _run(
-            list(request.run or command), cwd, time_limit, on_output, context, sandbox, confinement
+            list(request.run or command),
+            cwd,
+            time_limit,
+            on_output,
+            context,
+            sandbox,
+            confinement,
+            processes.append,
         )
     except SpawnError as error:
         await on_output("stderr", str(error).encode())
         end = Exit(error.exit_code, 0.0)
     except anyio.get_cancelled_exc_class():
-        with anyio.CancelScope(shield=True):
-            await _emit_end(call_id, streams, Exit(INTERRUPTED_EXIT_CODE, 0.0), "interrupted", context)
+        whole.close()
+        code = exit_code(processes[0]) if processes else None
+        end = Exit(INTERRUPTED_EXIT_CODE if code is None else code, time.perf_counter() - started)
+        context.interrupted[call_id] = _output(end, f"{INTERRUPTED}\n{whole.text()}")
+        with anyio.CancelScope(shield=True):  # emitting never waits, but a checkpoint in it must not raise
+            await _emit_end(call_id, streams, end, INTERRUPTED, context)
         raise
     finally:
         whole.close()
@@ -91,12 +112,16 @@ async def run_shell_command(
     if notice:
         text = f"{notice}\n{text}"
     await _emit_end(call_id, streams, end, notice, context)
-    result = {"output": text, "metadata": {"exit_code": end.code, "duration_seconds": round(end.seconds, 1)}}
-    output = ToolOutput(
-        json.dumps(result, ensure_ascii=False), success=end.code == 0, fingerprint=f"{end.code}\n{text}"
-    )
+    output = _output(end, text)
     denied = confinement is not None and not end.timed_out and _denied(end, text, cwd, confinement, context)
     return CommandResult(output, denied=denied)
+
+
+def _output(end: Exit, text: str) -> ToolOutput:
+    result = {"output": text, "metadata": {"exit_code": end.code, "duration_seconds": round(end.seconds, 1)}}
+    return ToolOutput(
+        json.dumps(result, ensure_ascii=False), success=end.code == 0, fingerprint=f"{end.code}\n{text}"
+    )
 
 
 async def _confinement(context: ToolContext) -> Confinement:
@@ -122,8 +147,9 @@ async def _run(
     context: ToolContext,
     sandbox: Sandbox | None,
     confinement: Confinement | None,
+    on_start: OnStart,
 ) -> Exit:
-    """Start the command, or what confines it.
+    """Start the command, or what confines it; `on_start` gets the process.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.
@@ -131,6 +157,7 @@ async def _run(
     environment = context.environment
     if sandbox is None or confinement is None:
         process = start_guarded(command, cwd, environment)
+        on_start(process)
         try:
             return await follow(process, time_limit=time_limit, on_output=on_output)
         finally:
@@ -146,6 +173,7 @@ async def _run(
         cwd,
         environment,
         time_limit=time_limit,
+        on_start=on_start,
         on_output=on_output,
         on_changed=on_changed,
     )

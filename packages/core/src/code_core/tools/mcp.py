@@ -13,7 +13,7 @@ from code_core.mcp_servers.schemas import parameters
 from code_core.process.capture import Capture
 from code_core.protocol.duration import Duration
 from code_core.protocol.items import FunctionCall, ToolCall
-from code_core.protocol.mcp_events import McpInvocation, McpToolCallBegin, McpToolCallEnd
+from code_core.protocol.mcp_events import McpInvocation, McpToolCallBegin, McpToolCallEnd, McpToolCallProgress
 from code_core.safety.decide import Ask, decide_server_tool
 from code_core.safety.grants import ToolGrant
 from code_core.tools.approver import ToolQuestion
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import mcp_types
 
 LONGEST_DESCRIPTION = 8_000
+PROGRESS_SECONDS = 0.1
+"""A server may report its progress as often as it likes; events about it come this far apart."""
+LONGEST_PROGRESS = 1_000
 
 
 class McpServerTool:
@@ -95,8 +98,21 @@ class McpServerTool:
 
     async def _run(self, arguments: dict[str, Any], call_id: str, context: ToolContext) -> ToolOutput:
         name = self._tool.definition.name
+        shown = -math.inf
+
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+            nonlocal shown
+            now = time.monotonic()
+            if now - shown >= PROGRESS_SECONDS:
+                shown = now
+                text = None if message is None else message[:LONGEST_PROGRESS]
+                step = McpToolCallProgress(call_id=call_id, progress=progress, total=total, message=text)
+                await context.emit(step)
+
         with self._tool.limit.call(name):
-            result = await self._tool.client.call_tool(name, arguments, timeout=math.inf)
+            result = await self._tool.client.call_tool(
+                name, arguments, timeout=math.inf, progress=on_progress
+            )
         parts = parts_of(result)
         text = f"err: {parts.text or 'the tool failed and gave no reason'}" if result.is_error else parts.text
         capture = Capture(context.output_limit, context.output_file(call_id))

@@ -29,6 +29,10 @@ class ToolRegistry:
         """These and further ones, which come after them."""
         return ToolRegistry([*self._tools.values(), *tools])
 
+    def only(self, *names: str) -> "ToolRegistry":
+        """Those of these tools that have one of `names`."""
+        return ToolRegistry(tool for name, tool in self._tools.items() if name in names)
+
     def for_model(self, patch_form: PatchForm) -> "ToolRegistry":
         """These tools as a model calls them that takes patches in `patch_form`."""
         return ToolRegistry(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,44 +19,12 @@ Emit = Callable[[EventMsg], Awaitable[None]]
 BeforeWrite = Callable[[Sequence[Path]], Awaitable[None]]
 
 
-async def keep_nothing(_paths: Sequence[Path]) -> None:
-    """The `before_write` of a conversation without checkpoints."""
-
-
 class TurnAbandoned(Exception):  # noqa: N818 - an answer of the user, not an error
     """The user answered an approval request with `abort`: the turn ends here."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolContext:
-    """What a call may use: the settings of its turn, and the ways out.
-
-    Attributes:
-        environment: what commands get.
-        output_limit: bytes of output that the model gets.
-        outputs: directory for what is longer.
-        home: the directory of settings and sessions.
-        before_write: awaited with the files that a tool is about to write, move targets and files to be
-            deleted included; when it returns, what they were is kept. Does not raise.
-    """
-
-    cwd: Path
-    approval_policy: AskForApproval
-    sandbox_policy: SandboxPolicy
-    environment: Mapping[str, str]
-    output_limit: int
-    outputs: Path
-    home: Path
-    emit: Emit
-    approver: Approver
-    changes: TurnChanges
-    validation: ValidationSwitches = DEFAULT_SWITCHES
-    before_write: BeforeWrite = keep_nothing
-
-    def output_file(self, call_id: str) -> Path:
-        """Where the whole of a long output goes; a model chose the `call_id`."""
-        name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in call_id)[:100]
-        return self.outputs / f"{name or 'call'}.txt"
+async def keep_nothing(paths: Sequence[Path]) -> None:
+    """The `before_write` of a session that cannot undo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +43,39 @@ class ToolOutput:
     fingerprint: str | None = None
     images: tuple[str, ...] = ()
     reported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a call may use: the settings of its turn, and the ways out.
+
+    Attributes:
+        environment: what commands get.
+        output_limit: bytes of output that the model gets.
+        outputs: directory for what is longer.
+        home: the directory of settings and sessions.
+        before_write: keeps files as they are, for undo, before a call changes them.
+        interrupted: what a call had got to when it was cancelled, by its id; the model gets it.
+    """
+
+    cwd: Path
+    approval_policy: AskForApproval
+    sandbox_policy: SandboxPolicy
+    environment: Mapping[str, str]
+    output_limit: int
+    outputs: Path
+    home: Path
+    emit: Emit
+    approver: Approver
+    changes: TurnChanges
+    validation: ValidationSwitches = DEFAULT_SWITCHES
+    before_write: BeforeWrite = keep_nothing
+    interrupted: dict[str, ToolOutput] = field(default_factory=dict)
+
+    def output_file(self, call_id: str) -> Path:
+        """Where the whole of a long output goes; a model chose the `call_id`."""
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in call_id)[:100]
+        return self.outputs / f"{name or 'call'}.txt"
 
 
 def refusal(what: str, review: Review) -> ToolOutput | None:

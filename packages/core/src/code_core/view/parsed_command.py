@@ -8,19 +8,25 @@ Source of the forms: `parsed_cmd` of Codex's `exec_command_begin`.
 
 import shlex
 from collections.abc import Sequence
-from typing import Any
 
+from code_core.protocol.parsed_command import (
+    ListFilesCommand,
+    ParsedCommand,
+    ReadCommand,
+    SearchCommand,
+    UnknownCommand,
+)
 from code_core.safety.known_safe import Reading, reading
 from code_core.safety.shell_words import Words, plain_commands
 
 _JOINERS = frozenset({"cd", "echo", "true", "false", "wc", "head", "tail"})
 
 
-def parsed_command(argv: Sequence[str]) -> list[dict[str, Any]]:
+def parsed_command(argv: Sequence[str]) -> list[ParsedCommand]:
     """One entry for each command of `argv`; one `unknown` for all where they cannot all be told."""
     commands = plain_commands(argv) or ()
     if reading(commands) is Reading.NO:
-        return [{"type": "unknown", "cmd": shlex.join(argv)}]
+        return [UnknownCommand(cmd=shlex.join(argv))]
     parsed = [_parsed(words) for words in commands]
     telling = [one for one, words in zip(parsed, commands, strict=True) if not _only_joins(words)]
     return telling or parsed
@@ -32,17 +38,17 @@ def _only_joins(words: Words) -> bool:
     return words[0] in {"cd", "true", "echo"} or (words[0] in _JOINERS and not operands)
 
 
-def _parsed(words: Words) -> dict[str, Any]:
+def _parsed(words: Words) -> ParsedCommand:
     cmd = shlex.join(words)
     operands = [word for word in words[1:] if not word.startswith("-")]
     match words[0], operands:
         case "cat" | "nl" | "head" | "tail" | "sed", [*_, path] if not path.isdecimal():
-            return {"type": "read", "cmd": cmd, "name": path.rstrip("/").rsplit("/", 1)[-1], "path": path}
+            return ReadCommand(cmd=cmd, name=path.rstrip("/").rsplit("/", 1)[-1], path=path)
         case "ls" | "find", _:
-            return {"type": "list_files", "cmd": cmd, "path": operands[0] if operands else None}
+            return ListFilesCommand(cmd=cmd, path=operands[0] if operands else None)
         case "rg", _ if "--files" in words:
-            return {"type": "list_files", "cmd": cmd, "path": operands[0] if operands else None}
+            return ListFilesCommand(cmd=cmd, path=operands[0] if operands else None)
         case "rg" | "grep", [query, *paths]:
-            return {"type": "search", "cmd": cmd, "query": query, "path": paths[0] if paths else None}
+            return SearchCommand(cmd=cmd, query=query, path=paths[0] if paths else None)
         case _:
-            return {"type": "unknown", "cmd": cmd}
+            return UnknownCommand(cmd=cmd)

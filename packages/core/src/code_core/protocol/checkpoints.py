@@ -1,0 +1,65 @@
+"""What undo and redo need of the store that keeps old versions of files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How many turns can be undone, and how many done again."""
+
+    undo: int
+    redo: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a step did.
+
+    Attributes:
+        turn_id: the turn that was undone or done again.
+        files: what is as it was.
+        kept: what was left alone, because the user has changed it since.
+    """
+
+    turn_id: str
+    files: tuple[Path, ...]
+    kept: tuple[Path, ...] = ()
+
+
+class Checkpoints(Protocol):
+    """Keeps what files were before a turn changed them."""
+
+    async def before_write(self, turn_id: str, paths: Sequence[Path]) -> None:
+        """Remember `paths` as they are, unless this turn has remembered them already.
+
+        Raises:
+            CodeError: they cannot be kept; the write happens all the same, and the user is told.
+        """
+        ...
+
+    async def end_turn(self, turn_id: str) -> None:
+        """The turn changes nothing more."""
+        ...
+
+    async def steps(self) -> Steps:
+        """What `undo` and `redo` could do now."""
+        ...
+
+    async def undo(self) -> Restored | None:
+        """Undo the last turn that changed files; None if there is none.
+
+        Raises:
+            CodeError: the store is damaged, or a file cannot be written.
+        """
+        ...
+
+    async def redo(self) -> Restored | None:
+        """Do again what was undone last; None if there is nothing, or a turn has changed files since.
+
+        Raises:
+            CodeError: the store is damaged, or a file cannot be written.
+        """
+        ...

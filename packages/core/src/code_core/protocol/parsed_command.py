@@ -1,0 +1,46 @@
+"""What a command does, for display only: nothing is decided by it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from code_core.protocol.model import ProtocolModel
+from code_core.protocol.text import Text
+
+
+class ReadCommand(ProtocolModel):
+    """Shows a file; `name` is its last part."""
+
+    type: Literal["read"] = "read"
+    cmd: Text
+    name: Text
+    path: Text
+
+
+class ListFilesCommand(ProtocolModel):
+    """Lists files, of `path` if it names one."""
+
+    type: Literal["list_files"] = "list_files"
+    cmd: Text
+    path: Text | None = None
+
+
+class SearchCommand(ProtocolModel):
+    """Looks for `query`, in `path` if it names one."""
+
+    type: Literal["search"] = "search"
+    cmd: Text
+    query: Text | None = None
+    path: Text | None = None
+
+
+class UnknownCommand(ProtocolModel):
+    """Does something else."""
+
+    type: Literal["unknown"] = "unknown"
+    cmd: Text
+
+
+ParsedCommand = Annotated[
+    ReadCommand | ListFilesCommand | SearchCommand | UnknownCommand, Field(discriminator="type")
+]

@@ -1,0 +1,134 @@
+"""Events about the session itself: its queue, settings, history and the way to follow it."""
+
+from typing import TYPE_CHECKING, Literal
+
+from code_core.protocol.items import ResponseItem
+from code_core.protocol.model import ProtocolModel, UnknownModel
+from code_core.protocol.ops import InputItem, ReviewTarget
+from code_core.protocol.text import FilePath, Text
+
+
+class QueueEntry(ProtocolModel):
+    """Input that waits for the model; `id` is what the ops that edit and remove it name."""
+
+    id: Text
+    items: list[InputItem]
+
+
+class QueueChanged(ProtocolModel):
+    """The queue as it is now, whole, oldest entry first."""
+
+    type: Literal["queue_changed"] = "queue_changed"
+    entries: list[QueueEntry]
+
+
+class SettingsChanged(ProtocolModel):
+    """The settings that the next turn works with, whole."""
+
+    type: Literal["settings_changed"] = "settings_changed"
+    model: Text
+    effort: Text | None = None
+    summary: Text | None = None
+    cwd: FilePath
+    approval_policy: Text
+    sandbox_mode: Text
+
+
+class SessionRenamed(ProtocolModel):
+    """The session has a new name; null where the name was removed."""
+
+    type: Literal["session_renamed"] = "session_renamed"
+    name: Text | None = None
+
+
+class ContextCompacted(ProtocolModel):
+    """A summary has replaced the history; sizes are estimates in tokens."""
+
+    type: Literal["context_compacted"] = "context_compacted"
+    before: int
+    after: int
+    automatic: bool = False
+    summary: Text | None = None
+
+
+class UndoAvailable(ProtocolModel):
+    """How many turns `undo` and `redo` can step over now."""
+
+    type: Literal["undo_available"] = "undo_available"
+    undo: int
+    redo: int
+
+
+class UndoCompleted(ProtocolModel):
+    """Files are back as they were before a turn, or after it.
+
+    Attributes:
+        files: what was restored.
+        kept: what was left alone, because the user has changed it since.
+    """
+
+    type: Literal["undo_completed"] = "undo_completed"
+    action: Literal["undo", "redo"]
+    turn_id: Text
+    files: list[FilePath]
+    kept: list[FilePath] = []
+
+
+class EnteredReviewMode(ProtocolModel):
+    """A review of changes has begun."""
+
+    type: Literal["entered_review_mode"] = "entered_review_mode"
+    target: ReviewTarget
+    description: Text
+
+
+class ExitedReviewMode(ProtocolModel):
+    """The review has ended; `review` is null where it did not get to a result."""
+
+    type: Literal["exited_review_mode"] = "exited_review_mode"
+    review: Text | None = None
+
+
+class EventsSkipped(ProtocolModel):
+    """This reader was so far behind that `count` events were left out.
+
+    The envelope is that of the last one left out. Ends of tasks, open questions and
+    everything that has begun and not ended are never among them.
+    """
+
+    type: Literal["events_skipped"] = "events_skipped"
+    count: int
+
+
+class SnapshotItem(ProtocolModel):
+    """One item of the history; `id` and `turn_id` stay the same when the session is resumed."""
+
+    id: Text
+    turn_id: Text | None = None
+    item: ResponseItem
+
+
+class SessionSnapshot(ProtocolModel):
+    """Where the session stands: the first event of a reader that joins late.
+
+    After it come the begins, questions and pieces of text that are still open, with
+    the envelopes they had, and then what happens next.
+    """
+
+    type: Literal["session_snapshot"] = "session_snapshot"
+    session_id: Text
+    name: Text | None = None
+    preview: Text
+    settings: SettingsChanged
+    items: list[SnapshotItem]
+    queue: list[QueueEntry]
+    turn_id: Text | None = None
+
+
+class UnknownEvent(UnknownModel):
+    """An event of a type that this version does not know, with all its fields."""
+
+    if (
+        TYPE_CHECKING
+    ):  # any text at run time; so a comparison with a known type tells type checkers which it is
+        type: Literal["unknown"]

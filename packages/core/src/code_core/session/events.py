@@ -1,0 +1,300 @@
+"""The way out of a session: one numbered log of events, read by any number of readers.
+
+Publishing never waits: an event gets its number in the step in which it is queued,
+whoever is cancelled then and however slow a reader is. What keeps that bounded:
+
+- Deltas of one item merge while no reader has taken them.
+- A reader that is too far behind loses what is over: deltas, and items that have both
+  begun and ended. `events_skipped` says how many. It never loses the end of a task, an
+  open question, a begin without its end, or the end of a begin that it has seen.
+"""
+
+import base64
+from collections import Counter, deque
+from collections.abc import Hashable, Iterable
+from typing import Any, Self
+
+import anyio
+import anyio.lowlevel
+
+from code_core.protocol.agent_events import (
+    AgentMessageDelta,
+    AgentReasoningDelta,
+    AgentReasoningRawContentDelta,
+)
+from code_core.protocol.events import (
+    Event,
+    EventMsg,
+    EventOrder,
+    ExecCommandOutputDelta,
+    SessionConfigured,
+    ShutdownComplete,
+)
+from code_core.protocol.session_events import EventsSkipped
+from code_core.session.open_items import Begin, End, OpenItems, Question, TaskEnd, item_of, question_id
+
+LONGEST_DELTA = 8 * 1024
+MOST_EVENTS = 4_096
+MOST_CHARACTERS = 16 * 2**20
+ALWAYS_KEPT = 256
+"""The newest events, which a reader gets however far it is behind."""
+TAKEN_IN_A_ROW = 32  # after so many events a reader lets other tasks run
+
+Delta = AgentMessageDelta | AgentReasoningDelta | AgentReasoningRawContentDelta | ExecCommandOutputDelta
+
+
+class _Entry:
+    """An event in the log; a delta grows until a reader takes it."""
+
+    __slots__ = ("_event", "parts", "size", "taken")
+
+    def __init__(self, event: Event) -> None:
+        self._event = event
+        self.parts: list[str] = []
+        self.size = _size(event.msg)
+        self.taken = False
+
+    @property
+    def msg(self) -> EventMsg:
+        """What it was when it was queued."""
+        return self._event.msg
+
+    @property
+    def event(self) -> Event:
+        """The event, with everything that has been merged into it."""
+        if self.parts:
+            self._event = self._event.model_copy(update={"msg": _merged(self._event.msg, self.parts)})
+            self.parts = []
+        return self._event
+
+    def merge(self, msg: Delta) -> bool:
+        """Whether `msg` has become a part of this one."""
+        grown = self.size + len(_text(msg))
+        if self.taken or grown > LONGEST_DELTA or _stream(self.msg) != _stream(msg):
+            return False
+        self.parts.append(_text(msg))
+        self.size = grown
+        return True
+
+
+class EventLog:
+    """Numbers events and hands them to its readers."""
+
+    def __init__(self) -> None:
+        self.open = OpenItems()
+        self._sequence: Counter[str] = Counter()
+        self._readers: list[EventReader] = []
+        self._mergeable: dict[Hashable, _Entry] = {}
+        self._closed = False
+
+    def publish(self, submission: str, msg: EventMsg, order: EventOrder | None = None) -> None:
+        """Queue `msg` for every reader, at once; without effect after `close`."""
+        if self._closed:
+            return
+        if isinstance(msg, Delta):
+            item = _item(submission, msg, order)
+            entry = self._mergeable.get(item)
+            if entry is not None and entry.merge(msg):
+                if isinstance(msg, AgentMessageDelta):
+                    self.open.grow(msg.delta)
+                for reader in self._readers:
+                    reader.grown(len(_text(msg)))
+                return
+            entry = self._mergeable[item] = self._entry(submission, msg, order)
+        else:
+            self._mergeable.clear()
+            entry = self._entry(submission, msg, order)
+        self.open.observe(entry.event)
+        for reader in self._readers:
+            reader.put(entry)
+
+    def _entry(self, submission: str, msg: EventMsg, order: EventOrder | None) -> _Entry:
+        number = self._sequence[submission]
+        self._sequence[submission] = number + 1
+        return _Entry(Event(id=submission, event_seq=number, msg=msg, order=order))
+
+    def last_number(self, submission: str) -> int:
+        """The last number that was given for `submission`; 0 where none was."""
+        return max(0, self._sequence[submission] - 1)
+
+    def reader(self, first: Iterable[Event] = ()) -> "EventReader":
+        """A reader that gets `first`, and then what is published from now on."""
+        self.close_deltas()  # a delta that this reader does not have must not grow
+        reader = EventReader(self)
+        for event in first:
+            reader.put(_Entry(event))
+        if self._closed:
+            reader.end()
+        else:
+            self._readers.append(reader)
+        return reader
+
+    def close_deltas(self) -> None:
+        """Let the next delta of each item be an event of its own."""
+        self._mergeable.clear()
+
+    def leave(self, reader: "EventReader") -> None:
+        """Queue nothing more for `reader`."""
+        if reader in self._readers:
+            self._readers.remove(reader)
+
+    def close(self) -> None:
+        """Let readers end after what is queued."""
+        self._closed = True
+        for reader in self._readers:
+            reader.end()
+        self._readers.clear()
+
+
+class EventReader:
+    """Iterates over events from its own position; ends after the last one of the session.
+
+    Cancelling a wait loses nothing: the next one goes on where it was.
+    """
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._backlog: deque[_Entry] = deque()
+        self._size = 0
+        self._most_events = MOST_EVENTS
+        self._most_characters = MOST_CHARACTERS
+        self._begun: set[Hashable] = set()
+        self._ended = False
+        self._arrival = anyio.Event()
+        self._in_a_row = 0
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        self._in_a_row += 1
+        if self._in_a_row % TAKEN_IN_A_ROW:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await anyio.lowlevel.checkpoint()
+        while not self._backlog:
+            if self._ended:
+                raise StopAsyncIteration
+            self._arrival = anyio.Event()
+            await self._arrival.wait()
+        return self._take()
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait for this reader."""
+        return len(self._backlog)
+
+    def close(self) -> None:
+        """Read no more; what is queued is forgotten."""
+        self._log.leave(self)
+        self._backlog.clear()
+        self.end()
+
+    def put(self, entry: _Entry) -> None:
+        """Queue an entry of the log."""
+        self._backlog.append(entry)
+        self._size += entry.size
+        self._arrival.set()
+        self._check()
+
+    def grown(self, characters: int) -> None:
+        """The newest entries have grown."""
+        self._size += characters
+        self._check()
+
+    def end(self) -> None:
+        """Nothing comes after what is queued."""
+        self._ended = True
+        self._arrival.set()
+
+    def _take(self) -> Event:
+        entry = self._backlog.popleft()
+        self._size = max(0, self._size - entry.size) if self._backlog else 0
+        entry.taken = True
+        if isinstance(entry.msg, Begin):
+            self._begun.add(item_of(entry.msg))
+        elif isinstance(entry.msg, End):
+            self._begun.discard(item_of(entry.msg))
+        return entry.event
+
+    def _check(self) -> None:
+        if len(self._backlog) > self._most_events or self._size > self._most_characters:
+            self._condense()
+
+    def _condense(self) -> None:
+        """Leave out what a reader that is far behind can do without."""
+        self._log.close_deltas()  # one that is left out must not grow
+        older = list(self._backlog)
+        newer = older[-ALWAYS_KEPT:] if len(older) > ALWAYS_KEPT else []
+        older = older[: len(older) - ALWAYS_KEPT] if len(older) > ALWAYS_KEPT else older
+        begun = {item_of(entry.msg) for entry in older if isinstance(entry.msg, Begin)}
+        ended = {item_of(entry.msg) for entry in older if isinstance(entry.msg, End)}
+        kept: list[_Entry] = []
+        skipped, last = 0, None
+        for entry in older:
+            if self._needed(entry.msg, begun, ended):
+                kept.append(entry)
+            else:
+                skipped += entry.msg.count if isinstance(entry.msg, EventsSkipped) else 1
+                last = len(kept), entry
+        if last is not None:
+            place, entry = last
+            kept.insert(place, _Entry(entry.event.model_copy(update={"msg": EventsSkipped(count=skipped)})))
+        self._backlog = deque([*kept, *newer])
+        self._size = sum(entry.size for entry in self._backlog)
+        # What is left may be more than the limit: then the next time comes after as much again.
+        self._most_events = max(MOST_EVENTS, 2 * len(self._backlog))
+        self._most_characters = max(MOST_CHARACTERS, 2 * self._size)
+
+    def _needed(self, msg: EventMsg, begun: set[Hashable], ended: set[Hashable]) -> bool:
+        match msg:
+            case msg if isinstance(msg, TaskEnd | ShutdownComplete | SessionConfigured):
+                return True
+            case msg if isinstance(msg, Question):
+                return question_id(msg) in self._log.open.questions
+            case msg if isinstance(msg, Begin):
+                return item_of(msg) not in ended
+            case msg if isinstance(msg, End):
+                return item_of(msg) in self._begun and item_of(msg) not in begun
+            case _:
+                return False
+
+
+def _item(submission: str, msg: Delta, order: EventOrder | None) -> Hashable:
+    if isinstance(msg, ExecCommandOutputDelta):
+        return submission, msg.call_id
+    place = None if order is None else (order.request_ordinal, order.output_index)
+    return submission, msg.type, place
+
+
+def _stream(msg: EventMsg) -> str:
+    return msg.stream if isinstance(msg, ExecCommandOutputDelta) else msg.type
+
+
+def _text(msg: Delta) -> str:
+    return msg.chunk if isinstance(msg, ExecCommandOutputDelta) else msg.delta
+
+
+def _merged(msg: EventMsg, parts: list[str]) -> EventMsg:
+    if isinstance(msg, ExecCommandOutputDelta):
+        whole = b"".join(base64.b64decode(part) for part in (msg.chunk, *parts))
+        return msg.model_copy(update={"chunk": base64.b64encode(whole).decode("ascii")})
+    assert isinstance(msg, Delta)  # noqa: S101 - only deltas are merged
+    return msg.model_copy(update={"delta": "".join((msg.delta, *parts))})
+
+
+def _size(value: Any) -> int:
+    """About how many characters an event holds."""
+    if isinstance(value, Delta):
+        return len(_text(value))
+    match value:
+        case str() | bytes():
+            return len(value)
+        case list() | tuple():
+            return sum(map(_size, value))
+        case dict():
+            return sum(map(_size, value.values()))
+        case _ if hasattr(value, "__dict__"):
+            return sum(map(_size, value.__dict__.values()))
+        case _:
+            return 0

@@ -1,0 +1,80 @@
+"""Input that waits until the model is asked the next time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from code_core.protocol.ops import InputItem
+from code_core.protocol.session_events import QueueChanged, QueueEntry
+from code_core.store.entries import EventEntry
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedInput:
+    """Input of the user.
+
+    Attributes:
+        id: what ops and events call it; stays the same in the history.
+        submission: the op it came with.
+        output_schema: JSON Schema of the answer's form, if the user wants one.
+    """
+
+    id: str
+    submission: str
+    items: tuple[InputItem, ...]
+    output_schema: dict[str, Any] | None = None
+
+    def entry(self) -> EventEntry:
+        """How the journal records that it waits."""
+        items = [item.model_dump(mode="json", exclude_none=True) for item in self.items]
+        payload = {"type": "input_queued", "id": self.id, "items": items, "output_schema": self.output_schema}
+        return EventEntry({name: value for name, value in payload.items() if value is not None})
+
+
+class InputQueue:
+    """First in, first out; an entry can be changed or taken back while it waits."""
+
+    def __init__(self, entries: Iterable[QueuedInput] = ()) -> None:
+        self._entries: dict[str, QueuedInput] = {entry.id: entry for entry in entries}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, entry_id: object) -> bool:
+        return entry_id in self._entries
+
+    @property
+    def entries(self) -> Sequence[QueuedInput]:
+        """What waits, oldest first."""
+        return list(self._entries.values())
+
+    def put(self, entry: QueuedInput) -> None:
+        """Add an entry; one with an id that waits already replaces it."""
+        self._entries[entry.id] = entry
+
+    def edit(self, entry_id: str, items: Sequence[InputItem]) -> QueuedInput | None:
+        """The entry with new `items`; None if it does not wait any more."""
+        entry = self._entries.get(entry_id)
+        if entry is None:
+            return None
+        edited = self._entries[entry_id] = replace(entry, items=tuple(items))
+        return edited
+
+    def remove(self, entry_id: str) -> bool:
+        """Take an entry out; False if it does not wait any more."""
+        return self._entries.pop(entry_id, None) is not None
+
+    def first(self) -> QueuedInput | None:
+        """The oldest entry, which stays."""
+        return next(iter(self._entries.values()), None)
+
+    def changed(self) -> QueueChanged:
+        """The event that shows the queue as it is."""
+        return QueueChanged(
+            entries=[QueueEntry(id=entry.id, items=list(entry.items)) for entry in self._entries.values()]
+        )
+
+
+def removed_entry(entry_id: str) -> EventEntry:
+    """How the journal records that an entry does not wait any more."""
+    return EventEntry({"type": "input_removed", "id": entry_id})

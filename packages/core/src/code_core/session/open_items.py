@@ -1,0 +1,149 @@
+"""What has begun in a session and has not ended: what a late reader must see, and which ends are owed."""
+
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta, AgentMessageReset
+from code_core.protocol.approval_events import ApprovalRequest
+from code_core.protocol.duration import Duration
+from code_core.protocol.events import (
+    ErrorEvent,
+    Event,
+    EventMsg,
+    ExecCommandBegin,
+    ExecCommandEnd,
+    PatchApplyBegin,
+    PatchApplyEnd,
+    TaskComplete,
+    TaskStarted,
+    TurnAborted,
+    WebSearchBegin,
+    WebSearchComplete,
+)
+from code_core.protocol.mcp_events import ElicitationRequest, McpToolCallBegin, McpToolCallEnd
+from code_core.protocol.session_events import EnteredReviewMode, ExitedReviewMode
+
+INTERRUPTED_EXIT_CODE = 130
+Begin = ExecCommandBegin | PatchApplyBegin | McpToolCallBegin | WebSearchBegin | EnteredReviewMode
+End = ExecCommandEnd | PatchApplyEnd | McpToolCallEnd | WebSearchComplete | ExitedReviewMode
+Question = ApprovalRequest | ElicitationRequest
+TaskEnd = TaskComplete | TurnAborted | ErrorEvent
+
+
+_KINDS: dict[type[Any], str] = {
+    ExecCommandBegin: "command",
+    ExecCommandEnd: "command",
+    PatchApplyBegin: "patch",
+    PatchApplyEnd: "patch",
+    McpToolCallBegin: "server tool",
+    McpToolCallEnd: "server tool",
+    WebSearchBegin: "search",
+    WebSearchComplete: "search",
+    EnteredReviewMode: "review",
+    ExitedReviewMode: "review",
+}
+
+
+def item_of(msg: EventMsg) -> Hashable:
+    """What a begin and its end have in common."""
+    return _KINDS[type(msg)], getattr(msg, "call_id", None)
+
+
+def question_id(question: Question) -> str:
+    """What the answer to `question` names it by."""
+    if isinstance(question, ElicitationRequest):
+        return question.id
+    return question.approval_id
+
+
+@dataclass(slots=True)
+class OpenItems:
+    """Follows the events of a session, and remembers what is open.
+
+    Attributes:
+        begun: the begins without an end, and when they came, by their item.
+        questions: the open questions, by what their answers name.
+        message: the newest piece of the message that is streaming.
+        text: all its pieces.
+    """
+
+    begun: dict[Hashable, tuple[Event, float]] = field(default_factory=dict)
+    questions: dict[str, Event] = field(default_factory=dict)
+    message: Event | None = None
+    text: list[str] = field(default_factory=list)
+    task: Event | None = None
+
+    def observe(self, event: Event) -> None:
+        """Take note of the next event."""
+        match event.msg:
+            case AgentMessageDelta(delta=delta):
+                self.message = event
+                self.text.append(delta)
+            case AgentMessage() | AgentMessageReset():
+                self._end_message()
+            case TaskStarted():
+                self.task = event
+            case TaskComplete() | TurnAborted() | ErrorEvent():
+                if self.task is not None and self.task.id == event.id:
+                    self.task = None
+                    self.questions.clear()
+                    self._end_message()
+            case msg if isinstance(msg, Begin):
+                self.begun[item_of(msg)] = event, time.monotonic()
+            case msg if isinstance(msg, End):
+                self.begun.pop(item_of(msg), None)
+            case msg if isinstance(msg, Question):
+                self.questions[question_id(msg)] = event
+            case _:
+                pass
+
+    def grow(self, piece: str) -> None:
+        """The newest piece of the message that is streaming is longer than it was."""
+        self.text.append(piece)
+
+    def _end_message(self) -> None:
+        self.message = None
+        self.text.clear()
+
+    def answered(self, question: str) -> None:
+        """A question has its answer."""
+        self.questions.pop(question, None)
+
+    def events(self) -> list[Event]:
+        """What a late reader must see, with the envelopes it had: task, text so far, begins, questions."""
+        events = [event for event, _ in self.begun.values()] + [*self.questions.values()]
+        if self.message is not None:
+            whole = self.message.msg.model_copy(update={"delta": "".join(self.text)})
+            events.append(self.message.model_copy(update={"msg": whole}))
+        task = [] if self.task is None else [self.task]
+        return task + sorted(events, key=lambda event: event.event_seq)
+
+    def owed(self, submission: str, reason: str) -> list[EventMsg]:
+        """The ends of what `submission` has begun, for a task that ends without them."""
+        ends = []
+        for begin, since in self.begun.values():
+            if begin.id == submission:
+                ends.append(_end_of(begin.msg, reason, Duration.of(time.monotonic() - since)))
+        return ends
+
+
+def _end_of(begin: EventMsg, reason: str, duration: Duration) -> EventMsg:
+    match begin:
+        case ExecCommandBegin(call_id=call_id):
+            return ExecCommandEnd(
+                call_id=call_id, stdout="", stderr=reason, exit_code=INTERRUPTED_EXIT_CODE, duration=duration
+            )
+        case PatchApplyBegin(call_id=call_id):
+            return PatchApplyEnd(call_id=call_id, stdout="", stderr=reason, success=False)
+        case McpToolCallBegin(call_id=call_id, invocation=invocation):
+            return McpToolCallEnd(
+                call_id=call_id, invocation=invocation, duration=duration, result={"Err": reason}
+            )
+        case WebSearchBegin(call_id=call_id):
+            return WebSearchComplete(call_id=call_id)
+        case EnteredReviewMode():
+            return ExitedReviewMode()
+        case _:
+            raise AssertionError(f"{begin.type} has no end")

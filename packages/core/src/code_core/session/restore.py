@@ -1,0 +1,175 @@
+"""What a resumed or forked session begins with. Pure: the store reads the file."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+from pydantic import TypeAdapter, ValidationError
+
+from code_core.protocol.events import TokenUsage
+from code_core.protocol.items import Message, ResponseItem
+from code_core.protocol.ops import InputItem, OverrideTurnContext
+from code_core.session.compaction import is_users_own
+from code_core.session.conversation_history import HistoryItem
+from code_core.session.input_queue import InputQueue, QueuedInput
+from code_core.session.session import LONGEST_PREVIEW
+from code_core.session.settings import TurnSettings
+from code_core.store.entries import Entry, EventEntry, JsonObject, SessionMeta, text_of
+from code_core.store.replay import Replay
+from code_core.store.restore import Restored
+
+_log = logging.getLogger("code_core")
+
+_SETTINGS = ("cwd", "approval_policy", "sandbox_policy", "model", "effort", "summary")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """The restorable part of a session.
+
+    Attributes:
+        settings: the last ones that were recorded, as far as they can be read.
+        notes: what had to be left out, a sentence each, for the user.
+    """
+
+    session_id: str | None = None
+    items: tuple[HistoryItem, ...] = ()
+    settings: OverrideTurnContext = field(default_factory=OverrideTurnContext)
+    queue: tuple[QueuedInput, ...] = ()
+    name: str | None = None
+    preview: str = ""
+    usage: TokenUsage = field(default_factory=TokenUsage)
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_store(cls, stored: Restored, queue: Iterable[EventEntry] = ()) -> "SessionState":
+        """The state that a stored session left; `queue` are its entries `input_queued` and `input_removed`."""
+        items, notes = _items_of(stored.items)
+        return cls(
+            session_id=stored.meta.id or None,
+            items=items,
+            settings=_settings_of(stored.turn_context),
+            queue=_queue_of(queue, {one.id for one in items}),
+            preview=_preview_of(items),
+            usage=_usage_of(stored.token_info),
+            notes=(*stored.notes, *notes),
+        )
+
+    @classmethod
+    def from_entries(cls, entries: Iterable[Entry]) -> "SessionState":
+        """The state that the entries of a journal, oldest first, lead to."""
+        replay, events, session_id, name = Replay(), [], None, None
+        for entry in entries:
+            replay.feed(entry)
+            match entry:
+                case SessionMeta(id=known):
+                    session_id = session_id or known or None
+                case EventEntry(name="session_renamed", event=event):
+                    name = text_of(event, "name") or None
+                case EventEntry(name="input_queued" | "input_removed"):
+                    events.append(entry)
+                case _:
+                    pass
+        items, notes = _items_of(replay.items)
+        return cls(
+            session_id=session_id,
+            items=items,
+            settings=_settings_of(replay.turn_context),
+            queue=_queue_of(events, {one.id for one in items}),
+            name=name,
+            preview=_preview_of(items),
+            usage=_usage_of(replay.token_info),
+            notes=notes,
+        )
+
+    def settings_over(self, configured: TurnSettings) -> TurnSettings:
+        """The configured settings with the recorded ones over them."""
+        return configured.overridden(self.settings)
+
+    def input_queue(self) -> InputQueue:
+        """The queue as it was."""
+        return InputQueue(self.queue)
+
+    def before_last_inputs(self, number: int) -> "SessionState":
+        """This without the last `number` inputs of the user and everything after them."""
+        places = [index for index, one in enumerate(self.items) if is_users_own(one.item)]
+        if number <= 0 or not places:
+            return self
+        return replace(self, items=self.items[: places[-min(number, len(places))]])
+
+
+def _items_of(stored: Sequence[JsonObject]) -> tuple[tuple[HistoryItem, ...], tuple[str, ...]]:
+    items: dict[str, HistoryItem] = {}
+    left_out = 0
+    for payload in stored:
+        item_id = text_of(payload, "item_id") or f"item_{uuid4().hex}"
+        if item_id in items:  # written twice by a journal that did not answer in time
+            continue
+        try:
+            item = _response_items().validate_python(payload)
+        except ValidationError:
+            left_out += 1
+            continue
+        items[item_id] = HistoryItem(item_id, item, text_of(payload, "turn_id") or None)
+    if not left_out:
+        return tuple(items.values()), ()
+    what = "1 item of the history was" if left_out == 1 else f"{left_out:,} items of the history were"
+    return tuple(items.values()), (f"{what} damaged and left out",)
+
+
+def _settings_of(context: JsonObject) -> OverrideTurnContext:
+    given: dict[str, Any] = {}
+    for name in _SETTINGS:
+        if name not in context:
+            continue
+        try:
+            OverrideTurnContext.model_validate({name: context[name]})
+        except ValidationError:
+            _log.warning("the recorded setting %s cannot be read", name)
+        else:
+            given[name] = context[name]
+    return OverrideTurnContext.model_validate(given)
+
+
+def _queue_of(events: Iterable[EventEntry], taken: set[str]) -> tuple[QueuedInput, ...]:
+    """What still waits: entries that were not removed and have not become a part of the history."""
+    queue = InputQueue()
+    for entry in events:
+        entry_id = text_of(entry.event, "id")
+        if entry.name == "input_removed":
+            queue.remove(entry_id)
+            continue
+        try:
+            items = tuple(_input_items().validate_python(entry.event.get("items")))
+        except ValidationError:
+            continue
+        schema = entry.event.get("output_schema")
+        if entry_id and entry_id not in taken:
+            queue.put(QueuedInput(entry_id, "0", items, schema if isinstance(schema, dict) else None))
+    return tuple(queue.entries)
+
+
+def _preview_of(items: Iterable[HistoryItem]) -> str:
+    texts = (one.item.text for one in items if isinstance(one.item, Message) and is_users_own(one.item))
+    return " ".join(next(texts, "").split())[:LONGEST_PREVIEW]
+
+
+def _usage_of(info: JsonObject | None) -> TokenUsage:
+    total = (info or {}).get("total_token_usage")
+    try:
+        return TokenUsage.model_validate(total) if isinstance(total, Mapping) else TokenUsage()
+    except ValidationError:
+        return TokenUsage()
+
+
+@cache
+def _response_items() -> TypeAdapter[ResponseItem]:
+    return TypeAdapter(ResponseItem)
+
+
+@cache
+def _input_items() -> TypeAdapter[list[InputItem]]:
+    return TypeAdapter(list[InputItem])

@@ -1,0 +1,43 @@
+"""What a session works with and does not restore: the model, tools, servers, files."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+
+from code_core.model.client import ModelClient
+from code_core.protocol.checkpoints import Checkpoints
+from code_core.session.servers import ConversationServers
+from code_core.tools.registry import ToolRegistry
+
+_log = logging.getLogger("code_core")
+
+CLOSE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one session that a manager makes.
+
+    Attributes:
+        tools: the session's own; a turn adds those of the servers.
+        checkpoints: keeps old versions of files; None where nothing can be undone.
+    """
+
+    client: ModelClient
+    servers: ConversationServers
+    tools: ToolRegistry
+    checkpoints: Checkpoints | None = None
+
+
+async def close_all(*parts: tuple[str, Callable[[], Awaitable[None]]]) -> None:
+    """Close each part, whatever becomes of the others, and wait at most 10 seconds for each."""
+    for name, close in parts:
+        with anyio.move_on_after(CLOSE_SECONDS, shield=True) as clock:
+            try:
+                await close()
+            except Exception:  # noqa: BLE001 - the others are to be closed too
+                _log.exception("closing the %s failed", name)
+        if clock.cancelled_caught:
+            _log.warning("closing the %s took more than %g s", name, CLOSE_SECONDS)

@@ -1,0 +1,122 @@
+"""A session: everything about a conversation that a restart restores, and the services it uses."""
+
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from code_core.config.load import Config
+from code_core.protocol.events import SessionConfigured
+from code_core.protocol.items import InputText, Message
+from code_core.protocol.ops import TextInput
+from code_core.protocol.session_events import SessionSnapshot, SettingsChanged, SnapshotItem
+from code_core.session.approvals import Approvals
+from code_core.session.conversation_history import History, HistoryItem
+from code_core.session.elicitations import Elicitations
+from code_core.session.input_queue import InputQueue, QueuedInput
+from code_core.session.reporter import TokenTotals
+from code_core.session.services import Services
+from code_core.session.settings import TurnSettings
+from code_core.session.told_context import ToldContext
+from code_core.session.turn_clock import TurnClock
+from code_core.store.entries import TurnContext
+
+LONGEST_PREVIEW = 200
+
+
+@dataclass(slots=True)
+class Session:
+    """The state that tasks read and change; one task at a time.
+
+    Attributes:
+        settings: what the next turn works with.
+        history: what the model gets to see.
+        queue: input that waits for the next request.
+        approvals: what the user has allowed for the session.
+        totals: tokens used so far.
+        told: what the model knows of its surroundings.
+        name: what the user calls it.
+        preview: the first words of its first input.
+        recorded_context: the settings that the journal has.
+        clock: that of the running turn.
+    """
+
+    id: str
+    config: Config
+    settings: TurnSettings
+    history: History
+    services: Services
+    approvals: Approvals
+    elicitations: Elicitations
+    queue: InputQueue = field(default_factory=InputQueue)
+    totals: TokenTotals = field(default_factory=TokenTotals)
+    told: ToldContext = field(default_factory=ToldContext)
+    name: str | None = None
+    preview: str = ""
+    recorded_context: TurnContext | None = None
+    clock: TurnClock = field(default_factory=lambda: TurnClock(None))
+
+    def configured(self) -> SessionConfigured:
+        """The first event."""
+        settings = self.settings
+        return SessionConfigured(
+            session_id=self.id,
+            model=settings.model,
+            cwd=settings.cwd,
+            approval_policy=settings.approval_policy.value,
+            sandbox_mode=settings.sandbox_policy.mode,
+            name=self.name,
+            preview=self.preview,
+            history_items=len(self.history.items),
+        )
+
+    def settings_changed(self) -> SettingsChanged:
+        """The settings as an event."""
+        settings, model = self.settings, self.settings.capabilities.settings
+        return SettingsChanged(
+            model=model.model,
+            effort=None if model.effort is None else model.effort.value,
+            summary=model.summary.value,
+            cwd=settings.cwd,
+            approval_policy=settings.approval_policy.value,
+            sandbox_mode=settings.sandbox_policy.mode,
+        )
+
+    def context_entry(self) -> TurnContext:
+        """How the journal records the settings."""
+        settings, model = self.settings, self.settings.capabilities.settings
+        return TurnContext(
+            {
+                "cwd": str(settings.cwd),
+                "approval_policy": settings.approval_policy.value,
+                "sandbox_policy": settings.sandbox_policy.model_dump(mode="json"),
+                "model": model.model,
+                "effort": None if model.effort is None else model.effort.value,
+                "summary": model.summary.value,
+            }
+        )
+
+    def snapshot(self, turn_id: str | None) -> SessionSnapshot:
+        """Where the session stands, for a reader that joins late."""
+        return SessionSnapshot(
+            session_id=self.id,
+            name=self.name,
+            preview=self.preview,
+            settings=self.settings_changed(),
+            items=[
+                SnapshotItem.model_construct(id=one.id, turn_id=one.turn_id, item=one.item)
+                for one in self.history.items
+            ],
+            queue=self.queue.changed().entries,
+            turn_id=turn_id,
+        )
+
+    def note_preview(self, entry: QueuedInput) -> None:
+        """Remember the first words of the first input."""
+        if not self.preview:
+            text = " ".join(item.text for item in entry.items if isinstance(item, TextInput))
+            self.preview = " ".join(text.split())[:LONGEST_PREVIEW]
+
+
+def user_note(text: str, turn_id: str | None = None) -> HistoryItem:
+    """A message of the engine's to the model, in the user's place."""
+    message = Message(role="user", content=[InputText(text=text)])
+    return HistoryItem(f"note_{uuid4().hex}", message, turn_id)

@@ -1,0 +1,1 @@
+"""What a session can do, one thing at a time: a file for each kind of task."""

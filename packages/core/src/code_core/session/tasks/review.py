@@ -1,0 +1,121 @@
+"""A review: the model reads changes in a conversation of its own, and reports what it found."""
+
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+from code_core.context.instructions import base_instructions
+from code_core.errors import TurnError
+from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta
+from code_core.protocol.events import EventMsg, EventOrder
+from code_core.protocol.items import InputText, Message
+from code_core.protocol.ops import BaseBranch, CommitChanges, CustomReview, ReviewTarget, UncommittedChanges
+from code_core.protocol.policies import AskForApproval, ReadOnly
+from code_core.protocol.session_events import EnteredReviewMode, ExitedReviewMode
+from code_core.session.conversation_history import History, HistoryItem, NoJournal
+from code_core.session.reporter import Reporter
+from code_core.session.session import Session, user_note
+from code_core.session.tasks.task import Report
+from code_core.session.tool_context import tool_context
+from code_core.session.turn_clock import TurnClock
+from code_core.session.turn_loop import TurnLoop
+
+INSTRUCTIONS = """
+
+# This task
+You review changes that another engineer made. Change nothing. Read the diff and as much of the code around it as \
+you need. Report bugs, risks and broken promises that the change introduces, the worst first: for each one file and \
+line, what goes wrong and in which case, and how to fix it. Leave matters of taste out. If you find nothing, say so. \
+End with one sentence: is the change correct?
+"""
+
+
+class ReviewTask:
+    """See `Task`.
+
+    Args:
+        target: what to look at.
+    """
+
+    kind = "review"
+    interrupted_note = None
+
+    def __init__(self, target: ReviewTarget) -> None:
+        self._target = target
+
+    async def run(self, session: Session, report: Report) -> str | None:
+        """See `Task.run`."""
+        description, request = _described(self._target)
+        await report.emit(EnteredReviewMode(target=self._target, description=description))
+        review: str | None = None
+        try:
+            review = await self._review(session, report, request)
+        finally:
+            await report.emit(ExitedReviewMode(review=review))
+        if not review:
+            raise TurnError("the review gave no result: try again")
+        await session.history.add(
+            user_note(f"<code_review>\n<of>{description}</of>\n{review}\n</code_review>", report.turn_id)
+        )
+        return review
+
+    async def _review(self, session: Session, report: Report, request: str) -> str | None:
+        """One turn that cannot change anything, with a history that is gone afterwards."""
+
+        async def emit(msg: EventMsg, order: EventOrder | None = None) -> None:
+            if not isinstance(msg, AgentMessage | AgentMessageDelta):  # `exited_review_mode` has the text
+                await report.emit(msg, order)
+
+        async def nothing_waits() -> dict[str, Any] | None:
+            return None
+
+        async def no_room() -> bool:
+            return False
+
+        model, config = session.settings.capabilities, session.config
+        clock = TurnClock(config.limits.max_wall_seconds)
+        context = replace(
+            tool_context(session, report, clock),
+            sandbox_policy=ReadOnly(),
+            approval_policy=AskForApproval.NEVER,
+        )
+        history = History(NoJournal())
+        question = Message(role="user", content=[InputText(text=request)])
+        await history.add(HistoryItem("review", question, report.turn_id))
+        with clock.running(), closing(context.changes):
+            return await TurnLoop(
+                conversation_id=session.id,
+                turn_id=report.turn_id,
+                instructions=base_instructions(config.base_instructions, with_patches=False) + INSTRUCTIONS,
+                model=model.settings,
+                limits=config.limits,
+                client=session.services.client,
+                tools=session.services.tools.only("shell"),
+                tool_context=context,
+                reporter=Reporter(emit, session.totals, model.context_window),
+                history=history,
+                before_request=nothing_waits,
+                is_full=lambda: False,
+                make_room=no_room,
+                item_id=report.item_id,
+            ).run()
+        raise AssertionError("the loop returns or raises")
+
+
+def _described(target: ReviewTarget) -> tuple[str, str]:
+    """What is reviewed, in a few words for the user, and as a request to the model."""
+    match target:
+        case UncommittedChanges():
+            return (
+                "uncommitted changes",
+                "Review what is not committed: staged, unstaged and untracked files (git status, git diff HEAD).",
+            )
+        case BaseBranch(branch=branch):
+            return (
+                f"changes against {branch}",
+                f"Review what this branch adds to {branch!r}: git diff $(git merge-base HEAD {branch!r}).",
+            )
+        case CommitChanges(sha=sha):
+            return f"commit {sha}", f"Review the commit {sha!r}: git show {sha!r}."
+        case CustomReview(instructions=instructions):
+            return instructions.splitlines()[0][:100] if instructions.strip() else "changes", instructions

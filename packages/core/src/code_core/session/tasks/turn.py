@@ -1,0 +1,141 @@
+"""The user's turn: what waits in the queue goes to the model, which works until it has answered."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+from uuid import uuid4
+
+import anyio
+
+from code_core.context.instructions import base_instructions
+from code_core.context.user_input import user_message
+from code_core.protocol.events import UserMessage, WarningEvent
+from code_core.protocol.items import Message
+from code_core.protocol.ops import LocalImageInput
+from code_core.session.compaction import can_compact, compact, is_full
+from code_core.session.conversation_history import HistoryItem
+from code_core.session.input_queue import QueuedInput
+from code_core.session.reporter import Reporter
+from code_core.session.session import Session
+from code_core.session.tasks.task import Report
+from code_core.session.tool_context import tool_context
+from code_core.session.turn_clock import TurnClock
+from code_core.session.turn_loop import TurnLoop
+
+INTERRUPTED_NOTE = (
+    "<turn_interrupted>The user interrupted the turn above. Commands may have run in part; "
+    "check before you rely on them.</turn_interrupted>"
+)
+
+
+class TurnTask:
+    """See `Task`."""
+
+    kind = "turn"
+    interrupted_note = INTERRUPTED_NOTE
+
+    async def run(self, session: Session, report: Report) -> str | None:
+        """See `Task.run`."""
+        clock = session.clock = TurnClock(session.config.limits.max_wall_seconds)
+        turn = _Turn(session, report)
+        session.elicitations.begin(report.emit)
+        try:
+            server_tools = await session.services.servers.tools()
+            await turn.tell_surroundings()
+            context = tool_context(session, report, clock)
+            model = session.settings.capabilities
+            with clock.running(), closing(context.changes):
+                return await TurnLoop(
+                    conversation_id=session.id,
+                    turn_id=report.turn_id,
+                    instructions=base_instructions(
+                        session.config.base_instructions, with_patches=model.patch_instructions
+                    ),
+                    model=model.settings,
+                    limits=session.config.limits,
+                    client=session.services.client,
+                    tools=session.services.tools.for_model(model.patch_tool).with_tools(server_tools),
+                    tool_context=context,
+                    reporter=turn.reporter(),
+                    history=session.history,
+                    before_request=turn.take_queued,
+                    is_full=lambda: is_full(session),
+                    make_room=turn.make_room,
+                    item_id=report.item_id,
+                ).run()
+            raise AssertionError("the loop returns or raises")
+        finally:
+            session.elicitations.end()
+            session.clock = TurnClock(None)
+
+
+class _Turn:
+    """What the loop of a turn asks of its session."""
+
+    def __init__(self, session: Session, report: Report) -> None:
+        self._session = session
+        self._report = report
+        self._schema: dict[str, Any] | None = None
+
+    def reporter(self) -> Reporter:
+        """The way out for what the model streams."""
+        config = self._session.config
+        return Reporter(
+            emit=self._report.emit,
+            totals=self._session.totals,
+            context_window=self._session.settings.capabilities.context_window,
+            hide_reasoning=config.hide_reasoning,
+            show_raw_reasoning=config.show_raw_reasoning,
+        )
+
+    async def tell_surroundings(self) -> None:
+        """Add to the history what the model does not know of its surroundings, and to the journal the settings."""
+        session = self._session
+        entry = session.context_entry()
+        if entry != session.recorded_context:
+            await session.history.note(entry)
+            session.recorded_context = entry
+        news = await session.told.news(session.config, session.settings)
+        turn_id = self._report.turn_id
+        items = [HistoryItem(f"note_{uuid4().hex}", message, turn_id) for message in news.messages]
+        if items:
+            await session.history.add(*items)
+        for warning in news.warnings:
+            await self._report.emit(WarningEvent(message=warning))
+
+    async def take_queued(self) -> dict[str, Any] | None:
+        """Take everything that waits; the schema that the answer must follow, of the newest input that has one."""
+        queue = self._session.queue
+        while (entry := queue.first()) is not None:
+            message, problems = await _message(entry, self._session)
+            if queue.first() is entry:  # not edited or removed meanwhile
+                await self._take(entry, message)
+                for problem in problems:
+                    await self._report.emit(WarningEvent(message=problem))
+        return self._schema
+
+    async def _take(self, entry: QueuedInput, message: Message) -> None:
+        """From the queue into the history, with nothing in between that could be cancelled."""
+        session = self._session
+        session.queue.remove(entry.id)
+        session.note_preview(entry)
+        try:
+            await session.history.add(HistoryItem(entry.id, message, self._report.turn_id))
+        finally:
+            self._schema = entry.output_schema or self._schema
+            await self._report.emit(UserMessage(items=list(entry.items), id=entry.id))
+            await self._report.emit(session.queue.changed())
+
+    async def make_room(self) -> bool:
+        """Compact the history; False where nothing in it could be shorter."""
+        if not can_compact(self._session):
+            return False
+        await compact(self._session, self._report, automatic=True)
+        return True
+
+
+async def _message(entry: QueuedInput, session: Session) -> tuple[Message, Sequence[str]]:
+    """The input as a message, and what in it cannot be sent; image files are read in a thread."""
+    if any(isinstance(item, LocalImageInput) for item in entry.items):
+        return await anyio.to_thread.run_sync(user_message, entry.items, session.settings.cwd)
+    return user_message(entry.items, session.settings.cwd)

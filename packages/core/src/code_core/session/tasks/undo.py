@@ -1,0 +1,62 @@
+"""Undo and redo: the files of the last turn that changed some, as they were before it or after it."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Literal
+
+import anyio
+
+from code_core.errors import TurnError
+from code_core.protocol.session_events import UndoAvailable, UndoCompleted
+from code_core.session.session import Session, user_note
+from code_core.session.tasks.task import Report
+
+MOST_NAMED = 50
+STEP_SECONDS = 60.0
+"""How long an interrupt waits for files to be restored."""
+
+
+class UndoTask:
+    """See `Task`."""
+
+    interrupted_note = None
+
+    def __init__(self, action: Literal["undo", "redo"]) -> None:
+        self.kind: Literal["undo", "redo"] = action
+
+    async def run(self, session: Session, report: Report) -> str | None:
+        """See `Task.run`."""
+        checkpoints = session.services.checkpoints
+        if checkpoints is None:
+            raise TurnError(f"nothing to {self.kind}: no checkpoints of files are kept in this session")
+        # Half a step would leave files of two turns side by side.
+        with anyio.move_on_after(STEP_SECONDS, shield=True) as clock:
+            restored = await (checkpoints.undo() if self.kind == "undo" else checkpoints.redo())
+            if restored is None:
+                raise TurnError(f"nothing to {self.kind}")
+            completed = UndoCompleted(
+                action=self.kind,
+                turn_id=restored.turn_id,
+                files=list(restored.files),
+                kept=list(restored.kept),
+            )
+            await report.emit(completed)
+            await session.history.add(user_note(_note(self.kind, restored.files), report.turn_id))
+            steps = await checkpoints.steps()
+            await report.emit(UndoAvailable(undo=steps.undo, redo=steps.redo))
+        if clock.cancelled_caught:
+            raise TurnError(
+                f"{self.kind} took more than {STEP_SECONDS:g} s: look at the files before you go on"
+            )
+        return None
+
+
+def _note(action: str, files: Sequence[Path]) -> str:
+    """What the model must know, so that it does not take the files to be what it made them."""
+    names = [escape(str(path), quote=False) for path in files[:MOST_NAMED]]
+    if len(files) > MOST_NAMED:
+        names.append(f"and {len(files) - MOST_NAMED} more")
+    how = "undid your changes to" if action == "undo" else "brought back your changes to"
+    listed = "\n".join(names)
+    return f"<files_restored>\nThe user {how} these files; read them again before you edit them:\n{listed}\n</files_restored>"

@@ -1,0 +1,50 @@
+"""A command of the user's own: it runs as in a terminal, and the model sees it the next time it is asked."""
+
+from contextlib import closing
+from html import escape
+from uuid import uuid4
+
+from code_core.session.session import Session, user_note
+from code_core.session.tasks.task import Report
+from code_core.session.tool_context import tool_context
+from code_core.session.turn_clock import TurnClock
+from code_core.tools.command_permission import CommandRequest
+from code_core.tools.command_run import run_shell_command
+
+TIME_LIMIT = 3_600.0
+
+
+class UserShellTask:
+    """See `Task`.
+
+    Args:
+        command: a script for bash; it is the user's, so nobody is asked and no sandbox is used.
+    """
+
+    kind = "user_shell"
+    interrupted_note = None
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+
+    async def run(self, session: Session, report: Report) -> str | None:
+        """See `Task.run`."""
+        context = tool_context(session, report, TurnClock(None))
+        call_id = f"user_{uuid4().hex}"
+        request = CommandRequest(call_id, ["bash", "-lc", self._command], session.settings.cwd)
+        try:
+            with closing(context.changes):
+                output = (await run_shell_command(request, TIME_LIMIT, context, source="user")).output
+        except BaseException:
+            if (interrupted := context.interrupted.get(call_id)) is not None:
+                await session.history.add(user_note(_note(self._command, interrupted.text), report.turn_id))
+            raise
+        await session.history.add(user_note(_note(self._command, output.text), report.turn_id))
+        return None
+
+
+def _note(command: str, output: str) -> str:
+    return (
+        f"<user_shell_command>\n<command>{escape(command, quote=False)}</command>\n"
+        f"<result>{output}</result>\n</user_shell_command>"
+    )

@@ -1,0 +1,80 @@
+"""What the model has been told of its surroundings, and what it has to be told anew."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from code_core.config.load import Config
+from code_core.context.environment import environment_context
+from code_core.context.project_docs import user_instructions
+from code_core.protocol.items import InputText, Message, ResponseItem
+from code_core.session.settings import TurnSettings
+
+ENVIRONMENT_TAG = "<environment_context>"
+INSTRUCTIONS_TAG = "<user_instructions>"
+NO_INSTRUCTIONS = (
+    f"{INSTRUCTIONS_TAG}\n\nThe working directory has changed. "
+    "The earlier instructions of the project do not apply here.\n\n</user_instructions>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Messages for the model, and what the user should know about them."""
+
+    messages: tuple[Message, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class ToldContext:
+    """Environment and instructions as the history has them."""
+
+    def __init__(self, history: Iterable[ResponseItem] = ()) -> None:
+        self._environment: str | None = None
+        self._instructions: str | None = None
+        self._directory: Path | None = None
+        for item in history:
+            if isinstance(item, Message) and item.role == "user":
+                self._note(item)
+
+    def forget(self) -> None:
+        """The history has lost it."""
+        self._environment = self._instructions = self._directory = None
+
+    async def news(self, config: Config, settings: TurnSettings) -> News:
+        """What the model does not know yet: the environment, and the instructions of a new directory."""
+        shell = Path(os.environ.get("SHELL", "")).name or None
+        news: list[Message] = []
+        warnings: tuple[str, ...] = ()
+        environment = environment_context(
+            settings.cwd, settings.approval_policy, settings.sandbox_policy, shell
+        )
+        if environment.text != self._environment:
+            news.append(environment)
+        if settings.cwd != self._directory:
+            found = await anyio.to_thread.run_sync(
+                user_instructions,
+                config.home.path,
+                config.user_instructions,
+                settings.cwd,
+                config.project_doc_max_bytes,
+            )
+            instructions, warnings = found.message, tuple(found.warnings)
+            if instructions is None and self._instructions not in {None, NO_INSTRUCTIONS}:
+                instructions = Message(role="user", content=[InputText(text=NO_INSTRUCTIONS)])
+            if instructions is not None and instructions.text != self._instructions:
+                news.append(instructions)
+            self._directory = settings.cwd
+        for message in news:
+            self._note(message)
+        return News(tuple(news), warnings)
+
+    def _note(self, message: Message) -> None:
+        text = message.text
+        if text.startswith(ENVIRONMENT_TAG):
+            self._environment = text
+        elif text.startswith(INSTRUCTIONS_TAG):
+            self._instructions = text

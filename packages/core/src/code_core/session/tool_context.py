@@ -1,0 +1,76 @@
+"""Makes what the tools of one turn may use, from the session's settings."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from code_core.context.git import repository_root
+from code_core.errors import CodeError
+from code_core.protocol.checkpoints import Checkpoints
+from code_core.protocol.events import WarningEvent
+from code_core.safety.environment import child_environment
+from code_core.safety.non_interactive import non_interactive
+from code_core.session.session import Session
+from code_core.session.tasks.task import Report
+from code_core.session.turn_clock import TurnClock, UnhurriedApprover
+from code_core.tools.tool import BeforeWrite, ToolContext, keep_nothing
+from code_core.tools.turn_changes import TurnChanges
+
+BYTES_PER_TOKEN = 4
+
+
+def tool_context(session: Session, report: Report, clock: TurnClock) -> ToolContext:
+    """The context of the turn that `report` reports; its questions take no time on `clock`.
+
+    Whoever asks for it closes its `changes`.
+    """
+    config, settings = session.config, session.settings
+    directory, outputs = Path(os.path.realpath(settings.cwd)), config.home.path / "outputs" / session.id
+    return ToolContext(
+        cwd=settings.cwd,
+        approval_policy=settings.approval_policy,
+        sandbox_policy=settings.sandbox_policy,
+        environment=command_environment(session),
+        output_limit=config.tool_output_token_limit * BYTES_PER_TOKEN,
+        outputs=outputs,
+        home=config.home.path,
+        emit=report.emit,
+        approver=UnhurriedApprover(session.approvals.for_turn(report.emit), clock),
+        changes=TurnChanges(repository_root(directory) or directory, outputs / "turn"),
+        validation=settings.validation,
+        before_write=_before_write(session.services.checkpoints, report),
+    )
+
+
+def _before_write(checkpoints: Checkpoints | None, report: Report) -> BeforeWrite:
+    """Keeps files for undo; where that fails, the user learns it once and the work goes on."""
+    if checkpoints is None:
+        return keep_nothing
+    failed = False
+
+    async def keep(paths: Sequence[Path]) -> None:
+        nonlocal failed
+        try:
+            await checkpoints.before_write(report.turn_id, paths)
+        except (CodeError, OSError) as error:
+            if not failed:
+                failed = True
+                await report.emit(WarningEvent(message=f"this turn cannot be undone: {error}"))
+
+    return keep
+
+
+def command_environment(session: Session) -> dict[str, str]:
+    """What commands get of our environment: no secrets."""
+    table, provider = session.config.environment, session.config.provider
+    secrets = [provider.env_key, *provider.env_http_headers.values()]
+    environment = child_environment(
+        os.environ,
+        inherit=table.inherit,
+        ignore_default_excludes=table.ignore_default_excludes,
+        exclude=table.exclude,
+        set_=table.set,
+        include_only=table.include_only,
+        secrets=[name for name in secrets if name],
+    )
+    return non_interactive(environment, keep=table.set)

@@ -1,0 +1,66 @@
+"""The clock of a turn, which stands still while the user is asked."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from code_core.errors import TurnError
+from code_core.tools.approver import Approver, Question, Review
+
+
+class TurnClock:
+    """Ends a turn after `seconds` of work; None means never."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._left = math.inf if seconds is None else seconds
+        self._scope: anyio.CancelScope | None = None
+        self._questions = 0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """For the time of the turn.
+
+        Raises:
+            TurnError: the time is over; what ran was cancelled.
+        """
+        with anyio.CancelScope() as self._scope:
+            self._start()
+            yield
+        if self._scope.cancelled_caught:
+            raise TurnError(f"stopped after {self._seconds:g} seconds (max_wall_seconds)")
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """For the time in which the user is asked."""
+        if self._questions == 0 and self._scope is not None:
+            self._left = max(0.0, self._scope.deadline - anyio.current_time())
+            self._scope.deadline = math.inf
+        self._questions += 1
+        try:
+            yield
+        finally:
+            self._questions -= 1
+            if self._questions == 0:
+                self._start()
+
+    def _start(self) -> None:
+        if self._scope is not None:
+            self._scope.deadline = anyio.current_time() + self._left
+
+
+class UnhurriedApprover:
+    """An approver whose questions take no time of the turn. See `Approver`."""
+
+    def __init__(self, approver: Approver, clock: TurnClock) -> None:
+        self._approver = approver
+        self._clock = clock
+        self.approved = approver.approved
+        self.registered_commands = approver.registered_commands
+
+    async def ask(self, question: Question) -> Review:
+        """See `Approver.ask`."""
+        with self._clock.asking():
+            return await self._approver.ask(question)

@@ -1,0 +1,181 @@
+"""The turn loop: ask the model, run what it calls, until it calls nothing.
+
+It decides what happens next and does nothing itself: the model, the tools, the
+history and the events are behind `ModelClient`, `ToolRegistry`, `History` and `Reporter`.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from typing import Any
+from uuid import uuid4
+
+import anyio
+import anyio.lowlevel
+
+from code_core.config.schema import LimitsTable
+from code_core.errors import ContextWindowExceeded, TurnError
+from code_core.model.client import ModelClient
+from code_core.protocol.events import EventOrder
+from code_core.protocol.items import ResponseItem, ToolCall, ToolCallOutput, output_for
+from code_core.session.conversation_history import History, HistoryItem
+from code_core.session.history import normalised, with_own_ids
+from code_core.session.loop_guard import LoopGuard
+from code_core.session.reporter import Reporter
+from code_core.session.sampling import Response, sample
+from code_core.tools.registry import ToolRegistry
+from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
+from code_core.wire.prompt import ModelSettings, Prompt
+
+
+@dataclass(slots=True)
+class TurnLoop:
+    """One turn.
+
+    Attributes:
+        before_request: takes what waits in the queue into the history; the schema of the
+            answer's form, if the user wants one.
+        make_room: compacts the history, and says whether it did; called when it is nearly
+            full, and when the model refused it for its length.
+        item_id: the id of what the model sends at a place of its stream.
+    """
+
+    conversation_id: str
+    turn_id: str
+    instructions: str
+    model: ModelSettings
+    limits: LimitsTable
+    client: ModelClient
+    tools: ToolRegistry
+    tool_context: ToolContext
+    reporter: Reporter
+    history: History
+    before_request: Callable[[], Awaitable[dict[str, Any] | None]]
+    is_full: Callable[[], bool]
+    make_room: Callable[[], Awaitable[bool]]
+    item_id: Callable[[EventOrder], str]
+    _guard: LoopGuard = field(default_factory=LoopGuard)
+
+    async def run(self) -> str | None:
+        """The model's last message.
+
+        Raises:
+            ModelError: the model could not be asked.
+            TurnError: a limit was reached, or the model goes in circles.
+            TurnAbandoned: the user answered an approval request with `abort`.
+        """
+        message: str | None = None
+        calls_made = 0
+        tokens_before = self.reporter.totals.total.total_tokens
+        while True:
+            await (
+                anyio.lowlevel.checkpoint()
+            )  # an interrupt that came while the journal wrote ends the turn here
+            schema = await self.before_request()
+            response = await self._ask_with_room(schema)
+            message = response.message or message
+            calls = response.calls
+            if not calls:
+                return message
+            calls_made += len(calls)
+            self._check_limits(calls_made, self.reporter.totals.total.total_tokens - tokens_before)
+            for batch in self._batches(calls):
+                await self._run(batch)
+            self._guard.check()
+
+    async def _ask_with_room(self, schema: dict[str, Any] | None) -> Response:
+        """One response, after at most one compaction."""
+        if self.is_full() and await self.make_room():
+            return await self._ask(schema)
+        try:
+            return await self._ask(schema)
+        except ContextWindowExceeded:
+            if not await self.make_room():
+                raise
+            return await self._ask(schema)
+
+    async def _ask(self, schema: dict[str, Any] | None) -> Response:
+        """One response; what it finished goes into the history even when we are cancelled."""
+        response = Response()
+        try:
+            await sample(self.client, partial(self._prompt, schema), response, self.reporter)
+        finally:
+            response.items = with_own_ids(response.items, self.history.call_ids)
+            if response.items:
+                await self.history.add(*self._history_items(response))
+            self.reporter.totals.note_request(response.usage, self.history.tokens)
+        return response
+
+    def _prompt(self, schema: dict[str, Any] | None, finished: Sequence[ResponseItem]) -> Prompt:
+        """The next request; `finished` is what a response that broke off adds to the history."""
+        return Prompt(
+            settings=self.model,
+            conversation_id=self.conversation_id,
+            instructions=self.instructions,
+            input=normalised([*self.history.model_items(), *finished]),
+            tools=self.tools.specs(),
+            output_schema=schema,
+        )
+
+    def _history_items(self, response: Response) -> list[HistoryItem]:
+        items = []
+        for item, order in zip(response.items, response.orders, strict=True):
+            if isinstance(item, ToolCall):
+                item_id = item.call_id
+            else:
+                item_id = f"item_{uuid4().hex}" if order is None else self.item_id(order)
+            items.append(HistoryItem(item_id, item, self.turn_id))
+        return items
+
+    def _batches(self, calls: Sequence[ToolCall]) -> list[list[ToolCall]]:
+        """Neighbouring parallel-safe calls together, the others alone, in call order."""
+        batches: list[list[ToolCall]] = []
+        for together, group in groupby(calls, self.tools.parallel_safe):
+            batch = list(group)
+            batches += [batch] if together else [[call] for call in batch]
+        return batches
+
+    async def _run(self, calls: Sequence[ToolCall]) -> None:
+        """Run one batch; what was done goes into the history, in call order, even when we are cancelled.
+
+        Raises:
+            TurnAbandoned: the user does not want the turn to go on.
+        """
+        outputs: dict[int, ToolOutput] = {}
+        abandoned: list[TurnAbandoned] = []
+
+        async def run(index: int, call: ToolCall) -> None:
+            try:
+                outputs[index] = await self.tools.call(call, self.tool_context)
+            except TurnAbandoned as answer:
+                abandoned.append(answer)
+                tasks.cancel_scope.cancel()
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                for index, call in enumerate(calls):
+                    tasks.start_soon(run, index, call)
+        finally:
+            for index, call in enumerate(calls):
+                if index not in outputs and call.call_id in self.tool_context.interrupted:
+                    outputs[index] = self.tool_context.interrupted.pop(call.call_id)
+            items = [self._answer(calls[index], output) for index, output in sorted(outputs.items())]
+            if items:
+                await self.history.add(*items)
+        if abandoned:
+            raise abandoned[0]
+
+    def _answer(self, call: ToolCall, output: ToolOutput) -> HistoryItem:
+        note = self._guard.observe(call, output)
+        text = f"{output.text}\n\n{note}" if note else output.text
+        item: ToolCallOutput = output_for(call, text, output.images)
+        return HistoryItem(f"{call.call_id}-output", item, self.turn_id)
+
+    def _check_limits(self, calls: int, tokens: int) -> None:
+        if self.limits.max_tool_calls is not None and calls > self.limits.max_tool_calls:
+            raise TurnError(f"stopped after {self.limits.max_tool_calls} tool calls (max_tool_calls)")
+        if self.limits.max_total_tokens is not None and tokens > self.limits.max_total_tokens:
+            raise TurnError(
+                f"stopped after {tokens} tokens (max_total_tokens is {self.limits.max_total_tokens})"
+            )

@@ -1,0 +1,1 @@
+"""Sessions on disk: rollouts, their index, locks, message history and checkpoints."""

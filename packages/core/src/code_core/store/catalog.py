@@ -1,0 +1,94 @@
+"""Finds the stored sessions of a home. Imports little, for a list is a whole process."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from code_core.store import listing, names
+from code_core.store.errors import AmbiguousSession, SessionNotFound
+from code_core.store.index import SessionIndex, stored_path
+from code_core.store.layout import is_session_id
+from code_core.store.record import SessionRecord
+
+SHORTEST_PREFIX = 4
+EVERYTHING = listing.Query()
+
+
+class Catalog:
+    """The sessions below `home`, and those below `others`, which are not ours to begin new ones in.
+
+    Every method reads or writes files: call them in a thread.
+    """
+
+    def __init__(self, home: Path, others: Sequence[Path] = ()) -> None:
+        self.home = home
+        self.homes = (home, *others)
+        self._index = SessionIndex(self.homes)
+
+    def list(self, query: listing.Query = EVERYTHING) -> listing.Page:
+        """The sessions that `query` asks for, newest first.
+
+        Raises:
+            StoreError: the cursor is wrong.
+        """
+        return self._index.query(lambda connection: listing.page_of(connection, query))
+
+    def last(self, cwd: Path | None = None) -> SessionRecord | None:
+        """The session that changed last, of this working directory or of all; None if there is none."""
+        records = self.list(listing.Query(limit=1, cwd=cwd)).sessions
+        return records[0] if records else None
+
+    def find(self, reference: str) -> SessionRecord:
+        """The session that the user means by an id, the beginning of one, a name or the path of a rollout.
+
+        Raises:
+            SessionNotFound: none matches.
+            AmbiguousSession: several match.
+        """
+        text = (
+            reference.strip().encode("utf-8", "replace").decode()
+        )  # a lone surrogate is in no id and no name
+        if os.sep in text or text.endswith(".jsonl"):
+            return self._at(Path(reference.strip()).absolute())
+        if len(text) >= SHORTEST_PREFIX and set(text.lower()) <= set("0123456789abcdef-"):
+            records = self._index.query(lambda connection: listing.with_id(connection, text))
+            if is_session_id(text) and records:
+                return records[0]
+            if records:
+                return _only(records, f"whose id begins with {text!r}")
+        records = self._index.query(lambda connection: listing.with_name(connection, text)) if text else []
+        if not records:
+            raise SessionNotFound(
+                f"no session has the id or name {text[:80]!r}: `code sessions list` shows them"
+            )
+        return _only(records, f"called {text!r}")
+
+    def rename(self, session: SessionRecord, name: str) -> str:
+        """Name a session; an empty name takes it away. Gives the name as it is kept.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        return names.write_name(self.home, session.id, name)
+
+    def _at(self, path: Path) -> SessionRecord:
+        spelled = stored_path(os.fspath(path))
+        record = self._index.query(lambda connection: listing.at_path(connection, spelled))
+        if record is not None:
+            return record
+        try:
+            status = path.stat()
+        except (OSError, ValueError):
+            raise SessionNotFound(f"there is no session file {str(path)[:200]!r}") from None
+        from code_core.store.restore import read_meta  # lists do without
+
+        session_id = read_meta(path).id
+        return SessionRecord(session_id, path, status.st_mtime_ns, status.st_size, archived=False)
+
+
+def _only(records: Sequence[SessionRecord], which: str) -> SessionRecord:
+    ids = {record.id for record in records}
+    if len(ids) == 1:
+        return records[0]
+    some = "".join(f"\n  {record.id}  {record.title[:60]}" for record in records[:5])
+    raise AmbiguousSession(f"there are several sessions {which}: give more of the id{some}")

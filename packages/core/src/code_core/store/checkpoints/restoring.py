@@ -1,0 +1,190 @@
+"""Brings paths back to what stood there, unless somebody changed them since."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+
+from code_core.files.directory import open_directory
+from code_core.store.checkpoints.contents import Contents, digest_of
+from code_core.store.checkpoints.tree import Changes, Entry, entry_at
+
+CHANGED = "it was changed since"
+NOT_SAVED = "it was too large to be saved"
+NOT_EMPTY = "it contains other files"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A path that was left as it is, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an undo or a redo did.
+
+    Attributes:
+        turn: the turn that was undone or redone.
+        restored: the paths that are as they were.
+        left: the paths that are not, because that would lose somebody's work or is not possible.
+    """
+
+    turn: str
+    restored: tuple[str, ...]
+    left: tuple[Left, ...]
+
+
+def bring_back(changes: Changes, contents: Contents) -> tuple[tuple[str, ...], tuple[Left, ...]]:
+    """Let what stood before stand at each path of `changes` again, where what stood after still does.
+
+    Gives the paths that are as they were, and those that were left.
+
+    Raises:
+        CheckpointError: a content is missing or damaged; nothing was changed then.
+    """
+    left: dict[str, str] = {}
+    wanted: dict[str, Entry | None] = {}
+    standing: dict[str, Entry | None] = {}
+    for path, (before, after) in changes.items():
+        try:
+            now = entry_at(path, _unsaved if after is not None and not after.is_saved else digest_of)
+        except OSError as error:
+            left[path] = error.strerror or "it cannot be seen"
+            continue
+        if now == before:
+            continue
+        if now != after:
+            left[path] = CHANGED
+        elif before is not None and not before.is_saved:
+            left[path] = NOT_SAVED
+        else:
+            wanted[path] = before
+            standing[path] = now
+    for before in wanted.values():
+        if before is not None and before.kind == "f":
+            contents.get(before.value)  # all are there, or nothing is changed
+    _Restorer(contents, wanted, standing, left).run()
+    restored = tuple(sorted(path for path in wanted if path not in left))
+    return restored, tuple(Left(path, reason) for path, reason in sorted(left.items()))
+
+
+class _Restorer:
+    def __init__(
+        self,
+        contents: Contents,
+        wanted: dict[str, Entry | None],
+        standing: dict[str, Entry | None],
+        left: dict[str, str],
+    ) -> None:
+        self._contents = contents
+        self._wanted = wanted
+        self._standing = standing
+        self._left = left
+
+    def run(self) -> None:
+        deepest_first = sorted(self._wanted, reverse=True)
+        with _writable(self._closed_directories()):
+            for path in deepest_first:  # what makes room for something else, or goes
+                now, before = self._standing[path], self._wanted[path]
+                if now is not None and (before is None or before.kind != now.kind):
+                    self._try(path, _remove, now)
+            for path in sorted(self._wanted):
+                before = self._wanted[path]
+                if before is not None and path not in self._left:
+                    self._try(path, self._put, before)
+        for path in deepest_first:
+            before = self._wanted[path]
+            if before is not None and before.kind == "d" and path not in self._left:
+                self._try(path, _set_mode, before)
+
+    def _closed_directories(self) -> list[str]:
+        """Directories that we are to change and may not write now."""
+        parents = {os.path.dirname(path) for path in self._wanted}  # noqa: PTH120 - texts
+        return sorted(
+            path for path in parents if _is_directory(path) and not os.access(path, os.W_OK | os.X_OK)
+        )
+
+    def _try(self, path: str, action: Callable[[str, Entry], None], entry: Entry) -> None:
+        try:
+            action(path, entry)
+        except OSError as error:
+            is_full = entry.kind == "d" and _is_directory(path)
+            self._left[path] = NOT_EMPTY if is_full else error.strerror or "it cannot be written"
+
+    def _put(self, path: str, entry: Entry) -> None:
+        directory, name = os.path.split(path)
+        with open_directory(Path(directory)) as parent:
+            match entry.kind:
+                case "d":
+                    with suppress(FileExistsError):
+                        os.mkdir(name, 0o700, dir_fd=parent)
+                case "l":
+                    _replace(parent, name, lambda new: os.symlink(entry.value, new, dir_fd=parent))
+                case "f":
+                    data = self._contents.get(entry.value)
+                    _replace(parent, name, lambda new: _write(parent, new, data, entry.mode))
+
+
+def _unsaved(_data: bytes) -> None:
+    """Keeps nothing: a content that was not saved is known by the state of its file."""
+
+
+def _is_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)  # noqa: PTH112, PTH114 - a text
+
+
+def _remove(path: str, entry: Entry) -> None:
+    directory, name = os.path.split(path)
+    with open_directory(Path(directory)) as parent:
+        if entry.kind == "d":
+            os.rmdir(name, dir_fd=parent)
+        else:
+            os.unlink(name, dir_fd=parent)
+
+
+def _set_mode(path: str, entry: Entry) -> None:
+    if os.lstat(path).st_mode & 0o7777 != entry.mode:
+        os.chmod(path, entry.mode)  # noqa: PTH101 - same
+
+
+def _replace(parent: int, name: str, make: Callable[[str], None]) -> None:
+    """Give what `make` makes under another name this one, in one step."""
+    new = f".code-{token_hex(8)}.tmp"
+    try:
+        make(new)
+        os.replace(new, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=parent)
+        raise
+
+
+def _write(parent: int, name: str, data: bytes, mode: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, 0o600, dir_fd=parent)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fchmod(descriptor, mode)
+
+
+@contextmanager
+def _writable(directories: Iterable[str]) -> Iterator[None]:
+    """Let us write in `directories`, which may forbid it; they forbid it again afterwards."""
+    before: list[tuple[str, int]] = []
+    for path in directories:
+        with suppress(OSError):
+            mode = os.lstat(path).st_mode & 0o7777
+            os.chmod(path, mode | 0o700)  # noqa: PTH101 - same
+            before.append((path, mode))
+    try:
+        yield
+    finally:
+        for path, mode in reversed(before):
+            with suppress(OSError):
+                os.chmod(path, mode)  # noqa: PTH101 - same

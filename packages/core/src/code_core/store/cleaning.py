@@ -1,0 +1,230 @@
+"""Deletes what stored sessions leave behind: outputs of commands, checkpoints and, if wanted, old sessions.
+
+Never what a session that is open uses, nor what changed in the last hour. A run does a
+bounded amount of work and the next one goes on.
+"""
+
+import fcntl
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from code_core.store import lock
+from code_core.store.errors import SessionInUse, StoreError
+from code_core.store.layout import make_private_directory, open_private, walk_rollouts
+
+_HOUR = 3600.0
+_DAY = 24 * _HOUR
+_MOST_FILES = 100_000  # that are looked at, of one session
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What is kept of one kind; None keeps everything.
+
+    Attributes:
+        days: what has not changed for so long is deleted.
+        megabytes: when all of the kind take more (MiB), the oldest is deleted until they do not.
+    """
+
+    days: float | None
+    megabytes: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CleaningSettings:
+    """What is deleted, and how often.
+
+    Attributes:
+        hours: how long after a run the next one may begin.
+        most: sessions whose things are deleted in one run, at most.
+        seconds: after which a run ends, finished or not.
+    """
+
+    outputs: Limit = Limit(30, 1024)
+    checkpoints: Limit = Limit(30, 2048)
+    sessions: Limit = Limit(None, None)
+    hours: float = 6
+    most: int = 500
+    seconds: float = 2
+
+
+DEFAULTS = CleaningSettings()
+
+
+@dataclass(slots=True)
+class Cleaned:
+    """What a run did.
+
+    Attributes:
+        deleted: how many sessions lost their outputs, checkpoints or rollouts.
+        in_use: how many were left because they are open.
+        failed: what could not be deleted, a sentence each.
+    """
+
+    deleted: int = 0
+    bytes: int = 0
+    in_use: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Thing:
+    """Something that can be deleted: a directory of one session, or its rollout."""
+
+    session_id: str
+    path: Path
+    changed: float
+    bytes: int
+
+
+def outputs_of(home: Path, session_id: str) -> Path:
+    """Where the whole outputs of a session's commands lie."""
+    return home / "outputs" / session_id
+
+
+def checkpoints_of(home: Path, session_id: str) -> Path:
+    """Where a session's checkpoints lie."""
+    return home / "checkpoints" / session_id
+
+
+def clean(
+    home: Path, settings: CleaningSettings = DEFAULTS, clock: Callable[[], float] = time.time
+) -> Cleaned | None:
+    """Delete what is too old or too much; None where another process does it, or one did it recently.
+
+    Raises:
+        StoreError: the home cannot be written.
+    """
+    stamp = home / "locks" / "cleaning"
+    try:
+        make_private_directory(stamp.parent)
+        descriptor = open_private(stamp, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise StoreError(f"cannot clean {home}: {stamp}: {error.strerror}") from error
+    try:
+        if not _is_due(descriptor, clock(), settings.hours * _HOUR):
+            return None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"\n", 0)
+        os.utime(descriptor, (clock(), clock()))
+        return _Run(home, settings, clock).run()
+    except OSError as error:
+        raise StoreError(f"cannot clean {home}: {stamp}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
+def _is_due(stamp: int, now: float, pause: float) -> bool:
+    try:
+        fcntl.flock(stamp, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another process cleans, or locks do not work here: then nothing may be deleted
+        return False
+    status = os.fstat(stamp)
+    # A time in the future is one of a clock that has been set back since.
+    return status.st_size == 0 or not 0 <= now - status.st_mtime < pause
+
+
+class _Run:
+    def __init__(self, home: Path, settings: CleaningSettings, clock: Callable[[], float]) -> None:
+        self._home = home
+        self._settings = settings
+        self._now = clock()
+        self._deadline = time.monotonic() + settings.seconds
+        self._done = Cleaned()
+
+    def run(self) -> Cleaned:
+        settings = self._settings
+        for name, limit in (("outputs", settings.outputs), ("checkpoints", settings.checkpoints)):
+            if limit != Limit(None, None):
+                self._keep(list(self._directories(self._home / name)), limit)
+        if settings.sessions != Limit(None, None):
+            self._keep(list(self._rollouts()), settings.sessions)
+        return self._done
+
+    def _keep(self, things: list[_Thing], limit: Limit) -> None:
+        things.sort(key=lambda thing: thing.changed)
+        total = sum(thing.bytes for thing in things)
+        for thing in things:
+            age = self._now - thing.changed
+            too_old = limit.days is not None and age > limit.days * _DAY
+            too_much = limit.megabytes is not None and total > limit.megabytes * 2**20
+            if age < _HOUR or not (too_old or too_much):
+                break
+            if self._done.deleted >= self._settings.most or self._is_over():
+                break
+            if self._delete(thing):
+                total -= thing.bytes
+
+    def _delete(self, thing: _Thing) -> bool:
+        try:
+            held = lock.acquire(self._home, thing.session_id, weak=False)
+        except SessionInUse:
+            self._done.in_use += 1
+            return False
+        except StoreError as error:
+            self._done.failed.append(str(error))
+            return False
+        try:
+            if thing.path.is_dir():
+                shutil.rmtree(thing.path)
+            else:
+                thing.path.unlink()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self._done.failed.append(f"cannot delete {thing.path}: {error.strerror}")
+            return False
+        finally:
+            held.release()
+        self._done.deleted += 1
+        self._done.bytes += thing.bytes
+        return True
+
+    def _directories(self, parent: Path) -> Iterator[_Thing]:
+        try:
+            with os.scandir(parent) as entries:
+                directories = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except OSError:
+            return
+        for entry in directories:
+            if self._is_over():
+                return
+            changed, size = _newest_and_size(Path(entry.path))
+            yield _Thing(entry.name, Path(entry.path), changed, size)
+
+    def _rollouts(self) -> Iterator[_Thing]:
+        for rollout in walk_rollouts(self._home):
+            if rollout.id:
+                yield _Thing(rollout.id, Path(rollout.path), rollout.changed_ns / 1e9, rollout.size)
+
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._deadline
+
+
+def _newest_and_size(directory: Path) -> tuple[float, int]:
+    """When anything in the directory changed last, and the bytes of its files."""
+    newest, size = 0.0, 0
+    waiting = [os.fspath(directory)]
+    seen = 0
+    while waiting:
+        path = waiting.pop()
+        with suppress(OSError):
+            newest = max(newest, os.stat(path, follow_symlinks=False).st_mtime)  # noqa: PTH116 - a text
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    seen += 1
+                    status = entry.stat(follow_symlinks=False)
+                    newest = max(newest, status.st_mtime)
+                    if stat.S_ISDIR(status.st_mode):
+                        waiting.append(entry.path)
+                    else:
+                        size += status.st_size
+        if seen > _MOST_FILES:
+            break
+    return newest, size

@@ -1,0 +1,147 @@
+"""Where stored sessions lie: `<home>/sessions/YYYY/MM/DD/rollout-<local time>-<id>.jsonl`.
+
+The same layout as Codex's, so that each finds the other's sessions. Archived ones lie
+side by side in `<home>/archived_sessions`.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from errno import EINVAL, EPERM
+from pathlib import Path
+from typing import NamedTuple
+
+PRIVATE_FILE = 0o600
+PRIVATE_DIRECTORY = 0o700
+
+_ID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+_NAME = re.compile(rf"rollout-(\d{{4}})-(\d\d)-(\d\d)T(\d\d)-(\d\d)-(\d\d)-({_ID})\.jsonl")
+_WHOLE_ID = re.compile(_ID)
+_DATE_PART = re.compile(r"\d{1,4}")
+
+
+class RolloutStat(NamedTuple):
+    """A rollout as a walk through the directories sees it: unread.
+
+    Attributes:
+        changed_ns: the time of its last change, in nanoseconds since 1970.
+    """
+
+    path: str
+    archived: bool
+    size: int
+    changed_ns: int
+    inode: int
+
+    @property
+    def id(self) -> str:
+        """The session's id; empty where the file's name is not that of a rollout."""
+        return id_of(os.path.basename(self.path)) or ""  # noqa: PTH119 - a text
+
+
+def sessions_directory(home: Path) -> Path:
+    """Where the rollouts of sessions lie, by date."""
+    return home / "sessions"
+
+
+def archive_directory(home: Path) -> Path:
+    """Where the rollouts of archived sessions lie."""
+    return home / "archived_sessions"
+
+
+def is_session_id(text: str) -> bool:
+    """Whether `text` is a whole session id: a UUID."""
+    return _WHOLE_ID.fullmatch(text) is not None
+
+
+def rollout_path(home: Path, session_id: str, local_time: datetime) -> Path:
+    """The file of a session that begins at `local_time`."""
+    name = f"rollout-{local_time:%Y-%m-%dT%H-%M-%S}-{session_id}.jsonl"
+    return sessions_directory(home) / f"{local_time:%Y/%m/%d}" / name
+
+
+def id_of(name: str) -> str | None:
+    """The session id in the file name of a rollout; None for the name of another file."""
+    match = _NAME.fullmatch(name)
+    return match[7].lower() if match else None
+
+
+def dated_path(home: Path, name: str) -> Path | None:
+    """Where the rollout called `name` lies when it is not archived."""
+    match = _NAME.fullmatch(name)
+    return sessions_directory(home) / match[1] / match[2] / match[3] / name if match else None
+
+
+def walk_rollouts(home: Path) -> Iterator[RolloutStat]:
+    """All rollouts of `home`, archived ones too, in no order; what may not be read is left out.
+
+    Names are not looked at closely, so an `id` may be empty.
+    """
+    for year in _date_directories(os.fspath(sessions_directory(home))):
+        for month in _date_directories(year):
+            for day in _date_directories(month):
+                yield from _rollouts_in(day, archived=False)
+    yield from _rollouts_in(os.fspath(archive_directory(home)), archived=True)
+
+
+def _date_directories(path: str) -> list[str]:
+    try:
+        with os.scandir(path) as entries:
+            return [entry.path for entry in entries if _DATE_PART.fullmatch(entry.name) and entry.is_dir()]
+    except OSError:
+        return []
+
+
+def _rollouts_in(path: str, *, archived: bool) -> Iterator[RolloutStat]:
+    with suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name[:8] != "rollout-" or entry.name[-6:] != ".jsonl":
+                continue
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:  # deleted meanwhile
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield RolloutStat(entry.path, archived, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def make_private_directory(path: Path) -> None:
+    """Make the directory and those above it that are missing, for this user alone.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing: list[Path] = []
+    while not os.path.isdir(path):  # noqa: PTH112 - a name that cannot be is reported by mkdir
+        missing.append(path)
+        if path.parent == path:
+            break
+        path = path.parent
+    for directory in reversed(missing):
+        with suppress(FileExistsError):
+            os.mkdir(directory, PRIVATE_DIRECTORY)  # noqa: PTH102 - one syscall, one mode
+
+
+def open_private(path: Path, flags: int) -> int:
+    """A descriptor of the file at `path`, which is ours and no link; made with mode 0600 if `flags` say so.
+
+    Raises:
+        OSError: it cannot be opened, or it is a link, no regular file or another user's.
+    """
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, PRIVATE_FILE)
+    try:
+        _check_ours(path, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_ours(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(EINVAL, "Not a regular file", str(path))
+    if status.st_uid != os.geteuid():
+        raise PermissionError(EPERM, "The file belongs to another user", str(path))

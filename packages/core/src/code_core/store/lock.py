@@ -1,0 +1,231 @@
+"""One process at a time on a session: a locked file that names its holder.
+
+The system's own lock (`flock`) decides, so a holder that died holds nothing. Where the
+file system cannot lock, as some network file systems, the holder that the file names
+decides: its pid together with the time at which that process started, because pids are
+used again.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from code_core.store.errors import LocksUnsupported, SessionInUse, StoreError
+from code_core.store.layout import make_private_directory, open_private
+
+_NOT_SUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+_HELD = {errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN}
+_TRIES = 20
+_PATIENCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that has a session open.
+
+    Attributes:
+        started: when the process started, in the system's own count; empty where it cannot be known.
+        since: when it opened the session, in UTC.
+    """
+
+    pid: int
+    started: str
+    host: str
+    since: str
+
+    @classmethod
+    def this_process(cls) -> "Holder":
+        """The holder that we are."""
+        pid = os.getpid()
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return cls(pid, process_start(pid), os.uname().nodename, now)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process may still run; one on another host may."""
+        if self.host != os.uname().nodename:
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except (PermissionError, OverflowError):
+            pass
+        return not self.started or process_start(self.pid) in {"", self.started}
+
+    def __str__(self) -> str:
+        where = "" if self.host == os.uname().nodename else f" on {self.host}"
+        who = "this process" if not where and self.pid == os.getpid() else f"process {self.pid}{where}"
+        return f"{who}, since {self.since}"
+
+
+class SessionLock:
+    """A lock that is held. It is released by `release`, or by the end of the process.
+
+    Attributes:
+        warning: what the user should know about how weak the lock is, or None.
+    """
+
+    def __init__(self, path: Path, descriptor: int, warning: str | None) -> None:
+        self.path = path
+        self.warning = warning
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        """Release the session; a second call does nothing."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        if _is_file_at(self.path, descriptor):  # while it is still locked: nobody else can hold this file
+            with suppress(OSError):
+                os.unlink(self.path)  # noqa: PTH108 - next to calls on descriptors
+        os.close(descriptor)
+
+
+def lock_path(home: Path, session_id: str) -> Path:
+    """The file that is locked while a session is open."""
+    return home / "locks" / f"{session_id}.lock"
+
+
+def acquire(home: Path, session_id: str, *, weak: bool = True) -> SessionLock:
+    """The lock on a session.
+
+    Args:
+        home: where the locks are.
+        session_id: what to lock.
+        weak: whether to go by the named holder where the file system cannot lock.
+
+    Raises:
+        SessionInUse: another has the session open.
+        LocksUnsupported: the file system cannot lock, and `weak` is not allowed.
+        StoreError: the lock's file cannot be made.
+    """
+    path = lock_path(home, session_id)
+    try:
+        make_private_directory(path.parent)
+        for attempt in range(_TRIES):
+            try:
+                lock = _try(path, session_id, weak=weak)
+            except SessionInUse:
+                if attempt >= _PATIENCE:
+                    raise
+                time.sleep(0.01)  # it may have been a glance of `holder_of`
+                continue
+            if lock is not None:
+                return lock
+    except OSError as error:
+        raise StoreError(f"cannot lock the session {session_id}: {path}: {error.strerror}") from error
+    raise StoreError(f"cannot lock the session {session_id}: {path} keeps being replaced")
+
+
+def holder_of(home: Path, session_id: str) -> Holder | None:
+    """Who has the session open, without opening it; None where nobody has."""
+    path = lock_path(home, session_id)
+    try:
+        descriptor = open_private(path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = _read(descriptor)
+        if error.errno in _NOT_SUPPORTED and not (holder and holder.alive):
+            return None
+        return holder or Holder(0, "", os.uname().nodename, "an unknown time")
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _try(path: Path, session_id: str, *, weak: bool) -> SessionLock | None:
+    """The lock; None where its file was replaced while we opened it."""
+    descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+    warning = None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _HELD:
+                raise _in_use(session_id, _read(descriptor)) from None
+            if error.errno not in _NOT_SUPPORTED:
+                raise
+            warning = _take_by_name(path, descriptor, session_id, error, weak=weak)
+        if not _is_file_at(path, descriptor):
+            os.close(descriptor)
+            return None
+        if warning is None:
+            _name_us(descriptor)
+    except BaseException:
+        with suppress(OSError):
+            os.close(descriptor)
+        raise
+    return SessionLock(path, descriptor, warning)
+
+
+def _take_by_name(path: Path, descriptor: int, session_id: str, error: OSError, *, weak: bool) -> str:
+    if not weak:
+        raise LocksUnsupported(
+            f"cannot lock the session {session_id}: the file system of {path.parent} does not support locks"
+            f" ({error.strerror}): set CODE_HOME to a directory on a local disk"
+        )
+    holder = _read(descriptor)
+    if holder is not None and holder.alive:
+        raise _in_use(session_id, holder, path if holder.host != os.uname().nodename else None)
+    _name_us(descriptor)
+    return (
+        f"the file system of {path.parent} does not support locks ({error.strerror}): do not open the session"
+        " in two programs at once, or set CODE_HOME to a directory on a local disk"
+    )
+
+
+def _in_use(session_id: str, holder: Holder | None, remove: Path | None = None) -> SessionInUse:
+    who = "another process" if holder is None else str(holder)
+    hint = "" if remove is None else f" (if that process has ended, delete {remove})"
+    return SessionInUse(
+        f"the session {session_id} is open in {who}: close it there, or fork the session{hint}"
+    )
+
+
+def _name_us(descriptor: int) -> None:
+    holder = Holder.this_process()
+    fields = {"pid": holder.pid, "started": holder.started, "host": holder.host, "since": holder.since}
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(fields).encode(), 0)
+
+
+def _read(descriptor: int) -> Holder | None:
+    try:
+        fields = json.loads(os.pread(descriptor, 4096, 0))
+        values = fields["pid"], fields["started"], fields["host"], fields["since"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    pid, started, host, since = values
+    if not (isinstance(pid, int) and pid > 0 and all(isinstance(text, str) for text in values[1:])):
+        return None
+    return Holder(pid, started, host, since)
+
+
+def _is_file_at(path: Path, descriptor: int) -> bool:
+    try:
+        there, ours = path.lstat(), os.fstat(descriptor)
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+def process_start(pid: int) -> str:
+    """When the process started, with the boot that it belongs to; empty where the system does not say."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - a file of the kernel
+            ticks = file.read().rpartition(b")")[2].split()[19]
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:  # noqa: PTH123 - same
+            boot = file.read().strip()
+    except (OSError, IndexError):
+        return ""
+    return f"{boot.decode('ascii', 'replace')} {ticks.decode('ascii', 'replace')}"

@@ -1,0 +1,155 @@
+"""What users typed, in all sessions: `<home>/history.jsonl`, one `{"session_id", "ts", "text"}` per line.
+
+The format is that of Codex. An entry is addressed by the log it is in (the file's inode)
+and its number in it, so a frontend that remembers both never gets another entry.
+"""
+
+import fcntl
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from code_core.store.errors import StoreError
+from code_core.store.layout import make_private_directory, open_private
+
+MOST_BYTES = 8 * 2**20
+"""How large the file becomes before its oldest entries are dropped."""
+
+_KEPT = 0.8  # of the most bytes, after a trim
+_TRIES = 10
+_PAUSE = 0.1
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """What a user typed, when (seconds since 1970), in which session."""
+
+    session_id: str
+    ts: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLog:
+    """The log as it is now: which one, and how many entries it has."""
+
+    log_id: int
+    count: int
+
+
+class MessageHistory:
+    """The message history of a home. Methods may wait for another process, a second at most.
+
+    Args:
+        home: where the file is.
+        most_bytes: how large it may become.
+    """
+
+    def __init__(self, home: Path, most_bytes: int = MOST_BYTES) -> None:
+        self.path = home / "history.jsonl"
+        self._most = most_bytes
+
+    def append(self, session_id: str, text: str, now: float) -> None:
+        """Add what the user typed at `now`, in seconds since 1970; drops the oldest entries of a full file.
+
+        Raises:
+            StoreError: the file cannot be written, is locked for too long, or can never hold so long a text.
+        """
+        line = json.dumps({"session_id": session_id, "ts": int(now), "text": text}).encode() + b"\n"
+        if len(line) > self._most * _KEPT:
+            raise StoreError(f"a message of {len(line):,} bytes is too long for {self.path}")
+        try:
+            make_private_directory(self.path.parent)
+            descriptor = self._locked()
+            try:
+                size = os.fstat(descriptor).st_size
+                if size + len(line) > self._most:
+                    self._trim(descriptor, size, line)
+                    return
+                torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+                data = b"\n" + line if torn else line
+                while data:
+                    data = data[os.write(descriptor, data) :]
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise StoreError(f"cannot write {self.path}: {error.strerror}") from error
+
+    def log(self) -> HistoryLog:
+        """Which log there is, and how many entries it has; an unreadable one has none."""
+        try:
+            descriptor = open_private(self.path, os.O_RDONLY)
+        except OSError:
+            return HistoryLog(0, 0)
+        with os.fdopen(descriptor, "rb") as file:
+            count = 0
+            while chunk := file.read(_CHUNK):
+                count += chunk.count(b"\n")
+            return HistoryLog(os.fstat(descriptor).st_ino, count)
+
+    def entry(self, log_id: int, offset: int) -> HistoryEntry | None:
+        """The entry with the number `offset`, the oldest being 0; None where the log is another one by now."""
+        try:
+            descriptor = open_private(self.path, os.O_RDONLY)
+        except OSError:
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            if os.fstat(descriptor).st_ino != log_id or offset < 0:
+                return None
+            for number, line in enumerate(file):
+                if number == offset:
+                    return _entry(line) if line.endswith(b"\n") else None
+        return None
+
+    def _locked(self) -> int:
+        """A descriptor of the file, locked; it is the one that has the name."""
+        for _ in range(_TRIES):
+            descriptor = open_private(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(descriptor).st_ino == self.path.lstat().st_ino:
+                    return descriptor
+            except BlockingIOError:
+                time.sleep(_PAUSE)
+            except FileNotFoundError:
+                pass
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+        raise StoreError(f"cannot write {self.path}: another process keeps it locked")
+
+    def _trim(self, descriptor: int, size: int, line: bytes) -> None:
+        """Write a file with the newest entries and `line`, and give it the name: the log has a new id then."""
+        room = int(self._most * _KEPT) - len(line)
+        kept = os.pread(descriptor, room, max(0, size - room))
+        if size > room:
+            kept = kept.partition(b"\n")[2]
+        if kept and not kept.endswith(b"\n"):
+            kept += b"\n"
+        new = self.path.with_name(f".history-{os.getpid()}.tmp")
+        made = open_private(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            data = kept + line
+            while data:
+                data = data[os.write(made, data) :]
+            os.replace(new, self.path)  # noqa: PTH105 - next to calls on descriptors
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(made)
+
+
+def _entry(line: bytes) -> HistoryEntry | None:
+    try:
+        fields = json.loads(line)
+        session_id, ts, text = fields["session_id"], fields["ts"], fields["text"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not (isinstance(session_id, str) and isinstance(ts, int) and isinstance(text, str)):
+        return None
+    return HistoryEntry(session_id, ts, text)

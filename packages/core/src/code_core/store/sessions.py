@@ -1,0 +1,169 @@
+"""The stored sessions of a home: begin, resume, fork, archive, delete."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from code_core.store import lock
+from code_core.store.catalog import Catalog
+from code_core.store.cleaning import checkpoints_of, outputs_of
+from code_core.store.entries import ORIGINATOR, JsonObject, SessionMeta
+from code_core.store.errors import StoreError
+from code_core.store.forking import copy_rollout
+from code_core.store.layout import (
+    archive_directory,
+    dated_path,
+    is_session_id,
+    make_private_directory,
+    rollout_path,
+)
+from code_core.store.lock import Holder, SessionLock
+from code_core.store.record import SessionRecord
+from code_core.store.restore import Restored, read_meta, restore
+from code_core.store.rollout import RolloutFile
+from code_core.version import VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session that this process has for itself, until `lock` is released.
+
+    Attributes:
+        restored: what it was so far; None for a new one.
+        warning: what the user should know about the lock, or None.
+    """
+
+    id: str
+    file: RolloutFile
+    lock: SessionLock
+    restored: Restored | None = None
+
+    @property
+    def warning(self) -> str | None:
+        """See the class."""
+        return self.lock.warning
+
+
+class SessionStore(Catalog):
+    """The sessions of a home, to be opened and changed. No method imports pydantic or anyio."""
+
+    def create(self, session_id: str, meta: JsonObject) -> OpenSession:
+        """A new session. Its file is made by the first entry that is written.
+
+        Args:
+            session_id: a UUID.
+            meta: fields of the first entry: `cwd`, `source`, `git`, `model_provider`, …; `id`,
+                `timestamp`, `originator` and `cli_version` are added.
+
+        Raises:
+            SessionInUse: a session of this id is open.
+            StoreError: the home cannot be written.
+        """
+        path, whole = self._new(session_id, meta)
+        return OpenSession(session_id, RolloutFile(path, whole), lock.acquire(self.home, session_id))
+
+    def resume(self, session: SessionRecord | Path) -> OpenSession:
+        """A stored session, to go on with.
+
+        Raises:
+            SessionInUse: another process, or another session here, has it open.
+            RolloutUnreadable: its file cannot be read.
+            StoreError: the home cannot be written.
+        """
+        path = session if isinstance(session, Path) else session.path
+        session_id = read_meta(path).id if isinstance(session, Path) else session.id
+        held = lock.acquire(self.home, session_id)
+        try:
+            restored = restore(path)
+        except BaseException:
+            held.release()
+            raise
+        file = RolloutFile(path, None, restored.next_ordinal, foreign=restored.foreign)
+        return OpenSession(session_id, file, held, restored)
+
+    def fork(
+        self, session: SessionRecord, new_id: str, drop_last: int = 0, meta: JsonObject | None = None
+    ) -> Path:
+        """Copy a session, which may be open, without its last `drop_last` turns; gives the copy, to be resumed.
+
+        Raises:
+            RolloutUnreadable: the session cannot be read.
+            StoreError: it has fewer turns, or the copy cannot be written.
+        """
+        old = read_meta(session.path).payload
+        fields = {**old, **(meta or {}), "forked_from_id": session.id}
+        path, whole = self._new(new_id, fields)
+        copy_rollout(session.path, path, whole, _timestamp(), drop_last)
+        return path
+
+    def archive(self, session: SessionRecord) -> Path:
+        """Leave the session out of the usual lists; gives where its file is now.
+
+        Raises:
+            SessionInUse: it is open.
+            StoreError: its file cannot be moved.
+        """
+        return self._move(session, archive_directory(self._home_of(session)) / session.path.name, "archive")
+
+    def unarchive(self, session: SessionRecord) -> Path:
+        """Have an archived session in the usual lists again; gives where its file is now.
+
+        Raises:
+            SessionInUse: it is open.
+            StoreError: its file cannot be moved.
+        """
+        target = dated_path(self._home_of(session), session.path.name)
+        if target is None:
+            raise StoreError(f"cannot unarchive {session.path}: its name has no date")
+        return self._move(session, target, "unarchive")
+
+    def delete(self, session: SessionRecord) -> None:
+        """Delete the session with the outputs and checkpoints that are kept for it.
+
+        Raises:
+            SessionInUse: it is open.
+            StoreError: its file cannot be deleted.
+        """
+        held = lock.acquire(self.home, session.id)
+        try:
+            session.path.unlink(missing_ok=True)
+            for directory in (outputs_of(self.home, session.id), checkpoints_of(self.home, session.id)):
+                if directory.exists():
+                    shutil.rmtree(directory)
+        except OSError as error:
+            raise StoreError(f"cannot delete the session {session.path}: {error.strerror}") from error
+        finally:
+            held.release()
+
+    def holder(self, session: SessionRecord) -> Holder | None:
+        """Who has the session open; None where nobody has."""
+        return lock.holder_of(self.home, session.id)
+
+    def _new(self, session_id: str, fields: JsonObject) -> tuple[Path, SessionMeta]:
+        if not is_session_id(session_id):
+            raise StoreError(f"{session_id[:80]!r} cannot be the id of a session: it must be a UUID")
+        added = {"id": session_id, "timestamp": _timestamp()}
+        by_us = {"originator": ORIGINATOR, "cli_version": VERSION}
+        path = rollout_path(self.home, session_id, datetime.now().astimezone())
+        return path, SessionMeta({**added, **by_us, **fields, **added, "cli_version": VERSION})
+
+    def _home_of(self, session: SessionRecord) -> Path:
+        return next((home for home in self.homes if session.path.is_relative_to(home)), self.home)
+
+    def _move(self, session: SessionRecord, target: Path, what: str) -> Path:
+        held = lock.acquire(self.home, session.id)
+        try:
+            if target.exists():
+                raise StoreError(f"cannot {what} the session: {target} exists")
+            make_private_directory(target.parent)
+            session.path.rename(target)
+        except OSError as error:
+            raise StoreError(f"cannot {what} the session {session.path}: {error.strerror}") from error
+        finally:
+            held.release()
+        return target
+
+
+def _timestamp() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"

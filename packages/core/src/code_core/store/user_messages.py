@@ -1,0 +1,68 @@
+"""Tells what a user wrote from what a program put into the history in the user's name."""
+
+from code_core.store.entries import JsonObject, text_of
+
+# How agents begin the messages that they add by themselves.
+_ADDED = (
+    "<environment_context>",
+    "<ENVIRONMENT_CONTEXT>",
+    "<user_instructions>",
+    "# AGENTS.md instructions",
+    "<INSTRUCTIONS>",
+    "<turn_aborted>",
+    "<user_action>",
+    "<user_shell_command>",
+    "<skill",
+    "<permissions instructions>",
+    "<collaboration_mode>",
+    "<system_status>",
+    "== System Status ==",
+    # Ours.
+    "<turn_interrupted>",
+    "<stream_interrupted>",
+    "<session_summary>",
+    "<files_restored>",
+    "<code_review>",
+)
+
+
+def text_of_item(item: JsonObject) -> str:
+    """All text of a message, its parts joined by line feeds; empty for other items."""
+    content = item.get("content")
+    if isinstance(content, str):
+        return content
+    if item.get("type") != "message" or not isinstance(content, list):
+        return ""
+    return "\n".join(filter(None, (text_of(part, "text") for part in content if isinstance(part, dict))))
+
+
+def is_from_user(item: JsonObject) -> bool:
+    """Whether `item` is a message that the user wrote: where a turn begins."""
+    if item.get("type") != "message" or item.get("role") != "user":
+        return False
+    kinds = _content_kinds(item)
+    if kinds:
+        return any(kind.startswith("user.") for kind in kinds)
+    return not text_of_item(item).lstrip().startswith(_ADDED)
+
+
+def is_context_of_codex(item: JsonObject) -> bool:
+    """Whether `item` tells the model about the surroundings: instructions, permissions, environment.
+
+    Such items of another program describe its tools and its sandbox, not ours.
+    """
+    return item.get("type") == "message" and (
+        item.get("role") == "developer"
+        or (item.get("role") == "user" and not is_from_user(item) and not _is_summary(item))
+    )
+
+
+def _is_summary(item: JsonObject) -> bool:
+    return any(kind.startswith("compaction.") for kind in _content_kinds(item))
+
+
+def _content_kinds(item: JsonObject) -> list[str]:
+    """What Codex 2026 notes about the parts of a message, such as `user.text`."""
+    noted = item.get("internal_chat_message_metadata_passthrough")
+    kinds = noted.get("content_item_kinds") if isinstance(noted, dict) else None
+    return [kind for kind in kinds if isinstance(kind, str)] if isinstance(kinds, list) else []

@@ -1,0 +1,218 @@
+"""A summary in the place of the history."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from code_core.config.load import Config
+from code_core.errors import ContextWindowExceeded
+from code_core.protocol.items import InputText, Message
+from code_core.protocol.ops import (
+    Compact,
+)
+from code_core.session.compaction import ENGINE_TAGS, KEPT_TOKENS, is_users_own, kept_messages, trimmed
+from code_core.session.conversation_history import HistoryItem, estimated_tokens
+from code_core.session.manager import Parts
+from code_core.store.entries import Compacted
+from code_core.store.journal import MemoryJournal
+from code_core.store.user_messages import is_from_user
+from code_core.tools.tool import ToolOutput
+from core.session.scripted import (
+    Reading,
+    ScriptedModel,
+    ScriptedTool,
+    answer,
+    calls,
+    converse,
+    scripted_config,
+    scripted_conversation,
+    text,
+)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return scripted_config(tmp_path)
+
+
+def with_window(config: Config, window: int) -> Config:
+    preferences = replace(config.preferences, context_window=window)
+    return replace(config, preferences=preferences)
+
+
+def test_a_compaction_keeps_the_users_words_and_the_summary(config: Config) -> None:
+    journal = MemoryJournal()
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("my wish " + "x" * 400))
+        await reading.ended()
+        await reading.send(Compact())
+        assert (await reading.ended()).type == "task_complete"
+        (event,) = reading.of("context_compacted")
+        assert event.after < event.before
+        assert not event.automatic
+        assert reading.of("agent_message")[-1].message == "bye"  # the summary is no answer
+        await reading.send(text("go on"))
+        await reading.ended()
+        said = model.said()
+        assert "my wish" in said
+        assert "what was done" in said
+        assert "work did" not in said
+        assert said.count("</environment_context>") == 1
+        assert said.index("my wish") < said.index("what was done") < said.index("go on")
+        assert model.prompts[2].tools == ()
+        (entry,) = [entry for entry in journal.entries if isinstance(entry, Compacted)]
+        assert entry.message == "what was done"
+
+    model = ScriptedModel(calls("work"), answer("bye"), answer("what was done"), answer("on"))
+    tool = ScriptedTool("work", lambda *_: _output("work did " + "y" * 4_000))
+    converse(scripted_conversation(config, model, tool, parts=Parts(journal=journal)), script)
+
+
+async def _output(words: str) -> ToolOutput:
+    return ToolOutput(words)
+
+
+def test_a_full_window_is_compacted_once_before_the_request(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        assert (await reading.ended()).type == "task_complete"
+        (event,) = reading.of("context_compacted")
+        assert event.automatic
+        assert len(model.prompts) == 3
+        assert "so far" in model.said()
+
+    # The summary alone is over the limit again: still one compaction.
+    model = ScriptedModel(
+        calls("work"), answer("so far " + "z" * 5_000, tokens=900), answer("bye", tokens=900)
+    )
+    tool = ScriptedTool("work", lambda *_: _output("y" * 3_400))
+    converse(scripted_conversation(with_window(config, 1_000), model, tool), script)
+
+
+@pytest.mark.parametrize(("tokens", "compactions"), [(840, 0), (850, 1)])
+def test_a_window_is_full_at_85_percent_as_the_provider_counts(
+    config: Config, tokens: int, compactions: int
+) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.ended()
+        usage = reading.conversation.session.totals
+        usage.note_request(None, 0)
+        usage.last_request, usage._history_then = (
+            tokens,
+            reading.conversation.session.history.tokens + 8,
+        )  # of the next input
+        await reading.send(text("a"))
+        await reading.ended()
+        assert len(reading.of("context_compacted")) == compactions
+
+    model = ScriptedModel(answer("bye"), *([answer("so far")] * compactions), answer("bye"))
+    converse(scripted_conversation(with_window(config, 1_000), model), script)
+
+
+def test_a_window_of_unknown_size_is_compacted_when_the_model_refuses(config: Config) -> None:
+    config = replace(config, model="unknown")
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        assert (await reading.ended()).type == "task_complete"
+        assert len(reading.of("context_compacted")) == 1
+        await reading.send(text("go"))
+        assert "too long" in (await reading.ended()).message  # once per request, then it is the user's turn
+
+    refused = [ContextWindowExceeded("too long")]
+    model = ScriptedModel(
+        calls("work"), refused, answer("so far"), answer("bye"), refused, answer("so far"), refused
+    )
+    converse(scripted_conversation(config, model, ScriptedTool("work")), script)
+
+
+def test_nothing_is_compacted_where_only_the_user_has_spoken(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("very long"))
+        assert "too long" in (await reading.ended()).message
+        assert len(model.prompts) == 1
+        await reading.send(Compact())
+        assert "nothing to compact" in (await reading.ended()).message
+
+    model = ScriptedModel([ContextWindowExceeded("too long")])
+    converse(scripted_conversation(config, model), script)
+
+
+def test_a_history_too_long_to_be_summarised_is_trimmed(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("oldest"))
+        await reading.ended()
+        await reading.send(Compact())
+        assert (await reading.ended()).type == "task_complete"
+        sizes = [len(prompt.input) for prompt in model.prompts[-3:]]
+        assert sizes[0] > sizes[1] > sizes[2]
+
+    refused = [ContextWindowExceeded("too long")]
+    model = ScriptedModel(calls("work", "work"), answer("bye"), refused, refused, answer("so far"))
+    converse(scripted_conversation(config, model, ScriptedTool("work")), script)
+
+
+def test_without_a_summary_the_history_stays(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(Compact())
+        assert "nothing to compact" in (await reading.ended()).message
+        await reading.send(text("go"))
+        await reading.ended()
+        before = list(reading.conversation.session.history.items)
+        await reading.send(Compact())
+        assert "wrote no summary" in (await reading.ended()).message
+        assert reading.conversation.session.history.items == before
+
+    model = ScriptedModel(answer("bye"), answer("  "))
+    converse(scripted_conversation(config, model), script)
+
+
+def message(words: str) -> HistoryItem:
+    return HistoryItem(words[:8], Message(role="user", content=[InputText(text=words)]))
+
+
+def test_of_the_users_messages_the_newest_20_000_tokens_stay() -> None:
+    half = "x" * (KEPT_TOKENS * 4 // 2 - 100)
+    items = [message("1" + half), message("<environment_context>"), message("2" + half), message("3" + half)]
+    assert [one.id[0] for one in kept_messages(items)] == ["2", "3"]
+
+
+def test_of_a_small_window_the_users_messages_take_a_quarter(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        for _ in range(12):
+            await reading.send(text("x" * 1_200))
+            assert (await reading.ended()).type == "task_complete"
+        assert 1 <= len(reading.of("context_compacted")) <= 3
+
+    bye = [answer("bye") for _ in range(20)]
+    converse(scripted_conversation(with_window(config, 2_000), ScriptedModel(*bye)), script)
+
+
+def test_trimming_drops_a_quarter_from_the_front() -> None:
+    items = [message("x" * 400).item for _ in range(8)]
+    assert len(trimmed(items)) == 6
+    assert len(trimmed(items[:2])) == 1
+    assert estimated_tokens(items) == 8 * 108
+
+
+@pytest.mark.parametrize("tag", ENGINE_TAGS)
+def test_what_the_engine_wrote_is_not_taken_for_the_users(tag: str) -> None:
+    item = message(f"{tag} …").item
+    assert not is_users_own(item)
+    assert not is_from_user(item.model_dump())
+
+
+def test_the_id_of_a_call_is_used_once_also_after_a_compaction(config: Config) -> None:
+    tool = ScriptedTool("work")
+
+    async def script(reading: Reading) -> None:
+        for op in (text("go"), Compact(), text("again")):
+            await reading.send(op)
+            assert (await reading.ended()).type == "task_complete"
+        assert len(set(tool.ran)) == len(tool.ran) == 2
+
+    model = ScriptedModel(calls("work"), answer("bye"), answer("so far"), calls("work"), answer("bye"))
+    converse(scripted_conversation(config, model, tool), script)

@@ -1,0 +1,351 @@
+import base64
+import tracemalloc
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta
+from code_core.protocol.approval_events import ExecApprovalRequest
+from code_core.protocol.duration import Duration
+from code_core.protocol.events import (
+    Event,
+    EventMsg,
+    EventOrder,
+    ExecCommandBegin,
+    ExecCommandEnd,
+    ExecCommandOutputDelta,
+    TaskComplete,
+    TaskStarted,
+    WarningEvent,
+)
+from code_core.protocol.session_events import EventsSkipped
+from code_core.session import events
+from code_core.session.events import ALWAYS_KEPT, LONGEST_DELTA, MOST_EVENTS, EventLog, EventReader
+
+
+def begin(call_id: str) -> ExecCommandBegin:
+    return ExecCommandBegin.model_validate({"call_id": call_id, "command": ["x"], "cwd": "/"})
+
+
+def end(call_id: str) -> ExecCommandEnd:
+    return ExecCommandEnd(call_id=call_id, stdout="", stderr="", exit_code=0, duration=Duration.of(0.0))
+
+
+def output(text: str, call_id: str = "c", stream: str = "stdout") -> ExecCommandOutputDelta:
+    chunk = base64.b64encode(text.encode()).decode()
+    return ExecCommandOutputDelta.model_validate({"call_id": call_id, "stream": stream, "chunk": chunk})
+
+
+def question(approval_id: str) -> ExecApprovalRequest:
+    fields = {"call_id": "c", "approval_id": approval_id, "command": ["x"], "cwd": "/"}
+    return ExecApprovalRequest.model_validate(fields)
+
+
+def run(script: Callable[[EventLog], Awaitable[None]]) -> None:
+    async def main() -> None:
+        with anyio.fail_after(20):
+            await script(EventLog())
+
+    anyio.run(main)
+
+
+async def rest(log: EventLog, reader: EventReader) -> list[Event]:
+    """What the reader still gets."""
+    log.close()
+    return [event async for event in reader]
+
+
+def texts(seen: list[Event]) -> list[str]:
+    return [
+        base64.b64decode(event.msg.chunk).decode()
+        for event in seen
+        if isinstance(event.msg, ExecCommandOutputDelta)
+    ]
+
+
+def test_numbers_grow_by_one_for_each_submission() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        for submission in ("0", "1", "0", "1", "1"):
+            log.publish(submission, WarningEvent(message="x"))
+        numbers = [(event.id, event.event_seq) for event in await rest(log, reader)]
+        assert numbers == [("0", 0), ("1", 0), ("0", 1), ("1", 1), ("1", 2)]
+
+    run(script)
+
+
+def test_deltas_merge_until_a_reader_takes_them() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        for piece in "abc":
+            log.publish("1", output(piece))
+        first = await anext(reader)
+        assert (texts([first]), first.event_seq) == (["abc"], 0)
+        log.publish("1", output("d"))
+        log.publish("1", output("e"))
+        seen = await rest(log, reader)
+        assert (texts(seen), [event.event_seq for event in seen]) == (["de"], [1])
+
+    run(script)
+
+
+def test_only_neighbours_of_one_stream_merge() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        log.publish("1", output("a"))
+        log.publish("1", output("!", stream="stderr"))
+        log.publish("1", output("b"))
+        log.publish("1", WarningEvent(message="between"))
+        log.publish("1", output("c"))
+        log.publish("1", output("x", call_id="other"))
+        log.publish("1", output("d"))
+        assert texts(await rest(log, reader)) == ["a", "!", "b", "cd", "x"]
+
+    run(script)
+
+
+def test_messages_at_other_places_of_the_stream_do_not_merge() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        for index in (0, 0, 1):
+            log.publish("1", AgentMessageDelta(delta="x"), EventOrder(request_ordinal=1, output_index=index))
+        seen = [
+            event.msg.delta for event in await rest(log, reader) if isinstance(event.msg, AgentMessageDelta)
+        ]
+        assert seen == ["xx", "x"]
+
+    run(script)
+
+
+def test_a_merged_delta_stays_short() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        for _ in range(100):
+            log.publish("1", output("x" * 1_000))
+        seen = await rest(log, reader)
+        assert (
+            max(len(event.msg.chunk) for event in seen if isinstance(event.msg, ExecCommandOutputDelta))
+            <= LONGEST_DELTA
+        )
+        assert "".join(texts(seen)) == "x" * 100_000
+
+    run(script)
+
+
+def test_a_reader_that_another_one_overtook_gets_the_same_events() -> None:
+    async def script(log: EventLog) -> None:
+        slow, fast = log.reader(), log.reader()
+        seen = []
+        for number in range(10):
+            log.publish("1", output(str(number)))
+            seen.append(await anext(fast))
+        assert await rest(log, slow) == seen
+
+    run(script)
+
+
+def test_a_cancelled_reader_loses_nothing() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        for number in range(3):
+            with anyio.move_on_after(0) as scope:
+                await anext(reader)
+            assert scope.cancelled_caught
+            log.publish("1", WarningEvent(message=str(number)))
+        assert [event.event_seq for event in await rest(log, reader)] == [0, 1, 2]
+
+    run(script)
+
+
+def test_a_waiting_reader_is_woken_and_ends_with_the_log() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        seen: list[Event] = []
+
+        async def read() -> None:
+            async for event in reader:
+                seen.append(event)  # noqa: PERF401 - one by one, as they come
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            await anyio.wait_all_tasks_blocked()
+            log.publish("1", WarningEvent(message="x"))
+            await anyio.wait_all_tasks_blocked()
+            assert len(seen) == 1
+            log.close()
+
+    run(script)
+
+
+def test_a_reader_with_much_to_read_lets_others_run() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        for _ in range(1_000):
+            log.publish("1", WarningEvent(message="x"))
+        waiting_then: list[int] = []
+
+        async def other() -> None:
+            waiting_then.append(reader.waiting)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(other)
+            await rest(log, reader)
+        assert waiting_then[0] > 900
+
+    run(script)
+
+
+def test_a_reader_far_behind_keeps_what_matters() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        log.publish("1", TaskStarted())
+        log.publish("1", begin("seen"))
+        assert [(await anext(reader)).msg.type for _ in range(2)] == ["task_started", "exec_command_begin"]
+        log.publish("1", end("seen"))
+        log.publish("1", begin("whole"))
+        log.publish("1", end("whole"))
+        log.publish("1", begin("open"))
+        log.publish("1", question("open"))
+        log.publish("1", question("answered"))
+        log.open.answered("answered")
+        log.publish("0", WarningEvent(message="old"))
+        for number in range(MOST_EVENTS):
+            log.publish(f"task {number % 2}", TaskComplete() if number == 7 else WarningEvent(message="x"))
+        assert reader.waiting <= ALWAYS_KEPT + 16
+        seen = await rest(log, reader)
+        kinds = [event.msg.type for event in seen if not isinstance(event.msg, WarningEvent)]
+        assert kinds == [
+            "exec_command_end",
+            "exec_command_begin",
+            "exec_approval_request",
+            "task_complete",
+            "events_skipped",
+        ]
+        ends = [event.msg.call_id for event in seen if isinstance(event.msg, ExecCommandEnd)]
+        begins = [event.msg.call_id for event in seen if isinstance(event.msg, ExecCommandBegin)]
+        asked = [event.msg.approval_id for event in seen if isinstance(event.msg, ExecApprovalRequest)]
+        assert (ends, begins, asked) == (["seen"], ["open"], ["open"])
+        skipped = sum(event.msg.count for event in seen if isinstance(event.msg, EventsSkipped))
+        assert skipped + len(seen) - 1 == 7 + MOST_EVENTS
+
+    run(script)
+
+
+def test_one_that_never_reads_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_CHARACTERS", 2**18)
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        reader._most_characters = 2**18
+        tracemalloc.start()
+        try:
+            for number in range(300):
+                log.publish("1", begin(str(number)))
+                for _ in range(4):
+                    log.publish("1", output("x" * 6_000, str(number)))
+                log.publish("1", end(str(number)))
+                log.publish("1", AgentMessage(message="m" * 5_000))
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert held < 4 * 2**20
+
+    run(script)
+
+
+def test_a_late_reader_gets_what_is_open() -> None:
+    async def script(log: EventLog) -> None:
+        early = log.reader()
+        log.publish("1", TaskStarted())
+        log.publish("1", AgentMessageDelta(delta="done"))
+        log.publish("1", AgentMessage(message="done"))
+        log.publish("1", begin("ended"))
+        log.publish("1", end("ended"))
+        log.publish("1", begin("open"))
+        log.publish("1", AgentMessageDelta(delta="Hel"))
+        log.publish("1", AgentMessageDelta(delta="lo"))
+        late = log.reader(log.open.events())
+        log.publish("1", AgentMessageDelta(delta=" there"))
+        assert early.waiting == 8
+        seen = await rest(log, late)
+        assert [event.msg.type for event in seen] == [
+            "task_started",
+            "exec_command_begin",
+            "agent_message_delta",
+            "agent_message_delta",
+        ]
+        assert [event.msg.delta for event in seen if isinstance(event.msg, AgentMessageDelta)] == [
+            "Hello",
+            " there",
+        ]
+
+    run(script)
+
+
+def test_a_closed_reader_is_forgotten() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        log.publish("1", WarningEvent(message="x"))
+        reader.close()
+        log.publish("1", WarningEvent(message="y"))
+        assert [event async for event in reader] == []
+        assert not reader.waiting
+
+    run(script)
+
+
+MESSAGES = st.one_of(
+    st.builds(
+        output,
+        st.text("ab", min_size=1, max_size=3),
+        st.sampled_from("cd"),
+        st.sampled_from(["stdout", "stderr"]),
+    ),
+    st.builds(AgentMessageDelta, delta=st.text("xy", min_size=1, max_size=3)),
+    st.builds(WarningEvent, message=st.just("w")),
+)
+STEPS = st.lists(st.tuples(st.sampled_from("12"), MESSAGES) | st.sampled_from([0, 1, 2]), max_size=60)
+
+
+@given(STEPS)
+@settings(max_examples=200, deadline=None)
+def test_whatever_is_read_when_every_reader_gets_all_text_without_gaps(
+    steps: list[tuple[str, EventMsg] | int],
+) -> None:
+    async def script(log: EventLog) -> None:
+        readers = [log.reader() for _ in range(3)]
+        seen: list[list[Event]] = [[], [], []]
+        sent: dict[tuple[str, str, str], str] = defaultdict(str)
+        for step in steps:
+            if isinstance(step, int):
+                if readers[step].waiting:
+                    seen[step].append(await anext(readers[step]))
+            else:
+                log.publish(*step)
+                _add(sent, *step)
+        log.close()
+        for reader, events_seen in zip(readers, seen, strict=True):
+            events_seen += [event async for event in reader]
+            numbers: dict[str, list[int]] = defaultdict(list)
+            read: dict[tuple[str, str, str], str] = defaultdict(str)
+            for event in events_seen:
+                numbers[event.id].append(event.event_seq)
+                _add(read, event.id, event.msg)
+            assert all(given == list(range(len(given))) for given in numbers.values())
+            assert read == sent
+
+    run(script)
+
+
+def _add(texts_of: dict[tuple[str, str, str], str], submission: str, msg: EventMsg) -> None:
+    match msg:
+        case ExecCommandOutputDelta():
+            texts_of[submission, msg.call_id, msg.stream] += base64.b64decode(msg.chunk).decode()
+        case AgentMessageDelta():
+            texts_of[submission, "message", ""] += msg.delta
+        case _:
+            texts_of[submission, "warning", ""] += "w"

@@ -1,0 +1,189 @@
+"""What the queue and the settings do between and within turns."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from code_core.config.load import Config
+from code_core.protocol.ops import (
+    Compact,
+    EditQueuedInput,
+    OverrideTurnContext,
+    RemoveQueuedInput,
+    TextInput,
+)
+from code_core.tools.tool import ToolContext, ToolOutput
+from core.session.scripted import (
+    Reading,
+    ScriptedModel,
+    ScriptedTool,
+    answer,
+    calls,
+    converse,
+    queued,
+    scripted_config,
+    scripted_conversation,
+    text,
+)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return scripted_config(tmp_path)
+
+
+def test_queued_input_can_be_edited_and_removed_until_the_model_gets_it(config: Config) -> None:
+    go = anyio.Event()
+
+    async def work(call: Any, context: ToolContext) -> ToolOutput:
+        del call, context
+        await go.wait()
+        return ToolOutput("done")
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("start"))
+        await reading.until("token_count")
+        for name in "abc":
+            await reading.send(queued(f"input {name}", id=name))
+        await reading.send(EditQueuedInput(id="a", items=[TextInput(text="edited")]))
+        await reading.send(RemoveQueuedInput(id="b"))
+        await reading.send(RemoveQueuedInput(id="b"))
+        assert "'b' waits" in (await reading.until("warning")).message
+        assert [[entry.id for entry in event.entries] for event in reading.of("queue_changed")] == [
+            [],
+            ["a"],
+            ["a", "b"],
+            ["a", "b", "c"],
+            ["a", "b", "c"],
+            ["a", "c"],
+        ]
+        go.set()
+        assert (await reading.ended()).type == "task_complete"
+        assert [message.id for message in reading.of("user_message")][1:] == ["a", "c"]
+        said = model.said()
+        assert said.index("edited") < said.index("input c")
+        assert "input b" not in said
+        assert reading.of("queue_changed")[-1].entries == []
+        await reading.send(EditQueuedInput(id="a", items=[]))
+        assert "'a' waits" in (await reading.until("warning")).message
+
+    model = ScriptedModel(calls("work"), answer("bye"))
+    converse(scripted_conversation(config, model, ScriptedTool("work", work)), script)
+
+
+def test_input_that_comes_too_late_for_a_turn_starts_one_with_its_own_id(config: Config) -> None:
+    sent, last = anyio.Event(), anyio.Event()
+
+    async def script(reading: Reading) -> None:
+        first = await reading.send(text("start"))
+        await reading.until("agent_message")
+        second = await reading.send(queued("late"))
+        await anyio.wait_all_tasks_blocked()
+        sent.set()
+        last.set()
+        await reading.ended()
+        await reading.ended()
+        ends = [event.id for event in reading.seen if event.msg.type == "task_complete"]
+        assert ends == [first, second]
+        assert len({message.turn_id for message in reading.of("task_started")}) == 2
+
+    whole = answer("hello")
+    model = ScriptedModel([*whole[:-1], sent, whole[-1]], answer("bye"))
+    converse(scripted_conversation(config, model), script)
+
+
+def test_the_schema_belongs_to_the_input_and_not_to_the_session(config: Config) -> None:
+    schema = {"type": "object"}
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("as JSON", output_schema=schema))
+        await reading.ended()
+        await reading.send(text("freely"))
+        await reading.ended()
+        assert [prompt.output_schema for prompt in model.prompts] == [schema, schema, None]
+
+    model = ScriptedModel(calls("work"), answer("{}"), answer("bye"))
+    converse(scripted_conversation(config, model, ScriptedTool("work")), script)
+
+
+def test_another_directory_brings_its_own_project_instructions(config: Config, tmp_path: Path) -> None:
+    other, bare = tmp_path / "other", tmp_path / "bare"
+    other.mkdir()
+    bare.mkdir()
+    (config.cwd / "AGENTS.md").write_text("Use tabs.")
+    (other / "AGENTS.md").write_text("Use spaces.")
+
+    async def script(reading: Reading) -> None:
+        for directory in (None, None, other, bare, bare):
+            if directory is not None:
+                await reading.send(OverrideTurnContext(cwd=directory))
+                assert (await reading.until("settings_changed")).cwd == directory
+            await reading.send(text("go"))
+            await reading.ended()
+        said = [model.said(request) for request in range(5)]
+        assert [one.count("Use tabs.") for one in said] == [1, 1, 1, 1, 1]
+        assert [one.count("Use spaces.") for one in said] == [0, 0, 1, 1, 1]
+        assert [one.count("do not apply here") for one in said] == [0, 0, 0, 1, 1]
+        assert [one.count("</environment_context>") for one in said] == [1, 1, 2, 3, 3]
+
+    model = ScriptedModel(*(answer("bye") for _ in range(5)))
+    converse(scripted_conversation(config, model), script)
+
+
+def test_another_model_changes_what_depends_on_the_model(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.ended()
+        await reading.send(OverrideTurnContext(model="gpt-4.1"))
+        assert (await reading.until("settings_changed")).model == "gpt-4.1"
+        await reading.send(text("go"))
+        await reading.ended()
+        first, second = model.prompts
+        forms = [
+            [tool["type"] for tool in prompt.tools if tool["name"] == "apply_patch"]
+            for prompt in (first, second)
+        ]
+        assert forms == [["custom"], ["function"]]
+        assert "*** Begin Patch" not in first.instructions
+        assert "*** Begin Patch" in second.instructions
+        assert (first.settings.reasoning, second.settings.reasoning) == (True, False)
+        assert [event.model_context_window for event in reading.of("task_started")] == [272_000, 1_047_576]
+
+    model = ScriptedModel(answer("bye"), answer("bye"))
+    converse(scripted_conversation(config, model), script)
+
+
+def test_every_request_begins_with_the_one_before_it(config: Config) -> None:
+    from code_core.wire.responses import request_json
+
+    async def script(reading: Reading) -> None:
+        for words in ("one", "two"):
+            await reading.send(text(words))
+            await reading.ended()
+        bodies = [request_json(replace(prompt, output_schema=None)) for prompt in model.prompts]
+        for before, after in pairwise(bodies):
+            end = before.index(b'],"tools"')
+            assert after.startswith(before[:end])
+
+    model = ScriptedModel(calls("work"), answer("a"), calls("work", first=2), answer("b"))
+    converse(scripted_conversation(config, model, ScriptedTool("work")), script)
+
+
+def test_one_task_at_a_time(config: Config) -> None:
+    gate = anyio.Event()
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.until("user_message")
+        compact = await reading.send(Compact())
+        refusal = await reading.until("error")
+        assert refusal.message == "cannot start compact while turn runs: wait for its end or interrupt it"
+        assert reading.seen[-1].id == compact
+        gate.set()
+        assert (await reading.ended()).type == "task_complete"
+
+    converse(scripted_conversation(config, ScriptedModel([gate, *answer("bye")])), script)
