@@ -11,7 +11,8 @@ from pathlib import Path
 from code_core.config.schema import ConfigFile
 from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOnly, WorkspaceWrite
 from code_core.safety.decide import Ask, CommandDecision, Reject, Run, decide_command
-from code_core.safety.statements import WRAPPERS
+from code_core.safety.known_safe import Reading
+from code_core.safety.wrappers import WRAPPERS
 from code_core.sandbox.system_calls import (
     ATTRIBUTES,
     OWN_PRIORITY_ONLY,
@@ -54,26 +55,27 @@ def decisions() -> str:
             (WorkspaceWrite(), False, "the same, on a machine without a sandbox"),
             (DangerFullAccess(), True, "`danger-full-access`"),
         ):
-            situations = (  # known to be safe, approved, escalated
-                (False, False, False),
-                (True, False, False),
-                (False, True, False),
-                (False, False, True),
-                (False, True, True),
+            situations = (  # reads, approved, escalated
+                (Reading.NO, False, False),
+                (Reading.ALWAYS, False, False),
+                (Reading.WHEN_CONFINED, False, False),
+                (Reading.NO, True, False),
+                (Reading.NO, False, True),
+                (Reading.NO, True, True),
             )
             cells = [
                 _said(
                     decide_command(
-                        policy, sandbox, confinable=confinable, known_safe=safe, approved=yes, escalated=out
+                        policy, sandbox, confinable=confinable, reads=reads, approved=yes, escalated=out
                     )
                 )
-                for safe, yes, out in situations
+                for reads, yes, out in situations
             ]
             same = decide_command(policy, ReadOnly(), confinable=confinable)
             assert isinstance(sandbox, DangerFullAccess) or _said(same) == cells[0]
             rows.append([f"`{policy}`", where, *cells])
-    head = ["policy", "sandbox", "any command", "one that only reads", "allowed by you", "to run outside"]
-    return _table([*head, "to run outside, allowed by you"], rows)
+    head = ["policy", "sandbox", "any command", "one that only reads", "git that only reads"]
+    return _table([*head, "allowed by you", "to run outside", "to run outside, allowed by you"], rows)
 
 
 def attacks() -> str:

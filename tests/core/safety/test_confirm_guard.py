@@ -1,11 +1,13 @@
 import json
 import shlex
+from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from code_core.safety.confirm_guard import UserGuard, confirm_advice, guard_of, strip_confirm
+from code_core.safety.shell_reader import TooComplexError
 from code_core.safety.statements import statements
 
 GUARDED = [
@@ -186,6 +188,7 @@ WRAPPINGS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(GUARDED), st.lists(WRAPPINGS, max_size=6))
 def test_no_wrapping_gets_past_the_guard(command: str, wrappings: list[str]) -> None:
     script = command
@@ -197,7 +200,8 @@ def test_no_wrapping_gets_past_the_guard(command: str, wrappings: list[str]) -> 
                 script = wrapping.replace("QUOTED", shlex.quote(script))
             case _:
                 script = wrapping.format(script)
-    assert guard("bash", "-lc", script) is not None
+    with suppress(TooComplexError):  # then the command is rejected
+        assert guard("bash", "-lc", script) is not None
 
 
 class Word:

@@ -19,6 +19,7 @@ from code_core.safety.decide import (
     decide_command,
     decide_patch,
 )
+from code_core.safety.known_safe import Reading
 from code_core.safety.rules import PrefixRule, RuleDecision
 
 READ, WRITE, FULL = ReadOnly(), WorkspaceWrite(), DangerFullAccess()
@@ -80,20 +81,21 @@ def test_commands(
     approved: str,
     approved_escalated: str,
 ) -> None:
-    def decided(*, known_safe: bool = False, approved: bool = False, escalated: bool = False) -> str:
+    def decided(*, reads: Reading = Reading.NO, approved: bool = False, escalated: bool = False) -> str:
         return named(
             decide_command(
                 policy,
                 sandbox,
                 confinable=confinable,
-                known_safe=known_safe,
+                reads=reads,
                 approved=approved,
                 escalated=escalated,
             )
         )
 
     assert decided() == command
-    assert decided(known_safe=True) == reading
+    assert decided(reads=Reading.ALWAYS) == reading
+    assert decided(reads=Reading.WHEN_CONFINED) == (reading if reading == IN else command)
     assert decided(escalated=True) == escalated
     assert decided(approved=True) == approved
     assert decided(approved=True, escalated=True) == approved_escalated
@@ -105,7 +107,9 @@ def test_rules_come_before_policies(policy: AskForApproval, sandbox: SandboxPoli
     def decided(decision: RuleDecision, *, approved: bool = False) -> str:
         rule = PrefixRule((frozenset({"a"}),), decision)
         return named(
-            decide_command(policy, sandbox, confinable=True, known_safe=True, approved=approved, rule=rule)
+            decide_command(
+                policy, sandbox, confinable=True, reads=Reading.ALWAYS, approved=approved, rule=rule
+            )
         )
 
     confined = sandbox is not FULL

@@ -1,10 +1,18 @@
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from code_core.safety.known_safe import is_known_safe
+from code_core.safety.known_safe import Reading, reading
+from code_core.safety.shell_words import plain_commands, script_of
+
+
+def is_known_safe(argv: Sequence[str]) -> bool:
+    """Whether it only reads, if need be confined."""
+    return reading(plain_commands(argv)) > Reading.NO
+
 
 SAFE = [
     *(
@@ -169,3 +177,35 @@ def test_what_is_safe_runs_only_programs_that_read(script: str) -> None:
     if is_known_safe(["bash", "-c", script]):
         bare = re.sub(r"'[^']*'|\"[^\"$`\\]*\"", "", script)
         assert not set(bare) & set("<>()$`\\{}[]*?~#!^")
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("git status", Reading.WHEN_CONFINED),
+        ("git log | head", Reading.WHEN_CONFINED),
+        ("cd x && git diff", Reading.WHEN_CONFINED),
+        ("git commit", Reading.NO),
+        ("ls | head", Reading.ALWAYS),
+        ("rg x", Reading.ALWAYS),
+    ],
+)
+def test_git_reads_only_when_confined_because_it_runs_what_a_repository_names(
+    script: str, expected: Reading
+) -> None:
+    assert reading(plain_commands(["bash", "-lc", script])) is expected
+
+
+@pytest.mark.parametrize(
+    "shell", ["./bash", "/tmp/x/bash", "x/sh", "/usr/bin/../../tmp/bash", "bash ", "/bash"]
+)
+def test_a_shell_is_a_bare_name_or_a_program_of_the_system(shell: str) -> None:
+    assert reading(plain_commands([shell, "-lc", "ls"])) is Reading.NO
+    assert script_of([shell, "-lc", "ls"]) is None
+
+
+@pytest.mark.parametrize(
+    "shell", ["bash", "/bin/sh", "/usr/bin/zsh", "/usr/local/bin/bash", "/opt/homebrew/bin/bash"]
+)
+def test_shells_of_the_system(shell: str) -> None:
+    assert script_of([shell, "-lc", "ls"]) == "ls"

@@ -1,22 +1,29 @@
 import shlex
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from code_core.safety.rules import (
-    RegisteredCommand,
-    RuleDecision,
-    RuleError,
-    is_allowed,
-    parse_rules,
-    proposed_prefix,
-    render_rule,
-    strictest,
-)
+from code_core.safety import rules as rules_module
+from code_core.safety.proposals import Proposal, allows, proposed_rule
+from code_core.safety.rules import PrefixRule, RegisteredCommand, RuleDecision, strictest
+from code_core.safety.rules_file import RuleError, parse_rules, render_rule
+from code_core.safety.shell_words import plain_commands
 from code_core.safety.statements import statements
+
+
+def is_allowed(argv: Sequence[str], *args: Any, **kwargs: Any) -> bool:
+    """`rules.is_allowed` for a command whose programs are all of the system."""
+    return rules_module.is_allowed(argv, plain_commands(argv), *args, **kwargs)
+
+
+def rule_of(*words: str, **more: Any) -> PrefixRule:
+    return PrefixRule(tuple(frozenset({word}) for word in words), RuleDecision.ALLOW, **more)
+
 
 FILE = """
 [[rule]]
@@ -118,6 +125,11 @@ def test_no_prefix_passes_what_follows_it(tail: str, space: str) -> None:
         ("[[rule]]\npattern=['a']\nmatch=['b']", "rule 1 does not match 'b'"),
         ("[[rule]]\npattern=['a']\nnot_match=['a b']", "rule 1 matches 'a b'"),
         ("[[rule]]\npattern=['a']\nmatch=['a; b']", "not one plain command"),
+        ("[[rule]]\npattern=['a']\nexact=1", "exact is true or false"),
+        ("[[rule]]\npattern=['a']\nfiles=['x']", "files is a table"),
+        ("[[rule]]\npattern=['a']\ndecision='prompt'\nfiles={}", "only for the decision allow"),
+        ("[[rule]]\npattern=['a']\nfiles={x='a'}", "absolute path"),
+        ("[[rule]]\npattern=['a']\nexact=true\nmatch=['a b']", "does not match 'a b'"),
     ],
 )
 def test_a_wrong_rule_says_what_is_wrong(text: str, said: str) -> None:
@@ -125,52 +137,140 @@ def test_a_wrong_rule_says_what_is_wrong(text: str, said: str) -> None:
         parse_rules(tomllib.loads(text), "a.toml")
 
 
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+
+
 @given(
-    st.lists(
-        st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), min_size=1, max_size=4
-    )
+    st.lists(TEXTS, min_size=1, max_size=4),
+    st.booleans(),
+    st.booleans(),
+    st.none() | st.dictionaries(TEXTS, st.text("0123456789abcdef", min_size=64, max_size=64), max_size=3),
 )
-def test_a_rendered_rule_reads_back(words: list[str]) -> None:
-    (rule,) = parse_rules(tomllib.loads(render_rule(words, Path("/") / words[0])), "x")
-    assert rule.decision is RuleDecision.ALLOW
-    assert rule.cwd == Path("/") / words[0]
+def test_a_rendered_rule_reads_back(
+    words: list[str], exact: bool, outside: bool, files: dict[str, str] | None
+) -> None:
+    pinned = (
+        None if files is None else frozenset((Path("/") / name, digest) for name, digest in files.items())
+    )
+    rule = rule_of(*words, exact=exact, outside=outside, cwd=Path("/") / words[0], files=pinned)
+    assert parse_rules(tomllib.loads(render_rule(rule)), "x") == (rule,)
     assert rule.matches(words)
+    assert rule.matches([*words, "x"]) is not exact
 
 
 @pytest.mark.parametrize(
-    ("argv", "prefix"),
+    ("script", "proposal"),
     [
-        (["npm", "test", "--", "-x"], ("npm", "test")),
-        (["git", "push", "origin"], ("git", "push")),
-        (["git", "-C", "/x", "push"], ("git", "-C", "/x", "push")),
-        (["cargo"], ("cargo",)),
-        (["make", "-j4", "all"], ("make", "-j4", "all")),
-        (["touch", "a b"], ("touch", "a b")),
-        (["bash", "-lc", "cd sub && npm run build"], None),
-        (["bash", "-lc", "npm run build | tail -5"], ("npm", "run")),
-        (["bash", "-lc", "npm run build && make"], None),
-        (["bash", "-lc", "npm run $X"], None),
-        (["bash", "-lc", "ls"], None),
-        (["bash", "script.sh"], None),
-        (["sudo", "make"], None),
-        (["env", "A=1", "make"], None),
-        (["make", "a\nb"], None),
-        (["make", "\u202e"], None),
-        (["make", *"abcdefghijklmnop"], None),
-        ([], None),
+        # Every continuation is harmless.
+        ("mkdir -p a", Proposal(("mkdir",), exact=False)),
+        ("touch 'a b'", Proposal(("touch",), exact=False)),
+        ("git add x", Proposal(("git", "add"), exact=False)),
+        ("diff a b | head", Proposal(("diff",), exact=False)),
+        # What runs other programs, and what is not known.
+        *(
+            (command, Proposal(tuple(shlex.split(command)), exact=True))
+            for command in (
+                "uv run x",
+                "npm exec x",
+                "npm run build",
+                "npm test -- -x",
+                "docker run x",
+                "python3 x.py",
+                "python3",
+                "make -j4 all",
+                "make",
+                "cargo",
+                "cargo test",
+                "git config a.b c",
+                "git fetch origin",
+                "git push origin",
+                "git commit -m x",
+                "git -C /x add y",
+                "tar xf x",
+                "rsync a b",
+                "sort x",
+                "kubectl get pods",
+                "find . -delete",
+                "./x.sh",
+                "/usr/bin/touch x",
+                "git log --output=x",
+            )
+        ),
+        ("npm run build | tail -5", Proposal(("npm", "run", "build"), exact=True)),
+        # No rule would be narrow enough.
+        ("cd sub && npm run build", None),
+        ("npm run build && make", None),
+        ("npm run $X", None),
+        ("ls", None),
+        ("git status", None),
+        ("bash script.sh", None),
+        ("./bash -c ls x", None),
+        ("sudo make", None),
+        ("ssh x", None),
+        ("env A=1 make", None),
+        ("xargs rm", None),
+        ("make 'a\nb'", None),
+        ("make '\u202e'", None),
+        ("make " + " ".join("abcdefghijklmnop"), None),
     ],
 )
-def test_which_prefix_is_proposed(argv: list[str], prefix: tuple[str, ...] | None) -> None:
-    assert proposed_prefix(argv) == prefix
-    if prefix is not None:
-        here = Path("/w/sub")
-        rules = parse_rules(tomllib.loads(render_rule(prefix, Path("/w"))), "rules.toml")
-        assert is_allowed(argv, rules, cwd=here)
-        assert not is_allowed(argv, rules, cwd=here, outside=True)
-        for elsewhere in (None, Path("/"), Path("/w2")):
-            assert not is_allowed(argv, rules, cwd=elsewhere)
-        assert not is_allowed(["bash", "-c", f"cd /x && {shlex.join(prefix)}"], rules, cwd=here)
-        unconfined = parse_rules(tomllib.loads(render_rule(prefix, Path("/w"), outside=True)), "rules.toml")
-        assert is_allowed(argv, unconfined, cwd=here)
-        assert is_allowed(argv, unconfined, cwd=here, outside=True)
-        assert not is_allowed(["bash", "-lc", f"{shlex.join(prefix)} && rm -r x"], rules, cwd=here)
+def test_which_rule_is_proposed(script: str, proposal: Proposal | None) -> None:
+    argv = ["bash", "-lc", script]
+    parts = plain_commands(argv)
+    assert proposed_rule(parts, confined=True) == proposal
+    if proposal is None:
+        return
+    unconfined = proposed_rule(parts, confined=False)
+    assert unconfined is None or unconfined.exact
+    here = Path("/w/sub")
+    text = render_rule(rule_of(*proposal.words, cwd=Path("/w"), exact=proposal.exact))
+    rules = parse_rules(tomllib.loads(text), "rules.toml")
+    assert is_allowed(argv, rules, cwd=here)
+    assert not is_allowed(argv, rules, cwd=here, outside=True)
+    for elsewhere in (None, Path("/"), Path("/w2")):
+        assert not is_allowed(argv, rules, cwd=elsewhere)
+    command = shlex.join(proposal.words)
+    assert not is_allowed(["bash", "-c", f"cd /x && {command}"], rules, cwd=here)
+    assert not is_allowed(["bash", "-c", f"{command} && rm -r x"], rules, cwd=here)
+    for more in ("--upload-pack=x", "x", "-c 'sh x'"):
+        assert is_allowed(["bash", "-c", f"{command} {more}"], rules, cwd=here) is not proposal.exact
+
+
+def test_nothing_is_proposed_for_no_commands() -> None:
+    assert proposed_rule(None, confined=True) is None
+    assert proposed_rule((), confined=True) is None
+
+
+def test_git_is_proposed_where_it_runs_unconfined() -> None:
+    assert proposed_rule((("git", "status"),), confined=False) == Proposal(("git", "status"), exact=True)
+
+
+def test_a_question_says_what_a_rule_allows() -> None:
+    exact, prefix = Proposal(("make", "all"), exact=True), Proposal(("git", "add"), exact=False)
+    assert allows(exact, "/w", outside=False) == (
+        "Allows exactly `make all`, without other arguments, from now on, in /w and below."
+    )
+    assert (
+        allows(prefix, "/w", outside=False)
+        == "Allows `git add` with any arguments from now on, in /w and below."
+    )
+    assert allows(exact, "/w", outside=True, files=1) == (
+        "Allows exactly `make all`, without other arguments, outside of the sandbox too, from now on, in /w and below, "
+        "as long as the file it names does not change."
+    )
+
+
+def test_a_rule_for_files_holds_only_for_these_contents() -> None:
+    files = frozenset({(Path("/w/x.sh"), "a" * 64)})
+    for outside in (False, True):
+        rule = rule_of("./x.sh", exact=True, outside=True, cwd=Path("/w"), files=files)
+        assert is_allowed(["./x.sh"], [rule], outside=outside, cwd=Path("/w"), files=files)
+        for others in (None, frozenset(), frozenset({(Path("/w/x.sh"), "b" * 64)})):
+            assert not is_allowed(["./x.sh"], [rule], outside=outside, cwd=Path("/w"), files=others)
+
+
+def test_what_git_reads_does_not_ride_along_where_it_runs_unconfined() -> None:
+    argv = ["bash", "-c", "make && git status"]
+    assert is_allowed(argv, RULES, confined=True)
+    assert not is_allowed(argv, RULES, confined=False)
+    assert is_allowed(["bash", "-c", "make && ls"], RULES, confined=False)

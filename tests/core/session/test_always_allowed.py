@@ -10,7 +10,8 @@ import pytest
 from code_core.config.guards import append_rule
 from code_core.protocol.ops import ExecApproval
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
-from code_core.safety.rules import parse_rules, render_rule
+from code_core.safety.rules import PrefixRule, RuleDecision
+from code_core.safety.rules_file import parse_rules, render_rule
 from code_core.sandbox.detection import detect
 from core.session.conversing import Frontend, after, call, made, user
 
@@ -20,7 +21,18 @@ UNTRUSTED = AskForApproval.UNTRUSTED
 
 
 def rule(tmp_path: Path) -> str:
-    return f'[[rule]]\npattern = ["touch", "made"]\ndecision = "allow"\ncwd = "{tmp_path}/work"\n'
+    return f'[[rule]]\npattern = ["touch"]\ndecision = "allow"\ncwd = "{tmp_path}/work"\n'
+
+
+def outside_rule(tmp_path: Path) -> str:
+    exact = (
+        f'[[rule]]\npattern = ["touch", "made"]\ndecision = "allow"\nexact = true\ncwd = "{tmp_path}/work"\n'
+    )
+    return f"{exact}outside = true\nfiles = {{}}\n"
+
+
+def allowing(*words: str) -> str:
+    return render_rule(PrefixRule(tuple(frozenset({word}) for word in words), RuleDecision.ALLOW))
 
 
 @confined
@@ -36,18 +48,24 @@ def test_a_rule_allows_outside_of_the_sandbox_only_if_that_was_asked(
         await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
         question = await frontend.until("exec_approval_request")
         assert "failed in the sandbox" in question.reason
-        assert question.proposed_rule.endswith("outside = true\n")
+        assert question.proposed_rule == outside_rule(tmp_path)
+        assert "exactly `touch made`" in question.rule_allows
         assert not made(frontend)
         await frontend.send(ExecApproval(id=question.approval_id, decision=ReviewDecision.APPROVED_PREFIX))
+        question = await frontend.until("exec_approval_request")
+        assert question.command == ["touch", "made", "more"]
+        assert question.escalated  # inside of the sandbox it is allowed, outside only `touch made` is
+        await frontend.send(ExecApproval(id=question.approval_id, decision=ReviewDecision.DENIED))
         await frontend.until("task_complete")
         assert made(frontend)
-        assert made(frontend, "more")
-        assert frontend.kinds.count("exec_approval_request") == 2
+        assert not made(frontend, "more")
+        assert frontend.kinds.count("exec_approval_request") == 3
 
-    more = after('"exit_code": 0', stream=call("touch", "made", "more", call_id="c2"))
-    converse(script, call("touch", "made"), more, after('"exit_code": 0', call_id="c2"),
+    again = after('"exit_code": 0', stream=call("touch", "made", call_id="c2"))
+    more = after('"exit_code": 0', call_id="c2", stream=call("touch", "made", "more", call_id="c3"))
+    converse(script, call("touch", "made"), again, more, after("rejected", call_id="c3"),
              sandbox=READ, approval_policy=UNTRUSTED)  # fmt: skip
-    assert file.read_text() == f"{rule(tmp_path)}\n{rule(tmp_path)}outside = true\n"
+    assert file.read_text() == f"{rule(tmp_path)}\n{outside_rule(tmp_path)}"
 
 
 @pytest.mark.usefixtures("no_sandbox")
@@ -62,23 +80,22 @@ def test_a_command_that_is_always_allowed_becomes_a_rule(
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         question = await frontend.until("exec_approval_request")
-        assert question.proposed_rule == rule(tmp_path)
+        assert question.proposed_rule == outside_rule(tmp_path)
         await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED_PREFIX))
         await frontend.until("task_complete")
         assert made(frontend)
-        assert made(frontend, "more")
         assert frontend.kinds.count("exec_approval_request") == 1
         assert ("warning" in frontend.kinds) is not writable
 
     converse(
         script,
         call("touch", "made"),
-        after('"exit_code": 0', stream=call("touch", "made", "more", call_id="c2")),
+        after('"exit_code": 0', stream=call("touch", "made", call_id="c2")),
         after('"exit_code": 0', call_id="c2"),
         sandbox=WRITE,
     )
     if writable:
-        assert file.read_text() == rule(tmp_path)
+        assert file.read_text() == outside_rule(tmp_path)
         assert file.stat().st_mode & 0o777 == 0o600
 
 
@@ -97,11 +114,11 @@ def test_rules_that_the_user_has_added_hold_in_the_next_conversation(
         await frontend.until("task_complete")
         assert "exec_approval_request" not in frontend.kinds
 
-    for command in (["touch", "made"], ["git", "init"]):
+    for command in (["touch", "made"], ["mkdir", "-p", "x"]):
         converse(allow, call(*command), after('"exit_code": 0'), sandbox=WRITE)
         converse(
             unasked,
-            call(*command, "-q" if command[0] == "git" else "b"),
+            call(*command),
             after('"exit_code": 0'),
             sandbox=WRITE,
         )
@@ -130,7 +147,7 @@ def test_rules_of_several_agents_are_all_kept(tmp_path: Path) -> None:
 
     def add(name: str) -> None:
         for number in range(20):
-            append_rule(file, render_rule((name, str(number)), tmp_path))
+            append_rule(file, allowing(name, str(number)))
 
     threads = [threading.Thread(target=add, args=(name,)) for name in "abcd"]
     for thread in threads:
@@ -145,5 +162,5 @@ def test_a_file_that_takes_no_rule_stays_as_it_is(tmp_path: Path, before: str) -
     file = tmp_path / "rules.toml"
     file.write_text(before)
     with pytest.raises(ValueError, match="."):  # noqa: RUF043 - any text
-        append_rule(file, render_rule(("a",), tmp_path))
+        append_rule(file, allowing("a"))
     assert file.read_text() == before

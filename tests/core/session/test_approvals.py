@@ -11,7 +11,7 @@ from code_core.protocol.mcp_events import McpInvocation
 from code_core.protocol.ops import ExecApproval
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
 from code_core.safety.grants import CommandGrant, Grant, PathGrant, ToolGrant
-from code_core.safety.rules import RuleError
+from code_core.safety.rules_file import RuleError
 from code_core.sandbox.detection import detect
 from code_core.session.approvals import Approvals
 from code_core.session.proposed_rule import ProposedRule
@@ -124,17 +124,18 @@ def test_the_model_gets_the_feedback_of_a_denial(converse: Callable[..., None]) 
     converse(script, call("touch", "made"), told, approval_policy=UNTRUSTED)
 
 
+@confined
 @pytest.mark.parametrize("wide", [False, True])
 def test_an_edited_rule_replaces_the_proposed_one_if_it_allows_less(
     converse: Callable[..., None], tmp_path: Path, wide: bool
 ) -> None:
-    pattern = '["git"]' if wide else '["git", "gc", "--auto"]'
+    pattern = '["git"]' if wide else '["git", "add", "--all"]'
     edited = f'[[rule]]\npattern = {pattern}\ndecision = "allow"\ncwd = "{tmp_path}/work"\n'
 
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         question = await frontend.until("exec_approval_request")
-        assert 'pattern = ["git", "gc"]' in question.proposed_rule
+        assert 'pattern = ["git", "add"]' in question.proposed_rule
         always = ExecApproval(id=question.approval_id, decision=ReviewDecision.APPROVED_PREFIX, rule=edited)
         await frontend.send(always)
         if wide:
@@ -142,7 +143,8 @@ def test_an_edited_rule_replaces_the_proposed_one_if_it_allows_less(
         await frontend.until("task_complete")
         assert not frontend.conversation.session.approvals.registered_commands() if wide else True
 
-    converse(script, call("git", "gc"), after("exit_code"), approval_policy=UNTRUSTED)
+    converse(script, call("git", "add"), after("exit_code"), approval_policy=UNTRUSTED,
+             sandbox=SandboxMode.WORKSPACE_WRITE)  # fmt: skip
     file = tmp_path / "rules/always-allowed.toml"
     assert (file.read_text() if file.exists() else "") == ("" if wide else edited)
 
@@ -184,3 +186,23 @@ def test_a_rule_may_be_narrowed(pattern: str, more: str) -> None:
 def test_a_rule_that_allows_more_is_refused(text: str, problem: str) -> None:
     with pytest.raises(RuleError, match=problem):
         PROPOSED.narrowed(f"[[rule]]\n{text}\n")
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ('pattern = ["npm", "test"]', "must be exact"),
+        ('pattern = ["npm", "test", "x"]\nexact = true', "must be exact"),
+        ('pattern = ["npm", "test"]\nexact = true\noutside = true', "must name the proposed files"),
+        (
+            'pattern = ["npm", "test"]\nexact = true\noutside = true\nfiles = {}',
+            "must name the proposed files",
+        ),
+    ],
+)
+def test_an_exact_rule_stays_exact_and_with_its_files(more: str, problem: str) -> None:
+    files = frozenset({(Path("/w/project/package.json"), "a" * 64)})
+    exact = ProposedRule(("npm", "test"), Path("/w/project"), outside=True, exact=True, files=files)
+    with pytest.raises(RuleError, match=problem):
+        exact.narrowed(f'[[rule]]\n{more}\ncwd = "/w/project"\n')
+    assert exact.narrowed(exact.text) == exact

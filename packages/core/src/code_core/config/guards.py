@@ -18,7 +18,8 @@ from code_core.context.git import find_checkout
 from code_core.errors import ConfigError
 from code_core.files.checkout import Checkout, DistrustedFileError, own_ids, within_seconds
 from code_core.safety.confirm_guard import UserGuard
-from code_core.safety.rules import PrefixRule, RuleDecision, RuleError, parse_rules
+from code_core.safety.rules import PrefixRule, RuleDecision
+from code_core.safety.rules_file import RuleError, parse_rules
 from code_core.view.visible import visible
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ class ExecApprovalRequest(ProtocolModel):
         sandboxed: whether the command will run confined.
         escalated: whether it leaves a sandbox that would otherwise confine it.
         proposed_rule: the text of the rule that the decision `approved_prefix` adds.
+        rule_allows: a sentence that says what else that rule allows.
         mcp: the tool call that is asked about; `command` then only describes it.
     """
 
@@ -32,6 +33,7 @@ class ExecApprovalRequest(ProtocolModel):
     sandboxed: bool = False
     escalated: bool = False
     proposed_rule: Text | None = None
+    rule_allows: Text | None = None
     mcp: McpInvocation | None = None
 
 

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from itertools import dropwhile, takewhile
 from typing import Protocol
 
+from code_core.safety.command_texts import RUNNING_OPTIONS
 from code_core.safety.known_safe import READERS
+from code_core.safety.normal_form import normal_form
+from code_core.safety.options import has
 from code_core.safety.shell_words import SHELLS, Words, script_of
-from code_core.safety.statements import RUNNING_OPTIONS, program
+from code_core.safety.wrappers import wrapped
 
 CONFIRM = "confirm:"
 LONGEST_TEXT = 10_000
 """Characters of a command that the user's patterns see."""
 
-# Options of git that stand before the subcommand and take the next word.
-_GIT_VALUES = frozenset(
-    {"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--super-prefix", "--attr-source", "--config-env"}
-)
+_PROGRAMS = ("git", "rm", "trash", "find", "fd", "fdfind", "xargs", "parallel")
+_OPTION_BEFORE = re.compile(r"-[xX]|--exec(?:-batch)?=")
 _REMOVERS = frozenset({"rm", "rmdir", "unlink", "shred"})
 _REMOVER = re.compile(r"\b(?:rm|rmdir|unlink|shred)\b")
 
@@ -93,33 +94,10 @@ def _shown(words: Words) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-def _has(words: Iterable[str], short: str, *long: str, valued: str = "") -> bool:
-    """Whether an option is among `words`: bundled, or a long one as short as it may be written.
-
-    The rest of a bundle after one of the letters `valued` is its value.
-    """
-    for word in words:
-        if word == "--":
-            return False
-        if word.startswith("--"):
-            name = word[2:].partition("=")[0]
-            if any(option.startswith(name) for option in long):
-                return True
-        elif word.startswith("-"):
-            end = next((place for place, letter in enumerate(word, 1) if letter in valued), len(word))
-            if any(letter in short for letter in word[1:end]):
-                return True
-    return False
-
-
 def _git(words: Words) -> tuple[str, Words]:
     """The subcommand of git and its arguments; two empty ones for another program."""
-    if program(words) != "git":
-        return "", ()
-    place = 1
-    while place < len(words) and words[place].startswith("-"):
-        place += 2 if words[place] in _GIT_VALUES else 1
-    return (words[place], words[place + 1 :]) if place < len(words) else ("", ())
+    form = normal_form(words, _PROGRAMS)
+    return (form[1], form[2:]) if form[0] == "git" and len(form) > 1 else ("", ())
 
 
 def _discards(words: Words) -> bool:
@@ -127,27 +105,26 @@ def _discards(words: Words) -> bool:
         case ["reset" | "revert", _]:
             return True
         case ["restore", arguments]:
-            return _has(arguments, "W", "worktree", valued="s") or not _has(
-                arguments, "S", "staged", valued="s"
-            )
+            worktree = has(arguments, "W", "worktree", valued="sU", valued_long="source unified")
+            return worktree or not has(arguments, "S", "staged", valued="sU", valued_long="source unified")
         case ["checkout", arguments]:
-            return not _has(arguments, "b", "orphan") or _has(arguments, "fB", "force", valued="b")
+            return not has(arguments, "b", "orphan") or has(arguments, "fB", "force", valued="b")
         case ["switch", arguments]:
-            return not _has(arguments, "c", "create") or _has(
-                arguments, "fC", "force-create", "discard-changes", valued="c"
+            return not has(arguments, "c", "create") or has(
+                arguments, "fC", "force force-create discard-changes", valued="c"
             )
         case ["clean", arguments]:
-            return not _has(arguments, "n", "dry-run", valued="e")
+            return not has(arguments, "n", "dry-run", valued="e", valued_long="exclude")
         case ["rm" | "checkout-index", arguments]:
-            return _has(arguments, "f", "force")
+            return has(arguments, "f", "force")
         case ["read-tree", arguments]:
-            return _has(arguments, "", "reset")
+            return has(arguments, "", "reset")
         case ["worktree", ["remove", *arguments]]:
-            return _has(arguments, "f", "force")
+            return has(arguments, "f", "force")
         case ["stash", ["drop" | "clear", *_]]:
             return True
         case ["branch", arguments]:
-            return _has(arguments, "dDMCf", "delete", "force", valued="u")
+            return has(arguments, "dDMCf", "delete force", valued="u", valued_long="set-upstream-to")
         case _:
             return False
 
@@ -156,27 +133,39 @@ def _rewrites_remote(words: Words) -> bool:
     subcommand, arguments = _git(words)
     if subcommand != "push":
         return False
-    long = ("force", "force-with-lease", "force-if-includes", "mirror", "delete", "prune")
-    return _has(arguments, "fd", *long, valued="o") or any(word.startswith(("+", ":")) for word in arguments)
+    long = "force force-with-lease force-if-includes mirror delete prune"
+    return has(arguments, "fd", long, valued="o", valued_long="push-option receive-pack exec repo") or any(
+        word.startswith(("+", ":")) for word in arguments
+    )
 
 
 def _removes(words: Words) -> bool:
-    return program(words) in {"rm", "trash"} and _has(words[1:], "rRf", "recursive", "force")
+    form = normal_form(words, _PROGRAMS)
+    return form[0] in {"rm", "trash"} and has(form[1:], "rRf", "recursive force")
 
 
 def _removes_many(words: Words) -> bool:
-    name = program(words)
+    name, *arguments = normal_form(words, _PROGRAMS)
     run: Iterable[str]
     if name in {"xargs", "parallel"}:
-        run = takewhile(lambda word: word not in READERS, words[1:])
+        inner = next(iter(wrapped(name, arguments, lambda word: not word.startswith("-"))), ())
+        run = takewhile(lambda word: word not in READERS, inner)
     elif name in {"find", "fd", "fdfind"}:
-        run = dropwhile(lambda word: word not in RUNNING_OPTIONS[name], words)
+        run = dropwhile(lambda word: not _runs(word, RUNNING_OPTIONS[name]), words)
     else:
         return False
-    programs = {word.rsplit("/", 1)[-1] for word in run}
+    programs = {_OPTION_BEFORE.sub("", word.rsplit("/", 1)[-1]) for word in run}
     if (name == "find" and "-delete" in words) or not programs.isdisjoint(_REMOVERS):
         return True
     return not programs.isdisjoint(SHELLS) and any(_REMOVER.search(word) for word in words)
+
+
+def _runs(word: str, options: frozenset[str]) -> bool:
+    """Whether a word is one of `options`, or begins with one that its value follows."""
+    return any(
+        word == option or word.startswith(f"{option}=") or (len(option) == 2 and word.startswith(option))
+        for option in options
+    )
 
 
 _GUARDS = (

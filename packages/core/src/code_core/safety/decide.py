@@ -11,6 +11,7 @@ from code_core.protocol.policies import (
     SandboxPolicy,
     WorkspaceWrite,
 )
+from code_core.safety.known_safe import Reading
 from code_core.safety.rules import PrefixRule, RuleDecision
 
 
@@ -53,7 +54,7 @@ def decide_command(
     sandbox: SandboxPolicy,
     *,
     confinable: bool,
-    known_safe: bool = False,
+    reads: Reading = Reading.NO,
     approved: bool = False,
     escalated: bool = False,
     rule: PrefixRule | None = None,
@@ -64,7 +65,8 @@ def decide_command(
         policy: when to ask.
         sandbox: what commands may do without asking.
         confinable: whether this machine can confine a command to `sandbox`.
-        known_safe: the command only reads.
+        reads: whether the command only reads; one that does so only when confined is asked for like any other
+            where it runs unconfined.
         approved: the user has allowed just this, with or without escalation, for the session or by a rule.
         escalated: it is to run outside of the sandbox: the model asks for that, or the sandbox denied it.
         rule: the strictest rule of the user that forbids it or asks for it.
@@ -82,7 +84,7 @@ def decide_command(
     if escalated and not full_access:
         reason = "it is to run outside of the sandbox"
         return Reject(f"{reason}, and {NEVER_ASKS}") if never else Ask(reason)
-    if known_safe:
+    if reads is Reading.ALWAYS or (reads is Reading.WHEN_CONFINED and confined):
         return Run(confined)
     if policy is AskForApproval.UNTRUSTED:
         return Ask("the approval policy is to ask for every command that does more than read", confined)

@@ -1,13 +1,14 @@
 """Commands that only read, whatever their arguments: they need no approval.
 
 A command that is not certain to be one is not one. Names are taken as they are
-written: `./ls` is some program, `ls` is the one on PATH.
+written: `./ls` is some program, `ls` is the one that `tools.program_lookup` has found on PATH.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
+from enum import IntEnum
 
-from code_core.safety.shell_words import Words, plain_commands
+from code_core.safety.shell_words import Words
 
 READERS = frozenset("cat cd echo false grep head ls nl pwd tail true wc which".split())
 # What makes `find` write, delete or run something; its options cannot be shortened.
@@ -31,10 +32,38 @@ _GIT_BRANCH = frozenset(
 _SED_LINES = re.compile(r"\d+(?:,\d+)?p", re.ASCII)
 
 
-def is_known_safe(argv: Sequence[str]) -> bool:
-    """Whether `argv`, and for a shell every command of its script, is known to only read."""
-    commands = plain_commands(argv)
-    return bool(commands) and all(_only_reads(words) for words in commands or ())
+class Reading(IntEnum):
+    """Whether commands only read, the strongest statement last.
+
+    Attributes:
+        WHEN_CONFINED: they read, but also run programs that a repository's settings name: `git status`
+            runs `core.fsmonitor` and filters, `git diff` textconv.
+    """
+
+    NO = 0
+    WHEN_CONFINED = 1
+    ALWAYS = 2
+
+
+def reading(commands: Iterable[Words] | None) -> Reading:
+    """Whether all of `commands` are known to only read; NO if there are none, or if they are not known."""
+    return min(map(_reading, commands or ()), default=Reading.NO)
+
+
+def _reading(words: Words) -> Reading:
+    if words[:1] == ("git",):
+        return Reading.WHEN_CONFINED if _git_reads(words[1:]) else Reading.NO
+    return Reading.ALWAYS if _only_reads(words) else Reading.NO
+
+
+def _git_reads(words: Words) -> bool:
+    match words:
+        case ["branch", *options]:
+            return _GIT_BRANCH.issuperset(options)
+        case [subcommand, *arguments] if subcommand in _GIT_READERS:
+            return all(_is_harmless_to_git(argument) for argument in arguments)
+        case _:
+            return False
 
 
 def _only_reads(words: Words) -> bool:
@@ -43,10 +72,6 @@ def _only_reads(words: Words) -> bool:
             return not _FIND_ACTS.intersection(arguments) and "-files0-from" not in arguments
         case ["rg", *arguments]:
             return not any(_runs_with_rg(argument) for argument in arguments)
-        case ["git", "branch", *options]:
-            return _GIT_BRANCH.issuperset(options)
-        case ["git", subcommand, *arguments] if subcommand in _GIT_READERS:
-            return all(_is_harmless_to_git(argument) for argument in arguments)
         case ["sed", "-n", lines] | ["sed", "-n", lines, _]:
             return bool(_SED_LINES.fullmatch(lines)) and not words[-1].startswith("-")
         case [name, *_]:

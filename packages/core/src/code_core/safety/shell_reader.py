@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from code_core.safety.shell_output import decoded, output
 from code_core.safety.shell_words import KEYWORDS
 
 MOST_NESTING = 40
@@ -17,22 +18,7 @@ MOST_NESTING = 40
 # Only these are blanks to a shell, whatever else Unicode calls one.
 _PLAIN = re.compile(r"[^ \t\n'\"\\`$;&|()<>]+")
 _PLAIN_QUOTED = re.compile(r"[^\"\\`$]+")
-_ANSI_ESCAPE = re.compile(
-    r"\\(?:x(?P<x>[0-9a-fA-F]{1,2})|u(?P<u>[0-9a-fA-F]{1,4})|U(?P<U>[0-9a-fA-F]{1,8})"
-    r"|(?P<octal>[0-7]{1,3})|c.|(?P<letter>.))",
-    re.DOTALL,
-)
-_ANSI_LETTERS = {
-    "n": "\n",
-    "t": "\t",
-    "r": "\r",
-    "a": "\a",
-    "b": "\b",
-    "e": "\x1b",
-    "E": "\x1b",
-    "f": "\f",
-    "v": "\v",
-}
+_NAME = re.compile(r"[A-Za-z_]\w*|\d", re.ASCII)
 _ENDS_WORD = " \t\n;&|()<>"
 _DESCRIPTOR = re.compile(r"\d+|\{\w+\}")
 # An expansion that takes a pattern, in which single quotes quote even inside of double quotes.
@@ -264,24 +250,30 @@ class _Reader:
             if quoted:
                 inside = inside.replace('\\"', '"')
             self._descend()
+            before = len(self._script.commands)
             _Reader(inside, self._script, self._depth).read()
             self._depth -= 1
             self._at = end + 1
-            return "`…`"
+            return output(self._script.commands[before:]) or "`…`"
         self._at += 1
         match self._peek():
             case "(":
+                before = len(self._script.commands)
                 self._parentheses()
-                return "$(…)"
+                return output(self._script.commands[before:]) or "$(…)"
             case "{":
                 self._at += 1
                 self._descend()
                 self._braces(quoted=quoted)
                 self._depth -= 1
             case "'" if not quoted:
-                return _ansi(self._ansi_quoted())
+                return decoded(self._ansi_quoted()).partition("\0")[0]
             case '"' if not quoted:
                 return ""  # a translated string; the quotes are read next
+            case _ if name := _NAME.match(text, self._at):
+                self._at = name.end()
+                if self._peek() in {"'", '"', "\\"}:  # the quotes go, the end of the name must not
+                    return f"${{{name[0]}}}"
             case _:
                 pass
         return text[start : self._at]
@@ -312,17 +304,3 @@ class _Reader:
             end += 2 if self._text[end] == "\\" else 1
         self._at = end + 1
         return self._text[start:end]
-
-
-def _ansi(text: str) -> str:
-    def replaced(found: re.Match[str]) -> str:
-        number = found["x"] or found["u"] or found["U"]
-        if number is not None:
-            value = int(number, 16)
-            return chr(value) if value <= 0x10FFFF else ""
-        if found["octal"] is not None:
-            return chr(int(found["octal"], 8) & 0xFF)
-        letter = found["letter"]
-        return "" if letter is None else _ANSI_LETTERS.get(letter, letter)
-
-    return _ANSI_ESCAPE.sub(replaced, text).partition("\0")[0]

@@ -13,6 +13,11 @@ from collections.abc import Sequence
 Words = tuple[str, ...]
 
 SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ksh"})
+SYSTEM_DIRECTORIES = frozenset(
+    "/bin /sbin /usr/bin /usr/sbin /usr/local/bin /usr/local/sbin /opt/homebrew/bin /opt/homebrew/sbin /opt/local/bin "
+    "/home/linuxbrew/.linuxbrew/bin /run/current-system/sw/bin /snap/bin".split()
+)
+"""Where an operating system or its package manager puts programs."""
 
 # `^`, `{`, `}`, `~`, `!`, `#`, `=` at the start and globs mean something to one shell or another.
 _TOKEN = re.compile(
@@ -24,10 +29,19 @@ _TOKEN = re.compile(
 _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)"|([^'"]+)""")
 
 
+def is_shell(name: str) -> bool:
+    """Whether `name` is a shell: its bare name, or its path in a directory of the system.
+
+    A bare name counts because whoever asks has looked it up (see `tools.program_lookup`).
+    """
+    folder, slash, base = name.rpartition("/")
+    return base in SHELLS and (not slash or folder in SYSTEM_DIRECTORIES)
+
+
 def script_of(argv: Sequence[str]) -> str | None:
     """The script, if `argv` is a shell and the one script it runs (`bash -lc SCRIPT`)."""
     match list(argv):
-        case [shell, "-c" | "-lc" | "-cl", script] if shell.rsplit("/", 1)[-1] in SHELLS:
+        case [shell, "-c" | "-lc" | "-cl", script] if is_shell(shell):
             return script
         case _:
             return None

@@ -1,42 +1,39 @@
-"""Every command that an argument vector might run, through shells and wrappers."""
+"""Every command that an argument vector might run, through shells, wrappers and expansions."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
-from itertools import chain, islice, takewhile
+from functools import lru_cache
+from itertools import chain, takewhile
 
+from code_core.safety.command_texts import (
+    RUNNERS,
+    RUNNING_OPTIONS,
+    RUNNING_VARIABLE,
+    RUNS_TEXTS,
+    embedded_commands,
+    option_texts,
+)
+from code_core.safety.expansion import SUBSTITUTIONS, variants
 from code_core.safety.known_safe import READERS
-from code_core.safety.shell_reader import MOST_NESTING, TooComplexError, read_script
+from code_core.safety.normal_form import normal_form, program
+from code_core.safety.script_values import ASSIGNMENT, Definitions, spoken
+from code_core.safety.shell_reader import MOST_NESTING, Script, TooComplexError, read_script
 from code_core.safety.shell_words import KEYWORDS, SHELLS, Words
+from code_core.safety.wrappers import WRAPPERS, wrapped
 
-# Programs that run a command which follows their own options and arguments.
-WRAPPERS = frozenset(
-    "builtin busybox chronic chroot chrt choom command doas env exec fakeroot firejail flock ionice linux32 linux64 "
-    "nice nocorrect noglob nohup nsenter numactl parallel pkexec prlimit repeat runuser script setarch setpriv setsid "
-    "ssh stdbuf strace su sudo systemd-run taskset time timeout unbuffer uclampset unshare watch xargs".split()
-)
-# Programs that take a script as an argument.
-_SCRIPTED = SHELLS | set(
-    "ash csh eval fish flock mksh parallel rbash runuser script ssh su tcsh trap watch".split()
-)
-# Options and words after which another program runs a command.
-RUNNING_OPTIONS = {
-    "env": frozenset({"-S", "--split-string"}),
-    "find": frozenset({"-exec", "-execdir", "-ok", "-okdir"}),
-    "fd": frozenset({"-x", "--exec", "-X", "--exec-batch"}),
-    "fdfind": frozenset({"-x", "--exec", "-X", "--exec-batch"}),
-    "git": frozenset({"foreach", "run", "-x", "--exec"}),
-}
 MOST_CHARACTERS = 2**17
 """Linux takes no longer argument."""
+MOST_WORK = 1_000_000
+"""Characters that are looked at, those of expansions among them."""
 
-_MOST_PLACES = 16  # where the command of a wrapper may begin
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(?:\[[^]]*\])?\+?=")
-_LIKE_A_SCRIPT = re.compile(r"[\s;&|()`$]")
+_LIKE_A_SCRIPT = re.compile(r"[\s;&|()`${]")
 _BEFORE_SCRIPT = re.compile(r"--[\w-]+=|-\w*?[cS]", re.ASCII)  # an option, and its script in the same word
-_GIT_ALIAS = re.compile(r"alias\.[^=]*=(!?)(.*)", re.DOTALL)
+_GIT_ALIAS = re.compile(r"(?:-c|--config-env=)?alias\.([^=]*)(?:=(.*))?", re.DOTALL)
+_GIT_SETTING = re.compile(r"(?:-c)?[\w-]+\.[^=]*=(.*)", re.DOTALL)
 _EXPANSION = re.compile(r"[$`][^/]*")
-# Their arguments are not what a shell gets to read.
-_SILENT = frozenset({"git", "grep", "rg"})
+_MOST_TEXTS = 16
+_MOST_FEEDING = 2
 
 
 def statements(argv: Sequence[str]) -> tuple[Words, ...]:
@@ -44,22 +41,24 @@ def statements(argv: Sequence[str]) -> tuple[Words, ...]:
 
     Reads the scripts of shells, of `eval` and the like, substitutions, and what may
     be piped into a shell. Assignments are taken off; a wrapper such as `sudo` is
-    taken off at every place where its command may begin. Rather too much than too
-    little is found.
+    taken off where its command begins, or at every word where it may. Words that
+    expand come as they are written and as they may expand. Finds too much rather
+    than too little.
 
     Raises:
-        TooComplexError: more than 40 levels of nesting, or more characters than fit into one argument.
+        TooComplexError: more than 40 levels of nesting, more characters than fit into one
+            argument, or more than a million in all that it expands to.
     """
     if sum(map(len, argv)) > MOST_CHARACTERS:
         raise TooComplexError("the command is too long to be understood")
+    return _statements(tuple(argv))
+
+
+@lru_cache(maxsize=8)  # a command is looked at for guards, for rules and for its files
+def _statements(argv: Words) -> tuple[Words, ...]:
     search = _Search()
-    search.command(list(argv), 0)
+    search.command(list(argv), 0, expanded=True)  # no shell has read it
     return tuple(search.found)
-
-
-def program(words: Sequence[str]) -> str:
-    """The name of the program that `words` runs, without its directory."""
-    return words[0].rsplit("/", 1)[-1]
 
 
 class _Search:
@@ -68,39 +67,120 @@ class _Search:
     def __init__(self) -> None:
         self.found: dict[Words, None] = {}
         self._scripts: set[str] = set()
+        self._definitions = Definitions()
+        self._left = MOST_WORK
+        self._feeding = 0  # what is fed to `xargs` may hold another `xargs`
 
-    def command(self, words: list[str], depth: int) -> None:
-        words = words[_start(words) :]
+    def command(self, words: list[str], depth: int, *, expanded: bool = False) -> None:
+        self._spend(64 + sum(map(len, words)))
+        start = _start(words)
+        for word in words[:start]:
+            self._assignment(word, depth)
+        words = words[start:]
         if not words or tuple(words) in self.found:
             return
         if depth > MOST_NESTING:
             raise TooComplexError("the command is nested too deeply to be understood")
         self.found[tuple(words)] = None
         name, rest = program(words), words[1:]
-        if name in _SCRIPTED:
+        self._scripts_of(name, rest, depth)
+        if name in WRAPPERS or name in SHELLS:
+            for inner in wrapped(name, rest, _may_begin):
+                self.command(list(inner), depth + 1, expanded=True)  # the variants of the whole are looked at
+                if name in {"xargs", "parallel"}:
+                    self._fed(list(inner), depth)
+        self._options(name, rest, depth)
+        if name == "git" or name.startswith("git-"):
+            self._git(words, depth)
+        for alias in self._definitions.aliases(words[0]):
+            self._read([f"{alias} {shlex.join(rest)}"], depth)
+        for variant in () if expanded else variants(words, self._definitions.values):
+            self.command(variant, depth + 1, expanded=True)
+
+    def _spend(self, work: int) -> None:
+        self._left -= work
+        if self._left < 0:
+            raise TooComplexError("the command expands to too much to be understood")
+
+    def _assignment(self, word: str, depth: int) -> None:
+        found = ASSIGNMENT.match(word)
+        if found is None:
+            return
+        self._definitions.values.assign(found["name"], found["operator"], word[found.end() :])
+        if RUNNING_VARIABLE.fullmatch(found["name"]):
+            value = word[found.end() :]
+            self._read([value, f"git {value}" if "GIT_CONFIG" in found["name"] else value], depth)
+
+    def _scripts_of(self, name: str, rest: list[str], depth: int) -> None:
+        """Read the arguments that are scripts."""
+        if name in RUNS_TEXTS:
+            for place, word in enumerate(rest):
+                if _LIKE_A_SCRIPT.search(word):
+                    self._definitions.values.add("@", shlex.join(rest[place + 2 :]))
+                    self._definitions.values.add("@", shlex.join(rest[place + 1 :]))
             self._read(rest, depth)
         if name == "eval":
             self._read([" ".join(rest)], depth)
         if name in WRAPPERS or name in SHELLS:
             glued = (_BEFORE_SCRIPT.match(word) for word in rest)
             self._read([option.string[option.end() :] for option in glued if option], depth)
-            places = (place for place, word in enumerate(rest) if _may_begin(word))
-            for place in islice(places, _MOST_PLACES):
-                self.command(rest[place:], depth + 1)
-        for place, word in enumerate(rest):
-            if word in RUNNING_OPTIONS.get(name, ()):
-                self._run_by_option(name, rest[place + 1 :], depth)
-            elif name == "git" and (alias := _GIT_ALIAS.fullmatch(word.removeprefix("-c"))):
-                self._read([alias[2] if alias[1] else f"git {alias[2]}"], depth)
-        if "{" in words[0] and "," in words[0]:
-            self.command(re.sub(r"[{},]", " ", " ".join(words)).split(), depth + 1)
-
-    def _run_by_option(self, name: str, rest: list[str], depth: int) -> None:
-        ends = {";", *RUNNING_OPTIONS[name]}
-        words = [*takewhile(lambda word: word not in ends, rest)]
-        self.command(words, depth + 1)
-        if name in {"env", "git"}:
+        if name == "env" and any(re.fullmatch(r"-\w*S.*|--s.*", word, re.DOTALL) for word in rest):
+            self._read([*rest, " ".join(word for word in rest if not word.startswith("-"))], depth)
+        for words in embedded_commands(name, rest):
+            self.command(words, depth + 1)
             self._read(words, depth)
+
+    def _fed(self, inner: list[str], depth: int) -> None:
+        """The command of `xargs` or `parallel` with the arguments that it may read."""
+        if self._feeding >= _MOST_FEEDING:
+            return
+        self._feeding += 1
+        texts = self._definitions.values.of(SUBSTITUTIONS[0])
+        if ":::" in inner:
+            head, tail = inner[: inner.index(":::")], inner[inner.index(":::") + 1 :]
+            inner, texts = head, [*texts, *tail[:_MOST_TEXTS]]
+        for text in texts[:_MOST_TEXTS]:
+            self.command([*inner, *text.split()], depth + 1)
+            for word in {word for word in inner if word in {"{}", "%", "@"} or word.isupper()}:
+                replaced = [text.split() if one == word else [one] for one in inner]
+                self.command(list(chain.from_iterable(replaced)), depth + 1)
+            self._read([" ".join([*inner, text])], depth)
+        self._feeding -= 1
+
+    def _options(self, name: str, rest: list[str], depth: int) -> None:
+        """The commands that options such as `find -exec` run."""
+        running = RUNNING_OPTIONS.get(name, frozenset())
+        for place, word in enumerate(rest):
+            option, equals, value = word.partition("=")
+            if word in RUNNERS.get(name, ()):
+                for inner in wrapped("", rest[place + 1 :], _may_begin):
+                    self.command(list(inner), depth + 1)
+            if word in running:
+                words = [*takewhile(lambda one: one != ";" and one not in running, rest[place + 1 :])]
+                self.command(words, depth + 1)
+                if name == "git":
+                    self._read(words, depth)
+            elif equals and option in running:
+                self.command([value, *rest[place + 1 :]], depth + 1)
+            elif any(len(one) == 2 and word.startswith(one) and len(word) > 2 for one in running):
+                self.command([word[2:], *rest[place + 1 :]], depth + 1)
+        for text in option_texts(name, rest):
+            self._read([text], depth)
+            self.command([text], depth + 1)
+
+    def _git(self, words: list[str], depth: int) -> None:
+        """The aliases and the programs that settings on the command line name."""
+        subcommand = normal_form(tuple(words))[1:2]
+        for place, word in enumerate(words):
+            if alias := _GIT_ALIAS.fullmatch(word):
+                after = words[place + 1 :]
+                value, arguments = (alias[2], after) if alias[2] is not None else (" ".join(after[:1]), [])
+                shell = value.removeprefix("!") if value.startswith("!") else f"git {value}"
+                self._read([shell, f"{shell} {shlex.join(arguments[1:])}"], depth)
+            elif setting := _GIT_SETTING.fullmatch(word):
+                self._read([setting[1].removeprefix("!")], depth)
+        if subcommand == ("config",):
+            self._read([words[-1].removeprefix("!")], depth)
 
     def _read(self, texts: Iterable[str], depth: int) -> None:
         """Read every text that may be a script of more than one word."""
@@ -108,12 +188,24 @@ class _Search:
             if text in self._scripts or not _LIKE_A_SCRIPT.search(text):
                 continue
             self._scripts.add(text)
+            self._spend(8 * len(text))
             script = read_script(text)
+            self._definitions.gather(script)
             for words in script.commands:
                 self.command(words, depth + 1)
-            if any(_feeds_on_text(words) for words in script.commands):
-                spoken = chain.from_iterable(map(_spoken, script.commands))
-                self._read([*script.documents, *spoken], depth + 1)
+            self._fed_texts(script, depth)
+
+    def _fed_texts(self, script: Script, depth: int) -> None:
+        """Read what the script may hand to a shell."""
+        if any(_feeds_on_text(words) for words in script.commands):
+            texts = chain.from_iterable(
+                spoken(words[_start(words) :], words[: _start(words)]) for words in script.commands
+            )
+            self._read([*script.documents, *texts], depth + 1)
+        for words in script.commands:
+            for embedded in embedded_commands(program(words), script.documents):
+                self.command(embedded, depth + 1)
+                self._read(embedded, depth)
 
 
 def _start(words: Sequence[str]) -> int:
@@ -122,7 +214,7 @@ def _start(words: Sequence[str]) -> int:
 
 
 def _may_begin(word: str) -> bool:
-    return not (word.startswith("-") or word in KEYWORDS or _ASSIGNMENT.match(word))
+    return not (word.startswith("-") or word in KEYWORDS or ASSIGNMENT.match(word))
 
 
 def _feeds_on_text(words: Sequence[str]) -> bool:
@@ -132,16 +224,8 @@ def _feeds_on_text(words: Sequence[str]) -> bool:
         return False
     name = program(words)
     named = words if name in WRAPPERS or name in SHELLS else words[:1]
-    if name in {"alias", "eval", "source", "."} or any(_EXPANSION.fullmatch(word) for word in named):
+    if name in {"alias", "eval", "source", ".", "parallel", "at", "batch", "crontab"} or any(
+        _EXPANSION.fullmatch(word) for word in named
+    ):
         return True
     return name not in READERS and any(word.rsplit("/", 1)[-1] in SHELLS for word in words)
-
-
-def _spoken(words: Sequence[str]) -> list[str]:
-    """The texts that a command may hand on, what it assigns among them."""
-    start = _start(words)
-    if words[start : start + 1] and program(words[start:]) in _SILENT:
-        return []
-    said = [*words[:start], *words[start + 1 :]]
-    assigned = [_ASSIGNMENT.sub("", word, count=1) for word in said]
-    return [*said, *assigned, " ".join(words[start + 1 :])]

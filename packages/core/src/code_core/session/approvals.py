@@ -9,8 +9,10 @@ from code_core.protocol.approval_events import ApplyPatchApprovalRequest, Approv
 from code_core.protocol.events import WarningEvent
 from code_core.protocol.ops import ExecApproval, PatchApproval
 from code_core.protocol.policies import ReviewDecision
-from code_core.safety.grants import Grant
-from code_core.safety.rules import RegisteredCommand, RuleError
+from code_core.safety.grants import CommandGrant, Grant
+from code_core.safety.proposals import Proposal
+from code_core.safety.rules import RegisteredCommand
+from code_core.safety.rules_file import RuleError
 from code_core.session.permission_tool import PermissionTool
 from code_core.session.proposed_rule import ProposedRule
 from code_core.session.questions import Questions
@@ -109,8 +111,10 @@ class TurnApprover:
 
     def _proposed_rule(self, question: Question) -> ProposedRule | None:
         match question:
-            case CommandQuestion(prefix=prefix) if prefix and self._approvals.rules_file is not None:
-                return ProposedRule.for_directory(prefix, question.cwd, outside=question.grant.outside)
+            case CommandQuestion(proposal=Proposal() as proposal, grant=CommandGrant() as grant) if (
+                self._approvals.rules_file is not None
+            ):
+                return ProposedRule.for_command(proposal, grant)
             case _:
                 return None
 
@@ -146,6 +150,7 @@ def _request(question: Question, approval_id: str, rule: ProposedRule | None) ->
                 sandboxed=question.sandboxed,
                 escalated=question.escalated,
                 proposed_rule=None if rule is None else rule.text,
+                rule_allows=None if rule is None else rule.allows,
             )
         case ToolQuestion(invocation=call):
             return ExecApprovalRequest(
@@ -167,7 +172,9 @@ def _request(question: Question, approval_id: str, rule: ProposedRule | None) ->
 
 def _grants(question: Question) -> frozenset[Grant]:
     match question:
-        case CommandQuestion(grant=grant) | ToolQuestion(grant=grant):
-            return frozenset({grant})
+        case CommandQuestion(grant=command):
+            return frozenset() if command is None else frozenset({command})
+        case ToolQuestion(grant=call):
+            return frozenset({call})
         case PatchQuestion(grants=grants):
             return frozenset(grants)

@@ -4,45 +4,70 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from code_core.context.git import repository_root
-from code_core.safety.rules import RegisteredCommand, RuleDecision, RuleError, parse_rules, render_rule
+from code_core.safety.grants import CommandGrant
+from code_core.safety.proposals import Proposal, allows
+from code_core.safety.rules import PrefixRule, RegisteredCommand, RuleDecision
+from code_core.safety.rules_file import RuleError, parse_rules, render_rule
 from code_core.safety.shell_words import Words
 
 
 @dataclass(frozen=True, slots=True)
 class ProposedRule:
-    """Allows every command that begins with `words`, in `cwd` and below.
+    """Allows the command `words`, and unless `exact` what begins so, in `cwd` and below.
 
     Attributes:
         outside: outside of the sandbox, too.
+        files: see `PrefixRule.files`.
     """
 
     words: Words
     cwd: Path
-    outside: bool
+    outside: bool = False
+    exact: bool = False
+    files: frozenset[tuple[Path, str]] | None = None
 
     @classmethod
-    def for_directory(cls, words: Words, directory: Path, *, outside: bool) -> Self:
-        """The rule for the repository that `directory` is in, or else for that directory."""
-        return cls(words, Path(os.path.realpath(repository_root(directory) or directory)), outside)
+    def for_command(cls, proposal: Proposal, grant: CommandGrant) -> Self:
+        """The rule for the repository that the command runs in, or else for its directory."""
+        cwd = Path(os.path.realpath(repository_root(grant.cwd) or grant.cwd))
+        files = grant.contents if grant.outside else None
+        return cls(proposal.words, cwd, grant.outside, proposal.exact, files)
 
     @property
     def text(self) -> str:
         """The rule as it is shown, and added to the rules file."""
-        return render_rule(self.words, self.cwd, outside=self.outside)
+        pattern = tuple(frozenset({word}) for word in self.words)
+        rule = PrefixRule(
+            pattern,
+            RuleDecision.ALLOW,
+            outside=self.outside,
+            cwd=self.cwd,
+            exact=self.exact,
+            files=self.files,
+        )
+        return render_rule(rule)
+
+    @property
+    def allows(self) -> str:
+        """One sentence that says what else it allows."""
+        proposal = Proposal(self.words, self.exact)
+        return allows(proposal, str(self.cwd), outside=self.outside, files=len(self.files or ()))
 
     @property
     def registered(self) -> RegisteredCommand:
         """The same for the rest of the session."""
-        return RegisteredCommand(self.words, "prefix", outside=self.outside, cwd=self.cwd)
+        kind: Literal["exact", "prefix"] = "exact" if self.exact else "prefix"
+        return RegisteredCommand(self.words, kind, outside=self.outside, cwd=self.cwd, files=self.files)
 
     def narrowed(self, text: str) -> "ProposedRule":
         """The rule that the user wrote in place of this one; it may allow less, never more.
 
-        Its pattern begins with ours, its directory is ours or below, and it leaves the
-        sandbox only if ours does. Examples and the justification are not kept.
+        Its pattern begins with ours, or is ours if ours is exact; its directory is ours or below; it
+        leaves the sandbox only if ours does, and then for the same files. Examples and the
+        justification are not kept.
 
         Raises:
             RuleError: says what is wrong with it, or in which way it allows more.
@@ -59,8 +84,12 @@ class ProposedRule:
         words = tuple(word for choices in rule.pattern for word in choices)
         if words[: len(self.words)] != self.words:
             raise RuleError("the pattern of the edited rule must begin with the proposed pattern")
+        if self.exact and (words != self.words or not rule.exact):
+            raise RuleError("the edited rule must be exact, with the proposed pattern")
         if rule.cwd is None or ".." in rule.cwd.parts or not rule.cwd.is_relative_to(self.cwd):
             raise RuleError(f"the cwd of the edited rule must be {self.cwd} or a directory below it")
         if rule.outside > self.outside:
             raise RuleError("the edited rule must not allow running outside of the sandbox")
-        return ProposedRule(words, rule.cwd, rule.outside)
+        if rule.outside and rule.files != self.files:
+            raise RuleError("the edited rule must name the proposed files")
+        return ProposedRule(words, rule.cwd, rule.outside, rule.exact, rule.files)

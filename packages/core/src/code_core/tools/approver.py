@@ -9,8 +9,8 @@ from code_core.protocol.file_changes import FileChange
 from code_core.protocol.mcp_events import McpInvocation
 from code_core.protocol.policies import ReviewDecision
 from code_core.safety.grants import CommandGrant, Grant, PathGrant, ToolGrant
+from code_core.safety.proposals import Proposal
 from code_core.safety.rules import RegisteredCommand
-from code_core.safety.shell_words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +19,22 @@ class CommandQuestion:
 
     Attributes:
         reason: why we ask.
-        grant: what `approved_for_session` allows.
+        grant: what `approved_for_session` allows; None if that can only allow it once.
         justification: why the model wants it, in the model's words.
         sandboxed: whether it will run confined.
         escalated: whether it leaves a sandbox that would otherwise confine it.
-        prefix: what a rule that always allows it would begin with; None where no rule is offered.
+        proposal: what a rule that always allows it would allow; None where no rule is offered.
     """
 
     call_id: str
     argv: Sequence[str]
     cwd: Path
     reason: str
-    grant: CommandGrant
+    grant: CommandGrant | None
     justification: str | None = None
     sandboxed: bool = False
     escalated: bool = False
-    prefix: Words | None = None
+    proposal: Proposal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import anyio
+
 from code_core.config.guards import CommandGuards
+from code_core.protocol.policies import DangerFullAccess
 from code_core.safety.confirm_guard import confirm_advice, guard_of
-from code_core.safety.decide import Ask, Reject, Run, decide_command
+from code_core.safety.decide import Ask, CommandDecision, Reject, Run, decide_command
 from code_core.safety.grants import CommandGrant
-from code_core.safety.known_safe import is_known_safe
-from code_core.safety.rules import is_allowed, proposed_prefix, strictest
+from code_core.safety.known_safe import reading
+from code_core.safety.proposals import proposed_rule
+from code_core.safety.rules import PrefixRule, RuleDecision, is_allowed, strictest
 from code_core.safety.shell_reader import TooComplexError
+from code_core.safety.shell_words import Words
 from code_core.safety.statements import statements
 from code_core.tools.approver import CommandQuestion
+from code_core.tools.command_files import TooManyFilesError, files_of
+from code_core.tools.program_lookup import ProgramLookup
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
 
 _log = logging.getLogger("code_core")
@@ -25,9 +32,12 @@ class CommandRequest:
     """A command that the model wants to run.
 
     Attributes:
+        argv: the command as it is judged and shown.
         confirmed: it had `confirm:` before it.
         escalated: it is to run outside of the sandbox, for the reason `justification`.
         failed: it has failed in the sandbox.
+        run: the command to start, if its program had to be looked up; `argv` when None.
+        parts: the commands that it runs for certain; None if they are not known.
     """
 
     call_id: str
@@ -37,11 +47,40 @@ class CommandRequest:
     escalated: bool = False
     justification: str | None = None
     failed: bool = False
+    run: Words | None = None
+    parts: tuple[Words, ...] | None = None
 
 
-def grant_of(request: CommandRequest) -> CommandGrant:
-    """What is remembered when the user allows the command for the session."""
-    return CommandGrant(tuple(request.argv), request.cwd, outside=request.escalated)
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """A command may run.
+
+    Attributes:
+        grant: what the permission to run unconfined rests on, to be looked at again just before the start.
+    """
+
+    confined: bool
+    grant: CommandGrant | None = None
+
+
+def looked_up(request: CommandRequest, context: ToolContext) -> CommandRequest:
+    """The request with its programs looked up on PATH. Reads the file system."""
+    lookup = ProgramLookup(context.sandbox_policy, request.cwd, context.cwd, context.environment)
+    command = lookup.resolve(request.argv)
+    return replace(request, argv=command.argv, run=command.run, parts=command.parts)
+
+
+def grant_of(request: CommandRequest, *, outside: bool) -> CommandGrant:
+    """What is remembered when the user allows the command for the session. Reads the files it names, if `outside`.
+
+    Raises:
+        TooManyFilesError: they are too many, too large or not readable.
+    """
+    argv = tuple(request.argv)
+    cwd = Path(os.path.realpath(request.cwd))
+    started = () if request.run is None else (request.run[:1],)
+    files = files_of([*statements(argv), *started, (str(cwd),)], argv, cwd) if outside else frozenset()
+    return CommandGrant(argv, cwd, outside=outside, files=files)
 
 
 def guarded(request: CommandRequest, guards: CommandGuards) -> ToolOutput | None:
@@ -56,60 +95,52 @@ def guarded(request: CommandRequest, guards: CommandGuards) -> ToolOutput | None
 
 async def permission(
     request: CommandRequest, guards: CommandGuards, context: ToolContext, *, confinable: bool
-) -> Run | ToolOutput:
+) -> Permission | ToolOutput:
     """Where the command may run, or what the model is told if it may not.
 
     Raises:
         TurnAbandoned: the user does not want the turn to go on.
     """
-    argv, approver = request.argv, context.approver
-    rule = strictest(guards.rules, statements(argv))
-    grant = grant_of(request)
-    approved = approver.approved(grant) or (
-        rule is None
-        and is_allowed(
-            argv,
-            guards.rules,
-            approver.registered_commands(),
-            outside=request.escalated,
-            cwd=Path(os.path.realpath(request.cwd)),
-        )
-    )
-    decision = decide_command(
-        context.approval_policy,
-        context.sandbox_policy,
-        confinable=confinable,
-        known_safe=is_known_safe(argv),
-        approved=approved,
-        escalated=request.escalated,
-        rule=rule,
-    )
+    rule = strictest(guards.rules, statements(request.argv))
+    full_access = isinstance(context.sandbox_policy, DangerFullAccess)
+    confined = confinable and not full_access and not request.escalated
+    decision = _decision(request, rule, context, confinable=confinable, approved=False)
     _log.info("command %.64s: %s", request.call_id, decision)
+    if isinstance(decision, Run):
+        return Permission(decision.confined)
+    if rule is not None and rule.decision is RuleDecision.FORBIDDEN:
+        return _rejected(decision)
+    grant, problem = await anyio.to_thread.run_sync(_remembered, request, not confined)
+    if _approved(request, grant, rule, guards, context, confined=confined):
+        decision = _decision(request, rule, context, confinable=confinable, approved=True)
+        _log.info("command %.64s: allowed by the user: %s", request.call_id, decision)
     match decision:
         case Run():
-            return decision
-        case Reject(reason=reason):
-            return ToolOutput(f"command rejected: {reason}", success=False)
-        case Ask(reason=reason, confined=confined):
+            return Permission(decision.confined, None if confined else grant)
+        case Ask(reason=reason):
+            reason = (
+                "it failed in the sandbox, and would run again outside of it" if request.failed else reason
+            )
             question = CommandQuestion(
                 call_id=request.call_id,
-                argv=argv,
+                argv=request.argv,
                 cwd=request.cwd,
-                reason="it failed in the sandbox, and would run again outside of it"
-                if request.failed
-                else reason,
+                reason=reason if problem is None else f"{reason} (it can only be allowed once: {problem})",
                 grant=grant,
                 justification=request.justification,
                 sandboxed=confined,
                 escalated=request.escalated,
-                prefix=proposed_prefix(argv) if rule is None else None,
+                proposal=proposed_rule(request.parts, confined=confined) if rule is None and grant else None,
             )
-            return refusal("command", await approver.ask(question)) or Run(confined)
+            answer = refusal("command", await context.approver.ask(question))
+            return answer or Permission(confined, None if confined else grant)
+        case Reject():
+            return _rejected(decision)
 
 
 async def permission_to_retry(
     request: CommandRequest, guards: CommandGuards, context: ToolContext
-) -> Run | ToolOutput:
+) -> Permission | ToolOutput:
     """The same for a command that the sandbox has denied something, to run again outside of it.
 
     Raises:
@@ -117,3 +148,77 @@ async def permission_to_retry(
     """
     retry = replace(request, escalated=True, failed=True)
     return await permission(retry, guards, context, confinable=True)
+
+
+async def changed_since(request: CommandRequest, allowed: Permission) -> ToolOutput | None:
+    """What the model is told if a file that the command names changed after it was allowed to run unconfined.
+
+    Between this look and the moment when the command opens the file lies a fraction of a second, in
+    which another process can still change it.
+    """
+    if allowed.grant is None:
+        return None
+    grant, _ = await anyio.to_thread.run_sync(_remembered, request, True)
+    if grant == allowed.grant:
+        return None
+    return ToolOutput(
+        "command rejected: a file that it names, or its directory, changed after the command was approved; "
+        "run it again to have it approved as it is now",
+        success=False,
+    )
+
+
+def _decision(
+    request: CommandRequest,
+    rule: PrefixRule | None,
+    context: ToolContext,
+    *,
+    confinable: bool,
+    approved: bool,
+) -> CommandDecision:
+    return decide_command(
+        context.approval_policy,
+        context.sandbox_policy,
+        confinable=confinable,
+        reads=reading(request.parts),
+        approved=approved,
+        escalated=request.escalated,
+        rule=rule,
+    )
+
+
+def _remembered(request: CommandRequest, outside: bool) -> tuple[CommandGrant | None, str | None]:
+    """What a permission for the session rests on, or why none can be remembered."""
+    try:
+        return grant_of(request, outside=outside), None
+    except TooManyFilesError as error:
+        return None, str(error)
+
+
+def _approved(
+    request: CommandRequest,
+    grant: CommandGrant | None,
+    rule: PrefixRule | None,
+    guards: CommandGuards,
+    context: ToolContext,
+    *,
+    confined: bool,
+) -> bool:
+    """Whether the user has allowed the command, for the session or by a rule."""
+    if grant is not None and context.approver.approved(grant):
+        return True
+    return rule is None and is_allowed(
+        request.argv,
+        request.parts,
+        guards.rules,
+        context.approver.registered_commands(),
+        outside=request.escalated,
+        confined=confined,
+        cwd=Path(os.path.realpath(request.cwd)),
+        files=None if grant is None else grant.contents,
+    )
+
+
+def _rejected(decision: CommandDecision) -> ToolOutput:
+    assert isinstance(decision, Reject)  # noqa: S101 - nothing else is left
+    return ToolOutput(f"command rejected: {decision.reason}", success=False)

@@ -84,7 +84,16 @@ async def run_shell_command(
     started = time.perf_counter()
     processes: list[subprocess.Popen[bytes]] = []
     try:
-        end = await _run(command, cwd, time_limit, on_output, context, sandbox, confinement, processes.append)
+        end = await _run(
+            list(request.run or command),
+            cwd,
+            time_limit,
+            on_output,
+            context,
+            sandbox,
+            confinement,
+            processes.append,
+        )
     except SpawnError as error:
         await on_output("stderr", str(error).encode())
         end = Exit(error.exit_code, 0.0)

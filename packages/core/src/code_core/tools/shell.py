@@ -1,7 +1,10 @@
 """`shell`: run one command and give its output back."""
 
 import json
+import os
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,14 +15,18 @@ from code_core.patch.invocation import MISSED, ImplicitPatch, PatchCall, detect,
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
 from code_core.protocol.policies import AskForApproval, DangerFullAccess
 from code_core.safety.confirm_guard import strip_confirm
-from code_core.safety.decide import Run
+from code_core.safety.shell_words import Words
 from code_core.sandbox.detection import detect as detect_sandbox
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.arguments import BadArguments, parse_arguments
+from code_core.tools.command_files import TooManyFilesError
 from code_core.tools.command_permission import (
     CommandRequest,
+    Permission,
+    changed_since,
     grant_of,
     guarded,
+    looked_up,
     permission,
     permission_to_retry,
 )
@@ -55,6 +62,8 @@ class Shell:
     def __init__(self, apply_patch: ApplyPatch, guards: CommandGuards = NO_GUARDS) -> None:
         self._apply_patch = apply_patch
         self._guards = guards
+        # Only what ran outside once can have a grant for that: the files of all others need not be read.
+        self._ran_outside: set[tuple[Words, Path]] = set()
 
     def spec(self) -> dict[str, Any]:
         """See `Tool.spec`."""
@@ -121,22 +130,21 @@ class Shell:
             justification=arguments.justification,
         )
         time_limit = min(arguments.timeout_ms or DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS) / 1000
-        return guarded(request, self._guards) or _noted(await self._run(request, time_limit, context))
+        refused = await anyio.to_thread.run_sync(guarded, request, self._guards)
+        return refused or _noted(await self._run(request, time_limit, context))
 
     async def _run(self, request: CommandRequest, time_limit: float, context: ToolContext) -> ToolOutput:
         """Run the command where it may, and outside of the sandbox when that denied it something."""
         full_access = isinstance(context.sandbox_policy, DangerFullAccess)
         sandbox = None if full_access else (await anyio.to_thread.run_sync(detect_sandbox)).sandbox
-        outside = replace(request, escalated=True)
-        if context.approval_policy is not AskForApproval.NEVER and context.approver.approved(
-            grant_of(outside)
-        ):
-            request = outside
+        request = await anyio.to_thread.run_sync(looked_up, request, context)
+        if await self._granted_outside(request, context):
+            request = replace(request, escalated=True)
         allowed = await permission(request, self._guards, context, confinable=sandbox is not None)
         if isinstance(allowed, ToolOutput):
             return allowed
         if sandbox is None or not allowed.confined:
-            return (await run_shell_command(request, time_limit, context)).output
+            return await self._run_unconfined(request, allowed, time_limit, context)
         confined = await run_shell_command(request, time_limit, context, sandbox)
         if not confined.denied or context.approval_policy is AskForApproval.NEVER:
             return confined.output
@@ -145,8 +153,28 @@ class Shell:
                 return replace(
                     confined.output, text=f"{confined.output.text}\n{refusal}, outside of the sandbox"
                 )
-            case Run():
-                return (await run_shell_command(request, time_limit, context)).output
+            case Permission() as allowed:
+                return await self._run_unconfined(request, allowed, time_limit, context)
+
+    async def _run_unconfined(
+        self, request: CommandRequest, allowed: Permission, time_limit: float, context: ToolContext
+    ) -> ToolOutput:
+        if (refused := await changed_since(request, allowed)) is not None:
+            return refused
+        if allowed.grant is not None:
+            self._ran_outside.add((allowed.grant.argv, allowed.grant.cwd))
+        return (await run_shell_command(request, time_limit, context)).output
+
+    async def _granted_outside(self, request: CommandRequest, context: ToolContext) -> bool:
+        """Whether the user has allowed the command, as it is now, to run outside of the sandbox for the session."""
+        here = (tuple(request.argv), Path(os.path.realpath(request.cwd)))
+        if here not in self._ran_outside or context.approval_policy is AskForApproval.NEVER:
+            return False
+        try:
+            grant = await anyio.to_thread.run_sync(partial(grant_of, request, outside=True))
+        except TooManyFilesError:
+            return False
+        return context.approver.approved(grant)
 
 
 def _noted(output: ToolOutput) -> ToolOutput:

@@ -16,7 +16,7 @@ from code_core.protocol.parsed_command import (
     SearchCommand,
     UnknownCommand,
 )
-from code_core.safety.known_safe import is_known_safe
+from code_core.safety.known_safe import Reading, reading
 from code_core.safety.shell_words import Words, plain_commands
 
 _JOINERS = frozenset({"cd", "echo", "true", "false", "wc", "head", "tail"})
@@ -25,7 +25,7 @@ _JOINERS = frozenset({"cd", "echo", "true", "false", "wc", "head", "tail"})
 def parsed_command(argv: Sequence[str]) -> list[ParsedCommand]:
     """One entry for each command of `argv`; one `unknown` for all where they cannot all be told."""
     commands = plain_commands(argv) or ()
-    if not commands or not is_known_safe(argv):
+    if reading(commands) is Reading.NO:
         return [UnknownCommand(cmd=shlex.join(argv))]
     parsed = [_parsed(words) for words in commands]
     telling = [one for one, words in zip(parsed, commands, strict=True) if not _only_joins(words)]

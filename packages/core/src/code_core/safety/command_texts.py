@@ -1,0 +1,109 @@
+"""Arguments and variables that hold the commands of other programs."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from code_core.safety.shell_words import SHELLS
+
+# Programs that take a script as an argument.
+RUNS_TEXTS = SHELLS | frozenset(
+    "ash concurrently csh entr eval expect fish flock gdb hyperfine mksh nix-shell npm npx parallel pnpm rbash runuser screen script "
+    "ssh su tcsh tmux trap watch yarn".split()
+)
+# Options and words after which another program runs a command.
+RUNNING_OPTIONS = {
+    "env": frozenset({"-S", "--split-string"}),
+    "find": frozenset({"-exec", "-execdir", "-ok", "-okdir"}),
+    "fd": frozenset({"-x", "--exec", "-X", "--exec-batch"}),
+    "fdfind": frozenset({"-x", "--exec", "-X", "--exec-batch"}),
+    "git": frozenset({"foreach", "run", "-x", "--exec"}),
+}
+# Options whose value is a command.
+_TEXT_OPTIONS = {
+    "git": frozenset(
+        "-x --exec --extcmd --upload-pack --receive-pack --open-files-in-pager --tree-filter --index-filter --msg-filter "
+        "--env-filter --commit-filter --parent-filter --tag-name-filter".split()
+    ),
+    "make": frozenset({"--eval"}),
+    "man": frozenset({"-P", "--pager"}),
+    "rg": frozenset({"--pre"}),
+    "rsync": frozenset({"-e", "--rsh", "--rsync-path"}),
+    "scp": frozenset({"-o", "-S"}),
+    "sftp": frozenset({"-o", "-S"}),
+    "sort": frozenset({"--compress-program"}),
+    "ssh": frozenset({"-o"}),
+    "tar": frozenset(
+        "-F -I --checkpoint-action --info-script --new-volume-script --rmt-command --rsh-command --to-command "
+        "--use-compress-program".split()
+    ),
+    "vi": frozenset({"-c", "--cmd"}),
+    "vim": frozenset({"-c", "--cmd"}),
+    "nvim": frozenset({"-c", "--cmd"}),
+}
+# Words after which a program runs a command, its own options first.
+RUNNERS = {
+    "bundle": frozenset({"exec"}),
+    "cargo": frozenset({"watch"}),
+    "conda": frozenset({"run"}),
+    "docker": frozenset({"exec", "run"}),
+    "gdb": frozenset({"--args"}),
+    "kubectl": frozenset({"exec", "run", "debug"}),
+    "nix": frozenset({"-c", "--command"}),
+    "npm": frozenset({"exec", "x"}),
+    "perf": frozenset({"record", "stat", "trace"}),
+    "pipenv": frozenset({"run"}),
+    "pipx": frozenset({"run"}),
+    "pnpm": frozenset({"dlx", "exec"}),
+    "podman": frozenset({"exec", "run"}),
+    "poetry": frozenset({"run"}),
+    "uv": frozenset({"run"}),
+    "yarn": frozenset({"exec"}),
+}
+RUNNING_VARIABLE = re.compile(
+    r"\w*(?:EDITOR|PAGER|COMMAND|ASKPASS|BROWSER|VISUAL)|GIT_SSH|GIT_EXTERNAL_DIFF|GIT_CONFIG_(?:VALUE_\d+|PARAMETERS)"
+    r"|LESSOPEN|LESSCLOSE|PS4|RSYNC_RSH|TAR_OPTIONS|MAKEFLAGS"
+)
+"""Names of environment variables whose value is a command that some program runs."""
+
+_BEFORE_COMMAND = re.compile(r"(?:exec|ProxyCommand|LocalCommand|KnownHostsCommand)[= ]|[:!]+|sh ", re.ASCII)
+
+# Languages in which one argument is the program: the options before it; all arguments where there are none.
+_INTERPRETERS = re.compile(
+    r"python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|bun|deno|php[\d.]*|lua[\d.]*|[gmn]?awk"
+)
+_RUNS = re.compile(
+    r"system|print\s*\||%x|popen|exec|spawn|subprocess|Popen|\brun\b|\bcall|check_output|`|qx|\|\s*getline|\bsh\b"
+)
+_LITERAL = re.compile(
+    r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`|(?:qw|qx|%x)[({/]([^)}/]*)", re.DOTALL
+)
+_MOST_LITERALS = 64
+
+
+def option_texts(name: str, arguments: Sequence[str]) -> Iterator[str]:
+    """The commands in the options of a program such as `tar --to-command=…`."""
+    options = _TEXT_OPTIONS.get("git" if name.startswith("git-") else name, frozenset())
+    for place, word in enumerate(arguments):
+        option, equals, value = word.partition("=")
+        if equals and option.startswith("--") and any(one.startswith(option) for one in options):
+            yield _BEFORE_COMMAND.sub("", value, count=1)
+        elif word in options and place + 1 < len(arguments):
+            yield _BEFORE_COMMAND.sub("", arguments[place + 1], count=1)
+        elif len(word) > 2 and word[:2] in options:
+            yield _BEFORE_COMMAND.sub("", word[2:], count=1)
+
+
+def embedded_commands(name: str, arguments: Sequence[str]) -> Iterator[list[str]]:
+    """The commands that a program in another language (`python -c …`) shows in its string literals.
+
+    Each literal is a command of one text, and all of them together are the words of one.
+    """
+    if not _INTERPRETERS.fullmatch(name):
+        return
+    for word in arguments:
+        if not _RUNS.search(word):
+            continue
+        literals = [next(filter(None, found), "") for found in _LITERAL.findall(word)][:_MOST_LITERALS]
+        for start in range(min(len(literals), 8)):
+            yield " ".join(literals[start:]).split()
+        yield from ([literal] for literal in literals)

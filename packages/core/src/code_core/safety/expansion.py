@@ -1,0 +1,190 @@
+"""What the words of a script may expand to: braces, variables and substitutions whose value the script shows.
+
+It finds possible values, not the value: where a variable is assigned twice, or a word might be
+split or not, each possibility counts. What the script does not show (the environment, files, the
+output of programs) expands to itself or to nothing.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from itertools import chain, islice, product
+
+MOST_VARIANTS = 64
+MOST_VALUES = 8
+LONGEST_VALUE = 4_096
+MOST_NESTED = 3
+
+SUBSTITUTIONS = ("$(…)", "`…`")
+"""How the reader writes a command substitution."""
+
+_BRACES = re.compile(r"(?<!\$)\{([^{}]*(?:,|\.\.)[^{}]*)\}")
+_RANGE = re.compile(r"(\w)\.\.(\w)")
+_EXPANSION = re.compile(
+    r"\$\(…\)|`…`|\$(?:(?P<name>[A-Za-z_]\w*|[0-9@*#?!$-])|\{!?(?P<braced>\w+|[@*])(?:\[[^]]*\])?(?P<how>[^{}]*)\})"
+)
+_MASKED = str.maketrans("$`", "\ue000\ue001")
+_UNMASKED = str.maketrans("\ue000\ue001", "$`")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_DEFAULTS = re.compile(r":?[-=+?]")
+
+
+class Values:
+    """The values that each variable of a script may have; `$(…)` stands for every substitution."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[str, None]] = {"IFS": {" ": None}}
+
+    def add(self, name: str, value: str) -> None:
+        """`value` may be that of `name`."""
+        values = self._values.setdefault(name, {})
+        if len(value) <= LONGEST_VALUE:
+            values.pop(value, None)  # the last assignment is the most likely
+            values[value] = None
+            if len(values) > MOST_VALUES:
+                del values[next(iter(values))]
+
+    def of(self, name: str) -> list[str]:
+        """The values of `name`, the newest first."""
+        return list(reversed(self._values.get(name, {})))
+
+    def _masked(self, name: str) -> list[str]:
+        return [value.translate(_MASKED) for value in self.of(name)]
+
+    def assign(self, name: str, operator: str, text: str) -> None:
+        """Take over `NAME=TEXT` or `NAME+=TEXT`, with the values of the variables in it."""
+        for value in self.texts(text):
+            if operator == "+=":
+                for before in self.of(name):
+                    self.add(name, before + value)
+            self.add(name, value)
+
+    def texts(self, text: str) -> list[str]:
+        """What `text` may expand to, without splitting it."""
+        texts = [text]
+        for _ in range(MOST_NESTED):  # the innermost first; values are not expanded again
+            if not any(_EXPANSION.search(one) for one in texts):
+                break
+            texts = [
+                "".join(parts) for one in texts for parts in islice(product(*self._parts(one)), MOST_VALUES)
+            ][:MOST_VALUES]
+        return [one.translate(_UNMASKED) for one in texts]
+
+    def _parts(self, text: str) -> Iterator[list[str]]:
+        at = 0
+        for expansion in _EXPANSION.finditer(text):
+            yield [text[at : expansion.start()]]
+            yield self._alternatives(expansion)
+            at = expansion.end()
+        yield [text[at:]]
+
+    def _alternatives(self, expansion: re.Match[str]) -> list[str]:
+        if expansion[0] in SUBSTITUTIONS:
+            return [*self._masked(SUBSTITUTIONS[0]), ""]
+        name, how = expansion["name"] or expansion["braced"], expansion["how"] or ""
+        values = self._masked("@" if name in {"*", "@"} or name.isdigit() else name)
+        if name.isdigit():  # `shift` may have moved it
+            values += [word for value in values for word in value.split()]
+        if "{!" in expansion[0]:
+            values = [inner for value in values for inner in self._masked(value)]
+        if default := _DEFAULTS.match(how):
+            default_value = re.sub("[\"']", "", how[default.end() :])
+            return [*values, default_value] if "?" not in default[0] else values or [""]
+        return [_modified(value, how) for value in values] if values else [""]
+
+    def fields(self, text: str) -> str:
+        """`text` with blanks where word splitting separates it."""
+        separators = "".join(self.of("IFS"))
+        return re.sub(f"[{re.escape(separators)}\\s]", " ", text)
+
+
+def _modified(value: str, how: str) -> str:
+    """`value` after `${X:1:2}`, `${X#…}`, `${X%…}`, `${X/a/b}` or a change of case; unchanged after others."""
+    match how[:1], how[1:]:
+        case ":", places:
+            numbers = [
+                int(number) for number in places.split(":")[:2] if re.fullmatch(r" ?-?\d{1,6}", number)
+            ]
+            start = numbers[0] if numbers else 0
+            rest = value[start:]
+            return rest[: numbers[1]] if len(numbers) > 1 else rest
+        case "#", pattern:
+            ends = range(len(value) + 1)
+            pattern, longest = pattern.removeprefix("#"), pattern.startswith("#")
+            cuts = [end for end in ends if fnmatchcase(value[:end], pattern)] if len(value) < 256 else []
+            return value[(max if longest else min)(cuts) :] if cuts else value
+        case "%", pattern:
+            starts = range(len(value) + 1)
+            pattern, longest = pattern.removeprefix("%"), pattern.startswith("%")
+            cuts = (
+                [start for start in starts if fnmatchcase(value[start:], pattern)] if len(value) < 256 else []
+            )
+            return value[: (min if longest else max)(cuts)] if cuts else value
+        case "/", rest:
+            everywhere = rest.startswith("/")
+            old, _, new = rest.removeprefix("/").partition("/")
+            return value.replace(old, new, -1 if everywhere else 1) if old else value
+        case "^", rest:
+            return value.upper() if rest else value[:1].upper() + value[1:]
+        case ",", rest:
+            return value.lower() if rest else value[:1].lower() + value[1:]
+        case _:
+            return value
+
+
+def variants(words: Sequence[str], values: Values) -> Iterator[list[str]]:
+    """What `words` may become; `words` itself is not among them unless it expands to itself.
+
+    Expansions without a known value vanish: `r${x}m` is `rm`.
+    """
+    if not any("$" in word or "`" in word or "{" in word for word in words):
+        return
+    choices = [_fields(word, values) for word in words]
+    for chosen in islice(product(*choices), MOST_VARIANTS):
+        yield [field for fields in chosen for field in fields]
+
+
+def _fields(word: str, values: Values) -> list[list[str]]:
+    """The ways in which one word becomes some words or none: split, or as one word where it was quoted."""
+    ways = [
+        [way for text in values.texts(one) for way in _split(values.fields(text).split(), text)]
+        if _EXPANSION.search(one)
+        else [[one]]
+        for one in braced(word)
+    ]
+    return [list(chain.from_iterable(chosen)) for chosen in islice(product(*ways), 2 * MOST_VALUES)]
+
+
+def _split(fields: list[str], text: str) -> list[list[str]]:
+    return [fields, [text]] if len(fields) > 1 else [fields]
+
+
+def braced(word: str) -> list[str]:
+    """The words that brace expansion makes of `word`, at most 64."""
+    waiting = [word]
+    done: list[str] = []
+    for _ in range(MOST_VARIANTS):
+        if not waiting or len(waiting) + len(done) > MOST_VARIANTS // 2:
+            break
+        one = waiting.pop(0)
+        group = _BRACES.search(one)
+        if group is None:
+            done.append(one)
+        else:
+            waiting[:0] = [one[: group.start()] + inner + one[group.end() :] for inner in _members(group[1])]
+    return [*done, *waiting]
+
+
+def _members(text: str) -> Iterable[str]:
+    if "," in text:
+        return text.split(",")
+    if (ends := _RANGE.fullmatch(text)) is None:
+        return [text]
+    first, last = ord(ends[1]), ord(ends[2])
+    step = 1 if first <= last else -1
+    return [chr(code) for code in islice(range(first, last + step, step), MOST_VALUES)]
+
+
+def is_name(word: str) -> bool:
+    """Whether `word` can be the name of a variable."""
+    return bool(_NAME.fullmatch(word))

@@ -1,0 +1,158 @@
+"""One spelling for each command, whichever way it is written.
+
+`/usr/lib/git-core/git-push`, `git -C . push` and `GIT.EXE push` are all `git push`.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from code_core.safety.options import Options, long_names
+from code_core.safety.shell_words import Words
+
+GLOBS = "*?["
+
+# Options that stand before the subcommand, from the manuals of git 2.48, Docker 27 and kubectl 1.31. An option that
+# is not listed may or may not take the next word.
+_GLOBAL_OPTIONS = {
+    "git": Options(
+        "Cc",
+        long_names("git-dir work-tree namespace super-prefix attr-source config-env list-cmds"),
+        "pPhv",
+        long_names(
+            "exec-path html-path man-path info-path paginate no-pager no-replace-objects no-lazy-fetch bare version help "
+            "no-optional-locks no-advice literal-pathspecs glob-pathspecs noglob-pathspecs icase-pathspecs"
+        ),
+    ),
+    "docker": Options(
+        "cHl",
+        long_names("config context host log-level tlscacert tlscert tlskey"),
+        "Dv",
+        long_names("debug tls tlsverify version help"),
+    ),
+    "kubectl": Options(
+        "nsv",
+        long_names(
+            "as as-group as-uid cache-dir certificate-authority client-certificate client-key cluster context "
+            "kubeconfig namespace password profile profile-output request-timeout server tls-server-name token user "
+            "username v vmodule"
+        ),
+        "h",
+        long_names(
+            "insecure-skip-tls-verify match-server-version warnings-as-errors disable-compression help"
+        ),
+    ),
+}
+_SYNONYMS = {
+    ("git", "send-pack"): "push",
+    ("git", "http-push"): "push",
+    ("git", "fetch-pack"): "fetch",
+    ("git", "stage"): "add",
+    ("git", "annotate"): "blame",
+}
+# Programs that take any beginning of a subcommand.
+_ABBREVIATING = frozenset({"hg", "ip", "npm", "tmux"})
+_SHORTEST_ABBREVIATION = 3
+_BUNDLE = re.compile(r"-[A-Za-z0-9]{2,6}", re.ASCII)
+
+
+def program(words: Sequence[str]) -> str:
+    """The name of the program that `words` runs: no directory, no `.exe`, in lower case as some file systems have it."""
+    return words[0].rsplit("/", 1)[-1].lower().removesuffix(".exe")
+
+
+def normal_form(words: Words, names: Iterable[str] = ()) -> Words:
+    """`words` with the plain name of the program, its subcommand next and its arguments last.
+
+    Options before the subcommand are left out where they are known. A program that is written as a
+    pattern becomes the first of `names` that it may stand for.
+    """
+    name, rest = program(words), tuple(words[1:])
+    if any(letter in name for letter in GLOBS):
+        name = next((one for one in names if could_be(name, one)), name)
+    if name.startswith("git-"):
+        name, rest = "git", (name.removeprefix("git-"), *rest)
+    if (options := _GLOBAL_OPTIONS.get(name)) and (end := options.end(rest)) is not None:
+        rest = rest[end:]
+    if rest:
+        rest = (_SYNONYMS.get((name, rest[0]), rest[0]), *rest[1:])
+    return (name, *rest)
+
+
+def could_be(word: str, expected: str) -> bool:
+    """Whether `word` is `expected`, or a glob that a file called so would match."""
+    return word == expected or (any(letter in word for letter in GLOBS) and fnmatchcase(expected, word))
+
+
+def begins_with(words: Words, pattern: Sequence[frozenset[str]]) -> bool:
+    """Whether `words` do what `pattern` names, a word for each place, however they are spelled.
+
+    Options may stand between the words of the pattern, with their values. An option in the pattern
+    may stand anywhere before `--`, abbreviated or in one word with others.
+    """
+    names = pattern[0]
+    form = normal_form(words, sorted(names))
+    if any("-" in name and normal_form((name,))[1:] for name in names):  # a pattern that says `git-push`
+        names = names | {normal_form((name,))[0] for name in names}
+        inner = [frozenset(normal_form((name,))[1:2]) for name in pattern[0] if normal_form((name,))[1:]]
+        pattern = [names, *inner[:1], *pattern[1:]]
+    if not any(form[0] == name.rsplit("/", 1)[-1].lower() for name in names):
+        return False
+    reached = {1}  # every index up to which `form` may have been matched
+    for place in pattern[1:]:
+        options = {word for word in place if word.startswith("-") and len(word) > 1}
+        if any(_option_present(option, form[1:]) for option in options):
+            continue
+        reached = {
+            at + 1
+            for at in _after_options(form, reached)
+            if any(_subcommand_could_be(form[0], form[at], word) for word in place - options)
+        }
+        if not reached:
+            return False
+    return True
+
+
+def _after_options(form: Words, reached: Iterable[int]) -> set[int]:
+    """The indexes at which the next argument may be, options and their possible values skipped."""
+    waiting, ends = sorted(reached), set()
+    seen: set[int] = set()
+    while waiting:
+        at = waiting.pop()
+        if at in seen or at >= len(form):
+            continue
+        seen.add(at)
+        ends.add(at)
+        if form[at].startswith("-"):
+            waiting.append(at + 1)
+            if "=" not in form[at] and form[at] != "--":
+                waiting.append(at + 2)
+    return ends
+
+
+def _subcommand_could_be(name: str, word: str, expected: str) -> bool:
+    if name in _ABBREVIATING and len(word) >= _SHORTEST_ABBREVIATION and expected.startswith(word):
+        return True
+    return could_be(word, expected)
+
+
+def _option_present(option: str, words: Words) -> bool:
+    """Whether `option`, as it stands in a pattern, is among `words`."""
+    name, equals, value = option.partition("=")
+    for place, word in enumerate(words):
+        if word == "--":
+            return False
+        if word == option:
+            return True
+        if name.startswith("--"):
+            given, given_equals, given_value = word.partition("=")
+            if not given.startswith("--") or len(given) < 3 or not name.startswith(given):
+                continue
+            if (
+                not equals
+                or (given_value if given_equals else "".join(words[place + 1 : place + 2])) == value
+            ):
+                return True
+        elif len(option) == 2 and _BUNDLE.fullmatch(word) and option[1] in word:
+            return True
+    return False

@@ -1,0 +1,140 @@
+"""Rules files: TOML with `[[rule]]` tables.
+
+[[rule]]
+pattern = ["git", ["push", "fetch"]]   # words; a list stands for any one of its words
+decision = "prompt"                    # allow, prompt or forbidden
+exact = false                          # whether it allows the words of the pattern only, or also what follows them
+outside = false                        # whether what it allows may run outside of the sandbox, too
+cwd = "/home/me/project"               # what it allows, only there and below
+files = { "/home/me/project/x.sh" = "9f86d0…" }   # what it allows, only with these contents (SHA-256)
+justification = "it talks to the remote"
+match = ["git push origin"]            # checked when the file is read
+not_match = ["git status"]
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from code_core.safety.rules import PrefixRule, RuleDecision
+from code_core.safety.shell_words import Words, split_plain
+
+_KEYS = frozenset(
+    {"pattern", "decision", "exact", "outside", "cwd", "files", "justification", "match", "not_match"}
+)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class RuleError(ValueError):
+    """A rule is written wrongly, or one of its own examples does not hold."""
+
+
+def parse_rules(table: Mapping[str, Any], source: str) -> tuple[PrefixRule, ...]:
+    """The rules of a file; `source` is its name, for messages.
+
+    Raises:
+        RuleError: says which rule is wrong and how.
+    """
+    entries = table.get("rule", [])
+    if set(table) - {"rule"} or not isinstance(entries, list):
+        raise RuleError(f"{source}: a rules file holds [[rule]] tables and nothing else")
+    return tuple(_parse(entry, f"{source}: rule {number}") for number, entry in enumerate(entries, 1))
+
+
+def render_rule(rule: PrefixRule) -> str:
+    """The text to append to a rules file for a rule that allows, whose pattern has one word at each position."""
+    words = ", ".join(_quoted(word) for position in rule.pattern for word in position)
+    lines = [f"pattern = [{words}]", 'decision = "allow"']
+    if rule.exact:
+        lines.append("exact = true")
+    if rule.cwd is not None:
+        lines.append(f"cwd = {_quoted(str(rule.cwd))}")
+    if rule.outside:
+        lines.append("outside = true")
+    if rule.files is not None:
+        entries = (f"{_quoted(str(path))} = {_quoted(digest)}" for path, digest in sorted(rule.files))
+        lines.append(f"files = {{{', '.join(entries)}}}")
+    return "\n".join(["[[rule]]", *lines, ""])
+
+
+def _quoted(word: str) -> str:
+    escaped = "".join(f"\\{c}" if c in '"\\' else c if c.isprintable() else f"\\U{ord(c):08x}" for c in word)
+    return f'"{escaped}"'
+
+
+def _parse(entry: Any, where: str) -> PrefixRule:
+    if not isinstance(entry, dict) or set(entry) - _KEYS:
+        raise RuleError(f"{where} has other keys than {', '.join(sorted(_KEYS))}")
+    pattern = entry.get("pattern")
+    if not isinstance(pattern, list) or not pattern:
+        raise RuleError(f"{where} needs a pattern: a list of words")
+    places = []
+    for place in pattern:
+        words = [place] if isinstance(place, str) else place
+        if (
+            not isinstance(words, list)
+            or not words
+            or not all(isinstance(word, str) and word for word in words)
+        ):
+            raise RuleError(f"{where}: {place!r} is neither a word nor a list of words")
+        places.append(frozenset(words))
+    try:
+        decision = RuleDecision[str(entry.get("decision", "allow")).upper()]
+    except KeyError:
+        raise RuleError(
+            f"{where}: the decision is allow, prompt or forbidden, not {entry['decision']!r}"
+        ) from None
+    justification = entry.get("justification", "")
+    if not isinstance(justification, str):
+        raise RuleError(f"{where}: the justification is not a text")
+    outside = entry.get("outside", False)
+    if not isinstance(outside, bool) or (outside and decision is not RuleDecision.ALLOW):
+        raise RuleError(f"{where}: outside is true or false, and true only with the decision allow")
+    cwd = entry.get("cwd")
+    if cwd is not None and not (
+        isinstance(cwd, str) and cwd.startswith("/") and decision is RuleDecision.ALLOW
+    ):
+        raise RuleError(f"{where}: cwd is an absolute path, and only for the decision allow")
+    exact = entry.get("exact", False)
+    if not isinstance(exact, bool):
+        raise RuleError(f"{where}: exact is true or false")
+    rule = PrefixRule(
+        tuple(places),
+        decision,
+        justification,
+        outside,
+        None if cwd is None else Path(cwd),
+        exact,
+        _files(entry.get("files"), decision, where),
+    )
+    for key, expected in (("match", True), ("not_match", False)):
+        for example in _examples(entry.get(key, []), f"{where}: {key}"):
+            if rule.matches(example) is not expected:
+                raise RuleError(
+                    f"{where} {'does not match' if expected else 'matches'} {' '.join(example)!r}"
+                )
+    return rule
+
+
+def _files(value: Any, decision: RuleDecision, where: str) -> frozenset[tuple[Path, str]] | None:
+    if value is None:
+        return None
+    if decision is not RuleDecision.ALLOW or not isinstance(value, dict):
+        raise RuleError(f"{where}: files is a table of paths and checksums, and only for the decision allow")
+    for path, digest in value.items():
+        if not path.startswith("/") or not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+            raise RuleError(
+                f"{where}: files: {path!r} needs an absolute path and a SHA-256 checksum in hexadecimal"
+            )
+    return frozenset((Path(path), digest) for path, digest in value.items())
+
+
+def _examples(value: Any, where: str) -> list[Words]:
+    examples: list[Words] = []
+    for example in value if isinstance(value, list) else [value]:
+        commands = split_plain(example) if isinstance(example, str) else None
+        if commands is None or len(commands) != 1:
+            raise RuleError(f"{where} holds {example!r}, which is not one plain command")
+        examples.append(commands[0])
+    return examples

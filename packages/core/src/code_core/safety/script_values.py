@@ -1,0 +1,83 @@
+"""What a script defines for its own commands: variables, aliases, arguments and the output of `echo`."""
+
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Sequence
+
+from code_core.safety.expansion import SUBSTITUTIONS, Values, is_name
+from code_core.safety.normal_form import program
+from code_core.safety.shell_output import PRINTING, printed
+from code_core.safety.shell_reader import Script
+
+ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\[[^]]*\])?(?P<operator>\+?=)")
+
+_DECLARING = frozenset({"declare", "env", "export", "local", "readonly", "sudo", "typeset"})
+_READING = frozenset({"mapfile", "read", "readarray"})
+# Their arguments are not what a shell gets to read.
+_SILENT = frozenset({"git", "grep", "rg"})
+_MOST_FUNCTIONS = 64
+
+
+class Definitions:
+    """Collects what the scripts of one command define."""
+
+    def __init__(self) -> None:
+        self.values = Values()
+        self._aliases: defaultdict[str, list[str]] = defaultdict(list)
+
+    def aliases(self, name: str) -> list[str]:
+        """The texts that `name` stands for."""
+        return self._aliases.get(name, [])
+
+    def gather(self, script: Script) -> None:
+        """Take over what `script` defines."""
+        shifts = any(words[0] == "shift" for words in script.commands)
+        functions = {words[0] for words in script.commands if len(words) == 1}
+        for words in script.commands:
+            if words[0] in functions and len(functions) <= _MOST_FUNCTIONS:
+                for start in range(2 if shifts else 1, 0, -1):
+                    self.values.add("@", shlex.join(words[start:]))
+        for words in script.commands:
+            self._gather(words, script)
+        for document in script.documents:
+            self.values.add(SUBSTITUTIONS[0], document)
+
+    def _gather(self, words: Sequence[str], script: Script) -> None:
+        name = program(words)
+        leading = name in _DECLARING or "=" in words[0]
+        for word in words:
+            found = ASSIGNMENT.match(word)
+            if found and leading:
+                self.values.assign(found["name"], found["operator"], word[found.end() :])
+            elif found and name == "alias":
+                self._aliases[found["name"]].append(word[found.end() :])
+        match list(words):
+            case [variable, "in", *members] if is_name(variable):
+                for member in members:
+                    self.values.assign(variable, "=", member)
+            case ["set", *arguments]:
+                self.values.add("@", shlex.join(word for word in arguments if word != "--"))
+            case ["printf", "-v", variable, *arguments]:
+                for text in printed(arguments):
+                    self.values.add(variable, text)
+            case _ if name in _READING:
+                outputs = [*script.documents, *self.values.of(SUBSTITUTIONS[0])]
+                for variable in filter(is_name, words[1:]):
+                    for text in outputs:
+                        for part in (text, *text.splitlines(), *text.split()):
+                            self.values.add(variable, part)
+            case _ if name in PRINTING:
+                for text in printed(words[1:]):
+                    for value in self.values.texts(text):
+                        self.values.add(SUBSTITUTIONS[0], value)
+
+
+def spoken(words: Sequence[str], assigned: Sequence[str]) -> list[str]:
+    """The texts that a command may hand on, what it assigns among them."""
+    if words and program(words) in _SILENT:
+        return []
+    texts = [*assigned, *words[1:]]
+    values = [ASSIGNMENT.sub("", word, count=1) for word in texts]
+    prints = printed(words[1:]) if words and program(words) in PRINTING else []
+    return [*texts, *values, *prints, " ".join(words[1:])]

@@ -1,0 +1,88 @@
+"""Programs that run a command which follows their own options and arguments."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from code_core.safety.options import Options, long_names
+
+MOST_PLACES = 16
+"""Words at which the command of an unknown wrapper may begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """How to find the command of a wrapper.
+
+    Attributes:
+        options: its options; None if they are too many or differ too much to be listed.
+        operands: how many arguments stand between its options and the command.
+    """
+
+    options: Options | None = None
+    operands: int = 0
+
+
+def _listed(valued: str, valued_long: str, flags: str, flags_long: str, operands: int = 0) -> Wrapper:
+    return Wrapper(Options(valued, long_names(valued_long), flags, long_names(flags_long)), operands)
+
+
+_UNLISTED = Wrapper()
+_PLAIN = _listed("", "", "", "help version")
+
+# From the manuals of coreutils 9, findutils 4.9, util-linux 2.39, sudo 1.9 and OpenDoas 6.8. Options that mean
+# something else elsewhere (BSD) are left out, so that every place is tried where they are used.
+WRAPPERS: dict[str, Wrapper] = {
+    "builtin": _PLAIN,
+    "chronic": _listed("", "", "ev", ""),
+    "command": _listed("", "", "pvV", ""),
+    "doas": _listed("uC", "", "nLs", ""),
+    "env": _listed(
+        "uCa",
+        "unset chdir argv0",
+        "i0v",
+        "ignore-environment null debug block-signal default-signal ignore-signal",
+    ),
+    "exec": _listed("a", "", "cl", ""),
+    "ionice": _listed("cnpPu", "class classdata pid pgid uid", "t", "ignore"),
+    "nice": _listed("n", "adjustment", "0123456789", ""),
+    "nohup": _PLAIN,
+    "setsid": _listed("", "", "cfw", "ctty fork wait"),
+    "stdbuf": _listed("ioe", "input output error", "", ""),
+    "sudo": _listed(
+        "ugpCDRrtThU",
+        "user group prompt close-from chdir chroot role type command-timeout host other-user",
+        "AbEHiKklnPSsVv",
+        "askpass background preserve-env set-home login remove-timestamp reset-timestamp list non-interactive "
+        "preserve-groups stdin shell version validate",
+    ),
+    "time": _listed("fo", "format output", "apvV", "append portability verbose quiet"),
+    "timeout": _listed("ks", "kill-after signal", "vfp", "foreground preserve-status verbose", 1),
+    "xargs": _listed(
+        "adEILnPs",
+        "arg-file delimiter max-args max-procs max-chars process-slot-var",
+        "0prtxo",
+        "null no-run-if-empty interactive verbose exit open-tty show-limits eof replace max-lines",
+    ),
+} | dict.fromkeys(
+    "busybox caffeinate dbus-run-session entr spawn valgrind choom chroot chrt direnv dumb-init fakeroot firejail flatpak flock gosu linux32 linux64 "
+    "ltrace mise nocorrect noglob nsenter numactl parallel pkexec prlimit proot rbenv repeat runuser script "
+    "setarch setpriv ssh start-stop-daemon strace su su-exec systemd-inhibit systemd-run taskset tini toybox uclampset "
+    "unbuffer unshare watch winpty xvfb-run asdf pyenv nodenv".split(),
+    _UNLISTED,
+)
+
+
+def wrapped(name: str, arguments: Sequence[str], may_begin: Callable[[str], bool]) -> Iterator[Sequence[str]]:
+    """The commands that the wrapper `name` may run: one where its options are known, else one for every place.
+
+    `may_begin` tells whether a command can begin with a word.
+    """
+    wrapper = WRAPPERS.get(name, _UNLISTED)
+    end = None if wrapper.options is None else wrapper.options.end(arguments)
+    if end is not None:
+        yield arguments[end + wrapper.operands :]
+        return
+    places = (place for place, word in enumerate(arguments) if may_begin(word))
+    for place in islice(places, MOST_PLACES):
+        yield arguments[place:]

@@ -1,0 +1,159 @@
+"""Which programs a command really runs: each name looked up on PATH, as the command will find it.
+
+A name stands for a program of the system only if PATH leads there. One that leads to a place where
+commands may write is judged, and shown, as the path of the program that is there.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from code_core.protocol.policies import SandboxPolicy
+from code_core.safety.known_safe import READERS
+from code_core.safety.normal_form import program
+from code_core.safety.shell_words import SHELLS, SYSTEM_DIRECTORIES, Words, plain_commands, script_of
+from code_core.sandbox.confinement import writable_roots
+
+# A POSIX shell runs these itself.
+_BUILTINS = frozenset({"cd", "echo", "false", "pwd", "true"})
+# Variables that make every program, or every shell, run what a file says.
+_LOADED_FILES = (
+    *("BASH_ENV", "ENV", "ZDOTDIR", "LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "GCONV_PATH"),
+    *("DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH"),
+)
+_RG_SETTINGS = "RIPGREP_CONFIG_PATH"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedCommand:
+    """A command whose programs have been looked up.
+
+    Attributes:
+        argv: the command as it is judged and shown.
+        run: the command to start: the program that was judged, even if another is planted on PATH meanwhile.
+        parts: the commands that it runs for certain; None if they are not known.
+    """
+
+    argv: Words
+    run: Words
+    parts: tuple[Words, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """What a bare name leads to: its path, and whether the way there has places where commands may write."""
+
+    path: str
+    system: bool
+    shadowable: bool
+
+
+class ProgramLookup:
+    """Looks up programs for commands that run in `cwd` with `environment` under `policy`."""
+
+    def __init__(
+        self, policy: SandboxPolicy, cwd: Path, workspace: Path, environment: Mapping[str, str]
+    ) -> None:
+        temporary = ("/tmp", "/var/tmp", "/dev/shm", environment.get("TMPDIR", "/tmp"))  # noqa: S108 - never written
+        roots = (*writable_roots(policy, workspace, environment), workspace, cwd, *map(Path, temporary))
+        self._reach = tuple({Path(os.path.realpath(root)) for root in roots})
+        self._cwd = cwd.absolute()
+        self._environment = environment
+
+    def resolve(self, argv: Sequence[str]) -> ResolvedCommand:
+        """`argv` with its program, and the programs of a plain script, looked up."""
+        found = self._find(argv[0]) if "/" not in argv[0] else None
+        known = found is not None or "/" in argv[0]
+        name = argv[0] if found is None or found.system else found.path
+        run = argv[0] if found is None or not found.shadowable else found.path
+        judged, started = (name, *argv[1:]), (run, *argv[1:])
+        return ResolvedCommand(judged, started, self._parts(judged) if known else None)
+
+    def _parts(self, argv: Words) -> tuple[Words, ...] | None:
+        parts = plain_commands(argv)
+        if parts is None or self._loads_files():
+            return None
+        if script_of(argv) is None:
+            return tuple(map(self._with_settings, parts))
+        if self._startup_files_writable(argv) or any(
+            f"BASH_FUNC_{words[0]}%%" in self._environment for words in parts
+        ):
+            return None
+        moves = any(words[0] == "cd" for words in parts)
+        looked_up = [self._looked_up(words, moves=moves) for words in parts]
+        return tuple(words for words in looked_up if words is not None) if None not in looked_up else None
+
+    def _looked_up(self, words: Words, *, moves: bool) -> Words | None:
+        if words[0] in _BUILTINS:
+            return words
+        if "/" in words[0]:
+            return words
+        found = self._find(words[0])
+        if found is None or (moves and found.shadowable):
+            return None  # `cd` changes what a relative entry of PATH means
+        return self._with_settings(words if found.system else (found.path, *words[1:]))
+
+    def _with_settings(self, words: Words) -> Words:
+        """`rg` is judged as its path where a file that commands can write names programs for it to run."""
+        settings = self._environment.get(_RG_SETTINGS)
+        return (
+            ("./rg", *words[1:])
+            if words[0] == "rg" and settings and self._writable(Path(settings))
+            else words
+        )
+
+    def _find(self, name: str) -> _Program | None:
+        shadowable = False
+        for entry in self._environment.get("PATH", os.defpath).split(os.pathsep):
+            if entry.startswith("~"):
+                return None  # bash expands it, other programs do not
+            folder = self._cwd / entry
+            writable = not entry.startswith("/") or self._writable(folder)
+            path = folder / name
+            if _is_file(path) and os.access(path, os.X_OK):
+                shadowable = shadowable or writable or str(folder) not in SYSTEM_DIRECTORIES
+                return _Program(str(path), not writable and self._is_system(path), shadowable)
+            shadowable = shadowable or writable
+        return None
+
+    def _is_system(self, path: Path) -> bool:
+        """Whether the program at `path` is what its bare name stands for."""
+        if self._writable(path):
+            return False
+        return str(path.parent) in SYSTEM_DIRECTORIES or path.name not in SHELLS | READERS
+
+    def _writable(self, path: Path) -> bool:
+        """Whether a command may write at `path`: it is below a writable root, and the system does not forbid it."""
+        real = Path(os.path.realpath(self._cwd / path))
+        if not any(real.is_relative_to(root) for root in self._reach):
+            return False
+        while not os.path.lexists(real):
+            real = real.parent
+        try:
+            owned = real.stat().st_uid == os.geteuid()
+        except OSError:
+            return True
+        return owned or os.access(real, os.W_OK) or os.access(real.parent, os.W_OK)
+
+    def _loads_files(self) -> bool:
+        return any(
+            not path.startswith("/") or self._writable(Path(path))
+            for name in _LOADED_FILES
+            if (value := self._environment.get(name))
+            for path in value.replace(" ", ":").split(":")
+        )
+
+    def _startup_files_writable(self, argv: Words) -> bool:
+        """Whether commands may write what the shell reads before the script."""
+        if "l" not in argv[1] and program(argv) != "zsh":
+            return False
+        home = self._environment.get("HOME")
+        return not home or self._writable(Path(home))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # no name that a file can have, or a directory that may not be searched
+        return False

@@ -1,0 +1,308 @@
+"""However a command is spelled, rules that forbid it and guards see it."""
+
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from code_core.safety.confirm_guard import guard_of
+from code_core.safety.rules import strictest
+from code_core.safety.rules_file import parse_rules
+from code_core.safety.statements import statements
+
+RULES = parse_rules(
+    tomllib.loads(
+        "".join(
+            f"[[rule]]\npattern = {pattern}\ndecision = 'forbidden'\n"
+            for pattern in (
+                ["git", "push"],
+                ["npm", "publish"],
+                ["docker", "rm"],
+                ["kubectl", "delete"],
+                ["terraform", "apply", "-auto-approve"],
+                ["git", "commit", "--no-verify"],
+                ["curl", "--data=secret"],
+                ["git-lfs", "push"],
+            )
+        )
+    ),
+    "rules.toml",
+)
+
+FORBIDDEN = [
+    # options before the subcommand
+    "git -C . push",
+    "git -c x=y push",
+    "git --git-dir .git --no-pager push",
+    "git --exec-path=/x push",
+    "git --no-such-option push",
+    "npm --silent publish",
+    "npm --prefix x publish",
+    "npm publ",
+    "docker --context x rm y",
+    "docker -H ssh://x -D rm y",
+    "kubectl -n x delete pod y",
+    "kubectl --namespace=x delete pod y",
+    # other names of the program
+    "git-push",
+    "/usr/lib/git-core/git-push --force",
+    "/opt/x/git push",
+    "GIT push",
+    "git.exe push",
+    "git send-pack x",
+    "/usr/bin/gi? push",
+    "git pus[h]",
+    "git-lfs push",
+    # options of a rule, wherever they stand
+    "terraform apply x -auto-approve",
+    "git commit -m x --no-verify",
+    "git commit -m x --no-verif",
+    "curl --data secret x",
+    "curl --dat=secret x",
+    # wrappers
+    "env git push",
+    "env -iS 'git push'",
+    "env -i -S 'git push' x",
+    "env -iS'git push'",
+    "env --split-string 'git push'",
+    "env -u X -- git push",
+    "env -C /x A=1 git push",
+    "sudo -u x git push",
+    "sudo -nu x -- git push",
+    "doas -u x git push",
+    "nice -n 5 git push",
+    "nice -5 git push",
+    "timeout -k 1 5 git push",
+    "timeout --kill-after 1 --sig=KILL 5 git push",
+    "timeout --unknown 5 git push",
+    "exec -a x git push",
+    "command -p git push",
+    "builtin command git push",
+    "stdbuf -oL git push",
+    "ionice -c 3 -n 7 git push",
+    "/usr/bin/time -o x git push",
+    "xargs -I cat git push cat",
+    "xargs -n1 git push",
+    "xargs --no-such git push",
+    "busybox sh -c 'git push'",
+    "toybox timeout 5 git push",
+    "parallel git push ::: a",
+    "parallel -j 4 'git push {}' ::: a",
+    "parallel git ::: push pull",
+    "parallel ::: 'git push' ls",
+    "fd -x git push",
+    "fd -xgit push",
+    "fd --exec=git push",
+    "find . -exec git push ';'",
+    "watch -n 1 'git push'",
+    "flock x -c 'git push'",
+    "su x -c 'git push'",
+    "tmux new-session -d 'git push'",
+    # options, variables and settings that hold a command
+    "tar --to-command='git push' -xf x",
+    "tar -xf x --checkpoint=1 --checkpoint-action=exec='git push'",
+    "rsync -e 'git push' a b:",
+    "ssh -o ProxyCommand='git push' x",
+    "ssh -oProxyCommand='git push' x",
+    "man -P 'git push' ls",
+    "sort --compress-prog='git push' x",
+    "make --eval='$(shell git push)'",
+    "git -c core.pager='git push' log",
+    "git -c alias.x=push x",
+    "git -c alias.x='!git push' x",
+    "git config alias.x push",
+    "git config core.hooksPath 'x; git push'",
+    "git rebase -x 'git push' main",
+    "git fetch --upload-pack='git push' x",
+    "git filter-branch --tree-filter 'git push' x",
+    "env GIT_SSH_COMMAND='git push' git fetch",
+    "env GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=alias.x GIT_CONFIG_VALUE_0='push origin' git x",
+    "env PAGER='git push' man ls",
+    # runners
+    "uv run git push",
+    "uv run --with x git push",
+    "docker run -e A=b x git push",
+    "kubectl exec -it x -- git push",
+    "poetry run git push",
+    "nix develop -c git push",
+    "gdb --args git push",
+    "expect -c 'spawn git push'",
+    "perl -e 'exec qw(git push)'",
+    # programs in other languages that show their command
+    "python3 -c \"import os; os.system('git push')\"",
+    "python3 -c \"import subprocess; subprocess.run(['git', 'push'])\"",
+    'perl -e \'system("git", "push")\'',
+    "node -e \"require('child_process').execSync('git push')\"",
+    "awk 'BEGIN { system(\"git push\") }'",
+]
+FORBIDDEN_SCRIPTS = [
+    # quotes, escapes and line ends
+    "g\"i\"t pu's'h",
+    "$'\\x67it' push",
+    "$'g\\151t' $'pu\\u0073h'",
+    "gi\\\nt push",
+    "\\git push",
+    # braces and variables
+    "{git,push}",
+    "git pu{sh,ll}",
+    "git pu{s..s}h",
+    "X=git; $X push",
+    "X=git; ${X} push",
+    "X=push; git $X",
+    "X='git push'; $X",
+    "X=g; X+=it; $X push",
+    "X=gi Y=t; $X$Y push",
+    "A=git B=push; $A $B",
+    "export X=git; bash -c '$X push'",
+    "X=git bash -c '$X push'",
+    "declare -x X=push; git $X",
+    "git${IFS}push",
+    "IFS=_; X=git_push; $X",
+    "g${x}it push",
+    "g$@it push",
+    "g$(true)it push",
+    "${X:-git} push",
+    "${X:=git} push",
+    "git ${X-push}",
+    "Y=git; ${X:-$Y} push",
+    "X=xgit; ${X#x} push",
+    "X=gitx; ${X%x} push",
+    "X=xgity; ${X:1:3} push",
+    "X=gxt; ${X/x/i} push",
+    "X=GIT; ${X,,} push",
+    "X=Y Y=git; ${!X} push",
+    "for x in pull push; do git $x; done",
+    "read x <<< push; git $x",
+    "printf -v X git; $X push",
+    'X=(git push); "${X[@]}"',
+    'set -- git push; "$@"',
+    'set -- push; git "$1"',
+    "$(echo git) push",
+    "git `echo push`",
+    "git $(printf 'pu%s' sh)",
+    "$(printf '\\147it') push",
+    "X=$(echo git); $X push",
+    "f() { local a=$1; git $a; }; f push",
+    "$(which git) push",
+    "$(command -v git) push",
+    "printf '\\147\\151\\164 push' | sh",
+    "echo 'git push' | at now",
+    "python3 - <<< 'import os; os.system(\"git push\")'",
+    # functions, aliases and scripts in texts
+    'g() { git "$@"; }; g push',
+    "function g { git $1; }; g push",
+    'f() { shift; "$@"; }; f x git push',
+    "alias g=git; g push",
+    "alias g='git -C .'\ng push",
+    "bash -c 'git \"$@\"' _ push",
+    "bash -c '$0 push' git",
+    "echo push | xargs git",
+    "echo git push | xargs",
+    "echo git | xargs -I{} {} push",
+    "echo push | xargs -I X git X",
+    "echo 'git push' | parallel",
+    "echo 'git push' | sh",
+    "sh <<E\ngit push\nE",
+    "cat <<E | bash -s\ngit push\nE",
+    "source <(echo git push)",
+    ". /dev/stdin <<< 'git push'",
+    "eval git push",
+    "eval \"$(printf 'git %s' push)\"",
+    "trap 'git push' EXIT",
+    "bash -c \"bash -c 'git push'\"",
+]
+FREE = [
+    "git status",
+    "git -C push status",
+    "git commit -m 'git push'",
+    "git log --grep push",
+    "git pull",
+    "npm --silent test",
+    "npm run publisher",
+    "docker ps",
+    "kubectl -n delete get pods",
+    "git commit -m x",
+    "git commit -- --no-verify",
+    "terraform apply",
+    "curl --data=other x",
+    "xargs -I push git status push",
+    "timeout 5 git commit -m 'git push'",
+    "env -u push git status",
+    "sudo -u push git status",
+    "grep -r 'git push' .",
+    "python3 -c \"print('git push')\"",
+    "python3 push.py git",
+    "X=push; git status; echo $X",
+    "for x in push; do echo $x; done",
+    "git-lfs pull",
+    "docker rmi x",
+    "docker run x git status",
+    "uv run pytest -k push",
+    "echo git push",
+    "ls git push",
+    "find . -name push -exec git status ';'",
+]
+
+
+def forbidden(*argv: str) -> bool:
+    return strictest(RULES, statements(argv)) is not None
+
+
+@pytest.mark.parametrize("command", FORBIDDEN)
+def test_a_forbidding_rule_sees_every_spelling(command: str) -> None:
+    assert forbidden(*shlex.split(command))
+    assert forbidden("bash", "-lc", command)
+
+
+@pytest.mark.parametrize("script", FORBIDDEN_SCRIPTS)
+def test_a_forbidding_rule_sees_what_a_script_expands(script: str) -> None:
+    assert forbidden("bash", "-lc", script)
+
+
+def test_a_script_of_ordinary_size_is_understood() -> None:
+    script = (Path(__file__).parents[3] / "dev").read_text()
+    assert len(statements(["bash", "-c", script])) > 20
+
+
+@pytest.mark.parametrize("command", FREE)
+def test_a_forbidding_rule_leaves_neighbours_alone(command: str) -> None:
+    assert not forbidden("bash", "-lc", command)
+
+
+@pytest.mark.parametrize(
+    ("command", "guarded"),
+    [
+        ("git clean -fdx -e -n", True),
+        ("git clean -fdx --exclude -n", True),
+        ("git clean -fdx -e x -n", False),
+        ("git clean -fdx -e -n -n", False),
+        ("git-clean -fd", True),
+        ("git push -o --force", False),
+        ("git push -o x --forc", True),
+        ("git -C . push --push-option --force", False),
+        ("git send-pack --force x", True),
+        ("git switch -c -f", False),
+        ("xargs -I cat rm cat", True),
+        ("xargs -I rm cat rm", False),
+        ("xargs -n 1 -P 4 rm", True),
+        ("fd -xrm", True),
+        ("fd --exec-batch=rm", True),
+        ("RM -rf x", True),
+        ("/bin/r? -rf x", True),
+        ("X=rm; $X -rf x", True),
+        ("X=-rf; rm $X x", True),
+        ("rm -{r,f} x", True),
+        ("rm${IFS}-rf${IFS}x", True),
+        ("rm -vr x", True),
+        ("rm --rec x", True),
+        ("rm --no-preserve-root x", False),
+        ("busybox rm -rf x", True),
+        ("env -iS 'rm -rf x'", True),
+        ("python3 -c \"import os; os.system('rm -rf x')\"", True),
+        ("python3 -c \"print('rm -rf x')\"", False),
+    ],
+)
+def test_guards_read_options_as_the_program_does(command: str, guarded: bool) -> None:
+    argv = ["bash", "-c", command]
+    assert (guard_of(argv, statements(argv)) is not None) is guarded
