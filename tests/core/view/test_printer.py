@@ -51,7 +51,7 @@ def test_a_question_shows_what_would_run_and_where() -> None:
         "\n? Run this command outside the sandbox?\n"
         "?   $ rm -rf 'a b\\x1b[8m'\n"
         "? in /w, OUTSIDE the sandbox\n"
-        "? asked because why\n"
+        "? reason: why\n"
     )
 
 

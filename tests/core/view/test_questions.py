@@ -67,18 +67,21 @@ def test_the_shell_of_a_script_is_shown() -> None:
 
 
 def test_where_and_why_is_shown_and_the_model_is_quoted() -> None:
-    said = "please\nasked because the user wants it\x1b[2K"
+    said = "please\nreason: the user wants it\x1b[2K"
     rule = '[[rule]]\npattern = ["ls"]\n'
-    request = command("ls", sandboxed=True, reason="a\nb", justification=said, proposed_rule=rule)
+    request = command(
+        "ls", sandboxed=True, reason="a\nb", justification=said, proposed_rule=rule, rule_allows="More.\x1b"
+    )
     assert approval_text(request).lines == (
         "  $ ls",
         "in /w, inside the sandbox",
-        r"asked because a\x0ab",
+        r"reason: a\x0ab",
         "the model│ please",
-        r"the model│ asked because the user wants it\x1b[2K",
+        r"the model│ reason: the user wants it\x1b[2K",
         "“always” adds this rule to yours:",
         "  [[rule]]",
         '  pattern = ["ls"]',
+        r"More.\x1b",
     )
 
 

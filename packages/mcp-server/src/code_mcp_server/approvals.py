@@ -136,6 +136,7 @@ def _details(request: ApprovalRequest, event_id: str, call_id: str) -> dict[str,
                 "code_command": command,
                 "code_cwd": str(cwd),
                 "code_proposed_rule": request.proposed_rule,
+                "code_rule_allows": request.rule_allows,
             }
         case ApplyPatchApprovalRequest(changes=changes):
             dumped = {path: change.model_dump(mode="json") for path, change in changes.items()}

@@ -133,6 +133,7 @@ def _command(request: ExecApprovalRequest) -> QuestionText:
     if request.proposed_rule is not None:
         lines += ["“always” adds this rule to yours:"]
         lines += [f"  {visible(line)}" for line in _lines(request.proposed_rule)]
+        lines += [visible(request.rule_allows)] if request.rule_allows else []
     return QuestionText(
         f"Run this {what}{'' if request.sandboxed else ' outside the sandbox'}?", tuple(lines)
     )
@@ -160,4 +161,4 @@ def _directory(path: Path) -> str:
 
 
 def _reasons(reason: str | None) -> list[str]:
-    return [f"asked because {visible(reason)}"] if reason else []
+    return [f"reason: {visible(reason)}"] if reason else []
