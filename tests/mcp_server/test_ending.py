@@ -1,0 +1,94 @@
+"""How `code mcp-server` begins and ends as a process."""
+
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import anyio
+import pytest
+
+from code_mcp_server.input_lines import InputLines
+from support.command import CODE, Workspace
+
+INITIALIZE = (
+    b'{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", '
+    b'"capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}\n'
+)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_while_it_waits_for_a_client(workspace: Workspace, signum: signal.Signals) -> None:
+    with subprocess.Popen(
+        [CODE, "mcp-server"],
+        cwd=workspace.directory,
+        env=workspace.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(INITIALIZE)
+        process.stdin.flush()
+        assert b'"result"' in process.stdout.readline()
+        process.send_signal(signum)
+        assert process.wait(30) == 128 + signum
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+def test_a_client_that_does_not_read_does_not_keep_it_from_ending(workspace: Workspace) -> None:
+    with subprocess.Popen(
+        [CODE, "mcp-server"],
+        cwd=workspace.directory,
+        env=workspace.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(INITIALIZE)
+        request = b'{"jsonrpc": "2.0", "id": %d, "method": "tools/list"}\n'
+        process.stdin.write(b"".join(request % number for number in range(2, 200)))
+        process.stdin.flush()
+        assert process.stdout is not None
+        assert process.stdout.read(10)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+
+
+def test_on_a_terminal_it_says_what_it_is(workspace: Workspace) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [CODE, "mcp-server"],
+            cwd=workspace.directory,
+            env=workspace.environment,
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stderr is not None
+            assert b"is meant to be started by an MCP client" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 128 + signal.SIGINT
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"one", b"one\ntwo\n", b"\n\nx", "ü\xff\n".encode("latin-1"), b"a" * 300_000]
+)
+def test_lines_come_whole(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "input").write_bytes(data)
+
+    async def read() -> list[str]:
+        with (tmp_path / "input").open("rb") as file:
+            return [line async for line in InputLines(file.fileno())]
+
+    lines = anyio.run(read)
+    assert "".join(lines) == data.decode("utf-8", "replace")
+    assert all(line.count("\n") == line.endswith("\n") for line in lines)
