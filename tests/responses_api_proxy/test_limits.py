@@ -167,7 +167,7 @@ def test_a_password_for_the_proxy_of_the_environment_goes_to_it_alone() -> None:
         address = f"http://me:p%40ss@127.0.0.1:{server.port}"
         environment = {**os.environ, **DIRECT, "http_proxy": address}
         with proxy("http://127.0.0.1:81/", "--use-env-proxy", env=environment) as running:
-            running.ask(post())
+            assert running.ask(post()).until(b"ok").startswith(b"HTTP/1.1 200 ")
     login = base64.b64encode(b"me:p@ss")
     assert b"\r\nProxy-Authorization: Basic " + login + b"\r\n" in asked[0]
     assert login not in b"".join(asked[1:])

@@ -46,7 +46,7 @@ def error(**fields: Any) -> dict[str, Any]:
         ),
         (404, "", RequestRefused, "provider", "no body"),
         (404, "<html><h1>Not\nFound</h1>", RequestRefused, "provider", ": Not Found$"),
-        (400, {"detail": "Invalid\x1b[2J type"}, RequestRefused, "provider", ": Invalid type$"),
+        (400, {"detail": "Invalid\x1b[2J type"}, RequestRefused, "provider", r": Invalid\\x1b\[2J type$"),
         (
             429,
             error(type="usage_limit_reached"),

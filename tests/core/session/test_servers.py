@@ -44,8 +44,10 @@ def converse(converse: Converse, tmp_path: Path) -> Converse:
 
     def run(script: Script, *responses: Any, servers: dict[str, Any] | None = None) -> None:
         tables = {"one": server(tmp_path)} if servers is None else servers
+        before = psutil.Process().children()
         converse(script, *responses, settings=(("mcp_servers", tables),))
-        left = [child for child in psutil.Process().children() if child.status() != "zombie"]
+        now = psutil.Process().children()
+        left = [child for child in now if child not in before and child.status() != "zombie"]
         assert [child for child in left if "guardian" not in str(child.cmdline())] == []
 
     return run

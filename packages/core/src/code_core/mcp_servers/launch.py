@@ -4,10 +4,11 @@ A checkout is hostile, and what a command or a patch of an earlier session left 
 does not start in the working directory, where a module or a program could stand in for one of its own.
 """
 
+import atexit
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from code_core.context.git import repository_root
 from code_core.protocol.policies import ReadOnly, SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.confinement import Confinement, confinement_of
 from code_core.sandbox.detection import detect
+from code_core.sandbox.placeholders import placeholders
 from code_core.sandbox.sandbox import Launch, Sandbox
 from code_mcp_client import (
     ClientCallbacks,
@@ -24,6 +26,10 @@ from code_mcp_client import (
     ServerStartError,
     parse_capacity,
 )
+
+# A server lives as long as the conversation, and needs what it is mounted on as long: until we end.
+_held = ExitStack()
+atexit.register(_held.close)
 
 SAFE_PATH = "PYTHONSAFEPATH"
 DIRECTORIES = "mcp"
@@ -240,4 +246,7 @@ class _Confine:
     def __call__(
         self, argv: Sequence[str], cwd: Path, environment: Mapping[str, str]
     ) -> AbstractContextManager[Launch]:
-        return self.sandbox.confined(argv, self.confinement, cwd, environment)
+        ready = self.confinement
+        if self.sandbox.protects:
+            ready = _held.enter_context(placeholders(ready))
+        return self.sandbox.confined(argv, ready, cwd, environment)
