@@ -19,13 +19,13 @@ _READ_ONLY = "read-only file system"
 _REFUSALS = re.compile(rf"{_READ_ONLY}|permission denied|operation not permitted", re.IGNORECASE)
 # A mount point cannot be removed or replaced, which is how protected files inside of a writable directory show.
 _BUSY = re.compile("device or resource busy", re.IGNORECASE)
-_NO_NETWORK = re.compile(
+# Compiled when a command fails: that takes some milliseconds.
+_NO_NETWORK = (
     r"could(?:n't| not) resolve (?:host|proxy)|temporary failure (?:in name resolution|resolving)|EAI_AGAIN"
     r"|unable to resolve host address|name or service not known|nodename nor servname|network is unreachable"
     r"|(?:socket|connect|bind|getaddrinfo|lookup|ping)\b.{0,120}(?:operation not permitted|EPERM)"
     r"|failed to (?:establish a new connection|connect|create socket).{0,200}operation not permitted"
-    r"|(?:EPERM|EACCES)\b.{0,40}\b(?:connect|socket|listen|bind)\b",
-    re.IGNORECASE,
+    r"|(?:EPERM|EACCES)\b.{0,40}\b(?:connect|socket|listen|bind)\b"
 )
 # Python's message of a refused call does not say which it was; the lines before it do.
 _CALLS_NETWORK = re.compile(r"\b_?socket\.|\bconnect\(|\bgetaddrinfo\(")
@@ -80,7 +80,7 @@ def _names_closed(line: str, cwd: Path, roots: tuple[Path, ...], closed: tuple[P
 
 def _is_of_network(lines: list[str], number: int) -> bool:
     line = lines[number]
-    if _NO_NETWORK.search(line):
+    if re.search(_NO_NETWORK, line, re.IGNORECASE):
         return True
     before = lines[max(0, number - _CONTEXT_LINES) : number]
     return "Operation not permitted" in line and any(map(_CALLS_NETWORK.search, before))

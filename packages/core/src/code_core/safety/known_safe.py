@@ -18,13 +18,12 @@ _FIND_ACTS = frozenset(
 _RG_RUNS = ("--pre", "--hostname-bin", "--search-zip", "-z")
 _GIT_READERS = frozenset({"status", "log", "diff", "show"})
 # Options are listed, not excluded: git takes any unambiguous beginning of a long one.
-_GIT_OPTION = re.compile(
+_GIT_OPTION = (
     r"-\d+|-[abpqsuwvzMC]|-n\d*|-U\d+|-[SGL].*|--(?:all|branches|tags|remotes|oneline|graph|decorate|stat|shortstat"
     r"|numstat|summary|name-only|name-status|cached|staged|short|long|branch|porcelain(?:=v[12])?|patch|no-patch"
     r"|no-color|color|reverse|follow|merges|no-merges|first-parent|abbrev-commit|word-diff|ignore-all-space"
     r"|ignore-space-change|ignore-blank-lines|no-renames|no-ext-diff|no-textconv|unified=\d+|max-count=\d+"
-    r"|(?:since|until|after|before|author|committer|grep|date|diff-filter)=.*|(?:format|pretty)=(?!.*%G).*)",
-    re.ASCII | re.DOTALL,
+    r"|(?:since|until|after|before|author|committer|grep|date|diff-filter)=.*|(?:format|pretty)=(?!.*%G).*)"
 )
 _GIT_BRANCH = frozenset(
     {"--show-current", "--list", "--all", "--remotes", "-a", "-l", "-r", "-v", "-vv", "--no-color"}
@@ -87,4 +86,8 @@ def _runs_with_rg(argument: str) -> bool:
 
 
 def _is_harmless_to_git(argument: str) -> bool:
-    return not argument.startswith("-") or argument == "--" or bool(_GIT_OPTION.fullmatch(argument))
+    return (
+        not argument.startswith("-")
+        or argument == "--"
+        or bool(re.fullmatch(_GIT_OPTION, argument, re.ASCII | re.DOTALL))
+    )

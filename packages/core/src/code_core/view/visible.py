@@ -13,6 +13,7 @@ A character that cannot be seen is shown by its number, as `\x1b`, `\u202e` or `
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import cache
 
 MOST_MARKS = 3
 """Combining marks that one character may carry."""
@@ -37,8 +38,8 @@ _COLOUR = re.compile(r"\x1b\[[0-9;:]{0,32}m")
 _OUR_STYLE = re.compile(r"(\x1b\[(?:0|1|2|31|32|33|36)m)")
 # All but ASCII and the commonest letters and symbols, which stay without a closer look.
 _COMMON = "\\t -~\xa1-\xac\xae-\u02af\u0410-\u044f\u2013\u2014\u2018-\u201d\u2026\u2190-\u21ff\u2500-\u259f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3"
-_DOUBTFUL_IN_LINE = re.compile(f"[^{_COMMON}]+")
-_DOUBTFUL = re.compile(f"[^\n{_COMMON}]+")
+_PLAIN_LINE = re.compile(r"[\t -~]*")
+_PLAIN = re.compile(r"[\n\t -~]*")
 _RETURN = re.compile(r"\r+\n?")
 _ZWNJ, _ZWJ, _TEXT_STYLE, _EMOJI_STYLE, _KEYCAP = "\u200c", "\u200d", "\ufe0e", "\ufe0f", "\u20e3"
 
@@ -68,18 +69,18 @@ def visible(text: str) -> str:
 
 def visible_line(line: str) -> str:
     """A line of a file: tabs, emoji and letters of every script stay, what cannot be seen is escaped."""
-    return _shown(line, _DOUBTFUL_IN_LINE)
+    return line if _PLAIN_LINE.fullmatch(line) else _shown(line, _doubtful(""))
 
 
 def readable(text: str) -> str:
     """Prose or output: without colours, a line end for each carriage return, what cannot be seen is escaped."""
-    return _shown(_RETURN.sub("\n", _COLOUR.sub("", text)), _DOUBTFUL)
+    return _readable(_RETURN.sub("\n", _COLOUR.sub("", text)))
 
 
 def for_terminal(text: str) -> str:
     """`text` as a terminal may get it: several lines, all escaped but newlines, tabs and the styles of our own."""
     parts = _OUR_STYLE.split(text)
-    return "".join(part if number % 2 else _shown(part, _DOUBTFUL) for number, part in enumerate(parts))
+    return "".join(part if number % 2 else _readable(part) for number, part in enumerate(parts))
 
 
 def escape(character: str) -> str:
@@ -117,6 +118,16 @@ def _is_distinct(text: str, position: int) -> bool:
     before = text[position - 1]
     composed = unicodedata.normalize("NFC", before + character) != before + character
     return before > "~" and not composed and _marks_before(text, position) < MOST_MARKS
+
+
+def _readable(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else _shown(text, _doubtful("\n"))
+
+
+@cache
+def _doubtful(kept: str) -> re.Pattern[str]:
+    """What needs a closer look, besides `kept`; made when it is needed, because that takes some milliseconds."""
+    return re.compile(f"[^{kept}{_COMMON}]+")
 
 
 def _shown(text: str, doubtful: re.Pattern[str]) -> str:
