@@ -140,7 +140,7 @@ def test_a_connection_that_cannot_be_set_up_is_one_line(
     ("headers", "said"),
     [
         ('env_http_headers = { X-Secret = "THE_HEADER" }', "variable THE_HEADER holds control characters"),
-        ('http_headers = { "X-\u00e4" = "a" }', "is no name of a header"),
+        ('http_headers = { "X-\u00e4" = "a" }', "is not a header name"),
         ('http_headers = { "X-A" = "a\\nb" }', "value of the header 'X-A' holds control characters"),
     ],
 )

@@ -22,7 +22,7 @@ async def test_a_missing_program_names_the_path_that_was_searched(tmp_path: Path
 
 
 async def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ServerNotFound, match=r"there is no file .*/bin/server"):
+    with pytest.raises(ServerNotFound, match=r"bin/server does not exist"):
         async with McpClient.stdio("bin/server", cwd=tmp_path):
             pass
 

@@ -144,5 +144,5 @@ def test_a_server_that_is_not_configured_is_an_error_in_the_settings(
 ) -> None:
     monkeypatch.setenv("CODE_HOME", str(tmp_path))
     tools = {"request_permission": {"mcp_server": "absent", "tool_name": "x"}}
-    with pytest.raises(ConfigError, match="'absent', which is not there"):
+    with pytest.raises(ConfigError, match="'absent', which is not configured"):
         load_config(ConfigOverrides(cwd=tmp_path, settings=(("experimental_client_tools", tools),)))

@@ -12,7 +12,7 @@ import click
 LARGEST_INPUT = 8 * 2**20
 """Bytes of standard input that a prompt may take."""
 NOTICE_SECONDS, PATIENCE_SECONDS = 1.0, 10.0
-"""How long nothing may come on a pipe beside a prompt until the user is told, and until it is left alone."""
+"""How long a pipe besides a prompt may stay silent before the user is warned, and before the turn starts without it."""
 
 _ENCODINGS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -9,7 +9,7 @@
         ├── ContextWindowExceeded the request does not fit the model's window
         └── RequestRefused        another try would be answered the same
 
-Errors of a pure package (`patch`, `wire`) stand beside it. Every message says
+Errors of a pure package (`patch`, `wire`) stand in that package. Every message says
 what failed, on what, and what to do; none contains a key.
 """
 

@@ -54,7 +54,7 @@ class ClientCallbacks:
     logging: LoggingFnT | None = None
 
     def capabilities(self) -> ClientCapabilities:
-        """What the server is told that it may ask for."""
+        """What the client declares that the server may ask for."""
         form = ElicitationCapability(form=FormElicitationCapability())
         return ClientCapabilities(
             elicitation=form if self.elicitation else None,

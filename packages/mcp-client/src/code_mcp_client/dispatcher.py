@@ -3,7 +3,7 @@
 Takes the place of the SDK's transport and of its JSON-RPC layer together, because
 most of a small call's time is spent between the two, and a large answer's in both.
 The interface is `mcp.shared.dispatcher.Dispatcher`, provisional in mcp 2.x; the
-tests beside this package hold it to what is used here.
+the tests of this package hold it to what is used here.
 """
 
 import asyncio

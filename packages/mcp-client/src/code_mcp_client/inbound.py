@@ -113,7 +113,7 @@ class ServerRequests:
 
 
 class NotificationQueue:
-    """Hands notifications to a handler one after another, in wire order, beside the reader.
+    """Hands notifications to a handler one after another, in wire order, without holding up the reader.
 
     At most 1,000 wait; then the oldest is dropped, and that is logged.
     """

@@ -116,7 +116,7 @@ def checked_program(command: ServerCommand) -> str:
     if os.path.dirname(command.program):  # noqa: PTH120 - Path("./x") would lose the "./" that decides
         path = (command.cwd or Path.cwd()) / command.program
         if not path.is_file():
-            raise ServerNotFound(f"cannot start MCP server: there is no file {path}")
+            raise ServerNotFound(f"cannot start MCP server: {path} does not exist")
         return str(path)
     search = command.environment.get("PATH", os.defpath)
     found = shutil.which(command.program, path=search)

@@ -149,7 +149,7 @@ def _parse(line: bytes | bytearray) -> Any:
     try:
         return from_json(line)
     except ValueError as error:
-        # A line that is no JSON at all is not worth repairing, and most noise is none.
+        # A line that is not JSON at all is not worth repairing, and most noise is not.
         if line.lstrip(_BOM + b" \t\r")[:1] not in (b"{", b"["):
             raise ValueError(str(error)) from None
     text = line.removeprefix(_BOM).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""How much of a server's output may be no MCP message before it is given up."""
+"""How much output other than MCP messages a server may print before it is given up."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ logger = logging.getLogger("code_mcp_client")
 
 
 class NoiseCounter:
-    """Counts what is no message.
+    """Counts output that is not a message.
 
     Args:
         server: its name, for the error.
@@ -37,7 +37,7 @@ class NoiseCounter:
         self._total += 1
         if self._total & (self._total - 1) == 0:
             logger.warning(
-                "MCP server %r printed what is no MCP message on its stdout (%d so far): %r",
+                "MCP server %r printed something other than an MCP message on its stdout (%d so far): %r",
                 *(self._server, self._total, excerpt),
             )
         if not self._lines:

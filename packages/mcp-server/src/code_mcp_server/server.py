@@ -164,7 +164,7 @@ class _TurnRelay:
     append_only: AppendOnly = field(default_factory=AppendOnly)
 
     async def on_event(self, conversation: Conversation, event: Event, questions: TaskGroup) -> None:
-        """Notify the client of `event`; a question goes to the client beside the events that follow it."""
+        """Notify the client of `event`; a question does not hold up the events that follow it."""
         for msg in self.append_only.events(event.msg):
             shown = event.model_copy(update={"msg": msg})
             params = shown.model_dump(mode="json", exclude_none=True)

@@ -117,7 +117,7 @@ class SessionPool:
         """The session of that id.
 
         Raises:
-            UnknownSession: there is none.
+            UnknownSession: no such session is open.
         """
         session = self.sessions.get(session_id)
         if session is None:

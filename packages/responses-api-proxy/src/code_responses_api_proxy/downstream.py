@@ -36,7 +36,7 @@ class Admission(Enum):
 
     ADMITTED = auto()
     TURNED_AWAY = auto()
-    """There are too many: it is told so."""
+    """There are too many: refuse this one."""
     DROPPED = auto()
     """Even of those that are told so there are too many."""
 

@@ -19,7 +19,7 @@ RESPONSE_LIMIT = 64 * 1024 * 1024
 
 
 class DumpFolder:
-    """Where the files go; made if it is not there.
+    """Where the files go; created if it does not exist.
 
     Raises:
         StartError: it cannot be made.

@@ -35,7 +35,7 @@ class RefusedError(ProxyError):
 
 
 class UpstreamError(ProxyError):
-    """The upstream failed; `status` and `code` are what the client is told."""
+    """The upstream failed; `status` and `code` are what the client gets."""
 
     status = 502
     code = "upstream_error"

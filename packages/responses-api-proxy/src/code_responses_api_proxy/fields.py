@@ -23,7 +23,7 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-"""Of this connection only (RFC 9110 §7.6.1), beside what `Connection` names."""
+"""Of this connection only (RFC 9110 §7.6.1), besides what `Connection` names."""
 
 
 def parse_fields(block: bytes) -> list[tuple[bytes, bytes, bytes]] | None:

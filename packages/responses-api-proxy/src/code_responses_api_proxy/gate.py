@@ -42,7 +42,7 @@ _DROPPED = HOP_BY_HOP | _JUDGED
 
 
 class Policy(NamedTuple):
-    """What this proxy lets pass beside the rules that always hold."""
+    """What this proxy lets pass, besides the rules that always hold."""
 
     max_body: int
     """Bytes of a request's body."""

@@ -36,7 +36,7 @@ def remove_server(home: Home, name: str) -> Path:
     """Take `[mcp_servers.NAME]` out of the settings file; the file.
 
     Raises:
-        ConfigError: it is not there, or the file cannot be read or written.
+        ConfigError: the server is unknown, or the file cannot be read or written.
     """
     document = _read(home)
     wanted = document.unwrap()

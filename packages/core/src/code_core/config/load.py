@@ -251,7 +251,7 @@ def _client_tool(
     if table is not None and table.mcp_server not in servers:
         known = ", ".join(sorted(servers)) or "none"
         raise ConfigError(
-            f"experimental_client_tools names the MCP server {table.mcp_server!r}, which is not there (there: {known})"
+            f"experimental_client_tools names the MCP server {table.mcp_server!r}, which is not configured (configured: {known})"
         )
     return table
 

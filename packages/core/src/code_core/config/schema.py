@@ -88,7 +88,7 @@ class GuardPatternTable(SettingsTable):
 
 
 class ConfirmGuardTable(SettingsTable):
-    """`[confirm_guard]`: guards beside the built-in ones."""
+    """`[confirm_guard]`: guards besides the built-in ones."""
 
     patterns: list[GuardPatternTable] = []
 

@@ -20,7 +20,7 @@ def open_directory(path: Path, *, create: bool = False) -> Iterator[int]:
     directories are made.
 
     Raises:
-        OSError: there is none, it may not be entered, or there is a symlink in `path`.
+        OSError: it does not exist, it may not be entered, or there is a symlink in `path`.
     """
     directory = os.open(path.anchor, _OPEN)
     try:

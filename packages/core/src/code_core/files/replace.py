@@ -17,7 +17,7 @@ _NO_LINKS_HERE = frozenset({EPERM, ENOTSUP, EACCES, EINVAL})
 
 
 def replace_file(path: Path, data: bytes, new_mode: int | None = None) -> None:
-    """Write a file beside `path` and give it that name; missing directories are made.
+    """Write a new file next to `path` and give it that name; missing directories are made.
 
     Args:
         path: without symlinks in it.
@@ -49,7 +49,7 @@ def swap_in(
     """Put a file with `data` at `path`, whose directory is open as `directory`.
 
     A new file never takes the place of another that appeared meanwhile. A file that cannot be
-    replaced, because it is a mount point or nothing may be created beside it, is overwritten
+    replaced, because it is a mount point or nothing may be created next to it, is overwritten
     where it is; if that fails, its old bytes are written back.
 
     Args:
@@ -121,7 +121,7 @@ def status_of(path: Path, directory: int) -> os.stat_result:
 
 
 def check_regular(path: Path, status: os.stat_result) -> None:
-    """Refuse what is no regular file.
+    """Refuse anything but a regular file.
 
     Raises:
         OSError: says what it is.

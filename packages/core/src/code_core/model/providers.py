@@ -102,7 +102,7 @@ class Provider:
 
     def _header_name(self, name: str) -> bytes:
         if _TOKEN.fullmatch(name) is None:
-            raise ConfigError(f"provider {self.id!r}: {name!r} is no name of a header")
+            raise ConfigError(f"provider {self.id!r}: {name!r} is not a header name")
         return name.lower().encode("ascii")
 
 

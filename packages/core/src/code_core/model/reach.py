@@ -14,7 +14,7 @@ async def reach(provider: Provider) -> str:
     """What the base URL answers with, and after how long; any status will do.
 
     Raises:
-        ModelError: there is no answer within 10 seconds.
+        ModelError: no answer came within 10 seconds.
     """
     import httpx2
 

@@ -160,7 +160,7 @@ class _Search:
         """Where the chunk belongs, sought from where the last one ended.
 
         Raises:
-            PatchMatchError: it is not there.
+            PatchMatchError: it was not found.
         """
         context = self._at
         for line in chunk.context:

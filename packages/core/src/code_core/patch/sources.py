@@ -20,7 +20,7 @@ class Sources:
         directory: where relative paths begin.
         names: for each path of the patch, the path without symbolic links above the file, and the
             path without any.
-        states: what was at those paths; None for nothing, an error for what is no file.
+        states: what was at those paths; None for nothing, an error for anything but a file.
     """
 
     directory: Path

@@ -43,7 +43,7 @@ def ended(process: subprocess.Popen[bytes]) -> None:
 
 
 class _Guardian:
-    """The process that waits, and what it is told by."""
+    """The process that waits, and the pipe that speaks to it."""
 
     def __init__(self) -> None:
         self.mark = secrets.token_hex(8)

@@ -93,7 +93,7 @@ def start_command(
 ) -> subprocess.Popen[bytes]:
     """Start `argv` in a session of its own, with pipes for its output.
 
-    It gets no input, and no descriptors beside `fds`.
+    It gets no input, and no descriptors besides `fds`.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.

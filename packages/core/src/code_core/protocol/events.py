@@ -125,7 +125,7 @@ class WarningEvent(ProtocolModel):
 
 
 class BackgroundEvent(ProtocolModel):
-    """What went on beside the turn."""
+    """Something that happened alongside the turn."""
 
     type: Literal["background_event"] = "background_event"
     message: Text
@@ -237,7 +237,7 @@ class ToolCallFailed(ProtocolModel):
     Attributes:
         tool: the name that the model used.
         call: what it asked for, in part: the command, or the arguments as they came.
-        message: what the model is told.
+        message: what the model gets.
     """
 
     type: Literal["tool_call_failed"] = "tool_call_failed"

@@ -163,7 +163,7 @@ class ExecApproval(ProtocolModel):
 
     Attributes:
         id: the request's `approval_id`.
-        feedback: what the model is told about a denial.
+        feedback: a reason for a denial, for the model.
         rule: replaces the proposed rule of `approved_prefix`; it may allow less, never more.
     """
 
@@ -179,7 +179,7 @@ class PatchApproval(ProtocolModel):
 
     Attributes:
         id: the request's `approval_id`.
-        feedback: what the model is told about a denial.
+        feedback: a reason for a denial, for the model.
     """
 
     type: Literal["patch_approval"] = "patch_approval"

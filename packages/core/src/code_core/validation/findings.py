@@ -1,4 +1,4 @@
-"""What checkers said, and how the model is told."""
+"""The findings of checkers, and how the model gets them."""
 
 import json
 import re

@@ -23,7 +23,7 @@ SETTINGS = (
     ".markdownlint.yml", ".markdownlint-cli2.jsonc", ".markdownlint-cli2.yaml", ".prettierrc", ".prettierrc.json",
     ".prettierrc.yaml", ".prettierrc.yml", ".prettierrc.toml", ".prettierignore", "package.json",
 )  # fmt: skip
-"""Files that checkers look for beside the file they check and above it."""
+"""Files that checkers look for next to the file they check and above it."""
 
 # Large, made by tools, and needed as they are: linked. What is not needed is left out.
 _LINKED = frozenset({"node_modules", ".venv", "venv", "vendor"})
