@@ -118,7 +118,7 @@ def test_a_long_session_costs_the_same_from_the_first_turn_to_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """5,000 turns with a window of 4,000 tokens: time and memory per turn at the start and at the end."""
-    from code_core.session.manager import Parts
+    from code_core.session.parts import Parts
 
     monkeypatch.setenv("CODE_HOME", str(tmp_path))
     turns, block = 5_000, 500

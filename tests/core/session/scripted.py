@@ -17,7 +17,7 @@ from code_core.protocol.items import FunctionCall, Message, OutputText, ToolCall
 from code_core.protocol.ops import Op, QueueUserInput, TextInput, UserInput
 from code_core.protocol.policies import AskForApproval, SandboxMode
 from code_core.session.conversation import Conversation
-from code_core.session.manager import Parts, make_session
+from code_core.session.parts import Parts, make_session
 from code_core.session.restore import SessionState
 from code_core.tools.registry import ToolRegistry
 from code_core.tools.tool import ToolContext, ToolOutput

@@ -13,7 +13,7 @@ from code_core.protocol.ops import (
 )
 from code_core.session.compaction import ENGINE_TAGS, KEPT_TOKENS, is_users_own, kept_messages, trimmed
 from code_core.session.conversation_history import HistoryItem, estimated_tokens
-from code_core.session.manager import Parts
+from code_core.session.parts import Parts
 from code_core.store.entries import Compacted
 from code_core.store.journal import MemoryJournal
 from code_core.store.user_messages import is_from_user

@@ -16,7 +16,7 @@ from code_core.protocol.policies import ReviewDecision
 from code_core.safety.grants import CommandGrant
 from code_core.session import conversation_history
 from code_core.session.conversation import Conversation
-from code_core.session.manager import Parts
+from code_core.session.parts import Parts
 from code_core.store.entries import EventEntry, ItemEntry
 from code_core.store.journal import FaultyJournal, MemoryJournal
 from code_core.tools.approver import CommandQuestion

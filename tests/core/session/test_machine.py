@@ -39,7 +39,7 @@ from code_core.protocol.ops import (
 from code_core.protocol.policies import ReviewDecision
 from code_core.safety.grants import CommandGrant
 from code_core.session.events import EventReader
-from code_core.session.manager import Parts
+from code_core.session.parts import Parts
 from code_core.session.restore import SessionState
 from code_core.store.journal import FaultyJournal
 from code_core.tools.approver import CommandQuestion

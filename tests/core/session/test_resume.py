@@ -15,7 +15,8 @@ from code_core.protocol.ops import (
     SetSessionName,
 )
 from code_core.session.conversation_history import HistoryItem
-from code_core.session.manager import ConversationManager, Parts
+from code_core.session.manager import ConversationManager
+from code_core.session.parts import Parts
 from code_core.session.restore import SessionState
 from code_core.store.entries import Entry, Line, SessionMeta
 from code_core.store.journal import MemoryJournal

@@ -13,7 +13,7 @@ from code_core.protocol.events import EventMsg
 from code_core.protocol.items import ToolCall
 from code_core.protocol.ops import Interrupt
 from code_core.session.elicitations import Elicitations
-from code_core.session.manager import Parts
+from code_core.session.parts import Parts
 from code_core.store.entries import Entry, ItemEntry
 from code_core.store.journal import MemoryJournal
 from code_core.tools.tool import ToolContext, ToolOutput
@@ -158,6 +158,15 @@ class SlowCheckpoints:
 
     def __init__(self) -> None:
         self.ended: list[str] = []
+
+    def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
+        pass
+
+    async def before_command(self, turn_id: str) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
 
     async def before_write(self, turn_id: str, paths: Sequence[Path]) -> None:
         del turn_id, paths

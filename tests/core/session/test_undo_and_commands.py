@@ -18,7 +18,7 @@ from code_core.protocol.ops import (
     Undo,
 )
 from code_core.protocol.session_events import UndoAvailable, UndoCompleted
-from code_core.session.manager import Parts
+from code_core.session.parts import Parts
 from code_core.tools.tool import ToolContext, ToolOutput
 from core.session.conversing import BYE, Frontend, call, user
 from core.session.scripted import (
@@ -46,6 +46,15 @@ class MemoryCheckpoints:
         self.now: dict[str, dict[Path, str | None]] = {}
         self.done: list[tuple[str, dict[Path, str | None], dict[Path, str | None]]] = []
         self.undone: list[tuple[str, dict[Path, str | None], dict[Path, str | None]]] = []
+
+    def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
+        pass
+
+    async def before_command(self, turn_id: str) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
 
     async def before_write(self, turn_id: str, paths: Sequence[Path]) -> None:
         kept = self.now.setdefault(turn_id, {})

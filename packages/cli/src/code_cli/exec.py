@@ -12,7 +12,9 @@ from code_cli.session_options import overrides_from, session_options
 
 
 @click.command("exec")
-@click.argument("prompt", required=False)
+@click.argument("words", nargs=-1, metavar="[PROMPT] | resume SESSION [PROMPT] | resume --last [PROMPT]")
+@click.option("--last", is_flag=True, help="With resume: the last session of this directory.")
+@click.option("--all", "everywhere", is_flag=True, help="With --last: of any directory.")
 @session_options
 @click.option(
     "-i", "--image", "images", multiple=True, type=click.Path(path_type=Path), help="An image to send."
@@ -30,7 +32,9 @@ from code_cli.session_options import overrides_from, session_options
 )
 @click.option("--skip-git-repo-check", is_flag=True, help="Work outside of a git repository too.")
 def exec_command(
-    prompt: str | None,
+    words: tuple[str, ...],
+    last: bool,
+    everywhere: bool,
     images: tuple[Path, ...],
     as_json: bool,
     last_message_file: Path | None,
@@ -38,12 +42,23 @@ def exec_command(
     skip_git_repo_check: bool,
     **session: Any,
 ) -> None:
-    """Run PROMPT to its end, without questions.
+    """Run PROMPT to its end, without questions; with resume in a session that is stored.
 
     Without PROMPT, or with -, it is read from stdin; what is piped in besides a PROMPT follows it:
     git diff | code exec "review this". The answer goes to stdout, everything
     else to stderr. Exit code: 0 done, 1 failed, 2 wrong options or settings, 130 interrupted.
     """
+    resume = None
+    if words[:1] == ("resume",):
+        from code_cli.resume import chosen
+
+        resume, prompt = chosen(words[1:], last=last, everywhere=everywhere, cwd=session["cwd"])
+    elif last or everywhere:
+        raise click.UsageError("--last and --all belong to code exec resume")
+    elif len(words) > 1:
+        raise click.UsageError(f"Got unexpected extra argument ({' '.join(words[1:])[:80]})")
+    else:
+        prompt = words[0] if words else None
     overrides = overrides_from(**session)
     text = read_prompt(prompt)
 
@@ -57,5 +72,6 @@ def exec_command(
         last_message_file=last_message_file,
         output_schema=output_schema,
         skip_git_check=skip_git_repo_check,
+        resume=resume,
     )
     run_frontend(partial(run_exec, options))

@@ -25,6 +25,7 @@ _OPTIONS = (
     click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="The directory to work in."),
     click.option("--oss", is_flag=True, help="Use a local Ollama."),
     click.option("--full-auto", is_flag=True, help="Same as -a on-failure -s workspace-write."),
+    click.option("--ephemeral", is_flag=True, help="Keep no record of the session."),
     click.option(
         "--dangerously-bypass-approvals-and-sandbox",
         "bypass",
@@ -52,6 +53,7 @@ def overrides_from(
     oss: bool,
     full_auto: bool,
     bypass: bool,
+    ephemeral: bool,
 ) -> "ConfigOverrides":
     """The options as overrides.
 
@@ -87,4 +89,5 @@ def overrides_from(
         approval_policy=AskForApproval(approval) if approval else None,
         sandbox_mode=SandboxMode(sandbox) if sandbox else None,
         settings=parsed,
+        ephemeral=ephemeral or None,
     )

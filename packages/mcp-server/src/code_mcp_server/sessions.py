@@ -15,6 +15,7 @@ from code_core.protocol.events import ErrorEvent, Event, SessionConfigured, Task
 from code_core.protocol.ops import InputItem, Interrupt, UserInput
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
+from code_core.session.parts import Parts
 from code_mcp_server.errors import SessionBusy, TooManySessions, UnknownSession
 
 _log = logging.getLogger("code_core")
@@ -108,7 +109,7 @@ class SessionPool:
             TooManySessions: the limit is reached, and all are busy.
         """
         self._make_room()
-        conversation = await self.manager.new(overrides)
+        conversation = await self.manager.new(overrides, Parts(source="mcp"))
         session: Session = await self.tasks.start(self._own, conversation)
         self.sessions[session.id] = session
         return session

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 
 from code_core.config.load import ConfigOverrides
+from code_core.errors import ConversationError
 from code_core.headless.exec import use_color
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import ErrorEvent, EventMsg, SessionConfigured, TaskComplete, TurnAborted
@@ -27,8 +28,10 @@ from code_core.protocol.ops import (
     UserInput,
 )
 from code_core.protocol.policies import ReviewDecision
+from code_core.protocol.session_events import UndoCompleted
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
+from code_core.session.opening import Last
 from code_core.view.answers import Choices, Explain, Page
 from code_core.view.printer import QUESTION_MARK, HumanPrinter
 from code_core.view.questions import approval_text, elicitation_text
@@ -36,51 +39,103 @@ from code_core.view.titles import shortened
 from code_core.view.visible import visible
 from code_tui.elicitation import answer_in_lines
 from code_tui.line_input import LineInput
+from code_tui.slash import CHAT, Quit, Switch, recent_lines, run_command, undo_lines
 
 PROMPT = "\n> "
 USUAL_COLUMNS = 80
-QUIT = frozenset({"/quit", "/exit"})
 Question = ApprovalRequest | ElicitationRequest
 
 
-async def run_plain(overrides: ConfigOverrides, prompt: str | None = None) -> int:
+async def run_plain(
+    overrides: ConfigOverrides,
+    prompt: str | None = None,
+    session: Last | str | None = None,
+    *,
+    drop_last: int | None = None,
+) -> int:
     """Talk until the input ends; 0.
+
+    Args:
+        overrides: settings of this run.
+        prompt: the first input.
+        session: the stored session to go on with.
+        drop_last: go on with a copy of it, without this many of its last turns.
 
     Raises:
         ConfigError: the settings are wrong.
+        StoreError: the session cannot be opened.
     """
     with ConversationManager() as manager:
-        conversation = await manager.new(overrides)
-        async with conversation, anyio.create_task_group() as tasks:
-            frontend = _PlainFrontend(conversation)
-            tasks.start_soon(frontend.handle_interrupts, tasks.cancel_scope)
-            await frontend.run(prompt)
-            tasks.cancel_scope.cancel()
-    return 0
+        if session is None:
+            conversation = await manager.new(overrides, CHAT)
+        elif drop_last is None:
+            conversation = await manager.resume(session, overrides, CHAT)
+        else:
+            conversation = await manager.fork(session, overrides, CHAT, drop_last=drop_last)
+        lines = LineInput(sys.stdin.fileno())
+        while True:
+            following: Conversation | None = None
+            async with conversation, anyio.create_task_group() as tasks:
+                frontend = _PlainFrontend(conversation, manager, overrides, lines)
+                tasks.start_soon(frontend.handle_interrupts, tasks.cancel_scope)
+                following = await frontend.run(prompt)
+                tasks.cancel_scope.cancel()
+            if following is None:
+                return 0
+            conversation, prompt = following, None
 
 
 class _PlainFrontend:
-    def __init__(self, conversation: Conversation) -> None:
-        self._conversation = conversation
+    def __init__(
+        self,
+        conversation: Conversation,
+        manager: ConversationManager,
+        overrides: ConfigOverrides,
+        lines: LineInput,
+    ) -> None:
+        self.conversation = self._conversation = conversation
+        self.manager = manager
+        self.overrides = overrides
         self._printer = HumanPrinter(
             _write, color=use_color(sys.stdout), columns=_columns, encoding=sys.stdout.encoding
         )
-        self._input = LineInput(sys.stdin.fileno())
+        self._input = lines
         self._working = False
         self._asking: anyio.CancelScope | None = None
 
-    async def run(self, prompt: str | None) -> None:
-        """Alternate between the user's prompts and the agent's turns."""
+    async def run(self, prompt: str | None) -> Conversation | None:
+        """Alternate between the user's prompts and the agent's turns; the conversation to go on with, if any."""
         await self._until(SessionConfigured)
+        for line in recent_lines(self._conversation.session.history.items):
+            self.say(line)
         text = prompt or await self._ask(PROMPT)
-        while text is not None and text.strip() not in QUIT:
-            if text.strip():
-                self._working = True
-                await self._conversation.submit(UserInput(items=[TextInput(text=text)]))
-                await self._until(TaskComplete | TurnAborted | ErrorEvent)
-                self._working = False
+        while text is not None:
+            is_command, outcome = await run_command(self, text)
+            match outcome:
+                case Quit():
+                    break
+                case Switch(conversation=other):
+                    await self._conversation.submit(Shutdown())
+                    return other
+                case None:
+                    pass
+            if text.strip() and not is_command:
+                await self.carry_out(UserInput(items=[TextInput(text=text)]))
             text = await self._ask(PROMPT)
         await self._conversation.submit(Shutdown())
+        return None
+
+    async def carry_out(self, op: Op) -> EventMsg:
+        """See `Chat.carry_out`."""
+        self._working = True
+        await self._conversation.submit(op)
+        end = await self._until(TaskComplete | TurnAborted | ErrorEvent)
+        self._working = False
+        return end
+
+    def say(self, text: str) -> None:
+        """See `Chat.say`."""
+        _write(f"{text}\n")
 
     async def handle_interrupts(self, scope: anyio.CancelScope) -> None:
         """Interrupt the turn, or end everything when there is none."""
@@ -93,14 +148,19 @@ class _PlainFrontend:
                 if self._asking is not None:
                     self._asking.cancel()
 
-    async def _until(self, kind: type[Any] | UnionType) -> None:
-        """Show events up to one of `kind`, and answer the questions among them."""
+    async def _until(self, kind: type[Any] | UnionType) -> EventMsg:
+        """Show events up to one of `kind`, and answer the questions among them; that one."""
         async for event in self._conversation.events():
             if not isinstance(event.msg, Question):
                 self._printer.show(event.msg)
+            if isinstance(event.msg, UndoCompleted):
+                for line in undo_lines(event.msg):
+                    self.say(line)
             await self._answer(event.msg)
             if isinstance(event.msg, kind):
-                return
+                end: EventMsg = event.msg
+                return end
+        raise ConversationError("the conversation has ended")
 
     async def _answer(self, msg: EventMsg) -> None:
         """Ask the user, if `msg` is a question."""

@@ -6,7 +6,7 @@ table, the file with its `-c` edits, the default.
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +16,16 @@ from code_core.config.overrides import Setting, merged
 from code_core.config.paths import Home, expand_home, find_home, is_directory
 from code_core.config.providers import chosen_provider
 from code_core.config.schema import (
+    CheckpointsTable,
     ClientToolTable,
     ConfigFile,
     EnvironmentTable,
+    KeepTable,
     LimitsTable,
     McpServerTable,
+    MessageHistoryTable,
     ProjectTable,
+    SessionsTable,
     ValidationTable,
 )
 from code_core.config.toml_source import parse, read_text
@@ -46,7 +50,11 @@ DEFAULT_MODEL = "gpt-5-codex"
 
 @dataclass(frozen=True, slots=True)
 class ConfigOverrides:
-    """Settings of one run, from options or from a client; None means not given."""
+    """Settings of one run, from options or from a client; None means not given.
+
+    Attributes:
+        ephemeral: whether the session is kept in memory alone.
+    """
 
     model: str | None = None
     model_provider: str | None = None
@@ -57,9 +65,26 @@ class ConfigOverrides:
     base_instructions: str | None = None
     replay_scenario: Path | None = None
     settings: tuple[Setting, ...] = ()
+    ephemeral: bool | None = None
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The keys that are given here, spelled as in the settings file."""
+        keys = [field.name for field in fields(self) if getattr(self, field.name)]
+        return frozenset((*keys, *(key for key, _ in self.settings)))
 
 
 NO_OVERRIDES = ConfigOverrides()
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What is kept of sessions, and for how long."""
+
+    sessions: SessionsTable = field(default_factory=SessionsTable)
+    checkpoints: CheckpointsTable = field(default_factory=CheckpointsTable)
+    outputs: KeepTable = field(default_factory=KeepTable)
+    typed: MessageHistoryTable = field(default_factory=MessageHistoryTable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +117,7 @@ class Config:
     key_isolation: KeyIsolation = "auto"
     mcp_servers: Mapping[str, McpServerTable] = field(default_factory=dict)
     permission_tool: ClientToolTable | None = None
+    storage: Storage = field(default_factory=Storage)
     warnings: tuple[str, ...] = ()
 
 
@@ -165,6 +191,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         mcp_servers=servers,
         permission_tool=_client_tool(settings.experimental_client_tools.request_permission, servers),
         record=_path(environ.get("CODE_RECORD")),
+        storage=_storage(settings, ephemeral=bool(overrides.ephemeral)),
         warnings=(
             *warnings,
             *_ineffective(settings, policy, cwd),
@@ -254,6 +281,14 @@ def _client_tool(
             f"experimental_client_tools names the MCP server {table.mcp_server!r}, which is not configured (configured: {known})"
         )
     return table
+
+
+def _storage(settings: ConfigFile, *, ephemeral: bool) -> Storage:
+    sessions, typed = settings.sessions, settings.history
+    if ephemeral:
+        sessions = sessions.model_copy(update={"save": False})
+        typed = typed.model_copy(update={"persistence": "none"})
+    return Storage(sessions, settings.checkpoints, settings.outputs, typed)
 
 
 def _validation(table: ValidationTable) -> ValidationSwitches:

@@ -183,6 +183,35 @@ class ClientToolsTable(SettingsTable):
     )
 
 
+class MessageHistoryTable(SettingsTable):
+    """`[history]`: whether what you type is kept for all sessions, and how large its file becomes."""
+
+    persistence: Literal["save-all", "none"] = "save-all"
+    max_bytes: int = Field(8 * 2**20, ge=4096)
+
+
+class KeepTable(SettingsTable):
+    """`[outputs]`: when what sessions leave behind is deleted; 0 means never."""
+
+    keep_days: float = Field(30, ge=0)
+    keep_megabytes: float = Field(1024, ge=0)
+
+
+class CheckpointsTable(KeepTable):
+    """`[checkpoints]`: the files that undo brings back."""
+
+    enabled: bool = True
+    keep_megabytes: float = Field(2048, ge=0)
+
+
+class SessionsTable(KeepTable):
+    """`[sessions]`: the records that sessions are resumed from."""
+
+    save: bool = True
+    keep_days: float = Field(0, ge=0)
+    keep_megabytes: float = Field(0, ge=0)
+
+
 class AcpTable(SettingsTable):
     """`[acp]`: whether the `session/*` tools are listed: always, never, or for clients that ask."""
 
@@ -221,7 +250,7 @@ class ConfigFile(ProfileTable):
             "agents auto_drive auto_upgrade_enabled browser chatgpt_base_url debug "
             "disable_paste_burst disable_response_storage experimental_resume "
             "experimental_use_exec_command_tool experimental_use_rmcp_client file_opener "
-            "forced_login_method github history mcp_servers_disabled model_auto_compact_token_limit "
+            "forced_login_method github mcp_servers_disabled model_auto_compact_token_limit "
             "model_max_output_tokens notice notify otel preferred_auth_method "
             "project_doc_fallback_filenames responses_originator_header_internal_override "
             "review_model subagents tools tui use_experimental_reasoning_summary "
@@ -245,6 +274,10 @@ class ConfigFile(ProfileTable):
     experimental_client_tools: ClientToolsTable = ClientToolsTable()
     limits: LimitsTable = LimitsTable()
     acp: AcpTable = AcpTable()
+    history: MessageHistoryTable = MessageHistoryTable()
+    sessions: SessionsTable = SessionsTable()
+    checkpoints: CheckpointsTable = CheckpointsTable()
+    outputs: KeepTable = KeepTable()
     mcp_servers: dict[Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$")], McpServerTable] = {}
     key_isolation: KeyIsolation = "auto"
     tool_output_token_limit: int = Field(10_000, ge=100)

@@ -34,6 +34,8 @@ from code_core.protocol.ops import (
 from code_core.protocol.policies import ReadOnly, ReviewDecision
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
+from code_core.session.opening import Last
+from code_core.session.parts import Parts
 from code_core.view.printer import HumanPrinter
 from code_core.view.visible import readable, visible
 
@@ -52,6 +54,7 @@ class ExecOptions:
         last_message_file: gets the final message as well.
         output_schema: file with the JSON Schema that the final message must follow.
         skip_git_check: allow writing outside of a git repository.
+        resume: the stored session to go on with; a new one if None.
         show_diff: print the turn's diff at the end.
     """
 
@@ -62,6 +65,7 @@ class ExecOptions:
     last_message_file: Path | None = None
     output_schema: Path | None = None
     skip_git_check: bool = False
+    resume: Last | str | None = None
     show_diff: bool = False
 
 
@@ -79,9 +83,17 @@ async def run_exec(options: ExecOptions) -> int:
 
 
 async def _run(manager: ConversationManager, options: ExecOptions, schema: dict[str, Any] | None) -> int:
-    conversation = await manager.new(options.overrides)
-    if not options.skip_git_check:
-        _check_repository(conversation.config)
+    parts = Parts(source="exec")
+    if options.resume is None:
+        conversation = await manager.new(options.overrides, parts)
+    else:
+        conversation = await manager.resume(options.resume, options.overrides, parts)
+    try:
+        if not options.skip_git_check:
+            _check_repository(conversation.config)
+    except ConfigError:
+        await conversation.discard()
+        raise
     async with conversation, anyio.create_task_group() as tasks:
         tasks.start_soon(_interrupt_on_signal, conversation, tasks.cancel_scope)
         images: list[InputItem] = [LocalImageInput(path=path.absolute()) for path in options.images]

@@ -32,11 +32,28 @@ class Restored:
 class Checkpoints(Protocol):
     """Keeps what files were before a turn changed them."""
 
+    def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
+        """A turn begins, whose commands may write below `roots`. Returns at once.
+
+        `look_ahead` has the files below them looked at while the model thinks.
+        """
+        ...
+
     async def before_write(self, turn_id: str, paths: Sequence[Path]) -> None:
         """Remember `paths` as they are, unless this turn has remembered them already.
 
         Raises:
             CodeError: they cannot be kept; the write happens all the same, and the user is told.
+        """
+        ...
+
+    async def before_command(self, turn_id: str) -> str | None:
+        """Remember everything below the turn's roots, before a command that may write.
+
+        Gives what the user should know once: that commands are not covered, and why.
+
+        Raises:
+            CodeError: it cannot be kept; the command runs all the same, and the user is told.
         """
         ...
 
@@ -62,4 +79,8 @@ class Checkpoints(Protocol):
         Raises:
             CodeError: the store is damaged, or a file cannot be written.
         """
+        ...
+
+    async def aclose(self) -> None:
+        """The session ends; nothing more is kept."""
         ...

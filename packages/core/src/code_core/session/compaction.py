@@ -77,7 +77,7 @@ async def compact(session: Session, report: Report, *, automatic: bool) -> None:
     told = await session.told.news(session.config, session.settings)
     news = [HistoryItem(f"note_{uuid4().hex}", message, report.turn_id) for message in told.messages]
     note = user_note(f"{SUMMARY_TAG}\n{OUTPUT_HINT}\n\n{summary}\n</session_summary>", report.turn_id)
-    await session.history.replace([*news, *kept, note], summary)
+    await session.history.replace([*news, *kept, note], summary, *session.notes_to_resume())
     session.totals.history_replaced()
     after = session.history.tokens
     await report.emit(ContextCompacted(before=before, after=after, automatic=automatic, summary=summary))

@@ -37,13 +37,12 @@ from code_core.safety.rules import RegisteredCommand
 from code_core.session.events import EventLog, EventReader
 from code_core.session.input_queue import QueuedInput, removed_entry
 from code_core.session.runner import Runner, RunningTask
-from code_core.session.services import close_all
 from code_core.session.session import Session
 from code_core.session.tasks.table import task_of
 from code_core.session.tasks.task import Task
 from code_core.session.tasks.turn import TurnTask
 from code_core.store.entries import Entry, EventEntry
-from code_core.store.errors import JournalError
+from code_core.store.errors import JournalError, StoreError
 
 _log = logging.getLogger("code_core")
 
@@ -84,6 +83,8 @@ class Conversation:
         connect, publish = self.session.services.servers.connect, partial(self._log.publish, "0")
         self._tasks.start_soon(connect, partial(self._emit, "0"), publish)
         self._tasks.start_soon(self._serve)
+        if (stored := self.session.services.stored) is not None:
+            self._tasks.start_soon(stored.clean)
         return self
 
     async def __aexit__(
@@ -96,12 +97,12 @@ class Conversation:
         finally:
             self._ops_out.close()
             self._log.close()
-            services = self.session.services
-            await close_all(
-                ("MCP servers", services.servers.aclose),
-                ("model client", services.client.aclose),
-                ("history", self.session.history.aclose),
-            )
+            await self.session.aclose()
+
+    async def discard(self) -> None:
+        """Give up a conversation whose context was never entered."""
+        self._log.close()
+        await self.session.aclose()
 
     async def submit(self, op: Op) -> str:
         """Send an operation; the id that its events will carry.
@@ -138,6 +139,9 @@ class Conversation:
         self._log.publish("0", self.session.configured())
         for warning in self.config.warnings:
             self._log.publish("0", WarningEvent(message=warning))
+        if self.session.notes:
+            resumed = "the session was resumed: " if self.session.history.items else ""
+            self._log.publish("0", WarningEvent(message=f"{resumed}{'; '.join(self.session.notes)}"))
         async for submission, op in self._ops_out:
             if isinstance(op, Shutdown):
                 await self._shut_down(submission)
@@ -246,6 +250,11 @@ class Conversation:
         renamed = SessionRenamed(name=name)
         self._log.publish(submission, renamed)
         await self._note(submission, EventEntry(renamed.model_dump(mode="json")))
+        if (stored := self.session.services.stored) is not None:
+            try:
+                await stored.rename(name)
+            except StoreError as error:
+                self._warn(submission, str(error))
 
     async def _note(self, submission: str, entry: Entry) -> None:
         """Record what is not for the model; a failure stops the next turn, so a warning is enough here."""

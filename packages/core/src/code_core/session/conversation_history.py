@@ -116,20 +116,22 @@ class History:
             self.tokens += estimated_tokens(one.item for one in items)
             self._call_ids.update(one.item.call_id for one in items if isinstance(one.item, ToolCall))
 
-    async def replace(self, items: Iterable[HistoryItem], summary: str) -> None:
+    async def replace(self, items: Iterable[HistoryItem], summary: str, *notes: Entry) -> None:
         """Let `items` be the history from here on; nothing that was recorded is rewritten.
+
+        A resume reads from this entry on, so `notes` repeat what it needs from before.
 
         Raises:
             JournalError: it could not be recorded; the history is what it was.
         """
         items = list(items)
         if self._recorded:
-            entry = Compacted.of(summary, [one.payload() for one in items])
-            self._unwritten.append(entry)
+            entries = [Compacted.of(summary, [one.payload() for one in items]), *notes]
+            self._unwritten += entries
             try:
                 await self._write()
             except JournalError:
-                self._unwritten = [waiting for waiting in self._unwritten if waiting is not entry]
+                self._unwritten = [one for one in self._unwritten if not any(one is new for new in entries)]
                 raise
         self._items = items
         self.tokens = estimated_tokens(one.item for one in items)

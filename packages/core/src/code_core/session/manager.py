@@ -1,67 +1,27 @@
 """Makes conversations: the one place where every part of a session is put together."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from uuid import uuid4
 
-from code_core.config.guards import always_allowed
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides, load_config
-from code_core.config.schema import ClientToolTable, McpServerTable
-from code_core.model.capabilities import capabilities
-from code_core.model.client import ModelClient
+from code_core.errors import ConfigError
 from code_core.model.key_proxy import KeyProxies
-from code_core.patch import FileSystem
-from code_core.protocol.checkpoints import Checkpoints
 from code_core.protocol.items import ResponseItem
-from code_core.session.approvals import Approvals
 from code_core.session.conversation import Conversation
-from code_core.session.conversation_history import History, HistoryItem, NoJournal
-from code_core.session.elicitations import Elicitations
-from code_core.session.permission_tool import PermissionTool
+from code_core.session.conversation_history import HistoryItem
+from code_core.session.file_checkpoints import FileCheckpoints
+from code_core.session.opening import Last, Opened, create, fork_stored, open_stored, read_stored, store_of
+from code_core.session.parts import OURS, Parts, make_client, make_session
 from code_core.session.restore import SessionState
-from code_core.session.servers import ConversationServers
-from code_core.session.services import Services
-from code_core.session.session import Session
-from code_core.session.settings import TurnSettings
+from code_core.session.restored_settings import settings_to_restore
+from code_core.session.stored_session import StoredSession
 from code_core.session.told_context import ToldContext
-from code_core.store.journal import Journal
-from code_core.tools.apply_patch import ApplyPatch
-from code_core.tools.plan import UpdatePlan
-from code_core.tools.registry import ToolRegistry
-from code_core.tools.shell import Shell
-
-if TYPE_CHECKING:
-    import mcp_types
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a frontend may put in the place of ours.
-
-    Attributes:
-        file_system: where patches read and write; the local one if None.
-        mcp_servers: servers besides the configured ones, by name; a configured one of the same name gives way.
-        permission_tool: the tool of a server that decides approvals.
-        history: what the session begins with.
-        journal: where the session is recorded; nowhere if None.
-        checkpoints: keeps old versions of files for undo.
-        client: the model; that of the settings if None.
-        session_id: a new one if None.
-    """
-
-    file_system: FileSystem | None = None
-    mcp_servers: Mapping[str, McpServerTable] = field(default_factory=dict)
-    permission_tool: ClientToolTable | None = None
-    history: Sequence[ResponseItem] = ()
-    journal: Journal | None = None
-    checkpoints: Checkpoints | None = None
-    client: ModelClient | None = None
-    session_id: str | None = None
-
-
-OURS = Parts()
+from code_core.store.cleaning import checkpoints_of
+from code_core.store.rollout_journal import RolloutJournal
 
 
 class ConversationManager:
@@ -90,124 +50,170 @@ class ConversationManager:
 
         Raises:
             ConfigError: the settings are wrong.
+            StoreError: the home cannot be written.
         """
-        items = tuple(HistoryItem(f"item_{uuid4().hex}", item) for item in parts.history)
-        return self._made(overrides, parts, SessionState(items=items))
+        config = self._config(_over(self._base, overrides), parts)
+        return await self._begun(config, parts, [_from_elsewhere(item) for item in parts.history])
 
     async def resume(
-        self, state: SessionState, overrides: ConfigOverrides = NO_OVERRIDES, parts: Parts = OURS
+        self,
+        session: SessionState | Last | Path | str,
+        overrides: ConfigOverrides = NO_OVERRIDES,
+        parts: Parts = OURS,
     ) -> Conversation:
-        """The conversation that `state` was read from, which goes on where it was.
+        """A stored conversation, which goes on where it was.
 
-        `parts.journal` goes on with the same record; `parts.history` is not used.
+        It goes on in its working directory with its model, unless `overrides` give others, and with its
+        policies where they are not wider than the current ones.
+
+        Args:
+            session: an id, the beginning of one, a name, the path of a rollout, `Last`, or a state.
+            overrides: what is to be different.
+            parts: `journal` goes on with the same record, in the place of ours; `history` is not used.
 
         Raises:
             ConfigError: the settings are wrong.
+            SessionNotFound, AmbiguousSession: none or several match.
+            SessionInUse: another has it open.
+            RolloutUnreadable: it cannot be read.
+            StoreError: the home cannot be written.
         """
-        return self._made(overrides, replace(parts, session_id=state.session_id or parts.session_id), state)
+        given = _over(self._base, overrides)
+        if isinstance(session, SessionState):
+            return self._resumed(session, self._config(given, parts), parts)
+        if given.ephemeral:
+            raise ConfigError("a session that is resumed goes on being recorded: fork it to try something")
+        store = store_of()
+        if parts.journal is not None:
+            return self._restored(await read_stored(store, session), given, parts)
+        return self._restored(await open_stored(store, session), given, parts)
 
     async def fork(
         self,
-        state: SessionState,
+        session: SessionState | Last | Path | str,
         overrides: ConfigOverrides = NO_OVERRIDES,
         parts: Parts = OURS,
         *,
         drop_last: int = 0,
     ) -> Conversation:
-        """A new conversation with the history of another, less its last `drop_last` inputs of the user.
+        """A new conversation with the history of another, which may be open, less its last `drop_last` turns.
 
-        Its history is recorded in `parts.journal` first, so that it can be resumed alone.
+        Its history is recorded first, so that it can be resumed alone. See `resume` for its settings.
 
         Raises:
             ConfigError: the settings are wrong.
             JournalError: the history could not be recorded.
+            SessionNotFound, AmbiguousSession: none or several match.
+            RolloutUnreadable: the session cannot be read.
+            StoreError: it has fewer turns, or the home cannot be written.
         """
-        cut = state.before_last_inputs(drop_last)
-        conversation = self._made(overrides, parts, replace(cut, items=(), session_id=None, queue=()))
-        await conversation.session.history.add(*cut.items)
-        conversation.session.told = ToldContext(one.item for one in cut.items)
+        given = _over(self._base, overrides)
+        if isinstance(session, SessionState):
+            return await self._copied(session, self._config(given, parts), parts, drop_last)
+        if parts.journal is None and not given.ephemeral:
+            return self._restored(await fork_stored(store_of(), session, drop_last), given, parts)
+        read = await read_stored(store_of(), session)
+        config, state = self._restored_config(read, given, parts)
+        return await self._copied(state, config, parts, drop_last)
+
+    async def _begun(self, config: Config, parts: Parts, history: Sequence[HistoryItem]) -> Conversation:
+        """A new conversation; `history` is recorded first."""
+        parts = replace(parts, session_id=parts.session_id or str(uuid4()))
+        opened = None
+        if parts.journal is None and config.storage.sessions.save:
+            opened = await create(config, parts.session_id or "", parts.source)
+        state = SessionState() if opened is None else opened.state
+        conversation = self._made(config, parts, state, opened)
+        if history:
+            await conversation.session.history.add(*history)
+            conversation.session.told = ToldContext(one.item for one in history)
         return conversation
 
-    def _made(self, overrides: ConfigOverrides, parts: Parts, state: SessionState) -> Conversation:
-        config = load_config(_over(self._base, overrides))
-        if parts.mcp_servers or parts.permission_tool is not None:
-            config = replace(
-                config,
-                mcp_servers={**config.mcp_servers, **parts.mcp_servers},
-                permission_tool=parts.permission_tool or config.permission_tool,
-            )
-        client = parts.client if parts.client is not None else make_client(config, self._keys)
-        return Conversation(make_session(config, client, parts, state))
+    async def _copied(
+        self, state: SessionState, config: Config, parts: Parts, drop_last: int
+    ) -> Conversation:
+        cut = state.before_last_inputs(drop_last)
+        conversation = await self._begun(config, parts, cut.items)
+        session = conversation.session
+        session.settings = cut.settings_over(session.settings)
+        session.totals.total, session.notes = cut.usage, cut.notes
+        session.name, session.preview = cut.name, cut.preview
+        return conversation
+
+    def _restored(self, opened: Opened, given: ConfigOverrides, parts: Parts) -> Conversation:
+        try:
+            config, state = self._restored_config(opened, given, parts)
+        except BaseException:
+            opened.release()
+            raise
+        return self._resumed(state, config, parts, opened)
+
+    def _restored_config(
+        self, opened: Opened, given: ConfigOverrides, parts: Parts
+    ) -> tuple[Config, SessionState]:
+        """The settings of a session that was stored, and its state less what the settings forbid."""
+        state = opened.state
+        notes = list(state.notes)
+        cwd = state.settings.cwd
+        if cwd is not None and given.cwd is None:
+            if cwd.is_dir():
+                given = replace(given, cwd=cwd)
+            else:
+                notes.append(f"its working directory {cwd} does not exist any more")
+        config = self._config(given, parts)
+        settings, why = settings_to_restore(state.settings, given.given, config, opened.provider)
+        config = replace(
+            config,
+            approval_policy=settings.approval_policy or config.approval_policy,
+            sandbox_policy=settings.sandbox_policy or config.sandbox_policy,
+        )
+        return config, replace(state, settings=settings, notes=(*notes, *why))
+
+    def _resumed(
+        self, state: SessionState, config: Config, parts: Parts, opened: Opened | None = None
+    ) -> Conversation:
+        parts = replace(parts, session_id=state.session_id or parts.session_id)
+        return self._made(config, parts, state, opened)
+
+    def _config(self, overrides: ConfigOverrides, parts: Parts) -> Config:
+        config = load_config(overrides)
+        if not parts.mcp_servers and parts.permission_tool is None:
+            return config
+        return replace(
+            config,
+            mcp_servers={**config.mcp_servers, **parts.mcp_servers},
+            permission_tool=parts.permission_tool or config.permission_tool,
+        )
+
+    def _made(self, config: Config, parts: Parts, state: SessionState, opened: Opened | None) -> Conversation:
+        try:
+            if opened is not None and opened.session is not None:
+                parts = _recorded(config, parts, opened)
+            client = parts.client if parts.client is not None else make_client(config, self._keys)
+            session = make_session(config, client, parts, state)
+            if opened is not None and opened.session is not None:
+                stored = StoredSession(opened.store, session.id, config.storage)
+                session.services = replace(session.services, stored=stored)
+            return Conversation(session)
+        except BaseException:
+            if opened is not None:
+                opened.release()
+            raise
 
 
-def make_session(
-    config: Config, client: ModelClient, parts: Parts = OURS, state: SessionState | None = None
-) -> Session:
-    """A session with all its parts."""
-    state = state if state is not None else SessionState()
-    session_id = parts.session_id or str(uuid4())
-    elicitations = Elicitations()
-
-    async def elicit(server: str, params: "mcp_types.ElicitRequestParams") -> "mcp_types.ElicitResult":
-        with session.clock.asking():
-            return await elicitations.ask(server, params)
-
-    servers = ConversationServers(
-        config.mcp_servers,
-        config.cwd,
-        config.home.path,
-        config.sandbox_policy,
-        elicit,
-        config.permission_tool,
-    )
-    permission_tool = None if config.permission_tool is None else PermissionTool(session_id, servers)
-    session = Session(
-        id=session_id,
-        config=config,
-        settings=state.settings_over(TurnSettings.of(config)),
-        history=History(parts.journal if parts.journal is not None else NoJournal(), state.items),
-        services=Services(client, servers, make_tools(config, parts.file_system), parts.checkpoints),
-        approvals=Approvals(permission_tool, rules_file=always_allowed(config.home.path)),
-        elicitations=elicitations,
-        queue=state.input_queue(),
-        told=ToldContext(one.item for one in state.items),
-        name=state.name,
-        preview=state.preview,
-    )
-    session.totals.total = state.usage
-    return session
+def _recorded(config: Config, parts: Parts, opened: Opened) -> Parts:
+    """`parts` with those of a session that the store has."""
+    assert opened.session is not None  # noqa: S101 - the caller looked
+    checkpoints = parts.checkpoints
+    if checkpoints is None and config.storage.checkpoints.enabled:
+        home = opened.store.home
+        checkpoints = FileCheckpoints(checkpoints_of(home, opened.session.id), (home,))
+    journal = parts.journal or RolloutJournal(opened.session.file, opened.session.lock)
+    return replace(parts, journal=journal, checkpoints=checkpoints, session_id=opened.session.id)
 
 
-def make_client(config: Config, keys: KeyProxies) -> ModelClient:
-    """The client for the configured provider; its key, where it is to be isolated, goes to one of `keys`.
-
-    Raises:
-        ConfigError: a missing key, a scenario that cannot be read.
-    """
-    if config.provider.replay_scenario is not None:
-        from code_core.model.replay import ReplayClient, load_scenario
-
-        return ReplayClient(load_scenario(config.provider.replay_scenario))
-    from code_core.model.responses import ResponsesClient
-
-    key_proxy = keys.isolate(config.provider, config.key_isolation)
-    recorder = None
-    if config.record is not None:
-        from code_core.model.record import Recorder
-
-        # After the key: it remembers the secrets of the environment, and an isolated key is not one of them.
-        recorder = Recorder(config.record)
-    return ResponsesClient(config.provider, recorder=recorder, key_proxy=key_proxy)
-
-
-def make_tools(config: Config, file_system: FileSystem | None = None) -> ToolRegistry:
-    """The tools for the configured model."""
-    if file_system is None:
-        from code_core.files.local import LocalFileSystem
-
-        file_system = LocalFileSystem()
-    apply_patch = ApplyPatch(file_system, capabilities(config.preferences, config.model).patch_tool)
-    return ToolRegistry([Shell(apply_patch, config.command_guards), apply_patch, UpdatePlan()])
+def _from_elsewhere(item: ResponseItem) -> HistoryItem:
+    return HistoryItem(f"item_{uuid4().hex}", item)
 
 
 def _over(base: ConfigOverrides, overrides: ConfigOverrides) -> ConfigOverrides:

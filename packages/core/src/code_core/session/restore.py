@@ -45,14 +45,15 @@ class SessionState:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def from_store(cls, stored: Restored, queue: Iterable[EventEntry] = ()) -> "SessionState":
-        """The state that a stored session left; `queue` are its entries `input_queued` and `input_removed`."""
+    def from_store(cls, stored: Restored, name: str | None = None) -> "SessionState":
+        """The state that a stored session left; its name is kept elsewhere."""
         items, notes = _items_of(stored.items)
         return cls(
             session_id=stored.meta.id or None,
             items=items,
             settings=_settings_of(stored.turn_context),
-            queue=_queue_of(queue, {one.id for one in items}),
+            queue=_queue_of(stored.queue),
+            name=name,
             preview=_preview_of(items),
             usage=_usage_of(stored.token_info),
             notes=(*stored.notes, *notes),
@@ -61,7 +62,7 @@ class SessionState:
     @classmethod
     def from_entries(cls, entries: Iterable[Entry]) -> "SessionState":
         """The state that the entries of a journal, oldest first, lead to."""
-        replay, events, session_id, name = Replay(), [], None, None
+        replay, session_id, name = Replay(), None, None
         for entry in entries:
             replay.feed(entry)
             match entry:
@@ -69,8 +70,6 @@ class SessionState:
                     session_id = session_id or known or None
                 case EventEntry(name="session_renamed", event=event):
                     name = text_of(event, "name") or None
-                case EventEntry(name="input_queued" | "input_removed"):
-                    events.append(entry)
                 case _:
                     pass
         items, notes = _items_of(replay.items)
@@ -78,7 +77,7 @@ class SessionState:
             session_id=session_id,
             items=items,
             settings=_settings_of(replay.turn_context),
-            queue=_queue_of(events, {one.id for one in items}),
+            queue=_queue_of(replay.queue.values()),
             name=name,
             preview=_preview_of(items),
             usage=_usage_of(replay.token_info),
@@ -92,6 +91,14 @@ class SessionState:
     def input_queue(self) -> InputQueue:
         """The queue as it was."""
         return InputQueue(self.queue)
+
+    def without_queue(self) -> "SessionState":
+        """This with nothing that waits."""
+        return replace(self, queue=())
+
+    def noted(self, *notes: str) -> "SessionState":
+        """This with more notes."""
+        return replace(self, notes=(*self.notes, *notes))
 
     def before_last_inputs(self, number: int) -> "SessionState":
         """This without the last `number` inputs of the user and everything after them."""
@@ -134,22 +141,18 @@ def _settings_of(context: JsonObject) -> OverrideTurnContext:
     return OverrideTurnContext.model_validate(given)
 
 
-def _queue_of(events: Iterable[EventEntry], taken: set[str]) -> tuple[QueuedInput, ...]:
-    """What still waits: entries that were not removed and have not become a part of the history."""
-    queue = InputQueue()
-    for entry in events:
-        entry_id = text_of(entry.event, "id")
-        if entry.name == "input_removed":
-            queue.remove(entry_id)
-            continue
+def _queue_of(waiting: Iterable[EventEntry]) -> tuple[QueuedInput, ...]:
+    """The entries of the queue, less those that cannot be read."""
+    queue: list[QueuedInput] = []
+    for entry in waiting:
         try:
             items = tuple(_input_items().validate_python(entry.event.get("items")))
         except ValidationError:
             continue
         schema = entry.event.get("output_schema")
-        if entry_id and entry_id not in taken:
-            queue.put(QueuedInput(entry_id, "0", items, schema if isinstance(schema, dict) else None))
-    return tuple(queue.entries)
+        if entry_id := text_of(entry.event, "id"):
+            queue.append(QueuedInput(entry_id, "0", items, schema if isinstance(schema, dict) else None))
+    return tuple(queue)
 
 
 def _preview_of(items: Iterable[HistoryItem]) -> str:

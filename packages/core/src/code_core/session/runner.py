@@ -13,6 +13,7 @@ import anyio
 
 from code_core.errors import CodeError
 from code_core.protocol.events import ErrorEvent, TaskComplete, TaskStarted, TurnAborted, WarningEvent
+from code_core.protocol.checkpoints import Steps
 from code_core.protocol.session_events import UndoAvailable
 from code_core.session.events import EventLog
 from code_core.session.session import Session, user_note
@@ -49,6 +50,7 @@ class Runner:
         self._session = session
         self._log = log
         self.running: RunningTask | None = None
+        self._steps = Steps(0, 0)
 
     def prepare(self, task: Task, submission: str) -> RunningTask:
         """Make `task` the running one; the caller starts `run` with what this returns."""
@@ -138,7 +140,9 @@ class Runner:
             try:
                 await checkpoints.end_turn(report.turn_id)
                 steps = await checkpoints.steps()
-                await report.emit(UndoAvailable(undo=steps.undo, redo=steps.redo))
+                if steps != self._steps:
+                    self._steps = steps
+                    await report.emit(UndoAvailable(undo=steps.undo, redo=steps.redo))
             except Exception as error:  # noqa: BLE001 - the task has done its work
                 _log.warning("ending a checkpoint failed", exc_info=error)
                 await report.emit(WarningEvent(message=f"this turn cannot be undone: {error}"))

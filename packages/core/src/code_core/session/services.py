@@ -9,6 +9,7 @@ import anyio
 from code_core.model.client import ModelClient
 from code_core.protocol.checkpoints import Checkpoints
 from code_core.session.servers import ConversationServers
+from code_core.session.stored_session import StoredSession
 from code_core.tools.registry import ToolRegistry
 
 _log = logging.getLogger("code_core")
@@ -23,12 +24,14 @@ class Services:
     Attributes:
         tools: the session's own; a turn adds those of the servers.
         checkpoints: keeps old versions of files; None where nothing can be undone.
+        stored: the session in the store; None for one that is kept in memory alone.
     """
 
     client: ModelClient
     servers: ConversationServers
     tools: ToolRegistry
     checkpoints: Checkpoints | None = None
+    stored: StoredSession | None = None
 
 
 async def close_all(*parts: tuple[str, Callable[[], Awaitable[None]]]) -> None:

@@ -13,11 +13,11 @@ from code_core.session.conversation_history import History, HistoryItem
 from code_core.session.elicitations import Elicitations
 from code_core.session.input_queue import InputQueue, QueuedInput
 from code_core.session.reporter import TokenTotals
-from code_core.session.services import Services
+from code_core.session.services import Services, close_all
 from code_core.session.settings import TurnSettings
 from code_core.session.told_context import ToldContext
 from code_core.session.turn_clock import TurnClock
-from code_core.store.entries import TurnContext
+from code_core.store.entries import Entry, TurnContext
 
 LONGEST_PREVIEW = 200
 
@@ -35,7 +35,7 @@ class Session:
         told: what the model knows of its surroundings.
         name: what the user calls it.
         preview: the first words of its first input.
-        recorded_context: the settings that the journal has.
+        notes: what the user should know of how it was restored, a sentence each.
         clock: that of the running turn.
     """
 
@@ -51,7 +51,7 @@ class Session:
     told: ToldContext = field(default_factory=ToldContext)
     name: str | None = None
     preview: str = ""
-    recorded_context: TurnContext | None = None
+    notes: tuple[str, ...] = ()
     clock: TurnClock = field(default_factory=lambda: TurnClock(None))
 
     def configured(self) -> SessionConfigured:
@@ -92,6 +92,21 @@ class Session:
                 "effort": None if model.effort is None else model.effort.value,
                 "summary": model.summary.value,
             }
+        )
+
+    def notes_to_resume(self) -> list[Entry]:
+        """The entries that a resume needs besides the history."""
+        waiting = [entry.entry() for entry in self.queue.entries]
+        return [self.context_entry(), self.totals.entry(), *waiting]
+
+    async def aclose(self) -> None:
+        """Give up everything the session uses, its lock last."""
+        services = self.services
+        await close_all(
+            ("MCP servers", services.servers.aclose),
+            ("model client", services.client.aclose),
+            *([] if services.checkpoints is None else [("checkpoints", services.checkpoints.aclose)]),
+            ("history", self.history.aclose),
         )
 
     def snapshot(self, turn_id: str | None) -> SessionSnapshot:

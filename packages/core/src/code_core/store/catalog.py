@@ -69,7 +69,15 @@ class Catalog:
         Raises:
             StoreError: it cannot be written.
         """
-        return names.write_name(self.home, session.id, name)
+        return self.rename_id(session.id, name)
+
+    def rename_id(self, session_id: str, name: str) -> str:
+        """Name the session of this id, as `rename` does.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        return names.write_name(self.home, session_id, name)
 
     def _at(self, path: Path) -> SessionRecord:
         spelled = stored_path(os.fspath(path))

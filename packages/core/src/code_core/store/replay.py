@@ -11,6 +11,7 @@ from code_core.store.entries import (
     SessionMeta,
     TurnContext,
     UnknownEntry,
+    text_of,
 )
 from code_core.store.user_messages import is_from_user, text_of_item
 
@@ -26,6 +27,8 @@ MARKERS = frozenset(
         "turn_aborted",
         "thread_rolled_back",
         "token_count",
+        "input_queued",
+        "input_removed",
     }
 )
 """The events that a replay reads; the others are for frontends."""
@@ -45,6 +48,7 @@ class Replay:
         turn_context: the settings of the last turn; empty where none were recorded.
         token_info: the last token count, as in the event `token_count`; None where there was none.
         open_turn: whether a turn has begun and not ended.
+        queue: the inputs that wait for the model, by id: events `input_queued`, oldest first.
         unknown: how many entries there were of each type that we do not know.
     """
 
@@ -52,6 +56,7 @@ class Replay:
     turn_context: JsonObject = field(default_factory=dict)
     token_info: JsonObject | None = None
     open_turn: bool = False
+    queue: dict[str, EventEntry] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
 
     def feed(self, entry: Entry) -> None:
@@ -60,6 +65,7 @@ class Replay:
             case ItemEntry(payload=item):
                 if item.get("type") not in _NEVER_SENT:
                     self.items.append(item)
+                self.queue.pop(text_of(item, "item_id"), None)  # the model has it now
             case Compacted():
                 self._compact(entry)
             case TurnContext(payload=context):
@@ -83,6 +89,10 @@ class Replay:
                 info = entry.event.get("info")
                 if isinstance(info, dict):
                     self.token_info = info
+            case "input_queued":
+                self.queue[text_of(entry.event, "id")] = entry
+            case "input_removed":
+                self.queue.pop(text_of(entry.event, "id"), None)
 
     def _roll_back(self, turns: int) -> None:
         begins = [number for number, item in enumerate(self.items) if is_from_user(item)]

@@ -46,6 +46,7 @@ class Restored:
         items: the history, items of the Responses API as JSON; calls without results may be among them.
         turn_context: the settings of the last turn.
         token_info: `{total_token_usage, last_token_usage, model_context_window}`, or None.
+        queue: the inputs that wait for the model: events `input_queued`, oldest first.
         next_ordinal: the running number of the next line in files whose lines have one.
         foreign: whether another program began the session.
         notes: what was repaired, skipped or left out, a sentence each.
@@ -55,6 +56,7 @@ class Restored:
     items: list[JsonObject]
     turn_context: JsonObject
     token_info: JsonObject | None
+    queue: tuple[EventEntry, ...]
     next_ordinal: int | None
     foreign: bool
     notes: tuple[str, ...]
@@ -152,7 +154,16 @@ def restore(path: Path) -> Restored:
         del items[:first]
     notes = [*reader.skipped.notes(), *_notes(replay, items, cut=cut)]
     next_ordinal = None if ordinal is None else ordinal + 1
-    return Restored(meta, items, replay.turn_context, replay.token_info, next_ordinal, foreign, tuple(notes))
+    return Restored(
+        meta=meta,
+        items=items,
+        turn_context=replay.turn_context,
+        token_info=replay.token_info,
+        queue=tuple(replay.queue.values()),
+        next_ordinal=next_ordinal,
+        foreign=foreign,
+        notes=tuple(notes),
+    )
 
 
 def read_meta(path: Path) -> SessionMeta:

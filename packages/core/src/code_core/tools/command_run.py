@@ -19,7 +19,9 @@ from code_core.process.guardian import ended, start_guarded
 from code_core.process.spawn import Exit, OnOutput, SpawnError, Stream, exit_code, follow
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta, WarningEvent
+from code_core.protocol.policies import ReadOnly
 from code_core.safety.denial import denied_by_sandbox
+from code_core.safety.known_safe import is_known_safe
 from code_core.sandbox.confinement import Confinement, confinement_of
 from code_core.sandbox.run import OnStart, run_confined
 from code_core.sandbox.sandbox import Mechanism, Sandbox
@@ -72,6 +74,8 @@ async def run_shell_command(
             encoded = base64.b64encode(chunk).decode("ascii")
             await context.emit(ExecCommandOutputDelta(call_id=call_id, stream=stream, chunk=encoded))
 
+    if source == "agent" and _may_write(request, context, sandbox):
+        await context.before_command()
     await context.emit(
         ExecCommandBegin(
             call_id=call_id,
@@ -115,6 +119,13 @@ async def run_shell_command(
     output = _output(end, text)
     denied = confinement is not None and not end.timed_out and _denied(end, text, cwd, confinement, context)
     return CommandResult(output, denied=denied)
+
+
+def _may_write(request: CommandRequest, context: ToolContext, sandbox: Sandbox | None) -> bool:
+    """Whether files of the user may be other ones after the command."""
+    if sandbox is not None and isinstance(context.sandbox_policy, ReadOnly):
+        return False
+    return not is_known_safe(request.argv)
 
 
 def _output(end: Exit, text: str) -> ToolOutput:

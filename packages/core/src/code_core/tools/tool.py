@@ -17,14 +17,15 @@ _log = logging.getLogger("code_core")
 
 Emit = Callable[[EventMsg], Awaitable[None]]
 BeforeWrite = Callable[[Sequence[Path]], Awaitable[None]]
+BeforeCommand = Callable[[], Awaitable[None]]
 
 
 class TurnAbandoned(Exception):  # noqa: N818 - an answer of the user, not an error
     """The user answered an approval request with `abort`: the turn ends here."""
 
 
-async def keep_nothing(paths: Sequence[Path]) -> None:
-    """The `before_write` of a session that cannot undo."""
+async def keep_nothing(paths: Sequence[Path] = ()) -> None:
+    """The `before_write` and `before_command` of a session that cannot undo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class ToolContext:
         outputs: directory for what is longer.
         home: the directory of settings and sessions.
         before_write: keeps files as they are, for undo, before a call changes them.
+        before_command: keeps whatever a command could change.
         interrupted: what a call had got to when it was cancelled, by its id; the model gets it.
     """
 
@@ -70,6 +72,7 @@ class ToolContext:
     changes: TurnChanges
     validation: ValidationSwitches = DEFAULT_SWITCHES
     before_write: BeforeWrite = keep_nothing
+    before_command: BeforeCommand = keep_nothing
     interrupted: dict[str, ToolOutput] = field(default_factory=dict)
 
     def output_file(self, call_id: str) -> Path:

@@ -91,10 +91,7 @@ class _Turn:
     async def tell_surroundings(self) -> None:
         """Add to the history what the model does not know of its surroundings, and to the journal the settings."""
         session = self._session
-        entry = session.context_entry()
-        if entry != session.recorded_context:
-            await session.history.note(entry)
-            session.recorded_context = entry
+        await session.history.note(session.context_entry())
         news = await session.told.news(session.config, session.settings)
         turn_id = self._report.turn_id
         items = [HistoryItem(f"note_{uuid4().hex}", message, turn_id) for message in news.messages]

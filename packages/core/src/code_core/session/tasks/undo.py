@@ -8,7 +8,7 @@ from typing import Literal
 import anyio
 
 from code_core.errors import TurnError
-from code_core.protocol.session_events import UndoAvailable, UndoCompleted
+from code_core.protocol.session_events import UndoCompleted
 from code_core.session.session import Session, user_note
 from code_core.session.tasks.task import Report
 
@@ -42,9 +42,8 @@ class UndoTask:
                 kept=list(restored.kept),
             )
             await report.emit(completed)
-            await session.history.add(user_note(_note(self.kind, restored.files), report.turn_id))
-            steps = await checkpoints.steps()
-            await report.emit(UndoAvailable(undo=steps.undo, redo=steps.redo))
+            if restored.files:
+                await session.history.add(user_note(restored_note(self.kind, restored.files), report.turn_id))
         if clock.cancelled_caught:
             raise TurnError(
                 f"{self.kind} took more than {STEP_SECONDS:g} s: look at the files before you go on"
@@ -52,7 +51,7 @@ class UndoTask:
         return None
 
 
-def _note(action: str, files: Sequence[Path]) -> str:
+def restored_note(action: str, files: Sequence[Path]) -> str:
     """What the model must know, so that it does not take the files to be what it made them."""
     names = [escape(str(path), quote=False) for path in files[:MOST_NAMED]]
     if len(files) > MOST_NAMED:

@@ -51,12 +51,26 @@ class Checkpoints:
         self._turn = ""
         self._before: dict[str, Entry | None] = {}
         self._baseline: Snapshot | None = None
+        self._stopped = False
         self.warning: str | None = None
 
     @property
     def can_undo(self) -> bool:
         """Whether a turn can be undone."""
         return self._turns.undoable is not None
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """How many turns can be undone, and how many redone."""
+        return self._turns.done, len(self._turns.turns) - self._turns.done
+
+    def wants(self, roots: Sequence[Path]) -> bool:
+        """Whether other checkpoints of the same session are needed for these roots."""
+        return _outermost([Path(os.path.realpath(root)) for root in roots]) != self._roots
+
+    def stop(self) -> None:
+        """End what another thread is saving now, and save nothing more."""
+        self._stopped = True
 
     @property
     def can_redo(self) -> bool:
@@ -171,10 +185,15 @@ class Checkpoints:
         except OSError as error:
             raise CheckpointError(f"cannot save {path} for undo: {error.strerror}") from error
 
+    def _save(self, data: bytes) -> str | None:
+        if self._stopped:
+            raise CheckpointError("the session has ended")
+        return self._contents.put(data)
+
     def _scanned(self) -> Snapshot | None:
         """What is below the roots now; None from when there is too much of it on."""
         try:
-            snapshot = scan(self._roots, self._excluded, self._snapshot, self._contents.put)
+            snapshot = scan(self._roots, self._excluded, self._snapshot, self._save)
             self._contents.flush()
         except TreeTooLarge:
             self._snapshot = {}

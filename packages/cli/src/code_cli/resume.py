@@ -1,0 +1,74 @@
+"""`code resume` and `code fork`."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from code_cli.run import run_frontend
+from code_cli.session_options import overrides_from, session_options
+
+if TYPE_CHECKING:
+    from code_core.session.opening import Last
+
+_NO_SESSION = "name a session (code sessions list shows them), or give --last"
+
+
+@click.command("resume")
+@click.argument("words", nargs=-1, metavar="[SESSION] [PROMPT]")
+@click.option("--last", is_flag=True, help="The last session of this directory.")
+@click.option("--all", "everywhere", is_flag=True, help="With --last: of any directory.")
+@session_options
+def resume_command(words: tuple[str, ...], last: bool, everywhere: bool, **session: Any) -> None:
+    """Go on with SESSION: its id, the beginning of one, its name, or the path of its file."""
+    reference, prompt = chosen(words, last=last, everywhere=everywhere, cwd=session["cwd"])
+    overrides = overrides_from(**session)
+
+    from code_tui.plain import run_plain
+
+    run_frontend(partial(run_plain, overrides, prompt, reference))
+
+
+@click.command("fork")
+@click.argument("words", nargs=-1, metavar="[SESSION] [PROMPT]")
+@click.option("--last", is_flag=True, help="The last session of this directory.")
+@click.option("--all", "everywhere", is_flag=True, help="With --last: of any directory.")
+@click.option(
+    "--drop-last", type=click.IntRange(0), default=0, help="How many of its last turns to leave out."
+)
+@session_options
+def fork_command(
+    words: tuple[str, ...], last: bool, everywhere: bool, drop_last: int, **session: Any
+) -> None:
+    """Go on with a copy of SESSION, which stays as it is and may be open elsewhere."""
+    reference, prompt = chosen(words, last=last, everywhere=everywhere, cwd=session["cwd"])
+    overrides = overrides_from(**session)
+
+    from code_tui.plain import run_plain
+
+    run_frontend(partial(run_plain, overrides, prompt, reference, drop_last=drop_last))
+
+
+def chosen(
+    words: tuple[str, ...], *, last: bool, everywhere: bool, cwd: Path | None
+) -> "tuple[Last | str, str | None]":
+    """The session that is meant, and the prompt, if there is one.
+
+    Raises:
+        click.UsageError: no session is named, or there are too many words.
+    """
+    from code_core.session.opening import Last
+
+    if everywhere and not last:
+        raise click.UsageError("--all belongs to --last")
+    reference: Last | str
+    if last:
+        reference = Last(None if everywhere else Path.cwd() / (cwd or ""))
+    elif words:
+        reference, words = words[0], words[1:]
+    else:
+        raise click.UsageError(_NO_SESSION)
+    if len(words) > 1:
+        raise click.UsageError(f"there are several prompts: put quotes around {' '.join(words)[:80]!r}")
+    return reference, words[0] if words else None

@@ -1,0 +1,192 @@
+"""`code sessions`. Its list is a whole process, so it imports little."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from code_cli.run import FAILED, USAGE
+
+if TYPE_CHECKING:
+    from code_core.store.record import SessionRecord
+    from code_core.store.sessions import SessionStore
+
+LONGEST_TITLE = 60
+
+
+@click.group("sessions", context_settings={"help_option_names": ["-h", "--help"]})
+def sessions_command() -> None:
+    """List, show, name, archive and delete sessions.
+
+    SESSION is an id, the beginning of one, a name, or the path of a session's file.
+    """
+
+
+@sessions_command.command("list")
+@click.argument("search", required=False)
+@click.option("-n", "--limit", type=click.IntRange(1, 1000), default=25, help="How many at most.")
+@click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="Only sessions of this directory.")
+@click.option("--archived", is_flag=True, help="The archived ones instead.")
+@click.option("--cursor", help="Go on where another list ended (next_cursor).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_command(
+    search: str | None, limit: int, cwd: Path | None, archived: bool, cursor: str | None, as_json: bool
+) -> None:
+    """List sessions, newest first; with SEARCH those whose name, first message, directory, branch or id has it."""
+    with reported():
+        from code_core.config.paths import find_home
+        from code_core.store.catalog import Catalog
+        from code_core.store.listing import Query
+
+        home = find_home(os.environ)
+        catalog = Catalog(home.path, () if home.fallback is None else (home.fallback,))
+        where = None if cwd is None else Path(os.path.normpath(Path.cwd() / cwd))
+        page = catalog.list(
+            Query(limit=limit, cursor=cursor, cwd=where, archived=archived, search=search or "")
+        )
+    if as_json:
+        shown = {"sessions": [_fields(one) for one in page.sessions], "next_cursor": page.next_cursor}
+        click.echo(json.dumps(shown, indent=2))
+        return
+    for one in page.sessions:
+        when = datetime.fromtimestamp(one.updated_ns / 1e9).astimezone()
+        click.echo(f"{_shown(one.id)}  {when:%Y-%m-%d %H:%M}  {_shown(one.title)[:LONGEST_TITLE]}")
+    if not page.sessions:
+        click.echo("no sessions")
+    elif page.next_cursor is not None:
+        click.echo(f"there are more: give -n, a search, or --cursor {page.next_cursor}", err=True)
+
+
+@sessions_command.command("show")
+@click.argument("session")
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), default=50, help="How many messages and calls at most."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_command(session: str, limit: int, as_json: bool) -> None:
+    """Show the end of a session: messages, calls and results."""
+    with reported():
+        from code_core.store.transcript import read_transcript
+
+        store = _store()
+        record = store.find(session)
+        transcript = read_transcript(record.path, limit)
+        holder = store.holder(record)
+    if as_json:
+        blocks = [
+            {"kind": one.kind, "text": one.text, "timestamp": one.timestamp} for one in transcript.blocks
+        ]
+        shown = _fields(record) | {
+            "blocks": blocks,
+            "complete": transcript.complete,
+            "notes": transcript.notes,
+        }
+        click.echo(json.dumps(shown, indent=2))
+        return
+
+    from code_core.view.visible import readable
+
+    click.echo(f"{_shown(record.title)}\n{record.id}, in {_shown(record.cwd)}, {_shown(str(record.path))}")
+    if holder is not None:
+        click.echo(f"open in {holder}")
+    if not transcript.complete:
+        click.echo("…")
+    for block in transcript.blocks:
+        cut = f" … ({block.cut:,} more characters)" if block.cut else ""
+        click.echo(f"\n[{block.kind}]\n{readable(block.text)}{cut}")
+    for note in transcript.notes:
+        click.echo(f"note: {note}", err=True)
+
+
+@sessions_command.command("rename")
+@click.argument("session")
+@click.argument("name")
+def rename_command(session: str, name: str) -> None:
+    """Name a session; an empty NAME takes its name away."""
+    with reported():
+        store = _store()
+        kept = store.rename(store.find(session), name)
+    click.echo(f"renamed to {_shown(kept)}" if kept else "the session has no name any more")
+
+
+@sessions_command.command("archive")
+@click.argument("session")
+def archive_command(session: str) -> None:
+    """Leave a session out of lists; it can still be resumed."""
+    with reported():
+        store = _store()
+        path = store.archive(store.find(session))
+    click.echo(f"archived: {_shown(str(path))}")
+
+
+@sessions_command.command("unarchive")
+@click.argument("session")
+def unarchive_command(session: str) -> None:
+    """Have an archived session in lists again."""
+    with reported():
+        store = _store()
+        path = store.unarchive(store.find(session))
+    click.echo(f"unarchived: {_shown(str(path))}")
+
+
+@sessions_command.command("delete")
+@click.argument("session")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def delete_command(session: str, yes: bool) -> None:
+    """Delete a session, with its outputs and checkpoints, for good."""
+    with reported():
+        store = _store()
+        record = store.find(session)
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError("nobody can be asked here: give --yes")
+            click.confirm(f"Delete {_shown(record.title)[:LONGEST_TITLE]!r} ({record.id})?", abort=True)
+        store.delete(record)
+    click.echo(f"deleted {record.id}")
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Exit with one line where a session or the home is not as it should be."""
+    from code_core.errors import CodeError, ConfigError
+
+    try:
+        yield
+    except CodeError as error:
+        click.echo(f"code: {_lines(str(error))}", err=True)
+        sys.exit(USAGE if isinstance(error, ConfigError) else FAILED)
+
+
+def _store() -> "SessionStore":
+    from code_core.config.paths import find_home
+    from code_core.store.sessions import SessionStore
+
+    home = find_home(os.environ)
+    return SessionStore(home.path, () if home.fallback is None else (home.fallback,))
+
+
+def _fields(record: "SessionRecord") -> dict[str, Any]:
+    names = [name for name in type(record).__slots__ if name != "updated_ns"]
+    fields = {name: getattr(record, name) for name in names}
+    updated = datetime.fromtimestamp(record.updated_ns / 1e9).astimezone()
+    return fields | {"path": str(record.path), "updated": updated.isoformat(timespec="milliseconds")}
+
+
+def _shown(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    from code_core.view.visible import visible
+
+    return visible(text)
+
+
+def _lines(text: str) -> str:
+    from code_core.view.visible import readable
+
+    return readable(text)

@@ -1,0 +1,49 @@
+"""`code undo` and `code redo`: files of a stored session, without a model."""
+
+import os
+from typing import Literal
+
+import click
+
+from code_cli.resume import chosen
+from code_cli.sessions import reported
+
+
+@click.command("undo")
+@click.argument("session", nargs=-1)
+@click.option("--last", is_flag=True, help="The last session of this directory; the default.")
+def undo_command(session: tuple[str, ...], last: bool) -> None:
+    """Undo what the last turn of SESSION changed in files; what you changed since stays."""
+    _step("undo", session, last=last)
+
+
+@click.command("redo")
+@click.argument("session", nargs=-1)
+@click.option("--last", is_flag=True, help="The last session of this directory; the default.")
+def redo_command(session: tuple[str, ...], last: bool) -> None:
+    """Bring back what the last undo of SESSION took away."""
+    _step("redo", session, last=last)
+
+
+def _step(action: Literal["undo", "redo"], words: tuple[str, ...], *, last: bool) -> None:
+    reference, more = chosen(words, last=last or not words, everywhere=False, cwd=None)
+    if more is not None:
+        raise click.UsageError("name one session")
+    with reported():
+        from code_core.config.paths import find_home
+        from code_core.session.opening import found, store_of
+        from code_core.session.undo_stored import step_stored
+
+        store = store_of(find_home(os.environ))
+        record = found(store, reference)
+        outcome = step_stored(store, record, action)
+
+    from code_core.view.visible import visible
+
+    what = "undid" if action == "undo" else "brought back"
+    count = len(outcome.restored)
+    click.echo(f"{what} {count} file{'' if count == 1 else 's'} of {visible(record.title)[:60]}")
+    for path in outcome.restored:
+        click.echo(f"  {visible(path)}")
+    for left in outcome.left:
+        click.echo(f"  left alone: {visible(left.path)}: {visible(left.reason)}")

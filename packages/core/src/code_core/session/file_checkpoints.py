@@ -1,0 +1,124 @@
+"""Undo and redo on the store's checkpoints, whose work a thread of its own does, in order."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import anyio.to_thread
+
+from code_core.config.paths import expand_home
+from code_core.protocol.checkpoints import Restored, Steps
+from code_core.store.checkpoints import Checkpoints, Outcome
+
+T = TypeVar("T")
+
+
+class FileCheckpoints:
+    """See `protocol.checkpoints.Checkpoints`. Nothing is read or made before a turn begins.
+
+    Args:
+        directory: where they are kept.
+        excluded: directories that are not looked at, such as our own home.
+    """
+
+    def __init__(self, directory: Path, excluded: Iterable[Path] = ()) -> None:
+        self._directory = directory
+        self._excluded = tuple(excluded)
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
+        self._store: Checkpoints | None = None
+        self._roots: tuple[Path, ...] = ()
+        self._used = False
+        self._warned = False
+
+    def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
+        """See `Checkpoints.begin_turn`."""
+        self._used = False
+        self._roots = tuple(root for root in roots if not _holds_users_home(root))
+        self._submit(lambda: self._begin(turn_id))
+        if look_ahead and self._roots:
+            self._submit(lambda: self._opened().prepare())
+
+    async def before_write(self, turn_id: str, paths: Sequence[Path]) -> None:
+        """See `Checkpoints.before_write`."""
+        del turn_id
+        self._used = True
+        await self._do(lambda: self._opened().before_write(paths))
+
+    async def before_command(self, turn_id: str) -> str | None:
+        """See `Checkpoints.before_command`."""
+        del turn_id
+        self._used = True
+        warning = await self._do(self._before_command)
+        if warning is None or self._warned:
+            return None
+        self._warned = True
+        return warning
+
+    async def end_turn(self, turn_id: str) -> None:
+        """See `Checkpoints.end_turn`."""
+        del turn_id
+        if self._used:
+            self._used = False
+            await self._do(lambda: self._opened().end_turn())
+
+    async def steps(self) -> Steps:
+        """See `Checkpoints.steps`."""
+        if self._store is None and not self._directory.exists():
+            return Steps(0, 0)
+        if self._store is None:
+            await self._do(self._opened)
+        assert self._store is not None  # noqa: S101 - opened above
+        return Steps(*self._store.steps)
+
+    async def undo(self) -> Restored | None:
+        """See `Checkpoints.undo`."""
+        return _restored(await self._do(lambda: self._opened().undo()))
+
+    async def redo(self) -> Restored | None:
+        """See `Checkpoints.redo`."""
+        return _restored(await self._do(lambda: self._opened().redo()))
+
+    async def aclose(self) -> None:
+        """See `Checkpoints.aclose`."""
+        if self._store is not None:
+            self._store.stop()
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        return self._worker.submit(work)
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(self._submit(work).result, abandon_on_cancel=True)
+
+    def _opened(self) -> Checkpoints:
+        if self._store is None:
+            self._store = Checkpoints(self._directory, self._roots, self._excluded)
+        return self._store
+
+    def _begin(self, turn_id: str) -> None:
+        store = self._opened()
+        if store.wants(self._roots):
+            store = self._store = Checkpoints(self._directory, self._roots, self._excluded)
+        store.begin_turn(turn_id)
+
+    def _before_command(self) -> str | None:
+        if not self._roots:
+            return "the working directory holds your home: undo covers patches here, not what commands change"
+        store = self._opened()
+        store.before_command()
+        return store.warning
+
+
+def _restored(outcome: Outcome | None) -> Restored | None:
+    if outcome is None:
+        return None
+    files = tuple(Path(path) for path in outcome.restored)
+    return Restored(outcome.turn, files, tuple(Path(left.path) for left in outcome.left))
+
+
+def _holds_users_home(root: Path) -> bool:
+    """Whether `root` is the user's home or above it: too much to look at before each command."""
+    home = Path(os.path.realpath(expand_home("~")))
+    return home.is_relative_to(os.path.realpath(root))

@@ -1,0 +1,170 @@
+"""Opens sessions in the store of the home, for a manager to go on with."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+import anyio.to_thread
+
+from code_core.config.load import Config
+from code_core.config.paths import Home, find_home
+from code_core.session.input_queue import removed_entry
+from code_core.session.restore import SessionState
+from code_core.store.entries import text_of
+from code_core.store.errors import SessionNotFound, StoreError
+from code_core.store.record import SessionRecord
+from code_core.store.restore import restore
+from code_core.store.sessions import OpenSession, SessionStore
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The session that changed last: of this working directory, or of all if None."""
+
+    cwd: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session of the store.
+
+    Attributes:
+        session: its file and lock; None for one that was only read.
+        provider: the model provider it ran with; empty if unknown.
+    """
+
+    store: SessionStore
+    state: SessionState
+    session: OpenSession | None = None
+    provider: str = ""
+
+    def release(self) -> None:
+        """Give the session up again."""
+        if self.session is not None:
+            self.session.file.close()
+            self.session.lock.release()
+
+
+def store_of(home: Home | None = None) -> SessionStore:
+    """The sessions of a home, and those of Codex where its home is the fallback.
+
+    Raises:
+        ConfigError: no home is known.
+    """
+    home = home if home is not None else find_home(os.environ)
+    return SessionStore(home.path, () if home.fallback is None else (home.fallback,))
+
+
+async def create(config: Config, session_id: str, source: str) -> Opened:
+    """A new session. Its file is made by the first entry.
+
+    Raises:
+        StoreError: the home cannot be written.
+    """
+    store = store_of(config.home)
+    meta = {"cwd": str(config.cwd), "source": source, "model_provider": config.provider.id}
+    try:
+        session = await _in_thread(partial(store.create, session_id, meta))
+    except StoreError as error:
+        raise StoreError(
+            f"{error}: make {store.home} writable, set CODE_HOME to another directory, or give --ephemeral "
+            "to keep no record"
+        ) from error
+    return Opened(store, SessionState(notes=_warning(session)), session)
+
+
+async def open_stored(store: SessionStore, reference: Last | Path | str) -> Opened:
+    """A stored session, for this process alone.
+
+    Raises:
+        SessionNotFound, AmbiguousSession: none or several match.
+        SessionInUse: another has it open.
+        StoreError: it cannot be read, or the home cannot be written.
+    """
+
+    def opened() -> Opened:
+        record = found(store, reference)
+        return _opened(store, record, store.resume(record))
+
+    return await _in_thread(opened)
+
+
+async def fork_stored(store: SessionStore, reference: Last | Path | str, drop_last: int) -> Opened:
+    """A copy of a stored session, opened; what waited in its queue stays with the original.
+
+    Raises:
+        SessionNotFound, AmbiguousSession: none or several match.
+        StoreError: it cannot be read or has fewer turns, or the home cannot be written.
+    """
+
+    def copied() -> Opened:
+        record = found(store, reference)
+        session = store.resume(store.fork(record, str(uuid4()), drop_last))
+        assert session.restored is not None  # noqa: S101 - it was resumed
+        if session.restored.queue:
+            session.file.write([removed_entry(text_of(one.event, "id")) for one in session.restored.queue])
+        opened = _opened(store, record, session)
+        return Opened(store, opened.state.without_queue(), session, opened.provider)
+
+    return await _in_thread(copied)
+
+
+async def read_stored(store: SessionStore, reference: Last | Path | str) -> Opened:
+    """A stored session, which is not opened.
+
+    Raises:
+        SessionNotFound, AmbiguousSession: none or several match.
+        RolloutUnreadable: it cannot be read.
+    """
+
+    def read() -> Opened:
+        record = found(store, reference)
+        restored = restore(record.path)
+        state = SessionState.from_store(restored, record.name or None)
+        return Opened(store, state, None, text_of(restored.meta.payload, "model_provider"))
+
+    return await _in_thread(read)
+
+
+def found(store: SessionStore, reference: Last | Path | str) -> SessionRecord:
+    """The session that is meant.
+
+    Raises:
+        SessionNotFound, AmbiguousSession: none or several match.
+    """
+    match reference:
+        case Last(cwd=cwd):
+            record = store.last(cwd)
+            if record is None:
+                where = "" if cwd is None else f" in {cwd}: --all takes those of other directories"
+                raise SessionNotFound(f"there is no session yet{where}")
+            return record
+        case Path():
+            return store.find(os.fspath(reference.absolute()))
+        case str():
+            return store.find(reference)
+
+
+def _opened(store: SessionStore, record: SessionRecord, session: OpenSession) -> Opened:
+    restored = session.restored
+    assert restored is not None  # noqa: S101 - it was resumed
+    name = record.name if record.id == session.id else ""
+    state = SessionState.from_store(restored, name or None).noted(*_warning(session))
+    return Opened(store, state, session, text_of(restored.meta.payload, "model_provider"))
+
+
+def _warning(session: OpenSession) -> tuple[str, ...]:
+    return () if session.warning is None else (session.warning,)
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    done: list[T] = []
+    with anyio.CancelScope(shield=True):  # a lock that nobody gets would stay
+        done.append(await anyio.to_thread.run_sync(work))
+    return done[0]

@@ -1,0 +1,136 @@
+"""The parts of a session: what a frontend may replace, and how each is made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from code_core.config.guards import always_allowed
+from code_core.config.load import Config
+from code_core.config.schema import ClientToolTable, McpServerTable
+from code_core.model.capabilities import capabilities
+from code_core.model.client import ModelClient
+from code_core.model.key_proxy import KeyProxies
+from code_core.patch import FileSystem
+from code_core.protocol.checkpoints import Checkpoints
+from code_core.protocol.items import ResponseItem
+from code_core.session.approvals import Approvals
+from code_core.session.conversation_history import History, NoJournal
+from code_core.session.elicitations import Elicitations
+from code_core.session.permission_tool import PermissionTool
+from code_core.session.restore import SessionState
+from code_core.session.servers import ConversationServers
+from code_core.session.services import Services
+from code_core.session.session import Session
+from code_core.session.settings import TurnSettings
+from code_core.session.told_context import ToldContext
+from code_core.store.journal import Journal
+from code_core.tools.apply_patch import ApplyPatch
+from code_core.tools.plan import UpdatePlan
+from code_core.tools.registry import ToolRegistry
+from code_core.tools.shell import Shell
+
+if TYPE_CHECKING:
+    import mcp_types
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a frontend may put in the place of ours.
+
+    Attributes:
+        file_system: where patches read and write; the local one if None.
+        mcp_servers: servers besides the configured ones, by name; a configured one of the same name gives way.
+        permission_tool: the tool of a server that decides approvals.
+        history: what the session begins with.
+        journal: where the session is recorded; in the store of the home if None, unless the
+            settings (`sessions.save`, `ephemeral`) say not to.
+        checkpoints: keeps old versions of files for undo; ours if None and the store has the session.
+        client: the model; that of the settings if None.
+        session_id: a new one if None; a UUID.
+        source: what began the session, for lists.
+    """
+
+    file_system: FileSystem | None = None
+    mcp_servers: Mapping[str, McpServerTable] = field(default_factory=dict)
+    permission_tool: ClientToolTable | None = None
+    history: Sequence[ResponseItem] = ()
+    journal: Journal | None = None
+    checkpoints: Checkpoints | None = None
+    client: ModelClient | None = None
+    session_id: str | None = None
+    source: str = "library"
+
+
+OURS = Parts()
+
+
+def make_session(
+    config: Config, client: ModelClient, parts: Parts = OURS, state: SessionState | None = None
+) -> Session:
+    """A session with all its parts."""
+    state = state if state is not None else SessionState()
+    session_id = parts.session_id or str(uuid4())
+    elicitations = Elicitations()
+
+    async def elicit(server: str, params: "mcp_types.ElicitRequestParams") -> "mcp_types.ElicitResult":
+        with session.clock.asking():
+            return await elicitations.ask(server, params)
+
+    servers = ConversationServers(
+        config.mcp_servers,
+        config.cwd,
+        config.home.path,
+        config.sandbox_policy,
+        elicit,
+        config.permission_tool,
+    )
+    permission_tool = None if config.permission_tool is None else PermissionTool(session_id, servers)
+    session = Session(
+        id=session_id,
+        config=config,
+        settings=state.settings_over(TurnSettings.of(config)),
+        history=History(parts.journal if parts.journal is not None else NoJournal(), state.items),
+        services=Services(client, servers, make_tools(config, parts.file_system), parts.checkpoints),
+        approvals=Approvals(permission_tool, rules_file=always_allowed(config.home.path)),
+        elicitations=elicitations,
+        queue=state.input_queue(),
+        told=ToldContext(one.item for one in state.items),
+        name=state.name,
+        preview=state.preview,
+        notes=state.notes,
+    )
+    session.totals.total = state.usage
+    return session
+
+
+def make_client(config: Config, keys: KeyProxies) -> ModelClient:
+    """The client for the configured provider; its key, where it is to be isolated, goes to one of `keys`.
+
+    Raises:
+        ConfigError: a missing key, a scenario that cannot be read.
+    """
+    if config.provider.replay_scenario is not None:
+        from code_core.model.replay import ReplayClient, load_scenario
+
+        return ReplayClient(load_scenario(config.provider.replay_scenario))
+    from code_core.model.responses import ResponsesClient
+
+    key_proxy = keys.isolate(config.provider, config.key_isolation)
+    recorder = None
+    if config.record is not None:
+        from code_core.model.record import Recorder
+
+        # After the key: it remembers the secrets of the environment, and an isolated key is not one of them.
+        recorder = Recorder(config.record)
+    return ResponsesClient(config.provider, recorder=recorder, key_proxy=key_proxy)
+
+
+def make_tools(config: Config, file_system: FileSystem | None = None) -> ToolRegistry:
+    """The tools for the configured model."""
+    if file_system is None:
+        from code_core.files.local import LocalFileSystem
+
+        file_system = LocalFileSystem()
+    apply_patch = ApplyPatch(file_system, capabilities(config.preferences, config.model).patch_tool)
+    return ToolRegistry([Shell(apply_patch, config.command_guards), apply_patch, UpdatePlan()])

@@ -1,0 +1,93 @@
+"""What the home keeps of a session besides its journal: its name and what its user typed. And cleaning."""
+
+import logging
+import time
+from functools import partial
+
+import anyio
+import anyio.to_thread
+
+from code_core.config.load import Storage
+from code_core.config.schema import KeepTable
+from code_core.errors import CodeError
+from code_core.store.cleaning import CleaningSettings, Limit, clean
+from code_core.store.message_history import HistoryEntry, HistoryLog, MessageHistory
+from code_core.store.sessions import SessionStore
+
+_log = logging.getLogger("code_core")
+
+QUIET_SECONDS = 1.0
+"""How long after the start of a session the cleaning begins."""
+
+
+class StoredSession:
+    """One session in the store of its home. Its methods read and write files in threads.
+
+    Args:
+        store: where the session is.
+        session_id: which one it is.
+        storage: what is kept, and for how long.
+    """
+
+    def __init__(self, store: SessionStore, session_id: str, storage: Storage) -> None:
+        self._store = store
+        self._id = session_id
+        self._storage = storage
+        self._typed = MessageHistory(store.home, storage.typed.max_bytes)
+
+    async def rename(self, name: str | None) -> None:
+        """Have lists show `name`.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        await anyio.to_thread.run_sync(partial(self._store.rename_id, self._id, name or ""))
+
+    async def remember(self, text: str) -> None:
+        """Add `text` to what the user typed in all sessions, unless the settings say not to.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        if self._storage.typed.persistence == "save-all":
+            await anyio.to_thread.run_sync(self._typed.append, self._id, text, time.time())
+
+    async def typed(self, log_id: int, offset: int) -> HistoryEntry | None:
+        """One entry of what the user typed in all sessions; None where it does not exist any more."""
+        return await anyio.to_thread.run_sync(self._typed.entry, log_id, offset)
+
+    async def log(self) -> HistoryLog:
+        """Which log there is, and how many entries it has."""
+        return await anyio.to_thread.run_sync(self._typed.log)
+
+    async def clean(self) -> None:
+        """Delete what is older or larger than the settings allow, a while after the session began.
+
+        A failure is logged alone: what stays too long harms nobody.
+        """
+        await anyio.sleep(QUIET_SECONDS)
+        settings = cleaning_settings(self._storage)
+        try:
+            cleaned = await anyio.to_thread.run_sync(
+                partial(clean, self._store.home, settings), abandon_on_cancel=True
+            )
+        except CodeError as error:
+            _log.warning("cleaning failed: %s", error)
+            return
+        if cleaned is not None:
+            _log.info("cleaning deleted %d (%d bytes)", cleaned.deleted, cleaned.bytes)
+            for failure in cleaned.failed:
+                _log.warning("cleaning: %s", failure)
+
+
+def cleaning_settings(storage: Storage) -> CleaningSettings:
+    """The settings as the store takes them."""
+    return CleaningSettings(
+        outputs=_limit(storage.outputs),
+        checkpoints=_limit(storage.checkpoints),
+        sessions=_limit(storage.sessions),
+    )
+
+
+def _limit(table: KeepTable) -> Limit:
+    return Limit(table.keep_days or None, table.keep_megabytes or None)

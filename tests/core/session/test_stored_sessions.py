@@ -1,0 +1,487 @@
+"""Sessions in the store of a home: resumed, forked, cut off at every write."""
+
+import json
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from code_core.config.load import ConfigOverrides
+from code_core.errors import ConfigError
+from code_core.protocol.items import FunctionCall
+from code_core.protocol.ops import (
+    Compact,
+    Interrupt,
+    OverrideTurnContext,
+    Redo,
+    RemoveQueuedInput,
+    SetSessionName,
+    Undo,
+)
+from code_core.protocol.policies import AskForApproval, ReadOnly, SandboxMode
+from code_core.session.manager import ConversationManager
+from code_core.session.opening import Last, store_of
+from code_core.session.parts import Parts
+from code_core.store.errors import SessionInUse, SessionNotFound, StoreError
+from code_core.store.journal import MemoryJournal
+from code_core.wire.response_events import ItemDone
+from code_core.wire.responses import request_body
+from core.session.scripted import Reading, ScriptedModel, answer, completed, place, queued, text
+
+Script = Callable[[Reading], Awaitable[None]]
+
+
+class Desk:
+    """A home, a directory to work in, and conversations there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.work = folder / "home", folder / "work"
+        self.home.mkdir()
+        self.work.mkdir()
+
+    def overrides(self, **more: Any) -> ConfigOverrides:
+        given = {"replay_scenario": self.home / "unused", "sandbox_mode": SandboxMode.DANGER_FULL_ACCESS}
+        return ConfigOverrides(**(given | more))
+
+    def new(self, model: ScriptedModel, script: Script, parts: Parts | None = None, **more: Any) -> str:
+        """Run `script` in a new conversation; its id."""
+        return self._run(model, script, "new", (), parts, {"cwd": self.work} | more)
+
+    def resume(
+        self, session: Any, client: ScriptedModel, script: Script, parts: Parts | None = None, **more: Any
+    ) -> str:
+        return self._run(client, script, "resume", (session,), parts, more)
+
+    def fork(
+        self, session: Any, client: ScriptedModel, script: Script, drop_last: int = 0, **more: Any
+    ) -> str:
+        return self._run(client, script, "fork", (session,), None, more, drop_last=drop_last)
+
+    def _run(
+        self,
+        model: ScriptedModel,
+        script: Script,
+        method: str,
+        arguments: Sequence[Any],
+        parts: Parts | None,
+        overrides: dict[str, Any],
+        **more: Any,
+    ) -> str:
+        async def main() -> str:
+            with anyio.fail_after(20), ConversationManager() as manager:
+                make = getattr(manager, method)
+                wanted = parts or Parts(client=model, source="cli")
+                async with await make(
+                    *arguments, self.overrides(**overrides), wanted, **more
+                ) as conversation:
+                    await script(Reading(conversation))
+                    return str(conversation.id)
+            raise AssertionError
+
+        return anyio.run(main)
+
+    def rollouts(self) -> list[Path]:
+        return sorted(self.home.glob("sessions/*/*/*/*.jsonl"))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    desk = Desk(tmp_path)
+    monkeypatch.setenv("CODE_HOME", str(desk.home))
+    return desk
+
+
+def turns(*words: str) -> Script:
+    async def script(reading: Reading) -> None:
+        for one in words:
+            await reading.send(text(one))
+            assert (await reading.ended()).type == "task_complete"
+
+    return script
+
+
+def step(name: str, arguments: Any, number: int) -> list[Any]:
+    """A response with one call, `c{number}`."""
+    call = FunctionCall(name=name, arguments=json.dumps(arguments), call_id=f"c{number}")
+    return [ItemDone(call, place()), completed()]
+
+
+def input_of(model: ScriptedModel, request: int = -1) -> list[Any]:
+    return list(request_body(model.prompts[request])["input"])
+
+
+def test_a_session_is_resumed_by_id_name_path_and_as_the_last_one(desk: Desk) -> None:
+    async def first(reading: Reading) -> None:
+        await reading.send(SetSessionName(name="the first"))
+        await turns("one")(reading)
+
+    model = ScriptedModel(answer("ok"))
+    session = desk.new(model, first)
+    before = input_of(model)
+    for reference in (session, session[:8], "The First", desk.rollouts()[0], Last(desk.work), Last()):
+        resumed = ScriptedModel(answer("ok"))
+
+        async def check(reading: Reading) -> None:
+            configured = await reading.until("session_configured")
+            assert (configured.session_id, configured.name, configured.preview) == (
+                session,
+                "the first",
+                "one",
+            )
+            await turns("more")(reading)
+
+        assert desk.resume(reference, resumed, check) == session
+        after = input_of(resumed)
+        assert after[: len(before)] == before
+        assert after[-1]["content"][0]["text"] == "more"
+        before = after
+        assert resumed.prompts[0].conversation_id == model.prompts[0].conversation_id
+    assert len(desk.rollouts()) == 1
+    with pytest.raises(SessionNotFound):
+        desk.resume("abcdabcd", ScriptedModel(), turns())
+    with pytest.raises(SessionNotFound, match="--all"):
+        desk.resume(Last(desk.home), ScriptedModel(), turns())
+
+
+def test_settings_queue_and_totals_are_restored(desk: Desk) -> None:
+    other = desk.work / "other"
+    other.mkdir()
+    gate = anyio.Event()
+
+    async def first(reading: Reading) -> None:
+        await reading.send(OverrideTurnContext(cwd=other, model="gpt-4.1"))
+        await reading.send(text("one"))
+        await reading.until("agent_message_delta")
+        await reading.send(queued("waits", id="q1"))
+        await reading.send(queued("gone", id="q2"))
+        await reading.send(RemoveQueuedInput(id="q2"))
+        await reading.send(Interrupt())
+        await reading.ended()
+
+    whole = answer("hello")
+    session = desk.new(ScriptedModel(answer("ok")[:1] + [gate] + whole), first)
+
+    async def second(reading: Reading) -> None:
+        assert (await reading.until("session_configured")).cwd == other
+        assert [entry.id for entry in reading.conversation.session.queue.entries] == ["q1"]
+        await turns("three")(reading)
+
+    resumed = ScriptedModel(answer("ok", tokens=40))
+    desk.resume(session, resumed, second)
+    assert resumed.prompts[0].settings.model == "gpt-4.1"
+    said = resumed.said()
+    assert "gone" not in said
+    assert said.index("waits") < said.index("three")
+
+    async def third(reading: Reading) -> None:
+        assert reading.conversation.session.totals.total.total_tokens == 40
+        assert not reading.conversation.session.queue
+        await turns("four")(reading)
+
+    again = ScriptedModel(answer("ok"))
+    desk.resume(session, again, third, model="gpt-5")
+    assert again.prompts[0].settings.model == "gpt-5"  # what is given for this run wins
+
+
+def test_what_waits_during_a_compaction_is_restored(desk: Desk) -> None:
+    gate = anyio.Event()
+
+    async def first(reading: Reading) -> None:
+        await turns("one")(reading)
+        await reading.send(Compact())
+        await reading.until("task_started")
+        await reading.send(queued("waits", id="q1"))
+        await reading.until("queue_changed")
+        gate.set()
+        await reading.until("context_compacted")
+
+    hang = anyio.Event()
+    model = ScriptedModel(answer("ok"), [gate, *answer("summary")], [hang])
+    session = desk.new(model, first)
+    lines = desk.rollouts()[0].read_bytes().splitlines(keepends=True)
+    end = next(at for at, line in enumerate(lines) if b'"type":"compacted"' in line)
+    cut = next(at for at in range(end, len(lines)) if b"input_queued" in lines[at]) + 1
+    desk.rollouts()[0].write_bytes(b"".join(lines[:cut]))
+
+    async def second(reading: Reading) -> None:
+        assert [entry.id for entry in reading.conversation.session.queue.entries] == ["q1"]
+        assert reading.conversation.session.totals.total.total_tokens == 30
+
+    desk.resume(session, ScriptedModel(), second)
+
+
+@pytest.mark.parametrize(
+    ("ran_with", "resumed_with", "goes_on_with", "note"),
+    [
+        (
+            SandboxMode.DANGER_FULL_ACCESS,
+            SandboxMode.READ_ONLY,
+            "read-only",
+            "-s danger-full-access gives it",
+        ),
+        (SandboxMode.READ_ONLY, SandboxMode.WORKSPACE_WRITE, "read-only", "its sandbox stays read-only"),
+        (SandboxMode.WORKSPACE_WRITE, SandboxMode.WORKSPACE_WRITE, "workspace-write", ""),
+    ],
+)
+def test_a_resume_never_widens_the_sandbox(
+    desk: Desk, ran_with: SandboxMode, resumed_with: SandboxMode, goes_on_with: str, note: str
+) -> None:
+    session = desk.new(ScriptedModel(answer("ok")), turns("one"), sandbox_mode=ran_with)
+    (desk.home / "config.toml").write_text(f'sandbox_mode = "{resumed_with}"\n')
+
+    async def check(reading: Reading) -> None:
+        assert (await reading.until("session_configured")).sandbox_mode == goes_on_with
+        assert reading.conversation.config.sandbox_policy.mode == goes_on_with
+        if note:
+            assert note in (await reading.until("warning")).message
+
+    desk.resume(session, ScriptedModel(), check, sandbox_mode=None)
+
+
+def test_a_resume_never_asks_less_and_what_is_given_wins(desk: Desk) -> None:
+    session = desk.new(
+        ScriptedModel(answer("ok")),
+        turns("one"),
+        approval_policy=AskForApproval.NEVER,
+        sandbox_mode=SandboxMode.READ_ONLY,
+    )
+
+    def check(policy: str, sandbox: str) -> Script:
+        async def script(reading: Reading) -> None:
+            configured = await reading.until("session_configured")
+            assert (configured.approval_policy, configured.sandbox_mode) == (policy, sandbox)
+
+        return script
+
+    desk.resume(session, ScriptedModel(), check("on-request", "read-only"), sandbox_mode=None)
+    desk.resume(
+        session,
+        ScriptedModel(),
+        check("never", "danger-full-access"),
+        approval_policy=AskForApproval.NEVER,
+    )
+
+
+def test_an_open_session_is_refused_and_can_be_forked(desk: Desk) -> None:
+    model, fork_model = ScriptedModel(answer("ok"), answer("ok")), ScriptedModel(answer("ok"))
+
+    async def main() -> None:
+        with anyio.fail_after(20):
+            manager = ConversationManager()
+            overrides = desk.overrides(cwd=desk.work)
+            async with await manager.new(overrides, Parts(client=model)) as conversation:
+                await turns("one", "two")(Reading(conversation))
+                with pytest.raises(SessionInUse, match=rf"this process.*code fork {conversation.id}"):
+                    await manager.resume(conversation.id, overrides, Parts(client=model))
+                forking = manager.fork(conversation.id, overrides, Parts(client=fork_model), drop_last=1)
+                async with await forking as fork:
+                    assert fork.id != conversation.id
+                    await turns("three")(Reading(fork))
+            async with await manager.resume(conversation.id, overrides, Parts(client=ScriptedModel())):
+                pass
+
+    anyio.run(main)
+    said = fork_model.said()
+    assert "one" in said
+    assert "'two'" not in said
+    again = ScriptedModel(answer("ok"))
+    desk.resume(Last(), again, turns("four"))  # the fork, which stands alone
+    assert "three" in again.said()
+
+
+def test_a_fork_leaves_the_queue_to_the_original_and_may_be_kept_in_memory(desk: Desk) -> None:
+    gate = anyio.Event()
+
+    async def first(reading: Reading) -> None:
+        await turns("one")(reading)
+        await reading.send(text("two"))
+        await reading.until("task_started")
+        await reading.send(queued("waits"))
+        await reading.until("queue_changed")
+
+    session = desk.new(ScriptedModel(answer("ok"), [gate]), first)
+
+    async def look(reading: Reading) -> None:
+        assert not reading.conversation.session.queue
+        await turns("three")(reading)
+
+    for ephemeral in (None, True):
+        model = ScriptedModel(answer("ok"))
+        fork = desk.fork(session, model, look, ephemeral=ephemeral)
+        assert len(desk.rollouts()) == 2
+        assert "one" in model.said()
+        if not ephemeral:
+            desk.resume(fork, ScriptedModel(answer("ok")), look)
+    with pytest.raises(StoreError, match="fewer"):
+        desk.fork(session, ScriptedModel(), look, drop_last=9)
+    with pytest.raises(ConfigError, match="fork it"):
+        desk.resume(session, ScriptedModel(), look, ephemeral=True)
+
+
+def test_a_session_can_be_kept_in_memory_alone(desk: Desk) -> None:
+    desk.new(ScriptedModel(answer("ok")), turns("one"), ephemeral=True)
+    (desk.home / "config.toml").write_text("[sessions]\nsave = false\n")
+    desk.new(ScriptedModel(answer("ok")), turns("one"))
+    (desk.home / "config.toml").unlink()
+    journal = MemoryJournal()
+    model = ScriptedModel(answer("ok"))
+    desk.new(model, turns("one"), Parts(client=model, journal=journal))
+    assert journal.entries
+    assert desk.rollouts() == []
+    assert sorted(path.name for path in desk.home.iterdir()) == []
+
+
+def test_a_home_that_cannot_be_written_is_an_error_and_leaves_nothing_locked(desk: Desk) -> None:
+    (desk.home / "locks").write_text("a file")
+    with pytest.raises(StoreError, match="--ephemeral"):
+        desk.new(ScriptedModel(), turns("one"))
+    (desk.home / "locks").unlink()
+    (desk.home / "sessions").write_text("a file")
+
+    async def fails(reading: Reading) -> None:
+        await reading.send(text("one"))
+        end = await reading.ended()
+        assert end.type == "error"
+        assert "cannot write the session" in end.message
+
+    model = ScriptedModel(answer("ok"))
+    desk.new(model, fails)
+    assert model.prompts == []  # the turn stopped before anything that could not be recorded
+    assert list((desk.home / "locks").iterdir()) == []
+
+
+def test_a_session_cut_off_at_any_write_goes_on_with_the_same_prefix(desk: Desk) -> None:
+    steps = 30
+    scripts = [
+        step("update_plan", {"plan": [{"step": f"step {number}", "status": "pending"}]}, number)
+        for number in range(1, steps + 1)
+    ]
+    model = ScriptedModel(*scripts, answer("done"), answer("bye"))
+    session = desk.new(model, turns("go", "and now?"))
+    whole = input_of(model)
+    path = desk.rollouts()[0]
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) > 2 * steps
+    for cut in range(1, len(lines)):
+        torn = lines[cut][: len(lines[cut]) // 2] if cut % 2 else b""
+        path.write_bytes(b"".join(lines[:cut]) + torn)
+        resumed = ScriptedModel(answer("ok"))
+        desk.resume(session, resumed, turns("go on"))
+        recorded = sum(b'"type":"response_item"' in line for line in lines[:cut])
+        after = input_of(resumed)
+        common = min(recorded, len(whole))
+        assert after[:common] == whole[:common], f"cut at line {cut}"
+        assert after[-1]["content"][0]["text"] == "go on"
+
+
+def test_turns_are_undone_after_a_resume(desk: Desk) -> None:
+    file, made = desk.work / "file", desk.work / "made"
+    file.write_text("before\n")
+    patch = "*** Begin Patch\n*** Update File: file\n@@\n-before\n+after\n*** End Patch"
+    command = {
+        "command": ["bash", "-c", "mkdir -p deep && echo new > made && mv gone deep/er && chmod 700 file"]
+    }
+    (desk.work / "gone").write_text("precious")
+    mode = file.stat().st_mode
+
+    model = ScriptedModel(
+        step("shell", {"command": ["apply_patch", patch]}, 1),
+        answer("ok"),
+        step("shell", command, 2),
+        answer("ok"),
+    )
+
+    async def both(reading: Reading) -> None:
+        await turns("patch it", "change it")(reading)
+        assert [(one.undo, one.redo) for one in reading.of("undo_available")] == [(1, 0), (2, 0)]
+
+    session = desk.new(model, both)
+    assert made.exists()
+
+    async def back(reading: Reading) -> None:
+        await reading.send(Undo())
+        assert (await reading.ended()).type == "task_complete"
+        assert not made.exists()
+        assert not (desk.work / "deep").exists()
+        assert (desk.work / "gone").read_text() == "precious"
+        assert (file.read_text(), file.stat().st_mode) == ("after\n", mode)
+        await reading.send(Undo())
+        await reading.ended()
+        assert file.read_text() == "before\n"
+        await reading.send(Undo())
+        assert (await reading.ended()).message == "nothing to undo"
+
+    desk.resume(session, ScriptedModel(), back)
+
+    async def forth(reading: Reading) -> None:
+        file.write_text("the user's\n")
+        await reading.send(Redo())
+        await reading.ended()
+        assert reading.of("undo_completed")[0].kept == [file]
+        assert file.read_text() == "the user's\n"
+        await reading.send(Redo())
+        await reading.ended()
+        assert made.exists()
+
+    desk.resume(session, ScriptedModel(), forth)
+
+
+def test_damaged_checkpoints_are_refused_in_one_line(desk: Desk) -> None:
+    async def refused(reading: Reading) -> None:
+        await reading.send(Undo())
+        message = (await reading.ended()).message
+        assert "damaged" in message
+        assert "\n" not in message
+
+    session = desk.new(ScriptedModel(answer("ok")), turns("one"))
+    directory = desk.home / "checkpoints" / session
+    directory.mkdir(parents=True)
+    (directory / "turns.jsonl").write_text("no json\n")
+    desk.resume(session, ScriptedModel(), refused)
+
+
+def test_commands_in_a_home_are_not_covered_and_the_user_learns_it_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(desk.work))
+
+    def touch(number: int) -> list[Any]:
+        return step("shell", {"command": ["touch", f"made{number}"]}, number)
+
+    async def script(reading: Reading) -> None:
+        await turns("one", "two")(reading)
+        assert [one.message for one in reading.of("warning") if "undo covers patches" in one.message] == [
+            "the working directory holds your home: undo covers patches here, not what commands change"
+        ]
+        assert reading.of("undo_available") == []
+
+    desk.new(ScriptedModel(touch(1), answer("ok"), touch(2), answer("ok")), script)
+
+
+def test_the_lock_is_given_up_when_the_settings_are_wrong(desk: Desk) -> None:
+    session = desk.new(ScriptedModel(answer("ok")), turns("one"))
+    with pytest.raises(ConfigError):
+        desk.resume(session, ScriptedModel(), turns(), Parts(source="cli"), model_provider="unknown")
+    store = store_of()
+    assert store.holder(store.find(session)) is None
+    assert os.listdir(desk.home / "locks") == []
+
+
+def test_a_directory_that_has_gone_is_reported(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = desk.work / "gone"
+    gone.mkdir()
+    session = desk.new(
+        ScriptedModel(answer("ok")), turns("one"), cwd=gone, sandbox_mode=SandboxMode.READ_ONLY
+    )
+    gone.rmdir()
+    monkeypatch.chdir(desk.work)
+
+    async def check(reading: Reading) -> None:
+        assert (await reading.until("session_configured")).cwd == desk.work
+        assert "does not exist any more" in (await reading.until("warning")).message
+        assert isinstance(reading.conversation.config.sandbox_policy, ReadOnly)
+
+    desk.resume(session, ScriptedModel(), check, sandbox_mode=None)
