@@ -100,7 +100,12 @@ def test_an_interrupt_ends_the_turn_and_its_command(workspace: Workspace, upstre
     assert process.stderr is not None
     assert process.stderr.read() == ""
     process.stderr.close()
-    assert types("".join(lines))[-3:] == ["exec_command_end", "turn_aborted", "shutdown_complete"]
+    assert types("".join(lines))[-4:] == [
+        "exec_command_end",
+        "undo_available",
+        "turn_aborted",
+        "shutdown_complete",
+    ]
     pid = int((workspace.directory / "pid").read_text())
     assert not Path(f"/proc/{pid}").exists()
 

@@ -1,7 +1,6 @@
 """Sessions in the store of a home: resumed, forked, cut off at every write."""
 
 import json
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,10 @@ class Desk:
         self.work.mkdir()
 
     def overrides(self, **more: Any) -> ConfigOverrides:
-        given = {"replay_scenario": self.home / "unused", "sandbox_mode": SandboxMode.DANGER_FULL_ACCESS}
+        given: dict[str, Any] = {
+            "replay_scenario": self.home / "unused",
+            "sandbox_mode": SandboxMode.DANGER_FULL_ACCESS,
+        }
         return ConfigOverrides(**(given | more))
 
     def new(self, model: ScriptedModel, script: Script, parts: Parts | None = None, **more: Any) -> str:
@@ -467,7 +469,7 @@ def test_the_lock_is_given_up_when_the_settings_are_wrong(desk: Desk) -> None:
         desk.resume(session, ScriptedModel(), turns(), Parts(source="cli"), model_provider="unknown")
     store = store_of()
     assert store.holder(store.find(session)) is None
-    assert os.listdir(desk.home / "locks") == []
+    assert list((desk.home / "locks").iterdir()) == []
 
 
 def test_a_directory_that_has_gone_is_reported(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from uuid import uuid4
 import anyio
 
 from code_core.errors import CodeError
-from code_core.protocol.events import ErrorEvent, TaskComplete, TaskStarted, TurnAborted, WarningEvent
 from code_core.protocol.checkpoints import Steps
+from code_core.protocol.events import ErrorEvent, TaskComplete, TaskStarted, TurnAborted, WarningEvent
 from code_core.protocol.session_events import UndoAvailable
 from code_core.session.events import EventLog
 from code_core.session.session import Session, user_note

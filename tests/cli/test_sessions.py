@@ -1,0 +1,300 @@
+"""Sessions as users of the command line meet them."""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import ScriptedUpstream, reply, stream
+from support import responses_events as sse
+from support.command import Workspace
+
+FULL = "--dangerously-bypass-approvals-and-sandbox"
+ROLLOUTS = Path(__file__).parents[1] / "core" / "store" / "rollouts"
+
+
+@pytest.fixture(autouse=True)
+def configured(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    workspace.configure(upstream.base_url)
+
+
+def says(text: str) -> Any:
+    return stream(sse.created(), sse.message(text), sse.completed())
+
+
+def runs(*command: str, call_id: str = "c1") -> Any:
+    return stream(
+        sse.created(), sse.function_call("shell", {"command": [*command]}, call_id), sse.completed()
+    )
+
+
+def ok(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def sessions(workspace: Workspace, *arguments: str) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = json.loads(ok(workspace.run("sessions", "list", "--json", *arguments)))[
+        "sessions"
+    ]
+    return listed
+
+
+def inputs(upstream: ScriptedUpstream) -> list[list[Any]]:
+    return [request.json["input"] for request in upstream.requests]
+
+
+def test_exec_resume_goes_on_with_the_same_prefix(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    upstream.add(says("one"), says("two"), says("three"))
+    ok(workspace.run("exec", "first"))
+    assert ok(workspace.run("exec", "resume", "--last", "second")) == "two\n"
+    (session,) = sessions(workspace)
+    assert (session["preview"], session["source"]) == ("first", "exec")
+    assert ok(workspace.run("exec", "resume", session["id"][:8], "-", stdin="third")) == "three\n"
+    first, second, third = inputs(upstream)
+    assert second[: len(first)] == first
+    assert third[: len(second)] == second
+    assert len(third) == len(first) + 4
+    keys = {request.json["prompt_cache_key"] for request in upstream.requests}
+    assert keys == {session["id"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("exec", "resume"), "name a session"),
+        (("exec", "resume", "--all", "hi"), "--all belongs to --last"),
+        (("exec", "--last", "hi"), "belong to code exec resume"),
+        (("exec", "one", "two"), "unexpected extra argument"),
+        (("resume",), "name a session"),
+        (("fork", "a", "b", "c"), "put quotes around"),
+        (("undo", "a", "b"), "name one session"),
+        (("sessions", "delete"), "Missing argument"),
+    ],
+)
+def test_mistakes_in_the_words_are_one_line(
+    workspace: Workspace, arguments: tuple[str, ...], message: str
+) -> None:
+    done = workspace.run(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("exec", "resume", "no such", "hi"),
+        ("exec", "resume", "--last", "hi"),
+        ("resume", "--last"),
+        ("undo",),
+        ("sessions", "show", "deadbeef"),
+        ("sessions", "archive", "x"),
+        ("sessions", "list", "--cursor", "nonsense"),
+    ],
+)
+def test_a_session_that_does_not_exist_is_one_line(workspace: Workspace, arguments: tuple[str, ...]) -> None:
+    done = workspace.run(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("code: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_killed_session_goes_on(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    upstream.add(runs("true"), runs("bash", "-c", "touch started; sleep 60", call_id="c2"), says("fine"))
+    process = workspace.start("exec", FULL, "--json", "go")
+    started = workspace.directory / "started"
+    deadline = time.monotonic() + 20
+    while not started.exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = workspace.run("exec", FULL, "resume", "--last", "go on")
+    assert ok(done) == "fine\n"
+    assert done.stderr.count("1 tool call without a result counts as aborted") == 1
+    before, after = inputs(upstream)[1:]
+    assert after[: len(before)] == before
+    assert [item.get("call_id") for item in after[len(before) :]] == ["c2", "c2", None]
+    assert after[-2]["output"] == "aborted"
+
+
+def test_a_session_that_is_open_is_refused_with_its_holder(
+    workspace: Workspace, upstream: ScriptedUpstream
+) -> None:
+    upstream.add(runs("bash", "-c", "touch started; sleep 60"), says("copied"))
+    process = workspace.start("exec", FULL, "go")
+    started = workspace.directory / "started"
+    deadline = time.monotonic() + 20
+    while not started.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    try:
+        (session,) = sessions(workspace)
+        for arguments in (
+            ("exec", "resume", "--last", "hi"),
+            ("resume", session["id"]),
+            ("undo",),
+            ("sessions", "delete", "--yes", session["id"]),
+            ("sessions", "archive", session["id"]),
+        ):
+            done = workspace.run(*arguments)
+            assert done.returncode == 1
+            assert f"is open in process {process.pid}, since " in done.stderr
+            assert f"code fork {session['id']}" in done.stderr
+            assert done.stderr.count("\n") == 1
+        assert f"open in process {process.pid}" in ok(workspace.run("sessions", "show", session["id"]))
+        forked = workspace.run("fork", "--last", "hi", stdin="/quit\n")
+        assert "copied" in ok(forked)
+        assert {one["forked_from"] for one in sessions(workspace)} == {"", session["id"]}
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    upstream.add(says("taken over"))
+    assert ok(workspace.run("exec", "resume", session["id"], "hi")) == "taken over\n"
+
+
+@pytest.mark.parametrize("name", sorted(folder.name for folder in ROLLOUTS.iterdir()))
+def test_sessions_of_codex_and_of_the_fork_are_listed_shown_and_resumed(
+    workspace: Workspace, upstream: ScriptedUpstream, name: str
+) -> None:
+    (source,) = (ROLLOUTS / name).iterdir()
+    folder = workspace.home / "sessions" / "2026" / "11" / "25"
+    folder.mkdir(parents=True)
+    path = Path(shutil.copy(source, folder))
+    path.chmod(0o600)
+    before = path.read_bytes()
+    (session,) = sessions(workspace)
+    assert "[user]" in ok(workspace.run("sessions", "show", session["id"]))
+    upstream.add(says("goes on"))
+    done = workspace.run("exec", "resume", session["id"], "and now?", "-C", str(workspace.directory))
+    assert ok(done) == "goes on\n"
+    assert path.read_bytes().startswith(before)  # unknown lines are what they were
+    assert upstream.unexpected == []
+    assert len(inputs(upstream)[0]) > 2
+
+
+def test_sessions_are_named_archived_found_and_deleted(
+    workspace: Workspace, upstream: ScriptedUpstream
+) -> None:
+    upstream.add(says("one"), says("two"))
+    ok(workspace.run("exec", "fix the \x1b[31mparser"))
+    ok(workspace.run("exec", "write docs"))
+    docs, parser = sessions(workspace)
+    shown = ok(workspace.run("sessions", "list"))
+    assert shown.index("write docs") < shown.index("fix the")
+    assert "\x1b" not in shown
+    assert sessions(workspace, "PARSER") == [parser]
+    assert sessions(workspace, "-C", ".") == [docs, parser]
+    assert sessions(workspace, "-C", "/") == []
+    assert "renamed to my parser" in ok(workspace.run("sessions", "rename", parser["id"], "my  parser"))
+    assert sessions(workspace, "my p")[0]["name"] == "my parser"
+    ok(workspace.run("sessions", "archive", "my parser"))
+    assert [one["id"] for one in sessions(workspace)] == [docs["id"]]
+    assert [one["id"] for one in sessions(workspace, "--archived")] == [parser["id"]]
+    ok(workspace.run("sessions", "unarchive", "my parser"))
+    refused = workspace.run("sessions", "delete", "my parser")
+    assert (refused.returncode, "--yes" in refused.stderr) == (2, True)
+    ok(workspace.run("sessions", "delete", "my parser", "--yes"))
+    assert [one["id"] for one in sessions(workspace)] == [docs["id"]]
+    page = json.loads(ok(workspace.run("sessions", "show", "--json", docs["id"])))
+    assert [(one["kind"], one["text"]) for one in page["blocks"]] == [
+        ("user", "write docs"),
+        ("assistant", "two"),
+    ]
+
+
+def test_undo_and_redo_without_a_model(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    kept, made = workspace.directory / "kept", workspace.directory / "made"
+    kept.write_text("old")
+    upstream.add(runs("bash", "-c", "echo new > kept; echo x > made"), says("done"), says("ok"))
+    ok(workspace.run("exec", FULL, "go"))
+    requests = len(upstream.requests)
+    assert "undid 2 files of go" in ok(workspace.run("undo"))
+    assert (kept.read_text(), made.exists()) == ("old", False)
+    again = workspace.run("undo")
+    assert (again.returncode, "nothing to undo" in again.stderr) == (1, True)
+    kept.write_text("mine")
+    shown = ok(workspace.run("redo", "--last"))
+    assert "brought back 1 file of go" in shown
+    assert f"left alone: {kept}: it was changed since" in shown
+    assert (kept.read_text(), made.read_text()) == ("mine", "x\n")
+    assert len(upstream.requests) == requests
+    ok(workspace.run("exec", "resume", "--last", "what now?"))
+    assert json.dumps(inputs(upstream)[-1]).count("<files_restored>") == 2
+
+
+def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    upstream.add(
+        says("one"), runs("bash", "-c", "echo x > made"), says("two"), says("forked"), says("back again")
+    )
+    ok(workspace.run("exec", "the first"))
+    (first,) = sessions(workspace)
+    typed = [
+        "begin",
+        "/status",
+        "/undo",
+        "/nonsense",
+        "/fork 1",
+        "more",
+        "/fork x",
+        "/resume nothing",
+        f"/resume {first['id']}",
+        "the last",
+        "/help",
+        "/quit",
+        "never read",
+    ]
+    shown = ok(workspace.run("chat", FULL, stdin="".join(f"{line}\n" for line in typed)))
+    assert "sandbox:    danger-full-access" in shown
+    assert "undid 1 file\n" in shown
+    assert not (workspace.directory / "made").exists()
+    assert "there is no command /nonsense" in shown
+    assert "takes a number" in shown
+    assert "no session has the id or name 'nothing'" in shown
+    assert "the session so far ends with:\n| the first\n| one\n" in shown
+    assert "/resume [SESSION]" in shown
+    said = [json.dumps(one) for one in inputs(upstream)]
+    assert '"more"' in said[3]
+    assert "begin" not in said[3]
+    assert "the first" in said[4]
+    assert len(said) == 5
+    upstream.assert_finished()
+
+
+def test_a_home_that_cannot_be_written(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    (workspace.home / "locks").write_text("not a directory")
+    done = workspace.run("exec", "go")
+    assert done.returncode == 1
+    assert "--ephemeral" in done.stderr
+    assert done.stderr.count("\n") == 1
+    (workspace.home / "locks").unlink()
+    (workspace.home / "sessions").write_text("not a directory")
+    done = workspace.run("exec", "go")
+    assert done.returncode == 1
+    assert "cannot write the session" in done.stderr
+    assert upstream.requests == []
+    upstream.add(says("not recorded"))
+    assert ok(workspace.run("exec", "--ephemeral", "go")) == "not recorded\n"
+
+
+def test_an_index_that_cannot_be_written_is_done_without(
+    workspace: Workspace, upstream: ScriptedUpstream
+) -> None:
+    upstream.add(says("one"), says("two"))
+    (workspace.home / "sessions-1.sqlite").mkdir()
+    ok(workspace.run("exec", "go"))
+    assert len(sessions(workspace)) == 1
+    assert ok(workspace.run("exec", "resume", "--last", "on")) == "two\n"
+
+
+def test_a_refused_request_can_be_sent_again(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    upstream.add(reply(400, body={"error": {"message": "not today"}}), says("fine"))
+    assert workspace.run("exec", "go").returncode == 1
+    assert ok(workspace.run("exec", "resume", "--last", "again")) == "fine\n"
