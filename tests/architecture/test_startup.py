@@ -56,6 +56,14 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert startup_violations(loaded) == []
 
 
+def test_a_list_of_sessions_imports_nothing_heavy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODE_HOME", str(tmp_path))
+    loaded = loaded_after(HELP.replace('"--help"', '"sessions", "list"'), tmp_path)
+    assert "code_core.store.catalog" in loaded
+    assert startup_violations(loaded) == []
+    assert {"anyio", "logging", "inspect"} & loaded <= {"inspect"}
+
+
 @pytest.mark.parametrize("module", ["asyncio", "pydantic"])
 def test_a_heavy_import_before_help_is_a_violation(module: str, tmp_path: Path) -> None:
     assert module in startup_violations(loaded_after(f"import {module}\n{HELP}", tmp_path))

@@ -10,6 +10,7 @@ from code_core.protocol.policies import SandboxMode
 from code_core.sandbox.detection import Detection, Finding
 from code_core.session.manager import ConversationManager
 from core.session.conversing import Frontend
+from core.session.desk import Desk
 from support.scenario import Response, write_scenario
 
 Script = Callable[[Frontend], Awaitable[None]]
@@ -44,3 +45,10 @@ def converse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
 def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = Detection((Finding("bwrap", None, "not installed"),))
     monkeypatch.setattr("code_core.tools.shell.detect_sandbox", lambda: nothing)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    desk = Desk(tmp_path)
+    monkeypatch.setenv("CODE_HOME", str(desk.home))
+    return desk

@@ -1,118 +1,23 @@
 """Sessions in the store of a home: resumed, forked, cut off at every write."""
 
-import json
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
-from typing import Any
-
 import anyio
 import pytest
 
-from code_core.config.load import ConfigOverrides
 from code_core.errors import ConfigError
-from code_core.protocol.items import FunctionCall
 from code_core.protocol.ops import (
     Compact,
     Interrupt,
     OverrideTurnContext,
-    Redo,
     RemoveQueuedInput,
     SetSessionName,
-    Undo,
 )
 from code_core.protocol.policies import AskForApproval, ReadOnly, SandboxMode
 from code_core.session.manager import ConversationManager
-from code_core.session.opening import Last, store_of
+from code_core.session.opening import Last
 from code_core.session.parts import Parts
 from code_core.store.errors import SessionInUse, SessionNotFound, StoreError
-from code_core.store.journal import MemoryJournal
-from code_core.wire.response_events import ItemDone
-from code_core.wire.responses import request_body
-from core.session.scripted import Reading, ScriptedModel, answer, completed, place, queued, text
-
-Script = Callable[[Reading], Awaitable[None]]
-
-
-class Desk:
-    """A home, a directory to work in, and conversations there."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home, self.work = folder / "home", folder / "work"
-        self.home.mkdir()
-        self.work.mkdir()
-
-    def overrides(self, **more: Any) -> ConfigOverrides:
-        given: dict[str, Any] = {
-            "replay_scenario": self.home / "unused",
-            "sandbox_mode": SandboxMode.DANGER_FULL_ACCESS,
-        }
-        return ConfigOverrides(**(given | more))
-
-    def new(self, model: ScriptedModel, script: Script, parts: Parts | None = None, **more: Any) -> str:
-        """Run `script` in a new conversation; its id."""
-        return self._run(model, script, "new", (), parts, {"cwd": self.work} | more)
-
-    def resume(
-        self, session: Any, client: ScriptedModel, script: Script, parts: Parts | None = None, **more: Any
-    ) -> str:
-        return self._run(client, script, "resume", (session,), parts, more)
-
-    def fork(
-        self, session: Any, client: ScriptedModel, script: Script, drop_last: int = 0, **more: Any
-    ) -> str:
-        return self._run(client, script, "fork", (session,), None, more, drop_last=drop_last)
-
-    def _run(
-        self,
-        model: ScriptedModel,
-        script: Script,
-        method: str,
-        arguments: Sequence[Any],
-        parts: Parts | None,
-        overrides: dict[str, Any],
-        **more: Any,
-    ) -> str:
-        async def main() -> str:
-            with anyio.fail_after(20), ConversationManager() as manager:
-                make = getattr(manager, method)
-                wanted = parts or Parts(client=model, source="cli")
-                async with await make(
-                    *arguments, self.overrides(**overrides), wanted, **more
-                ) as conversation:
-                    await script(Reading(conversation))
-                    return str(conversation.id)
-            raise AssertionError
-
-        return anyio.run(main)
-
-    def rollouts(self) -> list[Path]:
-        return sorted(self.home.glob("sessions/*/*/*/*.jsonl"))
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    desk = Desk(tmp_path)
-    monkeypatch.setenv("CODE_HOME", str(desk.home))
-    return desk
-
-
-def turns(*words: str) -> Script:
-    async def script(reading: Reading) -> None:
-        for one in words:
-            await reading.send(text(one))
-            assert (await reading.ended()).type == "task_complete"
-
-    return script
-
-
-def step(name: str, arguments: Any, number: int) -> list[Any]:
-    """A response with one call, `c{number}`."""
-    call = FunctionCall(name=name, arguments=json.dumps(arguments), call_id=f"c{number}")
-    return [ItemDone(call, place()), completed()]
-
-
-def input_of(model: ScriptedModel, request: int = -1) -> list[Any]:
-    return list(request_body(model.prompts[request])["input"])
+from core.session.desk import Desk, Script, input_of, step, turns
+from core.session.scripted import Reading, ScriptedModel, answer, queued, text
 
 
 def test_a_session_is_resumed_by_id_name_path_and_as_the_last_one(desk: Desk) -> None:
@@ -323,38 +228,6 @@ def test_a_fork_leaves_the_queue_to_the_original_and_may_be_kept_in_memory(desk:
         desk.resume(session, ScriptedModel(), look, ephemeral=True)
 
 
-def test_a_session_can_be_kept_in_memory_alone(desk: Desk) -> None:
-    desk.new(ScriptedModel(answer("ok")), turns("one"), ephemeral=True)
-    (desk.home / "config.toml").write_text("[sessions]\nsave = false\n")
-    desk.new(ScriptedModel(answer("ok")), turns("one"))
-    (desk.home / "config.toml").unlink()
-    journal = MemoryJournal()
-    model = ScriptedModel(answer("ok"))
-    desk.new(model, turns("one"), Parts(client=model, journal=journal))
-    assert journal.entries
-    assert desk.rollouts() == []
-    assert sorted(path.name for path in desk.home.iterdir()) == []
-
-
-def test_a_home_that_cannot_be_written_is_an_error_and_leaves_nothing_locked(desk: Desk) -> None:
-    (desk.home / "locks").write_text("a file")
-    with pytest.raises(StoreError, match="--ephemeral"):
-        desk.new(ScriptedModel(), turns("one"))
-    (desk.home / "locks").unlink()
-    (desk.home / "sessions").write_text("a file")
-
-    async def fails(reading: Reading) -> None:
-        await reading.send(text("one"))
-        end = await reading.ended()
-        assert end.type == "error"
-        assert "cannot write the session" in end.message
-
-    model = ScriptedModel(answer("ok"))
-    desk.new(model, fails)
-    assert model.prompts == []  # the turn stopped before anything that could not be recorded
-    assert list((desk.home / "locks").iterdir()) == []
-
-
 def test_a_session_cut_off_at_any_write_goes_on_with_the_same_prefix(desk: Desk) -> None:
     steps = 30
     scripts = [
@@ -377,99 +250,6 @@ def test_a_session_cut_off_at_any_write_goes_on_with_the_same_prefix(desk: Desk)
         common = min(recorded, len(whole))
         assert after[:common] == whole[:common], f"cut at line {cut}"
         assert after[-1]["content"][0]["text"] == "go on"
-
-
-def test_turns_are_undone_after_a_resume(desk: Desk) -> None:
-    file, made = desk.work / "file", desk.work / "made"
-    file.write_text("before\n")
-    patch = "*** Begin Patch\n*** Update File: file\n@@\n-before\n+after\n*** End Patch"
-    command = {
-        "command": ["bash", "-c", "mkdir -p deep && echo new > made && mv gone deep/er && chmod 700 file"]
-    }
-    (desk.work / "gone").write_text("precious")
-    mode = file.stat().st_mode
-
-    model = ScriptedModel(
-        step("shell", {"command": ["apply_patch", patch]}, 1),
-        answer("ok"),
-        step("shell", command, 2),
-        answer("ok"),
-    )
-
-    async def both(reading: Reading) -> None:
-        await turns("patch it", "change it")(reading)
-        assert [(one.undo, one.redo) for one in reading.of("undo_available")] == [(1, 0), (2, 0)]
-
-    session = desk.new(model, both)
-    assert made.exists()
-
-    async def back(reading: Reading) -> None:
-        await reading.send(Undo())
-        assert (await reading.ended()).type == "task_complete"
-        assert not made.exists()
-        assert not (desk.work / "deep").exists()
-        assert (desk.work / "gone").read_text() == "precious"
-        assert (file.read_text(), file.stat().st_mode) == ("after\n", mode)
-        await reading.send(Undo())
-        await reading.ended()
-        assert file.read_text() == "before\n"
-        await reading.send(Undo())
-        assert (await reading.ended()).message == "nothing to undo"
-
-    desk.resume(session, ScriptedModel(), back)
-
-    async def forth(reading: Reading) -> None:
-        file.write_text("the user's\n")
-        await reading.send(Redo())
-        await reading.ended()
-        assert reading.of("undo_completed")[0].kept == [file]
-        assert file.read_text() == "the user's\n"
-        await reading.send(Redo())
-        await reading.ended()
-        assert made.exists()
-
-    desk.resume(session, ScriptedModel(), forth)
-
-
-def test_damaged_checkpoints_are_refused_in_one_line(desk: Desk) -> None:
-    async def refused(reading: Reading) -> None:
-        await reading.send(Undo())
-        message = (await reading.ended()).message
-        assert "damaged" in message
-        assert "\n" not in message
-
-    session = desk.new(ScriptedModel(answer("ok")), turns("one"))
-    directory = desk.home / "checkpoints" / session
-    directory.mkdir(parents=True)
-    (directory / "turns.jsonl").write_text("no json\n")
-    desk.resume(session, ScriptedModel(), refused)
-
-
-def test_commands_in_a_home_are_not_covered_and_the_user_learns_it_once(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(desk.work))
-
-    def touch(number: int) -> list[Any]:
-        return step("shell", {"command": ["touch", f"made{number}"]}, number)
-
-    async def script(reading: Reading) -> None:
-        await turns("one", "two")(reading)
-        assert [one.message for one in reading.of("warning") if "undo covers patches" in one.message] == [
-            "the working directory holds your home: undo covers patches here, not what commands change"
-        ]
-        assert reading.of("undo_available") == []
-
-    desk.new(ScriptedModel(touch(1), answer("ok"), touch(2), answer("ok")), script)
-
-
-def test_the_lock_is_given_up_when_the_settings_are_wrong(desk: Desk) -> None:
-    session = desk.new(ScriptedModel(answer("ok")), turns("one"))
-    with pytest.raises(ConfigError):
-        desk.resume(session, ScriptedModel(), turns(), Parts(source="cli"), model_provider="unknown")
-    store = store_of()
-    assert store.holder(store.find(session)) is None
-    assert list((desk.home / "locks").iterdir()) == []
 
 
 def test_a_directory_that_has_gone_is_reported(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from code_core.protocol.approval_events import ApplyPatchApprovalRequest, Approv
 from code_core.protocol.events import ErrorEvent, EventMsg, SessionConfigured, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import (
+    AddToHistory,
     ExecApproval,
     Interrupt,
     Op,
@@ -120,6 +121,7 @@ class _PlainFrontend:
                 case None:
                     pass
             if text.strip() and not is_command:
+                await self._conversation.submit(AddToHistory(text=text))
                 await self.carry_out(UserInput(items=[TextInput(text=text)]))
             text = await self._ask(PROMPT)
         await self._conversation.submit(Shutdown())

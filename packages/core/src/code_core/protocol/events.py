@@ -39,6 +39,7 @@ from code_core.protocol.session_events import (
     EnteredReviewMode,
     EventsSkipped,
     ExitedReviewMode,
+    GetHistoryEntryResponse,
     QueueChanged,
     SessionRenamed,
     SessionSnapshot,
@@ -319,6 +320,7 @@ KnownEvent = (
     | SessionRenamed
     | ContextCompacted
     | UndoAvailable
+    | GetHistoryEntryResponse
     | UndoCompleted
     | EnteredReviewMode
     | ExitedReviewMode

@@ -243,6 +243,26 @@ class ListMcpTools(ProtocolModel):
     type: Literal["list_mcp_tools"] = "list_mcp_tools"
 
 
+class AddToHistory(ProtocolModel):
+    """Remember what the user typed, for all sessions; `history.persistence` may say not to."""
+
+    type: Literal["add_to_history"] = "add_to_history"
+    text: Text
+
+
+class GetHistoryEntryRequest(ProtocolModel):
+    """Ask for something the user typed: `get_history_entry_response`.
+
+    Attributes:
+        log_id: the log, as an earlier response named it; null for the one there is now.
+        offset: which entry, the oldest being 0; the newest one if null.
+    """
+
+    type: Literal["get_history_entry_request"] = "get_history_entry_request"
+    log_id: int | None = None
+    offset: int | None = None
+
+
 class Shutdown(ProtocolModel):
     """End the conversation; `shutdown_complete` is its last event."""
 
@@ -269,6 +289,8 @@ Op = Annotated[
     | Redo
     | RunUserShellCommand
     | SetSessionName
+    | AddToHistory
+    | GetHistoryEntryRequest
     | Shutdown,
     Field(discriminator="type"),
 ]

@@ -74,6 +74,30 @@ class UndoCompleted(ProtocolModel):
     kept: list[FilePath] = []
 
 
+class TypedEntry(ProtocolModel):
+    """What a user typed, when (seconds since 1970), in which session."""
+
+    session_id: Text
+    ts: int
+    text: Text
+
+
+class GetHistoryEntryResponse(ProtocolModel):
+    """An entry of what the user typed in all sessions; null where there is none, or the log is another one by now.
+
+    Attributes:
+        log_id: which log the entry is in; 0 where there is none.
+        offset: the number of the entry.
+        count: how many entries the log has.
+    """
+
+    type: Literal["get_history_entry_response"] = "get_history_entry_response"
+    log_id: int
+    offset: int
+    count: int
+    entry: TypedEntry | None = None
+
+
 class EnteredReviewMode(ProtocolModel):
     """A review of changes has begun."""
 

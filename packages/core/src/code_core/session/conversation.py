@@ -15,8 +15,10 @@ from code_core.config.load import Config
 from code_core.errors import ConversationError
 from code_core.protocol.events import ErrorEvent, Event, EventMsg, ShutdownComplete, WarningEvent
 from code_core.protocol.ops import (
+    AddToHistory,
     EditQueuedInput,
     ExecApproval,
+    GetHistoryEntryRequest,
     Interrupt,
     ListMcpTools,
     Op,
@@ -32,7 +34,7 @@ from code_core.protocol.ops import (
     UpdateValidationTool,
     UserInput,
 )
-from code_core.protocol.session_events import SessionRenamed
+from code_core.protocol.session_events import GetHistoryEntryResponse, SessionRenamed
 from code_core.safety.rules import RegisteredCommand
 from code_core.session.events import EventLog, EventReader
 from code_core.session.input_queue import QueuedInput, removed_entry
@@ -181,6 +183,8 @@ class Conversation:
                     self._warn(submission, warning)
             case SetSessionName(name=name):
                 await self._rename(submission, name)
+            case AddToHistory() | GetHistoryEntryRequest():
+                self._tasks.start_soon(self._typed, submission, op)
             case _ if (task := task_of(op)) is not None:
                 self._start_alone(submission, task)
             case _:
@@ -265,6 +269,22 @@ class Conversation:
 
     def _warn(self, submission: str, message: str) -> None:
         self._log.publish(submission, WarningEvent(message=message))
+
+    async def _typed(self, submission: str, op: AddToHistory | GetHistoryEntryRequest) -> None:
+        """What the user typed in all sessions; its file may be locked for a while, so nothing waits for it."""
+        stored = self.session.services.stored
+        try:
+            match op:
+                case AddToHistory(text=text) if stored is not None:
+                    await stored.remember(text)
+                case GetHistoryEntryRequest() if stored is not None:
+                    self._log.publish(submission, await stored.typed(op))
+                case GetHistoryEntryRequest():
+                    self._log.publish(submission, GetHistoryEntryResponse(log_id=0, offset=0, count=0))
+                case _:
+                    pass
+        except StoreError as error:
+            self._warn(submission, str(error))
 
     async def _list_server_tools(self, submission: str) -> None:
         self._log.publish(submission, await self.session.services.servers.listing())

@@ -10,8 +10,10 @@ import anyio.to_thread
 from code_core.config.load import Storage
 from code_core.config.schema import KeepTable
 from code_core.errors import CodeError
+from code_core.protocol.ops import GetHistoryEntryRequest
+from code_core.protocol.session_events import GetHistoryEntryResponse, TypedEntry
 from code_core.store.cleaning import CleaningSettings, Limit, clean
-from code_core.store.message_history import HistoryEntry, HistoryLog, MessageHistory
+from code_core.store.message_history import MessageHistory
 from code_core.store.sessions import SessionStore
 
 _log = logging.getLogger("code_core")
@@ -52,13 +54,19 @@ class StoredSession:
         if self._storage.typed.persistence == "save-all":
             await anyio.to_thread.run_sync(self._typed.append, self._id, text, time.time())
 
-    async def typed(self, log_id: int, offset: int) -> HistoryEntry | None:
-        """One entry of what the user typed in all sessions; None where it does not exist any more."""
-        return await anyio.to_thread.run_sync(self._typed.entry, log_id, offset)
+    async def typed(self, request: GetHistoryEntryRequest) -> GetHistoryEntryResponse:
+        """What the user typed in some session."""
+        return await anyio.to_thread.run_sync(self._entry, request)
 
-    async def log(self) -> HistoryLog:
-        """Which log there is, and how many entries it has."""
-        return await anyio.to_thread.run_sync(self._typed.log)
+    def _entry(self, request: GetHistoryEntryRequest) -> GetHistoryEntryResponse:
+        log = self._typed.log()
+        log_id = log.log_id if request.log_id is None else request.log_id
+        offset = log.count - 1 if request.offset is None else request.offset
+        found = self._typed.entry(log_id, offset)
+        entry = None
+        if found is not None:
+            entry = TypedEntry(session_id=found.session_id, ts=found.ts, text=found.text)
+        return GetHistoryEntryResponse(log_id=log.log_id, offset=max(offset, 0), count=log.count, entry=entry)
 
     async def clean(self) -> None:
         """Delete what is older or larger than the settings allow, a while after the session began.

@@ -103,6 +103,11 @@ class EventEntry(Entry):
         return cls({"type": "task_started", "turn_id": turn_id})
 
     @classmethod
+    def user_message(cls, text: str) -> "EventEntry":
+        """The user wrote something; Codex lists only sessions that have this."""
+        return cls({"type": "user_message", "message": text, "kind": "plain"})
+
+    @classmethod
     def task_complete(cls, turn_id: str, last_agent_message: str | None) -> "EventEntry":
         """The turn ended well."""
         return cls({"type": "task_complete", "turn_id": turn_id, "last_agent_message": last_agent_message})

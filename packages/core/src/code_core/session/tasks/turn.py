@@ -21,6 +21,7 @@ from code_core.session.tasks.task import Report
 from code_core.session.tool_context import tool_context
 from code_core.session.turn_clock import TurnClock
 from code_core.session.turn_loop import TurnLoop
+from code_core.store.entries import EventEntry
 
 INTERRUPTED_NOTE = (
     "<turn_interrupted>The user interrupted the turn above. Commands may have run in part; "
@@ -118,6 +119,7 @@ class _Turn:
         session.note_preview(entry)
         try:
             await session.history.add(HistoryItem(entry.id, message, self._report.turn_id))
+            await session.history.note(EventEntry.user_message(message.text))
         finally:
             self._schema = entry.output_schema or self._schema
             await self._report.emit(UserMessage(items=list(entry.items), id=entry.id))
