@@ -21,7 +21,7 @@ from code_core.protocol.duration import Duration
 from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta, WarningEvent
 from code_core.protocol.policies import ReadOnly
 from code_core.safety.denial import denied_by_sandbox
-from code_core.safety.known_safe import is_known_safe
+from code_core.safety.known_safe import Reading, reading
 from code_core.sandbox.confinement import Confinement, confinement_of
 from code_core.sandbox.run import OnStart, run_confined
 from code_core.sandbox.sandbox import Mechanism, Sandbox
@@ -125,7 +125,7 @@ def _may_write(request: CommandRequest, context: ToolContext, sandbox: Sandbox |
     """Whether files of the user may be other ones after the command."""
     if sandbox is not None and isinstance(context.sandbox_policy, ReadOnly):
         return False
-    return not is_known_safe(request.argv)
+    return reading(request.parts) is not Reading.ALWAYS
 
 
 def _output(end: Exit, text: str) -> ToolOutput:
