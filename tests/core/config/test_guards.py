@@ -23,8 +23,8 @@ def test_without_any_nothing_is_loaded(tmp_path: Path) -> None:
 def test_a_pattern_finds_and_says_why(tmp_path: Path) -> None:
     (guard,) = load_guards(table("pro+d"), tmp_path, tmp_path, SOURCE).guards
     assert guard.message == "it matches pro+d"
-    assert guard.pattern.matches("to prood")
-    assert not guard.pattern.matches("to test")
+    assert guard.pattern.matches(["to prood"])
+    assert not guard.pattern.matches(["to test"])
 
 
 def test_a_bad_pattern_is_named(tmp_path: Path) -> None:
@@ -37,7 +37,16 @@ def test_a_bad_pattern_is_named(tmp_path: Path) -> None:
 def test_no_pattern_hangs_the_turn(tmp_path: Path) -> None:
     (guard,) = load_guards(table(r"(a|aa|a+)+$"), tmp_path, tmp_path, SOURCE).guards
     started = time.perf_counter()
-    assert guard.pattern.matches("a" * 9_000 + "b")  # not known, so it counts
+    assert guard.pattern.matches(["a" * 9_000 + "b"])  # not known, so it counts
+    assert time.perf_counter() - started < 5
+
+
+def test_the_time_of_a_pattern_is_for_all_texts_and_no_text_is_cut(tmp_path: Path) -> None:
+    (guard,) = load_guards(table("a.*c"), tmp_path, tmp_path, SOURCE).guards
+    assert guard.pattern.matches(["x" * 100_000 + "abc"])
+    assert not guard.pattern.matches(["ab"] * 100)
+    started = time.perf_counter()
+    assert guard.pattern.matches(["a" * 3_000] * 2_000)
     assert time.perf_counter() - started < 5
 
 

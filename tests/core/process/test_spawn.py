@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from code_core.process.spawn import Exit, SpawnError, run_command
+from code_core.process.spawn import Exit, SpawnError, require_program, run_command
 
 
 def run(*argv: str, time_limit: float = 20, cwd: Path = Path("/")) -> tuple[Exit, bytes, bytes]:
@@ -132,6 +132,15 @@ def test_cancelling_ends_the_command(tmp_path: Path) -> None:
 def test_what_cannot_start_says_why(argv: list[str], cwd: str, code: int, said: str) -> None:
     with pytest.raises(SpawnError, match=said) as caught:
         run(*argv, cwd=Path(cwd))
+    assert caught.value.exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "reason"), [("n" * 300 + "/x", 126, "File name too long"), ("./no", 127, "not found")]
+)
+def test_a_program_that_cannot_be_looked_at_says_why(name: str, code: int, reason: str) -> None:
+    with pytest.raises(SpawnError, match=reason) as caught:
+        require_program(name, Path("/"), {})
     assert caught.value.exit_code == code
 
 

@@ -1,5 +1,6 @@
 import json
 import shlex
+from collections.abc import Iterable
 from contextlib import suppress
 
 import pytest
@@ -59,10 +60,10 @@ GUARDED = [
         "git push --mirror",
         "git push --delete origin x",
         "git branch -D x",
-        "git branch -d x",
+        "git branch -df x",
     ),
     *(
-        "git branch --delete x",
+        "git branch --delete --force x",
         "git -C x reset --hard",
         "git -c a=b --no-pager checkout .",
         "git stash drop",
@@ -86,6 +87,7 @@ GUARDED = [
         "xargs sh -c 'rm \"$@\"' _",
         "find . -exec cat {} + -exec rm {} +",
     ),
+    *("grm -rf x", "gfind . -delete", "gxargs rm", "find . -exec grep -q x {} ';' -exec rm {} ';'"),
 ]
 FREE = [
     *(
@@ -129,6 +131,12 @@ FREE = [
         "find . -name rm",
         "xargs grep rm",
         "xargs -n1 echo rm",
+    ),
+    *(
+        "find . -exec grep -l rm {} +",
+        "find . -exec cat rm {} ';'",
+        "git branch -d x",
+        "git branch --delete x",
     ),
 ]
 
@@ -208,8 +216,8 @@ class Word:
     def __init__(self, word: str) -> None:
         self._word = word
 
-    def matches(self, text: str) -> bool:
-        return text.startswith(self._word)
+    def matches(self, texts: Iterable[str]) -> bool:
+        return any(text.startswith(self._word) for text in texts)
 
 
 def test_the_users_patterns_see_every_command_and_the_whole() -> None:

@@ -227,6 +227,15 @@ def test_what_is_nested_too_deeply_is_rejected(converse: Callable[..., None]) ->
     )
 
 
+def test_a_nul_character_is_rejected(converse: Callable[..., None]) -> None:
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        assert "exec_command_begin" not in frontend.kinds
+
+    converse(script, call("cat", "a\0b"), after("has a NUL character"), sandbox=FULL, approval_policy=NEVER)
+
+
 def test_the_users_guards_and_rules(converse: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
         '[[confirm_guard.patterns]]\nregex = "deploy.*prod"\nmessage = "to prod?"\n'

@@ -23,6 +23,28 @@ COMMANDS = [
     (("git", "push"), ".git/config"),
     (("git", "push"), ".git/hooks/pre-push"),
     (("./link",), "tool.py"),
+    *(
+        (("bash", "-c", script), "tool.py")
+        for script in (
+            'bash "$PWD/tool.py"',
+            "bash ${PWD}/tool.py",
+            "bash $(pwd)/tool.py",
+            "`git rev-parse --show-toplevel`/tool.py",
+            "bash t*.py",
+            "for f in ./t*.py; do bash $f; done",
+            "bash < tool.py",
+            "cat tool.py | sh",
+            "cat tool.py | xargs bash",
+            'eval "$(cat tool.py)"',
+            "BASH_ENV=tool.py bash x",
+            "mv tool.py y; ./y",
+            "curl -K tool.py x",
+            "curl --config=tool.py x",
+        )
+    ),
+    (("bash", "-c", "cd $PWD/sub && ./inner.sh"), "sub/inner.sh"),
+    (("bash", "-c", "bash */*.sh"), "sub/inner.sh"),
+    (("npx", "eslint", "."), "package.json"),
 ]
 
 
@@ -75,7 +97,17 @@ def test_a_link_that_points_elsewhere_is_seen(work: Path) -> None:
     assert files(("./link",), work) != before
 
 
-@pytest.mark.parametrize("argv", [("touch", "tool.py"), ("cp", "tool.py", "new"), ("rm", "tool.py")])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("touch", "tool.py"),
+        ("cp", "tool.py", "new"),
+        ("rm", "tool.py"),
+        ("bash", "-c", "cp *.py $PWD/new"),
+        ("bash", "-c", "cat tool.py | grep x > new"),
+        ("bash", "-c", "git push && curl -o new -d @tool.py x"),
+    ],
+)
 def test_what_a_command_only_handles_may_change(work: Path, argv: tuple[str, ...]) -> None:
     before = files(argv, work)
     (work / "tool.py").write_text("changed")
@@ -92,6 +124,12 @@ def test_too_much_is_not_remembered(work: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(command_files, "MOST_BYTES", 5)
     with pytest.raises(TooManyFilesError, match="too large"):
         files(("x", "tool.py"), work)
+
+
+def test_a_pattern_of_too_many_files_is_not_remembered(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_files, "_MOST_ENTRIES", 5)
+    with pytest.raises(TooManyFilesError, match="by a pattern"):
+        files(("x", "*/*"), work)
 
 
 def test_devices_and_fifos_are_not_opened(work: Path) -> None:

@@ -7,8 +7,9 @@ decide what runs without asking.
 
 import fcntl
 import os
+import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,14 +43,18 @@ NO_GUARDS = CommandGuards()
 
 @dataclass(frozen=True, slots=True)
 class BoundedPattern:
-    """A regular expression that gives up after a tenth of a second."""
+    """A regular expression that gives up after a tenth of a second for all the texts of a command."""
 
     pattern: "regex.Pattern[str]"
 
-    def matches(self, text: str) -> bool:
-        """Whether it is found in `text`; True as well when the time is up, since then nobody knows."""
+    def matches(self, texts: Iterable[str]) -> bool:
+        """Whether it is found in one of `texts`; True as well when the time is up, since then nobody knows."""
+        end = time.monotonic() + PATTERN_SECONDS
         try:
-            return self.pattern.search(text, timeout=PATTERN_SECONDS) is not None
+            return any(
+                self.pattern.search(text, timeout=max(end - time.monotonic(), 0)) is not None
+                for text in texts
+            )
         except TimeoutError:
             return True
 

@@ -124,11 +124,14 @@ def require_program(name: str, cwd: Path, environment: Mapping[str, str]) -> Non
     """Check that a command could be started, for one that another program will start.
 
     Raises:
-        SpawnError: there is no such program, or no such directory.
+        SpawnError: there is no such program or directory, or it cannot be looked at.
     """
     _check_directory(cwd)
     path = environment.get("PATH", os.defpath)
-    found = (cwd / name).exists() if "/" in name else shutil.which(name, path=path)
+    try:
+        found = (cwd / name).exists() if "/" in name else shutil.which(name, path=path)
+    except OSError as error:
+        raise SpawnError(f"{name}: cannot be run: {error.strerror}", 126) from error
     if not found:
         raise SpawnError(f"{name}: command not found", 127)
 

@@ -1,14 +1,14 @@
 """Arguments and variables that hold the commands of other programs."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from code_core.safety.shell_words import SHELLS
 
 # Programs that take a script as an argument.
 RUNS_TEXTS = SHELLS | frozenset(
-    "ash concurrently csh entr eval expect fish flock gdb hyperfine mksh nix-shell npm npx parallel pnpm rbash runuser screen script "
-    "ssh su tcsh tmux trap watch yarn".split()
+    "ash bunx cmd concurrently csh entr eval expect fish flock gdb hyperfine mksh newgrp nix-shell nodemon npm npx nu parallel pnpm "
+    "powershell pwsh rbash runuser screen script sg sops ssh su tcsh tmux trap watch watchexec wsl xonsh yarn".split()
 )
 # Options and words after which another program runs a command.
 RUNNING_OPTIONS = {
@@ -21,16 +21,18 @@ RUNNING_OPTIONS = {
 # Options whose value is a command.
 _TEXT_OPTIONS = {
     "git": frozenset(
-        "-x --exec --extcmd --upload-pack --receive-pack --open-files-in-pager --tree-filter --index-filter --msg-filter "
+        "-x -O --exec --extcmd --upload-pack --receive-pack --open-files-in-pager --tree-filter --index-filter --msg-filter "
         "--env-filter --commit-filter --parent-filter --tag-name-filter".split()
     ),
     "make": frozenset({"--eval"}),
     "man": frozenset({"-P", "--pager"}),
+    "nodemon": frozenset({"-x", "--exec"}),
     "rg": frozenset({"--pre"}),
     "rsync": frozenset({"-e", "--rsh", "--rsync-path"}),
     "scp": frozenset({"-o", "-S"}),
     "sftp": frozenset({"-o", "-S"}),
     "sort": frozenset({"--compress-program"}),
+    "split": frozenset({"--filter"}),
     "ssh": frozenset({"-o"}),
     "tar": frozenset(
         "-F -I --checkpoint-action --info-script --new-volume-script --rmt-command --rsh-command --to-command "
@@ -42,23 +44,36 @@ _TEXT_OPTIONS = {
 }
 # Words after which a program runs a command, its own options first.
 RUNNERS = {
+    "aws-vault": frozenset({"exec"}),
+    "bun": frozenset({"x"}),
     "bundle": frozenset({"exec"}),
     "cargo": frozenset({"watch"}),
-    "conda": frozenset({"run"}),
+    "chamber": frozenset({"exec"}),
+    "cmd": frozenset({"/c", "/C", "/k", "/K"}),
     "docker": frozenset({"exec", "run"}),
+    "fnm": frozenset({"exec"}),
     "gdb": frozenset({"--args"}),
+    "guix": frozenset({"--"}),
+    "just": frozenset({"-c", "--command"}),
     "kubectl": frozenset({"exec", "run", "debug"}),
+    "lerna": frozenset({"exec"}),
     "nix": frozenset({"-c", "--command"}),
     "npm": frozenset({"exec", "x"}),
+    "nvm": frozenset({"exec"}),
     "perf": frozenset({"record", "stat", "trace"}),
-    "pipenv": frozenset({"run"}),
-    "pipx": frozenset({"run"}),
     "pnpm": frozenset({"dlx", "exec"}),
     "podman": frozenset({"exec", "run"}),
-    "poetry": frozenset({"run"}),
+    "powershell": frozenset({"-c", "-command", "-Command"}),
+    "pwsh": frozenset({"-c", "-command", "-Command"}),
     "uv": frozenset({"run"}),
-    "yarn": frozenset({"exec"}),
-}
+    "yarn": frozenset({"dlx", "exec", "foreach", "workspace"}),
+} | dict.fromkeys(
+    "conda dotenv doppler foreman hatch infisical mamba micromamba op pdm pipenv pipx pixi poetry rustup rye volta".split(),
+    frozenset({"run"}),
+)
+# Programs whose first argument that is no option begins a command.
+_FLAGS = frozenset({"-q", "-y", "--no-install", "--quiet", "--yes"})
+STARTERS = frozenset("bunx corepack dotenv nodemon npx pnpx screen uvx watchexec wsl".split())
 RUNNING_VARIABLE = re.compile(
     r"\w*(?:EDITOR|PAGER|COMMAND|ASKPASS|BROWSER|VISUAL)|GIT_SSH|GIT_EXTERNAL_DIFF|GIT_CONFIG_(?:VALUE_\d+|PARAMETERS)"
     r"|LESSOPEN|LESSCLOSE|PS4|RSYNC_RSH|TAR_OPTIONS|MAKEFLAGS"
@@ -68,9 +83,11 @@ RUNNING_VARIABLE = re.compile(
 _BEFORE_COMMAND = re.compile(r"(?:exec|ProxyCommand|LocalCommand|KnownHostsCommand)[= ]|[:!]+|sh ", re.ASCII)
 
 # Languages in which one argument is the program: the options before it; all arguments where there are none.
-_INTERPRETERS = re.compile(
+INTERPRETER = re.compile(
     r"python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|bun|deno|php[\d.]*|lua[\d.]*|[gmn]?awk"
 )
+_PYTHON = re.compile(r"py|python[\d.]*|pypy[\d.]*")
+_MODULE = re.compile(r"-[bBdEhiIOPqRsSuvVx]*m(.+)?")
 _RUNS = re.compile(
     r"system|print\s*\||%x|popen|exec|spawn|subprocess|Popen|\brun\b|\bcall|check_output|`|qx|\|\s*getline|\bsh\b"
 )
@@ -78,6 +95,34 @@ _LITERAL = re.compile(
     r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`|(?:qw|qx|%x)[({/]([^)}/]*)", re.DOTALL
 )
 _MOST_LITERALS = 64
+
+
+def started(arguments: Sequence[str], may_begin: Callable[[str], bool]) -> Iterator[Sequence[str]]:
+    """The commands that one of `STARTERS` may run; a word after an option is its value or begins the command."""
+    after_option = False
+    for place, word in enumerate(arguments):
+        if word == "--":
+            after_option = False
+        elif word.startswith("-"):
+            after_option = "=" not in word and word not in _FLAGS
+        else:
+            if may_begin(word):
+                yield arguments[place:]
+            if not after_option:
+                return
+            after_option = False
+
+
+def module_command(name: str, arguments: Sequence[str]) -> list[str]:
+    """The module that `python -m` runs, and its arguments: many are programs too; nothing for other commands."""
+    if not _PYTHON.fullmatch(name):
+        return []
+    for place, word in enumerate(arguments):
+        if found := _MODULE.fullmatch(word):
+            return [*filter(None, found.groups()), *arguments[place + 1 :]]
+        if not word.startswith("-") and (place == 0 or arguments[place - 1] not in {"-W", "-X"}):
+            break
+    return []
 
 
 def option_texts(name: str, arguments: Sequence[str]) -> Iterator[str]:
@@ -98,7 +143,7 @@ def embedded_commands(name: str, arguments: Sequence[str]) -> Iterator[list[str]
 
     Each literal is a command of one text, and all of them together are the words of one.
     """
-    if not _INTERPRETERS.fullmatch(name):
+    if not INTERPRETER.fullmatch(name):
         return
     for word in arguments:
         if not _RUNS.search(word):

@@ -7,9 +7,9 @@ every approval.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import dropwhile, takewhile
+from itertools import takewhile
 from typing import Protocol
 
 from code_core.safety.command_texts import RUNNING_OPTIONS
@@ -20,8 +20,6 @@ from code_core.safety.shell_words import SHELLS, Words, script_of
 from code_core.safety.wrappers import wrapped
 
 CONFIRM = "confirm:"
-LONGEST_TEXT = 10_000
-"""Characters of a command that the user's patterns see."""
 
 _PROGRAMS = ("git", "rm", "trash", "find", "fd", "fdfind", "xargs", "parallel")
 _OPTION_BEFORE = re.compile(r"-[xX]|--exec(?:-batch)?=")
@@ -32,8 +30,8 @@ _REMOVER = re.compile(r"\b(?:rm|rmdir|unlink|shred)\b")
 class Pattern(Protocol):
     """A compiled regular expression of the user's, which gives up in bounded time."""
 
-    def matches(self, text: str) -> bool:
-        """Whether it is found anywhere in `text`; True as well when it takes too long to know."""
+    def matches(self, texts: Iterable[str]) -> bool:
+        """Whether it is found anywhere in one of `texts`; True as well when it takes too long to know."""
         ...
 
 
@@ -74,7 +72,7 @@ def guard_of(
                 return f"{_shown(words)}: {guard.message}"
     texts = [script_of(argv) or " ".join(argv), *(" ".join(words) for words in commands)]
     for user_guard in user_guards:
-        if any(user_guard.pattern.matches(text[:LONGEST_TEXT]) for text in texts):
+        if user_guard.pattern.matches(texts):
             return user_guard.message
     return None
 
@@ -124,7 +122,7 @@ def _discards(words: Words) -> bool:
         case ["stash", ["drop" | "clear", *_]]:
             return True
         case ["branch", arguments]:
-            return has(arguments, "dDMCf", "delete force", valued="u", valued_long="set-upstream-to")
+            return has(arguments, "DMCf", "force", valued="u", valued_long="set-upstream-to")
         case _:
             return False
 
@@ -151,13 +149,25 @@ def _removes_many(words: Words) -> bool:
         inner = next(iter(wrapped(name, arguments, lambda word: not word.startswith("-"))), ())
         run = takewhile(lambda word: word not in READERS, inner)
     elif name in {"find", "fd", "fdfind"}:
-        run = dropwhile(lambda word: not _runs(word, RUNNING_OPTIONS[name]), words)
+        run = _run_by(words, RUNNING_OPTIONS[name])
     else:
         return False
     programs = {_OPTION_BEFORE.sub("", word.rsplit("/", 1)[-1]) for word in run}
     if (name == "find" and "-delete" in words) or not programs.isdisjoint(_REMOVERS):
         return True
     return not programs.isdisjoint(SHELLS) and any(_REMOVER.search(word) for word in words)
+
+
+def _run_by(words: Words, options: frozenset[str]) -> Iterator[str]:
+    """The words of the commands that come after one of `options`, up to a reader's arguments: `grep -l rm` removes nothing."""
+    running = False
+    for word in words:
+        if _runs(word, options):
+            running = True
+        elif word in READERS or word == ";":
+            running = False
+        if running:
+            yield word
 
 
 def _runs(word: str, options: frozenset[str]) -> bool:

@@ -43,6 +43,17 @@ _GLOBAL_OPTIONS = {
         ),
     ),
 }
+# Names of one program: with a prefix for those of GNU on a Mac, and for Windows.
+_PROGRAM_SYNONYMS = {
+    f"g{name}": name for name in "chroot env find nice nohup rm stdbuf timeout unlink xargs".split()
+}
+# Words that say the same as fewer.
+_LONG_FORMS = {
+    ("docker-compose",): ("docker", "compose"),
+    ("docker", "container"): ("docker",),
+    ("podman-compose",): ("podman", "compose"),
+    ("podman", "container"): ("podman",),
+}
 _SYNONYMS = {
     ("git", "send-pack"): "push",
     ("git", "http-push"): "push",
@@ -53,12 +64,16 @@ _SYNONYMS = {
 # Programs that take any beginning of a subcommand.
 _ABBREVIATING = frozenset({"hg", "ip", "npm", "tmux"})
 _SHORTEST_ABBREVIATION = 3
+_LONGEST_GLOB = 255
+_STARS = re.compile(r"\*+")
+_ENDING = re.compile(r"\.(?:exe|cmd|bat)\Z")
 _BUNDLE = re.compile(r"-[A-Za-z0-9]{2,6}", re.ASCII)
 
 
 def program(words: Sequence[str]) -> str:
     """The name of the program that `words` runs: no directory, no `.exe`, in lower case as some file systems have it."""
-    return words[0].rsplit("/", 1)[-1].lower().removesuffix(".exe")
+    name = _ENDING.sub("", words[0].rsplit("/", 1)[-1].lower())
+    return _PROGRAM_SYNONYMS.get(name, name)
 
 
 def normal_form(words: Words, names: Iterable[str] = ()) -> Words:
@@ -72,16 +87,32 @@ def normal_form(words: Words, names: Iterable[str] = ()) -> Words:
         name = next((one for one in names if could_be(name, one)), name)
     if name.startswith("git-"):
         name, rest = "git", (name.removeprefix("git-"), *rest)
+    if (name,) in _LONG_FORMS:
+        name, *inner = _LONG_FORMS[name,]
+        rest = (*inner, *rest)
+    if name == "cargo" and rest[:1] and rest[0].startswith("+"):
+        rest = rest[1:]
     if (options := _GLOBAL_OPTIONS.get(name)) and (end := options.end(rest)) is not None:
         rest = rest[end:]
+    if rest and (name, rest[0]) in _LONG_FORMS:
+        rest = rest[1:]
     if rest:
         rest = (_SYNONYMS.get((name, rest[0]), rest[0]), *rest[1:])
     return (name, *rest)
 
 
 def could_be(word: str, expected: str) -> bool:
-    """Whether `word` is `expected`, or a glob that a file called so would match."""
-    return word == expected or (any(letter in word for letter in GLOBS) and fnmatchcase(expected, word))
+    """Whether `word` is `expected`, or a glob that a file called so would match; one without a letter says nothing."""
+    if word == expected:
+        return True
+    if len(word) > _LONGEST_GLOB and "**" in word:
+        word = _STARS.sub("*", word)
+    return (
+        len(word) <= _LONGEST_GLOB
+        and any(letter in word for letter in GLOBS)
+        and any(letter.isalnum() for letter in word)
+        and fnmatchcase(expected, word)
+    )
 
 
 def begins_with(words: Words, pattern: Sequence[frozenset[str]]) -> bool:
@@ -92,7 +123,7 @@ def begins_with(words: Words, pattern: Sequence[frozenset[str]]) -> bool:
     """
     names = pattern[0]
     form = normal_form(words, sorted(names))
-    if any("-" in name and normal_form((name,))[1:] for name in names):  # a pattern that says `git-push`
+    if any("-" in name and normal_form((name,))[1:] for name in names):  # `git-push`, `docker-compose`
         names = names | {normal_form((name,))[0] for name in names}
         inner = [frozenset(normal_form((name,))[1:2]) for name in pattern[0] if normal_form((name,))[1:]]
         pattern = [names, *inner[:1], *pattern[1:]]

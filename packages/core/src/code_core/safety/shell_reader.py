@@ -20,6 +20,7 @@ _PLAIN = re.compile(r"[^ \t\n'\"\\`$;&|()<>]+")
 _PLAIN_QUOTED = re.compile(r"[^\"\\`$]+")
 _NAME = re.compile(r"[A-Za-z_]\w*|\d", re.ASCII)
 _ENDS_WORD = " \t\n;&|()<>"
+_ARRAY = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
 _DESCRIPTOR = re.compile(r"\d+|\{\w+\}")
 # An expansion that takes a pattern, in which single quotes quote even inside of double quotes.
 _TAKES_PATTERN = re.compile(r"!?(?:\w+|[@*])(?:\[[^]}]*\])?[#%/^,]")
@@ -53,6 +54,29 @@ def read_script(text: str) -> Script:
     return script
 
 
+@dataclass(slots=True)
+class _Cases:
+    """Where a list of commands stands in `case … esac`.
+
+    Attributes:
+        open: how many are open: a `)` in one ends a pattern.
+        pattern: a pattern follows, whose words are no command: after `case x in` and `;;`.
+        last: the last keyword.
+    """
+
+    open: int = 0
+    pattern: bool = False
+    last: str = ""
+
+    def keyword(self, word: str) -> None:
+        """Take over a keyword; after `for` it is a name."""
+        named = self.last in {"for", "select", "function"}
+        self.last = "" if named else word
+        if not named:
+            self.open = max(0, self.open + (word == "case") - (word == "esac"))
+            self.pattern = self.pattern and word != "esac"
+
+
 class _Reader:
     def __init__(self, text: str, script: Script, depth: int) -> None:
         self._text = text
@@ -71,10 +95,10 @@ class _Reader:
         """Read up to a `)` that ends this list of commands, and leave it unread."""
         self._descend()
         words: list[str] = []
-        cases = 0  # a `)` inside of `case` ends a pattern
+        cases = _Cases()
         while self._at < len(self._text):
             match self._text[self._at]:
-                case ")" if not cases:
+                case ")" if not cases.open:
                     break
                 case " " | "\t":
                     self._at += 1
@@ -82,12 +106,19 @@ class _Reader:
                     self._at += 1
                     words = self._end(words)
                     self._documents()
-                case ";" | "&" | "|" | ")":
+                case ")" | "|" as sign if cases.pattern:
+                    cases.pattern = sign == "|"
                     self._at += 1
+                    words = []
+                case "(" if cases.pattern and not words:
+                    self._at += 1
+                case ";" | "&" | "|" | ")":
+                    cases.pattern = cases.open > 0 and self._text.startswith((";;", ";&"), self._at)
+                    self._at += 2 if cases.pattern else 1
                     words = self._end(words)
                 case "(":
+                    self._group(words)
                     words = self._end(words)
-                    self._parentheses()
                 case "#":
                     end = self._text.find("\n", self._at)
                     self._at = end if end >= 0 else len(self._text)
@@ -97,9 +128,11 @@ class _Reader:
                     word = self._word()
                     if word is None or (self._peek() in {"<", ">"} and _DESCRIPTOR.fullmatch(word)):
                         continue
-                    if word in {"{", "}"} or (not words and word in KEYWORDS):
+                    if word == "in" and cases.last == "case" and len(words) < 2:
+                        cases.pattern, cases.last, words = True, "", []
+                    elif word in {"{", "}"} or (not words and word in KEYWORDS):
                         words = self._end(words)
-                        cases = max(0, cases + (word == "case") - (word == "esac"))
+                        cases.keyword(word)
                     else:
                         words.append(word)
         self._end(words)
@@ -123,6 +156,14 @@ class _Reader:
         self._at += 1
         self._commands()
         self._at += 1
+
+    def _group(self, words: list[str]) -> None:
+        """Read a group, or the members of an array, which become the value of its assignment."""
+        before = len(self._script.commands)
+        self._parentheses()
+        if words and _ARRAY.fullmatch(words[-1]):
+            members = self._script.commands[before:]
+            words[-1] += " ".join(["", *(one for member in members for one in member)])
 
     def _redirection(self, words: list[str]) -> None:
         if self._text.startswith(("<(", ">("), self._at):

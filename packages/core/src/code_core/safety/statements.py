@@ -11,8 +11,11 @@ from code_core.safety.command_texts import (
     RUNNING_OPTIONS,
     RUNNING_VARIABLE,
     RUNS_TEXTS,
+    STARTERS,
     embedded_commands,
+    module_command,
     option_texts,
+    started,
 )
 from code_core.safety.expansion import SUBSTITUTIONS, variants
 from code_core.safety.known_safe import READERS
@@ -31,6 +34,7 @@ _LIKE_A_SCRIPT = re.compile(r"[\s;&|()`${]")
 _BEFORE_SCRIPT = re.compile(r"--[\w-]+=|-\w*?[cS]", re.ASCII)  # an option, and its script in the same word
 _GIT_ALIAS = re.compile(r"(?:-c|--config-env=)?alias\.([^=]*)(?:=(.*))?", re.DOTALL)
 _GIT_SETTING = re.compile(r"(?:-c)?[\w-]+\.[^=]*=(.*)", re.DOTALL)
+_VERSION = re.compile(r"(?<=.)@[^/]*\Z")  # of a package, as in `npx npm@10`
 _EXPANSION = re.compile(r"[$`][^/]*")
 _MOST_TEXTS = 16
 _MOST_FEEDING = 2
@@ -76,6 +80,10 @@ class _Search:
         start = _start(words)
         for word in words[:start]:
             self._assignment(word, depth)
+        if words[:1] and words[0].startswith("-"):  # those of `\time`, which was taken for the keyword
+            for inner in wrapped("time", words, _may_begin):
+                if len(inner) < len(words):
+                    self.command(list(inner), depth + 1)
         words = words[start:]
         if not words or tuple(words) in self.found:
             return
@@ -86,6 +94,8 @@ class _Search:
         self._scripts_of(name, rest, depth)
         if name in WRAPPERS or name in SHELLS:
             for inner in wrapped(name, rest, _may_begin):
+                if name in SHELLS and _LIKE_A_SCRIPT.search(inner[0] if inner else ""):
+                    continue  # a script, which is read as such, and no name of a program
                 self.command(list(inner), depth + 1, expanded=True)  # the variants of the whole are looked at
                 if name in {"xargs", "parallel"}:
                     self._fed(list(inner), depth)
@@ -140,7 +150,7 @@ class _Search:
             head, tail = inner[: inner.index(":::")], inner[inner.index(":::") + 1 :]
             inner, texts = head, [*texts, *tail[:_MOST_TEXTS]]
         for text in texts[:_MOST_TEXTS]:
-            self.command([*inner, *text.split()], depth + 1)
+            self.command([*inner, *text.replace("\0", " ").split()], depth + 1)
             for word in {word for word in inner if word in {"{}", "%", "@"} or word.isupper()}:
                 replaced = [text.split() if one == word else [one] for one in inner]
                 self.command(list(chain.from_iterable(replaced)), depth + 1)
@@ -150,6 +160,11 @@ class _Search:
     def _options(self, name: str, rest: list[str], depth: int) -> None:
         """The commands that options such as `find -exec` run."""
         running = RUNNING_OPTIONS.get(name, frozenset())
+        if name in STARTERS:
+            for inner in started(rest, _may_begin):
+                self.command([_VERSION.sub("", inner[0]), *inner[1:]], depth + 1)
+        if module := module_command(name, rest):
+            self.command(module, depth + 1)
         for place, word in enumerate(rest):
             option, equals, value = word.partition("=")
             if word in RUNNERS.get(name, ()):
@@ -197,7 +212,7 @@ class _Search:
 
     def _fed_texts(self, script: Script, depth: int) -> None:
         """Read what the script may hand to a shell."""
-        if any(_feeds_on_text(words) for words in script.commands):
+        if any(_feeds_on_text(words) for words in script.commands) or _runs_what_it_made(script.commands):
             texts = chain.from_iterable(
                 spoken(words[_start(words) :], words[: _start(words)]) for words in script.commands
             )
@@ -215,6 +230,19 @@ def _start(words: Sequence[str]) -> int:
 
 def _may_begin(word: str) -> bool:
     return not (word.startswith("-") or word in KEYWORDS or ASSIGNMENT.match(word))
+
+
+def _runs_what_it_made(commands: Sequence[Sequence[str]]) -> bool:
+    """Whether a file that one of `commands` makes executable is run by another."""
+    made = {
+        word.rsplit("/", 1)[-1]
+        for words in commands
+        if program(words) in {"chmod", "install"}
+        for word in words[1:]
+    }
+    begun = (words[_start(words) :] for words in commands)
+    named = (words if program(words) in WRAPPERS else words[:1] for words in begun if words)
+    return any("/" in name and name.rsplit("/", 1)[-1] in made for name in chain.from_iterable(named))
 
 
 def _feeds_on_text(words: Sequence[str]) -> bool:

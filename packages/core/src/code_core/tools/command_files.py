@@ -7,12 +7,16 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 
 from code_core.context.git import repository_root
+from code_core.safety.command_texts import INTERPRETER
 from code_core.safety.grants import FileIdentity
-from code_core.safety.normal_form import program
-from code_core.safety.shell_words import SYSTEM_DIRECTORIES, Words
+from code_core.safety.normal_form import GLOBS, program
+from code_core.safety.shell_words import SHELLS, SYSTEM_DIRECTORIES, Words, script_of
+from code_core.tools.implicit_files import IMPLICIT_FILES
 
 MOST_FILES = 64
 MOST_BYTES = 128 * 1024 * 1024
@@ -23,31 +27,17 @@ _LONGEST_PATH = 4_096
 _LONGEST_NAME = 255
 _NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 
-# Files of the working directory that a program runs though its arguments do not name them.
-_IMPLICIT = {
-    "bun": ("package.json", ".npmrc", "bunfig.toml"),
-    "bundle": ("Gemfile",),
-    "cargo": ("Cargo.toml", "build.rs", ".cargo/config.toml", "rust-toolchain.toml"),
-    "cmake": ("CMakeLists.txt",),
-    "docker": ("Dockerfile", "docker-compose.yml", "compose.yaml", "compose.yml"),
-    "gradle": ("build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"),
-    "gradlew": ("build.gradle", "build.gradle.kts", "gradle/wrapper/gradle-wrapper.jar"),
-    "just": ("justfile", "Justfile", ".justfile"),
-    "make": ("GNUmakefile", "makefile", "Makefile"),
-    "mvn": ("pom.xml",),
-    "nox": ("noxfile.py",),
-    "npm": ("package.json", ".npmrc"),
-    "npx": ("package.json", ".npmrc"),
-    "pnpm": ("package.json", ".npmrc", ".pnpmfile.cjs"),
-    "poetry": ("pyproject.toml",),
-    "pytest": ("conftest.py", "pyproject.toml", "pytest.ini", "setup.cfg", "tox.ini"),
-    "rake": ("Rakefile",),
-    "task": ("Taskfile.yml", "Taskfile.yaml"),
-    "tox": ("tox.ini", "pyproject.toml", "setup.py"),
-    "uv": ("pyproject.toml", "uv.toml"),
-    "yarn": ("package.json", ".yarnrc", ".yarnrc.yml"),
-}
 _VALUE = re.compile(r"(?:-\w|[\w.-]+[=:]|--?[\w-]+=|@|file://)+", re.ASCII)
+
+
+# `$PWD/x`, `$(git rev-parse --show-toplevel)/x`
+_EXPANDED_FOLDER = re.compile(r"(?:\$\([^()]*\)|`[^`]*`|\$\w+|\$\{[^{}]*\})/+")
+# In a script: `< x` and `BASH_ENV=x`
+_IN_SCRIPT = re.compile(
+    r"""(?:(?<!<)<(?![<(&])\s*|(?<![\w$-])[A-Za-z_]\w*=)["']?([^\s"'<>;|&()]+)""", re.ASCII
+)
+_READS_SETTINGS = re.compile(r"--conf|-\w*K", re.ASCII)  # of curl
+_MOST_ENTRIES = 10_000
 
 
 class TooManyFilesError(Exception):
@@ -61,17 +51,20 @@ _HANDLE_DATA = frozenset(
 )
 
 
-def files_of(commands: Iterable[Words], argv: Sequence[str], cwd: Path) -> frozenset[FileIdentity]:
+def files_of(
+    commands: Iterable[Words], argv: Sequence[str], cwd: Path, started: str = ""
+) -> frozenset[FileIdentity]:
     """The regular files and directories that `argv` or one of the `commands` in it names, outside of the system's directories.
 
-    Reads up to 128 MiB. What these files run or include in their turn is not among them.
+    `started` is the program that is started, where it had to be looked up. Reads up to 128 MiB. What these files run or include in their turn is not among them.
 
     Raises:
         TooManyFilesError: more than 64 files, more bytes, or a file that cannot be read.
     """
     found: dict[str, FileIdentity] = {}
     left = MOST_BYTES
-    for path in _paths([tuple(argv), *commands], str(cwd)):
+    own = [_absolute(started, str(cwd))] if started else []
+    for path in chain(own, _paths([tuple(argv), *commands], str(cwd))):
         real = os.path.realpath(path)
         if real in found or str(Path(path).parent) in SYSTEM_DIRECTORIES:
             continue
@@ -88,7 +81,11 @@ def files_of(commands: Iterable[Words], argv: Sequence[str], cwd: Path) -> froze
 
 def _paths(commands: Sequence[Words], cwd: str) -> Iterator[str]:
     """Every word that may be a path, relative to `cwd` and to each directory that the commands name."""
-    named = [(program(words) in _HANDLE_DATA, name) for words in commands for name in _names(words)]
+    feeding = any(_runs_text(words) for words in commands)
+    root = repository_root(Path(cwd))
+    named = [
+        (not feeding and _handles_data(words), name) for words in commands for name in _names(words, root)
+    ]
     folders = {cwd: None} | {
         path: None for _, name in named if _is_directory(path := _absolute(name, cwd)) and path != cwd
     }
@@ -100,17 +97,62 @@ def _paths(commands: Sequence[Words], cwd: str) -> Iterator[str]:
             yield from _git_programs(base)
     names = {name: None for handled, name in named if not handled}
     for base in bases:
-        yield from (_absolute(name, base) for name in names)
+        for name in names:
+            yield _absolute(name, base)
+            if any(letter in name for letter in GLOBS):
+                yield from _matching(name, base)
     yield from bases
 
 
-def _names(words: Words) -> Iterator[str]:
+def _handles_data(words: Words) -> bool:
+    """Whether the command runs none of the files that it names."""
+    name = program(words)
+    return name in _HANDLE_DATA and not (name == "curl" and any(map(_READS_SETTINGS.match, words[1:])))
+
+
+def _runs_text(words: Words) -> bool:
+    """Whether it may run what another command hands to it: `cat x | sh`, `eval "$(cat x)"`, `mv x y; ./y`."""
+    folder, slash, name = words[0].rpartition("/")
+    if slash and folder not in SYSTEM_DIRECTORIES:
+        return True
+    if name in SHELLS:
+        return script_of(words) is None
+    return name in {"eval", "source", ".", "xargs", "parallel"} or bool(INTERPRETER.fullmatch(name))
+
+
+def _names(words: Words, root: Path | None) -> Iterator[str]:
     """The words that may be paths, the values of options, and what the program reads without being told."""
-    implicit = _IMPLICIT.get(program(words), ())
+    implicit = IMPLICIT_FILES.get(program(words), ())
     values = (word[value.end() :] for word in words if (value := _VALUE.match(word)))
-    for name in (*words, *values, *implicit):
-        if _can_be_path(name):
-            yield name
+    scripts = (name for word in words for name in _IN_SCRIPT.findall(word))
+    for name in dict.fromkeys((*words, *values, *implicit, *scripts)):
+        if not _can_be_path(name):
+            continue
+        yield name
+        if folder := _EXPANDED_FOLDER.match(name):
+            rest = name[folder.end() :]
+            yield from (rest, f"~/{rest}")
+            if root is not None:
+                yield str(root / rest)
+
+
+def _matching(pattern: str, base: str) -> Iterator[str]:
+    """The paths that a glob stands for; directories of more than 10,000 entries in all are too many."""
+    found, left = ["/" if pattern.startswith("/") else base], _MOST_ENTRIES
+    for part in filter(None, pattern.split("/")):
+        if not any(letter in part for letter in GLOBS):
+            found = [_absolute(part, folder) for folder in found]
+            continue
+        folders, found = found, []
+        for folder in folders:
+            with suppress(OSError), os.scandir(folder) as entries:
+                for entry in entries:
+                    left -= 1
+                    if left < 0:
+                        raise TooManyFilesError("it names too many files by a pattern")
+                    if fnmatchcase(entry.name, part):
+                        found.append(entry.path)
+    yield from sorted(found)
 
 
 def _can_be_path(word: str) -> bool:

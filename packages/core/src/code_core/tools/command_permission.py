@@ -78,8 +78,8 @@ def grant_of(request: CommandRequest, *, outside: bool) -> CommandGrant:
     """
     argv = tuple(request.argv)
     cwd = Path(os.path.realpath(request.cwd))
-    started = () if request.run is None else (request.run[:1],)
-    files = files_of([*statements(argv), *started, (str(cwd),)], argv, cwd) if outside else frozenset()
+    started = "" if request.run is None else request.run[0]
+    files = files_of(statements(argv), argv, cwd, started) if outside else frozenset()
     return CommandGrant(argv, cwd, outside=outside, files=files)
 
 
@@ -101,7 +101,7 @@ async def permission(
     Raises:
         TurnAbandoned: the user does not want the turn to go on.
     """
-    rule = strictest(guards.rules, statements(request.argv))
+    rule = await anyio.to_thread.run_sync(_strictest, request, guards)
     full_access = isinstance(context.sandbox_policy, DangerFullAccess)
     confined = confinable and not full_access and not request.escalated
     decision = _decision(request, rule, context, confinable=confinable, approved=False)
@@ -166,6 +166,10 @@ async def changed_since(request: CommandRequest, allowed: Permission) -> ToolOut
         "run it again to have it approved as it is now",
         success=False,
     )
+
+
+def _strictest(request: CommandRequest, guards: CommandGuards) -> PrefixRule | None:
+    return strictest(guards.rules, statements(request.argv)) if guards.rules else None
 
 
 def _decision(

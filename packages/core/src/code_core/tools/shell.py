@@ -112,6 +112,10 @@ class Shell:
         command, confirmed = strip_confirm(arguments.command)
         if not command:
             return ToolOutput("the command is empty", success=False)
+        if any("\0" in word for word in command):
+            return ToolOutput(
+                "the command has a NUL character in it, which no program can take", success=False
+            )
         match detect(command):
             case PatchCall(text=text, workdir=workdir):
                 return await self._apply_patch.apply(
