@@ -247,8 +247,8 @@ def test_approvals_are_elicited(workspace: Workspace, answer: ElicitResult, ran:
             await client.call("codex", {"prompt": "hi"})
 
     anyio.run(main)
-    assert asked[0]["message"].startswith("Run this command outside the sandbox?\n\n  $ touch x\n")
-    assert "-one\n    +two\n" in asked[1]["message"]
+    assert asked[0]["message"].startswith("Run this command outside the sandbox?\n\n      $ touch x\n    in ")
+    assert "-one\n        +two\n" in asked[1]["message"]
     assert (workspace.directory / "x").exists() == ran
     assert ((workspace.directory / "a.txt").read_text() == "two\n") == ran
 

@@ -1,11 +1,15 @@
+import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
 
+from code_tui.plain import TWICE_WITHIN
 from support import responses_events as sse
 from support.command import CODE, Workspace
 from support.scenario import write_scenario
@@ -81,9 +85,10 @@ def test_the_input_may_be_a_file(workspace: Workspace) -> None:
 class Terminal:
     """`code` in a pseudo-terminal."""
 
-    def __init__(self, workspace: Workspace, *arguments: str) -> None:
+    def __init__(self, workspace: Workspace, *arguments: str, columns: int = 0) -> None:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             os.chdir(workspace.directory)
             os.execve(CODE, [CODE, *arguments], {**workspace.environment, "TERM": "xterm"})  # noqa: S606
         self.screen = ""
@@ -113,15 +118,105 @@ class Terminal:
         return os.waitstatus_to_exitcode(status)
 
 
-def test_ctrl_c_interrupts_the_turn_and_then_ends_the_program(workspace: Workspace) -> None:
-    write(workspace, SLEEP)
+def test_ctrl_c_interrupts_the_turn_clears_the_line_and_then_ends_the_program(workspace: Workspace) -> None:
+    write(workspace, SLEEP, BYE)
     terminal = Terminal(workspace, "chat", "--dangerously-bypass-approvals-and-sandbox", "go")
     terminal.until("$ sleep 60")
     terminal.type("\x03")
     terminal.until("turn interrupted")
     terminal.until("\r\n> ")
+    terminal.type("not this\x03")
+    terminal.until("Ctrl+C again ends the conversation, and so does Ctrl+D)\r\n\r\n> ")
     terminal.type("\x03")
     assert terminal.wait() == 0
+
+
+def test_ctrl_c_at_the_prompt_goes_on_after_a_while(workspace: Workspace) -> None:
+    write(workspace, BYE)
+    terminal = Terminal(workspace)
+    terminal.until("> ")
+    terminal.type("\x03")
+    terminal.until_again("> ")
+    time.sleep(TWICE_WITHIN + 0.2)
+    terminal.type("\x03")
+    terminal.until_again("\r\n> ")
+    terminal.type("go\r")
+    terminal.until("Bye now.")
+    terminal.close()
+
+
+@pytest.mark.parametrize("end", ["\r", ""], ids=["with its last end", "without it"])
+def test_a_paste_is_one_prompt(workspace: Workspace, end: str) -> None:
+    pasted = {"expect": [{"contains": "one\ntwo\nthree"}], "stream": BYE}
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [pasted]))
+    terminal = Terminal(workspace)
+    terminal.until("> ")
+    terminal.type(f"one\rtwo\rthree{end}")
+    if not end:
+        terminal.until("Enter sends it")
+        assert "Bye now." not in terminal.screen
+        terminal.type("\r")
+    terminal.until("Bye now.")
+    terminal.close()
+
+
+def test_an_unfinished_paste_can_be_dropped(workspace: Workspace) -> None:
+    workspace.environment["CODE_REPLAY"] = str(
+        write_scenario(workspace.home, [{"expect": [{"contains": "four"}], "stream": BYE}])
+    )
+    terminal = Terminal(workspace)
+    terminal.until("> ")
+    terminal.type("one\rtwo")
+    terminal.until("Ctrl+C drops it")
+    terminal.type("\x03")
+    terminal.until_again("> ")
+    terminal.type("four\r")
+    terminal.until("Bye now.")
+    assert "turn" not in terminal.screen
+    terminal.close()
+
+
+def test_a_word_without_enter_is_no_answer_when_the_input_ends(workspace: Workspace) -> None:
+    terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
+    terminal.until("q stop): ")
+    terminal.type("y\x04\x04")
+    assert terminal.wait() == 0
+    assert not (workspace.directory / "made").exists()
+
+
+def test_a_message_is_shown_while_it_comes_and_once(workspace: Workspace) -> None:
+    write(
+        workspace,
+        [
+            sse.text_delta("Hello there"),
+            sse.text_delta(", you"),
+            {"pause_ms": 1500},
+            sse.message("Hello there, you."),
+            sse.completed(),
+        ],
+    )
+    terminal = Terminal(workspace, "chat", "go")
+    terminal.until("Hello there, ")
+    assert "\r\n> " not in terminal.screen
+    terminal.until("\r\n> ")
+    assert terminal.screen.count("Hello") == 1
+    assert "Hello there, you.\r\n" in terminal.screen
+    terminal.close()
+
+
+@pytest.mark.parametrize("columns", [30, 80, 200])
+def test_every_row_of_a_question_has_its_mark(workspace: Workspace, columns: int) -> None:
+    terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", columns=columns)
+    terminal.until("> ")
+    terminal.type("go\r")
+    terminal.until("q stop): ")
+    question = terminal.screen.partition("\r\n?")[2]
+    for row in f"?{question}".split("\r\n"):
+        assert row.startswith("? ")
+        assert len(row) <= columns
+    terminal.type("n\r")
+    terminal.until("Bye now.")
+    terminal.close()
 
 
 def test_ctrl_d_ends_the_program(workspace: Workspace) -> None:
@@ -137,9 +232,13 @@ def test_ctrl_d_ends_the_program(workspace: Workspace) -> None:
     ids=["two lines", "a word", "unfinished"],
 )
 def test_what_was_typed_before_the_question_does_not_answer_it(workspace: Workspace, typed: str) -> None:
+    write(workspace, [{"pause_ms": 700}, *RUN], BYE)
     terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access")
     terminal.until("> ")
-    terminal.type(typed)
+    first, _, rest = typed.partition("\r")
+    terminal.type(f"{first}\r")
+    time.sleep(0.2)
+    terminal.type(rest)
     terminal.until("q stop): ")
     if typed == "go\ry":
         terminal.until("(dropped, because it was not entered yet: y)")

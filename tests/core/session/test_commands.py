@@ -315,3 +315,63 @@ def test_the_user_is_told_what_landlock_could_not_protect(
         assert [str(work / named) in text for text in warned] == ([True] if named else [])
 
     converse(talk, call("sh", "-c", script, timeout_ms=2000), BYE, sandbox=WRITE)
+
+
+async def _asked_in(frontend: Frontend) -> Any:
+    await frontend.send(user("go"))
+    return await frontend.until("exec_approval_request")
+
+
+def test_the_user_is_asked_about_the_directory_that_a_link_leads_to(
+    converse: Callable[..., None], tmp_path: Path
+) -> None:
+    async def script(frontend: Frontend) -> None:
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        (frontend.conversation.config.cwd / "build").symlink_to(elsewhere)
+        question = await _asked_in(frontend)
+        assert question.cwd == elsewhere.resolve()
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
+        await frontend.until("task_complete")
+
+    converse(script, call("touch", "made", workdir="build"), BYE, approval_policy=UNTRUSTED, sandbox=FULL)
+
+
+def test_a_directory_that_becomes_a_link_while_the_user_is_asked_runs_nothing(
+    converse: Callable[..., None], tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+
+    async def script(frontend: Frontend) -> None:
+        elsewhere.mkdir()
+        build = frontend.conversation.config.cwd / "build"
+        build.mkdir()
+        await _asked_in(frontend)
+        build.rmdir()
+        build.symlink_to(elsewhere)
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.APPROVED))
+        await frontend.until("task_complete")
+        assert "exec_command_begin" not in frontend.kinds
+        assert not (elsewhere / "made").exists()
+
+    rejected = after("leads to another directory now")
+    converse(
+        script, call("touch", "made", workdir="build"), rejected, approval_policy=UNTRUSTED, sandbox=FULL
+    )
+
+
+def test_a_program_of_the_workspace_that_is_called_like_a_shell_is_asked_for(
+    converse: Callable[..., None],
+) -> None:
+    async def script(frontend: Frontend) -> None:
+        program = frontend.conversation.config.cwd / "bash"
+        program.write_text("#!/bin/sh\ntouch made\n")
+        program.chmod(0o755)
+        question = await _asked_in(frontend)
+        assert question.proposed_rule is None
+        assert not made(frontend)
+        await frontend.send(ExecApproval(id="c1", decision=ReviewDecision.DENIED))
+        await frontend.until("task_complete")
+        assert not made(frontend)
+
+    converse(script, call("./bash", "-c", "ls"), BYE, approval_policy=UNTRUSTED, sandbox=FULL)

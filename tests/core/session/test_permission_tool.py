@@ -10,6 +10,7 @@ import pytest
 
 from code_core.config.load import ConfigOverrides, load_config
 from code_core.errors import ConfigError
+from code_core.protocol.events import EventMsg
 from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval
 from code_core.protocol.policies import AskForApproval, ReviewDecision
 from core.session.conversing import Frontend, after, call, user
@@ -17,6 +18,10 @@ from support import responses_events as sse
 
 TESTS = str(Path(__file__).parents[2])
 UNTRUSTED = AskForApproval.UNTRUSTED
+
+
+async def _nothing(msg: EventMsg) -> None:
+    raise AssertionError(msg)
 
 
 def settings(tmp_path: Path, how: str, tool: str = "permit") -> dict[str, Any]:
@@ -64,7 +69,7 @@ def test_the_tool_decides_in_place_of_the_frontend(
             "deny": "reject_once",
         }  # fmt: skip
         assert r'pattern = ["touch", "made"]\x0a' in options["approve_prefix"]["name"]
-        tools = [tool.name for tool in await frontend.conversation.session.services.servers.tools()]
+        tools = [tool.name for tool in await frontend.conversation.session.services.servers.tools(_nothing)]
         assert tools == ["ide__other"]
 
     told = "rejected by user" if how == "deny" else '"exit_code": 0'

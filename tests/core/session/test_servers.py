@@ -231,6 +231,18 @@ def test_without_a_required_server_a_turn_is_an_error(converse: Converse, tmp_pa
     converse(script, servers=servers)
 
 
+def test_a_turn_says_which_servers_it_waits_for(converse: Converse, tmp_path: Path) -> None:
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(GO)
+        waiting = await frontend.until("background_event")
+        assert waiting.message == "waiting for the MCP servers to start: deaf"
+        await frontend.until("task_complete")
+
+    deaf = server(tmp_path, startup_timeout_sec=2)
+    deaf["args"] = ["-S", "-m", "mcp_client.servers.deaf_from_start"]
+    converse(script, BYE, servers={"deaf": deaf, "off": server(tmp_path, enabled=False)})
+
+
 def test_a_server_that_does_not_start_in_time_is_not_waited_for(converse: Converse, tmp_path: Path) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(GO)

@@ -15,7 +15,7 @@ def state(text: str, codec: str = "utf-8") -> FileState:
 
 
 def test_a_file_added_over_another_is_an_update() -> None:
-    (change,) = shown_changes([Added(F, state("a\nnew\n"), state("a\nold\n"))]).values()
+    (change,) = shown_changes([Added(F, state("a\nnew\n"), state("a\nold\n"))]).changes.values()
     assert isinstance(change, UpdateChange)
     assert change.update.unified_diff == "@@ -1,2 +1,2 @@\n a\n-old\n+new\n"
     assert change.update.move_path is None
@@ -24,8 +24,9 @@ def test_a_file_added_over_another_is_an_update() -> None:
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1"])
 def test_texts_are_shown_in_their_encoding(codec: str) -> None:
     old, new = state("caf\u00e9\nold\n", codec), state("caf\u00e9\nnew\n", codec)
-    changes = shown_changes([Updated(F, old, new), Added(F / "a", new), Deleted(F / "d", old)])
-    update, add, delete = changes.values()
+    shown = shown_changes([Updated(F, old, new), Added(F / "a", new), Deleted(F / "d", old)])
+    assert shown.hidden == ()
+    update, add, delete = shown.changes.values()
     assert isinstance(update, UpdateChange)
     assert update.update.unified_diff == "@@ -1,2 +1,2 @@\n caf\u00e9\n-old\n+new\n"
     assert isinstance(add, AddChange)
@@ -34,26 +35,39 @@ def test_texts_are_shown_in_their_encoding(codec: str) -> None:
     assert delete.delete.content == "caf\u00e9\nold\n"
 
 
-def test_binary_files_are_named_and_not_shown() -> None:
+def test_binary_files_are_named_and_what_replaces_one_is_shown() -> None:
     binary = FileState(b"\0" * 1234)
-    added, moved, replaced = shown_changes(
+    shown = shown_changes(
         [Added(F, binary), Updated(F / "m", binary, binary, F / "n"), Added(F / "o", state("x\n"), binary)]
-    ).values()
+    )
+    added, moved, replaced = shown.changes.values()
     assert isinstance(added, AddChange)
     assert added.add.content == "(binary file, 1,234 bytes)\n"
     assert isinstance(moved, UpdateChange)
     assert moved.update.unified_diff == ""
     assert isinstance(replaced, UpdateChange)
-    assert replaced.update.unified_diff == "\\ Binary files differ: 1,234 bytes before, 2 after\n"
+    assert (
+        replaced.update.unified_diff
+        == "\\ Binary files differ: 1,234 bytes before, 2 after\n@@ -0,0 +1 @@\n+x\n"
+    )
+    assert shown.hidden == (str(F),)
+
+
+def test_what_cannot_be_read_afterwards_is_hidden() -> None:
+    binary, text = FileState(b"echo\0\n"), state("text\n")
+    assert shown_changes([Added(F, binary, text)]).hidden == (str(F),)
+    assert shown_changes([Updated(F, text, binary)]).hidden == (str(F),)
+    assert shown_changes([Deleted(F, binary)]).hidden == ()
 
 
 def test_long_texts_are_cut_after_a_line_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_CHANGE_CHARS", 20)
     text = "".join(f"{number}\n" for number in range(20))
-    changes = shown_changes(
+    shown = shown_changes(
         [Added(F, state(text)), Updated(F / "u", state(""), state(text)), Deleted(F / "d", state("x" * 30))]
     )
-    added, updated, deleted = changes.values()
+    assert shown.hidden == (str(F), str(F / "u"))
+    added, updated, deleted = shown.changes.values()
     assert isinstance(added, AddChange)
     assert (
         added.add.content
@@ -67,14 +81,19 @@ def test_long_texts_are_cut_after_a_line_and_say_so(monkeypatch: pytest.MonkeyPa
 
 def test_all_texts_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_CHANGES_CHARS", 10)
-    changes = shown_changes([Added(F / f"{number}", state("1234\n")) for number in range(3)])
-    contents = [change.add.content for change in changes.values() if isinstance(change, AddChange)]
+    shown = shown_changes([Added(F / f"{number}", state("1234\n")) for number in range(3)])
+    assert shown.hidden == (str(F / "2"),)
+    contents = [change.add.content for change in shown.changes.values() if isinstance(change, AddChange)]
     assert contents == ["1234\n", "1234\n", "… 1 more line is not shown\n"]
 
 
 def test_what_is_too_large_to_be_compared_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_COMPARED_BYTES", 10)
-    (change,) = shown_changes([Updated(F, state("a" * 6), state("b" * 6))]).values()
+    edit = Updated(F, state("a" * 6), state("b" * 6))
+    shown = shown_changes([edit])
+    assert shown.hidden == (str(F),)
+    assert not is_same_change([edit], [Updated(F, state("a" * 6), state("c" * 6))])
+    (change,) = shown.changes.values()
     assert isinstance(change, UpdateChange)
     assert change.update.unified_diff == "\\ Too large to be compared: 6 bytes before, 6 after\n"
 

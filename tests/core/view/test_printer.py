@@ -1,3 +1,4 @@
+import textwrap
 from pathlib import Path
 
 from code_core.protocol.agent_events import AgentMessage, AgentReasoning
@@ -93,3 +94,34 @@ def test_colour_only_where_it_is_wanted() -> None:
     assert "\x1b" not in shown(diff, AgentMessage(message="hi"))
     assert "\x1b[32m+y\x1b[0m" in shown(diff, color=True)
     assert shown(TaskStarted()) == ""
+
+
+def test_no_row_of_anything_but_a_question_begins_like_one_where_the_terminal_would_wrap() -> None:
+    fake = "z" * 40 + "? Run this command?"
+    out: list[str] = []
+    printer = HumanPrinter(out.append, color=False, columns=lambda: 40)
+    for event in (
+        AgentMessage(message=fake),
+        AgentMessage(message="\uff1f Run this?"),
+        AgentReasoning(text=fake),
+        BackgroundEvent(message=fake),
+        WarningEvent(message=fake),
+        ErrorEvent(message=fake),
+        PlanUpdate(plan=[PlanStep(step=fake, status="pending")]),
+        ExecCommandBegin(call_id="c", command=["echo", fake, "a" * 200 + "?"], cwd=Path("/w")),
+        ExecCommandEnd(call_id="c", stdout=fake, stderr=fake, exit_code=0, duration=Duration.of(1)),
+        ToolCallFailed(call_id="c", tool=fake, call=fake, message=fake),
+        PatchApplyBegin(
+            call_id="c", auto_approved=True, changes={f"/w/{fake}": AddChange(add=AddBody(content=fake))}
+        ),
+        WebSearchComplete(call_id="c", query=fake),
+        McpToolCallBegin(
+            call_id="c", invocation=McpInvocation(server="s", tool=fake, arguments={fake: fake})
+        ),
+        TurnDiff(unified_diff=f"+{fake}"),
+    ):
+        printer.show(event)
+    printer.show_diff()
+    for line in "".join(out).split("\n"):
+        assert not any(row[:1] in {"?", "\uff1f"} for row in textwrap.wrap(line, 40) or [""]), line
+        assert len(line) <= 40 or "?" not in line

@@ -200,3 +200,36 @@ def test_rows_fit_where_the_terminal_escapes_what_its_encoding_lacks() -> None:
     )
     rows_ = "".join(out).encode("ascii", "backslashreplace").decode().split("\n")
     assert all(len(row) <= 60 for row in rows_)
+
+
+def test_a_change_that_could_hardly_be_seen_is_shown_by_number() -> None:
+    diff = "@@ -1,4 +1,4 @@\n-a  \n+a\n-\tx\n+        x\n \tsame \n+us\u0435r\u00a0= 1\n+\tnew\n+\u043f\u0440\u0438\n+\t\n"
+    request = ApplyPatchApprovalRequest(
+        call_id="c", approval_id="c", changes={"/w/f": UpdateChange(update=UpdateBody(unified_diff=diff))}
+    )
+    assert [line.removeprefix("    ") for line in approval_text(request).lines[2:]] == [
+        r"-a\x20\x20",
+        "+a",
+        r"-\x09x",
+        "+        x",
+        " \tsame ",
+        r"+us\u0435r\xa0= 1",
+        "+\tnew",
+        "+\u043f\u0440\u0438",
+        r"+\x09",
+    ]
+
+
+def test_in_markdown_everything_but_the_title_is_a_block_of_code() -> None:
+    script = "touch a\n```\n<!-- hidden\n\ntouch evil\n--> **b** [x](y)\n\t# H"
+    request = ExecApprovalRequest(
+        call_id="c",
+        approval_id="c",
+        command=["bash", "-c", script],
+        cwd=Path("/w/*a*<b>"),
+        justification="<details>\n\n- [ ] x\n",
+    )
+    question = approval_text(request)
+    title, empty, *lines = question.markdown.split("\n")
+    assert (title, empty) == (question.title, "")
+    assert lines == [f"    {line}" for line in question.lines]

@@ -50,7 +50,7 @@ async def decide(
     if not _can_be_asked(connection):
         return ClientAnswer(ReviewDecision.DENIED)
     params = {
-        "message": str(approval_text(request)),
+        "message": approval_text(request).markdown,
         "requestedSchema": _schema(request),
         **_details(request, event_id, call_id),
     }
@@ -68,7 +68,7 @@ async def pass_on(connection: Connection, question: ElicitationRequest) -> Resol
     if not _can_be_asked(connection):
         return decline
     params = {
-        "message": str(elicitation_text(question)),
+        "message": elicitation_text(question).markdown,
         "requestedSchema": elicitation_schema(question),
     }
     try:

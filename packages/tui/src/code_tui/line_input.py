@@ -3,11 +3,14 @@
 import os
 import select
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 
 import anyio
 
 READ_SIZE = 64 * 1024
+PASTE_GAP = 0.03
+"""Seconds within which a terminal gives the next line of a paste. Nobody types that fast."""
 MOST_HELD = 16 * 1024 * 1024
 """Bytes that are read ahead at most."""
 
@@ -23,15 +26,42 @@ class LineInput:
         self._ended = False
 
     async def line(self) -> str | None:
-        """The next line without its end; None when there is none left."""
+        """The next line without its end; None when there is none left.
+
+        What was typed on a terminal without Enter before the input ended is no line: nobody has confirmed it.
+        """
         while b"\n" not in self._buffer and not self._ended:
             chunk = await self._read()
             self._buffer += chunk
             self._ended = not chunk
-        if not self._buffer:
+        if not self._buffer or (self.is_terminal and b"\n" not in self._buffer):
             return None
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode("utf-8", "replace")
+
+    async def entry(self, on_unfinished: Callable[[], object] = lambda: None) -> str | None:
+        """The next line, and on a terminal those that are pasted with it; None when there is none left.
+
+        Args:
+            on_unfinished: called where the last line of a paste has no end, and Enter is waited for.
+        """
+        line = await self.line()
+        if line is None or not self.is_terminal:
+            return line
+        lines = [line]
+        await anyio.sleep(PASTE_GAP)
+        while self.is_followed() and (line := await self.line()) is not None:
+            lines.append(line)
+            await anyio.sleep(PASTE_GAP)
+        if not self._ended and (rest := _unfinished(self._fd)):
+            self._buffer = rest
+            on_unfinished()
+            lines.append(await self.line() or "")
+        return "\n".join(lines)
+
+    def discard(self) -> None:
+        """Forget what was read ahead and not given out."""
+        self._buffer = b""
 
     def is_followed(self) -> bool:
         """Whether more was entered on the terminal together with the last line."""

@@ -1,9 +1,10 @@
 """The plain terminal frontend: labelled lines that are only ever appended.
 
-For screen readers, pipes and terminals that cannot redraw. Ctrl+C interrupts the
-turn, and ends the conversation when none runs; the end of input ends it too.
+For screen readers, pipes and terminals that cannot redraw. Ctrl+C interrupts the turn, and at
+the prompt clears the line; pressed twice there, it ends the conversation, as the end of input does.
 """
 
+import math
 import os
 import signal
 import sys
@@ -34,7 +35,8 @@ from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.session.opening import Last
 from code_core.view.answers import Choices, Explain, Page
-from code_core.view.printer import QUESTION_MARK, HumanPrinter
+from code_core.view.append_only import AppendOnly
+from code_core.view.printer import HumanPrinter
 from code_core.view.questions import approval_text, elicitation_text
 from code_core.view.titles import shortened
 from code_core.view.visible import visible
@@ -43,7 +45,11 @@ from code_tui.line_input import LineInput
 from code_tui.slash import CHAT, Quit, Switch, recent_lines, run_command, undo_lines
 
 PROMPT = "\n> "
+UNFINISHED_PASTE = "\n(pasted; Enter sends it, Ctrl+C drops it)\n"
+CLEARED = "(nothing was sent; Ctrl+C again ends the conversation, and so does Ctrl+D)"
 USUAL_COLUMNS = 80
+TWICE_WITHIN = 3.0
+"""Seconds between two Ctrl+C at the prompt that end the conversation."""
 Question = ApprovalRequest | ElicitationRequest
 
 
@@ -98,11 +104,14 @@ class _PlainFrontend:
         self.manager = manager
         self.overrides = overrides
         self._printer = HumanPrinter(
-            _write, color=use_color(sys.stdout), columns=_columns, encoding=sys.stdout.encoding
+            _write, color=use_color(sys.stdout), columns=_columns, encoding=sys.stdout.encoding, streams=True
         )
+        self._append_only = AppendOnly()
         self._input = lines
         self._working = False
         self._asking: anyio.CancelScope | None = None
+        self._prompting: anyio.CancelScope | None = None
+        self._interrupted_at = -math.inf
 
     async def run(self, prompt: str | None) -> Conversation | None:
         """Alternate between the user's prompts and the agent's turns; the conversation to go on with, if any."""
@@ -140,21 +149,27 @@ class _PlainFrontend:
         _write(f"{text}\n")
 
     async def handle_interrupts(self, scope: anyio.CancelScope) -> None:
-        """Interrupt the turn, or end everything when there is none."""
+        """Interrupt the turn; clear the line at the prompt, and end everything the second time."""
         with anyio.open_signal_receiver(signal.SIGINT) as signals:
             async for _ in signals:
-                if not self._working:
+                if self._working:
+                    await self._conversation.submit(Interrupt())
+                    if self._asking is not None:
+                        self._asking.cancel()
+                    continue
+                now = anyio.current_time()
+                if self._prompting is None or now - self._interrupted_at < TWICE_WITHIN:
                     scope.cancel()
                     return
-                await self._conversation.submit(Interrupt())
-                if self._asking is not None:
-                    self._asking.cancel()
+                self._interrupted_at = now
+                self._prompting.cancel()
 
     async def _until(self, kind: type[Any] | UnionType) -> EventMsg:
         """Show events up to one of `kind`, and answer the questions among them; that one."""
         async for event in self._conversation.events():
             if not isinstance(event.msg, Question):
-                self._printer.show(event.msg)
+                for msg in self._append_only.events(event.msg):
+                    self._printer.show(msg)
             if isinstance(event.msg, UndoCompleted):
                 for line in undo_lines(event.msg):
                     self.say(line)
@@ -215,7 +230,7 @@ class _PlainFrontend:
         line: str | None = None
         while True:
             self._report(self._input.hold(line))
-            _write(f"{QUESTION_MARK}{prompt}")
+            self._printer.show_prompt(prompt)
             line = await self._input.line()
             if line is None or not self._input.is_followed():
                 return line
@@ -233,9 +248,17 @@ class _PlainFrontend:
         self._printer.show_rows(rows, len(rows))
 
     async def _ask(self, question: str) -> str | None:
-        """A line of input, or None when there is none left."""
-        _write(question)
-        return await self._input.line()
+        """What the user enters, several lines if they are pasted; None when there is no more input."""
+        while True:
+            _write(question)
+            with anyio.CancelScope() as scope:
+                self._prompting = scope if self._input.is_terminal else None
+                text = await self._input.entry(lambda: _write(UNFINISHED_PASTE))
+            self._prompting = None
+            if not scope.cancelled_caught:
+                return text
+            self._input.discard()
+            _write(f"\n{CLEARED}\n")
 
 
 def _columns() -> int | None:

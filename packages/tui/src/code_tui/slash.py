@@ -23,7 +23,7 @@ from code_core.view.visible import readable, visible
 
 CHAT = Parts(source="cli")
 MOST_ROWS = 10
-_COMMAND = re.compile(r"/([a-z]*)(?:\s+(.*))?", re.DOTALL)
+_COMMAND = re.compile(r"/([\w-]*)(?:\s+(.*))?", re.DOTALL)
 
 
 class Chat(Protocol):

@@ -9,7 +9,7 @@ import anyio
 
 from code_core.config.schema import ClientToolTable, McpServerTable
 from code_core.errors import TurnError
-from code_core.protocol.events import EventMsg, WarningEvent
+from code_core.protocol.events import BackgroundEvent, EventMsg, WarningEvent
 from code_core.protocol.mcp_events import McpListToolsResponse, McpServerStatus, McpTool
 from code_core.protocol.policies import SandboxPolicy
 from code_core.tools.tool import Emit, Tool
@@ -17,6 +17,10 @@ from code_core.view.visible import visible
 
 if TYPE_CHECKING:
     from code_core.mcp_servers.connections import Elicit, McpServers, ServerTool, Status
+
+
+NOTICED_WAIT = 0.2
+"""Seconds after which a user is told what a turn waits for."""
 
 
 class ConversationServers:
@@ -75,13 +79,18 @@ class ConversationServers:
                 await emit(WarningEvent(message=visible(warning)))
         self._ready.set()
 
-    async def tools(self) -> list[Tool]:
-        """Their tools, when each server is there or has failed.
+    async def tools(self, emit: Emit) -> list[Tool]:
+        """Their tools, when each server is there or has failed; a wait that can be noticed is told with `emit`.
 
         Raises:
             TurnError: one that is required has failed.
         """
-        await self._ready.wait()
+        with anyio.move_on_after(NOTICED_WAIT):
+            await self._ready.wait()
+        if not self._ready.is_set():
+            names = ", ".join(sorted(name for name, table in self._tables.items() if table.enabled))
+            await emit(BackgroundEvent(message=f"waiting for the MCP servers to start: {names}"))
+            await self._ready.wait()
         if self._servers is not None and (missing := self._servers.missing):
             problems = "; ".join(f"{name}: {self._servers.failures[name]}" for name in missing)
             raise TurnError(f"a required MCP server is not available: {problems}")

@@ -31,7 +31,13 @@ from code_core.sandbox.confinement import writable_and_protected
 from code_core.sandbox.detection import detect
 from code_core.tools.approver import PatchQuestion
 from code_core.tools.patch_application import write_patch
-from code_core.tools.shown_changes import is_same_change, shown_changes
+from code_core.tools.shown_changes import (
+    MAX_CHANGE_CHARS,
+    MAX_CHANGES_CHARS,
+    ShownChanges,
+    is_same_change,
+    shown_changes,
+)
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
 
 _log = logging.getLogger("code_core")
@@ -41,6 +47,10 @@ LARGE = 2**18
 """Bytes from which work is done in a thread."""
 MOST_PLANS = 3
 """How often a patch is planned while others change its files."""
+NOT_SHOWN = (
+    "patch rejected: the user would have to approve it, and cannot be shown all of it: {}. A question shows text, "
+    f"at most {MAX_CHANGE_CHARS:,} characters of a file and {MAX_CHANGES_CHARS:,} in all. Send smaller patches."
+)
 CHANGED_MEANWHILE = "a file that it changes was changed by somebody else before the patch was written"
 
 _Result = TypeVar("_Result")
@@ -158,12 +168,12 @@ class ApplyPatch:
             if agreed is not None and same:
                 agreed = replace(agreed, plan=plan)
             else:
-                changes = await _run_when_large(sources.size, shown_changes, plan.edits)
+                shown = await _run_when_large(sources.size, shown_changes, plan.edits)
                 findings = await _findings(plan, context)
-                refusal, auto_approved = await _permission(call_id, changes, plan, context)
+                refusal, auto_approved = await _permission(call_id, shown, plan, context)
                 if refusal is not None:
                     return refusal
-                agreed = _Agreed(plan, changes, findings, auto_approved)
+                agreed = _Agreed(plan, shown.changes, findings, auto_approved)
             await context.before_write(plan.paths)
             if not await changed_since(sources, self._file_system):
                 return agreed
@@ -207,7 +217,7 @@ async def _findings(plan: PatchPlan, context: ToolContext) -> str:
 
 
 async def _permission(
-    call_id: str, changes: Mapping[str, FileChange], plan: PatchPlan, context: ToolContext
+    call_id: str, shown: ShownChanges, plan: PatchPlan, context: ToolContext
 ) -> tuple[ToolOutput | None, bool]:
     """What the model is told if the patch may not be applied, and whether nobody had to be asked."""
     grants = frozenset(map(PathGrant, plan.paths))
@@ -229,6 +239,8 @@ async def _permission(
             return None, True
         case Reject(reason=reason):
             return ToolOutput(f"patch rejected: {reason}", success=False), False
+        case Ask() if shown.hidden:
+            return ToolOutput(NOT_SHOWN.format(", ".join(shown.hidden)), success=False), False
         case Ask(reason=reason):
-            question = PatchQuestion(call_id, changes, reason, grants)
+            question = PatchQuestion(call_id, shown.changes, reason, grants)
             return refusal("patch", await context.approver.ask(question)), False

@@ -26,6 +26,8 @@ from code_core.tools.tool import ToolContext, ToolOutput, refusal
 
 _log = logging.getLogger("code_core")
 
+MOVED = "leads to another directory now than when the user was asked"
+
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
@@ -33,6 +35,7 @@ class CommandRequest:
 
     Attributes:
         argv: the command as it is judged and shown.
+        cwd: the directory, without symlinks in it.
         confirmed: it had `confirm:` before it.
         escalated: it is to run outside of the sandbox, for the reason `justification`.
         failed: it has failed in the sandbox.
@@ -133,6 +136,8 @@ async def permission(
                 proposal=proposed_rule(request.parts, confined=confined) if rule is None and grant else None,
             )
             answer = refusal("command", await context.approver.ask(question))
+            if answer is None and os.path.realpath(request.cwd) != str(request.cwd):
+                return ToolOutput(f"command rejected: {request.cwd} {MOVED}", success=False)
             return answer or Permission(confined, None if confined else grant)
         case Reject():
             return _rejected(decision)

@@ -108,7 +108,10 @@ class Shell:
             arguments = _parse(call)
         except BadArguments as error:
             return ToolOutput(str(error), success=False)
-        cwd = context.cwd / arguments.workdir if arguments.workdir else context.cwd
+        if "\0" in (arguments.workdir or ""):
+            return ToolOutput(f"the directory {arguments.workdir!r} has a NUL character", success=False)
+        # Where links lead: the user is asked about the directory that the command runs in.
+        cwd = Path(os.path.realpath(context.cwd / (arguments.workdir or "")))
         command, confirmed = strip_confirm(arguments.command)
         if not command:
             return ToolOutput("the command is empty", success=False)

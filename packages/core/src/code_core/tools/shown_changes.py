@@ -1,7 +1,8 @@
 """Edits as events show them: readable text, of bounded length."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from code_core.patch.diff import differing_part, unified_diff
 from code_core.patch.edits import Added, Deleted, FileEdit, Updated
@@ -24,34 +25,54 @@ MAX_COMPARED_BYTES = 8 * 2**20
 _POSITIONS = re.compile(r"^@@ -[\d,]+ \+[\d,]+ @@$", re.MULTILINE)
 
 
-def shown_changes(edits: Sequence[FileEdit]) -> dict[str, FileChange]:
-    """The edits by path, in patch order.
+@dataclass(frozen=True, slots=True)
+class ShownChanges:
+    """How a patch is shown.
+
+    Attributes:
+        changes: the changes by path, in patch order.
+        hidden: paths of files that would get a content of which a part is not shown: nobody can approve that.
+    """
+
+    changes: Mapping[str, FileChange]
+    hidden: tuple[str, ...] = ()
+
+
+def shown_changes(edits: Sequence[FileEdit]) -> ShownChanges:
+    """The edits as events show them.
 
     A text is in its file's encoding. One of more than 256 Ki characters, or what makes all of
     them more than 1 Mi, is cut after a whole line; a last line says how many are missing. A file
     that a patch adds over another is shown as an update of that.
     """
     changes: dict[str, FileChange] = {}
+    hidden: list[str] = []
     left = MAX_CHANGES_CHARS
     for edit in edits:
         most = min(MAX_CHANGE_CHARS, left)
+        path = str(edit.path)
         match edit:
-            case Added(path=path, new=new, overwritten=None):
-                text = _cut(_text(new), most, "…")
-                changes[str(path)] = AddChange(add=AddBody(content=text))
-            case Deleted(path=path, old=old):
-                text = _cut(_text(old), most, "…")
-                changes[str(path)] = DeleteChange(delete=DeleteBody(content=text))
-            case Added(path=path, new=new, overwritten=FileState() as old):
-                text = _cut(_diff(old, new), most, "\\")
-                changes[str(path)] = UpdateChange(update=UpdateBody(unified_diff=text))
-            case Updated(path=path, old=old, new=new, move_to=move_to, overwritten=replaced):
-                text = _cut(_diff(old, new), most, "\\")
-                gone = None if replaced is None else _cut(_text(replaced), max(0, most - len(text)), "…")
+            case Added(new=new, overwritten=None):
+                text, is_whole = _cut(_content(new), most, "…")
+                changes[path] = AddChange(add=AddBody(content=text))
+            case Deleted(old=old):
+                text, _ = _cut(_content(old), most, "…")
+                is_whole = True  # what goes is named by the path
+                changes[path] = DeleteChange(delete=DeleteBody(content=text))
+            case Added(new=new, overwritten=FileState() as old):
+                text, is_whole = _cut(_difference(old, new), most, "\\")
+                changes[path] = UpdateChange(update=UpdateBody(unified_diff=text))
+            case Updated(old=old, new=new, move_to=move_to, overwritten=replaced):
+                text, is_whole = _cut(_difference(old, new), most, "\\")
+                gone = (
+                    None if replaced is None else _cut(_content(replaced), max(0, most - len(text)), "…")[0]
+                )
                 body = UpdateBody(unified_diff=text, move_path=move_to, overwritten=gone)
-                changes[str(path)] = UpdateChange(update=body)
+                changes[path] = UpdateChange(update=body)
+        if not is_whole:
+            hidden.append(path)
         left = max(0, left - len(text))
-    return changes
+    return ShownChanges(changes, tuple(hidden))
 
 
 def is_same_change(edits: Sequence[FileEdit], others: Sequence[FileEdit]) -> bool:
@@ -67,26 +88,34 @@ def _is_same(edit: FileEdit, other: FileEdit) -> bool:
             names = (edit.path, edit.move_to, edit.overwritten, edit.link is None)
             if names != (other.path, other.move_to, other.overwritten, other.link is None):
                 return False
-            diffs = [_POSITIONS.sub("@@", _diff(one.old, one.new)) for one in (edit, other)]
-            return diffs[0] == diffs[1]
+            diffs = [_difference(one.old, one.new) for one in (edit, other)]
+            texts = [_POSITIONS.sub("@@", text) for text, _ in diffs]
+            return texts[0] == texts[1] and all(is_whole for _, is_whole in diffs)
         case _:
             return False
 
 
-def _text(state: FileState) -> str:
+def _content(state: FileState) -> tuple[str, bool]:
+    """The text of a file, or what it is; and whether that shows all of it."""
     try:
-        return text_of(state.data)
+        return text_of(state.data), True
     except NotTextError:
-        return f"(binary file, {len(state.data):,} bytes)\n"
+        return f"(binary file, {len(state.data):,} bytes)\n", False
 
 
-def _diff(old: FileState, new: FileState) -> str:
+def _difference(old: FileState, new: FileState) -> tuple[str, bool]:
+    """What becomes different; and whether that shows all of what is new."""
+    if old.data == new.data:
+        return "", True
+    sizes = f"{len(old.data):,} bytes before, {len(new.data):,} after\n"
     try:
-        before, after = encoding_of(old.data), encoding_of(new.data)
+        after = encoding_of(new.data)
     except NotTextError:
-        if old.data == new.data:
-            return ""
-        return f"\\ Binary files differ: {len(old.data):,} bytes before, {len(new.data):,} after\n"
+        return f"\\ Binary files differ: {sizes}", False
+    try:
+        before = encoding_of(old.data)
+    except NotTextError:
+        return f"\\ Binary files differ: {sizes}{unified_diff('', text_of(new.data))}", True
     data_before, data_after, line = old.data, new.data, 0
     wide = max(before.unit, after.unit) > 1  # then a line may begin where no character does
     if wide or before.mark == after.mark:
@@ -95,13 +124,15 @@ def _diff(old: FileState, new: FileState) -> str:
         line, part_before, part_after = differing_part(data_before, data_after)
         data_before, data_after = data_before[part_before], data_after[part_after]
     if len(data_before) + len(data_after) > MAX_COMPARED_BYTES:
-        return f"\\ Too large to be compared: {len(old.data):,} bytes before, {len(new.data):,} after\n"
-    return unified_diff(before.decode(data_before), after.decode(data_after), line)
+        return f"\\ Too large to be compared: {sizes}", False
+    return unified_diff(before.decode(data_before), after.decode(data_after), line), True
 
 
-def _cut(text: str, most: int, mark: str) -> str:
+def _cut(shown: tuple[str, bool], most: int, mark: str) -> tuple[str, bool]:
+    """A text of at most so many characters and a line that counts the others; and whether all of it is shown."""
+    text, is_whole = shown
     if len(text) <= most:
-        return text
+        return text, is_whole
     stop = text.rfind("\n", 0, most) + 1
     rest = text.count("\n", stop) + (not text.endswith("\n"))
-    return f"{text[:stop]}{mark} {rest:,} more line{' is' if rest == 1 else 's are'} not shown\n"
+    return f"{text[:stop]}{mark} {rest:,} more line{' is' if rest == 1 else 's are'} not shown\n", False

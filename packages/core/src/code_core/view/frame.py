@@ -23,22 +23,30 @@ def framed(lines: Iterable[str], mark: str, columns: int | None = None) -> Itera
             yield f"{mark}{'… ' if number else ''}{row}"
 
 
+def wrapped(line: str, columns: int | None) -> str:
+    """`line` in rows of at most `columns` columns, those after the first indented by two; as it is without `columns`."""
+    if columns is None:
+        return line
+    return "\n  ".join(_rows(line.expandtabs(8), max(NARROWEST_ROW, columns)))
+
+
 def _rows(line: str, room: int) -> Iterator[str]:
     if len(line) <= room and line.isascii():
         yield line
         return
     row, used = "", 0
     for character in line:
-        width = _columns(character)
+        width = columns_of(character)
         if used + width > room:
             yield row
-            row, used = "", 2  # columns of the mark of a row that goes on
+            row, used = "", 2  # columns of what begins a row that goes on
         row += character
         used += width
     yield row
 
 
-def _columns(character: str) -> int:
+def columns_of(character: str) -> int:
+    """How many columns a character takes at most."""
     if character <= "~":
         return 1
     if unicodedata.category(character)[0] == "M":

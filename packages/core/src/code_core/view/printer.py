@@ -1,8 +1,9 @@
 """Events as lines that a person reads; `exec` and the plain terminal frontend print them."""
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
-from code_core.protocol.agent_events import AgentMessage, AgentReasoning
+from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta, AgentReasoning
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import (
     BackgroundEvent,
@@ -15,6 +16,7 @@ from code_core.protocol.events import (
     PlanUpdate,
     SessionConfigured,
     StreamError,
+    TaskStarted,
     ToolCallFailed,
     TurnAborted,
     TurnDiff,
@@ -22,8 +24,9 @@ from code_core.protocol.events import (
     WebSearchComplete,
 )
 from code_core.protocol.mcp_events import ElicitationRequest, McpToolCallBegin, McpToolCallEnd
-from code_core.view.frame import framed
+from code_core.view.frame import framed, wrapped
 from code_core.view.questions import QuestionText, approval_text, change_text, elicitation_text, patch_lines
+from code_core.view.streamed_prose import StreamedProse, looks_like
 from code_core.view.titles import command_lines, shortened, tool_text
 from code_core.view.visible import readable, visible, visible_line
 
@@ -48,6 +51,7 @@ class HumanPrinter:
         columns: the width of the screen; None where that is not known.
         encoding: what is written in; other characters become longer, as `?` or an escape.
         messages: whether to print the model's messages (a frontend may print them elsewhere).
+        streams: whether to print a message while it comes; `show` then gets the events of `AppendOnly`.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class HumanPrinter:
         messages: bool = True,
         columns: Callable[[], int | None] = lambda: None,
         encoding: str = "utf-8",
+        streams: bool = False,
     ) -> None:
         self._write = write
         self._color = color
@@ -65,6 +70,8 @@ class HumanPrinter:
         self._columns = columns
         self._encoding = encoding
         self._diff = ""
+        self._stream = StreamedProse(write, columns, QUESTION_MARK[0]) if streams else None
+        self._streamed = ""  # of the message that is not whole yet
 
     def show(self, msg: EventMsg) -> None:
         """Print `msg`; events that say nothing to a reader of lines are skipped."""
@@ -75,10 +82,8 @@ class HumanPrinter:
                     f"{visible(msg.sandbox_mode)}, in {visible(str(msg.cwd))}",
                     "dim",
                 )
-            case AgentMessage(message=text) if self._messages and text.strip():
-                self._prose(text)
-            case AgentReasoning(text=text):
-                self._prose(text, "dim")
+            case TaskStarted() | AgentMessageDelta() | AgentMessage() | AgentReasoning():
+                self._text(msg)
             case ExecCommandBegin(command=command):
                 self._command(command)
             case ExecCommandEnd():
@@ -136,6 +141,16 @@ class HumanPrinter:
             self._line(row, "yellow")
         return self.show_rows(self.rows(question.lines))
 
+    def show_prompt(self, prompt: str) -> None:
+        """Print what can be answered, in rows with the mark of questions, and leave the cursor after it."""
+        self.end_stream()
+        room = (self._columns() or len(prompt) + len(QUESTION_MARK)) - len(QUESTION_MARK)
+        rows = [""]
+        for part in prompt.rstrip().split(", "):
+            row = f"{rows[-1]}, {part}" if rows[-1] else part
+            rows[-1:] = [row] if len(row) < room or not rows[-1] else [f"{rows[-1]},", part]
+        self._write("\n".join(self.rows(rows)) + " ")
+
     def rows(self, lines: Iterable[str]) -> list[str]:
         """Lines of a question as rows that fit the screen, each with the mark of questions."""
         columns = self._columns()
@@ -154,16 +169,45 @@ class HumanPrinter:
             self._line(f"{QUESTION_MARK}… {len(rows) - most:,} more lines are not shown yet", "yellow")
         return [*rows[most:]]
 
+    def end_stream(self) -> None:
+        """End the row of a message of which only a part has come, before something else is printed."""
+        if self._stream is not None:
+            self._stream.end()
+
+    def _text(self, msg: TaskStarted | AgentMessageDelta | AgentMessage | AgentReasoning) -> None:
+        """What the model writes, and the beginning of a turn, in which it has written nothing yet."""
+        match msg:
+            case TaskStarted():
+                self._streamed = ""
+            case AgentMessageDelta(delta=delta) if self._stream is not None:
+                self._streamed += delta
+                self._stream.add(delta)
+            case AgentMessage(message=text) if self._messages:
+                self._message(text)
+            case AgentReasoning(text=text):
+                self._prose(text, "dim")
+            case _:
+                pass
+
+    def _message(self, text: str) -> None:
+        """A whole message: all of it, or what was not shown of it while it came."""
+        shown, self._streamed = self._streamed.lstrip(), ""
+        if self._stream is not None and shown and text.lstrip().startswith(shown):
+            self._stream.add(text.lstrip().removeprefix(shown))
+        elif text.strip() and not shown.rstrip().endswith(text.strip()):
+            self._prose(text)
+        self.end_stream()
+
     def _prose(self, text: str, style: str | None = None) -> None:
         """What the model writes; a line that begins like a question of ours is indented."""
         self._line("")
         for line in readable(text).strip().split("\n"):
-            self._line(f" {line}" if line.startswith(QUESTION_MARK[0]) else line, style)
+            self._line(f" {line}" if looks_like(line, QUESTION_MARK[0]) else line, style)
 
     def _labelled(self, label: str, text: str, style: str) -> None:
         """A line, and those that belong to it behind an indentation."""
         first, *more = readable(text).strip("\n").split("\n")
-        self._line(f" {first}" if not label and first.startswith(QUESTION_MARK[0]) else label + first, style)
+        self._line(f" {first}" if not label and looks_like(first, QUESTION_MARK[0]) else label + first, style)
         for line in more:
             self._line(f"  {line}", style)
 
@@ -205,6 +249,10 @@ class HumanPrinter:
             self._line(f"  … {len(lines) - OUTPUT_LINES} more lines", "dim")
 
     def _line(self, text: str, style: str | None = None) -> None:
+        self.end_stream()
+        if QUESTION_MARK[0] in unicodedata.normalize("NFKC", text) and not text.startswith(QUESTION_MARK):
+            # Else the terminal could begin a row with the mark.
+            text = "\n".join(wrapped(line, self._columns()) for line in text.split("\n"))
         if self._color and style is not None and text:
             text = f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
         self._write(text + "\n")

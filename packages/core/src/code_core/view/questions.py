@@ -14,7 +14,7 @@ from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange,
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.view.frame import framed
 from code_core.view.titles import command_lines, shell_script
-from code_core.view.visible import readable, visible, visible_line
+from code_core.view.visible import readable, visible, visible_change, visible_line
 
 _TEXT_KEYS = ("title", "description")
 
@@ -37,6 +37,15 @@ class QuestionText:
 
     def __str__(self) -> str:
         return "\n".join((self.title, "", *self.lines))
+
+    @property
+    def markdown(self) -> str:
+        """The question for somebody who may show it as Markdown: all but the title is a block of code.
+
+        Else comments (`<!-- -->`) and tags would not be seen, nor what marks a link or emphasis. The block
+        is indented, which is as easy to read where the text is shown as it is, and which no line can end.
+        """
+        return "\n".join((self.title, "", *(f"    {line}" for line in self.lines)))
 
 
 def approval_text(request: ApprovalRequest) -> QuestionText:
@@ -87,8 +96,22 @@ def patch_lines(changes: Mapping[str, FileChange]) -> Iterator[str]:
     """The changes of a patch, file by file, with their differences."""
     for path, change in changes.items():
         yield change_text(path, change)
-        for line in _difference(change):
-            yield f"    {visible_line(line)}"
+        lines = [*_difference(change)]
+        alike = _seen(lines, "-") & _seen(lines, "+")
+        for line in lines:
+            if line[:1] in {"+", "-"}:
+                yield f"    {line[0]}{visible_change(line[1:], tabs=_without_blanks(line) in alike)}"
+            else:
+                yield f"    {visible_line(line)}"
+
+
+def _seen(lines: list[str], sign: str) -> set[str]:
+    return {_without_blanks(line) for line in lines if line.startswith(sign)}
+
+
+def _without_blanks(line: str) -> str:
+    """What two lines have in common that differ in nothing that can be seen."""
+    return "".join(line[1:].split())
 
 
 def change_text(path: str, change: FileChange) -> str:

@@ -4,7 +4,8 @@ There are three ways to show a text, the strictest first:
 
 - `visible`, for what a decision depends on (commands, paths, names): one line in which every
   character can be seen. Nothing is removed, and two different texts never come out the same.
-- `visible_line`, for a line of a file: what cannot be seen is escaped; tabs and other scripts stay.
+- `visible_line`, for a line of a file: what cannot be seen is escaped; tabs and other scripts stay
+  (`visible_change` is for those that a patch adds or removes).
 - `readable`, for prose and output of commands: the same for several lines, without colours.
 
 A character that cannot be seen is shown by its number, as `\x1b`, `\u202e` or `\U000e0041`.
@@ -34,6 +35,7 @@ _ASCII_LETTER = re.compile(r"[A-Za-z]")
 # Backslashes before what reads as an escape, or before a character that may become one.
 _AMBIGUOUS = re.compile(r"\\+(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}| {21}|[^ -~])")
 _WIDE_GAP = re.compile(r"(?<! ) {21,}")
+_ODD_BLANK = re.compile(r"[^\S \t\u3000]")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]{0,32}m")
 _OUR_STYLE = re.compile(r"(\x1b\[(?:0|1|2|31|32|33|36)m)")
 # All but ASCII and the commonest letters and symbols, which stay without a closer look.
@@ -57,19 +59,31 @@ def visible(text: str) -> str:
     text = _WIDE_GAP.sub(lambda gap: gap[0] if gap.start() == 0 else "\\x20" * len(gap[0]), text)
     if text.isascii() and text.isprintable():
         return text
-    foreign = {
-        found.start() + offset
-        for found in _WORD.finditer(text)
-        if _ASCII_LETTER.search(found[0])
-        for offset, letter in enumerate(found[0])
-        if letter > "~" and unicodedata.name(letter, "").startswith(_LIKE_LATIN)
-    }
+    foreign = _like_latin(text)
     return _escaped(text, lambda at: at not in foreign and _is_distinct(text, at))
 
 
 def visible_line(line: str) -> str:
     """A line of a file: tabs, emoji and letters of every script stay, what cannot be seen is escaped."""
     return line if _PLAIN_LINE.fullmatch(line) else _shown(line, _doubtful(""))
+
+
+def visible_change(line: str, *, tabs: bool = False) -> str:
+    """A line that a patch adds or removes: as `visible_line`, but a person could approve what it means.
+
+    Blanks at its end, other blanks than the space, and letters that look like Latin ones in a Latin word
+    are escaped; with `tabs`, so are tabs.
+    """
+    body = line.rstrip(" \t")
+    if not body.isascii():
+        foreign = _like_latin(body)
+        body = "".join(
+            escape(character) if at in foreign or _ODD_BLANK.match(character) else character
+            for at, character in enumerate(body)
+        )
+    end = "".join(map(escape, line[len(line.rstrip(" \t")) :]))
+    shown = visible_line(body)
+    return (shown.replace("\t", escape("\t")) if tabs else shown) + end
 
 
 def readable(text: str) -> str:
@@ -87,6 +101,17 @@ def escape(character: str) -> str:
     r"""The number of `character`, as `\x1b`, `\u202e` or `\U000e0041`."""
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _like_latin(text: str) -> frozenset[int]:
+    """Where letters of other scripts look like Latin ones, in words that have Latin ones."""
+    return frozenset(
+        found.start() + offset
+        for found in _WORD.finditer(text)
+        if _ASCII_LETTER.search(found[0])
+        for offset, letter in enumerate(found[0])
+        if letter > "~" and unicodedata.name(letter, "").startswith(_LIKE_LATIN)
+    )
 
 
 def _escaped(text: str, may_stay: Callable[[int], bool], start: int = 0, stop: int | None = None) -> str:

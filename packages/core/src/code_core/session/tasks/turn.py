@@ -41,7 +41,7 @@ class TurnTask:
         turn = _Turn(session, report)
         session.elicitations.begin(report.emit)
         try:
-            server_tools = await session.services.servers.tools()
+            server_tools = await session.services.servers.tools(report.emit)
             await turn.tell_surroundings()
             context = tool_context(session, report, clock)
             model = session.settings.capabilities
