@@ -88,9 +88,9 @@ def test_commands_in_a_home_are_not_covered_and_the_user_learns_it_once(
 
     async def script(reading: Reading) -> None:
         await turns("one", "two")(reading)
-        assert [one.message for one in reading.of("warning") if "undo covers patches" in one.message] == [
-            "the working directory holds your home: undo covers patches here, not what commands change"
-        ]
+        assert [
+            one.message for one in reading.of("background_event") if "undo covers patches" in one.message
+        ] == ["the working directory holds your home: undo covers patches here, not what commands change"]
         assert reading.of("undo_available") == []
 
     desk.new(ScriptedModel(touch(1), answer("ok"), touch(2), answer("ok")), script)

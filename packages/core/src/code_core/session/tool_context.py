@@ -7,7 +7,7 @@ from pathlib import Path
 from code_core.context.git import repository_root
 from code_core.errors import CodeError
 from code_core.protocol.checkpoints import Checkpoints
-from code_core.protocol.events import WarningEvent
+from code_core.protocol.events import BackgroundEvent, WarningEvent
 from code_core.protocol.policies import ReadOnly, WorkspaceWrite
 from code_core.safety.environment import child_environment
 from code_core.safety.non_interactive import non_interactive
@@ -69,7 +69,7 @@ class _Keeper:
             await self._fail(error)
         else:
             if warning is not None:
-                await self._report.emit(WarningEvent(message=warning))
+                await self._report.emit(BackgroundEvent(message=warning))
 
     async def _fail(self, error: Exception) -> None:
         if not self._failed:

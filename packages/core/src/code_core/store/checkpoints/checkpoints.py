@@ -8,7 +8,9 @@ from code_core.store.checkpoints.contents import Contents
 from code_core.store.checkpoints.restoring import Outcome, bring_back
 from code_core.store.checkpoints.tree import (
     MOST_ENTRIES,
+    MOST_READ,
     NOT_OURS,
+    REBUILT,
     Entry,
     Snapshot,
     TreeTooLarge,
@@ -176,7 +178,8 @@ class Checkpoints:
             if Path(path).is_relative_to(root):
                 below = Path(path).relative_to(root)
                 above = (os.fspath(root / parent) for parent in (below, *below.parents))
-                return not NOT_OURS.intersection(below.parts) and self._excluded.isdisjoint(above)
+                hidden = NOT_OURS.union(REBUILT)
+                return hidden.isdisjoint(below.parts) and self._excluded.isdisjoint(above)
         return False
 
     def _standing(self, path: str) -> Entry | None:
@@ -198,8 +201,8 @@ class Checkpoints:
         except TreeTooLarge:
             self._snapshot = {}
             self.warning = (
-                f"there are more than {MOST_ENTRIES:,} files below {', '.join(map(str, self._roots))}:"
-                " undo covers patches, not what commands change"
+                f"undo covers patches here, not what commands change: there are more than {MOST_ENTRIES:,} files"
+                f" or {MOST_READ // 2**20} MiB below {', '.join(map(str, self._roots))}"
             )
             return None
         self._snapshot = snapshot

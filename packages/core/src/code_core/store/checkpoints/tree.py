@@ -7,14 +7,33 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-MOST_ENTRIES = 100_000
-"""How many files and directories are looked at; of a larger tree, patches alone can be undone."""
+MOST_ENTRIES = 20_000
+MOST_READ = 128 * 2**20
+"""How many files and directories are looked at, and how many bytes are read and saved each time.
+
+Of a larger tree, patches alone can be undone: a first look would hold up the first command for seconds.
+"""
 
 LARGEST_FILE = 16 * 2**20
 """The bytes that a file may have to be saved."""
 
 NOT_OURS = frozenset({".git", ".hg", ".svn", ".jj"})
 """What version control keeps, which is never looked at or changed."""
+
+REBUILT = frozenset(
+    {
+        "node_modules",
+        ".venv",
+        "venv",
+        ".tox",
+        ".nox",
+        "__pycache__",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".pytest_cache",
+    }
+)
+"""Directories that tools fill and can fill again: nothing in them is looked at for what commands change."""
 
 _NOTHING: "Folder" = {}
 _RECENT = 50_000_000  # ns: a file may change again without its times showing it
@@ -51,7 +70,7 @@ Snapshot = dict[str, Folder]
 
 
 class TreeTooLarge(Exception):  # noqa: N818 - a state of the tree
-    """There are more than `MOST_ENTRIES` files."""
+    """There are more than `MOST_ENTRIES` files, or there is more than `MOST_READ` to read."""
 
 
 def scan(
@@ -80,6 +99,7 @@ class _Scan:
         self._save = save
         self._recent = time.time_ns() - _RECENT
         self._left = MOST_ENTRIES
+        self._unread = MOST_READ
 
     def folder(self, directory: str, before: Folder, waiting: list[str]) -> Folder | None:
         """What stands in `directory`, `before` itself if that is the same; None for one that cannot be read.
@@ -124,11 +144,14 @@ class _Scan:
         if entry.name in NOT_OURS:
             return None
         if stat.S_ISDIR(status.st_mode):
-            if entry.path in self._excluded:
+            if entry.name in REBUILT or entry.path in self._excluded:
                 return None
             waiting.append(entry.path)
             # Looked at each time, for nothing else tells whether something in it changed.
             return -1, status.st_ino, status.st_size, Entry("d", stat.S_IMODE(status.st_mode), "")
+        self._unread -= min(status.st_size, LARGEST_FILE)
+        if self._unread < 0:
+            raise TreeTooLarge
         read = _read(entry.path, status, self._save)
         if read is None:
             return None
