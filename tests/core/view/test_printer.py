@@ -96,6 +96,12 @@ def test_colour_only_where_it_is_wanted() -> None:
     assert shown(TaskStarted()) == ""
 
 
+def test_long_lines_of_a_failed_call_do_not_push_the_reason_off_the_screen() -> None:
+    text = shown(ToolCallFailed(call_id="c", tool="shell", call="x" * 300_000, message="too long"))
+    assert text.startswith("tool shell did nothing: too long\n  xxx")
+    assert len(text) < 2_200
+
+
 def test_no_row_of_anything_but_a_question_begins_like_one_where_the_terminal_would_wrap() -> None:
     fake = "z" * 40 + "? Run this command?"
     out: list[str] = []

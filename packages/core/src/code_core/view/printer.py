@@ -244,7 +244,7 @@ class HumanPrinter:
 
     def _output(self, lines: Sequence[str]) -> None:
         for line in lines[:OUTPUT_LINES]:
-            self._line(f"  {line}", "dim")
+            self._line(f"  {shortened(line)}", "dim")
         if len(lines) > OUTPUT_LINES:
             self._line(f"  … {len(lines) - OUTPUT_LINES} more lines", "dim")
 
