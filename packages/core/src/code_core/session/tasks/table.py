@@ -1,26 +1,30 @@
-"""Which op starts which task."""
-
-from collections.abc import Callable
-from typing import Any
+"""Which op starts which task. A kind of task is imported when one of it starts."""
 
 from code_core.protocol.ops import Compact, Op, Redo, Review, RunUserShellCommand, Undo
-from code_core.session.tasks.compact import CompactTask
-from code_core.session.tasks.review import ReviewTask
 from code_core.session.tasks.task import Task
-from code_core.session.tasks.undo import UndoTask
-from code_core.session.tasks.user_shell import UserShellTask
-
-TASKS: dict[type[Any], Callable[[Any], Task]] = {
-    Compact: lambda _op: CompactTask(),
-    Redo: lambda _op: UndoTask("redo"),
-    Review: lambda op: ReviewTask(op.target),
-    RunUserShellCommand: lambda op: UserShellTask(op.command),
-    Undo: lambda _op: UndoTask("undo"),
-}
-"""Beside these, input starts a turn (`turn.py`), because it can wait in the queue."""
 
 
 def task_of(op: Op) -> Task | None:
-    """The task that `op` starts; None for the ops that start none."""
-    make = TASKS.get(type(op))
-    return None if make is None else make(op)
+    """The task that `op` starts; None for the ops that start none.
+
+    Input starts a turn (`turn.py`) without being listed here, because it can wait in the queue.
+    """
+    match op:
+        case Compact():
+            from code_core.session.tasks.compact import CompactTask
+
+            return CompactTask()
+        case Review(target=target):
+            from code_core.session.tasks.review import ReviewTask
+
+            return ReviewTask(target)
+        case RunUserShellCommand(command=command):
+            from code_core.session.tasks.user_shell import UserShellTask
+
+            return UserShellTask(command)
+        case Undo() | Redo():
+            from code_core.session.tasks.undo import UndoTask
+
+            return UndoTask(op.type)
+        case _:
+            return None
