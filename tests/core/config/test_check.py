@@ -103,6 +103,16 @@ def test_what_has_no_effect_is_a_warning(home: Path, text: str, warning: str) ->
     assert warning in found
 
 
+def test_a_writable_directory_behind_a_link_that_commands_could_change_is_a_warning(home: Path) -> None:
+    (home.parent / "work").mkdir()
+    (home.parent / "work/link").symlink_to(home)
+    text = "sandbox_mode='workspace-write'\nsandbox_workspace_write={writable_roots=['link'], exclude_slash_tmp=true}"
+    (found,) = load(home, text, ConfigOverrides(cwd=home.parent / "work")).warnings
+    assert found.startswith(
+        f"{str(home.parent / 'work/link')!r} is not writable: a link in a writable directory"
+    )
+
+
 def test_a_mistyped_option_is_a_warning_that_names_the_option(home: Path) -> None:
     (found,) = load(home, "", ConfigOverrides(settings=(("limits.max_tool_cals", 3),))).warnings
     assert (

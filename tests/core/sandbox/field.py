@@ -21,6 +21,7 @@ from code_core.protocol.policies import WorkspaceWrite
 from code_core.sandbox.confinement import Confinement, confinement_of
 from code_core.sandbox.placeholders import placeholders
 from code_core.sandbox.sandbox import Sandbox
+from code_core.sandbox.writable import writable_roots
 from core.sandbox.attacks.attack import Attack
 
 RUNNER = Path(__file__).with_name("attacks") / "runner.py"
@@ -92,7 +93,10 @@ class Field:
 
     def confinement(self, monkeypatch: pytest.MonkeyPatch) -> Confinement:
         """The rights that the agent gives for each attack's directory, together."""
-        parts = [Confinement((self.base / "output", self.base / "work"))]
+        replaced = [Path(one.ident) / "replaced" for one in self.attacks if one.group == "files"]
+        roots = WorkspaceWrite(exclude_slash_tmp=True, writable_roots=replaced)
+        writable = writable_roots(roots, self.base / "work", {})
+        parts = [Confinement((self.base / "output", *writable))]
         if self.user is not None:
             monkeypatch.setattr("code_core.sandbox.git_directories.os.getuid", lambda: self.user)
         for attack in self.attacks:
@@ -155,6 +159,7 @@ class Field:
             os.setxattr(outside / "marked", "user.x", b"x")
         if attack.group == "files":
             os.mkfifo(outside / "pipe")
+            (work / "replaced").symlink_to(outside)
         if attack.group == "persistence":
             for name in ("ssh", "config/autostart", "config/systemd/user", "local/bin"):
                 (outside / f"home/.{name}").mkdir(parents=True)
@@ -168,12 +173,25 @@ def _make_tree(work: Path, *, closed: bool) -> None:
         (work / name).mkdir(parents=True)
     for name in (".code/rules/old.toml", "homes/mine/config.toml", "agent/lib/code.py", "agent/bin"):
         (work / name).write_text("")
-    repositories = [".git", ".git/modules/m", *(["nested/.git", "a/b/c/.git"] if closed else [])]
+    repositories = [
+        ".git",
+        ".git/modules/m",
+        "nested/.git",
+        "headless/.git",
+        *(["a/b/c/.git"] if closed else []),
+    ]
     for name in repositories:
         for part in ("objects", "refs/heads", "hooks"):
             (work / name / part).mkdir(parents=True)
         (work / name / "HEAD").write_text("ref: refs/heads/main\n")
         (work / name / "config").write_text("")
+    (work / "headless/.git/HEAD").unlink()
+    for name in ("scripts/hook", "dotfiles/prompts", "included"):
+        (work / name).parent.mkdir(exist_ok=True)
+        (work / name).write_text("")
+    (work / ".git/hooks/linked").symlink_to("../../scripts/hook")
+    (work / ".git/config").write_text("[include]\n path = ../included\n")
+    (work / "homes/mine/prompts").symlink_to(work / "dotfiles/prompts")
     for name in ("tree", "other"):
         own = work / ".git/worktrees" / name
         own.mkdir(parents=True)

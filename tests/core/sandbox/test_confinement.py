@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,9 +6,10 @@ import pytest
 
 from code_core.protocol.policies import DangerFullAccess, ReadOnly, WorkspaceWrite
 from code_core.sandbox.bubblewrap import bubblewrap_argv
-from code_core.sandbox.confinement import Confinement, confinement_of, writable_roots
+from code_core.sandbox.confinement import Confinement, confinement_of
 from code_core.sandbox.limits import Limits
 from code_core.sandbox.seatbelt import seatbelt_profile
+from code_core.sandbox.writable import writable_roots
 
 UNLIMITED = Limits(processes=None, file_bytes=None, shared_memory_bytes=4096)
 
@@ -48,7 +50,11 @@ def test_links_are_resolved_and_what_is_missing_is_left_out(work: Path) -> None:
         exclude_slash_tmp=True, writable_roots=[Path("/no/such/place")], network_access=True
     )
     found = confinement_of(policy, work.parent / "link", work.parent / "home", {})
-    assert found == Confinement((work,), (work / ".code",), network=True)
+    # A `.git` that is no repository now could become one again.
+    git = [work / ".git" / name for name in ("commondir", "config", "config.worktree", "hooks")]
+    git += [work / "sub/.git" / name for name in ("commondir", "config", "config.worktree", "hooks")]
+    absent = tuple(path for path in git if path != work / ".git/hooks")
+    assert found == Confinement((work,), (work / ".code", work / ".git/hooks"), absent, network=True)
 
 
 def test_what_is_protected_whether_it_exists_or_not(work: Path) -> None:
@@ -77,6 +83,26 @@ def test_a_directory_of_the_agents_own_is_not_writable(work: Path, monkeypatch: 
     assert found.own == (work / "other",)
     assert work / "other" in found.protected
     assert confinement_of(policy, work / "other", work.parent / "home", {}).writable == ()
+
+
+def test_a_directory_that_can_be_hidden_is_closed_as_a_whole(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a command takes away the rights to `.git`, to give them back in its next turn."""
+    real = Path.lstat
+
+    def lstat(path: Path) -> os.stat_result:
+        if work / ".git" in path.parents:
+            raise PermissionError
+        return real(path)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    found = confinement_of(WorkspaceWrite(exclude_slash_tmp=True), work, work.parent / "home", {})
+    assert work / ".git" in found.protected
+    monkeypatch.undo()
+    monkeypatch.setenv("HOME", str(work.parent / "user"))
+    found = confinement_of(WorkspaceWrite(exclude_slash_tmp=True), work, work.parent / "home", {})
+    assert work / ".git" not in found.protected
 
 
 @pytest.mark.parametrize("root", ["/proc", "/proc/sys", "/sys/kernel", "/dev", "/dev/pts"])

@@ -2,11 +2,18 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from code_core.sandbox.git_directories import GitDirectories, git_directories, program_settings, submodules
+from code_core.sandbox.git_directories import (
+    MOST_FOLDERS,
+    GitDirectories,
+    git_directories,
+    program_settings,
+    submodules,
+)
 
 WHO = {
     f"GIT_{role}_{what}": "a@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
@@ -89,6 +96,59 @@ def test_an_empty_directory_called_git_is_passed_over_as_git_does(top: Path) -> 
     found = git_directories(folder)
     assert found is not None
     assert found.own == top / "main/.git"
+
+
+@pytest.mark.parametrize("hidden", ["HEAD", "objects", "refs"])
+def test_a_submodule_is_known_by_what_stays_closed_in_it(tmp_path: Path, hidden: str) -> None:
+    git(tmp_path, "init", "-q", "main")
+    git(tmp_path, "init", "-q", "--bare", "main/.git/modules/libs/part")
+    own = tmp_path / "main/.git/modules/libs/part"
+    (own / hidden).rename(own / "hidden")
+    assert list(submodules(tmp_path / "main/.git")) == [own]
+
+
+@pytest.mark.parametrize("name", ["modules", "worktrees"])
+def test_too_many_or_unreadable_ones_are_closed_together(tmp_path: Path, name: str) -> None:
+    git(tmp_path, "init", "-q")
+    repository = git_directories(tmp_path)
+    assert repository is not None
+    for number in range(MOST_FOLDERS + 1):
+        (tmp_path / ".git" / name / str(number)).mkdir(parents=True)
+        (tmp_path / ".git" / name / str(number) / "commondir").write_text("")
+    closed = set(program_settings(repository))
+    assert tmp_path / ".git" / name in closed
+    assert len(closed) < 20
+
+
+def test_nested_submodules_are_counted_together(tmp_path: Path) -> None:
+    directory = tmp_path
+    for _ in range(MOST_FOLDERS + 1):
+        directory = directory / "modules/x"
+    directory.mkdir(parents=True)
+    with pytest.raises(OSError, match="Too many"):
+        list(submodules(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["gitdir: " + "x" * 5000, "gitdir: a\0b", "gitdir: x\n" * 1000])
+def test_a_git_file_that_names_no_path_is_passed_over(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".git").write_text(text)
+    assert git_directories(tmp_path) is None
+    (tmp_path / ".git").unlink()
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".git/commondir").write_text(text)
+    found = git_directories(tmp_path)
+    assert found is None or found.common == tmp_path / ".git"
+
+
+@pytest.mark.parametrize("filling", ["\n", " ", "path = x\n", "path =" + " " * 999 + "\n"])
+def test_settings_of_any_shape_are_read_in_little_time(tmp_path: Path, filling: str) -> None:
+    git(tmp_path, "init", "-q", "--separate-git-dir", str(tmp_path / "apart.git"), "tree")
+    (tmp_path / "apart.git/config").write_text((filling * 2**20)[: 2**20] + "x")
+    started = time.process_time()
+    found = git_directories(tmp_path / "tree")
+    assert found is not None
+    list(program_settings(found))
+    assert time.process_time() - started < 3
 
 
 def test_a_pipe_or_an_endless_file_keeps_nobody(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ SHUT = WorkspaceWrite(exclude_slash_tmp=True, allow_git_writes=False)
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    monkeypatch.setattr(module, "_at_first", {})
     for folder in ("work/sub", "home", "user"):
         (tmp_path / folder).mkdir(parents=True)
     return tmp_path / "work"
@@ -74,7 +75,9 @@ def test_git_that_is_closed_is_closed_as_a_whole_wherever_its_data_is(work: Path
     assert found.open_git == ()
     found = protected_by(SHUT, work, work.parent / "home", [work])
     assert {work / ".git", work / "sub/nested/.git", work / "sub/tree/.git"} <= set(found.git)
-    assert protected_by(SHUT, work.parent / "home", work, []).git == (work.parent / "home/.git",)
+    elsewhere = set(protected_by(SHUT, work.parent / "home", work, []).git)
+    assert work.parent / "home/.git" in elsewhere
+    assert not any(path.is_relative_to(work) for path in elsewhere)
 
 
 def test_no_number_of_directories_hides_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +86,84 @@ def test_no_number_of_directories_hides_a_repository(tmp_path: Path, monkeypatch
     (tmp_path / "299/deep/.git").mkdir()
     (tmp_path / "loop").symlink_to(tmp_path)
     assert list(nested_repositories(tmp_path)) == [tmp_path / "299/deep/.git"]
-    assert not hasattr(module, "MOST_DIRECTORIES")
+
+
+@pytest.mark.parametrize("part", ["HEAD", "objects", "refs"])
+def test_a_repository_without_a_part_that_commands_can_remove_stays_closed(work: Path, part: str) -> None:
+    git(work, "init", "-q")
+    git(work, "init", "-q", "nested")
+    apart = work / "apart.git"
+    git(work, "init", "-q", "--separate-git-dir", str(apart), "sub/tree")
+    for directory in (work / ".git", work / "nested/.git", apart):
+        (directory / part).rename(directory / "hidden")
+    found = protected_by(OPEN, work / "sub/tree", work.parent / "home", [work, work / "sub/tree"])
+    assert {apart / "config", apart / "hooks", work / "sub/tree/.git", work / ".git/config"} <= set(found.git)
+    assert found.open_git == ()
+    found = protected_by(OPEN, work, work.parent / "home", [work])
+    assert {work / ".git/config", work / ".git/hooks", work / "nested/.git/hooks"} <= set(found.git)
+    assert apart in protected_by(SHUT, work, work.parent / "home", [work]).git
+
+
+def test_another_common_directory_does_not_open_the_settings(work: Path) -> None:
+    git(work, "init", "-q")
+    (work / ".git/commondir").write_text("../sub\n")
+    found = protected_by(OPEN, work, work.parent / "home", [work])
+    assert {work / ".git/config", work / ".git/hooks", work / ".git/commondir"} <= set(found.git)
+    assert found.open_git == ()
+
+
+def test_the_repositories_that_were_there_at_first_are_closed_and_new_ones_are_not(work: Path) -> None:
+    git(work, "init", "-q", "sub/a/b")
+    policy = OPEN.model_copy(update={"writable_roots": [Path("sub")]})
+    found = protected_by(policy, work, work.parent / "home", [work])
+    assert {work / "sub/a/b/.git/config", work / "sub/a/b/.git/hooks"} <= set(found.git)
+    git(work, "init", "-q", "new")
+    assert work / "new/.git/config" not in protected_by(policy, work, work.parent / "home", [work]).git
+
+
+def test_the_search_for_repositories_is_bounded(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_DIRECTORIES", 5)
+    for number in range(9):
+        (work / f"{number}/deep/.git").mkdir(parents=True)
+    git(work, "init", "-q", "sub")
+    assert len(module.repositories_at_first(work)) <= 1
+    monkeypatch.setattr(module, "MOST_DIRECTORIES", 100)
+    monkeypatch.setattr(module, "MOST_REPOSITORIES", 3)
+    module._at_first.clear()
+    found = module.repositories_at_first(work)
+    assert len(found) == 3
+    assert found[0].entry == work / "sub/.git", "the nearest first"
+
+
+def test_what_links_and_settings_of_git_name_is_closed(work: Path) -> None:
+    git(work, "init", "-q")
+    for name in ("scripts/commit", "sub/shared.conf", ".githooks/pre-push", "sub/watch"):
+        (work / name).parent.mkdir(exist_ok=True)
+        (work / name).write_text("")
+    (work / ".git/hooks/pre-commit").symlink_to("../../scripts/commit")
+    for key, value in (
+        ("include.path", "../sub/shared.conf"), ("core.hooksPath", ".githooks"), ("core.fsmonitor", "sub/watch"),
+    ):  # fmt: skip
+        git(work, "config", key, value)
+    found = protected_by(OPEN, work, work.parent / "home", [work])
+    assert {work / name for name in ("scripts/commit", "sub/shared.conf", ".githooks", "sub/watch")} <= set(
+        found.git
+    )
+    assert work.parent / "user/.gitconfig" in found.git
+
+
+def test_settings_of_the_agent_that_are_links_are_closed_where_they_lead(work: Path) -> None:
+    home = work.parent / "home"
+    (work / "dotfiles").mkdir()
+    for name in ("config.toml", "rule.toml"):
+        (work / "dotfiles" / name).write_text("")
+    (home / "config.toml").symlink_to(work / "dotfiles/config.toml")
+    (home / "rules").mkdir()
+    (home / "rules/mine.toml").symlink_to(work / "dotfiles/rule.toml")
+    (home / "sessions").symlink_to(work / "sub")
+    found = protected_by(OPEN, work, home, [work])
+    assert {work / "dotfiles/config.toml", work / "dotfiles/rule.toml"} <= set(found.settings)
+    assert work / "sub" not in found.settings
 
 
 def test_a_git_file_that_appears_later_opens_nothing(work: Path) -> None:

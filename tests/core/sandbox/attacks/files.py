@@ -62,6 +62,13 @@ assert open(outside + "/file").read() == "taken"
 fd = os.open(outside + "/file", os.O_WRONLY)
 os.copy_file_range(os.open("file", os.O_RDONLY), fd, 1)
 """,
+        "through a root that was replaced by a link": 'open("replaced/new", "w")',
+        "a lease, for which whoever opens the file waits": """
+fcntl.fcntl(os.open("file", os.O_RDONLY), 1024, fcntl.F_RDLCK)
+""",
+        "a lease on a file outside": """
+fcntl.fcntl(os.open(outside + "/file", os.O_RDONLY), 1024, fcntl.F_WRLCK)
+""",
         "allocate": 'os.posix_fallocate(os.open(outside + "/file", os.O_WRONLY), 0, 10)',
         "a file that is inherited": """
 for fd in range(3, 64):

@@ -21,6 +21,13 @@ ATTACKS = [
         "redirect another worktree": 'open(".git/worktrees/other/commondir", "w")',
         "settings through a hardlink": 'os.link(".git/config", "l"); open("l", "a")',
         "redirect a linked worktree": 'open("tree/.git", "w")',
+        "a nested repository's settings": 'open("nested/.git/config", "a")',
+        "a hook of a nested repository": 'open("nested/.git/hooks/pre-commit", "w")',
+        "rename a nested repository": 'os.rename("nested", "other-nested")',
+        "a repository whose HEAD was removed": 'open("headless/.git/config", "a")',
+        "a hook of one whose HEAD was removed": 'open("headless/.git/hooks/pre-commit", "w")',
+        "the target of a linked hook": 'open("scripts/hook", "a")',
+        "a file that the settings include": 'open("included", "a")',
         "replace a linked worktree's .git": 'os.unlink("tree/.git"); os.mkdir("tree/.git")',
     }, gaps=_LANDLOCK),
     *table("git", {

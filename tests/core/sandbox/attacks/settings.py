@@ -21,6 +21,8 @@ ATTACKS = [
         "rename the parent of the home in use": 'os.rename("homes", "others")',
         "link in a file for the home": 'os.link("file", "homes/mine/AGENTS.md")',
         "settings through /proc": 'open("/proc/self/cwd/homes/mine/config.toml", "w")',
+        "the target of linked settings": 'open("dotfiles/prompts", "a")',
+        "replace the target of linked settings": 'open("n", "w"); os.rename("n", "dotfiles/prompts")',
         "settings through a linked directory": 'os.symlink("homes/mine", "l"); open("l/config.toml", "w")',
     }, gaps=_LANDLOCK),
     *table("own files", {

@@ -43,6 +43,7 @@ from code_core.protocol.policies import (
     SandboxPolicy,
     WorkspaceWrite,
 )
+from code_core.sandbox.writable import redirected_roots
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 
 DEFAULT_MODEL = "gpt-5-codex"
@@ -194,7 +195,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         storage=_storage(settings, ephemeral=bool(overrides.ephemeral)),
         warnings=(
             *warnings,
-            *_ineffective(settings, policy, cwd),
+            *_ineffective(settings, policy, cwd, environ),
             *capabilities(preferences, model).warnings,
             *_inline_tokens(servers, path),
             *guards.warnings,
@@ -262,7 +263,9 @@ def _project(settings: ConfigFile, cwd: Path) -> ProjectTable | None:
     return next((table for path in wanted if (table := tables.get(os.path.realpath(path)))), None)
 
 
-def _ineffective(settings: ConfigFile, policy: SandboxPolicy, cwd: Path) -> Iterator[str]:
+def _ineffective(
+    settings: ConfigFile, policy: SandboxPolicy, cwd: Path, environ: Mapping[str, str]
+) -> Iterator[str]:
     """Warnings about paths in the settings that have no effect."""
     for name in settings.projects:
         if not expand_home(name).is_absolute():
@@ -270,6 +273,11 @@ def _ineffective(settings: ConfigFile, policy: SandboxPolicy, cwd: Path) -> Iter
     for root in policy.writable_roots if isinstance(policy, WorkspaceWrite) else ():
         if not is_directory(cwd / root):
             yield f"sandbox_workspace_write.writable_roots: {str(root)!r} is not a directory and has no effect"
+    for root in redirected_roots(policy, cwd, environ):
+        yield (
+            f"{str(root)!r} is not writable: a link in a writable directory leads to it, "
+            f"and commands could change that; name the directory itself"
+        )
 
 
 def _client_tool(

@@ -8,9 +8,7 @@ from pathlib import Path
 from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.limits import DEFAULT_LIMITS, Limits
 from code_core.sandbox.protected import SETTINGS, Protected, protected_by
-
-_KERNELS_OWN = (Path("/proc"), Path("/sys"), Path("/dev"))
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a place to compare with
+from code_core.sandbox.writable import writable_roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +53,15 @@ def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mappin
     if not isinstance(policy, WorkspaceWrite):
         return Confinement()
     closed, roots = writable_and_protected(policy, cwd, home, environ)
+    visible = {path: _visible(path) for path in closed.closed}
+    hidden = {seen for path, seen in visible.items() if seen != path}
     # A home may hold working trees; its settings are no place for one.
-    shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS))
-    candidates = {*(root for root in roots if root.is_dir()), *closed.open_git}
+    shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS), *hidden)
+    candidates = {*(root for root in roots if os.path.isdir(root)), *closed.open_git}  # noqa: PTH112 - `Path.is_dir` raises
     directories = {path for path in candidates if path not in closed.settings and not _in_one_of(path, shut)}
     writable = tuple(sorted(directories))
-    inside = [path for path in closed.closed if _strictly_below(path, writable)]
-    existing = {path for path in inside if path.exists()}
+    inside = {path for path in visible.values() if _strictly_below(path, writable)}
+    existing = {path for path in inside if os.path.exists(path)}  # noqa: PTH110 - `Path.exists` raises
     return Confinement(
         writable=writable,
         protected=tuple(sorted(existing)),
@@ -81,22 +81,20 @@ def writable_and_protected(
     return protected_by(policy, cwd, home, roots), roots
 
 
-def writable_roots(policy: SandboxPolicy, cwd: Path, environ: Mapping[str, str]) -> list[Path]:
-    """The directories, symlinks resolved, below which `policy` lets files be written.
+def _visible(path: Path) -> Path:
+    """`path`, or the nearest directory above it that hides whether it exists: that is then closed as a whole.
 
-    Never those of the kernel: `/proc`, `/sys` and `/dev`, except for shared memory.
+    A command can take away the rights to a directory of its user, and give them back.
     """
-    if not isinstance(policy, WorkspaceWrite):
-        return []
-    roots = [cwd, *(cwd / root for root in policy.writable_roots)]
-    if not policy.exclude_slash_tmp:
-        roots.append(Path("/tmp"))  # noqa: S108 - the policy names it
-    if not policy.exclude_tmpdir_env_var and (temporary := environ.get("TMPDIR")):
-        roots.append(cwd / temporary)
-    resolved = (Path(os.path.realpath(root)) for root in roots)
-    return [
-        root for root in resolved if not _in_one_of(root, _KERNELS_OWN) or _in_one_of(root, (_SHARED_MEMORY,))
-    ]
+    for nearest in (path, *path.parents):
+        try:
+            nearest.lstat()
+        except PermissionError:
+            continue
+        except OSError:
+            return path
+        return nearest
+    return path
 
 
 def _in_one_of(path: Path, folders: Iterable[Path]) -> bool:

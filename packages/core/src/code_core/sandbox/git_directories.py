@@ -4,15 +4,21 @@ Formats: gitrepository-layout(5). Nothing here runs git, and a `.git` file is no
 itself: it comes with the checkout, and whoever may write below the working tree may write it.
 """
 
+import errno
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 LARGEST_FILE = 2**20
-_WORKTREE = re.compile(r'^\s*worktree\s*=\s*"?([^"\n]*?)"?\s*$', re.MULTILINE)
-_BARE = re.compile(r"^\s*bare\s*=\s*(?:true|yes|on|1)\s*$", re.MULTILINE | re.IGNORECASE)
+LONGEST_PATH = 4096
+MOST_FOLDERS = 200
+"""Of submodules, or of linked worktrees: with more of them, they are closed together instead of one by one."""
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FOLLOWED = frozenset({"path", "hookspath", "fsmonitor"})
+"""The settings of which what they name is closed: included files, hooks, a program that most commands of git run."""
+
 RUNS_PROGRAMS = ("config", "config.worktree", "hooks")
 """What in a git directory makes git run programs (gitrepository-layout(5), git-config(1))."""
 
@@ -46,90 +52,167 @@ def git_directories(directory: Path) -> GitDirectories | None:
     A linked worktree and a submodule are recorded on both sides, and both must agree. A separate git
     directory is accepted if it is no bare repository and not the `.git` of another working tree.
     """  # noqa: D205 - the conditions belong to the first sentence
-    for folder in (directory, *directory.parents):
-        entry = folder / ".git"
+    for found in candidates(directory):
         try:
-            status = entry.lstat()
+            owner = found.entry.lstat().st_uid
         except OSError:
             continue
-        if status.st_uid not in {os.getuid(), 0}:
+        if owner not in {os.getuid(), 0}:
             return None
-        if (own := _named_by(entry)) is None:
-            continue
-        common = _common_of(own)
-        found = GitDirectories(entry, own, common)
         if not _is_repository(found):
             continue
-        return found if entry == own == common or _belongs(found) else None
+        return found if found.entry == found.own == found.common or _belongs(found) else None
     return None
+
+
+def candidates(directory: Path) -> Iterator[GitDirectories]:
+    """Every `.git` that git could take for the repository of `directory`, nearest first.
+
+    Also those that are no repository now: a command can take away what makes them one, such as
+    HEAD, and put it back.
+    """
+    for folder in (directory, *directory.parents):
+        if (found := repository_at(folder)) is not None:
+            yield found
+
+
+def repository_at(folder: Path) -> GitDirectories | None:
+    """What the `.git` in `folder` is or names, a repository or not."""
+    entry = folder / ".git"
+    own = _named_by(entry)
+    return None if own is None else GitDirectories(entry, own, _common_of(own))
 
 
 def program_settings(repository: GitDirectories) -> Iterator[Path]:
     """What in the git directories makes git run programs, or take that from elsewhere; it may not exist.
 
-    Submodules included, and of linked worktrees what is there.
+    Submodules included, and of linked worktrees what is there. Where there are too many of
+    them, or they cannot be listed, all of `modules` or `worktrees`.
     """
-    for directory in (repository.common, *submodules(repository.common)):
-        yield from (directory / name for name in RUNS_PROGRAMS)
-        yield directory / "commondir"
-    for worktree in _folders(repository.common / "worktrees"):
+    common = repository.common
+    yield from _settings_of(common)
+    yield from _named_in_settings(repository)
+    if repository.own != common:  # a linked worktree, or something that a `commondir` makes look like one
+        unused = (path for path in _settings_of(repository.own) if os.path.lexists(path))
+        yield from {*unused, *(repository.own / name for name in _OF_WORKTREE)}
+    modules = common / "modules"
+    try:
+        yield from [path for directory in submodules(common) for path in _settings_of(directory)]
+    except OSError:
+        yield modules
+    try:
+        worktrees = _folders(common / "worktrees")
+    except OSError:
+        yield common / "worktrees"
+        worktrees = []
+    for worktree in worktrees:
         files = (worktree / name for name in _OF_WORKTREE)
-        yield from (file for file in files if file.exists() or worktree == repository.own)
+        yield from (file for file in files if os.path.lexists(file))
 
 
 def submodules(directory: Path) -> Iterator[Path]:
-    """The git directories of the submodules, and of theirs, that a git directory holds."""
+    """The git directories of the submodules, and of theirs, that a git directory holds.
+
+    Raises:
+        OSError: they cannot be listed, or are more than `MOST_FOLDERS` together with the folders they are in.
+    """
     waiting = [directory / "modules"]
+    count = 0
     while waiting:
         for path in _folders(waiting.pop()):
-            if (path / "HEAD").exists():
+            count += 1
+            if count > MOST_FOLDERS:
+                raise _too_many(directory)
+            # By what is closed, if it is there: a command can remove the rest.
+            if any(os.path.lexists(path / name) for name in ("HEAD", "config", "hooks")):
                 yield path
                 waiting.append(path / "modules")
             else:
                 waiting.append(path)
 
 
+def _named_in_settings(repository: GitDirectories) -> Iterator[Path]:
+    """What exists of the files that the settings include, and of the hooks and programs that they name by path."""
+    settings = repository.common / "config"
+    named = dict.fromkeys(setting for setting in _values(settings) if setting[0] in _FOLLOWED)
+    for key, value in islice(named, MOST_FOLDERS):
+        folder = settings.parent if key == "path" else repository.entry.parent
+        path = _path_in(os.path.expanduser(value), folder)  # noqa: PTH111 - `Path.expanduser` raises for an unknown user
+        if path is not None and os.path.exists(path):  # noqa: PTH110 - `Path.exists` raises
+            yield path
+
+
+def _settings_of(directory: Path) -> Iterator[Path]:
+    yield from (directory / name for name in (*RUNS_PROGRAMS, "commondir"))
+
+
 def _folders(folder: Path) -> list[Path]:
+    """The directories in a folder, which need not exist.
+
+    Raises:
+        OSError: it cannot be listed, or holds more than `MOST_FOLDERS` of them.
+    """
+    found: list[Path] = []
     try:
         with os.scandir(folder) as entries:
-            return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    found.append(Path(entry.path))
+                if len(found) > MOST_FOLDERS:
+                    raise _too_many(folder)
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    return found
+
+
+def _too_many(folder: Path) -> OSError:
+    return OSError(errno.E2BIG, "Too many directories", str(folder))
 
 
 def _named_by(entry: Path) -> Path | None:
-    if entry.is_dir():
+    if os.path.isdir(entry):  # noqa: PTH112 - `Path.is_dir` raises where a directory may not be looked into
         return Path(os.path.realpath(entry))
     text = _text(entry)
     if text is None or not text.startswith("gitdir:"):
         return None
-    return Path(os.path.realpath(entry.parent / text.removeprefix("gitdir:").strip()))
+    return _path_in(text.removeprefix("gitdir:"), entry.parent)
 
 
 def _common_of(own: Path) -> Path:
     text = _text(own / "commondir")
-    return own if text is None else Path(os.path.realpath(own / text.strip()))
+    return own if text is None else _path_in(text, own) or own
+
+
+def _path_in(text: str, folder: Path) -> Path | None:
+    """The path, relative to `folder`, that a file of git consists of; None if no path can look like this."""
+    name = text.strip()
+    if len(name) > LONGEST_PATH or "\0" in name:
+        return None
+    return Path(os.path.realpath(folder / name))
 
 
 def _is_repository(found: GitDirectories) -> bool:
     head = found.own / "HEAD"
     folders = (found.common / "objects", found.common / "refs")
-    if not (head.is_file() or head.is_symlink()) or not all(folder.is_dir() for folder in folders):
+    try:
+        if not (head.is_file() or head.is_symlink()) or not all(folder.is_dir() for folder in folders):
+            return False
+        return found.common.stat().st_uid in {os.getuid(), 0}
+    except PermissionError:
         return False
-    return found.common.stat().st_uid in {os.getuid(), 0}
 
 
 def _belongs(found: GitDirectories) -> bool:
     """Whether the git directory, which is elsewhere, is the one of this working tree."""
     entry, own, common = found.entry, found.own, found.common
     if own != common:  # a linked worktree
-        back = _text(own / "gitdir")
-        return own.parent == common / "worktrees" and back is not None and _same(own / back.strip(), entry)
-    settings = _text(own / "config") or ""
-    if _BARE.search(settings):
+        back = _path_in(_text(own / "gitdir") or "", own)
+        return own.parent == common / "worktrees" and back == Path(os.path.realpath(entry))
+    settings = list(_values(own / "config"))
+    if any(key == "bare" and value.lower() in _TRUE for key, value in settings):
         return False
-    if worktree := _WORKTREE.search(settings):
-        return _same(own / worktree[1], entry.parent)
+    if worktree := next((value for key, value in settings if key == "worktree"), None):
+        return _path_in(worktree, own) == Path(os.path.realpath(entry.parent))
     return own.name != ".git" or not _has_other_tree(own, entry)
 
 
@@ -140,6 +223,17 @@ def _has_other_tree(own: Path, entry: Path) -> bool:
 
 def _same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _values(settings: Path) -> Iterator[tuple[str, str]]:
+    """The names, in lower case and without their sections, and the values in a file of git's settings.
+
+    In linear time: whoever makes a repository writes its settings.
+    """
+    for line in (_text(settings) or "").splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            yield name.rpartition("]")[2].strip().lower(), value.strip().strip('"')
 
 
 def _text(path: Path) -> str | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from code_core.sandbox.confinement import Confinement
 
-READ_AS_FILES = frozenset({"commondir", "gitdir", "config", "config.worktree"})
+READ_AS_FILES = frozenset({"commondir", "gitdir", "config", "config.worktree", ".gitconfig"})
 """What git reads where it exists, and fails on if it is a directory: their appearance can only be noticed."""
 
 

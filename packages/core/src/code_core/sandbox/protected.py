@@ -7,12 +7,21 @@ it where the policy closes it.
 
 import os
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
-from code_core.sandbox.git_directories import GitDirectories, git_directories, program_settings
+from code_core.sandbox.git_directories import (
+    GitDirectories,
+    candidates,
+    git_directories,
+    program_settings,
+    repository_at,
+)
+from code_core.sandbox.links import targets_of_links
 from code_core.sandbox.own_files import own_files
 
 SETTINGS_FOLDERS = (".code", ".codex")
@@ -20,6 +29,10 @@ SETTINGS = ("config.toml", "rules", "AGENTS.md", "prompts", "skills")
 """What is read from such a folder."""
 SEARCH_AGAIN_SECONDS = 30.0
 
+MOST_DIRECTORIES = 20_000
+MOST_REPOSITORIES = 50
+
+_at_first: dict[str, tuple[GitDirectories, ...]] = {}
 _known: dict[str, tuple[float, tuple[Path, ...]]] = {}
 _first_seen: dict[str, GitDirectories | None] = {}
 
@@ -66,19 +79,27 @@ def protected_by(policy: SandboxPolicy, cwd: Path, home: Path, roots: Iterable[P
         home: the directory of settings in use.
         roots: the directories that `policy` lets files be written below.
     """
+    roots = list(roots)
     settings = list(_settings_paths(cwd, home, roots))
+    settings += [target for folder in settings for target in _settings_behind_links(folder)]
     if not isinstance(policy, WorkspaceWrite):
         return Protected(_resolved(settings), own_files(), links=_links(settings))
     trees = [cwd, *(cwd / root for root in policy.writable_roots)]
-    repositories = [found for tree in trees if (found := _repository_of(tree)) is not None]
-    entries = [found.entry for found in repositories]
+    # Where a command could choose which directory a tree is, its repository is not opened.
+    real_trees = {Path(os.path.realpath(tree)) for tree in trees}.intersection(roots)
+    repositories = [found for tree in sorted(real_trees) if (found := _repository_of(tree)) is not None]
+    nearby = dict.fromkeys(one for tree in trees for one in candidates(Path(os.path.realpath(tree))))
+    entries = [one.entry for one in nearby]
+    git = [user_home() / ".gitconfig", user_home() / ".config/git"]
     if policy.allow_git_writes:
-        git = [path for one in repositories for path in program_settings(one)]
-        git += [entry for entry in entries if not entry.is_dir()]
+        all_of_them = {*nearby, *(one for tree in trees for one in repositories_at_first(tree))}
+        git += [path for one in all_of_them for path in program_settings(one)]
+        git += [target for path in git if path.name == "hooks" for target in targets_of_links(path)]
+        git += [one.entry for one in all_of_them if one.is_elsewhere]
         opened = {path for one in repositories for path in (one.own, one.common)}
     else:
-        git = [path for tree in trees for path in known_repositories(tree)]
-        git += [path for one in repositories for path in (one.entry, one.own, one.common)]
+        git += [path for tree in trees for path in known_repositories(tree)]
+        git += [path for one in nearby for path in (one.entry, one.own, one.common)]
         git += [Path(os.path.realpath(tree)) / ".git" for tree in trees]
         opened = set()
     return Protected(
@@ -101,6 +122,37 @@ def known_repositories(root: Path) -> tuple[Path, ...]:
     return found
 
 
+def repositories_at_first(root: Path) -> tuple[GitDirectories, ...]:
+    """The repositories below `root` when this process first asked for them, but for those that commands make since.
+
+    Of the first `MOST_DIRECTORIES` directories, nearest first, and at most `MOST_REPOSITORIES`:
+    each command waits for this once, and for a few mounts of each.
+    """
+    key = os.path.realpath(root)
+    if key not in _at_first:
+        found = (one for folder in _trees_below(key) if (one := repository_at(folder)) is not None)
+        _at_first[key] = tuple(islice(found, MOST_REPOSITORIES))
+    return _at_first[key]
+
+
+def _trees_below(root: str) -> Iterator[Path]:
+    """The folders with a `.git`, of the first `MOST_DIRECTORIES`."""
+    waiting = deque([root])
+    for _ in range(MOST_DIRECTORIES):
+        if not waiting:
+            return
+        folder = waiting.popleft()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in islice(entries, MOST_DIRECTORIES):
+                    if entry.name == ".git":
+                        yield Path(folder)
+                    elif len(waiting) < MOST_DIRECTORIES and entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except OSError:
+            continue
+
+
 def nested_repositories(root: Path) -> Iterator[Path]:
     """Every `.git` in `root` and below it, and the directories that those which are files name."""
     waiting = [os.path.realpath(root)]
@@ -111,8 +163,8 @@ def nested_repositories(root: Path) -> Iterator[Path]:
                 for entry in entries:
                     if entry.name == ".git":
                         yield Path(entry.path)
-                        if (found := git_directories(Path(folder))) is not None:
-                            yield from {found.own, found.common}
+                        if (found := repository_at(Path(folder))) is not None:
+                            yield from {found.own, found.common} - {found.entry}
                     elif entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
         except OSError:
@@ -121,9 +173,19 @@ def nested_repositories(root: Path) -> Iterator[Path]:
 
 def _settings_paths(cwd: Path, home: Path, roots: Iterable[Path]) -> Iterator[Path]:
     yield home
-    user_home = Path(os.path.expanduser("~"))  # noqa: PTH111 - `Path.expanduser` raises where no home is known
-    yield from (user_home / name for name in SETTINGS_FOLDERS)
+    yield from (user_home() / name for name in SETTINGS_FOLDERS)
     yield from (folder / ".code" for folder in {cwd, *roots})
+
+
+def user_home() -> Path:
+    """The user's home directory; `~` where none is known."""
+    return Path(os.path.expanduser("~"))  # noqa: PTH111 - `Path.expanduser` raises there
+
+
+def _settings_behind_links(folder: Path) -> Iterator[Path]:
+    """What of the settings in `folder` is elsewhere, as with files of a repository for dotfiles."""
+    yield from targets_of_links(folder, SETTINGS)
+    yield from targets_of_links(folder / "rules")
 
 
 def _repository_of(tree: Path) -> GitDirectories | None:
@@ -142,4 +204,4 @@ def _resolved(paths: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def _links(paths: Iterable[Path]) -> tuple[Path, ...]:
-    return tuple(sorted({path for path in paths if path.is_symlink()}))
+    return tuple(sorted({path for path in paths if os.path.islink(path)}))  # noqa: PTH114 - `Path.is_symlink` raises

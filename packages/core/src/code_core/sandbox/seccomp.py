@@ -31,6 +31,7 @@ _X32_BIT = 0x4000_0000
 CLONE_NEWUSER = 0x1000_0000
 TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD = 0x5412, 0x541C, 0x541D, 0x5423
 FS_IOC_SETFLAGS, FS_IOC_SETVERSION, FS_IOC_FSSETXATTR = 0x4008_6602, 0x4008_7602, 0x401C_5820
+F_SETLEASE, F_SETDELEG = 1024, 1040
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 SOCK_STREAM, SOCK_SEQPACKET, _SOCK_TYPE = 1, 5, 0xF
 
@@ -102,6 +103,8 @@ def seccomp_program(machine: Machine, *, network: bool, shared: bool = False) ->
         _call(numbers["clone"], *_refuse_flag(0, CLONE_NEWUSER)),
         _call(numbers["unshare"], *_refuse_flag(0, CLONE_NEWUSER)),
         _call(numbers["ioctl"], _Load(_argument(1)), *_refuse_values(*ioctls)),
+        # Whoever opens a leased file waits, 45 seconds each time: the agent, its user's programs.
+        _call(numbers["fcntl"], _Load(_argument(1)), *_refuse_values(F_SETLEASE, F_SETDELEG)),
         _call(numbers["socketpair"], *_stream_pairs()),
     ]
     if network:

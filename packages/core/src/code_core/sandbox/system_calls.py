@@ -8,7 +8,7 @@ Machine = Literal["x86_64", "aarch64"]
 NUMBERS: dict[Machine, dict[str, int]] = {
     "x86_64": {
         "accept": 43, "accept4": 288, "acct": 163, "add_key": 248, "bind": 49, "bpf": 321, "chroot": 161,
-        "clock_settime": 227, "clone": 56, "clone3": 435, "connect": 42, "delete_module": 176, "fanotify_init": 300, "file_setattr": 469, "finit_module": 313, "fremovexattr": 199, "fsconfig": 431, "fsetxattr": 190,
+        "clock_settime": 227, "clone": 56, "clone3": 435, "connect": 42, "delete_module": 176, "fanotify_init": 300, "fcntl": 72, "file_setattr": 469, "finit_module": 313, "fremovexattr": 199, "fsconfig": 431, "fsetxattr": 190,
         "fsmount": 432, "fsopen": 430, "fspick": 433, "init_module": 175, "io_uring_enter": 426,
         "io_uring_register": 427, "io_uring_setup": 425, "ioctl": 16, "ioprio_set": 251, "kcmp": 312,
         "kexec_file_load": 320, "kexec_load": 246, "keyctl": 250, "listen": 50, "lremovexattr": 198,
@@ -24,7 +24,7 @@ NUMBERS: dict[Machine, dict[str, int]] = {
     "aarch64": {
         "accept": 202, "accept4": 242, "acct": 89, "add_key": 217, "bind": 200, "bpf": 280, "chroot": 51,
         "clock_settime": 112, "clone": 220, "clone3": 435, "connect": 203, "delete_module": 106,
-        "fanotify_init": 262, "file_setattr": 469, "finit_module": 273, "fremovexattr": 16, "fsconfig": 431,
+        "fanotify_init": 262, "fcntl": 25, "file_setattr": 469, "finit_module": 273, "fremovexattr": 16, "fsconfig": 431,
         "fsetxattr": 7, "fsmount": 432, "fsopen": 430, "fspick": 433, "init_module": 105, "io_uring_enter": 426,
         "io_uring_register": 427, "io_uring_setup": 425, "ioctl": 29, "ioprio_set": 30, "kcmp": 272,
         "kexec_file_load": 294, "kexec_load": 104, "keyctl": 219, "listen": 201, "lremovexattr": 15,

@@ -13,7 +13,7 @@ from code_core.protocol.policies import SandboxPolicy
 from code_core.safety.known_safe import READERS
 from code_core.safety.normal_form import program
 from code_core.safety.shell_words import SHELLS, SYSTEM_DIRECTORIES, Words, plain_commands, script_of
-from code_core.sandbox.confinement import writable_roots
+from code_core.sandbox.writable import writable_roots
 
 # A POSIX shell runs these itself.
 _BUILTINS = frozenset({"cd", "echo", "false", "pwd", "true"})
