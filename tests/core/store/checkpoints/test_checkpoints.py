@@ -380,31 +380,3 @@ def test_a_file_that_changed_just_now_is_read_again_whatever_its_times_say(works
     time.sleep(tree._RECENT / 1e9 * 1.1)
     second = tree.scan([workspace], frozenset(), first, save)
     assert second[str(workspace)]["a.txt"][0] > 0
-
-
-def test_too_many_bytes_are_too_large_as_well(
-    checkpoints: Checkpoints, workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tree, "MOST_READ", 3)
-    checkpoints.begin_turn("t1")
-    checkpoints.before_command()
-    assert checkpoints.warning is not None
-
-
-def test_what_tools_can_fill_again_is_covered_for_patches_alone(
-    checkpoints: Checkpoints, workspace: Path
-) -> None:
-    installed = workspace / "node_modules" / "x.js"
-    installed.parent.mkdir()
-    installed.write_text("before")
-    checkpoints.begin_turn("t1")
-    checkpoints.before_command()
-    installed.write_text("by a command")
-    assert checkpoints.end_turn() == ()
-    checkpoints.begin_turn("t2")
-    checkpoints.before_command()
-    checkpoints.before_write([installed])
-    installed.write_text("by a patch")
-    assert checkpoints.end_turn() == (str(installed),)
-    checkpoints.undo()
-    assert installed.read_text() == "by a command"
