@@ -1,0 +1,166 @@
+"""Carries out calls of `shell`: looks the command up, has it decided about, and runs it where it may."""
+
+import json
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+
+from code_core.config.guards import CommandGuards
+from code_core.patch.invocation import MISSED, ImplicitPatch, PatchCall, detect, was_missed
+from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
+from code_core.protocol.policies import AskForApproval, DangerFullAccess
+from code_core.safety.confirm_guard import strip_confirm
+from code_core.safety.shell_words import Words
+from code_core.sandbox.detection import detect as detect_sandbox
+from code_core.tools.apply_patch import ApplyPatch
+from code_core.tools.arguments import BadArguments, parse_arguments
+from code_core.tools.command_files import TooManyFilesError
+from code_core.tools.command_permission import (
+    CommandRequest,
+    Permission,
+    changed_since,
+    grant_of,
+    guarded,
+    looked_up,
+    permission,
+    permission_to_retry,
+)
+from code_core.tools.command_run import run_shell_command
+from code_core.tools.shell import DEFAULT_TIMEOUT_MS
+from code_core.tools.tool import ToolContext, ToolOutput
+
+LONGEST_TIMEOUT_MS = 3_600_000
+
+
+class _Arguments(BaseModel):
+    model_config = ConfigDict(defer_build=True)
+
+    command: list[str] = Field(min_length=1)
+    workdir: str | None = None
+    timeout_ms: int | None = Field(None, ge=1, validation_alias=AliasChoices("timeout_ms", "timeout"))
+    with_escalated_permissions: bool = False
+    justification: str | None = None
+
+    @field_validator("command", mode="before")
+    @classmethod
+    def _script(cls, value: Any) -> Any:
+        """Models sometimes send a script where an argv belongs."""
+        return ["bash", "-lc", value] if isinstance(value, str) else value
+
+
+class ShellCommands:
+    """The commands of one session."""
+
+    def __init__(self, apply_patch: ApplyPatch, guards: CommandGuards) -> None:
+        self._apply_patch = apply_patch
+        self._guards = guards
+        # Only what ran outside once can have a grant for that: the files of all others need not be read.
+        self._ran_outside: set[tuple[Words, Path]] = set()
+
+    async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
+        """Carry out `call`; see `Tool.call`."""
+        try:
+            arguments = _parse(call)
+        except BadArguments as error:
+            return ToolOutput(str(error), success=False)
+        if "\0" in (arguments.workdir or ""):
+            return ToolOutput(f"the directory {arguments.workdir!r} has a NUL character", success=False)
+        # Where links lead: the user is asked about the directory that the command runs in.
+        cwd = Path(os.path.realpath(context.cwd / (arguments.workdir or "")))
+        command, confirmed = strip_confirm(arguments.command)
+        if not command:
+            return ToolOutput("the command is empty", success=False)
+        if any("\0" in word for word in command):
+            return ToolOutput(
+                "the command has a NUL character in it, which no program can take", success=False
+            )
+        match detect(command):
+            case PatchCall(text=text, workdir=workdir):
+                return await self._apply_patch.apply(
+                    text, cwd / workdir if workdir else cwd, call.call_id, context
+                )
+            case ImplicitPatch(message=message):
+                return ToolOutput(message, success=False)
+            case None:
+                pass
+        request = CommandRequest(
+            call_id=call.call_id,
+            argv=command,
+            cwd=cwd,
+            confirmed=confirmed,
+            escalated=arguments.with_escalated_permissions,
+            justification=arguments.justification,
+        )
+        time_limit = min(arguments.timeout_ms or DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS) / 1000
+        refused = await anyio.to_thread.run_sync(guarded, request, self._guards)
+        return refused or _noted(await self._run(request, time_limit, context))
+
+    async def _run(self, request: CommandRequest, time_limit: float, context: ToolContext) -> ToolOutput:
+        """Run the command where it may, and outside of the sandbox when that denied it something."""
+        full_access = isinstance(context.sandbox_policy, DangerFullAccess)
+        sandbox = None if full_access else (await anyio.to_thread.run_sync(detect_sandbox)).sandbox
+        request = await anyio.to_thread.run_sync(looked_up, request, context)
+        if await self._granted_outside(request, context):
+            request = replace(request, escalated=True)
+        allowed = await permission(request, self._guards, context, confinable=sandbox is not None)
+        if isinstance(allowed, ToolOutput):
+            return allowed
+        if sandbox is None or not allowed.confined:
+            return await self._run_unconfined(request, allowed, time_limit, context)
+        confined = await run_shell_command(request, time_limit, context, sandbox)
+        if not confined.denied or context.approval_policy is AskForApproval.NEVER:
+            return confined.output
+        match await permission_to_retry(request, self._guards, context):
+            case ToolOutput(text=refusal):
+                return replace(
+                    confined.output, text=f"{confined.output.text}\n{refusal}, outside of the sandbox"
+                )
+            case Permission() as allowed:
+                return await self._run_unconfined(request, allowed, time_limit, context)
+
+    async def _run_unconfined(
+        self, request: CommandRequest, allowed: Permission, time_limit: float, context: ToolContext
+    ) -> ToolOutput:
+        if (refused := await changed_since(request, allowed)) is not None:
+            return refused
+        if allowed.grant is not None:
+            self._ran_outside.add((allowed.grant.argv, allowed.grant.cwd))
+        return (await run_shell_command(request, time_limit, context)).output
+
+    async def _granted_outside(self, request: CommandRequest, context: ToolContext) -> bool:
+        """Whether the user has allowed the command, as it is now, to run outside of the sandbox for the session."""
+        here = (tuple(request.argv), Path(os.path.realpath(request.cwd)))
+        if here not in self._ran_outside or context.approval_policy is AskForApproval.NEVER:
+            return False
+        try:
+            grant = await anyio.to_thread.run_sync(partial(grant_of, request, outside=True))
+        except TooManyFilesError:
+            return False
+        return context.approver.approved(grant)
+
+
+def _noted(output: ToolOutput) -> ToolOutput:
+    """The output, as a failure if a script called `apply_patch` in a way that nobody saw."""
+    if not was_missed(output.text):
+        return output
+    return replace(output, text=f"{output.text}\n{MISSED}", success=False)
+
+
+def _parse(call: ToolCall) -> _Arguments:
+    match call:
+        case FunctionCall(arguments=text):
+            return parse_arguments(_Arguments, text)
+        case LocalShellCall(action=action):
+            fields = {
+                "command": action.command,
+                "workdir": action.working_directory,
+                "timeout_ms": action.timeout_ms,
+            }
+            return parse_arguments(_Arguments, json.dumps(fields))
+        case _:
+            raise BadArguments("shell takes JSON arguments")
