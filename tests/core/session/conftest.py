@@ -44,7 +44,7 @@ def converse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
 @pytest.fixture
 def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = Detection((Finding("bwrap", None, "not installed"),))
-    monkeypatch.setattr("code_core.tools.shell.detect_sandbox", lambda: nothing)
+    monkeypatch.setattr("code_core.tools.shell_commands.detect_sandbox", lambda: nothing)
 
 
 @pytest.fixture

@@ -278,7 +278,7 @@ def landlock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     finding = find("landlock")
     if not isinstance(finding.sandbox, Landlock):
         pytest.skip(f"Landlock: {finding.detail}")
-    monkeypatch.setattr("code_core.tools.shell.detect_sandbox", lambda: Detection((finding,)))
+    monkeypatch.setattr("code_core.tools.shell_commands.detect_sandbox", lambda: Detection((finding,)))
     yield
     finding.sandbox.close()
 

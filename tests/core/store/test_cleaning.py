@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from code_core.store.cleaning import CleaningSettings, Limit, clean, outputs_of
+from code_core.store.cleaning import CleaningSettings, Limit, clean
+from code_core.store.layout import outputs_of
 from core.store.samples import ID, OTHER_ID, items, user, write_rollout
 
 DAY = 86_400.0

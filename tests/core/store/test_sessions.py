@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from code_core.store.cleaning import checkpoints_of, outputs_of
 from code_core.store.entries import Entry, EventEntry, TurnContext
 from code_core.store.errors import RolloutUnreadable, SessionInUse, SessionNotFound, StoreError
+from code_core.store.layout import checkpoints_of, outputs_of
 from code_core.store.listing import Query
 from code_core.store.restore import restore
 from code_core.store.sessions import SessionStore

@@ -4,13 +4,15 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio.to_thread
 
 from code_core.config.paths import expand_home
 from code_core.protocol.checkpoints import Restored, Steps
-from code_core.store.checkpoints import Checkpoints, Outcome
+
+if TYPE_CHECKING:
+    from code_core.store.checkpoints import Checkpoints, Outcome
 
 T = TypeVar("T")
 
@@ -29,6 +31,8 @@ class FileCheckpoints:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
         self._store: Checkpoints | None = None
         self._roots: tuple[Path, ...] = ()
+        self._turn = ""
+        self._begun = False
         self._used = False
         self._warned = False
 
@@ -36,15 +40,15 @@ class FileCheckpoints:
         """See `Checkpoints.begin_turn`."""
         self._used = False
         self._roots = tuple(root for root in roots if not _holds_users_home(root))
-        self._submit(lambda: self._begin(turn_id))
+        self._turn, self._begun = turn_id, False
         if look_ahead and self._roots:
-            self._submit(lambda: self._opened().prepare())
+            self._submit(lambda: self._in_turn().prepare())
 
     async def before_write(self, turn_id: str, paths: Sequence[Path]) -> None:
         """See `Checkpoints.before_write`."""
         del turn_id
         self._used = True
-        await self._do(lambda: self._opened().before_write(paths))
+        await self._do(lambda: self._in_turn().before_write(paths))
 
     async def before_command(self, turn_id: str) -> str | None:
         """See `Checkpoints.before_command`."""
@@ -61,7 +65,7 @@ class FileCheckpoints:
         del turn_id
         if self._used:
             self._used = False
-            await self._do(lambda: self._opened().end_turn())
+            await self._do(lambda: self._in_turn().end_turn())
 
     async def steps(self) -> Steps:
         """See `Checkpoints.steps`."""
@@ -92,26 +96,35 @@ class FileCheckpoints:
     async def _do(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(self._submit(work).result, abandon_on_cancel=True)
 
-    def _opened(self) -> Checkpoints:
+    def _opened(self) -> "Checkpoints":
         if self._store is None:
-            self._store = Checkpoints(self._directory, self._roots, self._excluded)
+            self._store = self._made()
         return self._store
 
-    def _begin(self, turn_id: str) -> None:
+    def _made(self) -> "Checkpoints":
+        from code_core.store.checkpoints import Checkpoints  # here, where the worker waits for it
+
+        return Checkpoints(self._directory, self._roots, self._excluded)
+
+    def _in_turn(self) -> "Checkpoints":
+        """The store, which knows of the turn: many turns change nothing, and never need it."""
         store = self._opened()
-        if store.wants(self._roots):
-            store = self._store = Checkpoints(self._directory, self._roots, self._excluded)
-        store.begin_turn(turn_id)
+        if not self._begun:
+            if store.wants(self._roots):
+                store = self._store = self._made()
+            store.begin_turn(self._turn)
+            self._begun = True
+        return store
 
     def _before_command(self) -> str | None:
         if not self._roots:
             return "the working directory holds your home: undo covers patches here, not what commands change"
-        store = self._opened()
+        store = self._in_turn()
         store.before_command()
         return store.warning
 
 
-def _restored(outcome: Outcome | None) -> Restored | None:
+def _restored(outcome: "Outcome | None") -> Restored | None:
     if outcome is None:
         return None
     files = tuple(Path(path) for path in outcome.restored)

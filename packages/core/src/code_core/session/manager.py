@@ -20,7 +20,7 @@ from code_core.session.restore import SessionState
 from code_core.session.restored_settings import settings_to_restore
 from code_core.session.stored_session import StoredSession
 from code_core.session.told_context import ToldContext
-from code_core.store.cleaning import checkpoints_of
+from code_core.store.layout import checkpoints_of
 from code_core.store.rollout_journal import RolloutJournal
 
 

@@ -17,7 +17,6 @@ from code_core.session.restore import SessionState
 from code_core.store.entries import text_of
 from code_core.store.errors import SessionNotFound, StoreError
 from code_core.store.record import SessionRecord
-from code_core.store.restore import restore
 from code_core.store.sessions import OpenSession, SessionStore
 
 T = TypeVar("T")
@@ -125,6 +124,8 @@ async def read_stored(store: SessionStore, reference: Last | Path | str) -> Open
 
     def read() -> Opened:
         record = found(store, reference)
+        from code_core.store.restore import restore  # a new session restores nothing
+
         restored = restore(record.path)
         state = SessionState.from_store(restored, record.name or None)
         return Opened(store, state, None, text_of(restored.meta.payload, "model_provider"))

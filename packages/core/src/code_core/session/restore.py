@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,8 +18,9 @@ from code_core.session.input_queue import InputQueue, QueuedInput
 from code_core.session.session import LONGEST_PREVIEW
 from code_core.session.settings import TurnSettings
 from code_core.store.entries import Entry, EventEntry, JsonObject, SessionMeta, text_of
-from code_core.store.replay import Replay
-from code_core.store.restore import Restored
+
+if TYPE_CHECKING:
+    from code_core.store.restore import Restored
 
 _log = logging.getLogger("code_core")
 
@@ -45,7 +46,7 @@ class SessionState:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def from_store(cls, stored: Restored, name: str | None = None) -> "SessionState":
+    def from_store(cls, stored: "Restored", name: str | None = None) -> "SessionState":
         """The state that a stored session left; its name is kept elsewhere."""
         items, notes = _items_of(stored.items)
         return cls(
@@ -62,6 +63,8 @@ class SessionState:
     @classmethod
     def from_entries(cls, entries: Iterable[Entry]) -> "SessionState":
         """The state that the entries of a journal, oldest first, lead to."""
+        from code_core.store.replay import Replay  # a new session replays nothing
+
         replay, session_id, name = Replay(), None, None
         for entry in entries:
             replay.feed(entry)

@@ -3,6 +3,7 @@
 import logging
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -12,9 +13,11 @@ from code_core.config.schema import KeepTable
 from code_core.errors import CodeError
 from code_core.protocol.ops import GetHistoryEntryRequest
 from code_core.protocol.session_events import GetHistoryEntryResponse, TypedEntry
-from code_core.store.cleaning import CleaningSettings, Limit, clean
 from code_core.store.message_history import MessageHistory
 from code_core.store.sessions import SessionStore
+
+if TYPE_CHECKING:
+    from code_core.store.cleaning import CleaningSettings, Limit
 
 _log = logging.getLogger("code_core")
 
@@ -74,6 +77,8 @@ class StoredSession:
         A failure is logged alone: what stays too long harms nobody.
         """
         await anyio.sleep(QUIET_SECONDS)
+        from code_core.store.cleaning import clean  # most sessions have ended by now
+
         settings = cleaning_settings(self._storage)
         try:
             cleaned = await anyio.to_thread.run_sync(
@@ -88,8 +93,10 @@ class StoredSession:
                 _log.warning("cleaning: %s", failure)
 
 
-def cleaning_settings(storage: Storage) -> CleaningSettings:
+def cleaning_settings(storage: Storage) -> "CleaningSettings":
     """The settings as the store takes them."""
+    from code_core.store.cleaning import CleaningSettings
+
     return CleaningSettings(
         outputs=_limit(storage.outputs),
         checkpoints=_limit(storage.checkpoints),
@@ -97,5 +104,7 @@ def cleaning_settings(storage: Storage) -> CleaningSettings:
     )
 
 
-def _limit(table: KeepTable) -> Limit:
+def _limit(table: KeepTable) -> "Limit":
+    from code_core.store.cleaning import Limit
+
     return Limit(table.keep_days or None, table.keep_megabytes or None)

@@ -6,9 +6,9 @@ from typing import Literal
 from code_core.session.session import user_note
 from code_core.session.tasks.undo import restored_note
 from code_core.store.checkpoints import Checkpoints, Outcome
-from code_core.store.cleaning import checkpoints_of
 from code_core.store.entries import ItemEntry
 from code_core.store.errors import CheckpointError
+from code_core.store.layout import checkpoints_of
 from code_core.store.record import SessionRecord
 from code_core.store.sessions import SessionStore
 

@@ -83,16 +83,6 @@ class _Thing:
     bytes: int
 
 
-def outputs_of(home: Path, session_id: str) -> Path:
-    """Where the whole outputs of a session's commands lie."""
-    return home / "outputs" / session_id
-
-
-def checkpoints_of(home: Path, session_id: str) -> Path:
-    """Where a session's checkpoints lie."""
-    return home / "checkpoints" / session_id
-
-
 def clean(
     home: Path, settings: CleaningSettings = DEFAULTS, clock: Callable[[], float] = time.time
 ) -> Cleaned | None:

@@ -145,3 +145,13 @@ def _check_ours(path: Path, status: os.stat_result) -> None:
         raise OSError(EINVAL, "Not a regular file", str(path))
     if status.st_uid != os.geteuid():
         raise PermissionError(EPERM, "The file belongs to another user", str(path))
+
+
+def outputs_of(home: Path, session_id: str) -> Path:
+    """Where the whole outputs of a session's commands lie."""
+    return home / "outputs" / session_id
+
+
+def checkpoints_of(home: Path, session_id: str) -> Path:
+    """Where a session's checkpoints lie."""
+    return home / "checkpoints" / session_id

@@ -4,25 +4,28 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from code_core.store import lock
 from code_core.store.catalog import Catalog
-from code_core.store.cleaning import checkpoints_of, outputs_of
 from code_core.store.entries import ORIGINATOR, JsonObject, SessionMeta
 from code_core.store.errors import StoreError
-from code_core.store.forking import copy_rollout
 from code_core.store.layout import (
     archive_directory,
+    checkpoints_of,
     dated_path,
     is_session_id,
     make_private_directory,
+    outputs_of,
     rollout_path,
 )
 from code_core.store.lock import Holder, SessionLock
 from code_core.store.record import SessionRecord
-from code_core.store.restore import Restored, read_meta, restore
 from code_core.store.rollout import RolloutFile
 from code_core.version import VERSION
+
+if TYPE_CHECKING:
+    from code_core.store.restore import Restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class OpenSession:
     id: str
     file: RolloutFile
     lock: SessionLock
-    restored: Restored | None = None
+    restored: "Restored | None" = None
 
     @property
     def warning(self) -> str | None:
@@ -72,6 +75,8 @@ class SessionStore(Catalog):
             StoreError: the home cannot be written.
         """
         path = session if isinstance(session, Path) else session.path
+        from code_core.store.restore import read_meta, restore  # a new session restores nothing
+
         session_id = read_meta(path).id if isinstance(session, Path) else session.id
         held = lock.acquire(self.home, session_id)
         try:
@@ -91,6 +96,9 @@ class SessionStore(Catalog):
             RolloutUnreadable: the session cannot be read.
             StoreError: it has fewer turns, or the copy cannot be written.
         """
+        from code_core.store.forking import copy_rollout
+        from code_core.store.restore import read_meta
+
         old = read_meta(session.path).payload
         fields = {**old, **(meta or {}), "forked_from_id": session.id}
         path, whole = self._new(new_id, fields)

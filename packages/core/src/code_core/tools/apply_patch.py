@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple
 
 import anyio
 
@@ -27,8 +27,6 @@ from code_core.protocol.file_changes import FileChange
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
 from code_core.safety.decide import Allow, Ask, Reject, decide_patch
 from code_core.safety.grants import PathGrant
-from code_core.sandbox.confinement import writable_and_protected
-from code_core.sandbox.detection import detect
 from code_core.tools.approver import PatchQuestion
 from code_core.tools.patch_application import write_patch
 from code_core.tools.shown_changes import (
@@ -39,6 +37,9 @@ from code_core.tools.shown_changes import (
     shown_changes,
 )
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
+
+if TYPE_CHECKING:
+    from code_core.sandbox.protected import Protected
 
 _log = logging.getLogger("code_core")
 
@@ -221,13 +222,11 @@ async def _permission(
 ) -> tuple[ToolOutput | None, bool]:
     """What the model is told if the patch may not be applied, and whether nobody had to be asked."""
     grants = frozenset(map(PathGrant, plan.paths))
-    closed, roots = await anyio.to_thread.run_sync(
-        writable_and_protected, context.sandbox_policy, context.cwd, context.home, context.environment
-    )
+    closed, roots, confinable = await anyio.to_thread.run_sync(_bounds, context)
     decision = decide_patch(
         context.approval_policy,
         context.sandbox_policy,
-        confinable=(await anyio.to_thread.run_sync(detect)).sandbox is not None,
+        confinable=confinable,
         paths=plan.paths,
         roots=roots,
         protected=closed.reasons(),
@@ -244,3 +243,14 @@ async def _permission(
         case Ask(reason=reason):
             question = PatchQuestion(call_id, shown.changes, reason, grants)
             return refusal("patch", await context.approver.ask(question)), False
+
+
+def _bounds(context: ToolContext) -> "tuple[Protected, list[Path], bool]":
+    """What is closed, what is writable, and whether commands can be confined here."""
+    from code_core.sandbox.confinement import writable_and_protected  # many turns change no files
+    from code_core.sandbox.detection import detect
+
+    closed, roots = writable_and_protected(
+        context.sandbox_policy, context.cwd, context.home, context.environment
+    )
+    return closed, roots, detect().sandbox is not None
