@@ -237,3 +237,10 @@ def test_an_inline_token_is_sent_and_shown_nowhere(workplace: Workplace) -> None
 
         anyio.run(main)
     assert {headers["authorization"] for _, headers in script.seen} == {"Bearer hush-hush"}
+
+
+def test_the_home_of_a_user_who_does_not_exist_is_an_ordinary_path(workplace: Workplace) -> None:
+    server = table(args=["~no-such-user/x"], roots=["~no-such-user/y"])
+    assert roots_of(server, workplace.cwd) == [workplace.cwd / "~no-such-user/y"]
+    assert roots_of(table(args=["~no-such-user/x"]), workplace.cwd)
+    prepare("s", server, workplace)

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from code_core.config.paths import expand_home
 from code_core.config.schema import McpServerTable
 from code_core.context.git import repository_root
 from code_core.protocol.policies import ReadOnly, SandboxPolicy, WorkspaceWrite
@@ -108,16 +109,14 @@ def prepare(
 
 
 def roots_of(table: McpServerTable, cwd: Path) -> list[Path]:
-    """The directories that a server is told to work on.
+    """The directories that a server learns it may work on.
 
     They are those of the setting `roots`, else the directories among its arguments, because servers take roots
     in their place, else the working directory.
     """
     if table.roots is not None:
-        return [cwd / root.expanduser() for root in table.roots]
-    named = [
-        cwd / Path(argument).expanduser() for argument in table.args if argument.startswith(("/", "~", "."))
-    ]
+        return [cwd / expand_home(root) for root in table.roots]
+    named = [cwd / expand_home(argument) for argument in table.args if argument.startswith(("/", "~", "."))]
     return [Path(os.path.normpath(path)) for path in named if path.is_dir()] or [cwd]
 
 
@@ -137,9 +136,9 @@ def _http_client(
 
 
 def _directory(name: str, table: McpServerTable, workplace: Workplace) -> Path:
-    """Where the server runs: a directory of its own in the home, in which nobody else puts anything."""
+    """Where the server runs: a private directory below the home, where nobody else puts anything."""
     if table.cwd is not None:
-        return workplace.cwd / table.cwd.expanduser()
+        return workplace.cwd / expand_home(table.cwd)
     directory = workplace.home / DIRECTORIES / name
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -161,7 +160,7 @@ def _environment(table: McpServerTable, workplace: Workplace) -> dict[str, str]:
 def _outside(path: str, workplace: Workplace) -> str:
     """`path` without relative entries and those below the workspace, unless that is the user's home or above it."""
     workspace = _workspace(workplace.cwd)
-    user_home = Path(os.path.realpath(Path("~").expanduser()))
+    user_home = Path(os.path.realpath(expand_home("~")))
     kept = [entry for entry in path.split(os.pathsep) if entry.startswith(os.sep)]
     if not user_home.is_relative_to(workspace):
         kept = [entry for entry in kept if not _is_below(Path(entry), workspace)]
@@ -177,7 +176,7 @@ def _program(table: McpServerTable, workplace: Workplace, environment: Mapping[s
     command = os.path.expanduser(table.command or "")  # noqa: PTH111 - Path would lose the "./" that decides
     workspace = _workspace(workplace.cwd)
     if os.sep in command:
-        base = workplace.cwd if table.cwd is None else workplace.cwd / table.cwd.expanduser()
+        base = workplace.cwd if table.cwd is None else workplace.cwd / expand_home(table.cwd)
         program = Path(os.path.normpath(base / command))
         return str(program), _is_below(program, workspace)
     found = shutil.which(command, path=environment.get("PATH", os.defpath))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from code_core.config.paths import expand_home
 from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.git_directories import (
     GitDirectories,
@@ -179,7 +180,7 @@ def _settings_paths(cwd: Path, home: Path, roots: Iterable[Path]) -> Iterator[Pa
 
 def user_home() -> Path:
     """The user's home directory; `~` where none is known."""
-    return Path(os.path.expanduser("~"))  # noqa: PTH111 - `Path.expanduser` raises there
+    return expand_home("~")
 
 
 def _settings_behind_links(folder: Path) -> Iterator[Path]:
