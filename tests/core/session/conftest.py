@@ -5,15 +5,21 @@ from typing import Any
 import anyio
 import pytest
 
-from code_core.config.load import ConfigOverrides
+from code_core.config.load import Config, ConfigOverrides
 from code_core.protocol.policies import SandboxMode
 from code_core.sandbox.detection import Detection, Finding
 from code_core.session.manager import ConversationManager
 from core.session.conversing import Frontend
 from core.session.desk import Desk
+from core.session.scripted import scripted_config
 from support.scenario import Response, write_scenario
 
 Script = Callable[[Frontend], Awaitable[None]]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return scripted_config(tmp_path)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A summary in the place of the history."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -25,15 +24,9 @@ from core.session.scripted import (
     answer,
     calls,
     converse,
-    scripted_config,
     scripted_conversation,
     text,
 )
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    return scripted_config(tmp_path)
 
 
 def with_window(config: Config, window: int) -> Config:

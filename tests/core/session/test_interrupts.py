@@ -36,11 +36,6 @@ from core.session.scripted import (
 )
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    return scripted_config(tmp_path)
-
-
 def recorded(journal: MemoryJournal) -> list[Any]:
     """Types of the items that the journal has, and call ids or roles with them."""
     payloads = [entry.payload for entry in journal.entries if isinstance(entry, ItemEntry)]

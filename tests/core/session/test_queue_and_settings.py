@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import pytest
 
 from code_core.config.load import Config
 from code_core.protocol.ops import (
@@ -25,15 +24,9 @@ from core.session.scripted import (
     calls,
     converse,
     queued,
-    scripted_config,
     scripted_conversation,
     text,
 )
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    return scripted_config(tmp_path)
 
 
 def test_queued_input_can_be_edited_and_removed_until_the_model_gets_it(config: Config) -> None:

@@ -30,15 +30,9 @@ from core.session.scripted import (
     calls,
     converse,
     queued,
-    scripted_config,
     scripted_conversation,
     text,
 )
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    return scripted_config(tmp_path)
 
 
 def message(words: str) -> HistoryItem:

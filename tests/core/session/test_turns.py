@@ -25,15 +25,9 @@ from core.session.scripted import (
     calls,
     converse,
     queued,
-    scripted_config,
     scripted_conversation,
     text,
 )
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    return scripted_config(tmp_path)
 
 
 async def wait_for_ever(call: ToolCall, context: ToolContext) -> ToolOutput:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from code_core.config.load import Config
 from code_core.protocol.checkpoints import Restored, Steps
 from code_core.protocol.ops import (
@@ -28,15 +26,9 @@ from core.session.scripted import (
     answer,
     calls,
     converse,
-    scripted_config,
     scripted_conversation,
     text,
 )
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    return scripted_config(tmp_path)
 
 
 class MemoryCheckpoints:

@@ -1,5 +1,17 @@
 """Files that programs run, or take the names of programs from, without being told."""
 
+_COMPOSE = (
+    "docker-compose.yml",
+    "docker-compose.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+    "compose.yaml",
+    "compose.yml",
+    "compose.override.yaml",
+    "compose.override.yml",
+    ".env",
+)
+
 IMPLICIT_FILES = {
     "ansible-playbook": ("ansible.cfg",),
     "bazel": ("BUILD", "BUILD.bazel", "MODULE.bazel", "WORKSPACE", ".bazelrc"),
@@ -10,29 +22,8 @@ IMPLICIT_FILES = {
     "cmake": ("CMakeLists.txt",),
     "composer": ("composer.json",),
     "deno": ("deno.json", "deno.jsonc", "package.json"),
-    "docker": (
-        "Dockerfile",
-        "docker-compose.yml",
-        "docker-compose.yaml",
-        "docker-compose.override.yml",
-        "docker-compose.override.yaml",
-        "compose.yaml",
-        "compose.yml",
-        "compose.override.yaml",
-        "compose.override.yml",
-        ".env",
-    ),
-    "docker-compose": (
-        "docker-compose.yml",
-        "docker-compose.yaml",
-        "docker-compose.override.yml",
-        "docker-compose.override.yaml",
-        "compose.yaml",
-        "compose.yml",
-        "compose.override.yaml",
-        "compose.override.yml",
-        ".env",
-    ),
+    "docker": ("Dockerfile", *_COMPOSE),
+    "docker-compose": _COMPOSE,
     "earthly": ("Earthfile",),
     "eslint": (
         "eslint.config.js",
@@ -77,19 +68,7 @@ IMPLICIT_FILES = {
         "package.json",
     ),
     "pnpm": ("package.json", ".npmrc", ".pnpmfile.cjs"),
-    "podman": (
-        "Containerfile",
-        "Dockerfile",
-        "docker-compose.yml",
-        "docker-compose.yaml",
-        "docker-compose.override.yml",
-        "docker-compose.override.yaml",
-        "compose.yaml",
-        "compose.yml",
-        "compose.override.yaml",
-        "compose.override.yml",
-        ".env",
-    ),
+    "podman": ("Containerfile", "Dockerfile", *_COMPOSE),
     "poetry": ("pyproject.toml",),
     "pre-commit": (".pre-commit-config.yaml",),
     "prettier": (
