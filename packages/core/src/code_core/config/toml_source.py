@@ -16,7 +16,7 @@ LONGEST_STATEMENT = 2_000
 
 
 def read_text(path: Path) -> str:
-    """The text of a settings file; empty if there is no file.
+    """The text of a settings file; empty without a file.
 
     Raises:
         ConfigError: it cannot be read, or is not UTF-8.

@@ -18,7 +18,7 @@ SEPARATOR = "\n\n--- project-doc ---\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Instructions:
-    """What the model is told before the first input, and what the user is told about that.
+    """The message for the model before the first input, and warnings for the user about it.
 
     Attributes:
         message: the user's and the project's instructions; None where there are none.

@@ -20,7 +20,7 @@ def parameters(schema: dict[str, Any]) -> dict[str, Any]:
     """A tool's input schema, reduced to what model APIs take: every part has one type they know.
 
     A choice at the top becomes one object that has the properties of all its arms. A reference to a part
-    that it is in itself is a part of that type, and no more is said of it.
+    that it is in itself is a part of that type, and is not described further.
     """
     reduction = _Reduction(schema)
     return reduction.part({**reduction.with_arms(schema), "type": "object"}, 0)

@@ -41,7 +41,7 @@ def _end(mark: bytes, sessions: "set[int]") -> None:
         for pid in left if late else left - asked:
             _signal(pid, signal.SIGKILL if late else signal.SIGTERM)
         asked |= left
-        time.sleep(0.02)
+        time.sleep(0.02)  # between looks: nothing reports the end of a process that is not our child
 
 
 def _left(mark: bytes, sessions: "set[int]") -> "set[int]":

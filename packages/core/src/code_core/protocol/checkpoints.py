@@ -43,7 +43,7 @@ class Checkpoints(Protocol):
         """Remember `paths` as they are, unless this turn has remembered them already.
 
         Raises:
-            CodeError: they cannot be kept; the write happens all the same, and the user is told.
+            CodeError: they cannot be kept; the write happens all the same, and the user is warned.
         """
         ...
 
@@ -53,7 +53,7 @@ class Checkpoints(Protocol):
         Gives what the user should know once: that commands are not covered, and why.
 
         Raises:
-            CodeError: it cannot be kept; the command runs all the same, and the user is told.
+            CodeError: it cannot be kept; the command runs all the same, and the user is warned.
         """
         ...
 
@@ -66,7 +66,7 @@ class Checkpoints(Protocol):
         ...
 
     async def undo(self) -> Restored | None:
-        """Undo the last turn that changed files; None if there is none.
+        """Undo the last turn that changed files; None without such a turn.
 
         Raises:
             CodeError: the store is damaged, or a file cannot be written.

@@ -44,7 +44,7 @@ class McpToolCallEnd(ProtocolModel):
 
     @property
     def text(self) -> str:
-        """The result's text, or why there is none."""
+        """The result's text, or the reason for its absence."""
         if "Ok" not in self.result:
             return str(self.result["Err"])
         return "\n".join(part["text"] for part in self.result["Ok"]["content"] if part["type"] == "text")

@@ -83,10 +83,10 @@ class TypedEntry(ProtocolModel):
 
 
 class GetHistoryEntryResponse(ProtocolModel):
-    """An entry of what the user typed in all sessions; null where there is none, or the log is another one by now.
+    """An entry of what the user typed in all sessions; null if there is no such entry, or the log has been replaced.
 
     Attributes:
-        log_id: which log the entry is in; 0 where there is none.
+        log_id: which log the entry is in; 0 without a log.
         offset: the number of the entry.
         count: how many entries the log has.
     """

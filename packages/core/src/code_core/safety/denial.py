@@ -1,7 +1,7 @@
 """Whether a confined command failed because it was confined.
 
 Known from how the sandbox refuses: a signal for a forbidden system call, or an error of the
-system on a path that is not writable, or of the network where there is none. Words alone say
+system on a path that is not writable, or of the network without one. Words alone say
 nothing: directories are called `sandbox`, and servers answer "permission denied".
 """
 

@@ -131,7 +131,7 @@ def _kill_descendants() -> None:
         for pid in stopped:
             _signal(pid, signal.SIGKILL)
         _reap(0)
-        time.sleep(0.001)
+        time.sleep(0.001)  # a killed process takes a moment to become a zombie that can be reaped
 
 
 def _has_children() -> bool:

@@ -87,7 +87,7 @@ async def _summary(session: Session, report: Report) -> str:
     """What the model writes; where its window is too small for all, the oldest items are left out."""
 
     async def emit(msg: EventMsg, order: EventOrder | None = None) -> None:
-        if isinstance(msg, TokenCount | StreamError):  # the summary itself is no answer to the user
+        if isinstance(msg, TokenCount | StreamError):  # the summary itself is not an answer to the user
             await report.emit(msg, order)
 
     model = session.settings.capabilities

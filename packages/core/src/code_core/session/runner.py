@@ -151,7 +151,7 @@ class Runner:
 
 
 def failure(error: Exception) -> ErrorEvent:
-    """What the user is told of an exception that ended a task."""
+    """The message for the user about an exception that ended a task."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if isinstance(error, CodeError):

@@ -165,7 +165,7 @@ class _Taker:
     def __init__(self, response: Response, reporter: Reporter, kept: Sequence[ResponseItem]) -> None:
         self._response = response
         self._reporter = reporter
-        # Some models say again what they are told they have said: that is shown and kept once.
+        # Some models repeat the message that they are asked to go on from: it is shown and kept once.
         self._repeats = [item.text for item in kept if isinstance(item, Message) and item.role == "assistant"]
         self._repeat: RepeatedText | None = None
         self._text_of: EventOrder | None = None  # the place of the message that deltas came for

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 NOTICED_WAIT = 0.2
-"""Seconds after which a user is told what a turn waits for."""
+"""Seconds after which the user learns what a turn waits for."""
 
 
 class ConversationServers:
@@ -80,7 +80,7 @@ class ConversationServers:
         self._ready.set()
 
     async def tools(self, emit: Emit) -> list[Tool]:
-        """Their tools, when each server is there or has failed; a wait that can be noticed is told with `emit`.
+        """Their tools, when each server is there or has failed; a wait that can be noticed is reported through `emit`.
 
         Raises:
             TurnError: one that is required has failed.

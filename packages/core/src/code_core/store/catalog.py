@@ -34,7 +34,7 @@ class Catalog:
         return self._index.query(lambda connection: listing.page_of(connection, query))
 
     def last(self, cwd: Path | None = None) -> SessionRecord | None:
-        """The session that changed last, of this working directory or of all; None if there is none."""
+        """The session that changed last, of this working directory or of all; None without any."""
         records = self.list(listing.Query(limit=1, cwd=cwd)).sessions
         return records[0] if records else None
 

@@ -141,7 +141,7 @@ class ApplyPatch:
     async def _agreed(
         self, patch: Patch, cwd: Path, call_id: str, context: ToolContext
     ) -> "_Agreed | ToolOutput":
-        """The plan that may be written now, made from the files as they are; or why there is none.
+        """The plan that may be written now, made from the files as they are; or the answer to the model without one.
 
         Raises:
             PatchError: it does not fit the files.
@@ -205,7 +205,7 @@ async def _run_when_large(
 
 
 async def _findings(plan: PatchPlan, context: ToolContext) -> str:
-    """What the model is told of the checks of the patch; the user is told now."""
+    """The findings of the checks for the model; the user sees them at once."""
     from code_core.validation.harness import validate  # here, because most turns change no files
 
     cwd = Path(os.path.realpath(context.cwd))
@@ -220,7 +220,7 @@ async def _findings(plan: PatchPlan, context: ToolContext) -> str:
 async def _permission(
     call_id: str, shown: ShownChanges, plan: PatchPlan, context: ToolContext
 ) -> tuple[ToolOutput | None, bool]:
-    """What the model is told if the patch may not be applied, and whether nobody had to be asked."""
+    """The answer to the model if the patch may not be applied, and whether nobody had to be asked."""
     grants = frozenset(map(PathGrant, plan.paths))
     closed, roots, confinable = await anyio.to_thread.run_sync(_bounds, context)
     decision = decide_patch(

@@ -87,7 +87,7 @@ def grant_of(request: CommandRequest, *, outside: bool) -> CommandGrant:
 
 
 def guarded(request: CommandRequest, guards: CommandGuards) -> ToolOutput | None:
-    """What the model is told of a command that needs `confirm:`; None for any other."""
+    """The answer to the model about a command that needs `confirm:`; None for any other."""
     try:
         found = statements(request.argv)
     except TooComplexError as error:
@@ -99,7 +99,7 @@ def guarded(request: CommandRequest, guards: CommandGuards) -> ToolOutput | None
 async def permission(
     request: CommandRequest, guards: CommandGuards, context: ToolContext, *, confinable: bool
 ) -> Permission | ToolOutput:
-    """Where the command may run, or what the model is told if it may not.
+    """Where the command may run, or the answer to the model if it may not.
 
     Raises:
         TurnAbandoned: the user does not want the turn to go on.
@@ -156,7 +156,7 @@ async def permission_to_retry(
 
 
 async def changed_since(request: CommandRequest, allowed: Permission) -> ToolOutput | None:
-    """What the model is told if a file that the command names changed after it was allowed to run unconfined.
+    """The answer to the model if a file that the command names changed after it was allowed to run unconfined.
 
     Between this look and the moment when the command opens the file lies a fraction of a second, in
     which another process can still change it.

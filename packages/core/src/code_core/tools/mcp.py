@@ -85,7 +85,7 @@ class McpServerTool:
     async def _refusal(
         self, call_id: str, invocation: McpInvocation, context: ToolContext
     ) -> ToolOutput | None:
-        """What the model is told if the tool may not be called; None if it may."""
+        """The answer to the model if the tool may not be called; None if it may."""
         arguments = json.dumps(invocation.arguments, sort_keys=True, ensure_ascii=False)
         grant = ToolGrant(invocation.server, invocation.tool, arguments)
         approved = context.approver.approved(grant)

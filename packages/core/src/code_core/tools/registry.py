@@ -14,7 +14,7 @@ from code_core.tools.tool import Emit, Tool, ToolContext, ToolOutput, TurnAbando
 _log = logging.getLogger("code_core")
 
 LONGEST_REPORT = 2_000
-"""Characters of a failed call, and of what the model is told about it, that the user is shown."""
+"""Characters of a failed call, and of the answer to it, that the user sees."""
 
 _ALIASES = {"container.exec": "shell", "applypatch": "apply_patch"}
 

@@ -82,7 +82,7 @@ class ToolContext:
 
 
 def refusal(what: str, review: Review) -> ToolOutput | None:
-    """None if the user approved, else what the model is told: that `what` was rejected, and the user's feedback.
+    """None if the user approved, else the answer to the model: that `what` was rejected, and the user's feedback.
 
     Raises:
         TurnAbandoned: the user does not want the turn to go on.

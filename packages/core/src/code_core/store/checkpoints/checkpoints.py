@@ -140,7 +140,7 @@ class Checkpoints:
         return tuple(sorted(changes))
 
     def undo(self) -> Outcome | None:
-        """Bring back what the last turn that stands changed; None if there is none.
+        """Take back the changes of the last turn that is not undone; None without such a turn.
 
         Raises:
             CheckpointError: what is saved is damaged or missing; nothing was changed.
