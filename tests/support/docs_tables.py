@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from code_core.config.schema import ConfigFile
+from code_core.config.schema.file import ConfigFile
 from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOnly, WorkspaceWrite
 from code_core.safety.decide import Ask, CommandDecision, Reject, Run, decide_command
 from code_core.safety.known_safe import Reading

@@ -13,6 +13,9 @@ COMMANDS = {
     "exec": Entry("code_cli.exec:exec_command", "Run one prompt to its end, without questions (alias: e)."),
     "e": Entry("code_cli.exec:exec_command", "", hidden=True),
     "chat": Entry("code_cli.chat:chat_command", "Talk in the terminal; the default."),
+    "config": Entry(
+        "code_cli.config:config_command", "Show, explain and change settings; trust a project's."
+    ),
     "mcp-server": Entry("code_cli.mcp_server:mcp_server_command", "Serve MCP on stdin and stdout."),
     "mcp": Entry("code_cli.mcp:mcp_command", "List, add, remove and try MCP servers."),
     "resume": Entry("code_cli.resume:resume_command", "Go on with a session."),

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from code_core.config.schema import ConfirmGuardTable
-from code_core.context.git import find_checkout
+from code_core.config.schema.commands import ConfirmGuardTable
 from code_core.errors import ConfigError
-from code_core.files.checkout import Checkout, DistrustedFileError, own_ids, within_seconds
+from code_core.files.checkout import Checkout, DistrustedFileError, within_seconds
 from code_core.safety.confirm_guard import UserGuard
 from code_core.safety.rules import PrefixRule, RuleDecision
 from code_core.safety.rules_file import RuleError, parse_rules
@@ -59,14 +58,13 @@ class BoundedPattern:
             return True
 
 
-def load_guards(table: ConfirmGuardTable, home: Path, cwd: Path, source: Path) -> CommandGuards:
-    """The guards of the settings file `source` and the rules of the home and of the project.
+def load_guards(table: ConfirmGuardTable, home: Path, project: Checkout, source: Path) -> CommandGuards:
+    """The guards of the settings, which are mostly in `source`, and the rules of the home and of the project.
 
     Raises:
         ConfigError: a pattern or a rule is wrong.
     """
     warnings: list[str] = []
-    project = find_checkout(cwd) or Checkout(Path(os.path.realpath(cwd)), own_ids())
     tightening = (
         rule for rule in _project_rules(project, warnings) if rule.decision is not RuleDecision.ALLOW
     )

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from code_core.config.guards import always_allowed
 from code_core.config.load import Config
-from code_core.config.schema import ClientToolTable, McpServerTable
+from code_core.config.schema.servers import ClientToolTable, McpServerTable
 from code_core.model.capabilities import capabilities
 from code_core.model.client import ModelClient
 from code_core.model.key_proxy import KeyProxies

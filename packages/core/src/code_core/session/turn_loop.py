@@ -14,7 +14,7 @@ from uuid import uuid4
 import anyio
 import anyio.lowlevel
 
-from code_core.config.schema import LimitsTable
+from code_core.config.schema.commands import LimitsTable
 from code_core.errors import ContextWindowExceeded, TurnError
 from code_core.model.client import ModelClient
 from code_core.protocol.events import EventOrder
