@@ -124,6 +124,11 @@ class Conversation:
         async for event in self._events:
             yield event
 
+    @property
+    def waiting(self) -> int:
+        """How many events `events` would give without waiting."""
+        return self._events.waiting
+
     def follow(self) -> EventReader:
         """A reader of its own: first `session_snapshot` and what is open, then what happens from now on.
 
