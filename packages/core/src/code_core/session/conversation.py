@@ -228,8 +228,9 @@ class Conversation:
             running = self._runner.prepare(TurnTask(), entry.submission)
 
     async def _enqueue(self, submission: str, op: UserInput | QueueUserInput) -> None:
+        is_new = op.id is not None and op.id not in self.session.history.ids
         entry = QueuedInput(
-            id=op.id or f"input_{uuid4().hex}",
+            id=op.id if op.id and is_new else f"input_{uuid4().hex}",
             submission=submission,
             items=tuple(op.items),
             output_schema=op.output_schema,
