@@ -267,17 +267,18 @@ class ConfigFile(ProfileTable):
     replay_scenario: Path | None = None
     instructions: str | None = None
     project_doc_max_bytes: int = Field(32_768, ge=0)
-    sandbox_workspace_write: WorkspaceWriteTable = WorkspaceWriteTable()
-    shell_environment_policy: EnvironmentTable = EnvironmentTable()
-    confirm_guard: ConfirmGuardTable = ConfirmGuardTable()
-    validation: ValidationTable = ValidationTable()
-    experimental_client_tools: ClientToolsTable = ClientToolsTable()
-    limits: LimitsTable = LimitsTable()
-    acp: AcpTable = AcpTable()
-    history: MessageHistoryTable = MessageHistoryTable()
-    sessions: SessionsTable = SessionsTable()
-    checkpoints: CheckpointsTable = CheckpointsTable()
-    outputs: KeepTable = KeepTable()
+    # The defaults are not validated, because each table would build a schema for that at every start.
+    sandbox_workspace_write: WorkspaceWriteTable = WorkspaceWriteTable.model_construct()
+    shell_environment_policy: EnvironmentTable = EnvironmentTable.model_construct()
+    confirm_guard: ConfirmGuardTable = ConfirmGuardTable.model_construct()
+    validation: ValidationTable = ValidationTable.model_construct()
+    experimental_client_tools: ClientToolsTable = ClientToolsTable.model_construct()
+    limits: LimitsTable = LimitsTable.model_construct()
+    acp: AcpTable = AcpTable.model_construct()
+    history: MessageHistoryTable = MessageHistoryTable.model_construct()
+    sessions: SessionsTable = SessionsTable.model_construct()
+    checkpoints: CheckpointsTable = CheckpointsTable.model_construct()
+    outputs: KeepTable = KeepTable.model_construct()
     mcp_servers: dict[Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$")], McpServerTable] = {}
     key_isolation: KeyIsolation = "auto"
     tool_output_token_limit: int = Field(10_000, ge=100)
