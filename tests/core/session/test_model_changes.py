@@ -6,9 +6,9 @@ import anyio
 import pytest
 
 from code_core.config.load import ConfigOverrides
-from code_core.patch import APPLY_PATCH_INSTRUCTIONS
 from code_core.protocol.ops import OverrideTurnContext
 from code_core.session.manager import ConversationManager
+from code_core.wire.patch_format import APPLY_PATCH_INSTRUCTIONS
 from core.session.conversing import Frontend, user
 from support import ScriptedUpstream, stream
 from support import responses_events as sse

@@ -79,7 +79,7 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The console script: runs the command and exits with its code."""
-    gc.set_threshold(50_000, 20, 20)  # imports make many objects that stay, and each search looks at them all
+    gc.set_threshold(1_000_000)  # imports make many objects that stay; `run_frontend` searches sooner
     _reopen_closed_streams()
     guard_standard_streams()
     sys.exit(cli.main(prog_name="code"))

@@ -5,7 +5,6 @@ was shown and trusted; the decision is in the user's own settings, where no proj
 where a key goes, who approves, and what is kept of sessions is never taken from a project.
 """
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,6 +69,8 @@ class ProjectSettings:
     @property
     def digest(self) -> str:
         """What `trusted_settings` is when this text is trusted."""
+        import hashlib
+
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property

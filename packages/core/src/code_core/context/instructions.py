@@ -1,6 +1,6 @@
 """The base instructions: who the agent is and how it works."""
 
-from code_core.patch import APPLY_PATCH_INSTRUCTIONS
+from code_core.wire.patch_format import APPLY_PATCH_INSTRUCTIONS
 
 BASE_INSTRUCTIONS = """\
 You are Code, a coding agent that works in the user's terminal or editor. You read and change files, \

@@ -35,7 +35,6 @@ from code_core.protocol.ops import (
     UserInput,
 )
 from code_core.protocol.session_events import GetHistoryEntryResponse, SessionRenamed
-from code_core.safety.rules import RegisteredCommand
 from code_core.session.events import EventLog, EventReader
 from code_core.session.input_queue import QueuedInput, removed_entry
 from code_core.session.runner import Runner, RunningTask
@@ -172,6 +171,8 @@ class Conversation:
             case ExecApproval() | PatchApproval():
                 self._answered(submission, op.id, answered=self.session.approvals.answer(op))
             case RegisterApprovedCommand():
+                from code_core.safety.rules import RegisteredCommand  # few conversations have one
+
                 self.session.approvals.register(
                     RegisteredCommand(tuple(op.command), op.match_kind, tuple(op.semantic_prefix or ()))
                 )

@@ -11,13 +11,11 @@ from code_core.config.schema.servers import ClientToolTable, McpServerTable
 from code_core.model.capabilities import capabilities
 from code_core.model.client import ModelClient
 from code_core.model.key_proxy import KeyProxies
-from code_core.patch import FileSystem
 from code_core.protocol.checkpoints import Checkpoints
 from code_core.protocol.items import ResponseItem
 from code_core.session.approvals import Approvals
 from code_core.session.conversation_history import History, NoJournal
 from code_core.session.elicitations import Elicitations
-from code_core.session.permission_tool import PermissionTool
 from code_core.session.restore import SessionState
 from code_core.session.servers import ConversationServers
 from code_core.session.services import Services
@@ -32,6 +30,8 @@ from code_core.tools.shell import Shell
 
 if TYPE_CHECKING:
     import mcp_types
+
+    from code_core.patch import FileSystem
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Parts:
         source: what began the session, for lists.
     """
 
-    file_system: FileSystem | None = None
+    file_system: "FileSystem | None" = None
     mcp_servers: Mapping[str, McpServerTable] = field(default_factory=dict)
     permission_tool: ClientToolTable | None = None
     history: Sequence[ResponseItem] = ()
@@ -85,7 +85,11 @@ def make_session(
         elicit,
         config.permission_tool,
     )
-    permission_tool = None if config.permission_tool is None else PermissionTool(session_id, servers)
+    permission_tool = None
+    if config.permission_tool is not None:
+        from code_core.session.permission_tool import PermissionTool
+
+        permission_tool = PermissionTool(session_id, servers)
     session = Session(
         id=session_id,
         config=config,
@@ -126,11 +130,7 @@ def make_client(config: Config, keys: KeyProxies) -> ModelClient:
     return ResponsesClient(config.provider, recorder=recorder, key_proxy=key_proxy)
 
 
-def make_tools(config: Config, file_system: FileSystem | None = None) -> ToolRegistry:
+def make_tools(config: Config, file_system: "FileSystem | None" = None) -> ToolRegistry:
     """The tools for the configured model."""
-    if file_system is None:
-        from code_core.files.local import LocalFileSystem
-
-        file_system = LocalFileSystem()
     apply_patch = ApplyPatch(file_system, capabilities(config.preferences, config.model).patch_tool)
     return ToolRegistry([Shell(apply_patch, config.command_guards), apply_patch, UpdatePlan()])

@@ -78,15 +78,18 @@ class Settings(SettingsTable):
     sandbox_mode: SandboxMode = Field(
         SandboxMode.READ_ONLY, description="what commands and patches may touch"
     )
+    # The defaults are not validated, because each table would build a schema for that at every start.
     sandbox_workspace_write: WorkspaceWriteTable = Field(
-        WorkspaceWriteTable(), description="what `workspace-write` allows"
+        WorkspaceWriteTable.model_construct(), description="what `workspace-write` allows"
     )
     shell_environment_policy: EnvironmentTable = Field(
-        EnvironmentTable(), description="which variables commands get"
+        EnvironmentTable.model_construct(), description="which variables commands get"
     )
-    confirm_guard: ConfirmGuardTable = Field(ConfirmGuardTable(), description="guards of your own")
-    validation: ValidationTable = Field(ValidationTable(), description="checks of patches")
-    limits: LimitsTable = Field(LimitsTable(), description="when a turn stops by itself")
+    confirm_guard: ConfirmGuardTable = Field(
+        ConfirmGuardTable.model_construct(), description="guards of your own"
+    )
+    validation: ValidationTable = Field(ValidationTable.model_construct(), description="checks of patches")
+    limits: LimitsTable = Field(LimitsTable.model_construct(), description="when a turn stops by itself")
     tool_output_token_limit: int = Field(
         10_000,
         ge=100,
@@ -103,17 +106,19 @@ class Settings(SettingsTable):
         {}, description="servers whose tools the agent can call"
     )
     experimental_client_tools: ClientToolsTable = Field(
-        ClientToolsTable(), description="tools of servers that serve the agent itself"
+        ClientToolsTable.model_construct(), description="tools of servers that serve the agent itself"
     )
-    acp: AcpTable = Field(AcpTable(), description="the `session/*` tools of the MCP server")
+    acp: AcpTable = Field(AcpTable.model_construct(), description="the `session/*` tools of the MCP server")
     key_isolation: KeyIsolation = Field(
         "auto", description="whether a process of its own holds the provider's API key"
     )
     replay_scenario: Path | None = Field(None, description="the file that the `replay` provider plays")
-    history: MessageHistoryTable = Field(MessageHistoryTable(), description="what you type")
-    sessions: SessionsTable = Field(SessionsTable(), description="recorded sessions")
-    checkpoints: CheckpointsTable = Field(CheckpointsTable(), description="the files that undo brings back")
-    outputs: KeepTable = Field(KeepTable(), description="whole outputs of commands")
+    history: MessageHistoryTable = Field(MessageHistoryTable.model_construct(), description="what you type")
+    sessions: SessionsTable = Field(SessionsTable.model_construct(), description="recorded sessions")
+    checkpoints: CheckpointsTable = Field(
+        CheckpointsTable.model_construct(), description="the files that undo brings back"
+    )
+    outputs: KeepTable = Field(KeepTable.model_construct(), description="whole outputs of commands")
 
 
 class ConfigFile(Settings):
