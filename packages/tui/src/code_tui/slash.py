@@ -12,9 +12,9 @@ from code_core.protocol.events import EventMsg
 from code_core.protocol.items import Message
 from code_core.protocol.ops import Op, Redo, Undo
 from code_core.protocol.session_events import SessionSnapshot, UndoCompleted
-from code_core.session.compaction import is_users_own
 from code_core.session.conversation import Conversation
 from code_core.session.conversation_history import HistoryItem
+from code_core.session.engine_notes import is_users_own
 from code_core.session.manager import ConversationManager
 from code_core.session.opening import Last
 from code_core.session.parts import Parts

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from code_core.protocol.events import TokenUsage
 from code_core.protocol.items import Message, ResponseItem
 from code_core.protocol.ops import InputItem, OverrideTurnContext
-from code_core.session.compaction import is_users_own
 from code_core.session.conversation_history import HistoryItem
+from code_core.session.engine_notes import is_users_own
 from code_core.session.input_queue import InputQueue, QueuedInput
 from code_core.session.session import LONGEST_PREVIEW
 from code_core.session.settings import TurnSettings

@@ -11,7 +11,7 @@ from code_core.context.user_input import user_message
 from code_core.protocol.events import UserMessage, WarningEvent
 from code_core.protocol.items import Message
 from code_core.protocol.ops import LocalImageInput
-from code_core.session.compaction import can_compact, compact, is_full
+from code_core.session.compaction.budget import FULL
 from code_core.session.conversation_history import HistoryItem
 from code_core.session.input_queue import QueuedInput
 from code_core.session.lazy_tool_context import LazyToolContext
@@ -58,7 +58,7 @@ class TurnTask:
                     reporter=turn.reporter(),
                     history=session.history,
                     before_request=turn.take_queued,
-                    is_full=lambda: is_full(session),
+                    is_full=turn.is_full,
                     make_room=turn.make_room,
                     item_id=report.item_id,
                 ).run()
@@ -123,8 +123,16 @@ class _Turn:
             await self._report.emit(UserMessage(items=list(entry.items), id=entry.id))
             await self._report.emit(session.queue.changed())
 
+    def is_full(self) -> bool:
+        """Whether the next request would take 85 % of the model's window; False where the window is not known."""
+        session = self._session
+        window = session.settings.capabilities.context_window
+        return window is not None and session.totals.next_request(session.history.tokens) >= FULL * window
+
     async def make_room(self) -> bool:
         """Compact the history; False where nothing in it could be shorter."""
+        from code_core.session.compaction.compact import can_compact, compact  # most turns need none
+
         if not can_compact(self._session):
             return False
         await compact(self._session, self._report, automatic=True)
