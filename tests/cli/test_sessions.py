@@ -121,8 +121,13 @@ def test_a_killed_session_goes_on(workspace: Workspace, upstream: ScriptedUpstre
     assert done.stderr.count("1 tool call without a result counts as aborted") == 1
     before, after = inputs(upstream)[1:]
     assert after[: len(before)] == before
-    assert [item.get("call_id") for item in after[len(before) :]] == ["c2", "c2", None]
-    assert after[-2]["output"] == "aborted"
+    call, output, note, prompt = after[len(before) :]
+    assert (call["call_id"], output["call_id"], output["output"]) == ("c2", "c2", "aborted")
+    assert "The turn above was cut off" in json.dumps(note)
+    assert "go on" in json.dumps(prompt)
+    upstream.add(says("again"))
+    assert "did not end" not in workspace.run("exec", FULL, "resume", "--last", "once more").stderr
+    assert json.dumps(inputs(upstream)[-1]).count("was cut off") == 1
 
 
 def test_a_session_that_is_open_is_refused_with_its_holder(

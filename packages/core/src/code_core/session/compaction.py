@@ -11,7 +11,7 @@ from code_core.session.conversation_history import HistoryItem, estimated_tokens
 from code_core.session.history import normalised
 from code_core.session.reporter import Reporter
 from code_core.session.sampling import Response, sample
-from code_core.session.session import Session, user_note
+from code_core.session.session import INTERRUPTED_TAG, Session, user_note
 from code_core.session.tasks.task import Report
 from code_core.session.told_context import ENVIRONMENT_TAG, INSTRUCTIONS_TAG
 from code_core.wire.prompt import Prompt
@@ -27,7 +27,7 @@ ENGINE_TAGS = (
     ENVIRONMENT_TAG,
     INSTRUCTIONS_TAG,
     SUMMARY_TAG,
-    "<turn_interrupted>",
+    INTERRUPTED_TAG,
     "<stream_interrupted>",
     "<user_shell_command>",
     "<files_restored>",

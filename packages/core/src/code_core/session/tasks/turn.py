@@ -16,14 +16,14 @@ from code_core.session.conversation_history import HistoryItem
 from code_core.session.input_queue import QueuedInput
 from code_core.session.lazy_tool_context import LazyToolContext
 from code_core.session.reporter import Reporter
-from code_core.session.session import Session
+from code_core.session.session import INTERRUPTED_TAG, Session
 from code_core.session.tasks.task import Report
 from code_core.session.turn_clock import TurnClock
 from code_core.session.turn_loop import TurnLoop
 from code_core.store.entries import EventEntry
 
 INTERRUPTED_NOTE = (
-    "<turn_interrupted>The user interrupted the turn above. Commands may have run in part; "
+    f"{INTERRUPTED_TAG}The user interrupted the turn above. Commands may have run in part; "
     "check before you rely on them.</turn_interrupted>"
 )
 
