@@ -15,7 +15,7 @@ from code_core.context.git import head_of
 from code_core.session.input_queue import removed_entry
 from code_core.session.restore import SessionState
 from code_core.store.entries import text_of
-from code_core.store.errors import SessionNotFound, StoreError
+from code_core.store.errors import CannotLock, SessionNotFound, StoreError
 from code_core.store.record import SessionRecord
 from code_core.store.sessions import OpenSession, SessionStore
 
@@ -93,7 +93,13 @@ async def open_stored(store: SessionStore, reference: Last | Path | str) -> Open
 
     def opened() -> Opened:
         record = found(store, reference)
-        return _opened(store, record, store.resume(record))
+        try:
+            return _opened(store, record, store.resume(record))
+        except CannotLock as error:
+            raise CannotLock(
+                f"{error}: make {store.home} writable and free space, or go on with a copy that is not "
+                f"recorded: code fork --ephemeral {record.id}"
+            ) from error
 
     return await _in_thread(opened)
 
