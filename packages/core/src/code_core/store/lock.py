@@ -21,6 +21,7 @@ from code_core.store.layout import make_private_directory, open_private
 
 _NOT_SUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _HELD = {errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN}
+SUFFIX = ".lock"
 _TRIES = 20
 _PATIENCE = 3
 
@@ -90,7 +91,7 @@ class SessionLock:
 
 def lock_path(home: Path, session_id: str) -> Path:
     """The file that is locked while a session is open."""
-    return home / "locks" / f"{session_id}.lock"
+    return home / "locks" / f"{session_id}{SUFFIX}"
 
 
 def acquire(home: Path, session_id: str, *, weak: bool = True) -> SessionLock:
