@@ -13,6 +13,8 @@ import pytest
 from support import ScriptedUpstream, reply, stream
 from support import responses_events as sse
 from support.command import Workspace
+from support.repository import make_repository
+from tui.terminal import Terminal
 
 FULL = "--dangerously-bypass-approvals-and-sandbox"
 ROLLOUTS = Path(__file__).parents[1] / "core" / "store" / "rollouts"
@@ -271,6 +273,44 @@ def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: S
     assert "the first" in said[4]
     assert len(said) == 5
     upstream.assert_finished()
+
+
+def test_resume_without_a_session_lets_the_user_choose(
+    workspace: Workspace, upstream: ScriptedUpstream
+) -> None:
+    elsewhere = workspace.directory.parent / "elsewhere"
+    make_repository(elsewhere)
+    upstream.add(says("one"), says("two"), says("three"))
+    ok(workspace.run("exec", "the first"))
+    ok(workspace.run("exec", "the \x1b[31msecond"))
+    ok(workspace.run("exec", "far away", "-C", str(elsewhere)))
+
+    terminal = Terminal(workspace, "resume")
+    terminal.until("Session [1-2, Enter for 1, q to leave]: ")
+    assert "far away" not in terminal.screen
+    assert "\x1b[31m" not in terminal.screen
+    assert "(main)" in terminal.screen
+    terminal.type("7\n")
+    terminal.until("'7' is not a number from 1 to 2")
+    terminal.type("2\n")
+    terminal.until("| the first\r\n| one\r\n")
+    terminal.close()
+
+    terminal = Terminal(workspace, "fork", "--all")
+    terminal.until("Session [1-3, Enter for 1, q to leave]: ")
+    assert str(elsewhere) in terminal.screen
+    terminal.type("\n")
+    terminal.until("| far away\r\n| three\r\n")
+    terminal.close()
+
+    for leave in ("q\n", "\x04", "\x03"):
+        terminal = Terminal(workspace, "resume")
+        terminal.until("q to leave]: ")
+        terminal.type(leave)
+        assert terminal.wait() == 1
+    terminal = Terminal(workspace, "resume", "-C", "/")
+    terminal.until("there is no session yet in /: --all shows those of other directories")
+    assert terminal.wait() == 1
 
 
 def test_a_home_that_cannot_be_written(workspace: Workspace, upstream: ScriptedUpstream) -> None:
