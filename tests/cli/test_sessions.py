@@ -293,14 +293,14 @@ def test_resume_without_a_session_lets_the_user_choose(
     terminal.type("7\n")
     terminal.until("'7' is not a number from 1 to 2")
     terminal.type("2\n")
-    terminal.until("| the first\r\n| one\r\n> ")
+    terminal.until("| the first\r\n| one\r\n\r\n> ")
     terminal.close()
 
     terminal = Terminal(workspace, "fork", "--all")
     terminal.until("Session [1-3, Enter for 1, q to leave]: ")
     assert str(elsewhere) in terminal.screen
     terminal.type("\n")
-    terminal.until("| far away\r\n| three\r\n> ")
+    terminal.until("| far away\r\n| three\r\n\r\n> ")
     terminal.close()
 
     for leave in ("q\n", "\x04", "\x03"):
