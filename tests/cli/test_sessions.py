@@ -1,6 +1,7 @@
 """Sessions as users of the command line meet them."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from core.store.samples import assistant, items, user, write_rollout
 from support import ScriptedUpstream, reply, stream
 from support import responses_events as sse
 from support.command import Workspace
-from support.repository import make_repository
 from tui.terminal import Terminal
 
 FULL = "--dangerously-bypass-approvals-and-sandbox"
@@ -275,15 +276,22 @@ def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: S
     upstream.assert_finished()
 
 
-def test_resume_without_a_session_lets_the_user_choose(
-    workspace: Workspace, upstream: ScriptedUpstream
-) -> None:
+def test_resume_without_a_session_lets_the_user_choose(workspace: Workspace) -> None:
     elsewhere = workspace.directory.parent / "elsewhere"
-    make_repository(elsewhere)
-    upstream.add(says("one"), says("two"), says("three"))
-    ok(workspace.run("exec", "the first"))
-    ok(workspace.run("exec", "the \x1b[31msecond"))
-    ok(workspace.run("exec", "far away", "-C", str(elsewhere)))
+    elsewhere.mkdir()
+    for number, directory, words, answer in (
+        (1, workspace.directory, "the first", "one"),
+        (2, workspace.directory, "the \x1b[31msecond", "two"),
+        (3, elsewhere, "far away", "three"),
+    ):
+        path = write_rollout(
+            workspace.home,
+            items(user(words), assistant(answer)),
+            f"{number:08}-2222-4333-8444-555555555555",
+            cwd=str(directory),
+            git={"branch": "main"},
+        )
+        os.utime(path, (time.time() - 10 + number, time.time() - 10 + number))
 
     terminal = Terminal(workspace, "resume")
     terminal.until("Session [1-2, Enter for 1, q to leave]: ")
@@ -303,7 +311,7 @@ def test_resume_without_a_session_lets_the_user_choose(
     terminal.until("| far away\r\n| three\r\n\r\n> ")
     terminal.close()
 
-    for leave in ("q\n", "\x04", "\x03"):
+    for leave in ("q\n", "\x03"):
         terminal = Terminal(workspace, "resume")
         terminal.until("q to leave]: ")
         terminal.type(leave)
