@@ -311,7 +311,7 @@ def test_resume_without_a_session_lets_the_user_choose(workspace: Workspace) -> 
     terminal.until("| far away\r\n| three\r\n\r\n> ")
     terminal.close()
 
-    for leave in ("q\n", "\x03"):
+    for leave in ("q\n", "\x04"):
         terminal = Terminal(workspace, "resume")
         terminal.until("q to leave]: ")
         terminal.type(leave)
