@@ -1,6 +1,8 @@
 """Homes on disks that are full or read-only: clear errors, and nothing recorded is lost."""
 
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from support import ScriptedUpstream, stream
 from support import responses_events as sse
 from support.command import Workspace
 
+HUNG = Path(__file__).parent / "hung_engine.py"
 FULL = "--dangerously-bypass-approvals-and-sandbox"
 
 
@@ -145,3 +148,33 @@ def test_a_file_that_may_not_grow_stops_the_turn(workspace: Workspace, upstream:
     assert workspace.run("exec", FULL, "resume", "--last", "go on").stdout == "went on\n"
     assert upstream.requests[-1].json["input"][: len(last)] == last
     upstream.assert_finished()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("line", [2, 6])
+def test_a_disk_that_does_not_answer_ends_the_run_in_time(
+    workspace: Workspace, upstream: ScriptedUpstream, line: int
+) -> None:
+    workspace.configure(upstream.base_url)
+    upstream.add(runs("echo a > made", 1), says("never"))
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, str(HUNG), str(line), "exec", FULL, "go"],
+        cwd=workspace.directory,
+        env=workspace.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    one_line(done, "could not be recorded within", "check the disk")
+    assert 5 < time.monotonic() - started < 40  # 10 s for the first write, and little for the others
+    upstream._replies = [says("went on")]
+    resumed = workspace.run("exec", FULL, "resume", "--last", "go on")
+    if line > 2:
+        assert (resumed.returncode, resumed.stdout) == (0, "went on\n")
+        assert [item for item in upstream.requests[-1].json["input"] if "echo a" in str(item)] == []
+    else:
+        one_line(resumed, "there is no session yet")
