@@ -116,7 +116,7 @@ class ToolServer:
 
     async def _answer(self, session: Session, prompt: str, request_id: str) -> CallToolResult:
         """Run a turn for `codex` and `codex-reply`: the final message, and which conversation to go on with."""
-        turn = _TurnRelay(self._connected(), request_id)
+        turn = _TurnRelay(self._connected(), request_id, session.append_only)
         end = await session.prompt([TextInput(text=prompt)], turn.on_event)
         match end:
             case TaskComplete(last_agent_message=message):
@@ -127,7 +127,7 @@ class ToolServer:
                 return _failure(message, {"conversationId": session.id, "content": message})
 
     async def _prompt(self, session: Session, items: list[InputItem], request_id: str) -> CallToolResult:
-        turn = _TurnRelay(self._connected(), request_id, UpdateTranslator())
+        turn = _TurnRelay(self._connected(), request_id, session.append_only, UpdateTranslator())
         match await session.prompt(items, turn.on_event):
             case TaskComplete():
                 return _success({"stopReason": "end_turn"})
@@ -160,13 +160,12 @@ class _TurnRelay:
 
     connection: Connection
     request_id: str
+    append_only: AppendOnly
     translator: UpdateTranslator | None = None
-    append_only: AppendOnly = field(default_factory=AppendOnly)
 
     async def on_event(self, conversation: Conversation, event: Event, questions: TaskGroup) -> None:
         """Notify the client of `event`; a question does not hold up the events that follow it."""
-        for msg in self.append_only.events(event.msg):
-            shown = event.model_copy(update={"msg": msg})
+        for shown in self.append_only.numbered(event):
             params = shown.model_dump(mode="json", exclude_none=True)
             await self.connection.notify("codex/event", params | {"_meta": {"requestId": self.request_id}})
         if self.translator is not None:

@@ -16,6 +16,7 @@ from code_core.protocol.ops import InputItem, Interrupt, UserInput
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
+from code_core.view.append_only import AppendOnly
 from code_mcp_server.errors import SessionBusy, TooManySessions, UnknownSession
 
 _log = logging.getLogger("code_core")
@@ -28,11 +29,16 @@ TurnEnd = TaskComplete | TurnAborted | ErrorEvent
 
 @dataclass(slots=True)
 class Session:
-    """A conversation that takes one prompt at a time."""
+    """A conversation that takes one prompt at a time.
+
+    Attributes:
+        append_only: what of its events a client is shown; it cannot take text back.
+    """
 
     conversation: Conversation
     configured: SessionConfigured
     busy: bool = False
+    append_only: AppendOnly = field(default_factory=AppendOnly)
     closed: anyio.Event = field(default_factory=anyio.Event)
 
     @property

@@ -26,7 +26,7 @@ from code_core.protocol.items import (
     ToolCall,
     UnknownItem,
 )
-from code_core.store.entries import Compacted, Entry, ItemEntry
+from code_core.store.entries import Compacted, Entry, EventEntry, ItemEntry
 from code_core.store.errors import JournalError, JournalTimeout
 from code_core.store.journal import Journal
 
@@ -122,7 +122,7 @@ class History:
         """
         added = self._with_own_ids(items)
         if self._recorded:
-            self._unwritten += [ItemEntry(one.payload()) for one in added]
+            self._unwritten += [entry for one in added for entry in _entries(one)]
         try:
             await self._write()
         finally:
@@ -213,6 +213,15 @@ class History:
                 f"the session could not be recorded within {patience:g} s: "
                 "check the disk that holds it, then send the message again"
             )
+
+
+def _entries(one: HistoryItem) -> list[Entry]:
+    """How the journal records an item."""
+    match one.item:
+        case Message(role="assistant", text=text) if text:
+            return [ItemEntry(one.payload()), EventEntry.agent_message(text)]
+        case _:
+            return [ItemEntry(one.payload())]
 
 
 def estimated_tokens(items: Iterable[ResponseItem]) -> int:

@@ -4,13 +4,14 @@ from code_core.protocol.items import Message, ResponseItem
 from code_core.session.told_context import ENVIRONMENT_TAG, INSTRUCTIONS_TAG
 
 STATE_TAG = "<session_state>"
+INTERRUPTED_TAG = "<turn_interrupted>"
 SUMMARY_TAG = "<session_summary>"
 RENEWED_TAGS = (ENVIRONMENT_TAG, INSTRUCTIONS_TAG, STATE_TAG)
 """How those begin that a compaction writes anew."""
 ENGINE_TAGS = (
     *RENEWED_TAGS,
     SUMMARY_TAG,
-    "<turn_interrupted>",
+    INTERRUPTED_TAG,
     "<stream_interrupted>",
     "<user_shell_command>",
     "<files_restored>",

@@ -103,8 +103,9 @@ class McpServerTool:
         async def on_progress(progress: float, total: float | None, message: str | None) -> None:
             nonlocal shown
             now = time.monotonic()
-            if now - shown >= PROGRESS_SECONDS:
+            if now - shown >= PROGRESS_SECONDS and math.isfinite(progress):  # JSON has no infinity
                 shown = now
+                total = total if total is not None and math.isfinite(total) else None
                 text = None if message is None else message[:LONGEST_PROGRESS]
                 step = McpToolCallProgress(call_id=call_id, progress=progress, total=total, message=text)
                 await context.emit(step)

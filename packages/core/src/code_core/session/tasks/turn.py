@@ -13,6 +13,7 @@ from code_core.protocol.items import Message
 from code_core.protocol.ops import LocalImageInput
 from code_core.session.compaction.budget import FULL
 from code_core.session.conversation_history import HistoryItem
+from code_core.session.engine_notes import INTERRUPTED_TAG
 from code_core.session.input_queue import QueuedInput
 from code_core.session.lazy_tool_context import LazyToolContext
 from code_core.session.reporter import Reporter
@@ -23,7 +24,7 @@ from code_core.session.turn_loop import TurnLoop
 from code_core.store.entries import EventEntry
 
 INTERRUPTED_NOTE = (
-    "<turn_interrupted>The user interrupted the turn above. Commands may have run in part; "
+    f"{INTERRUPTED_TAG}The user interrupted the turn above. Commands may have run in part; "
     "check before you rely on them.</turn_interrupted>"
 )
 
