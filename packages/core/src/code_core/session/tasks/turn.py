@@ -90,12 +90,11 @@ class _Turn:
     async def tell_surroundings(self) -> None:
         """Add to the history what the model does not know of its surroundings, and to the journal the settings."""
         session = self._session
-        await session.history.note(session.context_entry())
+        context = session.context_entry()
         news = await session.told.news(session.config, session.settings)
         turn_id = self._report.turn_id
         items = [HistoryItem(f"note_{uuid4().hex}", message, turn_id) for message in news.messages]
-        if items:
-            await session.history.add(*items)
+        await session.history.add(context, *items)
         for warning in news.warnings:
             await self._report.emit(WarningEvent(message=warning))
 
@@ -116,8 +115,8 @@ class _Turn:
         session.queue.remove(entry.id)
         session.note_preview(entry)
         try:
-            await session.history.add(HistoryItem(entry.id, message, self._report.turn_id))
-            await session.history.note(EventEntry.user_message(message.text))
+            item = HistoryItem(entry.id, message, self._report.turn_id)
+            await session.history.add(item, EventEntry.user_message(message.text))
         finally:
             self._schema = entry.output_schema or self._schema
             await self._report.emit(UserMessage(items=list(entry.items), id=entry.id))
