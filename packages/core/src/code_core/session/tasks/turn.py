@@ -10,7 +10,7 @@ from code_core.context.instructions import base_instructions
 from code_core.context.user_input import user_message
 from code_core.protocol.events import UserMessage, WarningEvent
 from code_core.protocol.items import Message
-from code_core.protocol.ops import LocalImageInput
+from code_core.protocol.ops import ImageInput, LocalImageInput
 from code_core.session.compaction import can_compact, compact, is_full
 from code_core.session.conversation_history import HistoryItem
 from code_core.session.input_queue import QueuedInput
@@ -131,7 +131,7 @@ class _Turn:
 
 
 async def _message(entry: QueuedInput, session: Session) -> tuple[Message, Sequence[str]]:
-    """The input as a message, and what in it cannot be sent; image files are read in a thread."""
-    if any(isinstance(item, LocalImageInput) for item in entry.items):
+    """The input as a message, and what in it cannot be sent; images are read and checked in a thread."""
+    if any(isinstance(item, ImageInput | LocalImageInput) for item in entry.items):
         return await anyio.to_thread.run_sync(user_message, entry.items, session.settings.cwd)
     return user_message(entry.items, session.settings.cwd)
