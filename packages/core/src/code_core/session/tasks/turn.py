@@ -10,7 +10,7 @@ from code_core.context.instructions import base_instructions
 from code_core.context.user_input import user_message
 from code_core.protocol.events import UserMessage, WarningEvent
 from code_core.protocol.items import Message
-from code_core.protocol.ops import LocalImageInput
+from code_core.protocol.ops import ImageInput, LocalImageInput
 from code_core.session.compaction.budget import FULL
 from code_core.session.conversation_history import HistoryItem
 from code_core.session.engine_notes import INTERRUPTED_TAG
@@ -91,12 +91,11 @@ class _Turn:
     async def tell_surroundings(self) -> None:
         """Add to the history what the model does not know of its surroundings, and to the journal the settings."""
         session = self._session
-        await session.history.note(session.context_entry())
+        context = session.context_entry()
         news = await session.told.news(session.config, session.settings)
         turn_id = self._report.turn_id
         items = [HistoryItem(f"note_{uuid4().hex}", message, turn_id) for message in news.messages]
-        if items:
-            await session.history.add(*items)
+        await session.history.add(context, *items)
         for warning in news.warnings:
             await self._report.emit(WarningEvent(message=warning))
 
@@ -117,8 +116,8 @@ class _Turn:
         session.queue.remove(entry.id)
         session.note_preview(entry)
         try:
-            await session.history.add(HistoryItem(entry.id, message, self._report.turn_id))
-            await session.history.note(EventEntry.user_message(message.text))
+            item = HistoryItem(entry.id, message, self._report.turn_id)
+            await session.history.add(item, EventEntry.user_message(message.text))
         finally:
             self._schema = entry.output_schema or self._schema
             await self._report.emit(UserMessage(items=list(entry.items), id=entry.id))
@@ -141,7 +140,7 @@ class _Turn:
 
 
 async def _message(entry: QueuedInput, session: Session) -> tuple[Message, Sequence[str]]:
-    """The input as a message, and what in it cannot be sent; image files are read in a thread."""
-    if any(isinstance(item, LocalImageInput) for item in entry.items):
+    """The input as a message, and what in it cannot be sent; images are read and checked in a thread."""
+    if any(isinstance(item, ImageInput | LocalImageInput) for item in entry.items):
         return await anyio.to_thread.run_sync(user_message, entry.items, session.settings.cwd)
     return user_message(entry.items, session.settings.cwd)
