@@ -54,6 +54,10 @@ class Contents:
             self.flush()
         return digest
 
+    def has(self, digest: str) -> bool:
+        """Whether it was put, and could be written."""
+        return digest in self._offsets
+
     def flush(self) -> None:
         """Write what was put.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from code_core.store.checkpoints.tree import Changes, Entry
+from code_core.store.checkpoints.entries import Changes, Entry
 from code_core.store.errors import CheckpointError
 from code_core.store.layout import make_private_directory, open_private
 
