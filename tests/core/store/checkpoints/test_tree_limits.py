@@ -39,7 +39,7 @@ def test_more_bytes_than_are_copied_are_reported_and_the_files_changed_last_are_
     checkpoints.before_command()
     assert checkpoints.warning == (
         f"undo does not cover what commands change in 1 file below {workspace}:"
-        " git does not have its contents, and more than 128 MiB would be copied"
+        " git does not have its contents, and more than 256 MiB would be copied"
     )
     for name in ("a.txt", "newer.txt"):
         (workspace / name).write_text("after")

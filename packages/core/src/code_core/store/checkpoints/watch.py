@@ -1,6 +1,8 @@
 """Which directories something happened in since one asked last, from the kernel: inotify(7).
 
-With it a look at a large tree costs what changed in it, not what there is of it.
+With it a look at a large tree costs what changed in it, not what there is of it. A write through a memory
+map sends no event, nor does one through a name of the file that is elsewhere: the caller looks at such
+directories each time, where it knows them.
 """
 
 import errno
@@ -126,7 +128,11 @@ def _identity(root: str) -> tuple[int, int] | None:
 
 
 def _mounts(roots: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Where file systems are mounted that `roots` are in or contain, and of which kind; proc_pid_mountinfo(5)."""
+    """Where file systems are mounted that `roots` are in or contain, and of which kind; proc_pid_mountinfo(5).
+
+    Raises:
+        OSError: the system does not tell.
+    """
     found: list[tuple[str, str]] = []
     for line in _MOUNTS.read_bytes().splitlines():
         mount, _, rest = line.partition(b" - ")
@@ -135,6 +141,8 @@ def _mounts(roots: Sequence[str]) -> tuple[tuple[str, str], ...]:
     holding = set()
     for root in roots:
         above = [number for number, (path, _) in enumerate(found) if Path(root).is_relative_to(path)]
+        if not above:
+            raise OSError(errno.ENOENT, "No file system is mounted", root)
         holding.add(max(above, key=lambda number: (len(found[number][0]), number)))
         holding |= {
             number for number, (path, _) in enumerate(found) if path.startswith(f"{root.rstrip('/')}/")

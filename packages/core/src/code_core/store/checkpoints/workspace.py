@@ -15,7 +15,7 @@ from code_core.store.checkpoints.tree import MOST_ENTRIES, Look, Snapshot, TreeT
 from code_core.store.checkpoints.watch import Watch
 from code_core.store.errors import CheckpointError
 
-MOST_COPIED = 128 * 2**20
+MOST_COPIED = 256 * 2**20
 """The bytes that a look has copied ahead of changes, the files that changed last before others."""
 
 MOST_REPOSITORIES = 20
@@ -138,7 +138,9 @@ class Workspace:
             CheckpointError: it cannot be written.
         """
         states = set(states)
-        wanted = {self._blobs[state] for state in states if state in self._blobs and self._kept(state) is None}
+        wanted = {
+            self._blobs[state] for state in states if state in self._blobs and self._kept(state) is None
+        }
         found = {blob: self._contents.put(data) for blob, data in git_contents.read(wanted)}
         for state in states:
             digest = found.get(self._blobs[state]) if state in self._blobs else None
