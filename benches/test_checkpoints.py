@@ -5,6 +5,7 @@ A turn waits before its first command and at its end; saving goes on in slices w
 
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import time
@@ -39,9 +40,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def repository(tree: Path) -> Iterator[Path]:
     """The same in a repository; it goes away before the tests without one."""
     for command in ("init -q", "add -A", "-c user.name=a -c user.email=a@example.org commit -qm x", "gc -q"):
-        subprocess.run(["git", *command.split()], cwd=tree, check=True)
+        subprocess.run([shutil.which("git") or "git", *command.split()], cwd=tree, check=True)
     yield tree
-    subprocess.run(["rm", "-rf", tree / ".git"], check=True)
+    shutil.rmtree(tree / ".git")
 
 
 def test_in_a_repository(repository: Path, tmp_path: Path, figures: dict[str, float]) -> None:

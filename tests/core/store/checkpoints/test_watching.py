@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,7 +48,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
+def agent(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Agent:
     agent = Agent(tmp_path / "checkpoints", root)
     folder = tree.Look.folder
 
@@ -62,7 +61,7 @@ def agent(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     assert sorted(agent.listed) == [".", "a", "a/b", "d", "f", "f/g", "f/g/h"]
     agent.checkpoints.end_turn()
     agent.listed.clear()
-    yield agent
+    return agent
 
 
 def test_only_directories_in_which_something_changed_are_listed_again(agent: Agent, root: Path) -> None:

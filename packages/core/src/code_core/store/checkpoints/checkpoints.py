@@ -13,8 +13,10 @@ from code_core.store.checkpoints.tree import (
     REBUILT,
     Snapshot,
     differences,
+    is_below,
     missing_parents,
     state_in,
+    unseen_in,
 )
 from code_core.store.checkpoints.turns import Turn, Turns
 from code_core.store.checkpoints.workspace import MOST_COPIED, Workspace
@@ -228,7 +230,7 @@ class Checkpoints:
 
     def _known(self, path: str) -> Entry | None:
         """What stood at `path` when the turn began, as far as it is known; else what stands there."""
-        if self._baseline is None or not self._is_scanned(path):
+        if self._baseline is None or not self._is_scanned(path) or is_below(path, unseen_in(self._baseline)):
             return self._standing(path)
         state = state_in(self._baseline, path)
         if state is None:

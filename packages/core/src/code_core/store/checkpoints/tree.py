@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable
+from pathlib import PurePath
 
 from code_core.store.checkpoints.entries import State, changed_recently, content_of, state_of
 
@@ -32,6 +33,9 @@ REBUILT = frozenset(
 """Directories that tools fill and can fill again: nothing in them is looked at for what commands change."""
 
 NOTHING: "Folder" = {}
+UNSEEN: "Folder" = {}
+"""What stands in a directory that may not be listed: nobody knows, so nothing in it is new or gone."""
+
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 Folder = dict[str, State]
@@ -127,7 +131,7 @@ class Look:
     def folder(self, directory: str, before: Folder, most: int) -> Folder | None:
         """What stands in `directory`, `before` itself if that is the same; None for one that is gone.
 
-        Of one that may not be listed any more, nothing else is known than what it was.
+        Of one that may not be listed any more, it is what stood there; `UNSEEN` if that is not known.
 
         Raises:
             TreeTooLarge: there are more than `most` entries in it.
@@ -138,7 +142,7 @@ class Look:
         try:
             descriptor = os.open(directory, _OPEN)
         except PermissionError:
-            return before
+            return before or UNSEEN
         except OSError:
             return None
         try:
@@ -169,7 +173,7 @@ class Look:
             return None
         finally:
             os.close(descriptor)
-        return before if same and before is not NOTHING and len(folder) == len(before) else folder
+        return before if before and same and len(folder) == len(before) else folder
 
     def _state(self, directory: str, name: str, status: os.stat_result, descriptor: int) -> State | None:
         """None for what undo does not know: version control, devices, what tools can fill again."""
@@ -221,15 +225,26 @@ def state_in(snapshot: Snapshot, path: str) -> State | None:
 def differences(before: Snapshot, after: Snapshot) -> dict[str, tuple[State | None, State | None]]:
     """The paths at which something else may stand: the state is another one."""
     changed: dict[str, tuple[State | None, State | None]] = {}
+    hidden = unseen_in(before) | unseen_in(after)
     for directory in before.keys() | after.keys():
         old, new = before.get(directory, NOTHING), after.get(directory, NOTHING)
-        if old is new:
+        if old is new or is_below(directory, hidden):
             continue
         for name in old.keys() | new.keys():
             was, now = old.get(name), new.get(name)
             if was != now:
                 changed[f"{directory.rstrip('/')}/{name}"] = was, now
     return changed
+
+
+def unseen_in(snapshot: Snapshot) -> frozenset[str]:
+    """The directories that could not be listed."""
+    return frozenset(path for path, folder in snapshot.items() if folder is UNSEEN)
+
+
+def is_below(path: str, directories: frozenset[str]) -> bool:
+    """Whether `path` is one of `directories`, or below one."""
+    return bool(directories) and not directories.isdisjoint((path, *map(str, PurePath(path).parents)))
 
 
 def missing_parents(path: str) -> list[str]:

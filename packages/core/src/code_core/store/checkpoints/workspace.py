@@ -165,7 +165,7 @@ class Workspace:
         elif self._watchable:
             try:
                 self._watch = Watch(self._roots)
-            except (OSError, ValueError):
+            except (OSError, ValueError, ImportError):  # without the binding of libc, too
                 self._watchable = False
         look = Look(self._excluded, self._contents.put, self._enter)
         if dirty is None or not self._looked:
@@ -217,12 +217,3 @@ class Workspace:
     def _kept(self, state: State) -> str | None:
         digest = self._digests.get(state)
         return digest if digest is not None and self._contents.has(digest) else None
-
-    def _all_files(self) -> list[tuple[str, State]]:
-        files = [
-            (os.path.join(directory, name), state)
-            for directory, folder in self.snapshot.items()
-            for name, state in folder.items()
-            if state.is_unread
-        ]
-        return sorted(files, key=lambda one: one[1].ctime)
