@@ -5,12 +5,14 @@ import json
 import os
 import random
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from code_core.store.checkpoints import Checkpoints
+from code_core.store.checkpoints import Checkpoints, contents
+from code_core.store.checkpoints import checkpoints as checkpoints_module
 from code_core.store.errors import CheckpointError
 from core.store.checkpoints.test_checkpoints import state
 
@@ -212,3 +214,66 @@ def test_a_disk_that_is_full_leaves_files_that_do_not_fit_as_they_are(
     }
     assert (work / "a.txt").read_text() == "a after"
     assert not list(work.rglob("*.tmp"))
+
+
+def test_a_disk_that_fills_up_while_files_are_saved_leaves_the_rest_of_the_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "old").write_text("old before")
+    time.sleep(0.06)
+    monkeypatch.setattr(checkpoints_module, "MOST_WAIT", -1)
+    checkpoints = Checkpoints(tmp_path / "checkpoints", [work])
+    checkpoints.begin_turn("t")
+    (work / "recent").write_text("recent before")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(
+            CheckpointError, match=r"\Acannot save files for undo: .*: No space left on device\Z"
+        ):
+            checkpoints.before_command()
+    (work / "lost").write_text("the command that ran all the same")
+    checkpoints.before_command()  # there is room again
+    for name in ("old", "recent"):
+        (work / name).write_text("after")
+    assert checkpoints.end_turn() == (str(work / "old"), str(work / "recent"))
+    outcome = checkpoints.undo()
+    assert outcome is not None
+    assert outcome.left == ()
+    assert {path.name: path.read_text() for path in work.iterdir()} == {
+        "lost": "the command that ran all the same",
+        "old": "old before",
+        "recent": "recent before",
+    }
+
+
+def test_contents_that_could_not_be_written_count_as_not_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "older").write_text("older before")
+    time.sleep(0.06)
+    (work / "recent").write_text("recent before")
+    checkpoints = Checkpoints(tmp_path / "checkpoints", [work])
+    checkpoints.begin_turn("t")
+    with monkeypatch.context() as patch:
+        patch.setattr(contents.Contents, "flush", lambda _: None)  # what is put stays in memory for now
+        checkpoints.before_command()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(CheckpointError):
+            checkpoints.save(0)
+    for name in ("older", "recent"):
+        (work / name).write_text("after")
+    checkpoints.end_turn()
+    outcome = checkpoints.undo()
+    assert outcome is not None
+    assert [left.reason for left in outcome.left] == ["it was not saved", "it was not saved"]

@@ -223,7 +223,7 @@ class Checkpoints:
 
     def _entry(self, path: str, state: State) -> Entry | None:
         """What stands at `path`, which had this state a moment ago."""
-        if not state.is_unread:
+        if not state.is_file:
             return state.entry()
         digest = self._workspace.content(path, state)
         return self._standing(path) if digest is None else state.entry(digest)
@@ -235,7 +235,7 @@ class Checkpoints:
         state = state_in(self._baseline, path)
         if state is None:
             return None
-        if state.is_unread:
+        if state.is_file:
             self._workspace.content(path, state)
         return self._workspace.entries([state])[state]
 

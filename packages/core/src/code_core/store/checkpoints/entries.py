@@ -60,9 +60,9 @@ class State(NamedTuple):
         return stat.S_ISDIR(self.mode)
 
     @property
-    def is_unread(self) -> bool:
-        """Whether it is a file whose content this does not tell."""
-        return stat.S_ISREG(self.mode) and not self.value
+    def is_file(self) -> bool:
+        """Whether it is a regular file."""
+        return stat.S_ISREG(self.mode)
 
     def entry(self, digest: str | None = None) -> Entry:
         """What to record of it, with the digest of a file's content if that is saved."""
@@ -71,7 +71,7 @@ class State(NamedTuple):
             return Entry("d", permissions, "")
         if stat.S_ISLNK(self.mode):
             return Entry("l", 0, self.value)
-        return Entry("f", permissions, self.value or digest or f"?{self.ctime}:{self.inode}:{self.size}")
+        return Entry("f", permissions, digest or f"?{self.ctime}:{self.inode}:{self.size}")
 
 
 def state_of(status: os.stat_result) -> State:

@@ -57,11 +57,6 @@ class Workspace:
         self.left_out = 0
         self.is_too_large = False
 
-    @property
-    def is_known(self) -> bool:
-        """Whether another look costs only what changed."""
-        return self._looked and self._watch is not None
-
     def stop(self) -> None:
         """Save nothing more; another thread may be at it."""
         self._stopped = True
@@ -80,7 +75,7 @@ class Workspace:
             self.snapshot, self._pending, self._digests, self._blobs = {}, [], {}, {}
             self._watch, self.is_too_large = None, True
             return
-        except CheckpointError:
+        except BaseException:
             self._start_again()
             raise
         self._repositories |= look.repositories
@@ -122,8 +117,8 @@ class Workspace:
         Raises:
             CheckpointError: it cannot be written.
         """
-        known = self._digests.get(state)
-        if known is not None and self._contents.has(known):
+        known = self._kept(state)
+        if known is not None:
             return known
         data = content_of(path, state) if state.size <= LARGEST_FILE else None
         digest = None if data is None else self._contents.put(data)
@@ -215,5 +210,5 @@ class Workspace:
         return self._kept(state) is not None or state in self._blobs
 
     def _kept(self, state: State) -> str | None:
-        digest = self._digests.get(state)
+        digest = state.value or self._digests.get(state)
         return digest if digest is not None and self._contents.has(digest) else None
