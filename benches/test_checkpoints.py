@@ -36,7 +36,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def repository(tree: Path) -> Iterator[Path]:
     """The same in a repository; it goes away before the tests without one."""
     for command in ("init -q", "add -A", "-c user.name=a -c user.email=a@example.org commit -qm x", "gc -q"):

@@ -178,6 +178,17 @@ def test_a_checkout_of_another_branch_is_undone(repository: Path, tmp_path: Path
     assert state(repository) == before
 
 
+def test_a_content_that_is_not_what_its_name_promises_is_not_taken(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = git_contents.clean_files(str(repository))
+    wanted = [blobs[str(repository / "a.txt")], blobs[str(repository / "sub" / "tool.sh")]]
+    assert [data for _, data in git_contents.read(wanted)] == [b"a\n", b"#!/bin/sh\n"]
+    output = f"{wanted[0].id} blob 2\nb\n\n{wanted[1].id} missing\n".encode()
+    monkeypatch.setattr(git_contents, "_git", lambda *_, **__: output)
+    assert list(git_contents.read(wanted)) == []
+
+
 def test_outside_of_repositories_nothing_is_known(tmp_path: Path) -> None:
     assert git_contents.clean_files(str(tmp_path)) == {}
     assert git_contents.clean_files(str(tmp_path / "missing")) == {}

@@ -241,6 +241,12 @@ assert (work / "d" / "file").read_text() == "before"
 (work / "hidden").chmod(0o700)
 assert (work / "hidden" / "file").read_text() == "before"
 assert (work / "hidden" / "patched").read_text() == "before"
+checkpoints.begin_turn("t2")
+checkpoints.before_command()
+(work / "hidden" / "file").write_text("after")
+assert checkpoints.end_turn() == (str(work / "hidden" / "file"),)
+assert checkpoints.undo().left == ()
+assert (work / "hidden" / "file").read_text() == "before"
 """
 
 

@@ -209,6 +209,14 @@ def test_where_nothing_can_be_watched_everything_is_looked_at(
         assert agent.is_undone(before)
 
 
+def test_a_watch_ends_when_something_is_mounted_in_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = watch.Watch([str(root)])
+    assert watching.changed() == set()
+    monkeypatch.setattr(watch, "_mounts", lambda _: (("/", "ext4"), (str(root / "d"), "nfs4")))
+    with pytest.raises(OSError, match="mounted"):
+        watching.changed()
+
+
 def test_mounts_are_found_above_and_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tmp_path / "mountinfo"
     table.write_text(
