@@ -11,6 +11,8 @@ import pytest
 
 from code_core.store.checkpoints import Checkpoints, tree, watch
 from code_core.store.checkpoints import workspace as workspace_module
+from code_core.store.checkpoints.contents import Contents
+from code_core.store.errors import CheckpointError
 from core.store.checkpoints.test_checkpoints import state
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
@@ -162,6 +164,25 @@ def test_a_queue_that_runs_over_has_everything_looked_at(
     (root / "a" / "b" / "c.txt").write_text("after the last event")
     assert agent.is_undone(before)
     assert len(agent.listed) >= 7
+
+
+def test_events_of_a_look_that_failed_are_not_lost(
+    agent: Agent, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise CheckpointError("full")
+
+    (root / "d" / "e.txt").write_text("by the user")
+    with monkeypatch.context() as patch:
+        patch.setattr(Contents, "put", full)
+        with pytest.raises(CheckpointError):
+            agent.turn()
+    before = state(root)
+    agent.listed.clear()
+    agent.turn()
+    assert len(agent.listed) == 7
+    (root / "d" / "e.txt").write_text("after")
+    assert agent.is_undone(before)
 
 
 def test_a_write_through_another_name_of_the_file_is_seen(root: Path, tmp_path: Path) -> None:
