@@ -58,6 +58,8 @@ class McpServerTool:
         )
         if (refused := await self._refusal(call.call_id, invocation, context)) is not None:
             return refused
+        if not self.parallel_safe:
+            await context.before_command()  # the server may write files, too
         await context.emit(McpToolCallBegin(call_id=call.call_id, invocation=invocation))
         started = time.perf_counter()
 
