@@ -12,12 +12,11 @@ from code_core.sandbox.bubblewrap import Bubblewrap
 from code_core.sandbox.bundled import PUBLISHER, bundled_programs, is_known_build
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.landlock import KNOWN_GAPS, OLDEST_ABI, SIGNALS_ABI, SIGNALS_GAP, Landlock
+from code_core.sandbox.own_files import SYSTEM_FOLDERS
 from code_core.sandbox.sandbox import Mechanism, Sandbox, seccomp_machine
 from code_core.sandbox.seatbelt import SANDBOX_EXEC, Seatbelt
 
 TRIAL_SECONDS = 10
-# Not PATH: an earlier command may have put a program there.
-SYSTEM_FOLDERS = (Path("/usr/bin"), Path("/usr/local/bin"), Path("/run/current-system/sw/bin"))
 
 
 @dataclass(frozen=True, slots=True)
