@@ -85,7 +85,7 @@ class Field:
                 stderr=subprocess.PIPE,
                 text=True,
                 start_new_session=True,
-                **self._as_user(),
+                **as_user(self.user),
             )
             with acting_for(self.user):
                 begin.close()
@@ -127,16 +127,13 @@ class Field:
                 proof.unlink(missing_ok=True)
         return None if through else problem.strip() or f"exit code {code}"
 
-    def _as_user(self) -> dict[str, Any]:
-        return {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
-
     def _victim(self) -> int:
         victim = subprocess.Popen(
             ["sleep", "600"],
             env={"SECRET": "x"},
             start_new_session=True,
             stdout=subprocess.DEVNULL,
-            **self._as_user(),
+            **as_user(self.user),
         )
         self._stack.callback(victim.wait)
         self._stack.callback(victim.kill)
@@ -169,6 +166,11 @@ class Field:
         if attack.group in WITH_TREES:
             _make_tree(work, closed=attack.shut)
             (outside / "repo/.git").mkdir(parents=True)
+
+
+def as_user(user: int | None) -> dict[str, Any]:
+    """Arguments of `subprocess.Popen`."""
+    return {} if user is None else {"user": user, "group": user, "extra_groups": []}
 
 
 @contextmanager

@@ -12,8 +12,8 @@ import pytest
 
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.limits import DEFAULT_LIMITS, Limits
-from core.sandbox.field import acting_for
-from core.sandbox.test_escapes import MECHANISMS, PYTHON, python_for_all, sandbox_for
+from core.sandbox.field import acting_for, as_user
+from core.sandbox.test_escapes import MECHANISMS, PYTHON, USERS, python_for_all, require_user, sandbox_for
 from process_hardening.accounts import UNPRIVILEGED_ID
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
@@ -101,7 +101,9 @@ except BlockingIOError:
         assert time.monotonic() - started < 30
 
 
-def test_a_fork_bomb_under_landlock_is_ended_for_root_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("user", USERS)
+def test_a_fork_bomb_under_landlock_is_ended_for_root_too(user: int | None) -> None:
+    require_user(user)
     program = """
 import os, threading, time
 for number in range(300):
@@ -112,11 +114,15 @@ time.sleep(3)
 print("WENT ON", flush=True)
 """
     argv = [python_for_all(), "-c", program]
-    sandbox = sandbox_for("landlock", None)
+    sandbox = sandbox_for("landlock", user)
     for processes, code in ((100, 137), (None, 0)):
         confinement = Confinement(limits=Limits(processes=processes))
-        with sandbox.start(argv, confinement, tmp_path, {"PATH": os.defpath}) as process:
-            said, problem = process.communicate(timeout=60)
+        with sandbox.confined(argv, confinement, Path("/"), {"PATH": os.defpath}) as launch:
+            process = subprocess.Popen(
+                launch.argv, env=launch.environment, pass_fds=launch.fds, cwd="/", stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **as_user(user),
+            )  # fmt: skip
+        said, problem = process.communicate(timeout=60)
         assert (b"WENT ON" in said, process.returncode) == (code == 0, code), problem
         assert ("more than 100 processes" in problem.decode()) == (code == 137)
         assert not [one for one in psutil.process_iter(["cmdline"]) if program in (one.info["cmdline"] or ())]
@@ -154,4 +160,4 @@ def test_a_lower_limit_of_the_user_stays(tmp_path: Path) -> None:
     with sandbox_for("bwrap", None).start(
         ["bash", "-c", script], Confinement(), tmp_path, {"PATH": os.defpath}
     ) as process:
-        assert process.communicate()[0].decode() == f"{DEFAULT_LIMITS.file_bytes // 1024}\n"
+        assert process.communicate()[0].decode() == f"{(DEFAULT_LIMITS.file_bytes or 0) // 1024}\n"

@@ -15,7 +15,6 @@ from code_core.patch import FileEdit
 from code_core.sandbox.detection import Detection, Finding, detect
 from code_core.validation import harness
 from code_core.validation.findings import Report
-from code_core.validation.staging import staging
 from code_core.validation.switches import ValidationSwitches
 from code_core.validation.tools import CHECKERS, Checker
 from core.patch.build import added, deleted, updated
@@ -355,58 +354,3 @@ def test_the_workspace_is_not_touched(work: Path) -> None:
     (work / "last").write_text("")
     listener.join(10)
     assert seen == {"last"}
-
-
-def test_links_in_the_way_of_a_copy_lead_nowhere(work: Path, tmp_path: Path) -> None:
-    """A command of an agent without protected settings may put links where copies are made."""
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (tmp_path / "place").symlink_to(outside)
-    report = run(work, added(work / "c.json", "{"))
-    assert report is not None
-    assert report.failed
-    assert "symbolic link" in report.checks[0]
-    assert list(outside.iterdir()) == []
-    (tmp_path / "place").unlink()
-    assert found(run(work, added(work / "c.json", "{"))) == {("json", "c.json")}
-
-
-def test_a_folder_that_becomes_a_link_while_files_are_written_leads_nowhere(
-    work: Path, tmp_path: Path
-) -> None:
-    outside = tmp_path / "outside"
-    (outside / "sub").mkdir(parents=True)
-
-    async def write() -> None:
-        async with staging(work, tmp_path / "place") as staged:
-            staged.put({"sub/a.txt": b"ours"})
-            (staged.root / "sub").rename(staged.root / "moved")
-            (staged.root / "sub").symlink_to(outside / "sub")
-            with pytest.raises(OSError, match="symbolic link"):
-                staged.put({"sub/b.txt": b"ours"})
-            (staged.root / "c.txt").symlink_to(outside / "c.txt")
-            with pytest.raises(FileExistsError):
-                staged.put({"c.txt": b"ours"})
-            staged.put({"d.txt": b"ours"})
-            assert (staged.root / "d.txt").read_bytes() == b"ours"
-
-    anyio.run(write)
-    assert [path.name for path in outside.rglob("*")] == ["sub"]
-
-
-def test_what_a_folder_of_the_workspace_links_to_is_not_copied(work: Path, tmp_path: Path) -> None:
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    (secrets / "ruff.toml").write_text("secret = 1\n")
-    (work / "linked").symlink_to(secrets)
-    (work / "real").mkdir()
-    (work / "real/ruff.toml").write_text("")
-    (work / "real/pyproject.toml").symlink_to(secrets / "ruff.toml")
-    os.mkfifo(work / "real/mypy.ini")
-
-    async def names() -> set[str]:
-        async with staging(work, tmp_path / "place") as staged:
-            staged.put({"linked/a.py": b"", "real/a.py": b""})
-            return {str(path.relative_to(staged.root)) for path in staged.root.rglob("*.*")}
-
-    assert anyio.run(names) == {"linked/a.py", "real/a.py", "real/ruff.toml"}
