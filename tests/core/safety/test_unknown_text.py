@@ -1,12 +1,15 @@
 """What a command runs without showing it is noticed; what it shows is not mistaken for that."""
 
+import time
 import tomllib
+from contextlib import suppress
 
 import pytest
 
 from code_core.safety.confirm_guard import HIDES, guard_of
 from code_core.safety.rules import RuleDecision, strictest
 from code_core.safety.rules_file import parse_rules
+from code_core.safety.shell_reader import TooComplexError
 from code_core.safety.statements import hides_statements, statements
 
 FORBIDDING = parse_rules(
@@ -67,7 +70,25 @@ HIDDEN = [
     'cat f | { read l; eval "$l"; }',
     'while read -r l; do eval "$l"; done < f',
     "mapfile -t a < <(base64 -d f); ${a[0]}",
+    "echo $X | sh",
+    "for c in $(base64 -d f); do $c; done",
+    'set -- $(base64 -d f); "$@"',
+    'printf -v x %s "$(base64 -d f)"; eval "$x"',
+    # other ways to hand over text
+    "base64 -d f | $SHELL",
+    "base64 -d f | ${SHELL} -e",
+    "base64 -d f | fish",
+    "base64 -d f | source /dev/stdin",
+    'source /dev/stdin <<< "$(base64 -d f)"',
+    "base64 -d f | make -f -",
+    'trap "$(base64 -d f)" EXIT',
+    "$(base64 -d f)",
+    "`base64 -d f` x",
+    'python3 -c "$(base64 -d f)"',
+    'perl -e "$X"',
     # git's aliases
+    "sudo git yolo",
+    'git "$X"',
     "git p",
     "git -C . yolo",
     "git -c color.ui=never st",
@@ -116,6 +137,11 @@ SHOWN = [
     "false || bash run.sh",
     "curl -O x; bash run.sh",
     "$(npm bin)/eslint .",
+    "cat x | perl -ne '$x = 1; print'",
+    "python3 -c \"print('$HOME')\"",
+    "for c in a b; do git log $c; done",
+    'for c in status log; do git "$c"; done',
+    "make -f other.mk",
     "$EDITOR file",
     "git lfs pull",
     "git -C sub status",
@@ -162,3 +188,11 @@ def test_a_program_that_node_runs_goes_by_its_name(script: str) -> None:
     )
     assert strictest(rules, statements(["bash", "-lc", script])) is not None
     assert strictest(rules, statements(["bash", "-lc", "node server.js publish"])) is None
+
+
+@pytest.mark.parametrize("script", ["a|" * 20_000 + "sh", "x | sh\n" * 2_000, 'eval "$a";' * 3_000])
+def test_long_pipelines_take_no_time(script: str) -> None:
+    started = time.process_time()
+    with suppress(TooComplexError):
+        hides_statements(["bash", "-c", script])
+    assert time.process_time() - started < 5

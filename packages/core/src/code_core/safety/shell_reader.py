@@ -38,12 +38,13 @@ class Script:
     Attributes:
         commands: the words of each command, wherever it stands.
         documents: the bodies of here-documents and here-strings.
-        pipes: each command that a pipe leads to, and before it all the commands of the pipeline so far.
+        pipes: for each command that a pipe leads to, the index of the first command of the pipeline, of the first
+            after that pipe, and of the command.
     """
 
     commands: list[list[str]] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
-    pipes: list[tuple[list[list[str]], list[str]]] = field(default_factory=list)
+    pipes: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 def read_script(text: str) -> Script:
@@ -92,9 +93,9 @@ class _Pipeline:
         commands = self._script.commands
         if not piped and len(commands) == self._last > self._start:
             return  # a pipe at the end of a line leads to the next
-        before = commands[self._start : self._last]
-        if before:
-            self._script.pipes += [(before, words) for words in commands[self._last :]]
+        if self._last > self._start:
+            fed = range(self._last, len(commands))
+            self._script.pipes += [(self._start, self._last, command) for command in fed]
         self._last = len(commands)
         if not piped:
             self._start = self._last

@@ -6,7 +6,7 @@ may be in there, and nobody can tell. A script file counts as shown: it can be l
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import dropwhile, pairwise
+from itertools import accumulate, dropwhile, pairwise
 
 from code_core.safety.expansion import SUBSTITUTIONS
 from code_core.safety.git_commands import GIT_COMMANDS
@@ -27,6 +27,9 @@ _STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 _READS_PROGRAM = re.compile(
     r"python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|bun|php[\d.]*|lua[\d.]*"
 )
+_OTHER_SHELLS = frozenset("ash csh fish mksh tcsh $0 $bash $shell ${bash} ${shell}".split())
+_SUBSTITUTED = tuple((one,) for one in SUBSTITUTIONS)
+_WORD = re.compile(r"[a-z][a-z0-9-]*")
 _PLACEHOLDERS = ("{}", "%", "@")
 _EXPANDED = re.compile(r"\$\{?!?(\w+|[@*])")
 _SHELL_SCRIPT = re.compile(r"-\w*c")
@@ -39,31 +42,67 @@ _PROGRAM_OPTION = re.compile(
 
 def runs_unknown_text(script: Script, known: Callable[[str], bool]) -> bool:
     """Whether `script` does; `known` tells whether it shows a value of a variable."""
-    opaque = any(map(_is_opaque, script.commands))
-    made = _made_elsewhere(script) if opaque else frozenset()
+    commands = [_begun(words) for words in script.commands]
+    opaque = [_is_opaque(words, known) for words in commands]
+    before = [0, *accumulate(opaque)]
+    hidden = any(opaque)
+    made = _made_elsewhere(script) if hidden else frozenset()
+
+    def begins_unknown(text: str) -> bool:
+        return _begins_unknown(text, known, made, hidden=hidden)
+
     return (
-        any(_runs_its_input(words) and any(map(_is_opaque, left)) for left, words in script.pipes)
-        or any(map(is_git_alias, script.commands))
+        any(
+            before[stop] > before[start] and _runs_its_input(commands[at]) for start, stop, at in script.pipes
+        )
         or (
-            any(map(_runs_its_input, script.commands))
-            and any(_begins_unknown(text, known, made, opaque=opaque) for text in script.documents)
+            bool(script.documents)
+            and any(map(_runs_its_input, commands))
+            and any(map(begins_unknown, script.documents))
         )
         or any(
-            (opaque and _reads_a_substitution(words))
-            or any(_begins_unknown(text, known, made, opaque=opaque) for text in _texts(words))
+            is_git_alias(words)
+            or _is_expanded(_subcommand_of_git(words), known, made)
+            or (hidden and (_reads_a_substitution(words) or words[:1] in _SUBSTITUTED))
+            or any(map(begins_unknown, _texts(words)))
+            or any(
+                _is_expanded(text, known, made) or (hidden and text in SUBSTITUTIONS)
+                for text in _programs(words)
+            )
             or (len(words) == 1 and _name_in(words[0]) in made)
-            for words in map(_begun, script.commands)
+            for words in commands
         )
     )
 
 
-def _is_opaque(words: Sequence[str]) -> bool:
+def is_git_alias(words: Sequence[str]) -> bool:
+    """Whether it is a subcommand of git that git does not have: an alias, or a program that was added to it."""
+    subcommand = _subcommand_of_git(words)
+    return bool(_WORD.fullmatch(subcommand)) and subcommand not in GIT_COMMANDS
+
+
+def _subcommand_of_git(words: Sequence[str]) -> str:
+    """Also behind a wrapper; an empty string for other commands."""
+    if words and program(words) in WRAPPERS:
+        words = words[next((at for at, word in enumerate(words) if word == "git"), len(words)) :]
+    form = normal_form(tuple(words) or ("",))
+    return form[1] if form[0] == "git" and len(form) > 1 else ""
+
+
+def _is_opaque(words: Words, known: Callable[[str], bool]) -> bool:
     """Whether what the command prints cannot be told from its arguments."""
-    begun = _begun(words)
-    if not begun:
+    if not words or words == ("…",) or words[:1] in _SUBSTITUTED:  # as the reader writes a substitution
         return False
-    name = program(begun)
-    return name not in _SHOWING and not (name == "cat" and set(begun[1:]) <= {"-"})
+    name = program(words)
+    if name in PRINTING:
+        return any((variable := _name_in(word)) and not known(variable) for word in words[1:])
+    return name not in _SHOWING and not (name == "cat" and set(words[1:]) <= {"-"})
+
+
+def _is_expanded(text: str, known: Callable[[str], bool], made: frozenset[str]) -> bool:
+    """Whether `text` is nothing but a variable that the script does not show."""
+    name = _name_in(text)
+    return bool(name) and text in {f"${name}", f"${{{name}}}"} and (name in made or not known(name))
 
 
 def _made_elsewhere(script: Script) -> frozenset[str]:
@@ -75,9 +114,17 @@ def _made_elsewhere(script: Script) -> frozenset[str]:
             value = word[found.end() :] if found else ""
             if found and (any(one in value for one in SUBSTITUTIONS) or _name_in(value) in made):
                 made.add(found["name"])
-        begun = _begun(words)
-        if begun and program(begun) in _READ_VARIABLES:
-            made.update(word for word in begun[1:] if word.isidentifier())
+        match _begun(words):
+            case [variable, "in", *members] if not set(SUBSTITUTIONS).isdisjoint(members):
+                made.add(variable)
+            case ["set", *members] if not set(SUBSTITUTIONS).isdisjoint(members):
+                made.add("@")
+            case ["printf", "-v", variable, *members] if not set(SUBSTITUTIONS).isdisjoint(members):
+                made.add(variable)
+            case [name, *variables] if name in _READ_VARIABLES:
+                made.update(filter(str.isidentifier, variables))
+            case _:
+                pass
     return frozenset(made)
 
 
@@ -87,7 +134,7 @@ def _reads_a_substitution(words: Sequence[str]) -> bool:
 
 def _texts(words: Sequence[str]) -> Iterator[str]:
     """The arguments that a shell takes for program text."""
-    if words and program(words) == "eval":
+    if words and program(words) in {"eval", "trap"}:
         yield " ".join(words[1:])
     for _, rest in _interpreters(words, shells_only=True):
         for option, text in pairwise(rest):
@@ -95,13 +142,21 @@ def _texts(words: Sequence[str]) -> Iterator[str]:
                 yield text
 
 
-def _begins_unknown(text: str, known: Callable[[str], bool], made: frozenset[str], *, opaque: bool) -> bool:
+def _programs(words: Sequence[str]) -> Iterator[str]:
+    """The arguments that an interpreter takes for a program."""
+    for _, rest in _interpreters(words):
+        for option, text in pairwise(rest):
+            if re.fullmatch(r"-\w*[cerE]|--eval", option):
+                yield text
+
+
+def _begins_unknown(text: str, known: Callable[[str], bool], made: frozenset[str], *, hidden: bool) -> bool:
     """Whether a command in `text` begins with an expansion that the script does not show."""
     if "$" not in text and "`" not in text:
         return False
     for words in map(_begun, read_script(text).commands):
         if words and words[0].startswith(SUBSTITUTIONS):
-            if opaque:
+            if hidden:
                 return True
         elif words and (name := _name_in(words[0])) and (name in made or not known(name)):
             return True
@@ -110,10 +165,13 @@ def _begins_unknown(text: str, known: Callable[[str], bool], made: frozenset[str
 
 def _runs_its_input(words: Sequence[str]) -> bool:
     """Whether a command takes its standard input for commands or a program."""
-    words = _begun(words)
     if not words:
         return False
     name = program(words)
+    if name in {"source", "."}:
+        return not _STANDARD_INPUT.isdisjoint(words)
+    if name in {"awk", "gawk", "make", "mawk"}:
+        return "-f-" in words or ("-f", "-") in pairwise(words)
     if name == "parallel":
         return all(word.startswith("-") for word in words[1:])
     if name in _TAKE_LINES:
@@ -139,7 +197,9 @@ def _interpreters(words: Sequence[str], *, shells_only: bool = False) -> Iterato
         return
     for place in range(len(words) if program(words) in WRAPPERS else 1):
         name = program(words[place : place + 1])
-        if name in SHELLS or (not shells_only and _READS_PROGRAM.fullmatch(name)):
+        if name in _OTHER_SHELLS:
+            yield "sh", words[place + 1 :]
+        elif name in SHELLS or (not shells_only and _READS_PROGRAM.fullmatch(name)):
             yield name, words[place + 1 :]
 
 
@@ -167,16 +227,6 @@ def _interpreter_reads(rest: Sequence[str]) -> bool:
         if _PROGRAM_OPTION.fullmatch(word) or not word.startswith("-"):
             return False
     return True
-
-
-def is_git_alias(words: Sequence[str]) -> bool:
-    """Whether it is a subcommand of git that git does not have: an alias, or a program that was added to it."""
-    form = normal_form(tuple(_begun(words)) or ("",))
-    return form[0] == "git" and len(form) > 1 and _is_word(form[1]) and form[1] not in GIT_COMMANDS
-
-
-def _is_word(text: str) -> bool:
-    return bool(re.fullmatch(r"[a-z][a-z0-9-]*", text))
 
 
 def _name_in(word: str) -> str:
