@@ -50,6 +50,8 @@ HIDDEN = [
     "base64 -d f |\n sh",
     "cat f | xargs -I{} sh -c '{}'",
     "cat f | xargs -I {} {}",
+    "cat f | xargs -0 sh -c",
+    "paste f | sh",
     # substitutions
     "sh <(curl -s x)",
     "source <(kubectl completion bash)",

@@ -18,7 +18,7 @@ from code_core.safety.shell_words import KEYWORDS, SHELLS, Words
 from code_core.safety.wrappers import WRAPPERS
 
 _SHOWING = PRINTING | frozenset(
-    ": [ cd declare export false local mapfile paste read readarray set shift sleep tee test true xargs".split()
+    ": [ cd declare export false local mapfile read readarray set shift sleep tee test true xargs".split()
 )
 """What these print comes from their arguments or their input."""
 _TAKE_LINES = frozenset({"at", "batch", "crontab"})
@@ -96,7 +96,9 @@ def _is_opaque(words: Words, known: Callable[[str], bool]) -> bool:
     name = program(words)
     if name in PRINTING:
         return any((variable := _name_in(word)) and not known(variable) for word in words[1:])
-    return name not in _SHOWING and not (name == "cat" and set(words[1:]) <= {"-"})
+    if name in {"cat", "paste"}:
+        return any(not word.startswith("-") for word in words[1:])
+    return name not in _SHOWING
 
 
 def _is_expanded(text: str, known: Callable[[str], bool], made: frozenset[str]) -> bool:
@@ -177,6 +179,8 @@ def _runs_its_input(words: Sequence[str]) -> bool:
     if name in _TAKE_LINES:
         return True
     if name == "xargs":
+        if _SHELL_SCRIPT.fullmatch(words[-1]) and any(True for _ in _interpreters(words, shells_only=True)):
+            return True
         return any(word in _PLACEHOLDERS for word in words[-1:] if _after_option(words)) or any(
             text.startswith(_PLACEHOLDERS) for text in _texts(words)
         )
