@@ -9,17 +9,15 @@ LOW = ModelPreferences("gpt-5", verbosity=Verbosity.LOW, effort=ReasoningEffort.
 
 def test_what_depends_on_the_model_changes_with_it() -> None:
     new, old = capabilities(LOW, "gpt-5-codex"), capabilities(LOW, "gpt-4.1")
-    assert (new.context_window, new.max_output, new.patch_tool, new.patch_instructions) == (
+    assert (new.context_window, new.max_output, new.settings.freeform_tools) == (
         272_000,
         128_000,
-        "freeform",
-        False,
+        True,
     )
-    assert (old.context_window, old.max_output, old.patch_tool, old.patch_instructions) == (
+    assert (old.context_window, old.max_output, old.settings.freeform_tools) == (
         1_047_576,
         32_768,
-        "function",
-        True,
+        False,
     )
     assert (new.settings.model, new.settings.reasoning, new.settings.verbosity) == (
         "gpt-5-codex",

@@ -1,7 +1,6 @@
 """Everything that depends on the model, from the settings and what we know of the model."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from code_core.model.catalog import family_of
 from code_core.protocol.policies import ReasoningEffort, ReasoningSummary, Verbosity
@@ -34,16 +33,12 @@ class ModelCapabilities:
         settings: the model's part of a request.
         context_window: in tokens; None where nobody knows.
         max_output: in tokens; None where nobody knows.
-        patch_tool: the form in which the model calls `apply_patch`.
-        patch_instructions: whether the instructions must explain the patch format.
         warnings: preferences that have no effect on this model.
     """
 
     settings: ModelSettings
     context_window: int | None
     max_output: int | None
-    patch_tool: Literal["freeform", "function"]
-    patch_instructions: bool
     warnings: tuple[str, ...] = ()
 
 
@@ -65,10 +60,9 @@ def capabilities(preferences: ModelPreferences, model: str) -> ModelCapabilities
             summary=preferences.summary,
             verbosity=preferences.verbosity if family.verbosity else None,
             parallel_tool_calls=family.parallel_tool_calls,
+            freeform_tools=family.freeform_tools,
         ),
         context_window=context_window,
         max_output=family.max_output,
-        patch_tool=family.patch_tool,
-        patch_instructions=family.patch_instructions,
         warnings=tuple(warnings),
     )

@@ -1,7 +1,6 @@
 """What we know of models: window, abilities, and how they take patches."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,22 +13,19 @@ class ModelFamily:
     verbosity: bool = False
     local_shell: bool = False
     parallel_tool_calls: bool = True
-    patch_tool: Literal["freeform", "function"] = "function"
-    patch_instructions: bool = True
+    freeform_tools: bool = False
 
 
 # Longest matching prefix wins.
 _FAMILIES: dict[str, ModelFamily] = {
-    "gpt-5": ModelFamily(
-        272_000, 128_000, reasoning=True, verbosity=True, patch_tool="freeform", patch_instructions=False
-    ),
+    "gpt-5": ModelFamily(272_000, 128_000, reasoning=True, verbosity=True, freeform_tools=True),
     "o3": ModelFamily(200_000, 100_000, reasoning=True),
     "o4-mini": ModelFamily(200_000, 100_000, reasoning=True),
     "codex-mini": ModelFamily(200_000, 100_000, reasoning=True, local_shell=True),
     "gpt-4.1": ModelFamily(1_047_576, 32_768),
     "gpt-4o": ModelFamily(128_000, 16_384),
-    "gpt-oss": ModelFamily(96_000, 32_000, reasoning=True, patch_instructions=False),
-    "openai/gpt-oss": ModelFamily(96_000, 32_000, reasoning=True, patch_instructions=False),
+    "gpt-oss": ModelFamily(96_000, 32_000, reasoning=True),
+    "openai/gpt-oss": ModelFamily(96_000, 32_000, reasoning=True),
     "gpt-3.5": ModelFamily(16_385, 4_096),
 }
 _UNKNOWN = ModelFamily()

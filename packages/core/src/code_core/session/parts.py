@@ -8,7 +8,6 @@ from uuid import uuid4
 from code_core.config.guards import always_allowed
 from code_core.config.load import Config
 from code_core.config.schema import ClientToolTable, McpServerTable
-from code_core.model.capabilities import capabilities
 from code_core.model.client import ModelClient
 from code_core.model.key_proxy import KeyProxies
 from code_core.patch import FileSystem
@@ -132,5 +131,5 @@ def make_tools(config: Config, file_system: FileSystem | None = None) -> ToolReg
         from code_core.files.local import LocalFileSystem
 
         file_system = LocalFileSystem()
-    apply_patch = ApplyPatch(file_system, capabilities(config.preferences, config.model).patch_tool)
+    apply_patch = ApplyPatch(file_system)
     return ToolRegistry([Shell(apply_patch, config.command_guards), apply_patch, UpdatePlan()])

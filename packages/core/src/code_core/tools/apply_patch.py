@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import anyio
 
@@ -37,13 +37,13 @@ from code_core.tools.shown_changes import (
     shown_changes,
 )
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
+from code_core.wire.tool_specs import FreeformSpec
 
 if TYPE_CHECKING:
     from code_core.sandbox.protected import Protected
 
 _log = logging.getLogger("code_core")
 
-PatchForm = Literal["freeform", "function"]
 LARGE = 2**18
 """Bytes from which work is done in a thread."""
 MOST_PLANS = 3
@@ -63,43 +63,22 @@ class ApplyPatch:
 
     Args:
         file_system: where the files are.
-        form: how the model calls it: with plain text in a grammar, or as a function.
     """
 
     name = "apply_patch"
     parallel_safe = False
 
-    def __init__(self, file_system: FileSystem, form: PatchForm) -> None:
+    def __init__(self, file_system: FileSystem) -> None:
         self._file_system = file_system
-        self._form = form
 
-    def in_form(self, form: PatchForm) -> "ApplyPatch":
-        """The same tool, called in another form."""
-        return ApplyPatch(self._file_system, form)
-
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> FreeformSpec:
         """See `Tool.spec`."""
-        match self._form:
-            case "freeform":
-                return {
-                    "type": "custom",
-                    "name": self.name,
-                    "description": "Edit files. The input is a patch, as plain text: do not wrap it in JSON.",
-                    "format": {"type": "grammar", "syntax": "lark", "definition": APPLY_PATCH_GRAMMAR},
-                }
-            case "function":
-                return {
-                    "type": "function",
-                    "name": self.name,
-                    "description": f"Edit files with a patch.\n\n{APPLY_PATCH_INSTRUCTIONS}",
-                    "strict": False,
-                    "parameters": {
-                        "type": "object",
-                        "properties": {"input": {"type": "string", "description": "The whole patch."}},
-                        "required": ["input"],
-                        "additionalProperties": False,
-                    },
-                }
+        return FreeformSpec(
+            self.name,
+            "Edit files. The input is a patch, as plain text: do not wrap it in JSON.",
+            APPLY_PATCH_GRAMMAR,
+            f"Edit files with a patch.\n\n{APPLY_PATCH_INSTRUCTIONS}",
+        )
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
         """See `Tool.call`."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from code_core.protocol.events import EventMsg
 from code_core.protocol.items import ToolCall
@@ -12,6 +12,7 @@ from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxP
 from code_core.tools.approver import Approver, Review
 from code_core.tools.turn_changes import TurnChanges
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
+from code_core.wire.tool_specs import ToolSpec
 
 _log = logging.getLogger("code_core")
 
@@ -111,8 +112,8 @@ class Tool(Protocol):
         """Whether calls may run beside others: it changes nothing that others read."""
         ...
 
-    def spec(self) -> dict[str, Any]:
-        """The declaration in wire form, always the same."""
+    def spec(self) -> ToolSpec:
+        """The declaration, always the same."""
         ...
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from code_core.protocol.policies import ReasoningEffort, ReasoningSummary
 from code_core.protocol.text import repaired
 from code_core.wire.prompt import ModelSettings, Prompt
+from code_core.wire.tool_specs import FreeformSpec, FunctionSpec, ToolSpec, WebSearchSpec
 
 _log = logging.getLogger("code_core")
 
@@ -29,7 +30,7 @@ def request_body(prompt: Prompt, *, store: bool = False) -> dict[str, Any]:
         "model": settings.model,
         "instructions": prompt.instructions,
         "input": [item.model_dump(mode="json", exclude=excluded, exclude_none=True) for item in prompt.input],
-        "tools": _offered_tools(prompt),
+        "tools": _declared(prompt),
         "tool_choice": "auto",
         "parallel_tool_calls": settings.parallel_tool_calls,
         "reasoning": reasoning,
@@ -64,10 +65,35 @@ def _reasoning(settings: ModelSettings) -> dict[str, str] | None:
     return reasoning or None
 
 
-def _offered_tools(prompt: Prompt) -> list[dict[str, Any]]:
+def _declared(prompt: Prompt) -> list[dict[str, Any]]:
+    settings = prompt.settings
     # The API refuses hosted search together with minimal effort.
-    without_search = prompt.settings.effort is ReasoningEffort.MINIMAL
-    return [tool for tool in prompt.tools if not (without_search and tool.get("type") == "web_search")]
+    without_search = settings.effort is ReasoningEffort.MINIMAL
+    return [
+        _declaration(spec, freeform=settings.freeform_tools)
+        for spec in prompt.tools
+        if not (without_search and isinstance(spec, WebSearchSpec))
+    ]
+
+
+def _declaration(spec: ToolSpec, *, freeform: bool) -> dict[str, Any]:
+    match spec:
+        case FreeformSpec() if not freeform:
+            return _declaration(spec.as_function(), freeform=freeform)
+        case FreeformSpec(name=name, description=description, grammar=grammar):
+            form = {"type": "grammar", "syntax": "lark", "definition": grammar}
+            return {"type": "custom", "name": name, "description": description, "format": form}
+        case FunctionSpec(name=name, description=description, parameters=parameters):
+            return {
+                "type": "function",
+                "name": name,
+                "description": description,
+                "strict": False,
+                "parameters": parameters,
+            }
+        case WebSearchSpec(allowed_domains=domains):
+            filters = {"filters": {"allowed_domains": list(domains)}} if domains else {}
+            return {"type": "web_search", **filters}
 
 
 def _text(prompt: Prompt) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import anyio
 
-from code_core.context.instructions import base_instructions
+from code_core.context.instructions import BASE_INSTRUCTIONS
 from code_core.context.user_input import user_message
 from code_core.protocol.events import UserMessage, WarningEvent
 from code_core.protocol.items import Message
@@ -49,13 +49,11 @@ class TurnTask:
                 return await TurnLoop(
                     conversation_id=session.id,
                     turn_id=report.turn_id,
-                    instructions=base_instructions(
-                        session.config.base_instructions, with_patches=model.patch_instructions
-                    ),
+                    instructions=session.config.base_instructions or BASE_INSTRUCTIONS,
                     model=model.settings,
                     limits=session.config.limits,
                     client=session.services.client,
-                    tools=session.services.tools.for_model(model.patch_tool).with_tools(server_tools),
+                    tools=session.services.tools.with_tools(server_tools),
                     tool_context=context,
                     reporter=turn.reporter(),
                     history=session.history,
