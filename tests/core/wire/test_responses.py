@@ -22,7 +22,8 @@ from code_core.wire.response_events import (
     WebSearchStarted,
 )
 from code_core.wire.response_reader import ResponseReader
-from code_core.wire.responses import request_body, request_json
+from code_core.wire.request_json import encoded
+from code_core.wire.responses import request_body
 from code_core.wire.retry_hint import retry_delay
 from code_core.wire.sse import SseEvent
 from code_core.wire.tool_specs import FreeformSpec, FunctionSpec, WebSearchSpec
@@ -230,11 +231,11 @@ def test_ids_are_sent_only_where_responses_are_stored() -> None:
 def test_a_request_can_always_be_encoded() -> None:
     half = "\ud800"
     asked = Prompt(ModelSettings(f"m{half}"), "c", f"i{half}", [USER], output_schema={half: half})
-    body = json.loads(request_json(asked))
+    body = json.loads(encoded(request_body(asked)))
     repaired = "\N{REPLACEMENT CHARACTER}"
     assert (body["model"], body["instructions"]) == (f"m{repaired}", f"i{repaired}")
     assert body["text"]["format"]["schema"] == {repaired: repaired}
-    assert json.loads(request_json(prompt())) == request_body(prompt())
+    assert json.loads(encoded(request_body(prompt()))) == request_body(prompt())
 
 
 def test_a_schema_becomes_a_format() -> None:

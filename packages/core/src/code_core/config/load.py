@@ -14,7 +14,7 @@ from code_core.config.check import Source, checked
 from code_core.config.guards import NO_GUARDS, CommandGuards, load_guards
 from code_core.config.overrides import Setting, merged
 from code_core.config.paths import Home, expand_home, find_home, is_directory
-from code_core.config.providers import chosen_provider
+from code_core.config.providers import catalog, chosen_provider
 from code_core.config.schema import (
     CheckpointsTable,
     ClientToolTable,
@@ -156,6 +156,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     scenario = scenario or settings.replay_scenario
     provider_id = provider_id or ("replay" if scenario else "openai")
     model = overrides.model or chosen.get("model") or settings.model or DEFAULT_MODEL
+    provider = chosen_provider(provider_id, settings, scenario, environ)
     preferences = ModelPreferences(
         model=model,
         effort=chosen.get("model_reasoning_effort") or settings.model_reasoning_effort,
@@ -165,6 +166,9 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         verbosity=chosen.get("model_text_verbosity") or settings.model_text_verbosity,
         reasoning=settings.model_supports_reasoning_summaries,
         context_window=settings.model_context_window,
+        catalog=catalog(settings, provider_id),
+        provider=provider.traits,
+        fallback_window=provider.fallback_window,
     )
     policy = sandbox_policy(sandbox, settings)
     servers = {name: table for name, table in settings.mcp_servers.items() if table.enabled}
@@ -172,7 +176,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     return Config(
         home=home,
         cwd=cwd,
-        provider=chosen_provider(provider_id, settings, scenario, environ),
+        provider=provider,
         model=model,
         preferences=preferences,
         approval_policy=approval,
@@ -196,7 +200,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         warnings=(
             *warnings,
             *_ineffective(settings, policy, cwd, environ),
-            *capabilities(preferences, model).warnings,
+            *capabilities(preferences, model, provider.wire_api).warnings,
             *_inline_tokens(servers, path),
             *guards.warnings,
         ),

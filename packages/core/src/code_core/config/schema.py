@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 
+from code_core.model.providers import ServerKind
 from code_core.protocol.model import ProtocolModel
 from code_core.protocol.policies import (
     AskForApproval,
@@ -17,6 +18,7 @@ from code_core.protocol.policies import (
     ReasoningSummary,
     SandboxMode,
     Verbosity,
+    WireApi,
 )
 from code_core.protocol.validation import ValidationGroup, ValidationTool
 
@@ -39,14 +41,59 @@ class SettingsTable(ProtocolModel):
     """Keys that are accepted without effect: other programs read the file too."""
 
 
+class PricesTable(SettingsTable):
+    """`[models.NAME.prices]`: US dollars per million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached_input: float | None = Field(None, ge=0)
+
+
+class ChatQuirksTable(SettingsTable):
+    """`[models.NAME.chat]`: how a model or its server departs from Chat Completions."""
+
+    system_role: Literal["system", "developer", "user"] | None = None
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
+    effort_field: Literal["reasoning_effort", "reasoning", "none"] | None = None
+    stream_usage: bool | None = None
+    alternate_roles: bool | None = None
+    reasoning_history: bool | None = None
+    reasoning_required: bool | None = None
+    short_call_ids: bool | None = None
+
+
+class ModelTable(SettingsTable):
+    """`[models.NAME]`: what you know of a model; a `NAME` that ends in `*` is for all that begin so."""
+
+    context_window: int | None = Field(None, ge=1)
+    max_output_tokens: int | None = Field(None, ge=1)
+    reasoning: bool | None = None
+    verbosity: bool | None = None
+    parallel_tool_calls: bool | None = None
+    tool_form: Literal["freeform", "function", "none"] | None = None
+    images: bool | None = None
+    prices: PricesTable | None = None
+    chat: ChatQuirksTable = ChatQuirksTable()
+    extra_body: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _own_fields(self) -> Self:
+        """Raises: ValueError: `extra_body` has what only the program can know."""
+        if taken := sorted({"input", "messages", "model", "stream", "tools"} & self.extra_body.keys()):
+            raise ValueError(f"extra_body cannot have {', '.join(taken)}: the program writes them")
+        return self
+
+
 class ProviderTable(SettingsTable):
-    """`[model_providers.ID]`: an endpoint of your own."""
+    """`[model_providers.ID]`: an endpoint of your own, or what is different of a built-in one."""
 
     name: str | None = None
-    base_url: str
+    base_url: str | None = None
     env_key: str | None = None
     env_key_instructions: str | None = None
-    wire_api: Literal["responses", "chat"] = "responses"
+    wire_api: WireApi = "responses"
+    server: ServerKind | None = None
+    models: dict[str, ModelTable] = {}
     query_params: dict[str, Value] = {}
     http_headers: dict[str, Value] = {}
     env_http_headers: dict[str, str] = {}
@@ -262,6 +309,7 @@ class ConfigFile(ProfileTable):
     profiles: dict[str, ProfileTable] = {}
     projects: dict[str, ProjectTable] = {}
     model_providers: dict[str, ProviderTable] = {}
+    models: dict[str, ModelTable] = {}
     model_context_window: int | None = Field(None, ge=1)
     model_supports_reasoning_summaries: bool | None = None
     replay_scenario: Path | None = None

@@ -56,7 +56,7 @@ class KeyProxy:
         self._errors: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed with the child
         self._endpoint: Endpoint | None = None
         self._lock = anyio.Lock()
-        proxy = proxy_for(provider.responses_url, environ)
+        proxy = proxy_for(provider.request_url, environ)
         self._child = subprocess.Popen(
             _command(provider, environ, proxy),
             env=without_proxies(os.environ, proxy),
@@ -162,7 +162,7 @@ class KeyProxies:
                     f'{provider.id!r} cannot have it: set key_isolation = "never", or use another variable'
                 )
             provider.api_key(os.environb)  # raises while the variable is still there
-            proxy_for(provider.responses_url, environ)  # the same
+            proxy_for(provider.request_url, environ)  # the same
             try:
                 deny_memory_access()
             except HardeningError as error:
@@ -213,4 +213,4 @@ def _command(provider: Provider, environ: Mapping[str, str], proxy: str | None) 
 
 def _upstream_url(provider: Provider) -> str:
     query = urlencode(provider.query_params)
-    return f"{provider.responses_url}?{query}" if query else provider.responses_url
+    return f"{provider.request_url}?{query}" if query else provider.request_url

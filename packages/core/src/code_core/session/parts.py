@@ -10,6 +10,7 @@ from code_core.config.load import Config
 from code_core.config.schema import ClientToolTable, McpServerTable
 from code_core.model.client import ModelClient
 from code_core.model.key_proxy import KeyProxies
+from code_core.model.providers import Provider
 from code_core.patch import FileSystem
 from code_core.protocol.checkpoints import Checkpoints
 from code_core.protocol.items import ResponseItem
@@ -31,6 +32,8 @@ from code_core.tools.shell import Shell
 
 if TYPE_CHECKING:
     import mcp_types
+
+    from code_core.model.http import Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +116,27 @@ def make_client(config: Config, keys: KeyProxies) -> ModelClient:
         from code_core.model.replay import ReplayClient, load_scenario
 
         return ReplayClient(load_scenario(config.provider.replay_scenario))
-    from code_core.model.responses import ResponsesClient
+    from code_core.model.http import HttpModelClient
 
-    key_proxy = keys.isolate(config.provider, config.key_isolation)
+    provider = config.provider
+    key_proxy = keys.isolate(provider, config.key_isolation)
     recorder = None
     if config.record is not None:
         from code_core.model.record import Recorder
 
         # After the key: it remembers the secrets of the environment, and an isolated key is not one of them.
         recorder = Recorder(config.record)
-    return ResponsesClient(config.provider, recorder=recorder, key_proxy=key_proxy)
+    return HttpModelClient(provider, _wire(provider), recorder=recorder, key_proxy=key_proxy)
+
+
+def _wire(provider: Provider) -> "Wire":
+    if provider.wire_api == "chat":
+        from code_core.model.chat import ChatWire
+
+        return ChatWire(provider)
+    from code_core.model.responses import ResponsesWire
+
+    return ResponsesWire(provider)
 
 
 def make_tools(config: Config, file_system: FileSystem | None = None) -> ToolRegistry:
