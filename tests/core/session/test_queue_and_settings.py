@@ -1,6 +1,5 @@
 """What the queue and the settings do between and within turns."""
 
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any

@@ -11,6 +11,7 @@ from code_core.protocol.items import FunctionCall, InputText, Message
 from code_core.protocol.policies import ReasoningEffort, ReasoningSummary
 from code_core.wire.failures import failure_of
 from code_core.wire.prompt import ModelSettings, Prompt
+from code_core.wire.request_json import encoded
 from code_core.wire.response_events import (
     Completed,
     Created,
@@ -22,7 +23,6 @@ from code_core.wire.response_events import (
     WebSearchStarted,
 )
 from code_core.wire.response_reader import ResponseReader
-from code_core.wire.request_json import encoded
 from code_core.wire.responses import request_body
 from code_core.wire.retry_hint import retry_delay
 from code_core.wire.sse import SseEvent

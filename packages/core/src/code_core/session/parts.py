@@ -1,5 +1,6 @@
 """The parts of a session: what a frontend may replace, and how each is made."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -120,13 +121,15 @@ def make_client(config: Config, keys: KeyProxies) -> ModelClient:
 
     provider = config.provider
     key_proxy = keys.isolate(provider, config.key_isolation)
+    key = keys.hold(provider, config.key_isolation)
     recorder = None
     if config.record is not None:
         from code_core.model.record import Recorder
 
         # After the key: it remembers the secrets of the environment, and an isolated key is not one of them.
-        recorder = Recorder(config.record)
-    return HttpModelClient(provider, _wire(provider), recorder=recorder, key_proxy=key_proxy)
+        known = key if key is not None or key_proxy is not None else provider.api_key(os.environb)
+        recorder = Recorder(config.record, wire=provider.wire_api, key=known)
+    return HttpModelClient(provider, _wire(provider), recorder=recorder, key_proxy=key_proxy, key=key)
 
 
 def _wire(provider: Provider) -> "Wire":

@@ -40,6 +40,12 @@ class TurnSettings:
         """Everything that depends on the model."""
         return capabilities(self.preferences, self.model, self.wire)
 
+    def with_served_window(self, model: str, window: int | None) -> "TurnSettings":
+        """These settings with the window that the server reports for `model`, if it does."""
+        if window is None:
+            return self
+        return replace(self, preferences=self.preferences.with_served_window(model, window))
+
     def overridden(self, op: OverrideTurnContext) -> "TurnSettings":
         """These settings with what `op` gives; an absent field stays, an `effort` of null goes."""
         preferences = self.preferences

@@ -1,5 +1,6 @@
 """The user's turn: what waits in the queue goes to the model, which works until it has answered."""
 
+import os
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
@@ -43,6 +44,7 @@ class TurnTask:
         try:
             server_tools = await session.services.servers.tools(report.emit)
             await turn.tell_surroundings()
+            await turn.learn_window()
             context = tool_context(session, report, clock)
             model = session.settings.capabilities
             with clock.running(), closing(context.changes):
@@ -86,6 +88,17 @@ class _Turn:
             hide_reasoning=config.hide_reasoning,
             show_raw_reasoning=config.show_raw_reasoning,
         )
+
+    async def learn_window(self) -> None:
+        """Ask a server of this machine how much its model reads; it may have loaded it anew since the last turn."""
+        session = self._session
+        provider = session.config.provider
+        if provider.server is not None:
+            from code_core.model.served import served_window
+
+            model = session.settings.model
+            window = await served_window(provider, model, os.environ)
+            session.settings = session.settings.with_served_window(model, window)
 
     async def tell_surroundings(self) -> None:
         """Add to the history what the model does not know of its surroundings, and to the journal the settings."""
