@@ -87,8 +87,9 @@ def chat_stream(
 
 
 def _violations(request: RecordedRequest) -> list[str]:
-    rules = chat_rules if request.path.endswith("/chat/completions") else responses_rules
-    return rules.violations(request.json)
+    if request.path.endswith("/chat/completions"):
+        return chat_rules.violations(request.json)
+    return responses_rules.violations(request.json)
 
 
 class ScriptedUpstream:

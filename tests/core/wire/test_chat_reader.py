@@ -139,17 +139,19 @@ def test_what_was_written_before_the_limit_stays() -> None:
 
 def test_nothing_after_the_end_matters() -> None:
     reader = ChatReader(1, "p/m")
-    reader.read(chat.text("x"))
-    assert not reader.whole
-    reader.read(chat.finish())
-    assert reader.whole
-    assert not reader.finished
-    reader.read(chat.usage())
-    assert reader.finished
+    chunks = (chat.text("x"), chat.finish(), chat.usage())
+    states = [(reader.whole, reader.finished) for _ in map(reader.read, chunks)]
+    assert states == [(False, False), (True, False), (True, True)]
+
+
+def test_nothing_after_a_failure_matters() -> None:
     failed = ChatReader(1, "p/m")
     failed.read({"error": {"message": "no"}})
     assert failed.finished
     assert failed.read(chat.text("x")) == []
+
+
+def test_done_is_the_end() -> None:
     done = ChatReader(1, "p/m")
     done.feed(SseEvent("message", b" [DONE]"))
     assert done.finished

@@ -69,6 +69,7 @@ def body(*items: ResponseItem, quirks: ChatQuirks | None = None, **settings: Any
 def messages(*items: ResponseItem, quirks: ChatQuirks | None = None, **settings: Any) -> list[dict[str, Any]]:
     first, *rest = body(*items, quirks=quirks, **settings)["messages"]
     assert first == {"role": "system", "content": "be good"}
+    assert isinstance(rest, list)
     return rest
 
 
@@ -283,7 +284,7 @@ def test_tools_are_functions_whatever_they_are() -> None:
 
 
 def test_settings_have_their_fields() -> None:
-    settings = {
+    settings: dict[str, Any] = {
         "reasoning": True,
         "effort": ReasoningEffort.LOW,
         "verbosity": Verbosity.HIGH,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from code_core.wire.chat_reasoning import FIELDS
+from code_core.wire.chat_reasoning import FIELDS, thinking_text
 
 Source = tuple[str, int | None]
 
@@ -11,8 +11,8 @@ Source = tuple[str, int | None]
 def streamed_texts(event: dict[str, Any]) -> Iterator[tuple[Source, str]]:
     """The pieces in a decoded event of the Responses API or chunk of Chat Completions."""
     match event:
-        case {"type": str(kind), "delta": str(delta)}:
-            yield (kind, _index(event.get("output_index"))), delta
+        case {"type": str(kind), "delta": str(text)}:
+            yield (kind, _index(event.get("output_index"))), text
         case {"choices": [*choices]}:
             for choice in choices:
                 if isinstance(choice, dict) and isinstance(delta := choice.get("delta"), dict):
@@ -25,6 +25,15 @@ def _of_delta(delta: dict[str, Any]) -> Iterator[tuple[Source, str]]:
     for name in ("content", "refusal", *FIELDS):
         if isinstance(whole := delta.get(name), str):
             yield (name, None), whole
+    content = delta.get("content")
+    for part in content if isinstance(content, list) else ():
+        match part:
+            case {"type": "thinking", "thinking": inner}:
+                yield ("thinking", None), thinking_text(inner)
+            case {"text": str(text)}:
+                yield ("content", None), text
+            case _:
+                pass
     for name in ("tool_calls", "reasoning_details"):
         parts = delta.get(name)
         for part in parts if isinstance(parts, list) else ():
