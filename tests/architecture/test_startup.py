@@ -7,8 +7,38 @@ from pathlib import Path
 import pytest
 
 from architecture.packages import ROOT
+from support.responses_events import completed, message
+from support.scenario import write_scenario
 
 HEAVY = frozenset({"asyncio", "httpx2", "mcp", "mcp_types", "openai", "pydantic", "textual"})
+
+# What a turn needs that runs no command and changes no file, besides the rows below and above the services.
+SERVICES_OF_A_MESSAGE = frozenset(
+    {
+        "code_core.files.checkout",
+        "code_core.files.directory",
+        "code_core.sandbox.writable",
+        "code_core.tools.apply_patch",
+        "code_core.tools.arguments",
+        "code_core.tools.plan",
+        "code_core.tools.registry",
+        "code_core.tools.shell",
+        "code_core.tools.tool",
+        "code_core.validation.switches",
+    }
+)
+PARTS_OF_A_COMMAND = (
+    "code_core.acp.",
+    "code_core.files.",
+    "code_core.mcp_servers.",
+    "code_core.patch.",
+    "code_core.process.",
+    "code_core.safety.",
+    "code_core.sandbox.",
+    "code_core.store.checkpoints.",
+    "code_core.tools.",
+    "code_core.validation.",
+)
 
 HELP = """
 import sys
@@ -62,6 +92,19 @@ def test_a_list_of_sessions_imports_nothing_heavy(tmp_path: Path, monkeypatch: p
     assert "code_core.store.catalog" in loaded
     assert startup_violations(loaded) == []
     assert {"anyio", "logging", "inspect"} & loaded <= {"inspect"}
+
+
+def test_a_turn_without_calls_imports_nothing_of_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = write_scenario(tmp_path, [[message("hello"), completed()]])
+    monkeypatch.setenv("CODE_HOME", str(tmp_path))
+    monkeypatch.setenv("CODE_REPLAY", str(scenario))
+    loaded = loaded_after(HELP.replace('"--help"', '"exec", "--skip-git-repo-check", "hi"'), tmp_path)
+    assert "code_core.session.turn_loop" in loaded
+    ours = {module for module in loaded if module.startswith(PARTS_OF_A_COMMAND)}
+    assert ours - SERVICES_OF_A_MESSAGE == set()
+    assert loaded & {"httpx2", "mcp", "mcp_types", "openai", "sqlite3", "textual", "tomlkit"} == set()
 
 
 @pytest.mark.parametrize("module", ["asyncio", "pydantic"])

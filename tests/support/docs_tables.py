@@ -3,12 +3,13 @@
 PYTHONPATH=tests uv run python tests/support/docs_tables.py
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from code_core.config.schema import ConfigFile
+from code_core.config.schema.file import ConfigFile
 from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOnly, WorkspaceWrite
 from code_core.safety.decide import Ask, CommandDecision, Reject, Run, decide_command
 from code_core.safety.known_safe import Reading
@@ -23,10 +24,10 @@ from code_core.sandbox.system_calls import (
 )
 from code_core.validation.tools import CHECKERS
 from core.sandbox.attacks import ATTACKS
-from support import docs_protocol
+from support import docs_protocol, docs_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
-FILES = ("approvals.md", "events.md", "from-codex.md", "sandbox.md", "validation.md")
+FILES = ("approvals.md", "configuration.md", "events.md", "from-codex.md", "sandbox.md", "validation.md")
 _BLOCK = re.compile(r"<!-- table: (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 
 
@@ -149,9 +150,14 @@ def checkers() -> str:
     return _table(["tool", "group", "files", "in a project with", "time limit", "only in a sandbox"], rows)
 
 
-def left_alone() -> str:
+def settings() -> str:
+    """Every setting."""
+    return _table(["key", "value", "default", "meaning"], docs_settings.settings())
+
+
+def unsupported() -> str:
     """The settings that are accepted without effect."""
-    return ", ".join(f"`{key}`" for key in sorted(ConfigFile.left_alone)) + "\n"
+    return _table(["key", "why it has no effect"], docs_settings.unsupported())
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -162,7 +168,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "calls_without_network": calls_without_network,
     "calls_shared": calls_shared,
     "checkers": checkers,
-    "left_alone": left_alone,
+    "settings": settings,
+    "unsupported": unsupported,
     "events": docs_protocol.events,
     "ops": docs_protocol.ops,
     "values": docs_protocol.values,
@@ -175,7 +182,13 @@ def current(text: str) -> str:
     return _BLOCK.sub(lambda found: f"<!-- table: {found[1]} -->\n{TABLES[found[1]]()}<!-- end -->\n", text)
 
 
+def schema() -> str:
+    """The JSON Schema of the settings file."""
+    return json.dumps(ConfigFile.model_json_schema(), indent=2) + "\n"
+
+
 if __name__ == "__main__":
+    (DOCS / "config.schema.json").write_text(schema())
     for name in FILES:
         page = DOCS / name
         page.write_text(current(page.read_text()))

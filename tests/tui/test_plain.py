@@ -1,10 +1,4 @@
-import fcntl
-import os
-import pty
-import select
-import struct
 import subprocess
-import termios
 import time
 
 import pytest
@@ -13,6 +7,7 @@ from code_tui.plain import TWICE_WITHIN
 from support import responses_events as sse
 from support.command import CODE, Workspace
 from support.scenario import write_scenario
+from tui.terminal import Terminal
 
 RUN = [sse.function_call("shell", {"command": ["touch", "made"]}, "c1"), sse.completed()]
 SLEEP = [sse.function_call("shell", {"command": ["sleep", "60"]}, "c1"), sse.completed()]
@@ -80,42 +75,6 @@ def test_the_input_may_be_a_file(workspace: Workspace) -> None:
         )
     assert b"Bye now." in done.stdout
     assert not (workspace.directory / "made").exists()
-
-
-class Terminal:
-    """`code` in a pseudo-terminal."""
-
-    def __init__(self, workspace: Workspace, *arguments: str, columns: int = 0) -> None:
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-            os.chdir(workspace.directory)
-            os.execve(CODE, [CODE, *arguments], {**workspace.environment, "TERM": "xterm"})  # noqa: S606
-        self.screen = ""
-
-    def until(self, text: str) -> None:
-        deadline = time.monotonic() + 30
-        while text not in self.screen:
-            ready, _, _ = select.select([self.fd], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f"{text!r} did not come: {self.screen!r}"
-            self.screen += os.read(self.fd, 65536).decode()
-
-    def until_again(self, text: str) -> None:
-        """Wait for one more `text` than there was."""
-        self.screen = ""
-        self.until(text)
-
-    def close(self) -> None:
-        self.type("\x04")
-        assert self.wait() == 0
-
-    def type(self, text: str) -> None:
-        os.write(self.fd, text.encode())
-
-    def wait(self) -> int:
-        _, status = os.waitpid(self.pid, 0)
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(status)
 
 
 def test_ctrl_c_interrupts_the_turn_clears_the_line_and_then_ends_the_program(workspace: Workspace) -> None:

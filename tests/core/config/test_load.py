@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from code_core.config.load import NO_OVERRIDES, ConfigOverrides, load_config
-from code_core.config.overrides import merged, parse_setting
+from code_core.config.overrides import parse_setting
 from code_core.config.paths import find_home
 from code_core.errors import ConfigError
 from code_core.model.capabilities import capabilities
@@ -42,8 +43,11 @@ def test_what_wins_over_what(home: Path) -> None:
     assert (project.approval_policy, project.sandbox_policy) == (AskForApproval.ON_FAILURE, WorkspaceWrite())
     assert project.model == "file"
     assert load(home, text, ConfigOverrides(settings=(("model", "edit"),))).model == "edit"
-    assert load(home, text, ConfigOverrides(profile="p", settings=(("model", "edit"),))).model == "profile"
-    assert load(home, text, ConfigOverrides(profile="p", model="option")).model == "option"
+    assert load(home, text, ConfigOverrides(profile="p")).model == "profile"
+    assert load(home, text, ConfigOverrides(profile="p", settings=(("model", "edit"),))).model == "edit"
+    option_and_edit = ConfigOverrides(profile="p", model="option", settings=(("model", "edit"),))
+    assert load(home, text, option_and_edit).model == "option"
+    assert load(home, text, replace(option_and_edit, client=(("model", "client"),))).model == "client"
     option = ConfigOverrides(approval_policy=AskForApproval.NEVER, sandbox_mode=SandboxMode.READ_ONLY)
     assert load(home, text, option).approval_policy is AskForApproval.NEVER
     assert load(home, text, option).sandbox_policy.mode == "read-only"
@@ -187,14 +191,6 @@ def test_any_text_is_a_setting_or_a_config_error(text: str) -> None:
         assert parse_setting(text)[0] in text
     except ConfigError as error:
         assert "key=value" in str(error)
-
-
-def test_settings_go_into_tables_and_not_through_values() -> None:
-    table = {"a": {"b": 1}, "c": 2}
-    assert merged(table, [("a.d", 3), ("e.f.g", 4)]) == {"a": {"b": 1, "d": 3}, "c": 2, "e": {"f": {"g": 4}}}
-    assert table == {"a": {"b": 1}, "c": 2}
-    with pytest.raises(ConfigError, match="which is not a table"):
-        merged(table, [("c.d", 1)])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from code_core.config.schema import McpServerTable
+from code_core.config.schema.servers import McpServerTable
 from code_core.mcp_servers.connections import McpServers
 from code_core.mcp_servers.launch import Workplace, prepare, roots_of
 from code_core.protocol.policies import DangerFullAccess, ReadOnly, SandboxPolicy, WorkspaceWrite

@@ -1,13 +1,7 @@
 import pytest
 
-from code_core.patch import (
-    APPLY_PATCH_GRAMMAR,
-    APPLY_PATCH_INSTRUCTIONS,
-    AddFile,
-    DeleteFile,
-    UpdateFile,
-    parse_patch,
-)
+from code_core.patch import AddFile, DeleteFile, UpdateFile, parse_patch
+from code_core.wire.patch_format import APPLY_PATCH_GRAMMAR, APPLY_PATCH_INSTRUCTIONS
 from core.patch.build import wrapped
 
 GOOD = [

@@ -86,12 +86,15 @@ def test_a_journal_that_hangs_holds_an_interrupt_for_a_bounded_time(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversation_history, "RECORD_SECONDS", 0.1)
+    monkeypatch.setattr(conversation_history, "PATIENCE_SECONDS", 0.01)
     journal = FaultyJournal()
 
     async def script(reading: Reading) -> None:
         journal.block()
         await reading.send(text("go"))
-        assert "could not be recorded within 0.1 s" in (await reading.ended()).message
+        assert "could not be recorded within 0.01 s" in (await reading.ended()).message
+        (warning,) = reading.of("warning")  # about the input, which is waited for longer
+        assert "could not be recorded within 0.1 s" in warning.message
         journal.gate.set()
         await reading.send(text("again"))
         assert (await reading.ended()).type == "task_complete"

@@ -7,7 +7,8 @@ import anyio
 import pytest
 
 from code_core.config.load import Config
-from code_core.protocol.items import InputText, Message
+from code_core.errors import StreamBroken
+from code_core.protocol.items import FunctionCall, InputText, Message
 from code_core.protocol.ops import (
     Interrupt,
     OverrideTurnContext,
@@ -18,17 +19,21 @@ from code_core.session.conversation_history import HistoryItem
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
 from code_core.session.restore import SessionState
-from code_core.store.entries import Entry, Line, SessionMeta
+from code_core.store.entries import Entry, ItemEntry, Line, SessionMeta
 from code_core.store.journal import MemoryJournal
 from code_core.store.lines import decode, encode
 from code_core.tools.tool import ToolOutput
+from code_core.wire.response_events import ItemDone, ResponseEvent
 from core.session.scripted import (
     Reading,
     ScriptedModel,
     ScriptedTool,
+    Step,
     answer,
     calls,
+    completed,
     converse,
+    place,
     queued,
     scripted_conversation,
     text,
@@ -69,6 +74,51 @@ def stored(journal: MemoryJournal) -> list[Entry]:
     """The entries as a file would give them back."""
     meta = SessionMeta({"id": "11111111-1111-4111-8111-111111111111"})
     return [decode(encode(Line(entry, "")).rstrip()).entry for entry in (meta, *journal.entries)]
+
+
+async def twice(reading: Reading) -> None:
+    for words in ("one", "two"):
+        await reading.send(text(words, id="mine"))
+        await reading.ended()
+
+
+def same_call_twice(call_id: str) -> ResponseEvent:
+    return ItemDone(FunctionCall(name="work", arguments="{}", call_id=call_id), place())
+
+
+@pytest.mark.parametrize(
+    "scripts",
+    [
+        [answer("first"), answer("second")],  # a client that numbers every request 1
+        [[*answer("partly")[:2], StreamBroken("cut")], answer("the rest"), answer("ok")],
+        [[*answer("one")[:2], *answer("other")], answer("ok")],  # a provider that gives all items one place
+        [[same_call_twice("c"), same_call_twice("c-output"), completed()], answer("done"), answer("ok")],
+    ],
+)
+def test_items_with_the_same_id_are_all_restored(
+    config: Config, scripts: list[list[Step]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("code_core.session.sampling.backoff", lambda _attempt: 0.0)
+    journal = MemoryJournal()
+    conversation = scripted_conversation(
+        config, ScriptedModel(*scripts), ScriptedTool("work"), parts=Parts(journal=journal)
+    )
+    converse(conversation, twice)
+    history = list(conversation.session.history.items)
+    state = SessionState.from_entries(stored(journal))
+    assert list(state.items) == history
+    assert len({one.id for one in history}) == len(history)
+    texts = [one.item.text for one in state.items if isinstance(one.item, Message)]
+    assert {"one", "two"} <= {*texts}
+    assert state.queue == ()
+
+
+def test_an_item_recorded_twice_is_restored_once_and_another_of_its_id_too() -> None:
+    one = ItemEntry(message("one").payload() | {"item_id": "same"})
+    other = ItemEntry(message("other").payload() | {"item_id": "same"})
+    state = SessionState.from_entries([one, one, other, one])
+    assert [item.item.text for item in state.items if isinstance(item.item, Message)] == ["one", "other"]
+    assert len({item.id for item in state.items}) == 2
 
 
 def test_a_resumed_session_goes_on_where_it_was(config: Config, tmp_path: Path) -> None:

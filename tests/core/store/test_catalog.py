@@ -266,7 +266,7 @@ def test_an_index_that_another_process_writes_is_waited_for_then_done_without(tm
 READ_ONLY = """
 import logging, os, sys
 from pathlib import Path
-import code_core.store.head
+import code_core.store.head, code_core.store.listing
 from code_core.store.catalog import Catalog
 os.setuid(65534)
 home = Path(sys.argv[1])

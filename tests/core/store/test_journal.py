@@ -1,5 +1,7 @@
 import os
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -7,7 +9,7 @@ import pytest
 
 from code_core.store import lock
 from code_core.store.entries import Entry, ItemEntry, SessionMeta
-from code_core.store.errors import JournalError
+from code_core.store.errors import JournalError, SessionInUse
 from code_core.store.journal import FaultyJournal, Journal, MemoryJournal
 from code_core.store.restore import restore
 from code_core.store.rollout import RolloutFile
@@ -32,78 +34,84 @@ def test_entries_stand_in_the_order_of_the_calls(tmp_path: Path) -> None:
     anyio.run(scenario)
 
 
-def test_what_waits_is_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hops = []
-    run_sync = anyio.to_thread.run_sync
+@dataclass
+class SlowDisk:
+    """A disk that does not answer while the gate is closed."""
 
-    async def counting(function: object, *arguments: object) -> object:
-        hops.append(function)
-        return await run_sync(function, *arguments)  # type: ignore[arg-type]
-
-    async def scenario() -> None:
-        journal, _ = journal_at(tmp_path)
-        async with anyio.create_task_group() as group:
-            for number in range(50):
-                group.start_soon(journal.append, *items(user(str(number))))
-        await journal.aclose()
-
-    monkeypatch.setattr("anyio.to_thread.run_sync", counting)
-    anyio.run(scenario)
-    assert len(hops) < 10
+    gate: threading.Event
+    begun: threading.Event
 
 
-def test_a_cancelled_append_is_written_before_what_follows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate = threading.Event()
-    begun = threading.Event()
+@pytest.fixture
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDisk]:
+    disk = SlowDisk(threading.Event(), threading.Event())
     write = RolloutFile.write
 
     def slow(file: RolloutFile, entries: list[Entry]) -> None:
-        begun.set()
-        assert gate.wait(10)
+        disk.begun.set()
+        assert disk.gate.wait(10)
         write(file, entries)
 
     monkeypatch.setattr(RolloutFile, "write", slow)
+    yield disk
+    disk.gate.set()
 
+
+def test_an_append_that_is_cancelled_before_its_turn_has_no_effect(
+    tmp_path: Path, slow_disk: SlowDisk
+) -> None:
     async def scenario() -> None:
         journal, path = journal_at(tmp_path)
         async with anyio.create_task_group() as group:
             group.start_soon(journal.append, *items(user("one")))
-            await anyio.to_thread.run_sync(begun.wait)
+            await anyio.to_thread.run_sync(slow_disk.begun.wait)
             group.start_soon(journal.append, *items(user("two")))
             await anyio.wait_all_tasks_blocked()
             group.cancel_scope.cancel()
-            gate.set()
+        slow_disk.gate.set()
         await journal.append(*items(user("three")))
         await journal.aclose()
-        assert texts(restore(path).items) == ["one", "two", "three"]
+        assert texts(restore(path).items) == ["one", "three"]  # the first was in the thread's hands
 
     anyio.run(scenario)
 
 
-def test_after_a_failure_nothing_that_waited_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_does_not_answer_holds_nobody_who_gives_up(tmp_path: Path, slow_disk: SlowDisk) -> None:
+    held = lock.acquire(tmp_path, ID)
+    path = tmp_path / "a.jsonl"
+
+    async def scenario() -> None:
+        journal = RolloutJournal(RolloutFile(path, SessionMeta({"id": ID})), held)
+        with anyio.move_on_after(0.01) as appending:
+            await journal.append(*items(user("one")))
+        with anyio.move_on_after(0.01) as syncing:
+            await journal.sync()
+        with anyio.move_on_after(0.01) as closing:
+            await journal.aclose()
+        assert appending.cancelled_caught
+        assert syncing.cancelled_caught
+        assert closing.cancelled_caught
+        with pytest.raises(SessionInUse):  # the thread may still write
+            lock.acquire(tmp_path, ID)
+
+    anyio.run(scenario)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "journal"]
+    assert thread.daemon  # the process need not wait for it either
+    slow_disk.gate.set()
+    thread.join(10)
+    assert texts(restore(path).items) == ["one"]
+    lock.acquire(tmp_path, ID).release()
+
+
+def test_an_append_that_fails_writes_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
     async def scenario() -> None:
         journal, path = journal_at(tmp_path)
         await journal.append(*items(user("one")))
-        errors: list[JournalError] = []
-
-        async def append(entry: Entry) -> None:
-            try:
-                await journal.append(entry)
-            except JournalError as error:
-                errors.append(error)
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(append, ItemEntry(user("two")))
-            group.start_soon(append, ItemEntry({"value": object()}))
-            group.start_soon(append, ItemEntry(user("depends on it")))
-        assert len(errors) == 2
+        with pytest.raises(JournalError):
+            await journal.append(ItemEntry(user("two")), ItemEntry({"value": object()}))
         await journal.append(*items(user("three")))
         await journal.aclose()
-        assert texts(restore(path).items) == ["one", "two", "three"]
+        assert texts(restore(path).items) == ["one", "three"]
 
     anyio.run(scenario)
 

@@ -15,7 +15,7 @@ from code_core.protocol.events import PatchApplyBegin, PatchApplyEnd
 from code_core.protocol.file_changes import UpdateChange
 from code_core.protocol.items import CustomToolCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision
-from code_core.tools import apply_patch
+from code_core.tools import patch_run
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.approver import PatchQuestion, Review
 from code_core.tools.tool import ToolContext, ToolOutput
@@ -222,7 +222,7 @@ def test_a_checker_that_fixes_the_file_is_not_undone(
         runs.append("")
         return ""
 
-    monkeypatch.setattr(apply_patch, "_findings", fix)
+    monkeypatch.setattr(patch_run, "_findings", fix)
     assert apply(UPDATE, tool_context).success
     assert file.read_text() == TEN.replace("9", "nine").replace("5", "five")
 

@@ -64,6 +64,6 @@ def test_where_commands_cannot_be_confined_no_patch_is_applied_in_silence(
     context: ToolContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = Detection((Finding("bwrap", None, "not installed"),))
-    monkeypatch.setattr("code_core.sandbox.detection.detect", lambda: nothing)
+    monkeypatch.setattr("code_core.tools.patch_run.detect", lambda: nothing)
     assert "commands cannot be confined" in outcome("file", context)
     assert not Path(context.cwd, "file").exists()

@@ -13,8 +13,9 @@ from code_core.protocol.items import Message, Reasoning, Refusal
 from code_core.wire.chat_reader import ChatReader
 from code_core.wire.response_events import Completed, Created, ItemDone, ReasoningTextDelta, TextDelta
 from code_core.wire.sse import SseEvent
+from core.wire.chat_failures import FAILURES
 from core.wire.chat_reading import outcome, read, read_bytes, shape, shown_text, sse_bytes
-from core.wire.chat_shapes import FAILURES, SHAPES
+from core.wire.chat_shapes import SHAPES
 from support import chat_chunks as chat
 
 STREAMS = {name: stream for table in (SHAPES, FAILURES) for name, (stream, _) in table.items()}

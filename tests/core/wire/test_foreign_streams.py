@@ -274,6 +274,27 @@ def test_a_delta_names_its_item() -> None:
     assert event.item_id == "m"
 
 
+@pytest.mark.parametrize(
+    "stream",
+    [
+        lines(completed(REASONING, text("hi"), call(call_id="c"))),
+        lines(done(REASONING), done(text("hi", id="m")), completed(call(call_id="c"))),
+        lines(
+            done(REASONING, output_index=0), done(text("hi"), output_index=1), completed(call(call_id="c"))
+        ),
+    ],
+)
+def test_each_item_has_a_place_of_its_own_whether_the_provider_numbers_them_or_not(stream: bytes) -> None:
+    orders = [event.order for event in read(stream) if isinstance(event, ItemDone)]
+    assert [order and order.output_index for order in orders] == [0, 1, 2]
+
+
+def test_a_delta_without_a_place_has_that_of_its_message() -> None:
+    stream = lines(done(REASONING), delta("hi"), done(text("hi", id="m")), completed())
+    orders = [event.order for event in read(stream) if isinstance(event, TextDelta | ItemDone)]
+    assert [order and order.output_index for order in orders] == [0, 1, 1]
+
+
 def test_counts_that_are_not_numbers_are_left_out() -> None:
     usage = {"input_tokens": True, "output_tokens": 5, "total_tokens": "7", "input_tokens_details": None}
     event = read(lines(completed(text("hi"), usage=usage)))[-1]

@@ -15,7 +15,7 @@ import anyio
 
 from code_cli.mcp_probe import probe
 from code_core.config.load import Config, load_config
-from code_core.config.schema import McpServerTable
+from code_core.config.schema.servers import McpServerTable
 from code_core.errors import CodeError, ConfigError
 from code_core.model.providers import Provider
 from code_core.model.reach import reach

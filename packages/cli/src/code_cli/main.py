@@ -13,6 +13,9 @@ COMMANDS = {
     "exec": Entry("code_cli.exec:exec_command", "Run one prompt to its end, without questions (alias: e)."),
     "e": Entry("code_cli.exec:exec_command", "", hidden=True),
     "chat": Entry("code_cli.chat:chat_command", "Talk in the terminal; the default."),
+    "config": Entry(
+        "code_cli.config:config_command", "Show, explain and change settings; trust a project's."
+    ),
     "mcp-server": Entry("code_cli.mcp_server:mcp_server_command", "Serve MCP on stdin and stdout."),
     "mcp": Entry("code_cli.mcp:mcp_command", "List, add, remove and try MCP servers."),
     "resume": Entry("code_cli.resume:resume_command", "Go on with a session."),
@@ -76,7 +79,7 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The console script: runs the command and exits with its code."""
-    gc.set_threshold(50_000, 20, 20)  # imports make many objects that stay, and each search looks at them all
+    gc.set_threshold(1_000_000)  # imports make many objects that stay; `run_frontend` searches sooner
     _reopen_closed_streams()
     guard_standard_streams()
     sys.exit(cli.main(prog_name="code"))

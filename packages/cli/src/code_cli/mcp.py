@@ -10,9 +10,9 @@ import click
 from code_cli.run import run_frontend, settings_checked
 
 if TYPE_CHECKING:
-    from code_core.config.schema import McpServerTable
+    from code_core.config.schema.servers import McpServerTable
 
-MASK = "*****"
+SERVERS = "mcp_servers"
 
 
 @click.group("mcp", context_settings={"help_option_names": ["-h", "--help"]})
@@ -80,13 +80,13 @@ def add_command(
     if passed:
         table["env_vars"] = list(passed)
 
-    from code_core.config.edit import add_server
+    from code_core.config.edit import set_values
     from code_core.config.load import checked_servers
     from code_core.config.paths import find_home
 
     with settings_checked():
         checked_servers({name: table})
-        path = add_server(find_home(os.environ), name, table)
+        path = set_values(find_home(os.environ), {(SERVERS, name): table})
     click.echo(f"added {name} to {path}; try it with code mcp test {name}")
 
 
@@ -94,11 +94,11 @@ def add_command(
 @click.argument("name")
 def remove_command(name: str) -> None:
     """Remove a server."""
-    from code_core.config.edit import remove_server
+    from code_core.config.edit import remove_value
     from code_core.config.paths import find_home
 
     with settings_checked():
-        path = remove_server(find_home(os.environ), name)
+        path = remove_value(find_home(os.environ), (SERVERS, name))
     click.echo(f"removed {name} from {path}")
 
 
@@ -134,8 +134,7 @@ def _transport(table: "McpServerTable") -> str:
 
 
 def _shown(name: str, table: "McpServerTable") -> dict[str, Any]:
-    fields = table.model_dump(mode="json", exclude_defaults=True)
-    for secrets in ("env", "http_headers"):
-        if secrets in fields:
-            fields[secrets] = dict.fromkeys(fields[secrets], MASK)
-    return {"name": name, "enabled": table.enabled} | fields
+    from code_core.config.explain import shown
+
+    fields = {key: getattr(table, key) for key in table.model_dump(exclude_defaults=True)}
+    return {"name": name, "enabled": table.enabled, **shown((SERVERS, name), fields)}

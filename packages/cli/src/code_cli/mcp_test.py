@@ -3,7 +3,7 @@
 import click
 
 from code_cli.mcp_probe import probe
-from code_core.config.schema import McpServerTable
+from code_core.config.schema.servers import McpServerTable
 from code_core.view.visible import visible
 from code_mcp_client import McpClientError
 

@@ -47,7 +47,7 @@ class CodexArguments(ToolArguments):
             approval_policy=self.approval_policy,
             sandbox_mode=self.sandbox,
             base_instructions=self.base_instructions,
-            settings=tuple((self.config or {}).items()),
+            client=tuple((self.config or {}).items()),
         )
 
 
@@ -75,8 +75,8 @@ class NewSessionArguments(ToolArguments):
 
     def overrides(self) -> ConfigOverrides:
         """The settings that these arguments ask for."""
-        settings = (("experimental_client_tools", self.client_tools),) if self.client_tools else ()
-        return ConfigOverrides(cwd=self.cwd, settings=settings)
+        client = (("experimental_client_tools", self.client_tools),) if self.client_tools else ()
+        return ConfigOverrides(cwd=self.cwd, client=client)
 
 
 class PromptArguments(ToolArguments):

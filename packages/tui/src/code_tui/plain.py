@@ -42,6 +42,7 @@ from code_core.view.titles import shortened
 from code_core.view.visible import visible
 from code_tui.elicitation import answer_in_lines
 from code_tui.line_input import LineInput
+from code_tui.project_trust import ask_about_project
 from code_tui.slash import CHAT, Quit, Switch, recent_lines, run_command, undo_lines
 
 PROMPT = "\n> "
@@ -72,6 +73,8 @@ async def run_plain(
         ConfigError: the settings are wrong.
         StoreError: the session cannot be opened.
     """
+    lines = LineInput(sys.stdin.fileno())
+    await ask_about_project(overrides, lines, _make_printer())
     with ConversationManager() as manager:
         if session is None:
             conversation = await manager.new(overrides, CHAT)
@@ -79,7 +82,6 @@ async def run_plain(
             conversation = await manager.resume(session, overrides, CHAT)
         else:
             conversation = await manager.fork(session, overrides, CHAT, drop_last=drop_last)
-        lines = LineInput(sys.stdin.fileno())
         while True:
             following: Conversation | None = None
             async with conversation, anyio.create_task_group() as tasks:
@@ -103,9 +105,7 @@ class _PlainFrontend:
         self.conversation = self._conversation = conversation
         self.manager = manager
         self.overrides = overrides
-        self._printer = HumanPrinter(
-            _write, color=use_color(sys.stdout), columns=_columns, encoding=sys.stdout.encoding, streams=True
-        )
+        self._printer = _make_printer()
         self._append_only = AppendOnly()
         self._input = lines
         self._working = False
@@ -116,6 +116,8 @@ class _PlainFrontend:
     async def run(self, prompt: str | None) -> Conversation | None:
         """Alternate between the user's prompts and the agent's turns; the conversation to go on with, if any."""
         await self._until(SessionConfigured)
+        while self._conversation.waiting:  # warnings, which must not come after what the user types
+            await self._until(object)
         for line in recent_lines(self._conversation.session.history.items):
             self.say(line)
         text = prompt or await self._ask(PROMPT)
@@ -259,6 +261,12 @@ class _PlainFrontend:
                 return text
             self._input.discard()
             _write(f"\n{CLEARED}\n")
+
+
+def _make_printer() -> HumanPrinter:
+    return HumanPrinter(
+        _write, color=use_color(sys.stdout), columns=_columns, encoding=sys.stdout.encoding, streams=True
+    )
 
 
 def _columns() -> int | None:

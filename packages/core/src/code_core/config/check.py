@@ -5,18 +5,18 @@ a value that only a newer version knows where the default can stand in for it.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import AliasChoices, BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ValidationError
 
-from code_core.config.overrides import Setting, key_path
-from code_core.config.schema import ConfigFile, SettingsTable
-from code_core.config.toml_source import KeyPath, line_of
+from code_core.config.layers import Layer, LayerKind, located, merged
+from code_core.config.schema.base import SettingsTable
+from code_core.config.schema.file import ConfigFile
+from code_core.config.spellings import names_of
+from code_core.config.toml_source import KeyPath
 from code_core.errors import ConfigError
 
 # Keys whose unknown values do no harm when they are left out.
@@ -25,65 +25,68 @@ _DISPENSABLE = frozenset(
 )
 _MAY_BE_SECRET = frozenset({"bearer_token", "env", "http_headers", "query_params", "set"})
 _LONGEST_VALUE = 200
+_PARTS = frozenset({LayerKind.DIRECTORY, LayerKind.PROFILE})
+"""Layers that are tables of others, and are looked at as these."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where settings came from, to name it in messages.
-
-    Attributes:
-        name: the file, or whatever else holds `text`.
-        text: what it holds, to find lines in.
-        settings: the `-c` options put over it.
-    """
-
-    name: Path | str
-    text: str = ""
-    settings: tuple[Setting, ...] = field(default=())
-
-    def of(self, path: KeyPath) -> str:
-        """The option or the file and line that the value at `path` comes from."""
-        for key, _ in reversed(self.settings):
-            given = key_path(key)
-            if path[: len(given)] == given:
-                return f"-c {key}"
-        line = line_of(self.text, path)
-        return f"{self.name}" if line is None else f"{self.name}:{line}"
-
-
-def checked(table: dict[str, Any], source: Source) -> tuple[ConfigFile, tuple[str, ...]]:
-    """The settings in `table`, and warnings about what has no effect.
+def checked(layers: Sequence[Layer]) -> tuple[ConfigFile, tuple[str, ...]]:
+    """The settings that `layers` make together, and warnings about what has no effect.
 
     Raises:
         ConfigError: a value is wrong; names its source, its key and what it must be.
     """
-    warnings = [*_unknown_keys(table, source)]
-    try:
-        return ConfigFile.model_validate(table), tuple(warnings)
-    except ValidationError as error:
-        problems = error.errors(include_url=False)
-    left_out: list[KeyPath] = []
-    for problem in problems:
-        path = problem["loc"]
-        if not _is_dispensable(path, problem["type"]):
-            raise ConfigError(_wrong_value(path, problem["input"], problem["msg"], source))
-        left_out.append(path[:-1] if path[-1] == "[key]" else path)
-        warnings.append(f"{_wrong_value(path, problem['input'], problem['msg'], source)} (left out)")
-    for path in left_out:
-        table = _without(table, path)
+    table = merged(layers)
+    warnings = [warning for layer in layers for warning in _unknown_keys(layer)]
+    for mistake in mistakes_in(table):
+        where = located(layers, mistake.path)
+        if not mistake.dispensable:
+            raise ConfigError(f"{where}: {mistake}")
+        table = _without(table, mistake.path)
+        warnings.append(f"{where}: {mistake} (left out)")
     return ConfigFile.model_validate(table), tuple(warnings)
 
 
-def _wrong_value(path: KeyPath, given: Any, problem: str, source: Source) -> str:
-    inner = tuple(part for part in path if part != "[key]")
-    hidden = isinstance(given, dict | list) or not _MAY_BE_SECRET.isdisjoint(inner)
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A value that is wrong; as a text, the key, the value unless it may be a secret, and what it must be.
+
+    Attributes:
+        dispensable: whether the default can stand in for it.
+    """
+
+    path: KeyPath
+    text: str
+    dispensable: bool
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def mistakes_in(table: Mapping[str, Any]) -> list[Mistake]:
+    """Every wrong value in a settings file's tables."""
+    try:
+        ConfigFile.model_validate(table)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        return [
+            _mistake(problem["loc"], problem["input"], problem["msg"], problem["type"])
+            for problem in problems
+        ]
+    return []
+
+
+def _mistake(loc: KeyPath, given: Any, problem: str, kind: str) -> Mistake:
+    path = tuple(part for part in loc if part != "[key]")
+    hidden = isinstance(given, dict | list) or may_be_secret(path)
     value = "" if hidden else f" is {repr(given)[:_LONGEST_VALUE]}"
     expected = problem.replace("Input should be", "it must be").removeprefix("Value error, ")
-    return f"{source.of(inner)}: {dotted(inner)}{value}: {expected}"
+    dispensable = kind in {"enum", "literal_error"} and (path[-1] in _DISPENSABLE or path[0] == "validation")
+    return Mistake(path, f"{dotted(path)}{value}: {expected}", dispensable)
 
 
-def _is_dispensable(path: KeyPath, kind: str) -> bool:
-    return kind in {"enum", "literal_error"} and (path[-1] in _DISPENSABLE or path[0] == "validation")
+def may_be_secret(path: KeyPath) -> bool:
+    """Whether the value at `path` is not to be shown."""
+    return not _MAY_BE_SECRET.isdisjoint(path)
 
 
 def _without(table: dict[str, Any], path: KeyPath) -> dict[str, Any]:
@@ -108,18 +111,20 @@ def dotted(path: KeyPath) -> str:
     return ".".join(parts)
 
 
-def _unknown_keys(table: Mapping[str, Any], source: Source) -> Iterator[str]:
-    for path, known in unknown_keys(table, ConfigFile):
+def _unknown_keys(layer: Layer) -> Iterator[str]:
+    if layer.kind in _PARTS:
+        return
+    for path, known in unknown_keys(layer.table, ConfigFile):
         near = difflib.get_close_matches(str(path[-1]), known, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
-        yield f"{source.of(path)}: unknown setting {dotted(path)}{hint}"
+        yield f"{layer.locate(path)}: unknown setting {dotted(path)}{hint}"
 
 
 def unknown_keys(table: Any, model: type[BaseModel], at: KeyPath = ()) -> Iterator[tuple[KeyPath, list[str]]]:
     """The path of each key that nothing reads, and the keys that its table may have."""
     if not isinstance(table, dict):
         return
-    fields = {name: info for key, info in model.model_fields.items() for name in _names(key, info)}
+    fields = {name: info for key, info in model.model_fields.items() for name in names_of(key, info)}
     left_alone = model.left_alone if issubclass(model, SettingsTable) else frozenset()
     for key, value in table.items():
         if key in fields:
@@ -128,13 +133,10 @@ def unknown_keys(table: Any, model: type[BaseModel], at: KeyPath = ()) -> Iterat
             yield (*at, key), sorted(fields)
 
 
-def _names(key: str, info: FieldInfo) -> list[str]:
-    alias = info.validation_alias
-    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [key]
-
-
 def _inside(value: Any, annotation: Any, at: KeyPath) -> Iterator[tuple[KeyPath, list[str]]]:
     """The same for a value of the type `annotation`."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield from unknown_keys(value, annotation, at)
     arguments = get_args(annotation)

@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,51 +10,68 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import InlineTable
 
+from code_core.config.check import dotted, mistakes_in
 from code_core.config.paths import Home
+from code_core.config.schema.file import ConfigFile
+from code_core.config.spellings import canonical
+from code_core.config.toml_source import KeyPath
 from code_core.errors import ConfigError
 from code_core.files.replace import replace_file
 
-SERVERS = "mcp_servers"
 
-
-def add_server(home: Home, name: str, table: dict[str, Any]) -> Path:
-    """Put `[mcp_servers.NAME]` into the settings file, or in the place of an older one; the file.
+def set_values(home: Home, values: Mapping[KeyPath, Any]) -> Path:
+    """Put each value at its key in the settings file, in the place of an older one; the file.
 
     Raises:
-        ConfigError: the file cannot be read or written.
+        ConfigError: the file cannot be read or written, or would be wrong.
     """
     document = _read(home)
-    wanted = document.unwrap()
-    _servers(home, wanted)[name] = table
-    servers = document.setdefault(SERVERS, tomlkit.table(is_super_table=True))
-    server = tomlkit.inline_table() if isinstance(servers, InlineTable) else tomlkit.table()
-    server.update(table)
-    servers[name] = server
-    return _write(home, document, wanted)
+    before, wanted = tomlkit.dumps(document), document.unwrap()
+    for path, value in values.items():
+        _put(home, document, path, value)
+        _put(home, wanted, path, value)
+    return _write(home, document, before, wanted)
 
 
-def remove_server(home: Home, name: str) -> Path:
-    """Take `[mcp_servers.NAME]` out of the settings file; the file.
+def remove_value(home: Home, path: KeyPath) -> Path:
+    """Take the value at `path` out of the settings file, and tables that are empty then; the file.
 
     Raises:
-        ConfigError: the server is unknown, or the file cannot be read or written.
+        ConfigError: it is not set there, or the file cannot be read or written, or would be wrong.
     """
     document = _read(home)
-    wanted = document.unwrap()
-    if name not in _servers(home, wanted):
-        raise ConfigError(f"no MCP server is called {name!r} in {home.config_file}")
+    before, wanted = tomlkit.dumps(document), document.unwrap()
     for settings in (document, wanted):
-        del settings[SERVERS][name]
-        if not settings[SERVERS]:
-            del settings[SERVERS]
-    return _write(home, document, wanted)
+        _take(home, settings, path)
+    return _write(home, document, before, wanted)
 
 
-def _servers(home: Home, settings: dict[str, Any]) -> dict[str, Any]:
-    servers = settings.setdefault(SERVERS, {})
-    if not isinstance(servers, dict):
-        raise ConfigError(f"{SERVERS} in {home.config_file} is not a table")
-    return servers
+def _put(home: Home, settings: dict[str, Any], path: KeyPath, value: Any) -> None:
+    table: Any = settings
+    for depth, part in enumerate(path[:-1]):
+        if part not in table:
+            real = not isinstance(settings, tomlkit.TOMLDocument)
+            table[part] = {} if real or isinstance(table, InlineTable) else tomlkit.table(is_super_table=True)
+        table = table[part]
+        if not isinstance(table, dict):
+            raise ConfigError(f"{dotted(path[: depth + 1])} in {home.config_file} is not a table")
+    if isinstance(value, dict) and isinstance(settings, tomlkit.TOMLDocument):
+        item = tomlkit.inline_table() if isinstance(table, InlineTable) else tomlkit.table()
+        item.update(value)
+        value = item
+    table[path[-1]] = value
+
+
+def _take(home: Home, settings: dict[str, Any], path: KeyPath) -> None:
+    tables: list[Any] = [settings]
+    for part in path[:-1]:
+        tables.append(tables[-1].get(part) if isinstance(tables[-1], dict) else None)
+    if not isinstance(tables[-1], dict) or path[-1] not in tables[-1]:
+        raise ConfigError(f"{dotted(path)} is not set in {home.config_file}")
+    del tables[-1][path[-1]]
+    for table, part in reversed([*zip(tables[:-1], path[:-1], strict=True)]):
+        if not table[part]:
+            del table[part]
 
 
 def _read(home: Home) -> tomlkit.TOMLDocument:
@@ -67,8 +85,8 @@ def _read(home: Home) -> tomlkit.TOMLDocument:
         raise ConfigError(f"{path} cannot be read: {error}") from error
 
 
-def _write(home: Home, document: tomlkit.TOMLDocument, wanted: dict[str, Any]) -> Path:
-    """Write `document` if it says what is `wanted`, and nothing else.
+def _write(home: Home, document: tomlkit.TOMLDocument, before: str, wanted: dict[str, Any]) -> Path:
+    """Write `document` if it says what is `wanted`, and nothing else, and if that is right.
 
     An edit of dotted keys can put the keys after them into another table.
     """
@@ -76,9 +94,11 @@ def _write(home: Home, document: tomlkit.TOMLDocument, wanted: dict[str, Any]) -
     text = tomlkit.dumps(document)
     if tomllib.loads(text) != wanted:
         raise ConfigError(
-            f"{home.config_file} cannot be edited without changing other settings: "
-            f"write its servers as tables, [{SERVERS}.NAME]"
+            f"{home.config_file} cannot be edited without changing other settings: write its tables with headers, [TABLE.NAME]"
         )
+    new = [mistake for mistake in _mistakes(text) if mistake not in _mistakes(before)]
+    if new:
+        raise ConfigError(new[0])
     target = Path(os.path.realpath(path))
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,3 +106,8 @@ def _write(home: Home, document: tomlkit.TOMLDocument, wanted: dict[str, Any]) -
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
     return path
+
+
+def _mistakes(text: str) -> list[str]:
+    """What is wrong with the settings in `text`: an edit may leave older mistakes, and makes none."""
+    return [str(mistake) for mistake in mistakes_in(canonical(tomllib.loads(text), ConfigFile))]

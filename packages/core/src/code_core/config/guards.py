@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from code_core.config.schema import ConfirmGuardTable
-from code_core.context.git import find_checkout
+from code_core.config.schema.commands import ConfirmGuardTable
 from code_core.errors import ConfigError
-from code_core.files.checkout import Checkout, DistrustedFileError, own_ids, within_seconds
-from code_core.safety.confirm_guard import UserGuard
-from code_core.safety.rules import PrefixRule, RuleDecision
-from code_core.safety.rules_file import RuleError, parse_rules
+from code_core.files.checkout import Checkout, DistrustedFileError, within_seconds
 from code_core.view.visible import visible
 
 if TYPE_CHECKING:
     import regex
+
+    from code_core.safety.confirm_guard import UserGuard
+    from code_core.safety.rules import PrefixRule
 
 PATTERN_SECONDS = 0.1
 
@@ -33,8 +32,8 @@ PATTERN_SECONDS = 0.1
 class CommandGuards:
     """What stands between a command and its approval."""
 
-    guards: tuple[UserGuard, ...] = ()
-    rules: tuple[PrefixRule, ...] = ()
+    guards: "tuple[UserGuard, ...]" = ()
+    rules: "tuple[PrefixRule, ...]" = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -59,18 +58,14 @@ class BoundedPattern:
             return True
 
 
-def load_guards(table: ConfirmGuardTable, home: Path, cwd: Path, source: Path) -> CommandGuards:
-    """The guards of the settings file `source` and the rules of the home and of the project.
+def load_guards(table: ConfirmGuardTable, home: Path, project: Checkout, source: Path) -> CommandGuards:
+    """The guards of the settings, which are mostly in `source`, and the rules of the home and of the project.
 
     Raises:
         ConfigError: a pattern or a rule is wrong.
     """
     warnings: list[str] = []
-    project = find_checkout(cwd) or Checkout(Path(os.path.realpath(cwd)), own_ids())
-    tightening = (
-        rule for rule in _project_rules(project, warnings) if rule.decision is not RuleDecision.ALLOW
-    )
-    rules = (*_rules(home / "rules"), *tightening)
+    rules = (*_rules(home / "rules"), *_project_rules(project, warnings))
     if not (rules or table.patterns or warnings):
         return NO_GUARDS
     return CommandGuards(tuple(_guards(table, source)), rules, tuple(warnings))
@@ -88,6 +83,8 @@ def append_rule(file: Path, rule: str) -> None:
         OSError: it cannot be read or written.
         ValueError: it does not take another rule, because what it holds is written otherwise.
     """
+    from code_core.safety.rules_file import parse_rules
+
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
     with os.fdopen(os.open(file, flags, 0o600), "r+b", buffering=0) as opened:
@@ -98,10 +95,12 @@ def append_rule(file: Path, rule: str) -> None:
         opened.write(text.encode())
 
 
-def _guards(table: ConfirmGuardTable, source: Path) -> Iterator[UserGuard]:
+def _guards(table: ConfirmGuardTable, source: Path) -> "Iterator[UserGuard]":
     if not table.patterns:
         return
     import regex  # here, because most people have no patterns and it takes 10 ms
+
+    from code_core.safety.confirm_guard import UserGuard
 
     for entry in table.patterns:
         try:
@@ -113,7 +112,7 @@ def _guards(table: ConfirmGuardTable, source: Path) -> Iterator[UserGuard]:
         yield UserGuard(BoundedPattern(pattern), entry.message or f"it matches {entry.regex}")
 
 
-def _rules(folder: Path) -> Iterator[PrefixRule]:
+def _rules(folder: Path) -> "Iterator[PrefixRule]":
     for path in sorted(folder.glob("*.toml")):
         try:
             data = path.read_bytes()
@@ -122,8 +121,8 @@ def _rules(folder: Path) -> Iterator[PrefixRule]:
         yield from _parsed(path, data)
 
 
-def _project_rules(project: Checkout, warnings: list[str]) -> list[PrefixRule]:
-    """The rules of the project; a file that is not read becomes a warning."""
+def _project_rules(project: Checkout, warnings: list[str]) -> "list[PrefixRule]":
+    """The rules of the project that do not allow anything; a file that is not read becomes a warning."""
     folder = project.root / ".code" / "rules"
     texts: dict[Path, bytes] = {}
 
@@ -140,10 +139,17 @@ def _project_rules(project: Checkout, warnings: list[str]) -> list[PrefixRule]:
         within_seconds(str(folder), read)
     except DistrustedFileError as error:
         warnings.append(visible(str(error)))
-    return [rule for path, data in texts.items() for rule in _parsed(path, data)]
+    if not texts:
+        return []
+    from code_core.safety.rules import RuleDecision
+
+    rules = [rule for path, data in texts.items() for rule in _parsed(path, data)]
+    return [rule for rule in rules if rule.decision is not RuleDecision.ALLOW]
 
 
-def _parsed(path: Path, data: bytes) -> list[PrefixRule]:
+def _parsed(path: Path, data: bytes) -> "list[PrefixRule]":
+    from code_core.safety.rules_file import RuleError, parse_rules  # here, because most people have no rules
+
     try:
         return list(parse_rules(tomllib.loads(data.decode()), str(path)))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

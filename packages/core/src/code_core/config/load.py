@@ -1,36 +1,26 @@
-"""Reads the settings file and resolves it, with profile, project and overrides, to a `Config`.
-
-What wins, from the strongest: `ConfigOverrides`, the profile, the project's
-table, the file with its `-c` edits, the default.
-"""
+"""Resolves the settings of all layers to the `Config` of a conversation."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from code_core.config.check import Source, checked
+from code_core.config.advice import inline_tokens, paths_without_effect
+from code_core.config.check import checked
 from code_core.config.guards import NO_GUARDS, CommandGuards, load_guards
-from code_core.config.overrides import Setting, merged
+from code_core.config.layers import Layer, LayerKind
+from code_core.config.overrides import Setting
 from code_core.config.paths import Home, expand_home, find_home, is_directory
 from code_core.config.providers import catalog, chosen_provider
-from code_core.config.schema import (
-    CheckpointsTable,
-    ClientToolTable,
-    ConfigFile,
-    EnvironmentTable,
-    KeepTable,
-    LimitsTable,
-    McpServerTable,
-    MessageHistoryTable,
-    ProjectTable,
-    SessionsTable,
-    ValidationTable,
-)
-from code_core.config.toml_source import parse, read_text
-from code_core.context.git import repository_root
+from code_core.config.schema.commands import EnvironmentTable, LimitsTable, ValidationTable
+from code_core.config.schema.file import ConfigFile
+from code_core.config.schema.servers import ClientToolTable, McpServerTable
+from code_core.config.schema.storage import CheckpointsTable, KeepTable, MessageHistoryTable, SessionsTable
+from code_core.config.sources import Run, Sources, file_layers, read_sources
+from code_core.context.git import find_checkout
 from code_core.errors import ConfigError
+from code_core.files.checkout import Checkout, own_ids
 from code_core.model.capabilities import ModelPreferences, capabilities
 from code_core.model.providers import Provider
 from code_core.protocol.policies import (
@@ -38,15 +28,14 @@ from code_core.protocol.policies import (
     DangerFullAccess,
     KeyIsolation,
     ReadOnly,
-    ReasoningSummary,
     SandboxMode,
     SandboxPolicy,
     WorkspaceWrite,
 )
-from code_core.sandbox.writable import redirected_roots
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 
 DEFAULT_MODEL = "gpt-5-codex"
+_OPTIONS = ("model", "model_provider", "approval_policy", "sandbox_mode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +43,8 @@ class ConfigOverrides:
     """Settings of one run, from options or from a client; None means not given.
 
     Attributes:
+        settings: `-c` options.
+        client: what a client sets by dotted key, which wins over everything else.
         ephemeral: whether the session is kept in memory alone.
     """
 
@@ -66,13 +57,20 @@ class ConfigOverrides:
     base_instructions: str | None = None
     replay_scenario: Path | None = None
     settings: tuple[Setting, ...] = ()
+    client: tuple[Setting, ...] = ()
     ephemeral: bool | None = None
 
     @property
     def given(self) -> frozenset[str]:
         """The keys that are given here, spelled as in the settings file."""
         keys = [field.name for field in fields(self) if getattr(self, field.name)]
-        return frozenset((*keys, *(key for key, _ in self.settings)))
+        return frozenset((*keys, *(key for key, _ in (*self.settings, *self.client))))
+
+    @property
+    def run(self) -> Run:
+        """The layers that these make."""
+        options = {name: value for name in _OPTIONS if (value := getattr(self, name)) is not None}
+        return Run(self.profile, self.settings, options, self.client)
 
 
 NO_OVERRIDES = ConfigOverrides()
@@ -122,6 +120,18 @@ class Config:
     warnings: tuple[str, ...] = ()
 
 
+def read_settings(
+    overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str, str] = os.environ
+) -> Sources:
+    """The layers that `load_config` resolves.
+
+    Raises:
+        ConfigError: a file cannot be read or is not TOML, or the profile is unknown.
+    """
+    cwd = working_directory(overrides.cwd)
+    return read_sources(find_home(environ), cwd, project_of(cwd), overrides.run)
+
+
 def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration of a conversation.
 
@@ -129,63 +139,44 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         ConfigError: says which file, key or option is wrong, and what would be right.
     """
     home = find_home(environ)
-    path = home.config_file
-    text = read_text(path)
-    source = Source(path, text, overrides.settings)
-    settings, warnings = checked(merged(parse(text, path), overrides.settings), source)
-    cwd = _working_directory(overrides.cwd)
-    profile = _profile(settings, overrides.profile)
-    project = _project(settings, cwd)
-    chosen = {name: getattr(profile, name) for name in profile.model_fields_set}
-
-    approval = overrides.approval_policy or chosen.get("approval_policy")
-    sandbox = overrides.sandbox_mode or chosen.get("sandbox_mode")
-    if project is not None:
-        approval = approval or project.approval_policy
-        sandbox = sandbox or project.sandbox_mode
-    approval = approval or settings.approval_policy or AskForApproval.ON_REQUEST
-    sandbox = sandbox or settings.sandbox_mode or SandboxMode.READ_ONLY
+    cwd = working_directory(overrides.cwd)
+    project = project_of(cwd)
+    sources = read_sources(home, cwd, project, overrides.run)
+    settings, warnings = checked(sources.layers)
 
     # A scenario of this run wins over any provider: whoever gives one wants no request to be sent.
-    scenario = overrides.replay_scenario or _path(environ.get("CODE_REPLAY"))
-    provider_id = (
-        "replay"
-        if scenario is not None
-        else overrides.model_provider or chosen.get("model_provider") or settings.model_provider
-    )
-    scenario = scenario or settings.replay_scenario
-    provider_id = provider_id or ("replay" if scenario else "openai")
-    model = overrides.model or chosen.get("model") or settings.model or DEFAULT_MODEL
+    given = overrides.replay_scenario or _path(environ.get("CODE_REPLAY"))
+    scenario = given or settings.replay_scenario
+    provider_id = "replay" if given else settings.model_provider or ("replay" if scenario else "openai")
+    model = settings.model or DEFAULT_MODEL
     provider = chosen_provider(provider_id, settings, scenario, environ)
     preferences = ModelPreferences(
         model=model,
-        effort=chosen.get("model_reasoning_effort") or settings.model_reasoning_effort,
-        summary=chosen.get("model_reasoning_summary")
-        or settings.model_reasoning_summary
-        or ReasoningSummary.AUTO,
-        verbosity=chosen.get("model_text_verbosity") or settings.model_text_verbosity,
+        effort=settings.model_reasoning_effort,
+        summary=settings.model_reasoning_summary,
+        verbosity=settings.model_text_verbosity,
         reasoning=settings.model_supports_reasoning_summaries,
         context_window=settings.model_context_window,
         catalog=catalog(settings, provider_id),
         provider=provider.traits,
         fallback_window=provider.fallback_window,
     )
-    policy = sandbox_policy(sandbox, settings)
+    policy = sandbox_policy(settings.sandbox_mode, settings)
     servers = {name: table for name, table in settings.mcp_servers.items() if table.enabled}
-    guards = load_guards(settings.confirm_guard, home.path, cwd, path)
+    guards = load_guards(settings.confirm_guard, home.path, project, home.config_file)
     return Config(
         home=home,
         cwd=cwd,
         provider=provider,
         model=model,
         preferences=preferences,
-        approval_policy=approval,
+        approval_policy=settings.approval_policy,
         sandbox_policy=policy,
         environment=settings.shell_environment_policy,
         command_guards=guards,
         validation=_validation(settings.validation),
         limits=settings.limits,
-        base_instructions=overrides.base_instructions or _instructions_file(chosen, settings, cwd),
+        base_instructions=overrides.base_instructions or _instructions_file(settings, cwd),
         user_instructions=settings.instructions,
         project_doc_max_bytes=settings.project_doc_max_bytes,
         tool_output_token_limit=settings.tool_output_token_limit,
@@ -199,23 +190,22 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         storage=_storage(settings, ephemeral=bool(overrides.ephemeral)),
         warnings=(
             *warnings,
-            *_ineffective(settings, policy, cwd, environ),
+            *sources.warnings,
+            *paths_without_effect(settings, policy, cwd, environ),
             *capabilities(preferences, model, provider.wire_api).warnings,
-            *_inline_tokens(servers, path),
+            *inline_tokens(sources.layers, servers),
             *guards.warnings,
         ),
     )
 
 
 def configured_servers(environ: Mapping[str, str] = os.environ) -> dict[str, McpServerTable]:
-    """The MCP servers of the settings file, disabled ones included.
+    """The MCP servers of the user's settings, disabled ones included.
 
     Raises:
-        ConfigError: the settings file is wrong.
+        ConfigError: the settings are wrong.
     """
-    path = find_home(environ).config_file
-    text = read_text(path)
-    return checked(parse(text, path), Source(path, text))[0].mcp_servers
+    return checked(file_layers(find_home(environ)))[0].mcp_servers
 
 
 def checked_servers(tables: Mapping[str, Any]) -> dict[str, McpServerTable]:
@@ -224,7 +214,8 @@ def checked_servers(tables: Mapping[str, Any]) -> dict[str, McpServerTable]:
     Raises:
         ConfigError: a name or a setting is wrong.
     """
-    return checked({"mcp_servers": dict(tables)}, Source("code mcp add"))[0].mcp_servers
+    layer = Layer(LayerKind.USER, "code mcp add", {"mcp_servers": dict(tables)})
+    return checked([layer])[0].mcp_servers
 
 
 def sandbox_policy(mode: SandboxMode, settings: ConfigFile) -> SandboxPolicy:
@@ -240,7 +231,12 @@ def sandbox_policy(mode: SandboxMode, settings: ConfigFile) -> SandboxPolicy:
             return DangerFullAccess()
 
 
-def _working_directory(given: Path | None) -> Path:
+def working_directory(given: Path | None) -> Path:
+    """The directory to work in: `given`, from the current one.
+
+    Raises:
+        ConfigError: it is not a directory.
+    """
     try:
         cwd = Path.cwd() if given is None else Path.cwd() / given
     except FileNotFoundError as error:
@@ -250,38 +246,9 @@ def _working_directory(given: Path | None) -> Path:
     return Path(os.path.normpath(cwd))
 
 
-def _profile(settings: ConfigFile, name: str | None) -> ConfigFile | Any:
-    name = name or settings.profile
-    if name is None:
-        return ConfigFile()
-    if name not in settings.profiles:
-        known = ", ".join(sorted(settings.profiles)) or "none"
-        raise ConfigError(f"profile {name!r} is not in the settings file (profiles there: {known})")
-    return settings.profiles[name]
-
-
-def _project(settings: ConfigFile, cwd: Path) -> ProjectTable | None:
-    """The table of the working directory, else of the repository it is in, however the path is spelled."""
-    tables = {os.path.realpath(expand_home(name)): table for name, table in settings.projects.items()}
-    wanted = [cwd, *([root] if (root := repository_root(cwd)) else [])]
-    return next((table for path in wanted if (table := tables.get(os.path.realpath(path)))), None)
-
-
-def _ineffective(
-    settings: ConfigFile, policy: SandboxPolicy, cwd: Path, environ: Mapping[str, str]
-) -> Iterator[str]:
-    """Warnings about paths in the settings that have no effect."""
-    for name in settings.projects:
-        if not expand_home(name).is_absolute():
-            yield f"projects.{name!r} has no effect: write an absolute path"
-    for root in policy.writable_roots if isinstance(policy, WorkspaceWrite) else ():
-        if not is_directory(cwd / root):
-            yield f"sandbox_workspace_write.writable_roots: {str(root)!r} is not a directory and has no effect"
-    for root in redirected_roots(policy, cwd, environ):
-        yield (
-            f"{str(root)!r} is not writable: a link in a writable directory leads to it, "
-            f"and commands could change that; name the directory itself"
-        )
+def project_of(cwd: Path) -> Checkout:
+    """The repository that `cwd` is in, or else the directory alone."""
+    return find_checkout(cwd) or Checkout(Path(os.path.realpath(cwd)), own_ids())
 
 
 def _client_tool(
@@ -308,8 +275,8 @@ def _validation(table: ValidationTable) -> ValidationSwitches:
     return ValidationSwitches(table.groups, table.tools, allowed, table.timeout_seconds)
 
 
-def _instructions_file(chosen: Mapping[str, Any], settings: ConfigFile, cwd: Path) -> str | None:
-    path = chosen.get("experimental_instructions_file") or settings.experimental_instructions_file
+def _instructions_file(settings: ConfigFile, cwd: Path) -> str | None:
+    path = settings.experimental_instructions_file
     if path is None:
         return None
     try:
@@ -320,12 +287,3 @@ def _instructions_file(chosen: Mapping[str, Any], settings: ConfigFile, cwd: Pat
 
 def _path(value: str | None) -> Path | None:
     return Path(value).absolute() if value else None
-
-
-def _inline_tokens(servers: Mapping[str, McpServerTable], path: Path) -> list[str]:
-    return [
-        f"{path}: mcp_servers.{name}.bearer_token is a token in the settings file: put it in an environment "
-        "variable, and name that in bearer_token_env_var"
-        for name, table in servers.items()
-        if table.bearer_token is not None
-    ]

@@ -1,7 +1,7 @@
 """`-c key=value`: settings for one run."""
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from code_core.config.toml_source import parse_key
@@ -32,17 +32,6 @@ def key_path(key: str) -> tuple[str, ...]:
     return parse_key(key) or tuple(part.strip() for part in key.split("."))
 
 
-def merged(table: dict[str, Any], settings: Iterable[Setting]) -> dict[str, Any]:
-    """`table` with each setting put in its place; `table` itself is not changed.
-
-    Raises:
-        ConfigError: a key goes into a value that is not a table.
-    """
-    for key, value in settings:
-        table = _with(table, key_path(key), value, key)
-    return table
-
-
 def _splits(text: str) -> Iterator[tuple[str, str]]:
     """Key and value, split at the first `=` outside of quotes, else at the first of all."""
     at = text.find("=")
@@ -53,13 +42,3 @@ def _splits(text: str) -> Iterator[tuple[str, str]]:
     key, equals, raw = text.partition("=")
     if equals and all(part.strip() for part in key.split(".")):
         yield key, raw
-
-
-def _with(table: dict[str, Any], path: tuple[str, ...], value: Any, key: str) -> dict[str, Any]:
-    head, *rest = path
-    if not rest:
-        return {**table, head: value}
-    inner = table.get(head, {})
-    if not isinstance(inner, dict):
-        raise ConfigError(f"the setting {key!r} goes into {head!r}, which is not a table")
-    return {**table, head: _with(inner, tuple(rest), value, key)}

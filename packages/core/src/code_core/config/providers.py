@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from code_core.config.schema import ConfigFile, ModelTable, ProviderTable
+from code_core.config.schema.file import ConfigFile
+from code_core.config.schema.models import ModelTable, ProviderTable
 from code_core.errors import ConfigError
 from code_core.model.catalog import UNKNOWN, ModelTraits, Prices
 from code_core.model.providers import Provider, builtin_providers

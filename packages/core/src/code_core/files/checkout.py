@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TypeVar
 
-from code_core.files.local import KERNEL
+from code_core.files.directory import KERNEL
 
 T = TypeVar("T")
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from errno import ELOOP, ENOTDIR
 from pathlib import Path
 
+KERNEL = (Path("/proc"), Path("/sys"))  # not files, and /proc has the environment of this process
+
 # O_PATH (Linux) needs no right to list a directory, only to go through it.
 _OPEN = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 

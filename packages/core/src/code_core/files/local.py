@@ -10,12 +10,11 @@ from secrets import token_hex
 
 import anyio
 
-from code_core.files.directory import open_directory, symlink_error
+from code_core.files.directory import KERNEL, open_directory, symlink_error
 from code_core.files.replace import check_regular, open_file, status_of, status_of_old, swap_in
 from code_core.patch.filesystem import FileChangedError, FileState, check_expected
 
 LARGEST_FILE = 64 * 2**20
-KERNEL = (Path("/proc"), Path("/sys"))  # not files, and /proc has the environment of this process
 
 
 class LocalFileSystem:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 
-from code_core.config.schema import McpServerTable
+from code_core.config.schema.servers import McpServerTable
 from code_core.mcp_servers.launch import SAFE_PATH, Workplace, prepare, roots_of
 from code_core.mcp_servers.names import qualified_names
 from code_core.mcp_servers.time_limit import TimeLimit

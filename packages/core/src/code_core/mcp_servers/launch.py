@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from code_core.config.paths import expand_home
-from code_core.config.schema import McpServerTable
+from code_core.config.schema.servers import McpServerTable
 from code_core.context.git import repository_root
 from code_core.protocol.policies import ReadOnly, SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.confinement import Confinement, confinement_of

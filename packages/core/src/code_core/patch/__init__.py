@@ -15,7 +15,6 @@ from code_core.patch.errors import (
 )
 from code_core.patch.filesystem import FileChangedError, FileState, FileSystem, MemoryFileSystem
 from code_core.patch.git_format import git_diff
-from code_core.patch.grammar import APPLY_PATCH_GRAMMAR, APPLY_PATCH_INSTRUCTIONS
 from code_core.patch.locate import apply_chunks
 from code_core.patch.model import AddFile, Chunk, DeleteFile, Hunk, Patch, UpdateFile
 from code_core.patch.parse import parse_patch
@@ -24,8 +23,6 @@ from code_core.patch.sources import Sources, changed_since, read_sources
 from code_core.patch.summary import summary
 
 __all__ = [
-    "APPLY_PATCH_GRAMMAR",
-    "APPLY_PATCH_INSTRUCTIONS",
     "AddFile",
     "Added",
     "Application",

@@ -35,7 +35,6 @@ from code_core.protocol.ops import (
     UserInput,
 )
 from code_core.protocol.session_events import GetHistoryEntryResponse, SessionRenamed
-from code_core.safety.rules import RegisteredCommand
 from code_core.session.events import EventLog, EventReader
 from code_core.session.input_queue import QueuedInput, removed_entry
 from code_core.session.runner import Runner, RunningTask
@@ -124,6 +123,11 @@ class Conversation:
         async for event in self._events:
             yield event
 
+    @property
+    def waiting(self) -> int:
+        """How many events `events` would give without waiting."""
+        return self._events.waiting
+
     def follow(self) -> EventReader:
         """A reader of its own: first `session_snapshot` and what is open, then what happens from now on.
 
@@ -167,6 +171,8 @@ class Conversation:
             case ExecApproval() | PatchApproval():
                 self._answered(submission, op.id, answered=self.session.approvals.answer(op))
             case RegisterApprovedCommand():
+                from code_core.safety.rules import RegisteredCommand  # few conversations have one
+
                 self.session.approvals.register(
                     RegisteredCommand(tuple(op.command), op.match_kind, tuple(op.semantic_prefix or ()))
                 )
@@ -223,8 +229,9 @@ class Conversation:
             running = self._runner.prepare(TurnTask(), entry.submission)
 
     async def _enqueue(self, submission: str, op: UserInput | QueueUserInput) -> None:
+        is_new = op.id is not None and op.id not in self.session.history.ids
         entry = QueuedInput(
-            id=op.id or f"input_{uuid4().hex}",
+            id=op.id if op.id and is_new else f"input_{uuid4().hex}",
             submission=submission,
             items=tuple(op.items),
             output_schema=op.output_schema,

@@ -6,9 +6,10 @@ turn ends. What the journal does not take stays in memory, is written before any
 else the next time, and stops the turn.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 import anyio
 
@@ -26,11 +27,13 @@ from code_core.protocol.items import (
     UnknownItem,
 )
 from code_core.store.entries import Compacted, Entry, ItemEntry
-from code_core.store.errors import JournalError
+from code_core.store.errors import JournalError, JournalTimeout
 from code_core.store.journal import Journal
 
 RECORD_SECONDS = 10.0
-"""How long an interrupt waits for the journal."""
+"""How long a turn, and an interrupt, wait for the journal."""
+PATIENCE_SECONDS = 1.0
+"""The same for a journal that let the last one wait in vain: the end of a session must not add up."""
 TOKENS_OF_AN_IMAGE = 1_000
 TOKENS_AROUND_AN_ITEM = 8
 
@@ -84,6 +87,8 @@ class History:
         self._items = list(items)
         self._unwritten: list[Entry] = []
         self._writing = anyio.Lock()
+        self._patience = RECORD_SECONDS
+        self._ids = {one.id for one in self._items}
         self._call_ids = {one.item.call_id for one in self._items if isinstance(one.item, ToolCall)}
         self.tokens = estimated_tokens(one.item for one in self._items)
 
@@ -91,6 +96,11 @@ class History:
     def items(self) -> Sequence[HistoryItem]:
         """Everything, oldest first."""
         return self._items
+
+    @property
+    def ids(self) -> Container[str]:
+        """The ids of the items."""
+        return self._ids
 
     @property
     def call_ids(self) -> set[str]:
@@ -104,17 +114,21 @@ class History:
     async def add(self, *items: HistoryItem) -> None:
         """Record `items`, then add them; a cancellation waits until that is done.
 
+        An item whose id another one has gets an id of its own: a resume tells by its id
+        what a journal that did not answer in time has recorded twice.
+
         Raises:
             JournalError: they are in the history, but could not be recorded.
         """
+        added = self._with_own_ids(items)
         if self._recorded:
-            self._unwritten += [ItemEntry(one.payload()) for one in items]
+            self._unwritten += [ItemEntry(one.payload()) for one in added]
         try:
             await self._write()
         finally:
-            self._items += items
-            self.tokens += estimated_tokens(one.item for one in items)
-            self._call_ids.update(one.item.call_id for one in items if isinstance(one.item, ToolCall))
+            self._items += added
+            self.tokens += estimated_tokens(one.item for one in added)
+            self._call_ids.update(one.item.call_id for one in added if isinstance(one.item, ToolCall))
 
     async def replace(self, items: Iterable[HistoryItem], summary: str, *notes: Entry) -> None:
         """Let `items` be the history from here on; nothing that was recorded is rewritten.
@@ -122,6 +136,7 @@ class History:
         A resume reads from this entry on, so `notes` repeat what it needs from before.
 
         Raises:
+            JournalTimeout: it is in the place of the history, and is recorded before anything else the next time.
             JournalError: it could not be recorded; the history is what it was.
         """
         items = list(items)
@@ -130,11 +145,26 @@ class History:
             self._unwritten += entries
             try:
                 await self._write()
+            except JournalTimeout:  # the journal may have taken it, or may take it yet
+                self._put_in_place(items)
+                raise
             except JournalError:
                 self._unwritten = [one for one in self._unwritten if not any(one is new for new in entries)]
                 raise
+        self._put_in_place(items)
+
+    def _put_in_place(self, items: list[HistoryItem]) -> None:
         self._items = items
+        self._ids = {one.id for one in items}
         self.tokens = estimated_tokens(one.item for one in items)
+
+    def _with_own_ids(self, items: Iterable[HistoryItem]) -> list[HistoryItem]:
+        own: list[HistoryItem] = []
+        for one in items:
+            free = one if one.id not in self._ids else replace(one, id=f"item_{uuid4().hex}")
+            self._ids.add(free.id)
+            own.append(free)
+        return own
 
     async def note(self, entry: Entry) -> None:
         """Record what is not for the model.
@@ -155,30 +185,32 @@ class History:
         await self._write(sync=True)
 
     async def aclose(self) -> None:
-        """Write what waits, and close the journal.
+        """Write what waits, and close the journal; neither is waited for longer than an interrupt waits.
 
         Raises:
             JournalError: something could not be written.
         """
-        with anyio.CancelScope(shield=True):
-            try:
-                await self._write()
-            finally:
+        try:
+            await self._write()
+        finally:
+            with anyio.move_on_after(self._patience, shield=True):
                 await self._journal.aclose()
 
     async def _write(self, *, sync: bool = False) -> None:
         if not self._recorded:
             return
-        with anyio.move_on_after(RECORD_SECONDS, shield=True) as clock:
+        patience = self._patience
+        with anyio.move_on_after(patience, shield=True) as clock:
             async with self._writing:
                 if entries := tuple(self._unwritten):
                     await self._journal.append(*entries)
                     del self._unwritten[: len(entries)]
                 if sync:
                     await self._journal.sync()
+        self._patience = PATIENCE_SECONDS if clock.cancelled_caught else RECORD_SECONDS
         if clock.cancelled_caught:
-            raise JournalError(
-                f"the session could not be recorded within {RECORD_SECONDS:g} s: "
+            raise JournalTimeout(
+                f"the session could not be recorded within {patience:g} s: "
                 "check the disk that holds it, then send the message again"
             )
 

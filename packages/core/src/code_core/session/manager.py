@@ -223,4 +223,5 @@ def _over(base: ConfigOverrides, overrides: ConfigOverrides) -> ConfigOverrides:
         for field in fields(ConfigOverrides)
     }
     values["settings"] = (*base.settings, *overrides.settings)
+    values["client"] = (*base.client, *overrides.client)
     return ConfigOverrides(**values)

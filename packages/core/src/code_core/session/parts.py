@@ -8,17 +8,15 @@ from uuid import uuid4
 
 from code_core.config.guards import always_allowed
 from code_core.config.load import Config
-from code_core.config.schema import ClientToolTable, McpServerTable
+from code_core.config.schema.servers import ClientToolTable, McpServerTable
 from code_core.model.client import ModelClient
 from code_core.model.key_proxy import KeyProxies
 from code_core.model.providers import Provider
-from code_core.patch import FileSystem
 from code_core.protocol.checkpoints import Checkpoints
 from code_core.protocol.items import ResponseItem
 from code_core.session.approvals import Approvals
 from code_core.session.conversation_history import History, NoJournal
 from code_core.session.elicitations import Elicitations
-from code_core.session.permission_tool import PermissionTool
 from code_core.session.restore import SessionState
 from code_core.session.servers import ConversationServers
 from code_core.session.services import Services
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     import mcp_types
 
     from code_core.model.http import Wire
+    from code_core.patch import FileSystem
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Parts:
         source: what began the session, for lists.
     """
 
-    file_system: FileSystem | None = None
+    file_system: "FileSystem | None" = None
     mcp_servers: Mapping[str, McpServerTable] = field(default_factory=dict)
     permission_tool: ClientToolTable | None = None
     history: Sequence[ResponseItem] = ()
@@ -88,7 +87,11 @@ def make_session(
         elicit,
         config.permission_tool,
     )
-    permission_tool = None if config.permission_tool is None else PermissionTool(session_id, servers)
+    permission_tool = None
+    if config.permission_tool is not None:
+        from code_core.session.permission_tool import PermissionTool
+
+        permission_tool = PermissionTool(session_id, servers)
     session = Session(
         id=session_id,
         config=config,
@@ -142,11 +145,7 @@ def _wire(provider: Provider) -> "Wire":
     return ResponsesWire(provider)
 
 
-def make_tools(config: Config, file_system: FileSystem | None = None) -> ToolRegistry:
+def make_tools(config: Config, file_system: "FileSystem | None" = None) -> ToolRegistry:
     """The tools for the configured model."""
-    if file_system is None:
-        from code_core.files.local import LocalFileSystem
-
-        file_system = LocalFileSystem()
     apply_patch = ApplyPatch(file_system)
     return ToolRegistry([Shell(apply_patch, config.command_guards), apply_patch, UpdatePlan()])

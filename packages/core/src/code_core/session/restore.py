@@ -112,22 +112,26 @@ class SessionState:
 
 
 def _items_of(stored: Sequence[JsonObject]) -> tuple[tuple[HistoryItem, ...], tuple[str, ...]]:
-    items: dict[str, HistoryItem] = {}
+    items: list[HistoryItem] = []
+    seen: dict[str, JsonObject] = {}
     left_out = 0
     for payload in stored:
-        item_id = text_of(payload, "item_id") or f"item_{uuid4().hex}"
-        if item_id in items:  # written twice by a journal that did not answer in time
+        item_id = text_of(payload, "item_id")
+        if item_id and seen.get(item_id) == payload:  # written twice by a journal that did not answer in time
             continue
+        if not item_id or item_id in seen:
+            item_id = f"item_{uuid4().hex}"
         try:
             item = _response_items().validate_python(payload)
         except ValidationError:
             left_out += 1
             continue
-        items[item_id] = HistoryItem(item_id, item, text_of(payload, "turn_id") or None)
+        seen[item_id] = payload
+        items.append(HistoryItem(item_id, item, text_of(payload, "turn_id") or None))
     if not left_out:
-        return tuple(items.values()), ()
+        return tuple(items), ()
     what = "1 item of the history was" if left_out == 1 else f"{left_out:,} items of the history were"
-    return tuple(items.values()), (f"{what} damaged and left out",)
+    return tuple(items), (f"{what} damaged and left out",)
 
 
 def _settings_of(context: JsonObject) -> OverrideTurnContext:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from code_core.config.schema import ClientToolTable, McpServerTable
+from code_core.config.schema.servers import ClientToolTable, McpServerTable
 from code_core.errors import TurnError
 from code_core.protocol.events import BackgroundEvent, EventMsg, WarningEvent
 from code_core.protocol.mcp_events import McpListToolsResponse, McpServerStatus, McpTool

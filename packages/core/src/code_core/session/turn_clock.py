@@ -3,11 +3,14 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import anyio
 
 from code_core.errors import TurnError
-from code_core.tools.approver import Approver, Question, Review
+
+if TYPE_CHECKING:
+    from code_core.tools.approver import Approver, Question, Review
 
 
 class TurnClock:
@@ -54,13 +57,13 @@ class TurnClock:
 class UnhurriedApprover:
     """An approver whose questions take no time of the turn. See `Approver`."""
 
-    def __init__(self, approver: Approver, clock: TurnClock) -> None:
+    def __init__(self, approver: "Approver", clock: TurnClock) -> None:
         self._approver = approver
         self._clock = clock
         self.approved = approver.approved
         self.registered_commands = approver.registered_commands
 
-    async def ask(self, question: Question) -> Review:
+    async def ask(self, question: "Question") -> "Review":
         """See `Approver.ask`."""
         with self._clock.asking():
             return await self._approver.ask(question)

@@ -14,7 +14,7 @@ from uuid import uuid4
 import anyio
 import anyio.lowlevel
 
-from code_core.config.schema import LimitsTable
+from code_core.config.schema.commands import LimitsTable
 from code_core.errors import ContextWindowExceeded, TurnError
 from code_core.model.client import ModelClient
 from code_core.protocol.events import EventOrder
@@ -36,6 +36,7 @@ class TurnLoop:
     Attributes:
         before_request: takes what waits in the queue into the history; the schema of the
             answer's form, if the user wants one.
+        tool_context: what calls may use, always the same; asked for when there is one.
         make_room: compacts the history, and says whether it did; called when it is nearly
             full, and when the model refused it for its length.
         item_id: the id of what the model sends at a place of its stream.
@@ -48,7 +49,7 @@ class TurnLoop:
     limits: LimitsTable
     client: ModelClient
     tools: ToolRegistry
-    tool_context: ToolContext
+    tool_context: Callable[[], Awaitable[ToolContext]]
     reporter: Reporter
     history: History
     before_request: Callable[[], Awaitable[dict[str, Any] | None]]
@@ -142,12 +143,13 @@ class TurnLoop:
         Raises:
             TurnAbandoned: the user does not want the turn to go on.
         """
+        context = await self.tool_context()
         outputs: dict[int, ToolOutput] = {}
         abandoned: list[TurnAbandoned] = []
 
         async def run(index: int, call: ToolCall) -> None:
             try:
-                outputs[index] = await self.tools.call(call, self.tool_context)
+                outputs[index] = await self.tools.call(call, context)
             except TurnAbandoned as answer:
                 abandoned.append(answer)
                 tasks.cancel_scope.cancel()
@@ -158,8 +160,8 @@ class TurnLoop:
                     tasks.start_soon(run, index, call)
         finally:
             for index, call in enumerate(calls):
-                if index not in outputs and call.call_id in self.tool_context.interrupted:
-                    outputs[index] = self.tool_context.interrupted.pop(call.call_id)
+                if index not in outputs and call.call_id in context.interrupted:
+                    outputs[index] = context.interrupted.pop(call.call_id)
             items = [self._answer(calls[index], output) for index, output in sorted(outputs.items())]
             if items:
                 await self.history.add(*items)

@@ -1,17 +1,24 @@
-"""Finds the stored sessions of a home. Imports little, for a list is a whole process."""
+"""Finds the stored sessions of a home. Imports little, for a list is a whole process.
+
+SQLite is imported by the first search: a process that begins a session searches for none.
+"""
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from code_core.store import listing, names
+from code_core.store import names
 from code_core.store.errors import AmbiguousSession, SessionNotFound
-from code_core.store.index import SessionIndex, stored_path
 from code_core.store.layout import is_session_id
 from code_core.store.record import SessionRecord
 
+if TYPE_CHECKING:
+    from code_core.store.index import SessionIndex
+    from code_core.store.listing import Page, Query
+
 SHORTEST_PREFIX = 4
-EVERYTHING = listing.Query()
 
 
 class Catalog:
@@ -23,19 +30,28 @@ class Catalog:
     def __init__(self, home: Path, others: Sequence[Path] = ()) -> None:
         self.home = home
         self.homes = (home, *others)
-        self._index = SessionIndex(self.homes)
 
-    def list(self, query: listing.Query = EVERYTHING) -> listing.Page:
-        """The sessions that `query` asks for, newest first.
+    @cached_property
+    def _index(self) -> "SessionIndex":
+        from code_core.store.index import SessionIndex
+
+        return SessionIndex(self.homes)
+
+    def list(self, query: "Query | None" = None) -> "Page":
+        """The sessions that `query` asks for, newest first; all kinds if None.
 
         Raises:
             StoreError: the cursor is wrong.
         """
-        return self._index.query(lambda connection: listing.page_of(connection, query))
+        from code_core.store.listing import Query, page_of
+
+        return self._index.query(lambda connection: page_of(connection, query or Query()))
 
     def last(self, cwd: Path | None = None) -> SessionRecord | None:
         """The session that changed last, of this working directory or of all; None without any."""
-        records = self.list(listing.Query(limit=1, cwd=cwd)).sessions
+        from code_core.store.listing import Query
+
+        records = self.list(Query(limit=1, cwd=cwd)).sessions
         return records[0] if records else None
 
     def find(self, reference: str) -> SessionRecord:
@@ -45,18 +61,20 @@ class Catalog:
             SessionNotFound: none matches.
             AmbiguousSession: several match.
         """
+        from code_core.store.listing import with_id, with_name
+
         text = (
             reference.strip().encode("utf-8", "replace").decode()
         )  # a lone surrogate is in no id and no name
         if os.sep in text or text.endswith(".jsonl"):
             return self._at(Path(reference.strip()).absolute())
         if len(text) >= SHORTEST_PREFIX and set(text.lower()) <= set("0123456789abcdef-"):
-            records = self._index.query(lambda connection: listing.with_id(connection, text))
+            records = self._index.query(lambda connection: with_id(connection, text))
             if is_session_id(text) and records:
                 return records[0]
             if records:
                 return _only(records, f"whose id begins with {text!r}")
-        records = self._index.query(lambda connection: listing.with_name(connection, text)) if text else []
+        records = self._index.query(lambda connection: with_name(connection, text)) if text else []
         if not records:
             raise SessionNotFound(
                 f"no session has the id or name {text[:80]!r}: `code sessions list` shows them"
@@ -80,8 +98,11 @@ class Catalog:
         return names.write_name(self.home, session_id, name)
 
     def _at(self, path: Path) -> SessionRecord:
+        from code_core.store.index import stored_path
+        from code_core.store.listing import at_path
+
         spelled = stored_path(os.fspath(path))
-        record = self._index.query(lambda connection: listing.at_path(connection, spelled))
+        record = self._index.query(lambda connection: at_path(connection, spelled))
         if record is not None:
             return record
         try:

@@ -20,17 +20,20 @@ WRITER = "writer"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What every entry has: a payload, a JSON object. Not made itself, but as one of its kinds."""
+    """What every entry has: a payload, a JSON object. Not made itself, but as one of its kinds.
+
+    A kind without a field of its own inherits everything, and need not be made a dataclass again.
+    """
 
     payload: JsonObject
 
     TYPE: ClassVar[str] = ""
 
 
-@dataclass(frozen=True, slots=True)
 class SessionMeta(Entry):
     """The first entry: who began the session, when and where."""
 
+    __slots__ = ()
     TYPE: ClassVar[str] = "session_meta"
 
     @property
@@ -44,17 +47,17 @@ class SessionMeta(Entry):
         return text_of(self.payload, "forked_from_id") or None
 
 
-@dataclass(frozen=True, slots=True)
 class ItemEntry(Entry):
     """An item of the history, in the wire shape of the Responses API."""
 
+    __slots__ = ()
     TYPE: ClassVar[str] = "response_item"
 
 
-@dataclass(frozen=True, slots=True)
 class Compacted(Entry):
     """From here on the history is `replacement`; nothing before this entry is needed to resume."""
 
+    __slots__ = ()
     TYPE: ClassVar[str] = "compacted"
 
     @classmethod
@@ -76,20 +79,20 @@ class Compacted(Entry):
         return [item for item in items if isinstance(item, dict)]
 
 
-@dataclass(frozen=True, slots=True)
 class TurnContext(Entry):
     """The settings of the turn that follows: `cwd`, `approval_policy`, `sandbox_policy`, `model`, `effort` and more."""
 
+    __slots__ = ()
     TYPE: ClassVar[str] = "turn_context"
 
 
-@dataclass(frozen=True, slots=True)
 class EventEntry(Entry):
     """An event that a frontend may want to show again, and the markers that a resume reads.
 
     The payload is the event's `msg`. Deltas are not recorded.
     """
 
+    __slots__ = ()
     TYPE: ClassVar[str] = "event_msg"
 
     @property
@@ -128,10 +131,10 @@ class EventEntry(Entry):
         return text_of(self.event, "type")
 
 
-@dataclass(frozen=True, slots=True)
 class ForkEvent(EventEntry):
     """An event as just-every/code records it: `{id, event_seq, order?, msg}`, the event within `msg`."""
 
+    __slots__ = ()
     TYPE: ClassVar[str] = "event"
 
     @property

@@ -2,6 +2,7 @@
 
 StoreError
 ├── JournalError        an entry could not be written, so the turn must stop
+│   └── JournalTimeout  it was not written in time, and may be written yet
 ├── RolloutUnreadable   a file is not a rollout, or may not be read
 ├── SessionNotFound     no stored session matches
 ├── AmbiguousSession    more than one does
@@ -19,6 +20,10 @@ class StoreError(CodeError):
 
 class JournalError(StoreError):
     """An entry was not recorded; nothing that depends on it may go on."""
+
+
+class JournalTimeout(JournalError):  # noqa: N818 - a state of the journal
+    """The journal did not answer in time; what it was given may be recorded or not."""
 
 
 class RolloutUnreadable(StoreError):  # noqa: N818 - a state of the file, named as the field does

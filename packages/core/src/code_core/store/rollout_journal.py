@@ -1,26 +1,61 @@
-"""The journal of a stored session: a rollout that a thread writes."""
+"""The journal of a stored session: a rollout that a thread of its own writes.
 
-from dataclasses import dataclass
+A disk may not answer for a long time, or ever (a network file system whose server is
+gone). Whoever waits for it may give up at any time, and the process may end: the thread
+is a daemon.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 
 import anyio
-import anyio.to_thread
+from anyio.from_thread import run_sync as run_in_loop
+from anyio.lowlevel import current_token
 
 from code_core.store.entries import Entry
 from code_core.store.errors import JournalError
 from code_core.store.lock import SessionLock
 from code_core.store.rollout import RolloutFile
 
+_log = logging.getLogger("code_core")
 
-@dataclass(slots=True, eq=False)
-class _Ticket:
-    """The entries of one `append`, and what became of them."""
 
-    entries: tuple[Entry, ...]
-    error: JournalError | None = None
+class _Job:
+    """Work for the thread, and what became of it."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._loop = current_token()
+        self.done = anyio.Event()
+        self.error: Exception | None = None
+
+    async def wait(self) -> None:
+        """Wait until it is done.
+
+        Raises:
+            JournalError: it could not be done.
+        """
+        await self.done.wait()
+        if self.error is not None:
+            raise JournalError(str(self.error)) from self.error
+
+    def run(self) -> None:
+        """Do it, in the thread."""
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001 - raised to whoever waits
+            self.error = error
+        try:
+            run_in_loop(self.done.set, token=self._loop)
+        except RuntimeError:  # the event loop has ended: nobody waits any more
+            _log.warning("the session was written after its end", exc_info=self.error)
 
 
 class RolloutJournal:
-    """See `Journal`. Entries that wait for the disk at the same time are written together.
+    """See `Journal`. A call that is cancelled before its turn has no effect.
 
     Args:
         file: what to write to; closed by `aclose`.
@@ -30,61 +65,57 @@ class RolloutJournal:
     def __init__(self, file: RolloutFile, lock: SessionLock | None = None) -> None:
         self._file = file
         self._lock = lock
-        self._writing = anyio.Lock()
-        self._waiting: list[_Ticket] = []
+        self._turns = anyio.Lock()
+        self._running: _Job | None = None
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread: Thread | None = None
+        self._closed = False
 
     async def append(self, *entries: Entry) -> None:
         """See `Journal.append`."""
-        ticket = _Ticket(entries)
-        self._waiting.append(ticket)
-        async with self._writing:
-            await self._write_waiting()
-        if ticket.error is not None:
-            raise JournalError(str(ticket.error)) from ticket.error
+        await self._do(partial(self._file.write, entries))
 
     async def sync(self) -> None:
         """See `Journal.sync`."""
-        async with self._writing:
-            tickets = await self._write_waiting()
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._file.sync)
-        _raise_first(tickets)
+        await self._do(self._file.sync)
 
     async def aclose(self) -> None:
-        """See `Journal.aclose`."""
-        with anyio.CancelScope(shield=True):
-            async with self._writing:
-                try:
-                    tickets = await self._write_waiting()
-                    await anyio.to_thread.run_sync(self._file.sync)
-                finally:
-                    self._file.close()
-                    lock, self._lock = self._lock, None
-                    if lock is not None:
-                        lock.release()
-        _raise_first(tickets)
-
-    async def _write_waiting(self) -> list[_Ticket]:
-        """Write the waiting entries; the thread is always waited for, so that entries keep their order."""
-        tickets, self._waiting = self._waiting, []
-        if tickets:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(_write, self._file, tickets)
-        return tickets
-
-
-def _write(file: RolloutFile, tickets: list[_Ticket]) -> None:
-    for number, ticket in enumerate(tickets):
-        try:
-            file.write(ticket.entries)
-        except JournalError as error:
-            # What follows must not be recorded without what it follows.
-            for failed in tickets[number:]:
-                failed.error = error
+        """See `Journal.aclose`. Cancelled while the disk does not answer, it goes on in the thread."""
+        if self._closed:
             return
+        self._closed = True
+        job = self._start(self._close)
+        self._jobs.put(None)
+        await job.wait()
+
+    async def _do(self, work: Callable[[], None]) -> None:
+        """Have the thread do `work` after everything before it."""
+        async with self._turns:
+            if self._running is not None:  # whoever asked for it has given up
+                await self._running.done.wait()
+            if self._closed:
+                raise JournalError(f"cannot write the session {self._file.path}: it is closed")
+            self._running = self._start(work)
+            await self._running.wait()
+
+    def _start(self, work: Callable[[], None]) -> _Job:
+        if self._thread is None:
+            self._thread = Thread(target=_run, args=(self._jobs,), name="journal", daemon=True)
+            self._thread.start()
+        job = _Job(work)
+        self._jobs.put(job)
+        return job
+
+    def _close(self) -> None:
+        try:
+            self._file.sync()
+        finally:
+            self._file.close()
+            lock, self._lock = self._lock, None
+            if lock is not None:
+                lock.release()
 
 
-def _raise_first(tickets: list[_Ticket]) -> None:
-    error = next((ticket.error for ticket in tickets if ticket.error is not None), None)
-    if error is not None:
-        raise JournalError(str(error)) from error
+def _run(jobs: "SimpleQueue[_Job | None]") -> None:
+    while (job := jobs.get()) is not None:
+        job.run()

@@ -4,15 +4,17 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from code_core.protocol.events import EventMsg
 from code_core.protocol.items import ToolCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxPolicy
-from code_core.tools.approver import Approver, Review
-from code_core.tools.turn_changes import TurnChanges
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 from code_core.wire.tool_specs import ToolSpec
+
+if TYPE_CHECKING:
+    from code_core.tools.approver import Approver, Review
+    from code_core.tools.turn_changes import TurnChanges
 
 _log = logging.getLogger("code_core")
 
@@ -69,8 +71,8 @@ class ToolContext:
     outputs: Path
     home: Path
     emit: Emit
-    approver: Approver
-    changes: TurnChanges
+    approver: "Approver"
+    changes: "TurnChanges"
     validation: ValidationSwitches = DEFAULT_SWITCHES
     before_write: BeforeWrite = keep_nothing
     before_command: BeforeCommand = keep_nothing
@@ -82,7 +84,7 @@ class ToolContext:
         return self.outputs / f"{name or 'call'}.txt"
 
 
-def refusal(what: str, review: Review) -> ToolOutput | None:
+def refusal(what: str, review: "Review") -> ToolOutput | None:
     """None if the user approved, else the answer to the model: that `what` was rejected, and the user's feedback.
 
     Raises:

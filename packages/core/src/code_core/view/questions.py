@@ -60,6 +60,13 @@ def approval_text(request: ApprovalRequest) -> QuestionText:
             return QuestionText("Make these changes?", tuple(lines))
 
 
+def project_settings_text(path: Path, text: str) -> QuestionText:
+    """The settings file of a project, which counts once the user trusts it."""
+    shown = [f"  │ {visible(line)}" for line in _lines(text)]
+    what = "They may choose the model, change what is asked, and start MCP servers, which are programs."
+    return QuestionText("Use these settings of the project?", (f"{visible(str(path))}:", *shown, what))
+
+
 def elicitation_text(question: ElicitationRequest) -> QuestionText:
     """A question of an MCP server; every line of its text has the name of the server before it."""
     name = visible(question.server)

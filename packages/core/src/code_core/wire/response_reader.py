@@ -80,6 +80,7 @@ class ResponseReader:
         self._origin = origin
         self._failure: ModelError | None = None
         self._items = Assembly()
+        self._next_index = 0  # after the items that have come
         self.completed = False
 
     @property
@@ -196,19 +197,27 @@ class ResponseReader:
                 return []
         fresh = self._items.completed(response.get("output"))
         self.completed = True
-        plain = EventOrder(request_ordinal=order.request_ordinal)
-        done = [event for item in fresh for event in self._done(item, plain)]
+        done: list[ResponseEvent] = []
+        for item in fresh:
+            done += self._done(
+                item, EventOrder(request_ordinal=order.request_ordinal, output_index=self._next_index)
+            )
         return [*done, Completed(str(response.get("id") or ""), _usage(response.get("usage")))]
 
     def _done(self, item: ResponseItem | None, order: EventOrder) -> list[ResponseEvent]:
+        if item is None:
+            return []
+        self._next_index = max(self._next_index, (order.output_index or 0) + 1)
         if isinstance(item, Reasoning):
             item = item.model_copy(update={"origin": self._origin})
-        return [] if item is None else [ItemDone(item, order)]
+        return [ItemDone(item, order)]
 
     def _order(self, event: dict[str, Any]) -> EventOrder:
+        """The event's place; where the provider gives none, that of the item that is being sent."""
+        index = _int_or_none(event.get("output_index"))
         return EventOrder(
             request_ordinal=self._ordinal,
-            output_index=_int_or_none(event.get("output_index")),
+            output_index=self._next_index if index is None else index,
             sequence_number=_int_or_none(event.get("sequence_number")),
         )
 

@@ -1,6 +1,5 @@
 """A review: the model reads changes in a conversation of its own, and reports what it found."""
 
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +12,13 @@ from code_core.protocol.ops import BaseBranch, CommitChanges, CustomReview, Revi
 from code_core.protocol.policies import AskForApproval, ReadOnly
 from code_core.protocol.session_events import EnteredReviewMode, ExitedReviewMode
 from code_core.session.conversation_history import History, HistoryItem, NoJournal
+from code_core.session.lazy_tool_context import LazyToolContext
 from code_core.session.reporter import Reporter
 from code_core.session.session import Session, user_note
 from code_core.session.tasks.task import Report
-from code_core.session.tool_context import tool_context
 from code_core.session.turn_clock import TurnClock
 from code_core.session.turn_loop import TurnLoop
+from code_core.tools.tool import ToolContext
 
 INSTRUCTIONS = """
 
@@ -72,17 +72,16 @@ class ReviewTask:
         async def no_room() -> bool:
             return False
 
+        async def read_only_context() -> ToolContext:
+            given = await tool_context.get()
+            return replace(given, sandbox_policy=ReadOnly(), approval_policy=AskForApproval.NEVER)
+
         model, config = session.settings.capabilities, session.config
         clock = TurnClock(config.limits.max_wall_seconds)
-        context = replace(
-            tool_context(session, report, clock),
-            sandbox_policy=ReadOnly(),
-            approval_policy=AskForApproval.NEVER,
-        )
         history = History(NoJournal())
         question = Message(role="user", content=[InputText(text=request)])
         await history.add(HistoryItem("review", question, report.turn_id))
-        with clock.running(), closing(context.changes):
+        with clock.running(), LazyToolContext(session, report, clock) as tool_context:
             return await TurnLoop(
                 conversation_id=session.id,
                 turn_id=report.turn_id,
@@ -91,7 +90,7 @@ class ReviewTask:
                 limits=config.limits,
                 client=session.services.client,
                 tools=session.services.tools.only("shell"),
-                tool_context=context,
+                tool_context=read_only_context,
                 reporter=Reporter(emit, session.totals, model.context_window),
                 history=history,
                 before_request=nothing_waits,

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
@@ -16,10 +15,10 @@ from code_core.protocol.ops import LocalImageInput
 from code_core.session.compaction import can_compact, compact, is_full
 from code_core.session.conversation_history import HistoryItem
 from code_core.session.input_queue import QueuedInput
+from code_core.session.lazy_tool_context import LazyToolContext
 from code_core.session.reporter import Reporter
 from code_core.session.session import Session
 from code_core.session.tasks.task import Report
-from code_core.session.tool_context import tool_context
 from code_core.session.turn_clock import TurnClock
 from code_core.session.turn_loop import TurnLoop
 from code_core.store.entries import EventEntry
@@ -45,9 +44,8 @@ class TurnTask:
             server_tools = await session.services.servers.tools(report.emit)
             await turn.tell_surroundings()
             await turn.learn_window()
-            context = tool_context(session, report, clock)
             model = session.settings.capabilities
-            with clock.running(), closing(context.changes):
+            with clock.running(), LazyToolContext(session, report, clock) as tool_context:
                 return await TurnLoop(
                     conversation_id=session.id,
                     turn_id=report.turn_id,
@@ -56,7 +54,7 @@ class TurnTask:
                     limits=session.config.limits,
                     client=session.services.client,
                     tools=session.services.tools.with_tools(server_tools),
-                    tool_context=context,
+                    tool_context=tool_context.get,
                     reporter=turn.reporter(),
                     history=session.history,
                     before_request=turn.take_queued,

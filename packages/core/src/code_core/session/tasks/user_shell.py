@@ -1,12 +1,11 @@
 """A command of the user's own: it runs as in a terminal, and the model sees it the next time it is asked."""
 
-from contextlib import closing
 from html import escape
 from uuid import uuid4
 
+from code_core.session.lazy_tool_context import LazyToolContext
 from code_core.session.session import Session, user_note
 from code_core.session.tasks.task import Report
-from code_core.session.tool_context import tool_context
 from code_core.session.turn_clock import TurnClock
 from code_core.tools.command_permission import CommandRequest
 from code_core.tools.command_run import run_shell_command
@@ -29,16 +28,17 @@ class UserShellTask:
 
     async def run(self, session: Session, report: Report) -> str | None:
         """See `Task.run`."""
-        context = tool_context(session, report, TurnClock(None))
         call_id = f"user_{uuid4().hex}"
         request = CommandRequest(call_id, ["bash", "-lc", self._command], session.settings.cwd)
-        try:
-            with closing(context.changes):
+        with LazyToolContext(session, report, TurnClock(None)) as tool_context:
+            context = await tool_context.get()
+            try:
                 output = (await run_shell_command(request, TIME_LIMIT, context, source="user")).output
-        except BaseException:
-            if (interrupted := context.interrupted.get(call_id)) is not None:
-                await session.history.add(user_note(_note(self._command, interrupted.text), report.turn_id))
-            raise
+            except BaseException:
+                if (interrupted := context.interrupted.get(call_id)) is not None:
+                    note = _note(self._command, interrupted.text)
+                    await session.history.add(user_note(note, report.turn_id))
+                raise
         await session.history.add(user_note(_note(self._command, output.text), report.turn_id))
         return None
 

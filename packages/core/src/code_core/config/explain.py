@@ -1,0 +1,122 @@
+"""Says what the value of a setting is and which layer it comes from."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from code_core.config.check import checked, dotted, may_be_secret, unknown_keys
+from code_core.config.layers import Found, Layer, nested, values_at
+from code_core.config.schema.file import ConfigFile
+from code_core.config.schema.unsupported import UNSUPPORTED
+from code_core.config.spellings import canonical
+from code_core.config.toml_source import KeyPath
+from code_core.errors import ConfigError
+
+MASK = "*****"
+"""What is shown in place of a value that may be a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A setting as it is.
+
+    Attributes:
+        path: its key.
+        value: what counts, in the types of JSON; values that may be secrets are masked.
+        found: where it is set, what counts first; empty if it is the default. Tables are merged, so each of several
+            may have a part in one.
+    """
+
+    path: KeyPath
+    value: Any
+    found: tuple[Found, ...] = ()
+
+
+def explain(layers: Sequence[Layer], path: KeyPath) -> Explanation:
+    """The setting at `path`.
+
+    Raises:
+        ConfigError: there is no such setting, or it has no effect here, or the settings are wrong.
+    """
+    path = known_path(path)
+    settings, _ = checked(layers)
+    found = tuple(Found(one.layer, shown(path, one.value)) for one in values_at(layers, path))
+    return Explanation(path, shown(path, _value(settings, path)), found)
+
+
+def explain_all(layers: Sequence[Layer]) -> Iterator[Explanation]:
+    """Every setting that a layer sets.
+
+    Raises:
+        ConfigError: the settings are wrong.
+    """
+    settings, _ = checked(layers)
+    paths = {path: None for layer in layers for path in _leaves(layer.table)}
+    for path in sorted(paths, key=dotted):
+        if (
+            next(unknown_keys(nested(path, None), ConfigFile), None) is None
+            and dotted(path) not in UNSUPPORTED
+        ):
+            found = tuple(Found(one.layer, shown(path, one.value)) for one in values_at(layers, path))
+            if found:
+                yield Explanation(path, shown(path, _value(settings, path)), found)
+
+
+def known_path(path: KeyPath) -> KeyPath:
+    """`path` with the program's own names.
+
+    Raises:
+        ConfigError: there is no such setting, or it has no effect here; says why.
+    """
+    path = _first_leaf(canonical(nested(path, None), ConfigFile))
+    of_a_project = f"projects.*.{path[-1]}" if path[0] == "projects" else ""
+    if reason := UNSUPPORTED.get(str(path[0])) or UNSUPPORTED.get(of_a_project):
+        raise ConfigError(f"{dotted(path)} has no effect here: {reason}")
+    for unknown, known in unknown_keys(nested(path, None), ConfigFile):
+        near = difflib.get_close_matches(str(unknown[-1]), known, n=1)
+        raise ConfigError(
+            f"there is no setting {dotted(unknown)}" + (f": did you mean {near[0]}?" if near else "")
+        )
+    return path
+
+
+def shown(path: KeyPath, value: Any) -> Any:
+    """`value` in the types of JSON, with what may be a secret masked."""
+    if isinstance(value, SecretStr) or (may_be_secret(path) and not isinstance(value, Mapping | list | None)):
+        return MASK
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        return {key: shown((*path, key), getattr(value, key)) for key in fields}
+    if isinstance(value, Mapping):
+        return {str(key): shown((*path, str(key)), item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown(path, item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def _value(settings: Any, path: KeyPath) -> Any:
+    for part in path:
+        if isinstance(settings, BaseModel) and part in type(settings).model_fields:
+            settings = getattr(settings, str(part))
+        elif isinstance(settings, Mapping):
+            settings = settings.get(part)
+        elif isinstance(settings, list) and isinstance(part, int) and part < len(settings):
+            settings = settings[part]
+        else:
+            return None
+    return settings
+
+
+def _leaves(table: Mapping[str, Any], at: KeyPath = ()) -> Iterator[KeyPath]:
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*at, key))
+        else:
+            yield (*at, key)
+
+
+def _first_leaf(table: Mapping[str, Any]) -> KeyPath:
+    return next(_leaves(table))

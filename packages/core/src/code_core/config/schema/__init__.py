@@ -1,0 +1,1 @@
+"""The tables of the settings file: their keys, their types, their meaning."""

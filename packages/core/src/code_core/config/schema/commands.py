@@ -1,0 +1,69 @@
+"""What commands and patches may do, and what stops a turn."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from code_core.config.schema.base import SettingsTable, Value
+from code_core.protocol.validation import ValidationGroup, ValidationTool
+
+
+class WorkspaceWriteTable(SettingsTable):
+    """`[sandbox_workspace_write]`: what `workspace-write` allows besides the working directory."""
+
+    writable_roots: list[Path] = Field([], description="more directories to write; `~` is your home")
+    network_access: bool = Field(False, description="let commands reach the network")
+    exclude_tmpdir_env_var: bool = Field(False, description="do not open `$TMPDIR`")
+    exclude_slash_tmp: bool = Field(False, description="do not open `/tmp`")
+    allow_git_writes: bool = Field(True, description="let commands and patches write in `.git`")
+    max_processes: int | None = Field(4096, ge=16, description="processes and threads of a command")
+    max_file_bytes: int | None = Field(
+        64 * 2**30, ge=4096, description="the largest file a command may write"
+    )
+    max_memory_bytes: int | None = Field(None, ge=2**20, description="private memory of each process")
+    max_shared_memory_bytes: int = Field(2**30, ge=4096, description="the size of `/dev/shm`")
+
+
+class EnvironmentTable(SettingsTable):
+    """`[shell_environment_policy]`: which variables a command gets."""
+
+    inherit: Literal["all", "core", "none"] = Field("all", description="which variables commands begin with")
+    ignore_default_excludes: bool = Field(False, description="pass credentials on")
+    exclude: list[str] = Field([], description="names (globs) that are dropped")
+    set: dict[str, Value] = Field({}, description="variables that are set")
+    include_only: list[str] = Field(
+        [], description="if any are given, the only names (globs) that are passed on"
+    )
+
+
+class GuardPatternTable(SettingsTable):
+    """`[[confirm_guard.patterns]]`: a regular expression for commands that need `confirm:`."""
+
+    regex: str = Field(description="commands in which it is found need `confirm:`")
+    message: str | None = Field(None, description="why, for the model")
+
+
+class ConfirmGuardTable(SettingsTable):
+    """`[confirm_guard]`: guards besides the built-in ones."""
+
+    patterns: list[GuardPatternTable] = Field([], description="guards of your own")
+
+
+class ValidationTable(SettingsTable):
+    """`[validation]`: the checks of patches before they are applied."""
+
+    groups: dict[ValidationGroup, bool] = Field({}, description="groups of checks that are on or off")
+    tools: dict[ValidationTool, bool] = Field(
+        {}, description="checks that are on or off, whatever their group"
+    )
+    tools_allowlist: list[ValidationTool] | None = Field(None, description="the only checks; all if absent")
+    timeout_seconds: float = Field(6.0, gt=0, le=600, description="the time limit of a check without its own")
+
+
+class LimitsTable(SettingsTable):
+    """`[limits]`: when a turn stops by itself; absent means no limit."""
+
+    max_tool_calls: int | None = Field(None, ge=1, description="stop a turn after this many tool calls")
+    max_wall_seconds: float | None = Field(None, gt=0, description="stop a turn after this time")
+    max_total_tokens: int | None = Field(None, ge=1, description="stop a turn after this many tokens")

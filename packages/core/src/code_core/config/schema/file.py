@@ -1,0 +1,133 @@
+"""The settings file as a whole.
+
+Old files of the fork and of Codex 2025 load unchanged: see `unsupported`.
+"""
+
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import AliasChoices, Field, SkipValidation
+
+from code_core.config.schema.base import SettingsTable
+from code_core.config.schema.commands import (
+    ConfirmGuardTable,
+    EnvironmentTable,
+    LimitsTable,
+    ValidationTable,
+    WorkspaceWriteTable,
+)
+from code_core.config.schema.models import ModelTable, ProviderTable
+from code_core.config.schema.servers import AcpTable, ClientToolsTable, McpServerTable
+from code_core.config.schema.storage import CheckpointsTable, KeepTable, MessageHistoryTable, SessionsTable
+from code_core.config.schema.unsupported import unsupported_at
+from code_core.protocol.policies import (
+    AskForApproval,
+    KeyIsolation,
+    ReasoningEffort,
+    ReasoningSummary,
+    SandboxMode,
+    Verbosity,
+)
+
+ServerName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$")]
+
+
+class ProjectTable(SettingsTable):
+    """`[projects."/path"]`: settings for one working directory, or for a repository and everything in it."""
+
+    left_alone: ClassVar[frozenset[str]] = unsupported_at("projects.*.")
+
+    trust_level: str | None = Field(
+        None, description="`trusted` or `untrusted`: whether the project's own settings file counts"
+    )
+    trusted_settings: str | None = Field(None, description="the SHA-256 of that file when you trusted it")
+    approval_policy: AskForApproval | None = Field(None, description="as above, for this directory")
+    sandbox_mode: SandboxMode | None = Field(None, description="as above, for this directory")
+
+
+class Settings(SettingsTable):
+    """The keys that every layer may have, profiles included."""
+
+    left_alone: ClassVar[frozenset[str]] = unsupported_at("")
+
+    model: str | None = Field(None, description="the model; `gpt-5-codex` if nothing names one")
+    model_provider: str | None = Field(
+        None, description="a built-in provider or one of yours; `openai` if absent"
+    )
+    model_reasoning_effort: ReasoningEffort | None = Field(
+        None, description="how much the model reasons; the provider's default if absent"
+    )
+    model_reasoning_summary: ReasoningSummary = Field(
+        ReasoningSummary.AUTO, description="how reasoning is summarised"
+    )
+    model_text_verbosity: Verbosity | None = Field(
+        None,
+        validation_alias=AliasChoices("model_text_verbosity", "model_verbosity"),
+        description="how long answers are; only models of the gpt-5 family know it",
+    )
+    model_context_window: int | None = Field(
+        None, ge=1, description="tokens, of the model that the conversation begins with"
+    )
+    model_supports_reasoning_summaries: bool | None = Field(
+        None, description="send `reasoning` to a model that we do not know"
+    )
+    model_providers: dict[str, ProviderTable] = Field({}, description="endpoints of your own")
+    models: dict[str, ModelTable] = Field({}, description="what you know of models")
+    approval_policy: AskForApproval = Field(
+        AskForApproval.ON_REQUEST, description="when you are asked before a command or a patch"
+    )
+    sandbox_mode: SandboxMode = Field(
+        SandboxMode.READ_ONLY, description="what commands and patches may touch"
+    )
+    # The defaults are not validated, because each table would build a schema for that at every start.
+    sandbox_workspace_write: WorkspaceWriteTable = Field(
+        WorkspaceWriteTable.model_construct(), description="what `workspace-write` allows"
+    )
+    shell_environment_policy: EnvironmentTable = Field(
+        EnvironmentTable.model_construct(), description="which variables commands get"
+    )
+    confirm_guard: ConfirmGuardTable = Field(
+        ConfirmGuardTable.model_construct(), description="guards of your own"
+    )
+    validation: ValidationTable = Field(ValidationTable.model_construct(), description="checks of patches")
+    limits: LimitsTable = Field(LimitsTable.model_construct(), description="when a turn stops by itself")
+    tool_output_token_limit: int = Field(
+        10_000,
+        ge=100,
+        description="how much of an output the model gets; the whole is in `outputs` of the home",
+    )
+    project_doc_max_bytes: int = Field(32_768, ge=0, description="how much of the AGENTS.md files is sent")
+    instructions: str | None = Field(None, description="your own words to the model")
+    experimental_instructions_file: Path | None = Field(
+        None, description="a file in place of the built-in instructions"
+    )
+    show_raw_agent_reasoning: bool = Field(False, description="show reasoning as the model gave it")
+    hide_agent_reasoning: bool = Field(False, description="show no reasoning")
+    mcp_servers: dict[ServerName, McpServerTable] = Field(
+        {}, description="servers whose tools the agent can call"
+    )
+    experimental_client_tools: ClientToolsTable = Field(
+        ClientToolsTable.model_construct(), description="tools of servers that serve the agent itself"
+    )
+    acp: AcpTable = Field(AcpTable.model_construct(), description="the `session/*` tools of the MCP server")
+    key_isolation: KeyIsolation = Field(
+        "auto", description="whether a process of its own holds the provider's API key"
+    )
+    replay_scenario: Path | None = Field(None, description="the file that the `replay` provider plays")
+    history: MessageHistoryTable = Field(MessageHistoryTable.model_construct(), description="what you type")
+    sessions: SessionsTable = Field(SessionsTable.model_construct(), description="recorded sessions")
+    checkpoints: CheckpointsTable = Field(
+        CheckpointsTable.model_construct(), description="the files that undo brings back"
+    )
+    outputs: KeepTable = Field(KeepTable.model_construct(), description="whole outputs of commands")
+
+
+class ConfigFile(Settings):
+    """`config.toml`, or the same keys given with `-c key=value`."""
+
+    profile: str | None = Field(None, description="the profile that is used unless `--profile` names another")
+    # What a profile holds is validated where it is used: it may complete a table of the file.
+    profiles: dict[str, SkipValidation[Settings]] = Field(
+        {}, description="sets of settings that `--profile` puts over the file's own"
+    )
+    projects: dict[str, ProjectTable] = Field({}, description="settings for one directory")

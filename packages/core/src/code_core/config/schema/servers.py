@@ -1,0 +1,103 @@
+"""MCP servers, and the tools of theirs that serve the agent itself."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+
+from code_core.config.schema.base import SettingsTable, Value
+
+_OF_COMMAND: tuple[str, ...] = ("args", "env", "env_vars", "cwd", "sandbox", "network_access")
+_OF_URL: tuple[str, ...] = ("bearer_token_env_var", "bearer_token", "http_headers")
+
+
+class McpServerTable(SettingsTable):
+    """`[mcp_servers.NAME]`: a server as a program (`command`) or over HTTP (`url`)."""
+
+    left_alone: ClassVar[frozenset[str]] = frozenset({"startup_timeout_ms"})
+
+    command: str | None = Field(None, description="the program that is started")
+    args: list[str] = Field([], description="its arguments")
+    env: dict[str, Value] = Field({}, description="variables that are set for it")
+    env_vars: list[str] = Field([], description="names of variables that are passed on to it")
+    cwd: Path | None = Field(None, description="the directory it starts in; one of its own if absent")
+    sandbox: bool = Field(False, description="confine it like a command")
+    network_access: bool = Field(False, description="let it reach the network although it is confined")
+    url: str | None = Field(None, description="the endpoint of a server over HTTP, in place of `command`")
+    bearer_token_env_var: str | None = Field(None, description="the variable with the token for `url`")
+    bearer_token: SecretStr | None = Field(None, description="the token itself; a variable is safer")
+    http_headers: dict[str, Value] = Field({}, description="headers for `url`")
+    enabled: bool = Field(True, description="start it")
+    required: bool = Field(
+        False, description="a server that fails ends turns with an error; otherwise it is a warning"
+    )
+    roots: list[Path] | None = Field(
+        None, description="directories that it is told of; the working directory if absent"
+    )
+    enabled_tools: list[str] | None = Field(
+        None, description="the only tools that the model sees; all if absent"
+    )
+    disabled_tools: list[str] = Field([], description="tools that the model does not see")
+    startup_timeout_sec: float = Field(10.0, gt=0, description="how long its start may take")
+    tool_timeout_sec: float = Field(60.0, gt=0, description="how long a call may take")
+    buffer_capacity: int | str | None = Field(
+        None, description="bytes per read of its output, such as `1MiB`"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _milliseconds(cls, value: Any) -> Any:
+        """Older files give the start's time in milliseconds."""
+        if isinstance(value, dict) and isinstance(milliseconds := value.get("startup_timeout_ms"), int):
+            return {"startup_timeout_sec": milliseconds / 1000, **value}
+        return value
+
+    @model_validator(mode="after")
+    def _one_transport(self) -> Self:
+        """Raises: ValueError: keys of both transports, or of none."""
+        match self.command, self.url:
+            case None, None if self.enabled:
+                raise ValueError("give it a command, or a url")
+            case str(), None:
+                transport, foreign = "command", _OF_URL
+            case None, str():
+                transport, foreign = "url", _OF_COMMAND
+            case str(), str():
+                raise ValueError("command and url are both set: a server has one or the other")
+            case _:
+                return self
+        if odd := next((key for key in foreign if key in self.model_fields_set), None):
+            raise ValueError(
+                f"{transport} and {odd} are both set: {odd} is for servers with the other transport"
+            )
+        return self
+
+
+class ClientToolTable(SettingsTable):
+    """One tool of `[experimental_client_tools]`: a tool of a configured MCP server that serves the agent itself."""
+
+    mcp_server: str = Field(
+        validation_alias=AliasChoices("mcp_server", "mcpServer"),
+        description="the name of a configured server",
+    )
+    tool_name: str = Field(
+        validation_alias=AliasChoices("tool_name", "toolName"), description="the name of its tool"
+    )
+
+
+class ClientToolsTable(SettingsTable):
+    """`[experimental_client_tools]`: what the agent asks of MCP servers; the model does not see these tools."""
+
+    request_permission: ClientToolTable | None = Field(
+        None,
+        validation_alias=AliasChoices("request_permission", "requestPermission"),
+        description="a tool of a configured server that decides approvals",
+    )
+
+
+class AcpTable(SettingsTable):
+    """`[acp]`: whether the `session/*` tools are listed."""
+
+    enabled: Literal["auto"] | bool = Field(
+        "auto", description="list the `session/*` tools; `auto` for clients that declare the capability `acp`"
+    )

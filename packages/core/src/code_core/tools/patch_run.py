@@ -1,0 +1,207 @@
+"""Carries out a patch: plans it, has it checked and approved, and writes it."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+import anyio
+
+from code_core.patch import (
+    FileSystem,
+    Patch,
+    PatchError,
+    PatchPlan,
+    changed_since,
+    parse_patch,
+    plan_edits,
+    read_sources,
+    summary,
+)
+from code_core.protocol.events import BackgroundEvent
+from code_core.protocol.file_changes import FileChange
+from code_core.safety.decide import Allow, Ask, Reject, decide_patch
+from code_core.safety.grants import PathGrant
+from code_core.sandbox.confinement import writable_and_protected
+from code_core.sandbox.detection import detect
+from code_core.sandbox.protected import Protected
+from code_core.tools.approver import PatchQuestion
+from code_core.tools.patch_application import write_patch
+from code_core.tools.shown_changes import (
+    MAX_CHANGE_CHARS,
+    MAX_CHANGES_CHARS,
+    ShownChanges,
+    is_same_change,
+    shown_changes,
+)
+from code_core.tools.tool import ToolContext, ToolOutput, refusal
+from code_core.validation.harness import validate
+
+_log = logging.getLogger("code_core")
+
+LARGE = 2**18
+"""Bytes from which work is done in a thread."""
+MOST_PLANS = 3
+"""How often a patch is planned while others change its files."""
+NOT_SHOWN = (
+    "patch rejected: the user would have to approve it, and cannot be shown all of it: {}. A question shows text, "
+    f"at most {MAX_CHANGE_CHARS:,} characters of a file and {MAX_CHANGES_CHARS:,} in all. Send smaller patches."
+)
+CHANGED_MEANWHILE = "a file that it changes was changed by somebody else before the patch was written"
+
+_Result = TypeVar("_Result")
+_Arguments = TypeVarTuple("_Arguments")
+
+
+class PatchRun:
+    """Parses, checks, asks, applies; a patch that does not fit changes nothing.
+
+    Args:
+        file_system: where the files are.
+    """
+
+    def __init__(self, file_system: FileSystem) -> None:
+        self._file_system = file_system
+
+    async def apply(self, text: str, cwd: Path, call_id: str, context: ToolContext) -> ToolOutput:
+        """Apply the patch `text`, whose relative paths begin at `cwd`.
+
+        A file that changes while checkers run or the user is asked is planned anew: where the
+        change stays the same, it is applied, else the user is asked again.
+
+        Raises:
+            TurnAbandoned: the user does not want the turn to go on.
+        """
+        if "\0" in str(cwd):
+            return ToolOutput(f"the directory {str(cwd)!r} has a NUL character", success=False)
+        try:
+            patch = await _run_when_large(len(text), parse_patch, text)
+            agreed = await self._agreed(patch, cwd, call_id, context)
+        except PatchError as error:
+            return ToolOutput(str(error), success=False)
+        if isinstance(agreed, ToolOutput):
+            return agreed
+        output = await write_patch(
+            agreed.plan,
+            self._file_system,
+            context,
+            call_id=call_id,
+            changes=agreed.changes,
+            auto_approved=agreed.auto_approved,
+            summary=summary(patch),
+        )
+        return replace(output, text=output.text + agreed.findings) if output.success else output
+
+    async def _agreed(
+        self, patch: Patch, cwd: Path, call_id: str, context: ToolContext
+    ) -> "_Agreed | ToolOutput":
+        """The plan that may be written now, made from the files as they are; or the answer to the model without one.
+
+        Raises:
+            PatchError: it does not fit the files.
+            TurnAbandoned: the user does not want the turn to go on.
+        """
+        agreed: _Agreed | None = None
+        for _ in range(MOST_PLANS):
+            sources = await read_sources(patch, self._file_system, cwd)
+            try:
+                plan = await _run_when_large(sources.size, plan_edits, patch, sources)
+            except PatchError as error:
+                if agreed is None:
+                    raise
+                return _outdated(f"{CHANGED_MEANWHILE}, and it does not fit any more.\n{error}")
+            if agreed is not None and plan.paths != agreed.plan.paths:
+                moved = next(
+                    new for new, old in zip(plan.paths, agreed.plan.paths, strict=True) if new != old
+                )
+                return _outdated(
+                    f"a link to {moved} has changed, or what is above it has become a symbolic link"
+                )
+            same = agreed is not None and await _run_when_large(
+                sources.size, is_same_change, agreed.plan.edits, plan.edits
+            )
+            if agreed is not None and same:
+                agreed = replace(agreed, plan=plan)
+            else:
+                shown = await _run_when_large(sources.size, shown_changes, plan.edits)
+                findings = await _findings(plan, context)
+                refusal, auto_approved = await _permission(call_id, shown, plan, context)
+                if refusal is not None:
+                    return refusal
+                agreed = _Agreed(plan, shown.changes, findings, auto_approved)
+            await context.before_write(plan.paths)
+            if not await changed_since(sources, self._file_system):
+                return agreed
+        return _outdated(f"{CHANGED_MEANWHILE}, {MOST_PLANS} times.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreed:
+    """A plan that may be written, and how it is shown."""
+
+    plan: PatchPlan
+    changes: Mapping[str, FileChange]
+    findings: str
+    auto_approved: bool
+
+
+def _outdated(problem: str) -> ToolOutput:
+    return ToolOutput(f"The patch was not applied, and no file was changed: {problem}", success=False)
+
+
+async def _run_when_large(
+    size: int, function: Callable[[*_Arguments], _Result], *arguments: *_Arguments
+) -> _Result:
+    """Call `function`; in a thread if it works on so much that the event loop would wait."""
+    if size <= LARGE:
+        return function(*arguments)
+    return await anyio.to_thread.run_sync(function, *arguments)
+
+
+async def _findings(plan: PatchPlan, context: ToolContext) -> str:
+    """The findings of the checks for the model; the user sees them at once."""
+    cwd = Path(os.path.realpath(context.cwd))
+    place = context.home / "validation"
+    report = await validate(plan.edits, cwd, context.environment, context.validation, place)
+    if report is None or not (report.issues or report.failed):
+        return ""
+    await context.emit(BackgroundEvent(message=str(report)))
+    return f"\n{report.as_json()}" if report.issues else ""
+
+
+async def _permission(
+    call_id: str, shown: ShownChanges, plan: PatchPlan, context: ToolContext
+) -> tuple[ToolOutput | None, bool]:
+    """The answer to the model if the patch may not be applied, and whether nobody had to be asked."""
+    grants = frozenset(map(PathGrant, plan.paths))
+    closed, roots, confinable = await anyio.to_thread.run_sync(_bounds, context)
+    decision = decide_patch(
+        context.approval_policy,
+        context.sandbox_policy,
+        confinable=confinable,
+        paths=plan.paths,
+        roots=roots,
+        protected=closed.reasons(),
+        approved=context.approver.approved(*grants),
+    )
+    _log.info("patch %.64s: %s", call_id, decision)
+    match decision:
+        case Allow():
+            return None, True
+        case Reject(reason=reason):
+            return ToolOutput(f"patch rejected: {reason}", success=False), False
+        case Ask() if shown.hidden:
+            return ToolOutput(NOT_SHOWN.format(", ".join(shown.hidden)), success=False), False
+        case Ask(reason=reason):
+            question = PatchQuestion(call_id, shown.changes, reason, grants)
+            return refusal("patch", await context.approver.ask(question)), False
+
+
+def _bounds(context: ToolContext) -> tuple[Protected, list[Path], bool]:
+    """What is closed, what is writable, and whether commands can be confined here."""
+    closed, roots = writable_and_protected(
+        context.sandbox_policy, context.cwd, context.home, context.environment
+    )
+    return closed, roots, detect().sandbox is not None

@@ -1,0 +1,51 @@
+"""Asks, once, whether the settings that a project brings along are to be used."""
+
+import os
+
+from code_core.config.load import ConfigOverrides, read_settings
+from code_core.config.paths import find_home
+from code_core.config.project_settings import ProjectSettings, Trust
+from code_core.config.toml_source import parse
+from code_core.config.trust import remember
+from code_core.errors import ConfigError
+from code_core.view.answers import parse_yes_or_no
+from code_core.view.printer import HumanPrinter
+from code_core.view.questions import project_settings_text
+from code_tui.line_input import LineInput
+
+PROMPT = "(y yes, n no; the answer is remembered): "
+
+
+async def ask_about_project(overrides: ConfigOverrides, lines: LineInput, printer: HumanPrinter) -> None:
+    """Show the settings file of the project and ask, if nobody has decided about it and there is a terminal.
+
+    What was entered before the question is not an answer. Where the input ends, nothing is decided.
+
+    Raises:
+        ConfigError: the settings are wrong.
+    """
+    project = read_settings(overrides).project
+    if project is None or project.trust not in {Trust.UNDECIDED, Trust.CHANGED} or not lines.is_terminal:
+        return
+    if not _is_toml(project):
+        return  # it could not be used; the settings say that it is not
+    rows = printer.show_question(project_settings_text(project.path, project.text))
+    printer.show_rows(rows, len(rows))
+    answer = None
+    while answer is None:
+        lines.hold()
+        printer.show_prompt(PROMPT)
+        line = await lines.line()
+        if line is None:
+            return
+        answer = None if lines.is_followed() else parse_yes_or_no(line)
+    lines.release()
+    remember(find_home(os.environ), project, trusted=answer)
+
+
+def _is_toml(project: ProjectSettings) -> bool:
+    try:
+        parse(project.text, project.path)
+    except ConfigError:
+        return False
+    return True

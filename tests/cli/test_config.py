@@ -1,0 +1,128 @@
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.command import CODE, Workspace
+
+
+@pytest.fixture
+def file(workspace: Workspace) -> Path:
+    path = workspace.home / "config.toml"
+    path.write_text('# mine\nmodel = "m"\n[mcp_servers.s]\ncommand = "x"\nenv = { TOKEN = "hush" }\n')
+    return path
+
+
+def test_values_are_set_explained_and_removed_and_the_rest_stays(workspace: Workspace, file: Path) -> None:
+    before = file.read_text()
+    for key, value in (("limits.max_tool_calls", "5"), ("sandbox_mode", "workspace-write")):
+        done = workspace.run("config", "set", key, value)
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", f"set {key} in {file}\n")
+    explained = workspace.run("config", "explain", "limits.max_tool_calls", "-c", "limits.max_tool_calls=9")
+    line = file.read_text().splitlines().index("max_tool_calls = 5") + 1
+    assert explained.stdout.splitlines() == [
+        "limits.max_tool_calls = 9",
+        "  set in -c limits.max_tool_calls (-c)",
+        f"  over {file}:{line} (user): 5",
+    ]
+    assert workspace.run("config", "get", "sandbox_mode").stdout == "workspace-write\n"
+    for key in ("limits.max_tool_calls", "sandbox_mode"):
+        assert workspace.run("config", "unset", key).returncode == 0
+    assert file.read_text().split() == before.split()
+
+
+def test_a_default_is_called_one(workspace: Workspace, file: Path) -> None:
+    assert (
+        workspace.run("config", "explain", "approval_policy").stdout
+        == 'approval_policy = "on-request"  (the default)\n'
+    )
+
+
+def test_secrets_are_masked(workspace: Workspace, file: Path) -> None:
+    for arguments in (
+        ["get", "mcp_servers"],
+        ["get", "mcp_servers.s.env.TOKEN"],
+        ["explain"],
+        ["explain", "mcp_servers.s.env.TOKEN"],
+        ["explain", "--json"],
+    ):
+        done = workspace.run("config", *arguments)
+        assert done.returncode == 0
+        assert "hush" not in done.stdout + done.stderr
+        assert "*****" in done.stdout
+    assert "hush" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["get", "modle"], "there is no setting modle: did you mean model?"),
+        (["set", "limits.max_tool_cals", "3"], "did you mean max_tool_calls?"),
+        (["set", "limits.max_tool_calls", "0"], "limits.max_tool_calls is 0"),
+        (["set", "notify", '["x"]'], "notify has no effect here: no program is run for notifications"),
+        (["get", "projects./x.hooks"], "has no effect here: there are no hooks"),
+        (["unset", "sandbox_mode"], "sandbox_mode is not set in"),
+        (["trust"], "this project has no settings"),
+        (["get", "model", "-p", "nope"], "profile 'nope' is not in the settings file"),
+    ],
+)
+def test_a_mistake_is_one_line_and_changes_nothing(
+    workspace: Workspace, file: Path, arguments: list[str], message: str
+) -> None:
+    before = file.read_text()
+    done = workspace.run("config", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert file.read_text() == before
+
+
+def test_the_schema_is_json_and_knows_every_table(workspace: Workspace) -> None:
+    schema = json.loads(workspace.run("config", "schema").stdout)
+    assert {"model", "profiles", "projects", "mcp_servers"} <= schema["properties"].keys()
+
+
+def test_settings_of_a_project_are_shown_and_trusted(workspace: Workspace, file: Path) -> None:
+    theirs = workspace.directory / ".code/config.toml"
+    theirs.parent.mkdir()
+    theirs.write_text('model = "theirs"\n# \u202e hidden\n')
+    assert workspace.run("config", "get", "model").stdout == "m\n"
+    unasked = workspace.run("config", "trust")
+    assert unasked.returncode == 2
+    assert "use --yes" in unasked.stderr
+    done = workspace.run("config", "trust", "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  │ # \\u202e hidden" in done.stdout
+    assert str(theirs) in done.stdout
+    assert workspace.run("config", "get", "model").stdout == "theirs\n"
+    assert f"{theirs}:1 (project)" in workspace.run("config", "explain", "model").stdout
+    assert workspace.run("config", "untrust").returncode == 0
+    assert workspace.run("config", "get", "model").stdout == "m\n"
+    assert file.read_text().startswith("# mine\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "model"), [(b"y\n", "theirs\n"), (b"maybe\nyes\n", "theirs\n"), (b"n\n", "m\n")]
+)
+def test_a_terminal_is_asked(workspace: Workspace, file: Path, typed: bytes, model: str) -> None:
+    (workspace.directory / ".code").mkdir()
+    (workspace.directory / ".code/config.toml").write_text('model = "theirs"\n')
+    main, terminal = pty.openpty()
+    try:
+        asked = subprocess.Popen(
+            [CODE, "config", "trust"],
+            cwd=workspace.directory,
+            env=workspace.environment,
+            stdin=terminal,
+            stdout=subprocess.PIPE,
+        )
+        os.write(main, typed)
+        assert asked.wait(30) == 0
+    finally:
+        asked.stdout and asked.stdout.close()
+        os.close(main)
+        os.close(terminal)
+    assert workspace.run("config", "get", "model").stdout == model

@@ -1,0 +1,108 @@
+"""The reference of the settings, from the models that read them."""
+
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from code_core.config.schema.file import ConfigFile
+from code_core.config.schema.unsupported import UNSUPPORTED
+
+_NAMED = {
+    "mcp_servers": "NAME",
+    "model_providers": "ID",
+    "projects": '"/path"',
+    "profiles": "NAME",
+    "models": "NAME",
+}
+_KINDS = {str: "text", Path: "path", int: "number", float: "number", bool: "", SecretStr: "text"}
+
+
+def settings() -> Iterator[list[str]]:
+    """Each setting: its key, what it may be, its default, its meaning."""
+    yield from _rows(ConfigFile, "", {"profiles"})
+    yield [
+        "`profiles.NAME.…`",
+        "table",
+        "",
+        "any of these keys but `profile`, `profiles` and `projects`: `--profile NAME` uses them",
+    ]
+
+
+def unsupported() -> Iterator[list[str]]:
+    """Each key that has no effect, and why."""
+    for key, reason in sorted(UNSUPPORTED.items()):
+        yield [f"`{key.replace('*', _NAMED['projects'])}`", reason]
+
+
+def _rows(
+    model: type[BaseModel], prefix: str, left_out: frozenset[str] | set[str] = frozenset()
+) -> Iterator[list[str]]:
+    for key, info in model.model_fields.items():
+        if key in left_out:
+            continue
+        path, inner = _table(f"{prefix}{key}", key, info.annotation)
+        if inner is not None:
+            yield from _rows(inner, f"{path}.")
+        else:
+            assert info.description, f"{path} is not described"
+            yield [f"`{path}`", _kind(info.annotation), _default(info), info.description]
+
+
+def _table(path: str, key: str, annotation: Any) -> tuple[str, type[BaseModel] | None]:
+    """The table that a key leads to, if it does."""
+    options = (
+        [one for one in get_args(annotation) if one is not NoneType]
+        if isinstance(annotation, UnionType)
+        else []
+    )
+    if len(options) == 1:
+        return _table(path, key, options[0])
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return path, annotation
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is list and isinstance(arguments[0], type) and issubclass(arguments[0], BaseModel):
+        return f"{path}[]", arguments[0]
+    if origin is dict and isinstance(arguments[1], type) and issubclass(arguments[1], BaseModel):
+        return f"{path}.{_NAMED[key]}", arguments[1]
+    return path, None
+
+
+def _kind(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(arguments[0])
+    if isinstance(annotation, UnionType) or origin is Union:
+        kinds = [kind for one in arguments if one is not NoneType and (kind := _kind(one))]
+        return ", ".join(dict.fromkeys(kinds))
+    if origin is Literal:
+        return ", ".join(f"`{one}`" for one in arguments)
+    if origin in {list, frozenset}:
+        return f"list of {_kind(arguments[0])}"
+    if origin is dict and arguments[1] is Any:
+        return "table"
+    if origin is dict:
+        return f"table of {_kind(arguments[1]) or '`true`, `false`'}"
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return ", ".join(f"`{one.value}`" for one in annotation)
+    return _KINDS[annotation] or "`true`, `false`"
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    match info.default:
+        case None | [] | {}:
+            return ""
+        case bool() as value:
+            return f"`{str(value).lower()}`"
+        case Enum() as value:
+            return f"`{value.value}`"
+        case float() as value:
+            return f"`{value:g}`"
+        case value:
+            return f"`{value}`"
