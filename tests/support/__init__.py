@@ -1,6 +1,16 @@
-"""What the tests of several packages need: a scripted Responses upstream and its rules."""
+"""What the tests of several packages need: a scripted model and its rules."""
 
 from support.responses_rules import violations
-from support.upstream import RecordedRequest, Reply, ScriptedUpstream, pause, raw, reply, stream
+from support.upstream import RecordedRequest, Reply, ScriptedUpstream, chat_stream, pause, raw, reply, stream
 
-__all__ = ["RecordedRequest", "Reply", "ScriptedUpstream", "pause", "raw", "reply", "stream", "violations"]
+__all__ = [
+    "RecordedRequest",
+    "Reply",
+    "ScriptedUpstream",
+    "chat_stream",
+    "pause",
+    "raw",
+    "reply",
+    "stream",
+    "violations",
+]

@@ -83,6 +83,8 @@ def _kind(annotation: Any) -> str:
         return ", ".join(f"`{one}`" for one in arguments)
     if origin in {list, frozenset}:
         return f"list of {_kind(arguments[0])}"
+    if origin is dict and arguments[1] is Any:
+        return "table"
     if origin is dict:
         return f"table of {_kind(arguments[1]) or '`true`, `false`'}"
     if isinstance(annotation, type) and issubclass(annotation, Enum):

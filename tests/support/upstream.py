@@ -1,4 +1,4 @@
-"""A scripted Responses API on a real socket."""
+"""A scripted model API on a real socket: the Responses API and Chat Completions."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from support.responses_rules import violations
+from support import chat_rules, responses_rules
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,24 @@ def reply(status: int, *, body: Any = None, headers: dict[str, str] | None = Non
     return Reply(status, headers or {}, (data,))
 
 
+def chat_stream(
+    *chunks: dict[str, Any] | bytes | Pause, disconnect: bool = False, done: bool = True
+) -> Reply:
+    """A stream of Chat Completions chunks, with its `[DONE]`; `disconnect` as for `stream`."""
+    parts = tuple(
+        chunk if isinstance(chunk, bytes | Pause) else f"data: {json.dumps(chunk)}\n\n".encode()
+        for chunk in chunks
+    )
+    end = (b"data: [DONE]\n\n",) if done and not disconnect else ()
+    return Reply(200, {"Content-Type": "text/event-stream"}, parts + end, disconnect)
+
+
+def _violations(request: RecordedRequest) -> list[str]:
+    if request.path.endswith("/chat/completions"):
+        return chat_rules.violations(request.json)
+    return responses_rules.violations(request.json)
+
+
 class ScriptedUpstream:
     """Answers requests with scripted replies, in order; records all of them.
 
@@ -87,6 +105,9 @@ class ScriptedUpstream:
         self._closing = threading.Event()
         self.requests: list[RecordedRequest] = []
         self.unexpected: list[str] = []
+        self.answers: dict[str, Reply] = {}
+        """What `GET` of a path is answered with; 404 if it is not here."""
+        self.questions: list[RecordedRequest] = []
         upstream = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -94,6 +115,9 @@ class ScriptedUpstream:
 
             def do_POST(self) -> None:
                 upstream.answer(self)
+
+            def do_GET(self) -> None:
+                upstream.answer_question(self)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
                 pass
@@ -145,7 +169,7 @@ class ScriptedUpstream:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         url = urlsplit(handler.path)
         request = RecordedRequest("POST", url.path, dict(parse_qsl(url.query)), handler.headers, body)
-        problems = violations(request.json) if self._strict else []
+        problems = _violations(request) if self._strict else []
         with self._changed:
             self.requests.append(request)
             if problems:
@@ -158,6 +182,12 @@ class ScriptedUpstream:
                 self.unexpected.append("a request beyond the script")
             self._changed.notify_all()
         self._send(handler, scripted)
+
+    def answer_question(self, handler: BaseHTTPRequestHandler) -> None:
+        """Serve a `GET`; called on the connection's thread."""
+        url = urlsplit(handler.path)
+        self.questions.append(RecordedRequest("GET", url.path, {}, handler.headers, b""))
+        self._send(handler, self.answers.get(url.path, reply(404, body="not here")))
 
     def _send(self, handler: BaseHTTPRequestHandler, scripted: Reply) -> None:
         handler.send_response(scripted.status)

@@ -65,9 +65,14 @@ def test_what_wins_over_what(home: Path) -> None:
         ('profile = "nope"', "profile 'nope' is not in the settings file"),
         ('model_provider = "x"\n[model_providers.x]\nbase_url = "ftp://x"', "must begin with http"),
         (
-            'model_provider = "x"\n[model_providers.x]\nbase_url = "http://x"\nwire_api = "chat"',
-            "not spoken yet",
+            'model_provider = "x"\n[model_providers.x]\nbase_url = "http://x"\nwire_api = "grpc"',
+            "model_providers.x.wire_api is 'grpc'",
         ),
+        ('model_provider = "x"\n[model_providers.x]\nname = "X"', "'x' has no address: set base_url"),
+        ('model_provider = "azure"', "set base_url or AZURE_OPENAI_ENDPOINT"),
+        ("[models.m]\nextra_body = { messages = [] }", "extra_body cannot have messages"),
+        ("[models.m.prices]\ninput = 1", "models.m.prices.output"),
+        ("[models.m.chat]\nsystem_role = 'god'", "models.m.chat.system_role is 'god'"),
         ('experimental_instructions_file = "absent"', "cannot be read"),
     ],
 )

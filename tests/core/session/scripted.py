@@ -24,6 +24,7 @@ from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.wire.prompt import Prompt
 from code_core.wire.response_events import Completed, ItemDone, ResponseEvent, TextDelta
 from code_core.wire.responses import request_body
+from code_core.wire.tool_specs import FunctionSpec
 from support import violations
 
 Step = ResponseEvent | Exception | anyio.Event
@@ -100,8 +101,8 @@ class ScriptedTool:
         self._body = body
         self.ran: list[str] = []
 
-    def spec(self) -> dict[str, Any]:
-        return {"type": "function", "name": self.name, "parameters": {"type": "object"}}
+    def spec(self) -> FunctionSpec:
+        return FunctionSpec(self.name, "", {"type": "object"})
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
         self.ran.append(call.call_id)

@@ -1,11 +1,11 @@
 """What the queue and the settings do between and within turns."""
 
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 
 from code_core.config.load import Config
 from code_core.protocol.ops import (
@@ -16,6 +16,9 @@ from code_core.protocol.ops import (
     TextInput,
 )
 from code_core.tools.tool import ToolContext, ToolOutput
+from code_core.wire import chat, responses
+from code_core.wire.prompt import Prompt
+from code_core.wire.request_json import encoded
 from core.session.scripted import (
     Reading,
     ScriptedModel,
@@ -136,13 +139,7 @@ def test_another_model_changes_what_depends_on_the_model(config: Config) -> None
         await reading.send(text("go"))
         await reading.ended()
         first, second = model.prompts
-        forms = [
-            [tool["type"] for tool in prompt.tools if tool["name"] == "apply_patch"]
-            for prompt in (first, second)
-        ]
-        assert forms == [["custom"], ["function"]]
-        assert "*** Begin Patch" not in first.instructions
-        assert "*** Begin Patch" in second.instructions
+        assert [prompt.settings.freeform_tools for prompt in (first, second)] == [True, False]
         assert (first.settings.reasoning, second.settings.reasoning) == (True, False)
         assert [event.model_context_window for event in reading.of("task_started")] == [272_000, 1_047_576]
 
@@ -150,16 +147,20 @@ def test_another_model_changes_what_depends_on_the_model(config: Config) -> None
     converse(scripted_conversation(config, model), script)
 
 
-def test_every_request_begins_with_the_one_before_it(config: Config) -> None:
-    from code_core.wire.responses import request_json
+@pytest.mark.parametrize("wire", ["responses", "chat"])
+def test_every_request_begins_with_the_one_before_it(config: Config, wire: str) -> None:
+    def body(prompt: Prompt) -> bytes:
+        if wire == "chat":
+            return encoded(chat.request_body(prompt, "p/m"))
+        return encoded(responses.request_body(prompt, "p"))
 
     async def script(reading: Reading) -> None:
         for words in ("one", "two"):
             await reading.send(text(words))
             await reading.ended()
-        bodies = [request_json(replace(prompt, output_schema=None)) for prompt in model.prompts]
+        bodies = [body(prompt) for prompt in model.prompts]
         for before, after in pairwise(bodies):
-            end = before.index(b'],"tools"')
+            end = before.index(b'],"stream"' if wire == "chat" else b'],"tools"')
             assert after.startswith(before[:end])
 
     model = ScriptedModel(calls("work"), answer("a"), calls("work", first=2), answer("b"))

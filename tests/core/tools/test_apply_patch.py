@@ -31,7 +31,7 @@ class FullDisk(LocalFileSystem):
 
 
 def apply(lines: str, context: ToolContext, files: LocalFileSystem | None = None) -> ToolOutput:
-    tool = ApplyPatch(files or LocalFileSystem(), "freeform")
+    tool = ApplyPatch(files or LocalFileSystem())
     patch = f"*** Begin Patch\n{lines}\n*** End Patch"
     call = CustomToolCall(name="apply_patch", input=patch, call_id="p1")
     return anyio.run(tool.call, call, context)
@@ -81,7 +81,7 @@ def test_a_directory_that_cannot_be_is_an_answer(
     patch = "*** Begin Patch\n*** Add File: new\n+x\n*** End Patch"
     arguments = {"command": ["bash", "-lc", f"{script} <<'EOF'\n{patch}\nEOF"], "workdir": workdir}
     call = FunctionCall(name="shell", arguments=json.dumps(arguments), call_id="c1")
-    output = anyio.run(Shell(ApplyPatch(LocalFileSystem(), "freeform")).call, call, tool_context)
+    output = anyio.run(Shell(ApplyPatch(LocalFileSystem())).call, call, tool_context)
     assert not output.success
     assert "NUL" in output.text or "File name too long" in output.text
 

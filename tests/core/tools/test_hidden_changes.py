@@ -34,7 +34,7 @@ def user(tool_context: ToolContext, monkeypatch: pytest.MonkeyPatch) -> User:
 
 
 def apply(lines: str, context: ToolContext, policy: AskForApproval = AskForApproval.UNTRUSTED) -> ToolOutput:
-    tool = ApplyPatch(LocalFileSystem(), "freeform")
+    tool = ApplyPatch(LocalFileSystem())
     call = CustomToolCall(name="apply_patch", input=f"*** Begin Patch\n{lines}\n*** End Patch", call_id="p1")
     return anyio.run(tool.call, call, replace(context, approval_policy=policy))
 

@@ -44,7 +44,7 @@ async def watched(context: ToolContext, patch: str) -> tuple[ToolOutput, float]:
         tasks.start_soon(watch)
         await anyio.sleep(0.01)
         call = CustomToolCall(name="apply_patch", input=patch, call_id="p1")
-        output = await ApplyPatch(LocalFileSystem(), "freeform").call(call, context)
+        output = await ApplyPatch(LocalFileSystem()).call(call, context)
         done.set()
     return output, longest
 

@@ -25,7 +25,7 @@ UPDATE = "*** Update File: f\n@@\n-5\n+five"
 
 
 def apply(lines: str, context: ToolContext, files: LocalFileSystem | None = None) -> ToolOutput:
-    tool = ApplyPatch(files or LocalFileSystem(), "freeform")
+    tool = ApplyPatch(files or LocalFileSystem())
     call = CustomToolCall(name="apply_patch", input=f"*** Begin Patch\n{lines}\n*** End Patch", call_id="p1")
     return anyio.run(tool.call, call, context)
 

@@ -66,7 +66,7 @@ async def interrupted(context: ToolContext, cancel_at: int) -> tuple[Awaiting, T
     output = None
     with anyio.CancelScope() as scope:
         files = Awaiting(scope, cancel_at)
-        output = await ApplyPatch(files, "freeform").call(CALL, context)
+        output = await ApplyPatch(files).call(CALL, context)
     return files, output
 
 
@@ -110,7 +110,7 @@ def test_a_file_system_that_hangs_does_not_hold_the_turn_for_ever(
             await anyio.sleep_forever()
 
     files = Hanging(BEFORE)
-    output = anyio.run(ApplyPatch(files, "freeform").call, CALL, tool_context)
+    output = anyio.run(ApplyPatch(files).call, CALL, tool_context)
     assert output.text == (
         "Failed to delete file /w/b: not done within 0.05 s; look at the file before you go on\n"
         "These changes of the patch were made and stay:\n  write file /w/a\n  write file /w/c\n"
@@ -127,7 +127,7 @@ def test_a_file_system_that_breaks_is_reported(tool_context: ToolContext, emitte
         async def delete(self, *_arguments: Any) -> None:
             raise RuntimeError("the editor is gone")
 
-    output = anyio.run(ApplyPatch(Broken(BEFORE), "freeform").call, CALL, tool_context)
+    output = anyio.run(ApplyPatch(Broken(BEFORE)).call, CALL, tool_context)
     assert output.text.startswith("Failed to delete file /w/b: RuntimeError: the editor is gone\n")
     assert not output.success
     assert emitted.kinds == ["patch_apply_begin", "patch_apply_end", "turn_diff"]
@@ -137,7 +137,7 @@ def test_a_diff_that_cannot_be_made_is_a_warning_and_not_a_failure(
     tool_context: ToolContext, emitted: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "outputs").write_text("in the way")
-    output = anyio.run(ApplyPatch(MemoryFileSystem(BEFORE), "freeform").call, CALL, tool_context)
+    output = anyio.run(ApplyPatch(MemoryFileSystem(BEFORE)).call, CALL, tool_context)
     assert output.success
     assert emitted.kinds == ["patch_apply_begin", "patch_apply_end", "warning"]
     assert emitted.events[2].message.startswith("the diff of this turn is not complete: ")

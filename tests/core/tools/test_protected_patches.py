@@ -29,7 +29,7 @@ CLOSED = [
 def outcome(path: str, context: ToolContext, *, git_writes: bool = True) -> str:
     policy = WorkspaceWrite(exclude_slash_tmp=True, allow_git_writes=git_writes)
     patch = f"*** Begin Patch\n*** Add File: {path}\n+x\n*** End Patch"
-    tool = ApplyPatch(LocalFileSystem(), "freeform")
+    tool = ApplyPatch(LocalFileSystem())
     context = replace(context, sandbox_policy=policy)
     return anyio.run(tool.apply, patch, context.cwd, "1", context).text
 

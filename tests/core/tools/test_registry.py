@@ -1,11 +1,10 @@
-from typing import Any
-
 import anyio
 import pytest
 
 from code_core.protocol.items import FunctionCall, ToolCall
 from code_core.tools.registry import ToolRegistry
 from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
+from code_core.wire.tool_specs import FunctionSpec, ToolSpec
 
 
 class Raising:
@@ -17,8 +16,8 @@ class Raising:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def spec(self) -> dict[str, Any]:
-        return {"type": "function", "name": self.name}
+    def spec(self) -> ToolSpec:
+        return FunctionSpec(self.name, "", {})
 
     async def call(self, _: ToolCall, __: ToolContext) -> ToolOutput:
         raise self._error

@@ -196,7 +196,7 @@ def test_git_applies_the_diff_of_a_turn_from_the_root(
 +replaced
 *** End Patch"""
     call = CustomToolCall(name="apply_patch", input=patch, call_id="p")
-    assert anyio.run(ApplyPatch(LocalFileSystem(), "freeform").call, call, context).success
+    assert anyio.run(ApplyPatch(LocalFileSystem()).call, call, context).success
     diff = emitted.events[-1].unified_diff
     assert "rename from run.sh\nrename to sub/bin/run.sh\n" in diff
     assert "[sub/large: its diff has " in diff

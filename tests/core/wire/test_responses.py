@@ -11,6 +11,7 @@ from code_core.protocol.items import FunctionCall, InputText, Message
 from code_core.protocol.policies import ReasoningEffort, ReasoningSummary
 from code_core.wire.failures import failure_of
 from code_core.wire.prompt import ModelSettings, Prompt
+from code_core.wire.request_json import encoded
 from code_core.wire.response_events import (
     Completed,
     Created,
@@ -22,9 +23,10 @@ from code_core.wire.response_events import (
     WebSearchStarted,
 )
 from code_core.wire.response_reader import ResponseReader
-from code_core.wire.responses import request_body, request_json
+from code_core.wire.responses import request_body
 from code_core.wire.retry_hint import retry_delay
 from code_core.wire.sse import SseEvent
+from code_core.wire.tool_specs import FreeformSpec, FunctionSpec, WebSearchSpec
 from support import responses_events as sse
 
 USER = Message(role="user", content=[InputText(text="hi")])
@@ -174,11 +176,49 @@ def test_reasoning_is_asked_for_only_from_models_that_reason() -> None:
 
 def test_tools_are_left_out_when_there_are_none_and_search_at_minimal_effort() -> None:
     assert "tools" not in request_body(prompt())
-    tools = ({"type": "web_search"}, {"type": "function", "name": "f"})
+    tools = (WebSearchSpec(), FunctionSpec("f", "", {}))
     minimal = Prompt(
         ModelSettings("m", reasoning=True, effort=ReasoningEffort.MINIMAL), "c", "i", [USER], tools
     )
-    assert request_body(minimal)["tools"] == [tools[1]]
+    assert [tool["type"] for tool in request_body(minimal)["tools"]] == ["function"]
+
+
+def test_each_kind_of_tool_is_declared_in_its_own_form() -> None:
+    tools = (
+        FunctionSpec("f", "does", {"type": "object"}),
+        FreeformSpec("p", "edits", "start: x", "write x"),
+        WebSearchSpec(),
+        WebSearchSpec(allowed_domains=("example.com",)),
+    )
+
+    def declared(*, freeform: bool) -> Any:
+        return request_body(Prompt(ModelSettings("m", freeform_tools=freeform), "c", "i", [USER], tools))[
+            "tools"
+        ]
+
+    function, custom, search, narrow = declared(freeform=True)
+    assert function == {
+        "type": "function",
+        "name": "f",
+        "description": "does",
+        "strict": False,
+        "parameters": {"type": "object"},
+    }
+    assert custom == {
+        "type": "custom",
+        "name": "p",
+        "description": "edits",
+        "format": {"type": "grammar", "syntax": "lark", "definition": "start: x"},
+    }
+    assert search == {"type": "web_search"}
+    assert narrow == {"type": "web_search", "filters": {"allowed_domains": ["example.com"]}}
+    as_function = declared(freeform=False)[1]
+    assert (as_function["type"], as_function["name"], as_function["description"]) == (
+        "function",
+        "p",
+        "write x",
+    )
+    assert as_function["parameters"]["required"] == ["input"]
 
 
 def test_ids_are_sent_only_where_responses_are_stored() -> None:
@@ -191,11 +231,11 @@ def test_ids_are_sent_only_where_responses_are_stored() -> None:
 def test_a_request_can_always_be_encoded() -> None:
     half = "\ud800"
     asked = Prompt(ModelSettings(f"m{half}"), "c", f"i{half}", [USER], output_schema={half: half})
-    body = json.loads(request_json(asked))
+    body = json.loads(encoded(request_body(asked)))
     repaired = "\N{REPLACEMENT CHARACTER}"
     assert (body["model"], body["instructions"]) == (f"m{repaired}", f"i{repaired}")
     assert body["text"]["format"]["schema"] == {repaired: repaired}
-    assert json.loads(request_json(prompt())) == request_body(prompt())
+    assert json.loads(encoded(request_body(prompt()))) == request_body(prompt())
 
 
 def test_a_schema_becomes_a_format() -> None:

@@ -12,7 +12,7 @@ from code_core.config.guards import NO_GUARDS, CommandGuards, load_guards
 from code_core.config.layers import Layer, LayerKind
 from code_core.config.overrides import Setting
 from code_core.config.paths import Home, expand_home, find_home, is_directory
-from code_core.config.providers import chosen_provider
+from code_core.config.providers import catalog, chosen_provider
 from code_core.config.schema.commands import EnvironmentTable, LimitsTable, ValidationTable
 from code_core.config.schema.file import ConfigFile
 from code_core.config.schema.servers import ClientToolTable, McpServerTable
@@ -149,6 +149,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     scenario = given or settings.replay_scenario
     provider_id = "replay" if given else settings.model_provider or ("replay" if scenario else "openai")
     model = settings.model or DEFAULT_MODEL
+    provider = chosen_provider(provider_id, settings, scenario, environ)
     preferences = ModelPreferences(
         model=model,
         effort=settings.model_reasoning_effort,
@@ -156,6 +157,9 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         verbosity=settings.model_text_verbosity,
         reasoning=settings.model_supports_reasoning_summaries,
         context_window=settings.model_context_window,
+        catalog=catalog(settings, provider_id),
+        provider=provider.traits,
+        fallback_window=provider.fallback_window,
     )
     policy = sandbox_policy(settings.sandbox_mode, settings)
     servers = {name: table for name, table in settings.mcp_servers.items() if table.enabled}
@@ -163,7 +167,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     return Config(
         home=home,
         cwd=cwd,
-        provider=chosen_provider(provider_id, settings, scenario, environ),
+        provider=provider,
         model=model,
         preferences=preferences,
         approval_policy=settings.approval_policy,
@@ -188,7 +192,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
             *warnings,
             *sources.warnings,
             *paths_without_effect(settings, policy, cwd, environ),
-            *capabilities(preferences, model).warnings,
+            *capabilities(preferences, model, provider.wire_api).warnings,
             *inline_tokens(sources.layers, servers),
             *guards.warnings,
         ),

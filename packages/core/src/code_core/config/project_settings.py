@@ -29,6 +29,7 @@ NOT_OF_A_PROJECT = frozenset(
         "key_isolation",
         "model_provider",
         "model_providers",
+        "models",
         "outputs",
         "profile",
         "profiles",

@@ -1,4 +1,4 @@
-"""The model provider that the settings choose."""
+"""The model provider that the settings choose, and what they say of models."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,8 +6,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from code_core.config.schema.file import ConfigFile
-from code_core.config.schema.models import ProviderTable
+from code_core.config.schema.models import ModelTable, ProviderTable
 from code_core.errors import ConfigError
+from code_core.model.catalog import UNKNOWN, ModelTraits, Prices
 from code_core.model.providers import Provider, builtin_providers
 
 
@@ -26,38 +27,70 @@ def chosen_provider(
                 "the replay provider needs a scenario: set CODE_REPLAY or replay_scenario to its file"
             )
         return replace(builtin["replay"], replay_scenario=scenario)
-    if provider_id in builtin:
-        return _with_usable_url(builtin[provider_id])
     table = settings.model_providers.get(provider_id)
+    if provider_id in builtin:
+        return _with_usable_url(_changed(builtin[provider_id], table))
     if table is None:
         known = ", ".join(sorted({*builtin, *settings.model_providers}))
         raise ConfigError(f"model provider {provider_id!r} is not known (known: {known})")
-    return _with_usable_url(_from_table(provider_id, table))
+    return _with_usable_url(_changed(Provider(id=provider_id, name=provider_id, base_url=""), table))
 
 
-def _from_table(provider_id: str, table: ProviderTable) -> Provider:
-    if table.wire_api == "chat":
-        raise ConfigError(
-            f'model provider {provider_id!r} has wire_api = "chat", which is not spoken yet: '
-            'use an endpoint with wire_api = "responses"'
-        )
-    return Provider(
-        id=provider_id,
-        name=table.name or provider_id,
-        base_url=table.base_url,
-        env_key=table.env_key or ("OPENAI_API_KEY" if table.requires_openai_auth else None),
-        env_key_instructions=table.env_key_instructions,
-        query_params=table.query_params,
-        http_headers=table.http_headers,
-        env_http_headers=table.env_http_headers,
-        request_max_retries=table.request_max_retries,
-        stream_max_retries=table.stream_max_retries,
-        stream_idle_timeout=table.stream_idle_timeout_ms / 1000,
+def catalog(settings: ConfigFile, provider_id: str) -> dict[str, ModelTraits]:
+    """What the user says of models; of a model of one provider more than of its name."""
+    tables = settings.model_providers.get(provider_id)
+    general = {name: _traits(table) for name, table in settings.models.items()}
+    own = {name: _traits(table) for name, table in (tables.models if tables else {}).items()}
+    return general | {name: traits.over(general.get(name, UNKNOWN)) for name, traits in own.items()}
+
+
+def _traits(table: ModelTable) -> ModelTraits:
+    prices = table.prices
+    return ModelTraits(
+        context_window=table.context_window,
+        max_output=table.max_output_tokens,
+        reasoning=table.reasoning,
+        verbosity=table.verbosity,
+        parallel_tool_calls=table.parallel_tool_calls,
+        freeform_tools=None if table.tool_form is None else table.tool_form == "freeform",
+        tools=None if table.tool_form is None else table.tool_form != "none",
+        images=table.images,
+        prices=None if prices is None else Prices(prices.input, prices.output, prices.cached_input),
+        chat=table.chat.model_dump(exclude_none=True),
+        extra_body=table.extra_body,
     )
+
+
+def _changed(provider: Provider, table: ProviderTable | None) -> Provider:
+    """`provider` with what `table` gives."""
+    if table is None:
+        return provider
+    same = {
+        "name",
+        "base_url",
+        "env_key",
+        "env_key_instructions",
+        "wire_api",
+        "server",
+        "query_params",
+        "http_headers",
+        "env_http_headers",
+        "request_max_retries",
+        "stream_max_retries",
+    }
+    given = {name: getattr(table, name) for name in same & table.model_fields_set}
+    if "stream_idle_timeout_ms" in table.model_fields_set:
+        given["stream_idle_timeout"] = table.stream_idle_timeout_ms / 1000
+    if table.requires_openai_auth:
+        given.setdefault("env_key", "OPENAI_API_KEY")
+    return replace(provider, **{name: value for name, value in given.items() if value is not None})
 
 
 def _with_usable_url(provider: Provider) -> Provider:
     where, url = f"model provider {provider.id!r}: base_url", provider.base_url
+    if not url:
+        hint = " or AZURE_OPENAI_ENDPOINT" if provider.id == "azure" else ""
+        raise ConfigError(f"model provider {provider.id!r} has no address: set base_url{hint}")
     try:
         parts = urlsplit(url)
         complete = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0

@@ -1,7 +1,5 @@
 """The base instructions: who the agent is and how it works."""
 
-from code_core.wire.patch_format import APPLY_PATCH_INSTRUCTIONS
-
 BASE_INSTRUCTIONS = """\
 You are Code, a coding agent that works in the user's terminal or editor. You read and change files, \
 run commands, and report what you did. You act on the user's behalf on their own machine, so be \
@@ -30,9 +28,3 @@ way or explain what is missing, and do not try to get around it.
 Say what you changed and how you checked it, and name files as paths. Be brief: no preamble, no repetition of the diff. \
 Say plainly what is not done or not certain.
 """
-
-
-def base_instructions(override: str | None, *, with_patches: bool) -> str:
-    """The instructions: the user's own where given, `with_patches` for a model that must be told the patch format."""
-    text = override or BASE_INSTRUCTIONS
-    return f"{text.rstrip()}\n\n{APPLY_PATCH_INSTRUCTIONS}" if with_patches else text

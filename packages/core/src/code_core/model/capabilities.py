@@ -1,11 +1,11 @@
-"""Everything that depends on the model, from the settings and what we know of the model."""
+"""Everything that depends on the model, from the settings, the wire, and what we know of the model."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from code_core.model.catalog import family_of
-from code_core.protocol.policies import ReasoningEffort, ReasoningSummary, Verbosity
-from code_core.wire.prompt import ModelSettings
+from code_core.model.catalog import UNKNOWN, ModelTraits, Prices, family_of
+from code_core.protocol.policies import ReasoningEffort, ReasoningSummary, Verbosity, WireApi
+from code_core.wire.prompt import ChatQuirks, ModelSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,10 @@ class ModelPreferences:
         model: the one that `reasoning` and `context_window` are about.
         reasoning: whether to ask for reasoning, where the user knows better than we do.
         context_window: in tokens.
+        catalog: what the user says of models, by name; a name that ends in `*` is the beginning of one.
+        provider: what holds for all models of the provider, unless the model's family departs from it.
+        served_windows: windows that the server reports, by model.
+        fallback_window: for a model of which nobody knows the window.
     """
 
     model: str
@@ -24,6 +28,21 @@ class ModelPreferences:
     verbosity: Verbosity | None = None
     reasoning: bool | None = None
     context_window: int | None = None
+    catalog: Mapping[str, ModelTraits] = field(default_factory=dict)
+    provider: ModelTraits = UNKNOWN
+    served_windows: Mapping[str, int] = field(default_factory=dict)
+    fallback_window: int | None = None
+
+    def with_served_window(self, model: str, window: int) -> "ModelPreferences":
+        """These, with a window that the server reports."""
+        return replace(self, served_windows={**self.served_windows, model: window})
+
+    def traits_of(self, model: str) -> ModelTraits:
+        """What the user says of `model`: the entry of its name, else the one with the longest beginning of it."""
+        if model in self.catalog:
+            return self.catalog[model]
+        beginnings = [key for key in self.catalog if key.endswith("*") and model.startswith(key[:-1])]
+        return self.catalog[max(beginnings, key=len)] if beginnings else UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,41 +53,49 @@ class ModelCapabilities:
         settings: the model's part of a request.
         context_window: in tokens; None where nobody knows.
         max_output: in tokens; None where nobody knows.
-        patch_tool: the form in which the model calls `apply_patch`.
-        patch_instructions: whether the instructions must explain the patch format.
+        prices: of its tokens; None where nobody knows.
         warnings: preferences that have no effect on this model.
     """
 
     settings: ModelSettings
     context_window: int | None
     max_output: int | None
-    patch_tool: Literal["freeform", "function"]
-    patch_instructions: bool
+    prices: Prices | None = None
     warnings: tuple[str, ...] = ()
 
 
-def capabilities(preferences: ModelPreferences, model: str) -> ModelCapabilities:
-    """What holds for `model` under `preferences`; asked again for every turn, since the model may change between them."""
-    family = family_of(model)
-    reasoning, context_window = family.reasoning, family.context_window
+def capabilities(preferences: ModelPreferences, model: str, wire: WireApi = "responses") -> ModelCapabilities:
+    """What holds for `model` on `wire` under `preferences`; asked again for every turn, since the model may change between them.
+
+    The user's word wins over the server's, that over what we know of the model, that over what
+    we know of the provider.
+    """
+    given, family = preferences.traits_of(model), family_of(model)
     if model == preferences.model:
-        reasoning = reasoning if preferences.reasoning is None else preferences.reasoning
-        context_window = preferences.context_window or context_window
+        asked = ModelTraits(context_window=preferences.context_window, reasoning=preferences.reasoning)
+        given = asked.over(given)
+    served = ModelTraits(context_window=preferences.served_windows.get(model))
+    traits = given.over(served).over(family).over(preferences.provider)
     warnings: list[str] = []
-    if preferences.verbosity is not None and not family.verbosity:
+    if preferences.verbosity is not None and not traits.verbosity:
         warnings.append(f"model_text_verbosity has no effect: the model {model} does not have it")
     return ModelCapabilities(
         settings=ModelSettings(
             model=model,
-            reasoning=reasoning,
+            reasoning=traits.reasoning is True,
             effort=preferences.effort,
             summary=preferences.summary,
-            verbosity=preferences.verbosity if family.verbosity else None,
-            parallel_tool_calls=family.parallel_tool_calls,
+            verbosity=preferences.verbosity if traits.verbosity else None,
+            parallel_tool_calls=traits.parallel_tool_calls is not False,
+            freeform_tools=traits.freeform_tools is True and wire == "responses",
+            tools=traits.tools is not False,
+            images=traits.images is not False,
+            max_output=given.max_output,
+            extra_body=traits.extra_body,
+            chat=ChatQuirks(**traits.chat),
         ),
-        context_window=context_window,
-        max_output=family.max_output,
-        patch_tool=family.patch_tool,
-        patch_instructions=family.patch_instructions,
+        context_window=traits.context_window or preferences.fallback_window,
+        max_output=traits.max_output,
+        prices=traits.prices,
         warnings=tuple(warnings),
     )

@@ -1,41 +1,90 @@
-"""What we know of models: window, abilities, and how they take patches."""
+"""What we know of models by their names: window, abilities, prices, and how they depart from the API.
 
-from dataclasses import dataclass
-from typing import Literal
+Source: the providers' model pages as of October 2025; for open models their chat templates.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFamily:
-    """The traits that models of one family share; sizes in tokens."""
+class Prices:
+    """US dollars per million tokens; `cached_input` is for input that the provider found in its cache."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTraits:
+    """What one source says of a model; None where it says nothing. Sizes are in tokens.
+
+    Attributes:
+        max_output: how much the model can write.
+        verbosity: whether the length of its answers can be chosen.
+        freeform_tools: whether it takes tools whose input is plain text.
+        tools: whether it calls tools at all.
+        images: whether it can see.
+        chat: fields of `ChatQuirks`.
+        extra_body: further fields of each request.
+    """
 
     context_window: int | None = None
     max_output: int | None = None
-    reasoning: bool = False
-    verbosity: bool = False
-    local_shell: bool = False
-    parallel_tool_calls: bool = True
-    patch_tool: Literal["freeform", "function"] = "function"
-    patch_instructions: bool = True
+    reasoning: bool | None = None
+    verbosity: bool | None = None
+    parallel_tool_calls: bool | None = None
+    freeform_tools: bool | None = None
+    tools: bool | None = None
+    images: bool | None = None
+    prices: Prices | None = None
+    chat: Mapping[str, Any] = field(default_factory=dict)
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+
+    def over(self, weaker: "ModelTraits") -> "ModelTraits":
+        """These, and what `weaker` says where they say nothing."""
+        given = {one.name: value for one in fields(self) if (value := getattr(self, one.name)) is not None}
+        given["chat"] = {**weaker.chat, **self.chat}
+        given["extra_body"] = {**weaker.extra_body, **self.extra_body}
+        return replace(weaker, **given)
 
 
-# Longest matching prefix wins.
-_FAMILIES: dict[str, ModelFamily] = {
-    "gpt-5": ModelFamily(
-        272_000, 128_000, reasoning=True, verbosity=True, patch_tool="freeform", patch_instructions=False
-    ),
-    "o3": ModelFamily(200_000, 100_000, reasoning=True),
-    "o4-mini": ModelFamily(200_000, 100_000, reasoning=True),
-    "codex-mini": ModelFamily(200_000, 100_000, reasoning=True, local_shell=True),
-    "gpt-4.1": ModelFamily(1_047_576, 32_768),
-    "gpt-4o": ModelFamily(128_000, 16_384),
-    "gpt-oss": ModelFamily(96_000, 32_000, reasoning=True, patch_instructions=False),
-    "openai/gpt-oss": ModelFamily(96_000, 32_000, reasoning=True, patch_instructions=False),
-    "gpt-3.5": ModelFamily(16_385, 4_096),
+UNKNOWN = ModelTraits()
+_OPENAI = {"max_tokens_field": "max_completion_tokens"}
+_GPT_5 = ModelTraits(272_000, 128_000, reasoning=True, verbosity=True, freeform_tools=True, chat=_OPENAI)
+_MISTRAL = ModelTraits(chat={"alternate_roles": True, "short_call_ids": True})
+
+
+def _priced(traits: ModelTraits, input_: float, cached: float | None, output: float) -> ModelTraits:
+    return replace(traits, prices=Prices(input_, output, cached))
+
+
+_FAMILIES: dict[str, ModelTraits] = {
+    "gpt-5": _priced(_GPT_5, 1.25, 0.125, 10),
+    "gpt-5-mini": _priced(_GPT_5, 0.25, 0.025, 2),
+    "gpt-5-nano": _priced(_GPT_5, 0.05, 0.005, 0.4),
+    "gpt-5-pro": _priced(_GPT_5, 15, None, 120),
+    "o3": _priced(ModelTraits(200_000, 100_000, reasoning=True, chat=_OPENAI), 2, 0.5, 8),
+    "o4-mini": _priced(ModelTraits(200_000, 100_000, reasoning=True, chat=_OPENAI), 1.1, 0.275, 4.4),
+    "codex-mini": _priced(ModelTraits(200_000, 100_000, reasoning=True), 1.5, 0.375, 6),
+    "gpt-4.1": _priced(ModelTraits(1_047_576, 32_768), 2, 0.5, 8),
+    "gpt-4.1-mini": _priced(ModelTraits(1_047_576, 32_768), 0.4, 0.1, 1.6),
+    "gpt-4.1-nano": _priced(ModelTraits(1_047_576, 32_768), 0.1, 0.025, 0.4),
+    "gpt-4o": _priced(ModelTraits(128_000, 16_384), 2.5, 1.25, 10),
+    "gpt-4o-mini": _priced(ModelTraits(128_000, 16_384), 0.15, 0.075, 0.6),
+    "gpt-oss": ModelTraits(96_000, 32_000, reasoning=True, images=False),
+    "gpt-3.5": _priced(ModelTraits(16_385, 4_096, images=False), 0.5, None, 1.5),
+    "deepseek": ModelTraits(images=False, chat={"reasoning_required": True}),
+    "gemma": ModelTraits(chat={"alternate_roles": True}),
+    **dict.fromkeys(("mistral", "ministral", "magistral", "devstral", "codestral", "pixtral"), _MISTRAL),
 }
-_UNKNOWN = ModelFamily()
+"""By the beginning of the name; the longest wins."""
 
 
-def family_of(model: str) -> ModelFamily:
-    """The family of `model`; traits of an unknown one are the ones that work everywhere."""
-    matching = [prefix for prefix in _FAMILIES if model.startswith(prefix)]
-    return _FAMILIES[max(matching, key=len)] if matching else _UNKNOWN
+def family_of(model: str) -> ModelTraits:
+    """The traits of the family of `model`, which may have its vendor in front (`openai/gpt-5`); `UNKNOWN` without one."""
+    name = model.rpartition("/")[2].lower()
+    matching = [beginning for beginning in _FAMILIES if name.startswith(beginning)]
+    return _FAMILIES[max(matching, key=len)] if matching else UNKNOWN

@@ -1,7 +1,7 @@
 """The server-sent events of one HTTP response, while the server keeps sending any."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -29,18 +29,22 @@ class EventStream:
         idle: seconds without content after which the stream counts as broken. Comments and
             blank lines, which only keep the connection open, are not content.
         log: learns how much came.
+        plain_answer: the event that stands for a whole answer in JSON; see `Wire`.
     """
 
-    def __init__(self, where: str, idle: float, log: RequestLog) -> None:
+    def __init__(
+        self, where: str, idle: float, log: RequestLog, plain_answer: Callable[[bytes], SseEvent | None]
+    ) -> None:
         self._where = where
-        self._idle = idle
+        self.idle = idle
         self._log = log
+        self._whole = plain_answer
         self._parser = SseParser()
 
     async def events(self, response: "httpx2.Response") -> AsyncGenerator[SseEvent]:
         """Each event, and at the end one that lacks its blank line.
 
-        A JSON object instead of a stream is one event, `response.completed`, if it is a response.
+        A whole answer in JSON instead of a stream is one event.
 
         Raises:
             ModelError: the stream broke, or is not one.
@@ -64,8 +68,8 @@ class EventStream:
 
     def _plain_answer(self, body: bytes) -> SseEvent:
         text = body.lstrip(b"\xef\xbb\xbf \t\r\n")
-        if text.startswith(b"{") and b'"output"' in text:
-            return SseEvent("message", b'{"type":"response.completed","response":' + text + b"}")
+        if (event := self._whole(text)) is not None:
+            return event
         raise not_a_stream(body.decode("utf-8", "replace")).located(self._where)
 
     def _parse(self, chunk: bytes) -> list[SseEvent]:
@@ -83,10 +87,10 @@ class EventStream:
         last = time.monotonic()
         while True:
             try:
-                with anyio.fail_after(max(0.0, last + self._idle - time.monotonic())):
+                with anyio.fail_after(max(0.0, last + self.idle - time.monotonic())):
                     chunk = await anext(chunks, None)
             except TimeoutError:
-                raise StreamBroken(f"{self._where} sent nothing for {self._idle:g} seconds") from None
+                raise StreamBroken(f"{self._where} sent nothing for {self.idle:g} seconds") from None
             except httpx2.RequestError as error:
                 reason = str(error) or type(error).__name__
                 raise StreamBroken(f"{self._where}: the stream broke: {reason}") from error

@@ -7,6 +7,7 @@ its life: whatever ends this process ends the child.
 """
 
 import json
+import logging
 import os
 import subprocess
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ from code_core.errors import ConfigError, RequestRefused
 from code_core.model.network import proxy_for, without_proxies
 from code_core.model.providers import Provider
 from code_core.protocol.policies import KeyIsolation
+
+_log = logging.getLogger("code_core")
 
 PROXY = "code_responses_api_proxy"
 START_SECONDS = 15.0
@@ -56,7 +59,7 @@ class KeyProxy:
         self._errors: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed with the child
         self._endpoint: Endpoint | None = None
         self._lock = anyio.Lock()
-        proxy = proxy_for(provider.responses_url, environ)
+        proxy = proxy_for(provider.request_url, environ)
         self._child = subprocess.Popen(
             _command(provider, environ, proxy),
             env=without_proxies(os.environ, proxy),
@@ -132,10 +135,54 @@ class KeyProxy:
 
 
 class KeyProxies:
-    """The children of one process: one for each upstream URL, shared by all conversations."""
+    """The keys that this process took out of its environment, shared by all conversations.
+
+    A key of the Responses API is with a child, one for each upstream URL. The child forwards
+    nothing else, so that a key of Chat Completions stays here, in memory that others cannot read.
+    """
 
     def __init__(self) -> None:
         self._running: dict[tuple[str, str], KeyProxy] = {}
+        self._held: dict[str, bytes] = {}
+
+    def hold(
+        self, provider: Provider, wanted: KeyIsolation, environ: Mapping[str, str] = os.environ
+    ) -> bytes | None:
+        """The key of a provider of Chat Completions, its environment variable erased; None where it stays there.
+
+        From then on no other process of the user can read this one's memory, or debug it (Linux).
+
+        Raises:
+            ConfigError: the key is missing.
+        """
+        name = provider.env_key
+        if name is None or provider.wire_api == "responses" or wanted == "never" or os.name != "posix":
+            return None
+        if name not in self._held:
+            if provider.is_loopback:
+                return None
+            self._check_free(provider, environ)
+            provider.api_key(os.environb)  # raises while the variable is still there
+            from code_process_hardening import HardeningError, deny_memory_access, take_variable
+
+            try:
+                deny_memory_access()
+            except HardeningError as error:
+                _log.warning("the memory of this process stays open to others: %s", error)
+            key = take_variable(name)
+            assert key is not None  # noqa: S101 - as was just seen
+            self._held[name] = bytes(key).strip()
+            key[:] = bytes(len(key))
+        return self._held[name]
+
+    def _check_free(self, provider: Provider, environ: Mapping[str, str]) -> None:
+        """Raises: ConfigError: a child has the key already."""
+        taken_by = next((url for variable, url in self._running if variable == provider.env_key), None)
+        if taken_by is not None and provider.env_key not in environ:
+            raise ConfigError(
+                f"the key in {provider.env_key} is locked in the proxy for {taken_by}, so provider "
+                f'{provider.id!r} cannot have it: set key_isolation = "never", or use another variable'
+            )
 
     def isolate(
         self, provider: Provider, wanted: KeyIsolation, environ: Mapping[str, str] = os.environ
@@ -149,27 +196,31 @@ class KeyProxies:
         Raises:
             ConfigError: the key is missing, or cannot be isolated as wanted.
         """
+        if provider.wire_api != "responses":
+            if wanted == "always" and provider.env_key is not None:
+                raise ConfigError(
+                    'key_isolation = "always" needs wire_api = "responses", the only one that the proxy forwards: '
+                    f"provider {provider.id!r} has {provider.wire_api!r}"
+                )
+            return None
         if provider.env_key is None or not _applies(provider, wanted):
             return None
         name = (provider.env_key, _upstream_url(provider))
         if name not in self._running:
             from code_process_hardening import HardeningError, deny_memory_access, take_variable
 
-            taken_by = next((url for variable, url in self._running if variable == provider.env_key), None)
-            if taken_by is not None and provider.env_key not in environ:
-                raise ConfigError(
-                    f"the key in {provider.env_key} is locked in the proxy for {taken_by}, so provider "
-                    f'{provider.id!r} cannot have it: set key_isolation = "never", or use another variable'
-                )
-            provider.api_key(os.environb)  # raises while the variable is still there
-            proxy_for(provider.responses_url, environ)  # the same
+            held = self._held.get(provider.env_key)
+            if held is None:
+                self._check_free(provider, environ)
+                provider.api_key(os.environb)  # raises while the variable is still there
+            proxy_for(provider.request_url, environ)  # the same
             try:
                 deny_memory_access()
             except HardeningError as error:
                 raise ConfigError(
                     f'the key cannot be isolated: {error}; set key_isolation = "never" to do without'
                 ) from error
-            key = take_variable(provider.env_key)
+            key = take_variable(provider.env_key) if held is None else bytearray(held)
             assert key is not None  # noqa: S101 - as was just seen
             self._running[name] = KeyProxy(provider, key, environ)
         return self._running[name]
@@ -213,4 +264,4 @@ def _command(provider: Provider, environ: Mapping[str, str], proxy: str | None) 
 
 def _upstream_url(provider: Provider) -> str:
     query = urlencode(provider.query_params)
-    return f"{provider.responses_url}?{query}" if query else provider.responses_url
+    return f"{provider.request_url}?{query}" if query else provider.request_url

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from code_core.errors import ConfigError
+from code_core.model.catalog import UNKNOWN, ModelTraits
+from code_core.protocol.policies import WireApi
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110
 # Azure OpenAI and Foundry, their sovereign clouds, API Management and Front Door before them.
@@ -18,16 +21,28 @@ _AZURE = (
     *(".azurefd.net", ".azurefd.us", ".azurefd.cn"),
 )
 
+ServerKind = Literal["ollama", "lmstudio", "llamacpp", "vllm"]
+FALLBACK_WINDOW = 8_192
+_PATHS: dict[WireApi, str] = {"responses": "/responses", "chat": "/chat/completions"}
+_START_COMMANDS: dict[ServerKind, str] = {
+    "ollama": "ollama serve",
+    "lmstudio": "lms server start",
+    "llamacpp": "llama-server --jinja -m MODEL.gguf",
+    "vllm": "vllm serve MODEL --enable-auto-tool-choice --tool-call-parser PARSER",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An endpoint that speaks the Responses API.
+    """An endpoint that serves models.
 
     Attributes:
-        base_url: without the trailing `/responses`.
+        base_url: without the trailing `/responses` or `/chat/completions`.
         env_key: the environment variable that holds the API key, if one is needed.
         env_http_headers: header names to the environment variables that hold their values.
         replay_scenario: for the replay provider, the file to replay.
+        server: the program that serves it, which can be asked for the window of a model.
+        traits: what holds for all its models.
     """
 
     id: str
@@ -42,11 +57,24 @@ class Provider:
     stream_max_retries: int = 5
     stream_idle_timeout: float = 300.0
     replay_scenario: Path | None = None
+    wire_api: WireApi = "responses"
+    server: ServerKind | None = None
+    traits: ModelTraits = UNKNOWN
 
     @property
-    def responses_url(self) -> str:
+    def request_url(self) -> str:
         """Where requests go, without the query."""
-        return self.base_url.rstrip("/") + "/responses"
+        return self.base_url.rstrip("/") + _PATHS[self.wire_api]
+
+    @property
+    def start_hint(self) -> str:
+        """How to start the server of this machine; empty where nobody knows."""
+        return "" if self.server is None else f"Start it with: {_START_COMMANDS[self.server]}"
+
+    @property
+    def fallback_window(self) -> int | None:
+        """The window to reckon with where nobody says how large it is: a local server's is often small."""
+        return None if self.server is None else FALLBACK_WINDOW
 
     @property
     def stores_responses(self) -> bool:
@@ -111,8 +139,9 @@ def builtin_providers(environ: Mapping[str, str]) -> dict[str, Provider]:
     openai_url = environ.get("OPENAI_BASE_URL", "").strip() or "https://api.openai.com/v1"
     oss_port = environ.get("CODEX_OSS_PORT", "").strip() or "11434"
     oss_url = environ.get("CODEX_OSS_BASE_URL", "").strip() or f"http://localhost:{oss_port}/v1"
-    return {
-        "openai": Provider(
+    azure = environ.get("AZURE_OPENAI_ENDPOINT", "").strip().rstrip("/")
+    providers = (
+        Provider(
             id="openai",
             name="OpenAI",
             base_url=openai_url,
@@ -121,11 +150,35 @@ def builtin_providers(environ: Mapping[str, str]) -> dict[str, Provider]:
                 "OpenAI-Organization": "OPENAI_ORGANIZATION",
                 "OpenAI-Project": "OPENAI_PROJECT",
             },
+            wire_api="chat" if environ.get("OPENAI_WIRE_API", "").strip() == "chat" else "responses",
         ),
-        "oss": Provider(id="oss", name="Ollama", base_url=oss_url),
-        "lmstudio": Provider(id="lmstudio", name="LM Studio", base_url="http://localhost:1234/v1"),
-        "replay": Provider(id="replay", name="Replay", base_url="replay:"),
-    }
+        _local("oss", "Ollama", oss_url, "ollama"),
+        _local("lmstudio", "LM Studio", "http://localhost:1234/v1", "lmstudio"),
+        _local("llamacpp", "llama.cpp", "http://localhost:8080/v1", "llamacpp"),
+        _local("vllm", "vLLM", "http://localhost:8000/v1", "vllm"),
+        Provider(
+            id="openrouter",
+            name="OpenRouter",
+            base_url="https://openrouter.ai/api/v1",
+            env_key="OPENROUTER_API_KEY",
+            env_key_instructions="https://openrouter.ai/settings/keys",
+            wire_api="chat",
+            traits=ModelTraits(chat={"effort_field": "reasoning"}),
+        ),
+        Provider(
+            id="azure",
+            name="Azure OpenAI",
+            base_url=f"{azure}/openai/v1" if azure else "",
+            env_key="AZURE_OPENAI_API_KEY",
+        ),
+        Provider(id="replay", name="Replay", base_url="replay:"),
+    )
+    return {provider.id: provider for provider in providers}
+
+
+def _local(provider_id: str, name: str, url: str, server: ServerKind) -> Provider:
+    """A server on this machine, which speaks Chat Completions in all its versions."""
+    return Provider(id=provider_id, name=name, base_url=url, wire_api="chat", server=server)
 
 
 def _header_value(value: bytes, where: str) -> bytes:

@@ -19,9 +19,11 @@ from typing import Any
 from pydantic_core import to_json
 
 from code_core.errors import ConfigError, RequestRefused
+from code_core.protocol.policies import WireApi
 from code_core.safety.credentials import secret_texts
 from code_core.wire.response_reader import event_objects
 from code_core.wire.sse import SseEvent
+from code_core.wire.streamed_texts import Source, streamed_texts
 
 HEADER = b'{"replay":1}\n'
 # In JSON, the letter of an escape may stand before it.
@@ -34,34 +36,44 @@ REDACTED = b"[REDACTED]"
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """An event without secrets; `text` is its piece, in JSON, of the text that is streamed as `source`."""
+    """An event without secrets; `texts` are its pieces, in JSON, of the texts that are streamed."""
 
     line: bytes
-    source: tuple[str, int | None] | None = None
-    text: bytes = b""
+    texts: tuple[tuple[Source, bytes], ...] = ()
 
 
 class Recorder:
     """Appends responses to a scenario file, made with mode 0600.
 
+    Args:
+        path: the file.
+        environ: its secrets are left out of the file.
+        wire: what the responses are written in.
+        key: the provider's, a secret whatever its variable is called.
+
     Raises:
         ConfigError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, environ: Mapping[bytes, bytes] = os.environb) -> None:
+    def __init__(
+        self,
+        path: Path,
+        environ: Mapping[bytes, bytes] = os.environb,
+        wire: WireApi = "responses",
+        key: bytes | None = None,
+    ) -> None:
         self._path = path
+        self._wire = wire
         self._events: list[_Event] = []
-        self._secrets = sorted(
-            (
-                form
-                for name, value in environ.items()
-                for secret in secret_texts(os.fsdecode(name), os.fsdecode(value))
-                if len(secret) >= _SHORTEST_SECRET
-                for form in _forms(os.fsencode(secret))
-            ),
-            key=len,
-            reverse=True,
-        )
+        secrets = {
+            os.fsencode(secret)
+            for name, value in environ.items()
+            for secret in secret_texts(os.fsdecode(name), os.fsdecode(value))
+            if len(secret) >= _SHORTEST_SECRET
+        }
+        if key:
+            secrets.add(key)
+        self._secrets = sorted((form for secret in secrets for form in _forms(secret)), key=len, reverse=True)
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except (OSError, ValueError) as error:
@@ -84,13 +96,8 @@ class Recorder:
 
     def _redacted(self, value: dict[str, Any]) -> _Event:
         line = self._redact(to_json(value))
-        match value:
-            case {"type": str(kind), "delta": str(delta)}:
-                index = value.get("output_index")
-                source = (kind, index if isinstance(index, int) else None)
-                return _Event(line, source, self._redact(to_json(delta)[1:-1]))
-            case _:
-                return _Event(line)
+        texts = streamed_texts(value)
+        return _Event(line, tuple((source, self._redact(to_json(text)[1:-1])) for source, text in texts))
 
     @contextmanager
     def exchange(self) -> Iterator[None]:
@@ -103,7 +110,11 @@ class Recorder:
         try:
             yield
         finally:
-            line = b'{"stream":[' + b",".join(self._without_split_secrets()) + b"]}\n"
+            line = (
+                b'{"wire":"%s","stream":[' % self._wire.encode()
+                + b",".join(self._without_split_secrets())
+                + b"]}\n"
+            )
             self._events.clear()
             self._write(line)
 
@@ -121,13 +132,15 @@ class Recorder:
 
     def _without_split_secrets(self) -> list[bytes]:
         """The events, less the deltas that together spell a secret."""
-        texts: defaultdict[tuple[str, int | None], list[bytes]] = defaultdict(list)
+        texts: defaultdict[Source, list[bytes]] = defaultdict(list)
         for event in self._events:
-            if event.source is not None:
-                texts[event.source].append(event.text)
+            for source, text in event.texts:
+                texts[source].append(text)
         joined = {source: b"".join(parts) for source, parts in texts.items()}
         secret = {source for source, text in joined.items() if self._redact(text) != text}
-        return [event.line for event in self._events if event.source not in secret]
+        return [
+            event.line for event in self._events if secret.isdisjoint(source for source, _ in event.texts)
+        ]
 
     def _redact(self, data: bytes) -> bytes:
         for secret in self._secrets:

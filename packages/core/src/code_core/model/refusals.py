@@ -10,10 +10,11 @@ from code_core.errors import ModelError, RequestRefused, StreamBroken
 from code_core.model.network import CERTIFICATE_ADVICE
 from code_core.model.retry import retry_after
 from code_core.view.durations import duration_text, time_text
-from code_core.wire.failures import error_object, excerpt, failure_of
+from code_core.wire.failures import error_object, excerpt, failure_of, is_too_long
 from code_core.wire.retry_hint import retry_delay
 
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "cf-ray")
+_MAY_BE_TOO_LONG = frozenset({400, 413, 422, 500})  # llama.cpp answers 500 in some versions
 _USAGE_KINDS = {"usage_limit_reached", "usage_not_included"}
 
 
@@ -57,7 +58,7 @@ def refusal(
         if "no TLS connection" in message and "certificate" in message.lower():
             return untrusted(where, message.rpartition(": ")[2])
         return StreamBroken(f"{where} cannot be reached: {message}", opened=False)
-    if error.get("code") == "context_length_exceeded":
+    if status in _MAY_BE_TOO_LONG and is_too_long(error):
         return failure_of(error)
     match status:
         case 401:
@@ -104,7 +105,7 @@ def _moved(headers: Mapping[str, str]) -> str:
     shown = excerpt(f"{parts.scheme}://{host}{parts.path}" if host else parts.path, 300)
     if not shown:
         return "it is a redirect without a target"
-    advice = shown.removesuffix("/").removesuffix("/responses")
+    advice = shown.removesuffix("/").removesuffix("/responses").removesuffix("/chat/completions")
     hint = f"set base_url to {advice}" if host and advice != shown else "check base_url"
     return f"it redirects to {shown}, which is not followed, because it could lead the key elsewhere: {hint}"
 

@@ -3,10 +3,10 @@
 A scenario is a file of JSON lines. The first is `{"replay": 1}`, with an
 optional `title`. Every further line is the response to one request:
 
-    {"expect": [EXPECTATION, …], "stream": [EVENT, …]}
+    {"expect": [EXPECTATION, …], "wire": WIRE, "stream": [EVENT, …]}
 
-`stream` holds Responses API events as the provider would send them, and
-`{"pause_ms": N}` between them. An expectation is checked against the request:
+`stream` holds what the provider would send: events of the Responses API, or chunks of
+Chat Completions where `wire` is `"chat"`; and `{"pause_ms": N}` between them. An expectation is checked against the request:
 `{"contains": TEXT}` somewhere in its input, or `{"call_id": ID, "output_contains":
 TEXT}` in the output of that call. Everything but the model is real.
 """
@@ -23,12 +23,15 @@ from code_core.errors import ConfigError, RequestRefused
 from code_core.model.retry import RetryLimits
 from code_core.protocol.items import CustomToolCallOutput, FunctionCallOutput
 from code_core.protocol.model import ProtocolModel
+from code_core.protocol.policies import WireApi
 from code_core.wire.prompt import Prompt
+from code_core.wire.reader import Reader
 from code_core.wire.response_events import ResponseEvent
 from code_core.wire.response_reader import ResponseReader
 from code_core.wire.responses import request_body
 
 LONGEST_PAUSE_MS = 60_000
+ORIGIN = "replay"
 
 
 class Header(ProtocolModel):
@@ -50,6 +53,7 @@ class Exchange(ProtocolModel):
     """One response of the scenario."""
 
     expect: list[Expectation] = []
+    wire: WireApi = "responses"
     stream: list[dict[str, Any]] = []
 
 
@@ -120,7 +124,11 @@ class ReplayClient:
             await events.aclose()
 
     async def _events(self, exchange: Exchange) -> AsyncGenerator[ResponseEvent]:
-        reader = ResponseReader(self._requests)
+        reader: Reader = ResponseReader(self._requests, ORIGIN)
+        if exchange.wire == "chat":
+            from code_core.wire.chat_reader import ChatReader
+
+            reader = ChatReader(self._requests, ORIGIN)
         for entry in exchange.stream:
             match entry:
                 case {"pause_ms": int(pause)}:
@@ -128,12 +136,13 @@ class ReplayClient:
                 case _:
                     for event in reader.read(entry):
                         yield event
-        reader.end()
+        for event in reader.end():
+            yield event
 
     def _check(self, expectation: Expectation, prompt: Prompt) -> None:
         wanted = expectation.output_contains or expectation.contains or ""
         if expectation.call_id is None:
-            found = _text_within(request_body(prompt)["input"], wanted)
+            found = _text_within(request_body(prompt, ORIGIN)["input"], wanted)
             where = "its input"
         else:
             found = any(

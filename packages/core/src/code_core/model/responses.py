@@ -1,232 +1,42 @@
-"""The Responses API over HTTP."""
+"""The Responses API, as a wire."""
 
-import logging
-import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager, nullcontext
-from datetime import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-import anyio
-
-from code_core.errors import ModelError, RequestRefused, StreamBroken
-from code_core.model.event_stream import EventStream
-from code_core.model.key_proxy import Endpoint, KeyProxy
-from code_core.model.network import certificate_problem, http_client, proxy_for
 from code_core.model.providers import Provider
-from code_core.model.rate_limits import rate_limit_snapshot
-from code_core.model.refusals import Answer, refusal, request_id, untrusted
-from code_core.model.request_log import RequestLog
-from code_core.model.retry import RetryLimits
-from code_core.version import USER_AGENT, VERSION
+from code_core.model.refusals import Answer
 from code_core.wire.prompt import Prompt
-from code_core.wire.response_events import RateLimits, ResponseEvent
+from code_core.wire.request_json import encoded
 from code_core.wire.response_reader import ResponseReader
-from code_core.wire.responses import request_json
-
-if TYPE_CHECKING:
-    import httpx2
-
-    from code_core.model.record import Recorder
-
-_log = logging.getLogger("code_core")
-
-CONNECT_TIMEOUT = 30.0
-ERROR_BODY_LIMIT = 64 * 1024
+from code_core.wire.responses import request_body
+from code_core.wire.sse import SseEvent
 
 
-class ResponsesClient:
-    """Asks a provider that speaks the Responses API.
+class ResponsesWire:
+    """See `Wire`. Reasoning belongs to the provider, whichever of its models wrote it."""
 
-    Args:
-        provider: where to ask.
-        environ: the environment as bytes, for the key and the headers taken from it.
-        recorder: gets every event, for a later replay.
-        key_proxy: holds the key, so that it is not in this process.
-
-    Raises:
-        ConfigError: the provider needs a key and the environment has none, or holds what no header can;
-            or the environment names a proxy that cannot be used.
-    """
-
-    def __init__(
-        self,
-        provider: Provider,
-        environ: Mapping[bytes, bytes] = os.environb,
-        recorder: "Recorder | None" = None,
-        key_proxy: KeyProxy | None = None,
-    ) -> None:
+    def __init__(self, provider: Provider) -> None:
         self._provider = provider
-        self._recorder = recorder
-        self._key_proxy = key_proxy
-        self._key = provider.api_key(environ) if key_proxy is None else None
-        self._configured = provider.headers(environ)
-        self._network = {os.fsdecode(name): os.fsdecode(value) for name, value in environ.items()}
-        if key_proxy is None:
-            proxy_for(
-                provider.responses_url, self._network
-            )  # a wrong one is an error of the settings, told at once
-        self._http: httpx2.AsyncClient | None = None
-        self._requests = 0
 
     @property
-    def retry_limits(self) -> RetryLimits:
-        """See `ModelClient.retry_limits`."""
-        return RetryLimits(self._provider.request_max_retries, self._provider.stream_max_retries)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        if self._recorder is not None:
-            self._recorder.close()
-        if self._http is not None:
-            await self._http.aclose()
-
-    @asynccontextmanager
-    async def stream(self, prompt: Prompt) -> AsyncIterator[AsyncIterator[ResponseEvent]]:
-        """See `ModelClient.stream`."""
-        body = request_json(prompt, store=self._provider.stores_responses)
-        self._requests += 1
-        log = RequestLog(self._provider.responses_url, self._requests, len(body))
-        try:
-            response = await self._post(body, prompt, log)
-            exchange = self._recorder.exchange() if self._recorder else nullcontext()
-            events = self._events(response, ResponseReader(self._requests), log)
-            try:
-                with exchange:
-                    yield events
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await events.aclose()
-                    await response.aclose()
-        finally:
-            log.ended()
-
-    async def _events(
-        self, response: "httpx2.Response", reader: ResponseReader, log: RequestLog
-    ) -> AsyncGenerator[ResponseEvent]:
-        if snapshot := rate_limit_snapshot(response.headers):
-            yield RateLimits(snapshot)
-        stream = EventStream(self._where, self._provider.stream_idle_timeout, log)
-        async with aclosing(stream.events(response)) as events:
-            async for event in events:
-                if self._recorder:
-                    self._recorder.event(event)
-                try:
-                    read = reader.feed(event)
-                except ModelError as error:
-                    raise error.located(self._where) from None
-                for response_event in read:
-                    yield response_event
-                if reader.finished:
-                    break
-        try:
-            reader.end()
-        except ModelError as error:
-            raise error.located(self._where) from None
-
-    async def _post(self, body: bytes, prompt: Prompt, log: RequestLog) -> "httpx2.Response":
-        import httpx2
-
-        try:
-            http = self._client()  # what takes a moment, while the key's process starts
-            endpoint = await self._endpoint()
-            request = http.build_request(
-                "POST",
-                endpoint.url,
-                params=dict(endpoint.query_params) or None,
-                content=body,
-                headers=self._headers(prompt, endpoint.authorization),
-            )
-            with anyio.fail_after(self._provider.stream_idle_timeout):
-                response = await http.send(request, stream=True)
-        except TimeoutError:
-            raise StreamBroken(f"{self._where} did not answer", opened=False) from None
-        except (OSError, ValueError) as error:
-            raise RequestRefused(
-                f"{self._where}: no connection can be set up: {_reason(error)} (check SSL_CERT_FILE and SSL_CERT_DIR)",
-                code="provider",
-            ) from error
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
-            raise RequestRefused(
-                f"{self._where} is not a URL that can be asked: {_reason(error)}", code="provider"
-            ) from error
-        except httpx2.RequestError as error:
-            if (problem := certificate_problem(error)) is not None:
-                raise untrusted(self._where, problem) from error
-            raise StreamBroken(f"{self._where} cannot be reached: {_reason(error)}", opened=False) from error
-        log.answered(response.status_code, request_id(response.headers))
-        if response.status_code == 200:
-            return response
-        try:
-            answer = Answer(response.status_code, response.headers, await _error_body(response))
-        finally:
-            await response.aclose()
-        raise refusal(
-            answer,
-            self._where,
-            self._key_source,
-            datetime.now().astimezone(),
-            key_proxy=self._key_proxy is not None,
-        )
-
-    async def _endpoint(self) -> Endpoint:
-        if self._key_proxy is not None:
-            return await self._key_proxy.endpoint()
-        authorization = None if self._key is None else b"Bearer " + self._key
-        return Endpoint(self._provider.responses_url, authorization, self._provider.query_params)
-
-    def _client(self) -> "httpx2.AsyncClient":
-        import httpx2
-
-        if self._http is None:
-            timeout = httpx2.Timeout(None, connect=CONNECT_TIMEOUT)
-            url = "http://127.0.0.1" if self._key_proxy is not None else self._provider.responses_url
-            self._http = http_client(url, self._network, timeout)
-        return self._http
-
-    def _headers(self, prompt: Prompt, authorization: bytes | None) -> dict[bytes, bytes]:
+    def headers(self) -> Mapping[str, str]:
+        """See `Wire.headers`."""
         official = self._provider.base_url.startswith("https://api.openai.com/")
-        headers = {
-            "accept": "text/event-stream",
-            "accept-encoding": "identity",
-            "content-type": "application/json",
-            "conversation_id": prompt.conversation_id,
-            "openai-beta": "responses=v1" if official else "responses=experimental",
-            "originator": "code_py",
-            "session_id": prompt.conversation_id,
-            "user-agent": USER_AGENT,
-            "version": VERSION,
-        }
-        merged = {name.lower().encode("ascii"): value.encode("ascii") for name, value in headers.items()}
-        merged |= self._configured
-        if authorization is not None:
-            merged[b"authorization"] = authorization
-        return merged
+        return {"openai-beta": "responses=v1" if official else "responses=experimental"}
 
-    @property
-    def _where(self) -> str:
-        return f"{self._provider.name} ({self._provider.base_url})"
+    def request(self, prompt: Prompt) -> bytes:
+        """See `Wire.request`."""
+        return encoded(request_body(prompt, self._provider.id, store=self._provider.stores_responses))
 
-    @property
-    def _key_source(self) -> str:
-        return f" in {self._provider.env_key}" if self._provider.env_key else ""
+    def reader(self, ordinal: int, prompt: Prompt) -> ResponseReader:  # noqa: ARG002 - other wires need it
+        """See `Wire.reader`."""
+        return ResponseReader(ordinal, self._provider.id)
 
+    def plain_answer(self, body: bytes) -> SseEvent | None:
+        """See `Wire.plain_answer`."""
+        if body.startswith(b"{") and b'"output"' in body:
+            return SseEvent("message", b'{"type":"response.completed","response":' + body + b"}")
+        return None
 
-async def _error_body(response: "httpx2.Response") -> str:
-    """The start of an error's body; an error while reading it leaves what was read."""
-    import httpx2
-
-    body = bytearray()
-    try:
-        with anyio.move_on_after(CONNECT_TIMEOUT):
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) >= ERROR_BODY_LIMIT:
-                    break
-    except httpx2.HTTPError as error:
-        _log.debug("reading an error's body: %s", _reason(error))
-    return body[:ERROR_BODY_LIMIT].decode("utf-8", "replace").strip()
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    def learn(self, answer: Answer) -> bool:  # noqa: ARG002 - as above
+        """See `Wire.learn`: every field of the request is needed."""
+        return False

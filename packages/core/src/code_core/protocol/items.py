@@ -83,13 +83,22 @@ class ReasoningText(ProtocolModel):
 
 
 class Reasoning(ProtocolModel):
-    """Reasoning of the model; `encrypted_content` carries it into the next request."""
+    """Reasoning of the model; `encrypted_content` carries it into the next request.
+
+    Attributes:
+        origin: who takes it back: nobody else can read or verify it. None in older records.
+        chat_field: the field of a Chat Completions message that it came in, and goes back in.
+        chat_details: `reasoning_details` of OpenRouter, which go back as they came.
+    """
 
     type: Literal["reasoning"] = "reasoning"
     id: Text | None = None
     summary: list[SummaryText] = []
     content: list[ReasoningText] | None = None
     encrypted_content: Text | None = None
+    origin: Text | None = None
+    chat_field: Text | None = None
+    chat_details: list[dict[str, Any]] | None = None
 
 
 class FunctionCall(ProtocolModel):

@@ -59,6 +59,9 @@ class DangerFullAccess(ProtocolModel):
 SandboxPolicy = Annotated[ReadOnly | WorkspaceWrite | DangerFullAccess, Field(discriminator="mode")]
 
 
+WireApi = Literal["responses", "chat"]
+"""The API that a provider speaks: the Responses API or Chat Completions."""
+
 KeyIsolation = Literal["auto", "always", "never"]
 """Whether the provider's key is held by a process of its own; `auto`: unless the provider is on this machine."""
 

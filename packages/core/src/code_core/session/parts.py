@@ -1,5 +1,6 @@
 """The parts of a session: what a frontend may replace, and how each is made."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -8,9 +9,9 @@ from uuid import uuid4
 from code_core.config.guards import always_allowed
 from code_core.config.load import Config
 from code_core.config.schema.servers import ClientToolTable, McpServerTable
-from code_core.model.capabilities import capabilities
 from code_core.model.client import ModelClient
 from code_core.model.key_proxy import KeyProxies
+from code_core.model.providers import Provider
 from code_core.protocol.checkpoints import Checkpoints
 from code_core.protocol.items import ResponseItem
 from code_core.session.approvals import Approvals
@@ -31,6 +32,7 @@ from code_core.tools.shell import Shell
 if TYPE_CHECKING:
     import mcp_types
 
+    from code_core.model.http import Wire
     from code_core.patch import FileSystem
 
 
@@ -118,19 +120,32 @@ def make_client(config: Config, keys: KeyProxies) -> ModelClient:
         from code_core.model.replay import ReplayClient, load_scenario
 
         return ReplayClient(load_scenario(config.provider.replay_scenario))
-    from code_core.model.responses import ResponsesClient
+    from code_core.model.http import HttpModelClient
 
-    key_proxy = keys.isolate(config.provider, config.key_isolation)
+    provider = config.provider
+    key_proxy = keys.isolate(provider, config.key_isolation)
+    key = keys.hold(provider, config.key_isolation)
     recorder = None
     if config.record is not None:
         from code_core.model.record import Recorder
 
         # After the key: it remembers the secrets of the environment, and an isolated key is not one of them.
-        recorder = Recorder(config.record)
-    return ResponsesClient(config.provider, recorder=recorder, key_proxy=key_proxy)
+        known = key if key is not None or key_proxy is not None else provider.api_key(os.environb)
+        recorder = Recorder(config.record, wire=provider.wire_api, key=known)
+    return HttpModelClient(provider, _wire(provider), recorder=recorder, key_proxy=key_proxy, key=key)
+
+
+def _wire(provider: Provider) -> "Wire":
+    if provider.wire_api == "chat":
+        from code_core.model.chat import ChatWire
+
+        return ChatWire(provider)
+    from code_core.model.responses import ResponsesWire
+
+    return ResponsesWire(provider)
 
 
 def make_tools(config: Config, file_system: "FileSystem | None" = None) -> ToolRegistry:
     """The tools for the configured model."""
-    apply_patch = ApplyPatch(file_system, capabilities(config.preferences, config.model).patch_tool)
+    apply_patch = ApplyPatch(file_system)
     return ToolRegistry([Shell(apply_patch, config.command_guards), apply_patch, UpdatePlan()])

@@ -6,7 +6,7 @@ from pathlib import Path
 from code_core.config.load import Config
 from code_core.model.capabilities import ModelCapabilities, ModelPreferences, capabilities
 from code_core.protocol.ops import OverrideTurnContext, UpdateValidationGroup, UpdateValidationTool
-from code_core.protocol.policies import AskForApproval, SandboxPolicy
+from code_core.protocol.policies import AskForApproval, SandboxPolicy, WireApi
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 
 
@@ -19,6 +19,7 @@ class TurnSettings:
     sandbox_policy: SandboxPolicy
     model: str
     preferences: ModelPreferences
+    wire: WireApi = "responses"
     validation: ValidationSwitches = DEFAULT_SWITCHES
 
     @classmethod
@@ -30,13 +31,20 @@ class TurnSettings:
             config.sandbox_policy,
             config.model,
             config.preferences,
+            config.provider.wire_api,
             config.validation,
         )
 
     @property
     def capabilities(self) -> ModelCapabilities:
         """Everything that depends on the model."""
-        return capabilities(self.preferences, self.model)
+        return capabilities(self.preferences, self.model, self.wire)
+
+    def with_served_window(self, model: str, window: int | None) -> "TurnSettings":
+        """These settings with the window that the server reports for `model`, if it does."""
+        if window is None:
+            return self
+        return replace(self, preferences=self.preferences.with_served_window(model, window))
 
     def overridden(self, op: OverrideTurnContext) -> "TurnSettings":
         """These settings with what `op` gives; an absent field stays, an `effort` of null goes."""

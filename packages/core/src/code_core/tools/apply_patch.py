@@ -1,19 +1,18 @@
 """`apply_patch`: edit files in process, after approval where the policy wants it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.wire.patch_format import APPLY_PATCH_GRAMMAR, APPLY_PATCH_INSTRUCTIONS
+from code_core.wire.tool_specs import FreeformSpec
 
 if TYPE_CHECKING:
     from code_core.patch import FileSystem
     from code_core.tools.patch_run import PatchRun
-
-PatchForm = Literal["freeform", "function"]
 
 
 class ApplyPatch:
@@ -21,44 +20,23 @@ class ApplyPatch:
 
     Args:
         file_system: where the files are; the local one if None.
-        form: how the model calls it: with plain text in a grammar, or as a function.
     """
 
     name = "apply_patch"
     parallel_safe = False
 
-    def __init__(self, file_system: "FileSystem | None", form: PatchForm) -> None:
+    def __init__(self, file_system: "FileSystem | None") -> None:
         self._file_system = file_system
-        self._form = form
         self._run: PatchRun | None = None
 
-    def in_form(self, form: PatchForm) -> "ApplyPatch":
-        """The same tool, called in another form."""
-        return self if form == self._form else ApplyPatch(self._file_system, form)
-
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> FreeformSpec:
         """See `Tool.spec`."""
-        match self._form:
-            case "freeform":
-                return {
-                    "type": "custom",
-                    "name": self.name,
-                    "description": "Edit files. The input is a patch, as plain text: do not wrap it in JSON.",
-                    "format": {"type": "grammar", "syntax": "lark", "definition": APPLY_PATCH_GRAMMAR},
-                }
-            case "function":
-                return {
-                    "type": "function",
-                    "name": self.name,
-                    "description": f"Edit files with a patch.\n\n{APPLY_PATCH_INSTRUCTIONS}",
-                    "strict": False,
-                    "parameters": {
-                        "type": "object",
-                        "properties": {"input": {"type": "string", "description": "The whole patch."}},
-                        "required": ["input"],
-                        "additionalProperties": False,
-                    },
-                }
+        return FreeformSpec(
+            self.name,
+            "Edit files. The input is a patch, as plain text: do not wrap it in JSON.",
+            APPLY_PATCH_GRAMMAR,
+            f"Edit files with a patch.\n\n{APPLY_PATCH_INSTRUCTIONS}",
+        )
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
         """See `Tool.call`."""

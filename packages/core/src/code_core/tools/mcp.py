@@ -18,6 +18,7 @@ from code_core.safety.decide import Ask, decide_server_tool
 from code_core.safety.grants import ToolGrant
 from code_core.tools.approver import ToolQuestion
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
+from code_core.wire.tool_specs import FunctionSpec
 from code_mcp_client import McpClientError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class McpServerTool:
         self.parallel_safe = hints is not None and hints.read_only_hint is True
         self._spec = _spec(name, tool.definition)
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> FunctionSpec:
         """See `Tool.spec`."""
         return self._spec
 
@@ -124,14 +125,9 @@ class McpServerTool:
         return ToolOutput(capture.text(), success=not result.is_error, images=parts.images)
 
 
-def _spec(name: str, definition: "mcp_types.Tool") -> dict[str, Any]:
-    return {
-        "type": "function",
-        "name": name,
-        "description": (definition.description or definition.title or "")[:LONGEST_DESCRIPTION],
-        "strict": False,
-        "parameters": parameters(definition.input_schema),
-    }
+def _spec(name: str, definition: "mcp_types.Tool") -> FunctionSpec:
+    description = (definition.description or definition.title or "")[:LONGEST_DESCRIPTION]
+    return FunctionSpec(name, description, parameters(definition.input_schema))
 
 
 def _arguments(call: ToolCall) -> dict[str, Any] | None:

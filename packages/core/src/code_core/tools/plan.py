@@ -1,6 +1,6 @@
 """`update_plan`: the agent shows its plan."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -8,6 +8,7 @@ from code_core.protocol.events import PlanStep, PlanUpdate
 from code_core.protocol.items import FunctionCall, ToolCall
 from code_core.tools.arguments import BadArguments, parse_arguments
 from code_core.tools.tool import ToolContext, ToolOutput
+from code_core.wire.tool_specs import FunctionSpec
 
 
 class _Step(BaseModel):
@@ -31,17 +32,15 @@ class UpdatePlan:
     name = "update_plan"
     parallel_safe = True
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> FunctionSpec:
         """See `Tool.spec`."""
-        return {
-            "type": "function",
-            "name": self.name,
-            "description": (
+        return FunctionSpec(
+            self.name,
+            (
                 "Show the user your plan. Send all steps each time, with at most one in progress. "
                 "Use it for work of several steps, and update it as steps are done."
             ),
-            "strict": False,
-            "parameters": {
+            {
                 "type": "object",
                 "properties": {
                     "explanation": {"type": "string", "description": "Why the plan changed, in a sentence."},
@@ -61,7 +60,7 @@ class UpdatePlan:
                 "required": ["plan"],
                 "additionalProperties": False,
             },
-        }
+        )
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
         """See `Tool.call`."""

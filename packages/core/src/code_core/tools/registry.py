@@ -4,12 +4,11 @@ import logging
 import shlex
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from code_core.protocol.events import EventMsg, ToolCallFailed
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
-from code_core.tools.apply_patch import ApplyPatch, PatchForm
 from code_core.tools.tool import Emit, Tool, ToolContext, ToolOutput, TurnAbandoned
+from code_core.wire.tool_specs import ToolSpec
 
 _log = logging.getLogger("code_core")
 
@@ -33,14 +32,7 @@ class ToolRegistry:
         """Those of these tools that have one of `names`."""
         return ToolRegistry(tool for name, tool in self._tools.items() if name in names)
 
-    def for_model(self, patch_form: PatchForm) -> "ToolRegistry":
-        """These tools as a model calls them that takes patches in `patch_form`."""
-        return ToolRegistry(
-            tool.in_form(patch_form) if isinstance(tool, ApplyPatch) else tool
-            for tool in self._tools.values()
-        )
-
-    def specs(self) -> tuple[dict[str, Any], ...]:
+    def specs(self) -> tuple[ToolSpec, ...]:
         """The declarations for the model, in a fixed order."""
         return tuple(tool.spec() for tool in self._tools.values())
 

@@ -1,6 +1,6 @@
 """`shell`: run one command and give its output back."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
@@ -8,6 +8,7 @@ from code_core.config.guards import NO_GUARDS, CommandGuards
 from code_core.protocol.items import ToolCall
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.tool import ToolContext, ToolOutput
+from code_core.wire.tool_specs import FunctionSpec
 
 if TYPE_CHECKING:
     from code_core.tools.shell_commands import ShellCommands
@@ -26,17 +27,15 @@ class Shell:
         self._guards = guards
         self._commands: ShellCommands | None = None
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> FunctionSpec:
         """See `Tool.spec`."""
-        return {
-            "type": "function",
-            "name": self.name,
-            "description": (
+        return FunctionSpec(
+            self.name,
+            (
                 "Run a command and return its output. `command` is passed to execvp: for a pipeline or "
                 'other shell syntax use ["bash", "-lc", "…"]. Set `workdir` rather than using cd.'
             ),
-            "strict": False,
-            "parameters": {
+            {
                 "type": "object",
                 "properties": {
                     "command": {
@@ -61,7 +60,7 @@ class Shell:
                 "required": ["command"],
                 "additionalProperties": False,
             },
-        }
+        )
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
         """See `Tool.call`."""

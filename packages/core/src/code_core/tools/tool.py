@@ -4,12 +4,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from code_core.protocol.events import EventMsg
 from code_core.protocol.items import ToolCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxPolicy
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
+from code_core.wire.tool_specs import ToolSpec
 
 if TYPE_CHECKING:
     from code_core.tools.approver import Approver, Review
@@ -113,8 +114,8 @@ class Tool(Protocol):
         """Whether calls may run beside others: it changes nothing that others read."""
         ...
 
-    def spec(self) -> dict[str, Any]:
-        """The declaration in wire form, always the same."""
+    def spec(self) -> ToolSpec:
+        """The declaration, always the same."""
         ...
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:

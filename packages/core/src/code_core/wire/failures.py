@@ -22,6 +22,15 @@ _FATAL_CODES = {
     ),
     "slow_down": ("provider", "the provider asks for fewer requests: try again later"),
 }
+_TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+# What servers without such a code say: vLLM, LM Studio, Mistral, DeepSeek, OpenRouter, Ollama.
+_TOO_LONG = re.compile(
+    r"maximum (?:context|model|input) length|exceeds? the (?:available |model's )?context|"
+    r"context (?:size|window|length) (?:has been |is )?exceeded|greater than the context length|"
+    r"context (?:the )?overflows|prompt is too long",
+    re.IGNORECASE,
+)
+_WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429})
 _MARKUP = re.compile(
     r"<(?:style|script)\b.{0,20000}?</(?:style|script)>|<[^<>]{0,2000}>", re.DOTALL | re.IGNORECASE
 )
@@ -31,15 +40,27 @@ def failure_of(error: dict[str, Any]) -> ModelError:
     """The exception that an API error object `{code, message}` stands for."""
     code = excerpt(str(error.get("code") or error.get("type") or ""), 80)
     message = excerpt(str(error.get("message") or "no message"), 2000)
-    if code == "context_length_exceeded":
+    if is_too_long(error):
         return ContextWindowExceeded(
             f"the conversation does not fit the model's context window: {message} (start a new one or compact it)"
         )
     if known := _FATAL_CODES.get(code):
         word, advice = known
         return RequestRefused(f"{advice} ({code}: {message})", code=word)
-    delay = retry_delay(message) if code == "rate_limit_exceeded" else None
+    status = error.get("code")
+    if isinstance(status, int) and 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY:
+        word = {401: "auth", 402: "usage_limit", 403: "auth"}.get(status, "provider")
+        return RequestRefused(f"the response failed ({status}): {message}", code=word)
+    delay = retry_delay(message) if code in {"rate_limit_exceeded", "429"} else None
     return StreamBroken(f"the response failed ({code or 'no code'}): {message}", delay=delay, code="provider")
+
+
+def is_too_long(error: dict[str, Any]) -> bool:
+    """Whether an API error object says that the request does not fit the model's window."""
+    if error.get("code") in _TOO_LONG_CODES or error.get("type") in _TOO_LONG_CODES:
+        return True
+    message = error.get("message")
+    return isinstance(message, str) and _TOO_LONG.search(message[:2000]) is not None
 
 
 def incomplete(reason: str) -> ModelError:

@@ -4,18 +4,16 @@ Source: the OpenAI API reference, "Responses streaming", as of October 2025; and
 other servers of that API send instead.
 """
 
-import json
 import logging
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from code_core.errors import ModelError, StreamBroken
 from code_core.protocol.events import EventOrder, TokenUsage
-from code_core.protocol.items import ResponseItem
-from code_core.protocol.text import repaired
+from code_core.protocol.items import Reasoning, ResponseItem
 from code_core.wire.assembly import Assembly
+from code_core.wire.event_json import event_value
 from code_core.wire.failures import error_in, failure_of, incomplete
 from code_core.wire.response_events import (
     Completed,
@@ -33,24 +31,6 @@ from code_core.wire.sse import SseEvent
 _log = logging.getLogger("code_core")
 
 _DONE = "response.output_item.done"
-
-
-def event_value(data: bytes) -> Any:
-    """The decoded JSON of an event; text in it that is not Unicode is repaired.
-
-    Providers that cut a text between the halves of a surrogate pair send halves.
-
-    Raises:
-        ValueError: it is not JSON.
-    """
-    try:
-        return from_json(data)
-    except ValueError:
-        try:
-            halves = json.loads(data.decode("utf-8", "replace"))
-        except RecursionError:
-            raise ValueError("nested too deep") from None
-        return from_json(repaired(json.dumps(halves, ensure_ascii=False)))
 
 
 def event_objects(event: SseEvent) -> list[dict[str, Any]]:
@@ -89,10 +69,15 @@ class ResponseReader:
     """Turns one response's server-sent events into response events.
 
     Feed it every event in order until `finished`, then call `end()`.
+
+    Args:
+        request_ordinal: the number of the request in the conversation.
+        origin: whom the reasoning belongs to; see `Reasoning`.
     """
 
-    def __init__(self, request_ordinal: int = 0) -> None:
+    def __init__(self, request_ordinal: int = 0, origin: str | None = None) -> None:
         self._ordinal = request_ordinal
+        self._origin = origin
         self._failure: ModelError | None = None
         self._items = Assembly()
         self._next_index = 0  # after the items that have come
@@ -102,6 +87,11 @@ class ResponseReader:
     def finished(self) -> bool:
         """Whether the response is complete or has failed; nothing that follows matters."""
         return self.completed or self._failure is not None
+
+    @property
+    def whole(self) -> bool:
+        """See `Reader.whole`: nothing follows a complete response."""
+        return self.finished
 
     def feed(self, event: SseEvent) -> list[ResponseEvent]:
         """The response events in `event`.
@@ -130,8 +120,8 @@ class ResponseReader:
             _log.debug("skipped an event of type %.80r: %s", event.get("type"), type(error).__name__)
             return []
 
-    def end(self) -> None:
-        """Check that the response was whole, and said or did something.
+    def end(self) -> list[ResponseEvent]:
+        """What is left to report, which is nothing here; checks that the response was whole, and said or did something.
 
         Raises:
             ModelError: it was not; the subclass says whether to ask again.
@@ -142,6 +132,7 @@ class ResponseReader:
             raise StreamBroken("the stream closed before response.completed")
         if not self._items.answered:
             raise StreamBroken("the response is empty: neither text nor a call", empty=True)
+        return []
 
     def _read(self, event: dict[str, Any]) -> list[ResponseEvent]:
         order = self._order(event)
@@ -217,6 +208,8 @@ class ResponseReader:
         if item is None:
             return []
         self._next_index = max(self._next_index, (order.output_index or 0) + 1)
+        if isinstance(item, Reasoning):
+            item = item.model_copy(update={"origin": self._origin})
         return [ItemDone(item, order)]
 
     def _order(self, event: dict[str, Any]) -> EventOrder:

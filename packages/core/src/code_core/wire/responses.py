@@ -5,31 +5,36 @@ October 2025. No IO: the caller moves the bytes.
 """
 
 import json
-import logging
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_json
-
+from code_core.protocol.items import CustomToolCall, CustomToolCallOutput, Reasoning, ResponseItem
 from code_core.protocol.policies import ReasoningEffort, ReasoningSummary
-from code_core.protocol.text import repaired
 from code_core.wire.prompt import ModelSettings, Prompt
+from code_core.wire.tool_specs import FreeformSpec, FunctionSpec, ToolSpec, WebSearchSpec
 
-_log = logging.getLogger("code_core")
+_OURS = {"origin", "chat_field", "chat_details"}
+"""Fields of items that the API does not know."""
 
 
-def request_body(prompt: Prompt, *, store: bool = False) -> dict[str, Any]:
+def request_body(prompt: Prompt, origin: str = "", *, store: bool = False) -> dict[str, Any]:
     """The JSON body of `POST /responses`.
 
-    `store` is for endpoints that keep responses (Azure): only there are item ids sent back.
+    Args:
+        prompt: what is asked.
+        origin: who is asked; reasoning of others is left out, see `Reasoning`.
+        store: for endpoints that keep responses (Azure): only there are item ids sent back.
     """
     settings = prompt.settings
-    excluded = None if store else {"id"}
     reasoning = _reasoning(settings)
     body: dict[str, Any] = {
         "model": settings.model,
         "instructions": prompt.instructions,
-        "input": [item.model_dump(mode="json", exclude=excluded, exclude_none=True) for item in prompt.input],
-        "tools": _offered_tools(prompt),
+        "input": [
+            _item(item, store=store, freeform=settings.freeform_tools)
+            for item in prompt.input
+            if not isinstance(item, Reasoning) or item.origin in {None, origin}
+        ],
+        "tools": _declared(prompt),
         "tool_choice": "auto",
         "parallel_tool_calls": settings.parallel_tool_calls,
         "reasoning": reasoning,
@@ -38,19 +43,24 @@ def request_body(prompt: Prompt, *, store: bool = False) -> dict[str, Any]:
         "include": ["reasoning.encrypted_content"] if reasoning else [],
         "prompt_cache_key": prompt.conversation_id,
         "text": _text(prompt),
+        "max_output_tokens": settings.max_output,
     }
-    return {
+    body = {
         key: value for key, value in body.items() if value is not None and not (key == "tools" and not value)
     }
+    return body | dict(settings.extra_body)
 
 
-def request_json(prompt: Prompt, *, store: bool = False) -> bytes:
-    """`request_body`, encoded; what is not Unicode in it is repaired."""
-    body = request_body(prompt, store=store)
-    try:
-        return to_json(body)
-    except PydanticSerializationError:
-        return repaired(json.dumps(body, ensure_ascii=False, separators=(",", ":"))).encode()
+def _item(item: ResponseItem, *, store: bool, freeform: bool) -> dict[str, Any]:
+    """`item` in the form of the API; a freeform call as a function's where the model has no freeform tools."""
+    match item:
+        case CustomToolCall(name=name, input=text, call_id=call_id) if not freeform:
+            arguments = json.dumps({"input": text}, ensure_ascii=False)
+            return {"type": "function_call", "name": name, "arguments": arguments, "call_id": call_id}
+        case CustomToolCallOutput(call_id=call_id, output=output) if not freeform:
+            return {"type": "function_call_output", "call_id": call_id, "output": output}
+        case _:
+            return item.model_dump(mode="json", exclude=_OURS if store else _OURS | {"id"}, exclude_none=True)
 
 
 def _reasoning(settings: ModelSettings) -> dict[str, str] | None:
@@ -64,10 +74,37 @@ def _reasoning(settings: ModelSettings) -> dict[str, str] | None:
     return reasoning or None
 
 
-def _offered_tools(prompt: Prompt) -> list[dict[str, Any]]:
+def _declared(prompt: Prompt) -> list[dict[str, Any]]:
+    settings = prompt.settings
+    if not settings.tools:
+        return []
     # The API refuses hosted search together with minimal effort.
-    without_search = prompt.settings.effort is ReasoningEffort.MINIMAL
-    return [tool for tool in prompt.tools if not (without_search and tool.get("type") == "web_search")]
+    without_search = settings.effort is ReasoningEffort.MINIMAL
+    return [
+        _declaration(spec, freeform=settings.freeform_tools)
+        for spec in prompt.tools
+        if not (without_search and isinstance(spec, WebSearchSpec))
+    ]
+
+
+def _declaration(spec: ToolSpec, *, freeform: bool) -> dict[str, Any]:
+    match spec:
+        case FreeformSpec() if not freeform:
+            return _declaration(spec.as_function(), freeform=freeform)
+        case FreeformSpec(name=name, description=description, grammar=grammar):
+            form = {"type": "grammar", "syntax": "lark", "definition": grammar}
+            return {"type": "custom", "name": name, "description": description, "format": form}
+        case FunctionSpec(name=name, description=description, parameters=parameters):
+            return {
+                "type": "function",
+                "name": name,
+                "description": description,
+                "strict": False,
+                "parameters": parameters,
+            }
+        case WebSearchSpec(allowed_domains=domains):
+            filters = {"filters": {"allowed_domains": list(domains)}} if domains else {}
+            return {"type": "web_search", **filters}
 
 
 def _text(prompt: Prompt) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from code_core.config.schema.commands import (
     ValidationTable,
     WorkspaceWriteTable,
 )
-from code_core.config.schema.models import ProviderTable
+from code_core.config.schema.models import ModelTable, ProviderTable
 from code_core.config.schema.servers import AcpTable, ClientToolsTable, McpServerTable
 from code_core.config.schema.storage import CheckpointsTable, KeepTable, MessageHistoryTable, SessionsTable
 from code_core.config.schema.unsupported import unsupported_at
@@ -72,6 +72,7 @@ class Settings(SettingsTable):
         None, description="send `reasoning` to a model that we do not know"
     )
     model_providers: dict[str, ProviderTable] = Field({}, description="endpoints of your own")
+    models: dict[str, ModelTable] = Field({}, description="what you know of models")
     approval_policy: AskForApproval = Field(
         AskForApproval.ON_REQUEST, description="when you are asked before a command or a patch"
     )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from code_core.context.instructions import base_instructions
+from code_core.context.instructions import BASE_INSTRUCTIONS
 from code_core.errors import TurnError
 from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta
 from code_core.protocol.events import EventMsg, EventOrder
@@ -85,7 +85,7 @@ class ReviewTask:
             return await TurnLoop(
                 conversation_id=session.id,
                 turn_id=report.turn_id,
-                instructions=base_instructions(config.base_instructions, with_patches=False) + INSTRUCTIONS,
+                instructions=(config.base_instructions or BASE_INSTRUCTIONS) + INSTRUCTIONS,
                 model=model.settings,
                 limits=config.limits,
                 client=session.services.client,

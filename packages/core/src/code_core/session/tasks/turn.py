@@ -1,12 +1,13 @@
 """The user's turn: what waits in the queue goes to the model, which works until it has answered."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
 import anyio
 
-from code_core.context.instructions import base_instructions
+from code_core.context.instructions import BASE_INSTRUCTIONS
 from code_core.context.user_input import user_message
 from code_core.protocol.events import UserMessage, WarningEvent
 from code_core.protocol.items import Message
@@ -43,18 +44,17 @@ class TurnTask:
         try:
             server_tools = await session.services.servers.tools(report.emit)
             await turn.tell_surroundings()
+            await turn.learn_window()
             model = session.settings.capabilities
             with clock.running(), LazyToolContext(session, report, clock) as tool_context:
                 return await TurnLoop(
                     conversation_id=session.id,
                     turn_id=report.turn_id,
-                    instructions=base_instructions(
-                        session.config.base_instructions, with_patches=model.patch_instructions
-                    ),
+                    instructions=session.config.base_instructions or BASE_INSTRUCTIONS,
                     model=model.settings,
                     limits=session.config.limits,
                     client=session.services.client,
-                    tools=session.services.tools.for_model(model.patch_tool).with_tools(server_tools),
+                    tools=session.services.tools.with_tools(server_tools),
                     tool_context=tool_context.get,
                     reporter=turn.reporter(),
                     history=session.history,
@@ -87,6 +87,17 @@ class _Turn:
             hide_reasoning=config.hide_reasoning,
             show_raw_reasoning=config.show_raw_reasoning,
         )
+
+    async def learn_window(self) -> None:
+        """Ask a server of this machine how much its model reads; it may have loaded it anew since the last turn."""
+        session = self._session
+        provider = session.config.provider
+        if provider.server is not None:
+            from code_core.model.served import served_window
+
+            model = session.settings.model
+            window = await served_window(provider, model, os.environ)
+            session.settings = session.settings.with_served_window(model, window)
 
     async def tell_surroundings(self) -> None:
         """Add to the history what the model does not know of its surroundings, and to the journal the settings."""

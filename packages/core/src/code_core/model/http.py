@@ -1,0 +1,309 @@
+"""A model behind HTTP: what all wires share.
+
+The key and the proxy, the errors and what to do about them, the idle time, request ids,
+the log and the recording are here. A `Wire` knows how to write a request and how to read
+the answer.
+"""
+
+import logging
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, nullcontext
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+from code_core.errors import ModelError, RequestRefused, StreamBroken
+from code_core.model.event_stream import EventStream
+from code_core.model.key_proxy import Endpoint, KeyProxy
+from code_core.model.network import certificate_problem, http_client, proxy_for
+from code_core.model.providers import Provider
+from code_core.model.rate_limits import rate_limit_snapshot
+from code_core.model.refusals import Answer, refusal, request_id, untrusted
+from code_core.model.request_log import RequestLog
+from code_core.model.retry import RetryLimits
+from code_core.model.served import names_a_model, served_models
+from code_core.version import USER_AGENT, VERSION
+from code_core.wire.prompt import Prompt
+from code_core.wire.reader import Reader
+from code_core.wire.response_events import RateLimits, ResponseEvent
+from code_core.wire.sse import SseEvent
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from code_core.model.record import Recorder
+
+_log = logging.getLogger("code_core")
+
+CONNECT_TIMEOUT = 30.0
+ERROR_BODY_LIMIT = 64 * 1024
+REST_SECONDS = 5.0
+"""How long the rest of an answer that is already whole, such as its usage, may take."""
+
+
+class Wire(Protocol):
+    """How one API is spoken."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers besides those of every request."""
+        ...
+
+    def request(self, prompt: Prompt) -> bytes:
+        """The body that asks `prompt`."""
+        ...
+
+    def reader(self, ordinal: int, prompt: Prompt) -> Reader:
+        """What reads the answer to request number `ordinal`, which asked `prompt`."""
+        ...
+
+    def plain_answer(self, body: bytes) -> SseEvent | None:
+        """The event that stands for a whole answer that came as JSON; None if `body` is not one."""
+        ...
+
+    def learn(self, answer: Answer) -> bool:
+        """Whether a request that is written now will do without what `answer` refuses."""
+        ...
+
+
+class HttpModelClient:
+    """Asks a provider.
+
+    Args:
+        provider: where to ask.
+        wire: how.
+        environ: the environment as bytes, for the key and the headers taken from it.
+        recorder: gets every event, for a later replay.
+        key_proxy: holds the key, so that it is not in this process.
+        key: the key, where it is no longer in the environment.
+
+    Raises:
+        ConfigError: the provider needs a key and the environment has none, or holds what no header can;
+            or the environment names a proxy that cannot be used.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        wire: Wire,
+        environ: Mapping[bytes, bytes] = os.environb,
+        recorder: "Recorder | None" = None,
+        key_proxy: KeyProxy | None = None,
+        key: bytes | None = None,
+    ) -> None:
+        self._provider = provider
+        self._wire = wire
+        self._recorder = recorder
+        self._key_proxy = key_proxy
+        self._key = key
+        if key is None and key_proxy is None:
+            self._key = provider.api_key(environ)
+        self._configured = provider.headers(environ)
+        self._network = {os.fsdecode(name): os.fsdecode(value) for name, value in environ.items()}
+        if key_proxy is None:
+            # A wrong one is an error of the settings, reported at once.
+            proxy_for(provider.request_url, self._network)
+        self._http: httpx2.AsyncClient | None = None
+        self._requests = 0
+
+    @property
+    def retry_limits(self) -> RetryLimits:
+        """See `ModelClient.retry_limits`."""
+        return RetryLimits(self._provider.request_max_retries, self._provider.stream_max_retries)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._recorder is not None:
+            self._recorder.close()
+        if self._http is not None:
+            await self._http.aclose()
+
+    @asynccontextmanager
+    async def stream(self, prompt: Prompt) -> AsyncIterator[AsyncIterator[ResponseEvent]]:
+        """See `ModelClient.stream`."""
+        self._requests += 1
+        while True:
+            body = self._wire.request(prompt)
+            log = RequestLog(self._provider.request_url, self._requests, len(body))
+            try:
+                response = await self._post(body, prompt, log)
+                if isinstance(response, Answer):
+                    if self._wire.learn(response):
+                        continue
+                    raise await self._refusal(response, prompt)
+                exchange = self._recorder.exchange() if self._recorder else nullcontext()
+                events = self._events(response, self._wire.reader(self._requests, prompt), log)
+                try:
+                    with exchange:
+                        yield events
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await events.aclose()
+                        await response.aclose()
+            finally:
+                log.ended()
+            return
+
+    async def _events(
+        self, response: "httpx2.Response", reader: Reader, log: RequestLog
+    ) -> AsyncGenerator[ResponseEvent]:
+        if snapshot := rate_limit_snapshot(response.headers):
+            yield RateLimits(snapshot)
+        stream = EventStream(self._where, self._provider.stream_idle_timeout, log, self._wire.plain_answer)
+        try:
+            async with aclosing(stream.events(response)) as events:
+                async for event in events:
+                    if self._recorder:
+                        self._recorder.event(event)
+                    for response_event in self._located(reader.feed, event):
+                        yield response_event
+                    if reader.finished:
+                        break
+                    if reader.whole:
+                        stream.idle = min(stream.idle, REST_SECONDS)
+        except StreamBroken:
+            if not reader.whole or reader.finished:
+                raise
+            _log.info("%s: the rest of a whole answer did not come", self._where)
+        for response_event in self._located(reader.end):
+            yield response_event
+
+    def _located(self, read: Callable[..., list[ResponseEvent]], *arguments: SseEvent) -> list[ResponseEvent]:
+        """What `read` returns; its error names the provider."""
+        try:
+            return read(*arguments)
+        except ModelError as error:
+            raise error.located(self._where) from None
+
+    async def _post(self, body: bytes, prompt: Prompt, log: RequestLog) -> "httpx2.Response | Answer":
+        """The response to read, or the answer of a provider that refuses the request."""
+        import httpx2
+
+        try:
+            http = self._client()  # what takes a moment, while the key's process starts
+            endpoint = await self._endpoint()
+            request = http.build_request(
+                "POST",
+                endpoint.url,
+                params=dict(endpoint.query_params) or None,
+                content=body,
+                headers=self._headers(prompt, endpoint.authorization),
+            )
+            with anyio.fail_after(self._provider.stream_idle_timeout):
+                response = await http.send(request, stream=True)
+        except TimeoutError:
+            raise StreamBroken(f"{self._where} did not answer", opened=False) from None
+        except (OSError, ValueError) as error:
+            raise RequestRefused(
+                f"{self._where}: no connection can be set up: {_reason(error)} (check SSL_CERT_FILE and SSL_CERT_DIR)",
+                code="provider",
+            ) from error
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            raise RequestRefused(
+                f"{self._where} is not a URL that can be asked: {_reason(error)}", code="provider"
+            ) from error
+        except httpx2.RequestError as error:
+            raise self._unreachable(error) from error
+        log.answered(response.status_code, request_id(response.headers))
+        if response.status_code == 200:
+            return response
+        try:
+            return Answer(response.status_code, response.headers, await _error_body(response))
+        finally:
+            await response.aclose()
+
+    def _unreachable(self, error: "httpx2.RequestError") -> ModelError:
+        import httpx2
+
+        if (problem := certificate_problem(error)) is not None:
+            return untrusted(self._where, problem)
+        reason = f"{self._where} cannot be reached: {_reason(error)}"
+        if (
+            isinstance(error, httpx2.ConnectError)
+            and self._provider.start_hint
+            and self._provider.is_loopback
+        ):
+            # Nothing listens on this machine: waiting would only put off the advice.
+            return RequestRefused(f"{reason}. {self._provider.start_hint}", code="provider")
+        return StreamBroken(reason, opened=False)
+
+    async def _refusal(self, answer: Answer, prompt: Prompt) -> ModelError:
+        """The error for `answer`; where it is about the model, with the models that the provider has."""
+        error = refusal(
+            answer,
+            self._where,
+            self._key_source,
+            datetime.now().astimezone(),
+            key_proxy=self._key_proxy is not None,
+        )
+        if isinstance(error, RequestRefused) and self._key_proxy is None and names_a_model(answer):
+            known = await served_models(self._client(), self._provider, self._headers(prompt, self._bearer))
+            if known:
+                error.args = (f"{error}. Models there: {', '.join(known)}",)
+        return error
+
+    async def _endpoint(self) -> Endpoint:
+        if self._key_proxy is not None:
+            return await self._key_proxy.endpoint()
+        return Endpoint(self._provider.request_url, self._bearer, self._provider.query_params)
+
+    @property
+    def _bearer(self) -> bytes | None:
+        return None if self._key is None else b"Bearer " + self._key
+
+    def _client(self) -> "httpx2.AsyncClient":
+        import httpx2
+
+        if self._http is None:
+            timeout = httpx2.Timeout(None, connect=CONNECT_TIMEOUT)
+            url = "http://127.0.0.1" if self._key_proxy is not None else self._provider.request_url
+            self._http = http_client(url, self._network, timeout)
+        return self._http
+
+    def _headers(self, prompt: Prompt, authorization: bytes | None) -> dict[bytes, bytes]:
+        headers = {
+            "accept": "text/event-stream",
+            "accept-encoding": "identity",
+            "content-type": "application/json",
+            "conversation_id": prompt.conversation_id,
+            "originator": "code_py",
+            "session_id": prompt.conversation_id,
+            "user-agent": USER_AGENT,
+            "version": VERSION,
+            **self._wire.headers,
+        }
+        merged = {name.lower().encode("ascii"): value.encode("ascii") for name, value in headers.items()}
+        merged |= self._configured
+        if authorization is not None:
+            merged[b"authorization"] = authorization
+        return merged
+
+    @property
+    def _where(self) -> str:
+        return f"{self._provider.name} ({self._provider.base_url})"
+
+    @property
+    def _key_source(self) -> str:
+        return f" in {self._provider.env_key}" if self._provider.env_key else ""
+
+
+async def _error_body(response: "httpx2.Response") -> str:
+    """The start of an error's body; an error while reading it leaves what was read."""
+    import httpx2
+
+    body = bytearray()
+    try:
+        with anyio.move_on_after(CONNECT_TIMEOUT):
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) >= ERROR_BODY_LIMIT:
+                    break
+    except httpx2.HTTPError as error:
+        _log.debug("reading an error's body: %s", _reason(error))
+    return body[:ERROR_BODY_LIMIT].decode("utf-8", "replace").strip()
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,118 @@
+"""What a provider's server says of its models: which it has, and how much they can read."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from code_core.errors import ConfigError
+from code_core.model.network import http_client
+from code_core.model.providers import Provider
+from code_core.model.refusals import Answer
+from code_core.wire.failures import error_object, excerpt
+
+if TYPE_CHECKING:
+    import httpx2
+
+_log = logging.getLogger("code_core")
+
+SECONDS = 2.0
+"""How long a question to the server may take; nobody waits longer for what can be done without."""
+MOST_BYTES = 4 * 2**20
+MOST_NAMES = 12
+
+
+def names_a_model(answer: Answer) -> bool:
+    """Whether `answer` refuses a request for the model that it asks for."""
+    if answer.status not in {400, 404}:
+        return False
+    error = error_object(answer.body)
+    words = f"{error.get('code')} {error.get('type')} {error.get('message') or answer.body}".lower()
+    return "model" in words and any(
+        sign in words
+        for sign in ("not found", "not_found", "not exist", "not loaded", "no models", "invalid model")
+    )
+
+
+async def served_models(
+    http: "httpx2.AsyncClient", provider: Provider, headers: Mapping[bytes, bytes]
+) -> list[str]:
+    """The names of some models that the provider has; empty if it does not say."""
+    listed = await _get(http, f"{provider.base_url.rstrip('/')}/models", headers)
+    entries = listed.get("data")
+    names = [
+        excerpt(entry["id"], 80)
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    ]
+    shown = sorted(set(names))
+    return shown if len(shown) <= MOST_NAMES else [*shown[:MOST_NAMES], f"and {len(shown) - MOST_NAMES} more"]
+
+
+async def served_window(provider: Provider, model: str, environ: Mapping[str, str]) -> int | None:
+    """The window of `model` in tokens, as the server of this machine has loaded it; None if it does not say in 2 seconds."""
+    import httpx2
+
+    if provider.server is None or not provider.is_loopback:
+        return None
+    root = provider.base_url.rstrip("/").removesuffix("/v1")
+    try:
+        async with http_client(root, environ, httpx2.Timeout(SECONDS)) as http:
+            match provider.server:
+                case "ollama":
+                    return _of_ollama(await _get(http, f"{root}/api/ps", {}), model)
+                case "lmstudio":
+                    listed = await _get(http, f"{root}/api/v0/models", {})
+                    return _listed(listed, model, "loaded_context_length")
+                case "vllm":
+                    return _listed(await _get(http, f"{root}/v1/models", {}), model, "max_model_len")
+                case "llamacpp":
+                    settings = (await _get(http, f"{root}/props", {})).get("default_generation_settings")
+                    return _size(settings.get("n_ctx")) if isinstance(settings, dict) else None
+    except (httpx2.HTTPError, ConfigError, OSError, ValueError) as error:
+        _log.debug("asking for the window: %s", type(error).__name__)
+    return None
+
+
+def _listed(listed: dict[str, Any], model: str, field: str) -> int | None:
+    """`field` of the entry for `model` in a list of models; of the only entry whatever its name."""
+    data = listed.get("data")
+    entries = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
+    own = [entry for entry in entries if entry.get("id") == model] or (entries if len(entries) == 1 else [])
+    return _size(own[0].get(field)) if own else None
+
+
+def _of_ollama(running: dict[str, Any], model: str) -> int | None:
+    """The context that Ollama has loaded `model` with, which it cuts longer prompts to."""
+    models = running.get("models")
+    for entry in models if isinstance(models, list) else ():
+        if isinstance(entry, dict) and model in {entry.get("name"), entry.get("model")}:
+            return _size(entry.get("context_length"))
+    return None
+
+
+def _size(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+async def _get(http: "httpx2.AsyncClient", url: str, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
+    """The JSON object at `url`; empty where there is none."""
+    import httpx2
+
+    body = bytearray()
+    try:
+        with anyio.fail_after(SECONDS):
+            async with http.stream("GET", url, headers=[*headers.items()]) as response:
+                if response.status_code != 200:
+                    return {}
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > MOST_BYTES:
+                        return {}
+        value = json.loads(body)
+    except (httpx2.HTTPError, TimeoutError, OSError, ValueError, RecursionError) as error:
+        _log.debug("asking for models: %s", type(error).__name__)
+        return {}
+    return value if isinstance(value, dict) else {}

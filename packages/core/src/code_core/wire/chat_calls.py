@@ -1,0 +1,142 @@
+"""Puts the tool calls of a Chat Completions stream together.
+
+The API sends a call in pieces that its `index` holds together: id and name first, then
+the arguments bit by bit. Servers leave out the index or the id, give every call index 0,
+repeat the name in each piece, or send the same call under several indexes.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from code_core.errors import StreamBroken
+
+_LONGEST_NAME = 256
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call, as far as it came; `output_index` is its place in the response."""
+
+    output_index: int
+    call_id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+    whole: str = ""
+
+    def add_name(self, name: str) -> None:
+        """Take a name, or its next piece; a name that is repeated with the arguments counts once."""
+        if not self.pieces and name != self.name and len(self.name) < _LONGEST_NAME:
+            self.name += name
+
+    def begins_anew(self, call_id: str, name: str, arguments: str) -> bool:
+        """Whether a piece with this call's index is the beginning of another call."""
+        if not name:
+            return False
+        if call_id and self.call_id and call_id != self.call_id:
+            return arguments[:1] in {"", "{"}
+        return bool(self.pieces) and self.pieces[-1].endswith("}") and arguments.startswith("{")
+
+
+class CallAssembly:
+    """The calls of one response.
+
+    Args:
+        next_place: the output index of an item that begins now.
+    """
+
+    def __init__(self, next_place: Callable[[], int]) -> None:
+        self._next_place = next_place
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+        self._by_id: dict[str, _Call] = {}
+
+    def add(self, piece: object) -> None:
+        """Take one entry of `tool_calls`, or the older `function_call`; what is not an object is passed over."""
+        if not isinstance(piece, dict):
+            return
+        function = piece.get("function")
+        if not isinstance(function, dict):
+            function = piece
+        call_id, name = _text(piece.get("id")), function.get("name")
+        arguments = _arguments(function.get("arguments"))
+        name = name if isinstance(name, str) else ""
+        call = self._target(_index(piece.get("index")), call_id, name, arguments)
+        call.call_id = call.call_id or call_id
+        if call.call_id:
+            self._by_id.setdefault(call.call_id, call)
+        call.add_name(name)
+        if arguments:
+            call.pieces.append(arguments)
+
+    def finished(self) -> list[tuple[int, dict[str, Any]]]:
+        """The calls with their output indexes, as items of the Responses API.
+
+        Raises:
+            StreamBroken: a call has no name; leaving it out would leave its work undone.
+        """
+        calls: list[_Call] = []
+        by_id: dict[str, _Call] = {}
+        for call in self._calls:
+            call.whole = "".join(call.pieces)
+            before = calls[-1] if calls else None
+            if not call.name:
+                if not call.whole:
+                    continue
+                if before is None or before.whole:
+                    raise StreamBroken("the provider sent a call without a name")
+                before.whole = call.whole
+                continue
+            twin = by_id.setdefault(call.call_id, call) if call.call_id else call
+            if twin is not call and twin.name == call.name and twin.whole in {"", call.whole}:
+                twin.whole = call.whole
+            elif twin is call or twin.name != call.name or call.whole:
+                calls.append(call)
+        return [
+            (
+                call.output_index,
+                {
+                    "type": "function_call",
+                    "name": call.name,
+                    "arguments": call.whole or "{}",
+                    "call_id": call.call_id,
+                },
+            )
+            for call in calls
+        ]
+
+    def _target(self, index: int | None, call_id: str, name: str, arguments: str) -> _Call:
+        """The call that a piece belongs to."""
+        if index is not None:
+            known = self._by_index.get(index)
+        else:
+            known = self._by_id.get(call_id) if call_id else None
+            if known is None and not name and self._calls:
+                known = self._calls[-1]
+        if known is not None and not known.begins_anew(call_id, name, arguments):
+            return known
+        call = _Call(self._next_place())
+        self._calls.append(call)
+        if index is not None:
+            self._by_index[index] = call
+        return call
+
+
+def _index(value: object) -> int | None:
+    if isinstance(value, str) and value.isdecimal() and len(value) < 10:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else ""
+
+
+def _arguments(value: object) -> str:
+    """The piece of arguments; an object, as some servers send it, as JSON."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else ""

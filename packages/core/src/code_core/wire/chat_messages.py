@@ -1,0 +1,210 @@
+"""The history as the messages of Chat Completions.
+
+One response is one assistant message with all its calls; one `tool` message follows for
+each of them. What only the Responses API knows is translated: calls of freeform tools and
+of the built-in shell become function calls, hosted searches are left out, and reasoning
+goes back only to where it came from, in the field that it came in.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from code_core.protocol.items import (
+    ContentItem,
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    InputImage,
+    LocalShellCall,
+    Message,
+    Reasoning,
+    Refusal,
+    ResponseItem,
+    ToolCall,
+    ToolCallOutput,
+)
+from code_core.wire.chat_reasoning import THINKING
+from code_core.wire.prompt import ChatQuirks
+
+NO_IMAGE = "[an image, which this model cannot see]"
+IMAGE_NOTE = "The images that the tool returned:"
+_SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
+
+
+def chat_messages(
+    items: Sequence[ResponseItem], quirks: ChatQuirks, origin: str, *, images: bool
+) -> list[dict[str, Any]]:
+    """`items` as messages; every call is answered directly after it.
+
+    Args:
+        items: a valid input, see `Prompt`.
+        quirks: how the server departs from the API.
+        origin: who is asked; see `Reasoning`.
+        images: whether the model can see.
+    """
+    answers = {item.call_id: item for item in items if isinstance(item, ToolCallOutput)}
+    messages: list[dict[str, Any]] = []
+    response = _Response(quirks, images)
+    for item in items:
+        match item:
+            case Reasoning():
+                response = _following(response, messages)
+                if item.origin == origin and quirks.reasoning_history:
+                    response.reasoning.append(item)
+            case Message(role="assistant"):
+                response = _following(response, messages)
+                response.texts.append(item.text)
+            case FunctionCall() | LocalShellCall() | CustomToolCall():
+                response = _following(response, messages)
+                response.calls.append((item, answers.get(item.call_id)))
+            case FunctionCallOutput() | CustomToolCallOutput():
+                response.answered = True
+            case Message():
+                messages += response.messages()
+                response = _Response(quirks, images)
+                _add_user(messages, _content(item.content, images=images), merge=quirks.alternate_roles)
+            case _:
+                pass
+    return [*messages, *response.messages()]
+
+
+@dataclass(slots=True)
+class _Response:
+    """What one response of the model brought."""
+
+    quirks: ChatQuirks
+    images: bool
+    reasoning: list[Reasoning] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    calls: list[tuple[ToolCall, ToolCallOutput | None]] = field(default_factory=list)
+    answered: bool = False
+
+    def messages(self) -> list[dict[str, Any]]:
+        """The assistant's message, its calls' outputs, and images that came with those."""
+        if not (self.texts or self.calls):
+            return []
+        # No content would be null, which many templates cannot print.
+        message: dict[str, Any] = {"role": "assistant", "content": "\n\n".join(self.texts)}
+        message |= _reasoning(self.reasoning, message["content"])
+        if self.quirks.reasoning_required:
+            message.setdefault("reasoning_content", "")
+        if self.calls:
+            message["tool_calls"] = [self._call(call) for call, _ in self.calls]
+        messages = [message]
+        pictures: list[dict[str, Any]] = []
+        for call, output in self.calls:
+            content = "" if output is None else output.output
+            text, urls = (content, []) if isinstance(content, str) else _text_and_images(content)
+            if urls and not self.images:
+                text = "\n".join([text, *(NO_IMAGE for _ in urls)]).strip()
+            elif urls:
+                pictures += [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+            messages.append({"role": "tool", "tool_call_id": self._id(call), "content": text})
+        if pictures:
+            messages.append({"role": "user", "content": [{"type": "text", "text": IMAGE_NOTE}, *pictures]})
+        return messages
+
+    def _call(self, call: ToolCall) -> dict[str, Any]:
+        name, arguments = _function(call)
+        return {
+            "id": self._id(call),
+            "type": "function",
+            "function": {"name": name, "arguments": arguments},
+        }
+
+    def _id(self, call: ToolCall) -> str:
+        if not self.quirks.short_call_ids or _SHORT_ID.fullmatch(call.call_id):
+            return call.call_id
+        return hashlib.sha256(call.call_id.encode("utf-8", "replace")).hexdigest()[:9]
+
+
+def _following(response: _Response, messages: list[dict[str, Any]]) -> _Response:
+    """The response that an item of the model belongs to: a new one after outputs."""
+    if not response.answered:
+        return response
+    messages += response.messages()
+    return _Response(response.quirks, response.images)
+
+
+def _function(call: ToolCall) -> tuple[str, str]:
+    """The function that `call` calls, and its arguments in JSON."""
+    match call:
+        case FunctionCall(name=name, arguments=arguments):
+            return name, arguments
+        case CustomToolCall(name=name, input=text):
+            return name, json.dumps({"input": text}, ensure_ascii=False)
+        case LocalShellCall(action=action):
+            given = {
+                "command": action.command,
+                "workdir": action.working_directory,
+                "timeout_ms": action.timeout_ms,
+            }
+            given = {name: value for name, value in given.items() if value is not None}
+            return "shell", json.dumps(given, ensure_ascii=False)
+
+
+def _reasoning(items: Sequence[Reasoning], content: str) -> dict[str, Any]:
+    """The fields that take `items` back."""
+    details = [detail for item in items for detail in item.chat_details or ()]
+    if details:
+        return {"reasoning_details": details}
+    text = "".join(part.text for item in items for part in item.content or ())
+    source = next((item.chat_field for item in items if item.chat_field), None)
+    if not text or source is None:
+        return {}
+    if source != THINKING:
+        return {source: text}
+    parts: list[dict[str, Any]] = [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]
+    return {"content": [*parts, *([{"type": "text", "text": content}] if content else [])]}
+
+
+def _content(parts: Sequence[ContentItem], *, images: bool) -> str | list[dict[str, Any]]:
+    """A message's content: text where it is nothing else, since some servers take no parts."""
+    text, urls = _text_and_images(parts)
+    if urls and images:
+        return [_part(part) for part in parts]
+    return "\n\n".join([*([text] if text else []), *(NO_IMAGE for _ in urls)])
+
+
+def _part(part: ContentItem) -> dict[str, Any]:
+    match part:
+        case InputImage(image_url=url):
+            return {"type": "image_url", "image_url": {"url": url}}
+        case Refusal(refusal=text):
+            return {"type": "text", "text": text}
+        case _:
+            return {"type": "text", "text": part.text}
+
+
+def _text_and_images(parts: Iterable[ContentItem]) -> tuple[str, list[str]]:
+    texts: list[str] = []
+    urls: list[str] = []
+    for part in parts:
+        match part:
+            case InputImage(image_url=url):
+                urls.append(url)
+            case Refusal(refusal=text):
+                texts.append(text)
+            case _:
+                texts.append(part.text)
+    return "\n\n".join(texts), urls
+
+
+def _add_user(messages: list[dict[str, Any]], content: str | list[dict[str, Any]], *, merge: bool) -> None:
+    """Add a user's message; to the user's message before it where roles must alternate."""
+    last = messages[-1] if messages else None
+    if not merge or last is None or last["role"] != "user":
+        messages.append({"role": "user", "content": content})
+    elif isinstance(content, str) and isinstance(last["content"], str):
+        last["content"] = f"{last['content']}\n\n{content}"
+    else:
+        last["content"] = [*_as_parts(last["content"]), *_as_parts(content)]
+
+
+def _as_parts(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content

@@ -1,0 +1,89 @@
+"""The reasoning in a Chat Completions stream, which every kind of server sends in a field of its own.
+
+`reasoning_content`: DeepSeek, Qwen, llama.cpp, SGLang, LM Studio, vLLM until 2025. `reasoning`: Ollama, vLLM, OpenRouter.
+`reasoning_details`: OpenRouter, objects with signatures that must come back unchanged. Parts of
+type `thinking` in the content: Mistral.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from code_core.protocol.items import Reasoning, ReasoningText
+
+FIELDS = ("reasoning_content", "reasoning", "reasoning_text")
+"""In the order in which they are looked for: servers that rename one send both for a while."""
+THINKING = "thinking"
+"""Stands for parts of the content, where the others are fields of a message."""
+_JOINED = frozenset({"text", "summary", "data"})
+
+
+@dataclass(slots=True)
+class _Detail:
+    """One object of `reasoning_details`, whose texts come in pieces."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    texts: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, piece: dict[str, Any]) -> None:
+        for name, value in piece.items():
+            if name in _JOINED and isinstance(value, str):
+                self.texts.setdefault(name, []).append(value)
+            elif value is not None:
+                self.fields[name] = value
+
+    def whole(self) -> dict[str, Any]:
+        return self.fields | {name: "".join(pieces) for name, pieces in self.texts.items()}
+
+
+@dataclass(slots=True)
+class ReasoningPieces:
+    """The reasoning that is streaming in; `place` is its output index."""
+
+    place: int
+    source: str | None = None
+    pieces: list[str] = field(default_factory=list)
+    details: list[_Detail] = field(default_factory=list)
+    _known: dict[tuple[str, str], _Detail] = field(default_factory=dict)
+
+    def add(self, source: str, text: str) -> None:
+        """Take text that came in the field `source`."""
+        self.source = self.source or source
+        self.pieces.append(text)
+
+    def add_details(self, pieces: list[Any]) -> None:
+        """Take pieces of `reasoning_details`; those with the same type and index are one object."""
+        for piece in pieces:
+            if not isinstance(piece, dict):
+                continue
+            key = (repr(piece.get("type"))[:80], repr(piece.get("index"))[:80])
+            detail = self._known.get(key)
+            if detail is None or piece.get("index") is None:
+                detail = self._known[key] = _Detail()
+                self.details.append(detail)
+            detail.add(piece)
+
+    def item(self, origin: str) -> Reasoning:
+        """The finished item."""
+        text = "".join(self.pieces)
+        return Reasoning(
+            content=[ReasoningText(text=text)] if text else None,
+            origin=origin,
+            chat_field=self.source,
+            chat_details=[detail.whole() for detail in self.details] or None,
+        )
+
+
+def reasoning_text(delta: dict[str, Any]) -> tuple[str, str] | None:
+    """The field and the text of the reasoning in `delta`, if it has any."""
+    for name in FIELDS:
+        if isinstance(text := delta.get(name), str) and text:
+            return name, text
+    return None
+
+
+def thinking_text(inner: object) -> str:
+    """The text of what a content part of type `thinking` holds."""
+    if isinstance(inner, str):
+        return inner
+    texts = [one.get("text") for one in inner if isinstance(one, dict)] if isinstance(inner, list) else []
+    return "".join(text for text in texts if isinstance(text, str))

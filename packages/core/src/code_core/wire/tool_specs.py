@@ -1,0 +1,61 @@
+"""The tools that a request declares, whatever the wire; each wire writes them in its own form."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """A tool that takes a JSON object.
+
+    Attributes:
+        parameters: the JSON Schema of the object.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FreeformSpec:
+    """A tool that takes plain text.
+
+    Attributes:
+        grammar: the Lark grammar of the text.
+        manual: how to write the text, for models that do not see the grammar.
+    """
+
+    name: str
+    description: str
+    grammar: str
+    manual: str
+
+    def as_function(self) -> FunctionSpec:
+        """The same tool for wires and models without plain text: the text is the argument `input`."""
+        return FunctionSpec(
+            self.name,
+            self.manual,
+            {
+                "type": "object",
+                "properties": {"input": {"type": "string", "description": "The whole text."}},
+                "required": ["input"],
+                "additionalProperties": False,
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WebSearchSpec:
+    """A search that the provider runs by itself.
+
+    Attributes:
+        allowed_domains: the only sites to search; all if empty.
+    """
+
+    name: str = "web_search"
+    allowed_domains: tuple[str, ...] = ()
+
+
+ToolSpec = FunctionSpec | FreeformSpec | WebSearchSpec

@@ -1,0 +1,220 @@
+"""Streams of Chat Completions: what servers send, and what it means."""
+
+import time
+import tracemalloc
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from code_core.errors import RequestRefused
+from code_core.protocol.items import Message, Reasoning, Refusal
+from code_core.wire.chat_reader import ChatReader
+from code_core.wire.response_events import Completed, Created, ItemDone, ReasoningTextDelta, TextDelta
+from code_core.wire.sse import SseEvent
+from core.wire.chat_failures import FAILURES
+from core.wire.chat_reading import outcome, read, read_bytes, shape, shown_text, sse_bytes
+from core.wire.chat_shapes import SHAPES
+from support import chat_chunks as chat
+
+STREAMS = {name: stream for table in (SHAPES, FAILURES) for name, (stream, _) in table.items()}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_stream_of_each_server_is_understood(name: str) -> None:
+    stream, meaning = SHAPES[name]
+    assert shape(read_bytes(stream)) == meaning
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failure_is_named(name: str) -> None:
+    stream, words = FAILURES[name]
+    failure = outcome(stream)
+    assert isinstance(failure, str)
+    assert failure.startswith(words)
+
+
+@given(st.sampled_from(sorted(STREAMS)), st.lists(st.integers(1, 40), max_size=60))
+def test_every_split_of_the_bytes_gives_the_same_events(name: str, sizes: list[int]) -> None:
+    stream, pieces, at = STREAMS[name], [], 0
+    for size in sizes:
+        pieces.append(stream[at : at + size])
+        at += size
+    assert outcome(*pieces, stream[at:]) == outcome(stream)
+
+
+@given(st.text(min_size=1), st.lists(st.integers(0, 30), max_size=8))
+def test_arguments_over_any_split_are_the_same_call(tail: str, cuts: list[int]) -> None:
+    arguments = '{"a":"' + tail.replace("\\", "").replace('"', "") + '"}'
+    places = sorted({min(cut, len(arguments)) for cut in cuts} | {0, len(arguments)})
+    pieces = [arguments[a:b] for a, b in pairwise(places)]
+    events = read(
+        chat.call("f", "", "c"), *(chat.arguments(piece) for piece in pieces), chat.finish("tool_calls")
+    )
+    [call] = shape(events)
+    assert call == ("f", arguments, "c")
+
+
+def test_the_events_of_a_response_are_in_order() -> None:
+    events = read(
+        chat.role(),
+        chat.reasoning("Hm"),
+        chat.text("Hi"),
+        chat.call("f", {}, "a"),
+        chat.call("g", {}, "b", 1),
+        chat.finish("tool_calls"),
+        chat.usage(),
+    )
+    kinds = [type(event) for event in events]
+    assert kinds == [
+        Created,
+        ReasoningTextDelta,
+        ItemDone,
+        TextDelta,
+        ItemDone,
+        ItemDone,
+        ItemDone,
+        Completed,
+    ]
+    places = [event.order.output_index for event in events if isinstance(event, ItemDone) and event.order]
+    assert places == [0, 1, 2, 3]
+    orders = {event.order.request_ordinal for event in events if isinstance(event, ItemDone) and event.order}
+    assert orders == {1}
+    assert isinstance(events[-1], Completed)
+    assert events[-1].response_id == "chatcmpl-1"
+
+
+def test_reasoning_keeps_its_field_its_details_and_whom_it_belongs_to() -> None:
+    details = (
+        [{"type": "reasoning.text", "text": "Le", "index": 0, "format": "f", "signature": None}],
+        [{"type": "reasoning.text", "text": "t", "index": 0, "signature": "s"}, "junk"],
+        [{"type": "reasoning.encrypted", "data": "xx", "id": "1"}],
+        [{"type": "reasoning.encrypted", "data": "yy", "id": "2"}],
+    )
+    events = read(
+        *(chat.chunk({"reasoning_details": part}) for part in details), chat.text("x"), chat.finish()
+    )
+    [item] = [
+        event.item for event in events if isinstance(event, ItemDone) and isinstance(event.item, Reasoning)
+    ]
+    assert (item.origin, item.chat_field) == ("p/m", None)
+    assert item.chat_details == [
+        {"type": "reasoning.text", "index": 0, "format": "f", "signature": "s", "text": "Let"},
+        {"type": "reasoning.encrypted", "id": "1", "data": "xx"},
+        {"type": "reasoning.encrypted", "id": "2", "data": "yy"},
+    ]
+
+
+def test_a_refusal_is_one() -> None:
+    [item] = [
+        event.item
+        for event in read(chat.chunk({"refusal": "no"}), chat.finish())
+        if isinstance(event, ItemDone)
+    ]
+    assert isinstance(item, Message)
+    assert item.content == [Refusal(refusal="no")]
+
+
+def test_deltas_spell_the_message() -> None:
+    events = read(chat.text("\n"), chat.text("a"), chat.text(" "), chat.text("b"), chat.finish())
+    assert shown_text(events) == "a b" == shape(events)[0]
+
+
+def test_what_was_written_before_the_limit_stays() -> None:
+    reader = ChatReader(1, "p/m")
+    events = [
+        event
+        for chunk in (
+            chat.reasoning("Hm"),
+            chat.text("half"),
+            chat.call("f", '{"a', "1"),
+            chat.finish("length"),
+        )
+        for event in reader.read(chunk)
+    ]
+    assert shape(events) == [{"reasoning": "Hm"}, "half"]
+    with pytest.raises(RequestRefused):
+        reader.end()
+
+
+def test_nothing_after_the_end_matters() -> None:
+    reader = ChatReader(1, "p/m")
+    chunks = (chat.text("x"), chat.finish(), chat.usage())
+    states = [(reader.whole, reader.finished) for _ in map(reader.read, chunks)]
+    assert states == [(False, False), (True, False), (True, True)]
+
+
+def test_nothing_after_a_failure_matters() -> None:
+    failed = ChatReader(1, "p/m")
+    failed.read({"error": {"message": "no"}})
+    assert failed.finished
+    assert failed.read(chat.text("x")) == []
+
+
+def test_done_is_the_end() -> None:
+    done = ChatReader(1, "p/m")
+    done.feed(SseEvent("message", b" [DONE]"))
+    assert done.finished
+
+
+def test_what_is_not_a_chunk_is_passed_over() -> None:
+    assert shape(read(b"data: ping\n\n", b"data: 5\n\n", b"data: []\n\n", chat.text("x"), chat.finish())) == [
+        "x"
+    ]
+
+
+HOSTILE = {
+    "one-letter texts": lambda n: [chat.text("x")] * n,
+    "one-letter arguments": lambda n: [chat.call("f", "{", "a"), *[chat.arguments("x")] * n],
+    "calls": lambda n: [chat.call("f", "{}", f"c{i}", i) for i in range(n)],
+    "calls with one id": lambda n: [chat.call("f", f'{{"a":{i}}}', "c", i) for i in range(n)],
+    "names in pieces": lambda n: [chat.call("name", "", "a")] * n,
+    "blank texts": lambda n: [chat.text(" ")] * n,
+    "reasoning between words": lambda n: [chat.text("x"), chat.reasoning("y")] * (n // 2),
+    "details": lambda n: [chat.chunk({"reasoning_details": [{"text": "x", "index": i}]}) for i in range(n)],
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_time_and_memory_grow_as_the_stream_does(kind: str) -> None:
+    def cost(number: int) -> tuple[float, int]:
+        chunks = HOSTILE[kind](number)
+        reader = ChatReader(1, "p/m")
+        tracemalloc.start()
+        started = time.perf_counter()
+        for chunk in chunks:
+            reader.read(chunk)
+        reader.read(chat.text("x"))
+        reader.read(chat.finish())
+        reader.end()
+        elapsed, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return elapsed, peak
+
+    small = min(cost(500)[0] for _ in range(3))
+    large, peak = cost(8_000)
+    assert large < 8 * 16 * small  # quadratic work: 256 times
+    assert peak < 8_000 * 8_192
+
+
+def test_a_name_without_end_is_cut() -> None:
+    [(name, _, _)] = shape(
+        read(*[chat.call("n" * 100 + str(i), "", "a") for i in range(50)], chat.finish("tool_calls"))
+    )
+    assert len(name) <= 64
+
+
+def test_a_large_argument_is_taken() -> None:
+    piece = "x" * 65_536
+    events = read_bytes(
+        sse_bytes(
+            [
+                chat.call("f", '{"a":"', "c"),
+                *[chat.arguments(piece)] * 64,
+                chat.arguments('"}'),
+                chat.finish("tool_calls"),
+            ]
+        )
+    )
+    assert len(shape(events)[0][1]) == 64 * 65_536 + 8

@@ -1,0 +1,387 @@
+"""Prompts as requests of Chat Completions."""
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from code_core.protocol.items import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    InputImage,
+    InputText,
+    LocalShellAction,
+    LocalShellCall,
+    Message,
+    OutputText,
+    Reasoning,
+    ReasoningText,
+    Refusal,
+    ResponseItem,
+    WebSearchCall,
+)
+from code_core.protocol.policies import ReasoningEffort, Verbosity
+from code_core.session.history import normalised
+from code_core.wire import chat, responses
+from code_core.wire.prompt import ChatQuirks, ModelSettings, Prompt
+from code_core.wire.request_json import encoded
+from code_core.wire.tool_specs import FreeformSpec, FunctionSpec, WebSearchSpec
+from support.chat_rules import violations
+
+ME = "p/m"
+PIXEL = "data:image/png;base64,AAAA"
+
+
+def user(*texts: str) -> Message:
+    return Message(role="user", content=[InputText(text=text) for text in texts])
+
+
+def said(text: str) -> Message:
+    return Message(role="assistant", content=[OutputText(text=text)])
+
+
+def thought(text: str, *, field: str = "reasoning_content", origin: str = ME, **more: Any) -> Reasoning:
+    return Reasoning(content=[ReasoningText(text=text)], origin=origin, chat_field=field, **more)
+
+
+def called(name: str, call_id: str, arguments: str = "{}") -> FunctionCall:
+    return FunctionCall(name=name, arguments=arguments, call_id=call_id)
+
+
+def output(call_id: str, text: str = "ok") -> FunctionCallOutput:
+    return FunctionCallOutput(call_id=call_id, output=text)
+
+
+def body(*items: ResponseItem, quirks: ChatQuirks | None = None, **settings: Any) -> dict[str, Any]:
+    """The request, which strict servers accept."""
+    asked = ModelSettings("m", chat=quirks or ChatQuirks(), **settings)
+    request = chat.request_body(Prompt(asked, "c", "be good", items), ME)
+    assert violations(request) == []
+    return request
+
+
+def messages(*items: ResponseItem, quirks: ChatQuirks | None = None, **settings: Any) -> list[dict[str, Any]]:
+    first, *rest = body(*items, quirks=quirks, **settings)["messages"]
+    assert first == {"role": "system", "content": "be good"}
+    assert isinstance(rest, list)
+    return rest
+
+
+def test_a_plain_request() -> None:
+    assert body(user("hi")) == {
+        "model": "m",
+        "messages": [{"role": "system", "content": "be good"}, {"role": "user", "content": "hi"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def test_one_response_is_one_message_and_each_call_is_answered_after_it() -> None:
+    shown = messages(
+        user("go"),
+        said("Both:"),
+        called("f", "1", '{"a":1}'),
+        called("g", "2"),
+        output("2", "two"),
+        output("1", "one"),
+        said("done"),
+        user("more"),
+    )
+    assert shown == [
+        {"role": "user", "content": "go"},
+        {
+            "role": "assistant",
+            "content": "Both:",
+            "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}},
+                {"id": "2", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+            ],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": "one"},
+        {"role": "tool", "tool_call_id": "2", "content": "two"},
+        {"role": "assistant", "content": "done"},
+        {"role": "user", "content": "more"},
+    ]
+
+
+def test_calls_without_a_message_have_an_empty_one() -> None:
+    assert messages(user("go"), called("f", "1"), output("1"))[1]["content"] == ""
+
+
+def test_two_responses_in_a_row_stay_two() -> None:
+    shown = messages(user("go"), called("f", "1"), output("1"), called("f", "2"), output("2"))
+    assert [message["role"] for message in shown] == ["user", "assistant", "tool", "assistant", "tool"]
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_reasoning_goes_back_in_its_field(field: str) -> None:
+    shown = messages(user("go"), thought("Hm", field=field), called("f", "1"), output("1"))
+    assert shown[1][field] == "Hm"
+    assert "reasoning_details" not in shown[1]
+
+
+def test_details_go_back_as_they_came() -> None:
+    details = [{"type": "reasoning.encrypted", "data": "x", "index": 0}]
+    item = thought("Hm", field="reasoning", chat_details=details)
+    shown = messages(user("go"), item, said("x"), user("more"))
+    assert shown[1] == {"role": "assistant", "content": "x", "reasoning_details": details}
+
+
+def test_thinking_goes_back_as_a_part_of_the_content() -> None:
+    shown = messages(user("go"), thought("Hm", field="thinking"), said("x"), user("more"))
+    assert shown[1]["content"] == [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]},
+        {"type": "text", "text": "x"},
+    ]
+    shown = messages(user("go"), thought("Hm", field="thinking"), called("f", "1"), output("1"))
+    assert [part["type"] for part in shown[1]["content"]] == ["thinking"]
+
+
+@pytest.mark.parametrize(
+    ("item", "quirks"),
+    [
+        (thought("Hm", origin="p/other"), ChatQuirks()),
+        (Reasoning(encrypted_content="x", origin="openai"), ChatQuirks()),
+        (Reasoning(encrypted_content="x"), ChatQuirks()),
+        (thought("Hm"), ChatQuirks(reasoning_history=False)),
+    ],
+)
+def test_reasoning_of_another_is_left_out(item: Reasoning, quirks: ChatQuirks) -> None:
+    assert messages(user("go"), item, said("x"), user("more"), quirks=quirks)[1] == {
+        "role": "assistant",
+        "content": "x",
+    }
+
+
+def test_reasoning_that_is_required_is_empty_where_there_is_none() -> None:
+    quirks = ChatQuirks(reasoning_required=True)
+    shown = messages(
+        user("go"), called("f", "1"), output("1"), thought("Hm"), called("f", "2"), output("2"), quirks=quirks
+    )
+    assert [shown[1]["reasoning_content"], shown[3]["reasoning_content"]] == ["", "Hm"]
+
+
+def test_what_only_the_responses_api_knows_is_translated() -> None:
+    shown = messages(
+        user("go"),
+        CustomToolCall(name="apply_patch", input='*** "Begin"', call_id="1"),
+        LocalShellCall(
+            call_id="2", action=LocalShellAction(command=["ls"], working_directory="/", timeout_ms=5)
+        ),
+        LocalShellCall(call_id="3", action=LocalShellAction(command=["pwd"])),
+        WebSearchCall(id="ws", action={"query": "x"}),
+        CustomToolCallOutput(call_id="1", output="patched"),
+        output("2", "files"),
+        output("3", "/"),
+        Message(role="assistant", content=[Refusal(refusal="no more")]),
+    )
+    given = [
+        (call["function"]["name"], json.loads(call["function"]["arguments"]))
+        for call in shown[1]["tool_calls"]
+    ]
+    assert given == [
+        ("apply_patch", {"input": '*** "Begin"'}),
+        ("shell", {"command": ["ls"], "workdir": "/", "timeout_ms": 5}),
+        ("shell", {"command": ["pwd"]}),
+    ]
+    assert [message["content"] for message in shown[2:]] == ["patched", "files", "/", "no more"]
+
+
+def test_a_developers_message_is_a_users() -> None:
+    item = Message(role="developer", content=[InputText(text="note")])
+    assert messages(item) == [{"role": "user", "content": "note"}]
+
+
+def test_images_are_parts_and_those_of_tools_follow_all_outputs() -> None:
+    picture = InputImage(image_url=PIXEL)
+    shown = messages(
+        Message(role="user", content=[InputText(text="see"), picture]),
+        called("f", "1"),
+        called("g", "2"),
+        FunctionCallOutput(call_id="1", output=[InputText(text="a picture"), picture]),
+        output("2"),
+        said("nice"),
+    )
+    part = {"type": "image_url", "image_url": {"url": PIXEL}}
+    assert shown[0]["content"] == [{"type": "text", "text": "see"}, part]
+    assert [message["role"] for message in shown] == [
+        "user",
+        "assistant",
+        "tool",
+        "tool",
+        "user",
+        "assistant",
+    ]
+    assert shown[2]["content"] == "a picture"
+    assert shown[4]["content"][1:] == [part]
+
+
+def test_a_model_that_cannot_see_is_told_so() -> None:
+    picture = InputImage(image_url=PIXEL)
+    shown = messages(
+        Message(role="user", content=[InputText(text="see"), picture]),
+        called("f", "1"),
+        FunctionCallOutput(call_id="1", output=[InputText(text="one"), picture]),
+        images=False,
+    )
+    note = "[an image, which this model cannot see]"
+    assert [message["content"] for message in shown] == [f"see\n\n{note}", "", f"one\n{note}"]
+
+
+def test_roles_alternate_where_they_must() -> None:
+    quirks = ChatQuirks(alternate_roles=True)
+    shown = messages(user("a"), user("b", "c"), said("x"), user("d"), quirks=quirks)
+    assert [message["content"] for message in shown] == ["a\n\nb\n\nc", "x", "d"]
+    picture = Message(role="user", content=[InputImage(image_url=PIXEL)])
+    [merged] = messages(user("a"), picture, user("b"), quirks=quirks)
+    assert [part.get("text") for part in merged["content"]] == ["a", None, "b"]
+    assert len(messages(user("a"), user("b"))) == 2
+
+
+def test_ids_are_short_where_they_must_be() -> None:
+    quirks = ChatQuirks(short_call_ids=True)
+    items = (
+        user("go"),
+        called("f", "call_1"),
+        called("f", "D681PevKs"),
+        output("call_1"),
+        output("D681PevKs"),
+    )
+    shown = messages(*items, quirks=quirks)
+    ids = [call["id"] for call in shown[1]["tool_calls"]]
+    assert ids == [message["tool_call_id"] for message in shown[2:]]
+    assert ids[1] == "D681PevKs"
+    assert len(ids[0]) == 9
+    assert ids[0].isalnum()
+    assert messages(*items)[1]["tool_calls"][0]["id"] == "call_1"
+
+
+def test_tools_are_functions_whatever_they_are() -> None:
+    tools = (
+        FunctionSpec("f", "does", {"type": "object"}),
+        FreeformSpec("p", "d", "g", "manual"),
+        WebSearchSpec(),
+    )
+    prompt = Prompt(ModelSettings("m", freeform_tools=True), "c", "i", [user("go")], tools)
+    request = chat.request_body(prompt, ME)
+    assert violations(request) == []
+    assert request["tools"][0] == {
+        "type": "function",
+        "function": {"name": "f", "description": "does", "parameters": {"type": "object"}},
+    }
+    assert [tool["function"]["description"] for tool in request["tools"]] == ["does", "manual"]
+    assert (request["tool_choice"], request["parallel_tool_calls"]) == ("auto", True)
+    without = chat.request_body(replace(prompt, settings=ModelSettings("m", tools=False)), ME)
+    assert not {"tools", "tool_choice", "parallel_tool_calls"} & without.keys()
+    one = chat.request_body(replace(prompt, settings=ModelSettings("m", parallel_tool_calls=False)), ME)
+    assert one["parallel_tool_calls"] is False
+
+
+def test_settings_have_their_fields() -> None:
+    settings: dict[str, Any] = {
+        "reasoning": True,
+        "effort": ReasoningEffort.LOW,
+        "verbosity": Verbosity.HIGH,
+        "max_output": 9,
+    }
+    request = body(user("hi"), **settings)
+    assert (request["reasoning_effort"], request["verbosity"], request["max_tokens"]) == ("low", "high", 9)
+    quirks = ChatQuirks(
+        effort_field="reasoning", max_tokens_field="max_completion_tokens", stream_usage=False
+    )
+    request = body(user("hi"), quirks=quirks, **settings)
+    assert (request["reasoning"], request["max_completion_tokens"]) == ({"effort": "low"}, 9)
+    assert not {"reasoning_effort", "max_tokens", "stream_options"} & request.keys()
+    assert "reasoning_effort" not in body(user("hi"), effort=ReasoningEffort.LOW)
+    assert "reasoning_effort" not in body(user("hi"), quirks=ChatQuirks(effort_field="none"), **settings)
+    role = chat.request_body(
+        Prompt(ModelSettings("m", chat=ChatQuirks(system_role="developer")), "c", "i", []), ME
+    )
+    assert role["messages"] == [{"role": "developer", "content": "i"}]
+
+
+def test_a_schema_is_a_response_format() -> None:
+    request = chat.request_body(
+        Prompt(ModelSettings("m"), "c", "i", [user("x")], output_schema={"type": "object"}), ME
+    )
+    assert request["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "code_output_schema", "strict": True, "schema": {"type": "object"}},
+    }
+
+
+def test_fields_that_are_refused_and_fields_of_the_users() -> None:
+    settings = ModelSettings("m", extra_body={"top_k": 5, "stream_options": {"x": 1}})
+    prompt = Prompt(settings, "c", "i", [user("x")], [FunctionSpec("f", "", {})])
+    request = chat.request_body(prompt, ME, frozenset({"parallel_tool_calls"}))
+    assert "parallel_tool_calls" not in request
+    assert (request["top_k"], request["stream_options"]) == (5, {"x": 1})
+
+
+ITEMS = st.one_of(
+    st.builds(user, st.text(max_size=3)),
+    st.builds(said, st.text(min_size=1, max_size=3)),
+    st.builds(thought, st.text(max_size=3)),
+    st.builds(called, st.sampled_from("fg"), st.sampled_from("abcd")),
+    st.builds(output, st.sampled_from("abcd")),
+    st.builds(CustomToolCall, name=st.just("p"), input=st.text(max_size=3), call_id=st.sampled_from("abcd")),
+    st.builds(CustomToolCallOutput, call_id=st.sampled_from("abcd"), output=st.text(max_size=3)),
+)
+
+
+@given(st.lists(ITEMS, max_size=12))
+def test_whatever_the_history_strict_servers_take_it(items: list[ResponseItem]) -> None:
+    body(user("go"), *normalised(items))
+
+
+@given(st.lists(st.lists(ITEMS, max_size=6), min_size=2, max_size=5))
+def test_each_request_begins_with_the_bytes_of_the_one_before(steps: list[list[ResponseItem]]) -> None:
+    history: list[ResponseItem] = []
+    requests: list[tuple[bytes, bytes]] = []
+    for number, step in enumerate(steps):
+        renamed = [
+            item.model_copy(update={"call_id": f"{item.call_id}{number}"})
+            if hasattr(item, "call_id")
+            else item
+            for item in step
+        ]
+        history = normalised([*history, user("next"), *normalised([*renamed, said("end")])])
+        prompt = Prompt(ModelSettings("m"), "c", "i", history)
+        requests.append(
+            (
+                encoded({"x": chat.request_body(prompt, ME)["messages"]}),
+                encoded({"x": responses.request_body(prompt, ME)["input"]}),
+            )
+        )
+    for before, after in pairwise(requests):
+        for first, second in zip(before, after, strict=True):
+            assert second.startswith(first.removesuffix(b"]}"))
+
+
+def test_the_responses_api_gets_what_it_knows() -> None:
+    items = (
+        user("go"),
+        Reasoning(encrypted_content="mine", origin="p"),
+        Reasoning(encrypted_content="old"),
+        Reasoning(encrypted_content="theirs", origin="q"),
+        thought("Hm", chat_details=[{"a": 1}]),
+        CustomToolCall(name="p", input="x", call_id="1"),
+        CustomToolCallOutput(call_id="1", output="ok"),
+    )
+    plain = responses.request_body(Prompt(ModelSettings("m"), "c", "i", items), "p")["input"]
+    assert [item.get("encrypted_content") for item in plain if item["type"] == "reasoning"] == ["mine", "old"]
+    assert not any({"origin", "chat_field", "chat_details"} & item.keys() for item in plain)
+    assert plain[-2:] == [
+        {"type": "function_call", "name": "p", "arguments": '{"input": "x"}', "call_id": "1"},
+        {"type": "function_call_output", "call_id": "1", "output": "ok"},
+    ]
+    freeform = responses.request_body(Prompt(ModelSettings("m", freeform_tools=True), "c", "i", items), "p")[
+        "input"
+    ]
+    assert [item["type"] for item in freeform[-2:]] == ["custom_tool_call", "custom_tool_call_output"]
