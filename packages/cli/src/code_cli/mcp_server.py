@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from code_cli.run import run_frontend
-from code_cli.session_options import overrides_from, session_options
+from code_cli.session_options import checked_options, overrides_from, session_options
 
 
 @click.command("mcp-server")
@@ -16,8 +16,8 @@ def mcp_server_command(**session: Any) -> None:
 
     The options are the settings of every conversation that does not choose its own.
     """
-    overrides = overrides_from(**session)
+    checked_options(**session)
 
     from code_mcp_server.run import run_server
 
-    run_frontend(partial(run_server, overrides))
+    run_frontend(partial(run_server, partial(overrides_from, **session)))
