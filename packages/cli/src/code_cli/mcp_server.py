@@ -1,5 +1,6 @@
 """`code mcp-server`."""
 
+import os
 from functools import partial
 from typing import Any
 
@@ -11,12 +12,23 @@ from code_cli.session_options import checked_options, overrides_from, session_op
 
 @click.command("mcp-server")
 @session_options
-def mcp_server_command(**session: Any) -> None:
+@click.option(
+    "--http",
+    "port",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    help="Serve over HTTP on this port of 127.0.0.1 instead; clients send the token in CODE_MCP_TOKEN.",
+)
+def mcp_server_command(port: int | None, **session: Any) -> None:
     """Serve MCP on stdin and stdout: the tools codex and codex-reply, and session/* when enabled.
 
     The options are the settings of every conversation that does not choose its own.
     """
     checked_options(**session)
+    if port is not None:
+        from code_mcp_server.http import run_http_server
+
+        run_frontend(partial(run_http_server, partial(overrides_from, **session), port, os.environ))
 
     from code_mcp_server.run import run_server
 
