@@ -58,12 +58,12 @@ def sdk_server(tools: Awaitable[Tools]) -> "Server[Any]":
 
     async def call_tool(context: ServerRequestContext[Any], params: CallToolRequestParams) -> Any:
         del params  # the SDK's model has fewer members
+        caller = _caller(context)
         try:
-            caller = _caller(context)
             result = await (await tools).call_tool(caller, context.params or {})
-            return {"resultType": "complete", **result} if caller.modern else result
         except RpcError as error:
             raise MCPError(error.code, error.message, error.data) from None
+        return {"resultType": "complete", **result} if caller.modern else result
 
     async def on_cancel(context: ServerRequestContext[Any], params: _AnyParams) -> None:
         del context
