@@ -62,6 +62,7 @@ class McpClient:
 
     Attributes:
         left_out: a line for each tool that the server listed and that cannot be used, at most 100.
+        tools_fresh_for: the seconds for which a modern server says that its list of tools may be kept.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class McpClient:
         self._connection: Connection | None = None
         self._owner = self._new_owner()
         self.left_out: list[str] = []
+        self.tools_fresh_for: float | None = None
         self._initialized: types.InitializeResult | None = None
         self._output_schemas = OutputSchemas(lambda cursor: self.list_tools(cursor=cursor))
 
@@ -243,7 +245,14 @@ class McpClient:
         with translated("tools/list"):
             page = await self.session.list_tools(params=params)
         self._output_schemas.note(page.tools)
+        if page.ttl_ms:
+            self.tools_fresh_for = page.ttl_ms / 1000
         return page
+
+    async def subscribe_to_tools(self) -> None:
+        """Let a modern server send `notifications/tools/list_changed`; returns when it ends the subscription."""
+        params = {"notifications": {"toolsListChanged": True}}
+        await self.send_request("subscriptions/listen", params, timeout=math.inf)
 
     async def call_tool(
         self,

@@ -7,7 +7,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from code_core.acp.content import ContentBlock
 from code_core.config.load import ConfigOverrides
-from code_core.config.schema import McpServerTable
+from code_core.config.schema.servers import McpServerTable
 from code_core.protocol.policies import AskForApproval, SandboxMode
 from code_core.session.parts import Parts
 from code_mcp_server.errors import InvalidArguments
