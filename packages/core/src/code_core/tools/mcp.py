@@ -114,9 +114,7 @@ class McpServerTool:
                 await context.emit(step)
 
         with self._tool.limit.call(name):
-            result = await self._tool.client.call_tool(
-                name, arguments, timeout=math.inf, progress=on_progress
-            )
+            result = await self._tool.host.call_tool(name, arguments, on_progress)
         parts = parts_of(result)
         text = f"err: {parts.text or 'the tool failed and gave no reason'}" if result.is_error else parts.text
         capture = Capture(context.output_limit, context.output_file(call_id))
