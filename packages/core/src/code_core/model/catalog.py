@@ -39,3 +39,12 @@ def family_of(model: str) -> ModelFamily:
     """The family of `model`; traits of an unknown one are the ones that work everywhere."""
     matching = [prefix for prefix in _FAMILIES if model.startswith(prefix)]
     return _FAMILIES[max(matching, key=len)] if matching else _UNKNOWN
+
+
+# What a picker offers first; a name that is not here can be chosen all the same.
+_SUGGESTED = {"openai": ("gpt-5-codex", "gpt-5", "gpt-5-mini", "codex-mini-latest", "o3", "o4-mini")}
+
+
+def suggested_models(provider_id: str) -> tuple[str, ...]:
+    """Models of a provider to choose from; none for a provider that we know nothing about."""
+    return _SUGGESTED.get(provider_id, ())

@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
+import anyio
+
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides, load_config
 from code_core.errors import ConfigError
 from code_core.model.key_proxy import KeyProxies
@@ -127,6 +129,8 @@ class ConversationManager:
         if history:
             await conversation.session.history.add(*history)
             conversation.session.told = ToldContext(one.item for one in history)
+        if parts.recorded_at_once:
+            await _recorded_at_once(conversation)
         return conversation
 
     async def _copied(
@@ -210,6 +214,16 @@ def _recorded(config: Config, parts: Parts, opened: Opened) -> Parts:
         checkpoints = FileCheckpoints(checkpoints_of(home, opened.session.id), (home,))
     journal = parts.journal or RolloutJournal(opened.session.file, opened.session.lock)
     return replace(parts, journal=journal, checkpoints=checkpoints, session_id=opened.session.id)
+
+
+async def _recorded_at_once(conversation: Conversation) -> None:
+    """Have the record begin now, which a session else does with its first turn."""
+    try:
+        await conversation.session.history.note(conversation.session.context_entry())
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await conversation.discard()
+        raise
 
 
 def _from_elsewhere(item: ResponseItem) -> HistoryItem:

@@ -1,0 +1,31 @@
+"""`code acp`."""
+
+from functools import partial
+from typing import Any
+
+import click
+
+from code_cli.session_options import overrides_from, session_options
+
+
+@click.command("acp")
+@session_options
+def acp_command(**session: Any) -> None:
+    """Be the agent of an editor: the Agent Client Protocol on stdin and stdout.
+
+    The options are the settings of every session, as far as the editor does not change them.
+    """
+    from code_mcp_server.acp.handshake import shake_hands
+    from code_mcp_server.acp.streams import taken_streams
+
+    with taken_streams() as (stdin, stdout):
+        opening = shake_hands(stdin, stdout)
+        if opening.client is None:
+            return
+        # The client has its answer; now what takes longer to import.
+        overrides = overrides_from(**session)
+
+        from code_cli.run import run_frontend
+        from code_mcp_server.acp.run import run_agent
+
+        run_frontend(partial(run_agent, opening, overrides, stdin, stdout))
