@@ -37,7 +37,7 @@ def permission_request(session_id: str, request: ApprovalRequest) -> dict[str, A
             "optionId": option,
             "name": name.format(Choices.about(request).session)
             if option != "approved-prefix"
-            else f"{name}: {visible(rule or '')}",
+            else f"{name}: {_rule_name(request)}",
             "kind": kind,
         }
         for option, name, kind, _ in _OPTIONS
@@ -50,6 +50,17 @@ def permission_request(session_id: str, request: ApprovalRequest) -> dict[str, A
         "options": options,
         "_meta": {"code/approval": meta},
     }
+
+
+def _rule_name(request: ApprovalRequest) -> str:
+    """What the proposed rule allows; the rule itself is in the question."""
+    match request:
+        case ExecApprovalRequest(rule_allows=str(allows)) if allows:
+            return visible(allows)
+        case ExecApprovalRequest(proposed_rule=str(rule)):
+            return visible(rule)
+        case _:
+            return ""
 
 
 def question_call(request: ApprovalRequest) -> ToolCallFields:

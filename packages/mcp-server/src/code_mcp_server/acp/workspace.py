@@ -39,9 +39,7 @@ class Workspace:
         config = load_config(overrides)
         if params.append_instructions is not None:
             texts = filter(None, (config.user_instructions, params.append_instructions))
-            overrides = replace(
-                overrides, client=(*overrides.client, ("instructions", "\n\n".join(texts)))
-            )
+            overrides = replace(overrides, client=(*overrides.client, ("instructions", "\n\n".join(texts))))
             config = load_config(overrides)
         for directory in params.directories:
             _check_root(directory, config.home.path)
