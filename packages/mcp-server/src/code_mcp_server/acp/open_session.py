@@ -100,6 +100,8 @@ class OpenSession:
                 raise
             _log.exception("session %s failed", self.id)  # the others go on
         finally:
+            self._closing.set()
+            self._release()
             self.closed.set()
 
     async def close(self) -> None:
@@ -171,10 +173,14 @@ class OpenSession:
             async for event in self.conversation.events():
                 await self._show(event)
         finally:
-            if self._turn is not None:
-                self._turn.ended.set()
-            for changed in self._changes.values():
-                changed.made.set()
+            self._release()
+
+    def _release(self) -> None:
+        """Let nobody wait for events that do not come."""
+        if self._turn is not None:
+            self._turn.ended.set()
+        for change in self._changes.values():
+            change.made.set()
 
     async def _show(self, event: Event) -> None:
         turn = self._turn if self._turn is not None and self._turn.end is None else None
@@ -225,6 +231,8 @@ class OpenSession:
             await self._submit_quietly(answer.op)
 
     async def _submit(self, op: Op) -> str:
+        if self._closing.is_set():
+            raise RpcError(Code.NOT_FOUND, "the session was closed", {"sessionId": self.id})
         try:
             return await self.conversation.submit(op)
         except ConversationError as error:

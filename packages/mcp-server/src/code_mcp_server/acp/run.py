@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import AsyncIterator
 
 import anyio
 
@@ -38,13 +39,17 @@ async def run_agent(opening: Opening, overrides: ConfigOverrides, stdin: int, st
                 end.within(END_SECONDS, code)
                 scope.cancel()
 
+    async def lines() -> AsyncIterator[bytes | None]:
+        async for line in read_lines(stdin, opening.buffer):
+            yield line
+        end.within(END_SECONDS, code)
+
     with ConversationManager(overrides) as manager:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stop_on_signal, tasks.cancel_scope)
             tasks.start_soon(writer.run)
             agent = Agent(Sessions(manager, connection, client, overrides, tasks))
-            await connection.serve(read_lines(stdin, opening.buffer), agent)
-            end.within(END_SECONDS, code)
+            await connection.serve(lines(), agent)
             tasks.cancel_scope.cancel()
     writer.flush()
     return code

@@ -96,7 +96,7 @@ class LineWriter:
         while True:
             await self._arrival.wait()
             self._arrival = anyio.Event()
-            while self._waiting:
+            while self._waiting and not self._broken:
                 data = self._next()
                 try:
                     while data and not self._broken:
@@ -104,7 +104,7 @@ class LineWriter:
                             await anyio.wait_writable(self._descriptor)
                         data = data[self._write(data) :]
                 finally:
-                    if data:  # cancelled: `flush` goes on in the middle of a line
+                    if data and not self._broken:  # cancelled: `flush` goes on in the middle of a line
                         self._waiting.appendleft(bytes(data))
             if self._broken:
                 return
