@@ -89,7 +89,7 @@ class Editor:
         return self.sessions[number] if number < len(self.sessions) else None
 
     async def act(self, action: tuple[Any, ...]) -> None:
-        place = {"cwd": "/", "mcpServers": []}
+        place: Json = {"cwd": "/", "mcpServers": []}
         match action:
             case ("new",):
                 self.request("session/new", **place)

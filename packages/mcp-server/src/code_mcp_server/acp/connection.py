@@ -19,8 +19,7 @@ from code_mcp_server.acp.jsonrpc import (
     RpcError,
     encode,
 )
-from code_mcp_server.acp.outgoing import LONGEST_LINE as LONGEST_OUTGOING
-from code_mcp_server.acp.outgoing import shortened
+from code_mcp_server.acp.outgoing import bounded
 from code_mcp_server.acp.peer import Peer
 from code_mcp_server.acp.streams import LineWriter
 
@@ -119,10 +118,8 @@ class Connection:
 
     async def notify(self, method: str, params: JsonObject) -> None:
         """Tell the client something; waits while it is far behind with reading."""
-        line = encode(Notification(method, params))
-        if len(line) > LONGEST_OUTGOING:
-            line = encode(Notification(method, shortened(params)))
-        self._writer.put(line)
+        notification = Notification(method, params)
+        self._writer.put(bounded(encode(notification), notification))
         await self._writer.room()
 
     async def _carry_out(self, request: Request, handler: Handler) -> None:

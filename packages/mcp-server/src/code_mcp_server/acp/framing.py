@@ -33,6 +33,11 @@ class LineBuffer:
         lines, self._lines = self._lines, []
         return lines
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether `take` would give any."""
+        return bool(self._lines)
+
     def put_back(self, lines: list[bytes | None]) -> None:
         """Have these come first when lines are taken again."""
         self._lines[:0] = lines

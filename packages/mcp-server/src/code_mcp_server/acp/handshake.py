@@ -1,6 +1,7 @@
 """The first lines of a connection, answered before the engine is imported: an editor waits for this answer."""
 
 import os
+import select
 from dataclasses import dataclass, field
 
 from code_mcp_server.acp.framing import LineBuffer
@@ -46,6 +47,15 @@ def shake_hands(stdin: int, stdout: int, first: bytes = b"") -> Opening:
         _write(stdout, _answered(opening, line))
     opening.buffer.put_back(waiting)
     return opening
+
+
+def client_left(stdin: int, opening: Opening) -> bool:
+    """Whether the input has ended with nothing left to look at: nobody waits for the engine."""
+    if opening.buffer.has_lines:
+        return False
+    watch = select.poll()
+    watch.register(stdin, select.POLLIN)
+    return any(seen & select.POLLHUP and not seen & select.POLLIN for _, seen in watch.poll(0))
 
 
 def is_initialize(line: bytes) -> bool:

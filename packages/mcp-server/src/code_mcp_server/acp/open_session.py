@@ -196,7 +196,7 @@ class OpenSession:
                 if turn is not None and not turn.cancelled:
                     self._tasks.start_soon(self._ask, turn, question)
             case SettingsChanged():
-                await self._settings_changed(self._changes.pop(event.id, None))
+                await self._settings_changed(event.id)
             case _:
                 pass
         if turn is not None and (end := turn.end_in(event)) is not None:
@@ -206,11 +206,13 @@ class OpenSession:
             turn.end = end
             turn.ended.set()
 
-    async def _settings_changed(self, change: "_Change | None") -> None:
+    async def _settings_changed(self, submission: str) -> None:
+        change = self._changes.get(submission)
         if change is None or not change.quiet:
             for update in self.info.settings_updates():
                 await self.send(update)
         if change is not None:
+            del self._changes[submission]  # not before: this may be cancelled
             change.made.set()
 
     def _hold(self, updates: Iterable[JsonObject]) -> None:

@@ -77,6 +77,11 @@ class LineWriter:
         if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind):
             os.set_blocking(descriptor, False)
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that have not been written."""
+        return 0 if self._broken else self._size
+
     def put(self, line: bytes) -> None:
         """Queue a line; nothing happens for a client that has gone."""
         if line and not self._broken:
