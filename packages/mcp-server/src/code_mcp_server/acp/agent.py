@@ -50,7 +50,7 @@ class Agent:
             self.sessions.cancel(notification.params.get("sessionId"))
 
     async def initialize(self, _params: JsonObject) -> Answer:
-        """A second `initialize`: the answer is the same, and so are the client's capabilities."""
+        """What the agent is and can do; a second time the answer is the same."""
         return Answer(initialize_result())
 
     async def authenticate(self, params: JsonObject) -> Answer:
@@ -72,53 +72,56 @@ class Agent:
         return Answer({})
 
     async def new_session(self, params: JsonObject) -> Answer:
-        """`session/new`."""
+        """Open a session, which later processes can resume from now on."""
         session = await self.sessions.new(SessionParams.of(params))
         return Answer({"sessionId": session.id, **session.info.state()}, _lists_commands(session))
 
     async def load_session(self, params: JsonObject) -> Answer:
-        """`session/load`: the whole session is shown before the answer."""
+        """Go on with a session; all of it is shown before the answer."""
         return await self._opened_again(params, show=True)
 
     async def resume_session(self, params: JsonObject) -> Answer:
-        """`session/resume`: the session goes on without being shown."""
+        """Go on with a session that the client has shown already."""
         return await self._opened_again(params, show=False)
 
     async def list_sessions(self, params: JsonObject) -> Answer:
-        """`session/list`."""
+        """The stored sessions, newest first, of one directory or of all."""
         cwd = None if params.get("cwd") is None else directory(text_in(params, "cwd", LONGEST_PATH), "cwd")
         cursor = None if params.get("cursor") is None else text_in(params, "cursor", LONGEST_CURSOR)
         return Answer(await self.sessions.listed(cwd, cursor))
 
     async def close_session(self, params: JsonObject) -> Answer:
-        """`session/close`."""
+        """End what a session runs, and free what it holds; it stays in the list."""
         await self.sessions.close(text_in(params, "sessionId"))
         return Answer({})
 
     async def delete_session(self, params: JsonObject) -> Answer:
-        """`session/delete`."""
+        """Delete a session with its record and its checkpoints."""
         await self.sessions.delete(text_in(params, "sessionId"))
         return Answer({})
 
     async def prompt(self, params: JsonObject) -> Answer:
-        """`session/prompt`. Nothing is waited for before the prompt is the session's: a cancellation may follow."""
+        """Answer a prompt; `stopReason` comes after everything that the turn shows.
+
+        Nothing is waited for before the prompt is the session's: a cancellation may follow.
+        """
         session = self.sessions.find(text_in(params, "sessionId"))
         return Answer({"stopReason": await session.prompt(prompt_items(params.get("prompt")))})
 
     async def set_mode(self, params: JsonObject) -> Answer:
-        """`session/set_mode`."""
+        """Change what the agent may do, and when it asks."""
         session = self.sessions.find(text_in(params, "sessionId"))
         await SessionSettings(session).set_mode(text_in(params, "modeId"))
         return Answer({})
 
     async def set_option(self, params: JsonObject) -> Answer:
-        """`session/set_config_option`."""
+        """Set `mode`, `model` or `reasoning_effort`, by id or by category."""
         session = self.sessions.find(text_in(params, "sessionId"))
         await SessionSettings(session).set_option(text_in(params, "configId"), params.get("value"))
         return Answer({"configOptions": session.info.options()})
 
     async def set_model(self, params: JsonObject) -> Answer:
-        """`session/set_model`, which the protocol has given up for the option `model`."""
+        """The option `model`, as older clients set it."""
         session = self.sessions.find(text_in(params, "sessionId"))
         await SessionSettings(session).set_option("model", text_in(params, "modelId"))
         return Answer({})
