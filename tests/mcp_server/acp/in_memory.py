@@ -37,6 +37,7 @@ from code_core.session.events import EventLog, EventReader
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
 from code_core.store.errors import SessionNotFound
+from code_mcp_client.framing import Line
 from code_mcp_server.acp.agent import Agent
 from code_mcp_server.acp.connection import Connection
 from code_mcp_server.acp.peer import Peer
@@ -235,7 +236,7 @@ class Harness:
 
     manager: MemoryManager
     writer: MemoryWriter
-    send_line: Callable[[bytes | None], None]
+    send_line: Callable[[Line], None]
     agent: Agent
     end: Callable[[], None]
 
@@ -252,7 +253,7 @@ async def harness(capabilities: Json | None = None) -> AsyncIterator[Harness]:
     """An agent whose `initialize` has been answered; its input ends with the context at the latest."""
     manager, writer = MemoryManager(), MemoryWriter()
     _current[:] = [manager]
-    send, receive = anyio.create_memory_object_stream[bytes | None](float("inf"))
+    send, receive = anyio.create_memory_object_stream[Line](float("inf"))
     client = ClientCapabilities.of({"clientCapabilities": capabilities or {}})
     async with anyio.create_task_group() as tasks:
         connection = Connection(cast("LineWriter", writer), Peer())

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from code_mcp_client.framing import Line, OversizeLine
 from mcp_server.acp.in_memory import Harness, harness
 
 EXAMPLES = int(os.environ.get("ACP_EXAMPLES", "200"))
@@ -322,10 +323,10 @@ def test_no_parameters_crash_it_and_every_request_is_answered(calls: list[tuple[
         json.dumps(
             {"id": 1, "method": "session/prompt", "params": {"sessionId": "x", "_meta": {"sessionId": "y"}}}
         ).encode(),
-        None,
+        OversizeLine(2**30, b"{", b"}"),
     ],
 )
-def test_a_bad_line_is_answered_and_the_next_one_too(line: bytes | None) -> None:
+def test_a_bad_line_is_answered_and_the_next_one_too(line: Line) -> None:
     async def main() -> None:
         with anyio.fail_after(20):
             async with harness() as agent:

@@ -9,8 +9,6 @@ from typing import Any, cast
 import anyio
 import psutil
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from code_core.acp.capabilities import ClientCapabilities
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest
@@ -19,7 +17,6 @@ from code_core.protocol.ops import PatchApproval
 from code_core.protocol.policies import ReviewDecision
 from code_core.session.conversation import Conversation
 from code_mcp_server.acp.connection import Connection
-from code_mcp_server.acp.framing import LineBuffer
 from code_mcp_server.acp.handshake import is_initialize
 from code_mcp_server.acp.outgoing import LONGEST_LINE
 from code_mcp_server.acp.peer import Peer
@@ -30,25 +27,6 @@ from mcp_server.acp.in_memory import MemoryWriter, ScriptedConversation
 from support import responses_events as sse
 from support.acp_client import AcpClient, RequestFailed, prompt_params
 from support.command import Workspace
-
-
-@given(data=st.binary(max_size=200).map(lambda data: data.replace(b"x", b"\n")), size=st.integers(1, 50))
-def test_lines_come_whole_however_the_bytes_come(data: bytes, size: int) -> None:
-    buffer = LineBuffer()
-    for start in range(0, len(data), size):
-        buffer.feed(data[start : start + size])
-    buffer.end()
-    lines = buffer.take()
-    assert None not in lines
-    assert b"\n".join(cast("list[bytes]", lines)) == data.removesuffix(b"\n")
-
-
-def test_a_line_that_is_too_long_is_skipped_to_its_end() -> None:
-    buffer = LineBuffer(longest=4)
-    for part in (b"one\ntoo", b" lo", b"ng\ntwo\n", b"12345"):
-        buffer.feed(part)
-    buffer.end()
-    assert buffer.take() == [b"one", None, b"two", None]
 
 
 def test_a_prompt_of_many_megabytes_is_taken(workspace: Workspace, replay: Replay) -> None:

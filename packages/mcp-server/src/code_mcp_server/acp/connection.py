@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import anyio
 import anyio.lowlevel
 
-from code_mcp_server.acp.framing import LONGEST_LINE
+from code_mcp_client.framing import Line, OversizeLine
+from code_mcp_server.acp.handshake import too_long
 from code_mcp_server.acp.jsonrpc import (
     Code,
     JsonObject,
@@ -70,12 +71,12 @@ class Connection:
         self._running: dict[RequestId, anyio.CancelScope] = {}
         self._awaited: dict[RequestId, _Awaited] = {}
 
-    async def serve(self, lines: AsyncIterable[bytes | None], handler: Handler) -> None:
+    async def serve(self, lines: AsyncIterable[Line], handler: Handler) -> None:
         """Answer until the lines end; what is still being answered then is cancelled."""
         async with anyio.create_task_group() as tasks:
             async for line in lines:
-                if line is None:
-                    self._writer.put(_too_long())
+                if isinstance(line, OversizeLine):
+                    self._writer.put(too_long(line))
                     continue
                 message, reply = self._peer.receive(line)
                 self._writer.put(reply)
@@ -145,8 +146,3 @@ class Connection:
     def _cancel(self, request_id: object) -> None:
         if isinstance(request_id, int | str) and (scope := self._running.get(request_id)) is not None:
             scope.cancel()
-
-
-def _too_long() -> bytes:
-    limit = LONGEST_LINE // 2**20
-    return encode(Response(None, error=RpcError(Code.INVALID_REQUEST, f"a line is longer than {limit} MiB")))

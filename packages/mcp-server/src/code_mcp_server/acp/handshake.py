@@ -2,13 +2,17 @@
 
 import os
 import select
+from collections import deque
 from dataclasses import dataclass, field
 
-from code_mcp_server.acp.framing import LineBuffer
+from code_mcp_client.framing import Line, LineBuffer, OversizeLine
 from code_mcp_server.acp.initialize import initialize_result
-from code_mcp_server.acp.jsonrpc import Code, JsonObject, Request, Response, RpcError, encode
+from code_mcp_server.acp.jsonrpc import Code, JsonObject, Request, Response, RpcError, encode, parse
 from code_mcp_server.acp.peer import Peer
 from code_mcp_server.acp.streams import READ_SIZE
+
+LONGEST_LINE = 128 * 2**20
+"""Bytes of one line that comes in; a longer one is refused."""
 
 
 @dataclass(slots=True)
@@ -17,50 +21,41 @@ class Opening:
 
     Attributes:
         client: the parameters of `initialize`; None where the input ended before it.
-        buffer: what has been read and not been looked at.
+        lines: what has come in and not been looked at.
+        buffer: the beginning of the line that comes next.
     """
 
     peer: Peer = field(default_factory=Peer)
-    buffer: LineBuffer = field(default_factory=LineBuffer)
     client: JsonObject | None = None
+    lines: deque[Line] = field(default_factory=deque)
+    buffer: LineBuffer = field(default_factory=lambda: LineBuffer(LONGEST_LINE))
 
 
-def shake_hands(stdin: int, stdout: int, first: bytes = b"") -> Opening:
-    """Answer lines until one is `initialize`, with blocking reads and writes.
-
-    Args:
-        stdin: where lines come from.
-        stdout: where answers go.
-        first: what has been read already.
-    """
+def shake_hands(stdin: int, stdout: int) -> Opening:
+    """Answer lines until one is `initialize`, with blocking reads and writes."""
     opening = Opening()
-    waiting: list[bytes | None] = []
-    opening.buffer.feed(first)
     while opening.client is None:
-        waiting += opening.buffer.take()
-        if not waiting:
-            if not (data := os.read(stdin, READ_SIZE)):
-                return opening
-            opening.buffer.feed(data)
-            continue
-        line = waiting.pop(0)
-        _write(stdout, _answered(opening, line))
-    opening.buffer.put_back(waiting)
+        if opening.lines:
+            _write(stdout, answered(opening, opening.lines.popleft()))
+        elif data := os.read(stdin, READ_SIZE):
+            opening.lines = opening.buffer.feed(data)
+        else:
+            break
     return opening
 
 
 def client_left(stdin: int, opening: Opening) -> bool:
     """Whether the input has ended with nothing left to look at: nobody waits for the engine."""
-    if opening.buffer.has_lines:
+    if opening.lines:
         return False
     watch = select.poll()
     watch.register(stdin, select.POLLIN)
     return any(seen & select.POLLHUP and not seen & select.POLLIN for _, seen in watch.poll(0))
 
 
-def is_initialize(line: bytes) -> bool:
+def is_initialize(line: Line) -> bool:
     """Whether a line is ACP's `initialize`: that of MCP names its version by a date."""
-    message, _ = Peer().receive(line)
+    message = None if isinstance(line, OversizeLine) else parse(line)
     match message:
         case Request(method="initialize", params={"protocolVersion": int(version)}):
             return not isinstance(version, bool)
@@ -68,9 +63,10 @@ def is_initialize(line: bytes) -> bool:
             return False
 
 
-def _answered(opening: Opening, line: bytes | None) -> bytes:
-    if line is None:
-        return encode(Response(None, error=RpcError(Code.INVALID_REQUEST, "the line is too long")))
+def answered(opening: Opening, line: Line) -> bytes:
+    """What to write in answer to a line that comes before the engine."""
+    if isinstance(line, OversizeLine):
+        return too_long(line)
     message, reply = opening.peer.receive(line)
     match message:
         case Request(id=request_id, method="initialize", params=params):
@@ -81,6 +77,12 @@ def _answered(opening: Opening, line: bytes | None) -> bytes:
             return opening.peer.fail(request_id, RpcError(Code.INVALID_REQUEST, too_early))
         case _:
             return reply
+
+
+def too_long(line: OversizeLine) -> bytes:
+    """The answer to a line that was not kept."""
+    problem = f"a line of {line.size:,} bytes is longer than {LONGEST_LINE // 2**20} MiB"
+    return encode(Response(None, error=RpcError(Code.INVALID_REQUEST, problem)))
 
 
 def _write(descriptor: int, data: bytes) -> None:

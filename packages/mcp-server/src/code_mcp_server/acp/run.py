@@ -10,6 +10,7 @@ import anyio
 from code_core.acp.capabilities import ClientCapabilities
 from code_core.config.load import ConfigOverrides
 from code_core.session.manager import ConversationManager
+from code_mcp_client.framing import Line
 from code_mcp_server.acp.agent import Agent
 from code_mcp_server.acp.connection import Connection
 from code_mcp_server.acp.handshake import Opening
@@ -25,6 +26,13 @@ async def run_agent(opening: Opening, overrides: ConfigOverrides, stdin: int, st
 
     The exit code: 0, or 128 and the number of the signal.
     """
+    return await serve_agent(opening, overrides, read_lines(stdin, opening.lines, opening.buffer), stdout)
+
+
+async def serve_agent(
+    opening: Opening, overrides: ConfigOverrides, lines: AsyncIterator[Line], stdout: int
+) -> int:
+    """The same for lines that somebody else reads."""
     code = 0
     end = _HardEnd()
     writer = LineWriter(stdout)
@@ -39,8 +47,8 @@ async def run_agent(opening: Opening, overrides: ConfigOverrides, stdin: int, st
                 end.within(END_SECONDS, code)
                 scope.cancel()
 
-    async def lines() -> AsyncIterator[bytes | None]:
-        async for line in read_lines(stdin, opening.buffer):
+    async def to_the_end() -> AsyncIterator[Line]:
+        async for line in lines:
             yield line
         end.within(END_SECONDS, code)
 
@@ -49,7 +57,7 @@ async def run_agent(opening: Opening, overrides: ConfigOverrides, stdin: int, st
             tasks.start_soon(stop_on_signal, tasks.cancel_scope)
             tasks.start_soon(writer.run)
             agent = Agent(Sessions(manager, connection, client, overrides, tasks))
-            await connection.serve(lines(), agent)
+            await connection.serve(to_the_end(), agent)
             tasks.cancel_scope.cancel()
     writer.flush()
     return code

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 
-from code_mcp_server.acp.framing import LineBuffer
+from code_mcp_client.framing import Line, LineBuffer
 
 READ_SIZE = 256 * 1024
 WRITE_SIZE = 256 * 1024
@@ -32,16 +32,17 @@ def taken_streams() -> Iterator[tuple[int, int]]:
             os.close(descriptor)
 
 
-async def read_lines(descriptor: int, buffer: LineBuffer) -> AsyncIterator[bytes | None]:
-    """The lines that `buffer` has, and then those that come, to the end; None for each that is too long.
+async def read_lines(descriptor: int, first: deque[Line], buffer: LineBuffer) -> AsyncIterator[Line]:
+    """The lines of `first`, and then those that come, to the end.
 
     Reads without a thread: waiting for a client must not keep the process from ending.
     """
     import anyio
 
+    lines = first
     while True:
-        for line in buffer.take():
-            yield line
+        while lines:
+            yield lines.popleft()
         with suppress(PermissionError):  # of a regular file, which is always readable
             await anyio.wait_readable(descriptor)
         try:
@@ -52,10 +53,9 @@ async def read_lines(descriptor: int, buffer: LineBuffer) -> AsyncIterator[bytes
             data = b""
         if not data:
             break
-        buffer.feed(data)
-    buffer.end()
-    for line in buffer.take():
-        yield line
+        lines = buffer.feed(data)
+    if (rest := buffer.finish()) is not None:
+        yield rest
 
 
 class LineWriter:
