@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
+import anyio
+
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides, load_config
 from code_core.errors import ConfigError
 from code_core.model.key_proxy import KeyProxies
@@ -128,6 +130,8 @@ class ConversationManager:
         if history:
             await conversation.session.history.add(*history)
             conversation.session.told = ToldContext(one.item for one in history)
+        if parts.recorded_at_once:
+            await _recorded_at_once(conversation)
         return conversation
 
     async def _copied(
@@ -227,6 +231,16 @@ async def _end_open_turn(conversation: Conversation, state: SessionState) -> Non
         await history.note(EventEntry.turn_aborted(state.open_turn, "interrupted"))
     except BaseException:
         await conversation.discard()
+        raise
+
+
+async def _recorded_at_once(conversation: Conversation) -> None:
+    """Have the record begin now, which a session else does with its first turn."""
+    try:
+        await conversation.session.history.note(conversation.session.context_entry())
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await conversation.discard()
         raise
 
 
