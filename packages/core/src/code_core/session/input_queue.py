@@ -40,9 +40,6 @@ class InputQueue:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __contains__(self, entry_id: object) -> bool:
-        return entry_id in self._entries
-
     @property
     def entries(self) -> Sequence[QueuedInput]:
         """What waits, oldest first."""
