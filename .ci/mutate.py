@@ -93,8 +93,14 @@ def _run(worker: Worker, chosen: argparse.Namespace, output: int) -> int:
             continue
         tests = [name for name, one in usable.items() if one.runs(mutant.function, mutant.number)]
         tests = tests or [name for name, one in usable.items() if one.calls(mutant.function)]
+        mirror = f"/test_{mutant.module.rpartition('.')[2]}.py::"
         tests.sort(
-            key=lambda name: (-kills[mutant.name, name], -kills[mutant.module, name], usable[name].cost)
+            key=lambda name: (
+                -kills[mutant.name, name],
+                -kills[mutant.module, name],
+                mirror not in name,
+                usable[name].cost,
+            )
         )
         tests = _within(chosen.budget, tests, usable)
         killer = worker.killer(mutant, tests, {name: usable[name].seconds for name in tests})

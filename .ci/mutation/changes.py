@@ -38,7 +38,6 @@ _UNORDERED = frozenset({"isinstance", "getattr", "hasattr", "partial", "max", "m
 """Functions whose swapped arguments change nothing, or fail at once."""
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Node = ast.expr | ast.stmt | ast.pattern
-_OLD = "\0"
 _NO_CONTEXT = "__import__('contextlib').nullcontext({})"
 
 
@@ -109,9 +108,8 @@ def mutants(module: str, source: str, patterns: Sequence[str] = ()) -> Iterator[
             start = _offset(lines, old.lineno, old.col_offset)
             end = _offset(lines, old.end_lineno or 0, old.end_col_offset or 0)
             before = source[start:end]
-            after = before + new.removeprefix(_OLD) if new.startswith(_OLD) else new
-            lost = "\n" * (before.count("\n") - after.count("\n"))
-            padded = f"{after[:-1]}{lost})" if after.endswith(")") else after + lost
+            lost = "\n" * (before.count("\n") - new.count("\n"))
+            padded = f"{new[:-1]}{lost})" if new.endswith(")") else new + lost
             changed = source[:start] + padded + source[end:]
             try:
                 compile(changed, module, "exec", dont_inherit=True)
@@ -122,7 +120,7 @@ def mutants(module: str, source: str, patterns: Sequence[str] = ()) -> Iterator[
                 function,
                 old.lineno,
                 lines[old.lineno - 1].strip(),
-                f"{_short(before)}  ->  {_short(after)}",
+                f"{_short(before)}  ->  {_short(new)}",
                 changed,
             )
 
@@ -148,7 +146,7 @@ def _in_body(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, _Function
 
 
 def _changes(function: _Function) -> Iterator[tuple[_Node, str]]:
-    """Nodes, and what to write in their place; `_OLD` at its beginning stands for what was there."""
+    """Nodes, and what to write in their place."""
     for statement in function.body:
         if not _is_docstring(statement):
             yield from _walk(statement)
@@ -276,7 +274,7 @@ def _unparse_comparison(node: ast.Compare) -> str:
 
 def _of_call(node: ast.Call) -> Iterator[tuple[_Node, str]]:
     for index, keyword in enumerate(node.keywords):
-        if keyword.arg is not None and not isinstance(getattr(keyword.value, "value", None), bool):
+        if keyword.arg not in {None, "mode"} and not isinstance(getattr(keyword.value, "value", None), bool):
             fewer = copy(node)
             fewer.keywords = [*node.keywords[:index], *node.keywords[index + 1 :]]
             yield node, ast.unparse(fewer)
@@ -322,7 +320,8 @@ def _of_display(node: ast.AST) -> Iterator[tuple[_Node, str]]:
 
 def _of_case(case: ast.match_case) -> Iterator[tuple[_Node, str]]:
     if case.guard is None:
-        yield case.pattern, f"{_OLD} if False"
+        if not (ast.unparse(case.pattern) == "_" and isinstance(case.body[0], ast.Pass)):
+            yield case.pattern, "'no such value'"
     else:
         yield case.guard, "False"
         if _is_plain(case.guard):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from mutation.changes import FunctionText
 
 
-@dataclass(slots=True)
+@dataclass
 class TestRecord:
     """What one run of a test showed.
 
@@ -36,7 +37,11 @@ class TestRecord:
 
     def calls(self, function: FunctionText) -> bool:
         """Whether it called the function, in the version of now or of then."""
-        return any(key.startswith(f"{function.name}#") for key in self.lines)
+        return function.name in self._names
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(key.partition("#")[0] for key in self.lines)
 
     def runs(self, function: FunctionText, line: int) -> bool:
         """Whether it ran this line of the module; if the function has changed since, whether it called it."""

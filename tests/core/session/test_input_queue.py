@@ -1,4 +1,6 @@
-from code_core.protocol.ops import ImageInput, TextInput
+from pathlib import Path
+
+from code_core.protocol.ops import ImageInput, LocalImageInput, TextInput
 from code_core.session.input_queue import InputQueue, QueuedInput
 
 
@@ -8,13 +10,17 @@ def waiting(name: str, **more: object) -> QueuedInput:
 
 def test_the_journal_gets_what_was_given_and_nothing_else() -> None:
     schema = {"type": "object"}
-    items = (TextInput(text="see"), ImageInput(image_url="data:image/png;base64,AA=="))
-    entry = QueuedInput("a", "s", items, schema).entry()
-    assert entry.event["type"] == "input_queued"
-    assert (entry.event["id"], entry.event["output_schema"]) == ("a", schema)
-    texts = [item.get("text", item.get("image_url")) for item in entry.event["items"]]
-    assert texts == ["see", "data:image/png;base64,AA=="]
-    assert all(value is not None for item in entry.event["items"] for value in item.values())
+    items = (TextInput(text="see"), ImageInput(image_url="data:,"), LocalImageInput(path=Path("/a.png")))
+    assert QueuedInput("a", "s", items, schema).entry().event == {
+        "type": "input_queued",
+        "id": "a",
+        "items": [
+            {"type": "text", "text": "see"},
+            {"type": "image", "image_url": "data:,"},
+            {"type": "local_image", "path": "/a.png"},
+        ],
+        "output_schema": schema,
+    }
     assert "output_schema" not in waiting("a").entry().event
 
 

@@ -167,8 +167,6 @@ class History:
                 await self._journal.aclose()
 
     async def _write(self, *, sync: bool = False) -> None:
-        if not self._recorded:
-            return
         with anyio.move_on_after(RECORD_SECONDS, shield=True) as clock:
             async with self._writing:
                 if entries := tuple(self._unwritten):
