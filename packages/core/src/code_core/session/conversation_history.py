@@ -197,8 +197,6 @@ class History:
                 await self._journal.aclose()
 
     async def _write(self, *, sync: bool = False) -> None:
-        if not self._recorded:
-            return
         patience = self._patience
         with anyio.move_on_after(patience, shield=True) as clock:
             async with self._writing:
