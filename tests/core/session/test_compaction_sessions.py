@@ -31,6 +31,7 @@ from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.wire.prompt import Prompt
 from code_core.wire.response_events import Completed, ItemDone, ResponseEvent
 from code_core.wire.responses import request_body
+from code_core.wire.tool_specs import FunctionSpec
 from core.session.scripted import Reading, converse, place, scripted_conversation, text
 from support import violations
 
@@ -116,8 +117,8 @@ class Work:
     worker: Worker
     parallel_safe: bool = False
 
-    def spec(self) -> dict[str, object]:
-        return {"type": "function", "name": self.name, "parameters": {"type": "object"}}
+    def spec(self) -> FunctionSpec:
+        return FunctionSpec(self.name, "Works.", {"type": "object"})
 
     async def call(self, call: object, context: ToolContext) -> ToolOutput:
         del call, context

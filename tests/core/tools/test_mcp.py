@@ -22,7 +22,10 @@ def test_files_are_kept_for_undo_before_a_tool_that_may_write_them(
 ) -> None:
     done: list[str] = []
 
-    class Client:
+    class Server:
+        name = "s"
+        limit = TimeLimit(60)
+
         async def call_tool(self, *_: Any, **__: Any) -> mcp_types.CallToolResult:
             done.append("called")
             return mcp_types.CallToolResult(content=[])
@@ -32,7 +35,7 @@ def test_files_are_kept_for_undo_before_a_tool_that_may_write_them(
 
     hints = None if read_only is None else mcp_types.ToolAnnotations(read_only_hint=read_only)
     definition = mcp_types.Tool(name="t", input_schema={}, annotations=hints)
-    tool = McpServerTool("s__t", ServerTool("s", definition, cast("Any", Client()), TimeLimit(60)))
+    tool = McpServerTool("s__t", ServerTool(definition, cast("Any", Server())))
     call = FunctionCall(name="s__t", arguments="{}", call_id="1")
     anyio.run(tool.call, call, replace(tool_context, before_command=keep))
     assert done == steps

@@ -82,7 +82,7 @@ class Malformed:
 Message = Request | Notification | Response | Malformed
 
 
-def parse(line: bytes) -> Message | None:
+def parse(line: bytes | bytearray) -> Message | None:
     """The message that a line spells; None for a blank line."""
     if not line.strip():
         return None

@@ -33,7 +33,7 @@ class Peer:
         self._outgoing: set[RequestId] = set()
         self._ids = count(1)
 
-    def receive(self, line: bytes) -> tuple[Message | None, bytes]:
+    def receive(self, line: bytes | bytearray) -> tuple[Message | None, bytes]:
         """What a line asks of us (None for nothing), and what to write at once in answer to it."""
         message = parse(line)
         match message:

@@ -90,7 +90,7 @@ class SessionInfo:
     def options(self) -> list[dict[str, Any]]:
         """The config options with their values now."""
         settings, modes = self.settings, self.modes()
-        reasoning = settings.effort is not None or family_of(settings.model).reasoning
+        reasoning = settings.effort is not None or bool(family_of(settings.model).reasoning)
         return config_options(
             self._mode(modes), modes, settings.model, self._models, settings.effort, reasoning=reasoning
         )
