@@ -79,7 +79,7 @@ async def _asked(session: Session, report: Report, items: list[ResponseItem]) ->
             await report.emit(msg, order)
 
     model = session.settings.capabilities
-    reporter = Reporter(emit, session.totals, model.context_window)
+    reporter = Reporter(emit, session.totals, model.context_window, model.prices)
     for attempt in range(MOST_ATTEMPTS):
         response = Response()
 

@@ -21,6 +21,7 @@ from code_core.session.reporter import Reporter
 from code_core.session.session import Session
 from code_core.session.tasks.task import Report
 from code_core.session.turn_clock import TurnClock
+from code_core.session.turn_limits import TurnLimits
 from code_core.session.turn_loop import TurnLoop
 from code_core.store.entries import EventEntry
 
@@ -46,17 +47,19 @@ class TurnTask:
             await turn.tell_surroundings()
             await turn.learn_window()
             model = session.settings.capabilities
+            limits = TurnLimits(session.config.limits, clock, session.totals)
+            limits.check_prices(session.settings.model, model.prices)
             with clock.running(), LazyToolContext(session, report, clock) as tool_context:
                 return await TurnLoop(
                     conversation_id=session.id,
                     turn_id=report.turn_id,
                     instructions=session.config.base_instructions or BASE_INSTRUCTIONS,
                     model=model.settings,
-                    limits=session.config.limits,
+                    limits=limits,
                     client=session.services.client,
                     tools=session.services.tools.with_tools(server_tools),
                     tool_context=tool_context.get,
-                    reporter=turn.reporter(),
+                    reporter=turn.reporter(limits),
                     history=session.history,
                     before_request=turn.take_queued,
                     is_full=turn.is_full,
@@ -77,13 +80,15 @@ class _Turn:
         self._report = report
         self._schema: dict[str, Any] | None = None
 
-    def reporter(self) -> Reporter:
+    def reporter(self, limits: TurnLimits) -> Reporter:
         """The way out for what the model streams."""
-        config = self._session.config
+        config, model = self._session.config, self._session.settings.capabilities
         return Reporter(
             emit=self._report.emit,
             totals=self._session.totals,
-            context_window=self._session.settings.capabilities.context_window,
+            context_window=model.context_window,
+            prices=model.prices,
+            left=limits.left,
             hide_reasoning=config.hide_reasoning,
             show_raw_reasoning=config.show_raw_reasoning,
         )
