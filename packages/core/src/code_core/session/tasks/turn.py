@@ -13,6 +13,7 @@ from code_core.protocol.events import UserMessage, WarningEvent
 from code_core.protocol.items import Message
 from code_core.protocol.ops import ImageInput, LocalImageInput
 from code_core.session.compaction.budget import FULL
+from code_core.session.compaction.images import too_many
 from code_core.session.conversation_history import HistoryItem
 from code_core.session.engine_notes import INTERRUPTED_TAG
 from code_core.session.input_queue import QueuedInput
@@ -140,18 +141,25 @@ class _Turn:
             await self._report.emit(session.queue.changed())
 
     def is_full(self) -> bool:
-        """Whether the next request would take 85 % of the model's window; False where the window is not known."""
+        """Whether the next request would have too many images, or take 85 % of the model's window, if that is known."""
+        return too_many(self._session.history.image_sizes) or self._has_full_window()
+
+    def _has_full_window(self) -> bool:
         session = self._session
-        window = session.settings.capabilities.context_window
+        window = session.totals.window(session.settings.capabilities.context_window)
         return window is not None and session.totals.next_request(session.history.tokens) >= FULL * window
 
     async def make_room(self) -> bool:
-        """Compact the history; False where nothing in it could be shorter."""
-        from code_core.session.compaction.compact import can_compact, compact  # most turns need none
+        """Leave out older images, and compact the history; False where nothing in it could be shorter."""
+        from code_core.session.compaction.compact import can_compact, compact, leave_out_images
 
-        if not can_compact(self._session):
-            return False
-        await compact(self._session, self._report, automatic=True)
+        session, report = self._session, self._report
+        had_images = too_many(session.history.image_sizes)
+        if had_images:
+            await leave_out_images(session, report)
+        if not self._has_full_window() or not can_compact(session):
+            return had_images
+        await compact(session, report, automatic=True)
         return True
 
 
