@@ -10,7 +10,7 @@ import anyio
 from code_core.context.instructions import BASE_INSTRUCTIONS
 from code_core.context.user_input import user_message
 from code_core.protocol.events import UserMessage, WarningEvent
-from code_core.protocol.items import Message
+from code_core.protocol.items import FunctionCall, Message
 from code_core.protocol.ops import ImageInput, LocalImageInput
 from code_core.session.compaction.budget import FULL
 from code_core.session.compaction.images import too_many
@@ -25,6 +25,8 @@ from code_core.session.turn_clock import TurnClock
 from code_core.session.turn_limits import TurnLimits
 from code_core.session.turn_loop import TurnLoop
 from code_core.store.entries import EventEntry
+from code_core.tools.registry import ToolRegistry
+from code_core.tools.tool import Tool
 
 INTERRUPTED_NOTE = (
     f"{INTERRUPTED_TAG}The user interrupted the turn above. Commands may have run in part; "
@@ -58,7 +60,7 @@ class TurnTask:
                     model=model.settings,
                     limits=limits,
                     client=session.services.client,
-                    tools=session.services.tools.with_tools(server_tools),
+                    tools=_with_server_tools(session, server_tools),
                     tool_context=tool_context.get,
                     reporter=turn.reporter(limits),
                     history=session.history,
@@ -71,6 +73,22 @@ class TurnTask:
         finally:
             session.elicitations.end()
             session.clock = TurnClock(None)
+
+
+def _with_server_tools(session: Session, server_tools: Sequence[Tool]) -> ToolRegistry:
+    """The session's tools and those of servers; these behind a search, where they would take too much of the window."""
+    tools, window = session.services.tools, session.settings.capabilities.context_window
+    if not server_tools:
+        return tools
+    from code_core.tools.tool_search import ToolSearch, deferred
+
+    if not deferred(server_tools, session.config.mcp_tools_share, window):
+        return tools.with_tools(server_tools)
+    if session.found_tools is None:  # a resumed session has called some
+        called = (one.item.name for one in session.history.items if isinstance(one.item, FunctionCall))
+        session.found_tools = dict.fromkeys(called)
+    by_name = {tool.name: tool for tool in server_tools}
+    return tools.with_search(ToolSearch(by_name, session.found_tools))
 
 
 class _Turn:
