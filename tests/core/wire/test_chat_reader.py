@@ -14,16 +14,18 @@ from code_core.wire.chat_reader import ChatReader
 from code_core.wire.response_events import Completed, Created, ItemDone, ReasoningTextDelta, TextDelta
 from code_core.wire.sse import SseEvent
 from core.wire.chat_failures import FAILURES
+from core.wire.chat_forms import FORMS
 from core.wire.chat_reading import outcome, read, read_bytes, shape, shown_text, sse_bytes
 from core.wire.chat_shapes import SHAPES
 from support import chat_chunks as chat
 
-STREAMS = {name: stream for table in (SHAPES, FAILURES) for name, (stream, _) in table.items()}
+MEANINGS = SHAPES | FORMS
+STREAMS = {name: stream for table in (MEANINGS, FAILURES) for name, (stream, _) in table.items()}
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", MEANINGS)
 def test_a_stream_of_each_server_is_understood(name: str) -> None:
-    stream, meaning = SHAPES[name]
+    stream, meaning = MEANINGS[name]
     assert shape(read_bytes(stream)) == meaning
 
 
