@@ -172,4 +172,73 @@ FORMS: dict[str, tuple[bytes, list[Any]]] = {
         b'data: {"choices":[{"delta":{"content":"a\\ud83d"}}]}\n\n' + sse_bytes([chat.finish()]),
         ["a\N{REPLACEMENT CHARACTER}"],
     ),
+    "a new id and the name in each piece": (
+        sse_bytes(
+            [
+                delta(tools({"index": 0, "id": "a", "function": fn("f", '{"a"')})),
+                delta(tools({"index": 0, "id": "b", "function": fn("f", ":1}")})),
+                chat.finish("tool_calls"),
+            ]
+        ),
+        [("f", '{"a":1}', "a")],
+    ),
+    "the name in each piece, and an object within the arguments": (
+        sse_bytes(
+            [
+                delta(tools({"index": 0, "function": fn("f", '{"a":')})),
+                delta(tools({"index": 0, "function": fn("f", '{"b":1}}')})),
+                chat.finish("tool_calls"),
+            ]
+        ),
+        [("f", '{"a":{"b":1}}', "")],
+    ),
+    "another name after the arguments have begun": (
+        sse_bytes(
+            [
+                delta(tools({"index": 0, "id": "a", "function": fn("f", "{")})),
+                delta(tools({"index": 0, "id": "a", "function": fn("g", "}")})),
+                chat.finish("tool_calls"),
+            ]
+        ),
+        [("f", "{}", "a")],
+    ),
+    "calls without indexes, in turns": (
+        sse_bytes(
+            [
+                delta(tools({"id": "a", "function": fn("f", '{"a"')})),
+                delta(tools({"id": "b", "function": fn("g", '{"b"')})),
+                delta(tools({"id": "a", "function": fn(None, ":1}")})),
+                delta(tools({"id": "b", "function": fn(None, ":2")})),
+                delta(tools({"function": fn(None, "}")})),
+                chat.finish("tool_calls"),
+            ]
+        ),
+        [("f", '{"a":1}', "a"), ("g", '{"b":2}', "b")],
+    ),
+    "calls without indexes, ids and arguments": (
+        sse_bytes([delta(tools({"function": fn("f")}, {"function": fn("g")})), chat.finish("tool_calls")]),
+        [("f", "{}", ""), ("g", "{}", "")],
+    ),
+    "the usage before the end alone": (
+        sse_bytes(
+            [
+                delta({"content": "x"}, usage={"prompt_tokens": 3, "completion_tokens": 1}),
+                chat.text("y"),
+                chat.finish(),
+            ]
+        ),
+        ["xy", (3, 0, 1)],
+    ),
+    "reasoning between two texts": (
+        sse_bytes([chat.text("x"), chat.reasoning("Hm"), chat.text("y"), chat.finish()]),
+        ["x", {"reasoning": "Hm"}, "y"],
+    ),
+    "no blank lines, and no finish reason": (
+        b'data: {"choices":[{"delta":{"content":"x"}}]}\ndata: [DONE]\n',
+        ["x"],
+    ),
+    "words of the server besides the choices": (
+        sse_bytes([{**chat.text("x"), "message": "hello", "detail": "none"}, chat.finish()]),
+        ["x"],
+    ),
 }
