@@ -151,7 +151,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("servers", nargs="+")
     options = parser.parse_args()
-    commands = {name: shlex.split(command) for name, _, command in (one.partition("=") for one in options.servers)}
+    commands = {
+        name: shlex.split(command) for name, _, command in (one.partition("=") for one in options.servers)
+    }
     rounds: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
     with ThreadingHTTPServer(("127.0.0.1", 0), Model) as model, tempfile.TemporaryDirectory() as folder:
         threading.Thread(target=model.serve_forever, daemon=True).start()
