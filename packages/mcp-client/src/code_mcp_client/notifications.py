@@ -44,6 +44,7 @@ class Notifications:
         self._changed = anyio.Event()
         self._ended = False
         self._taken = 0
+        self._dropped = 0
 
     def __aiter__(self) -> Self:
         return self
@@ -62,7 +63,9 @@ class Notifications:
     def put(self, notification: Notification) -> None:
         """Add one."""
         if len(self._waiting) == _MOST_WAITING:
-            logger.warning("a listener is slow: notification %r dropped", self._waiting[0].method)
+            self._dropped += 1
+            if self._dropped & (self._dropped - 1) == 0:  # 1, 2, 4, … : a flood must not flood the log
+                logger.warning("a listener is slow: %d notifications dropped", self._dropped)
         self._waiting.append(notification)
         self._changed.set()
 
