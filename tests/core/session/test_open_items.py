@@ -1,7 +1,6 @@
 """What a late reader must see, and which ends are owed."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +39,10 @@ ENDS = ("task_complete", "turn_aborted", "error")
 
 
 @pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    yield now
+    return now
 
 
 def observing(*msgs: EventMsg, submission: str = "1") -> OpenItems:
