@@ -117,7 +117,8 @@ def test_an_approver_asks_while_the_clock_stands_still(timed: Callable[..., None
         inner: Any = Approver()
         question: Any = "may I?"
         with clock.running():
-            assert await UnhurriedApprover(inner, clock).ask(question) == (question, math.inf)
+            answer: Any = await UnhurriedApprover(inner, clock).ask(question)
+            assert answer == (question, math.inf)
             assert time.left == pytest.approx(LIMIT)
 
     timed(body)
