@@ -12,6 +12,7 @@ from code_core.protocol.policies import (
     DangerFullAccess,
     ReadOnly,
     SandboxMode,
+    SandboxPolicy,
     WorkspaceWrite,
 )
 from code_core.session.restored_settings import settings_to_restore
@@ -98,7 +99,7 @@ def test_a_resumed_session_never_asks_less(tmp_path: Path, then: AskForApproval,
         assert note == ("" if then is now else f"its approval policy stays {then.value} (-a changes it)")
 
 
-WIDTHS = [ReadOnly(), WorkspaceWrite(), DangerFullAccess()]
+WIDTHS: list[SandboxPolicy] = [ReadOnly(), WorkspaceWrite(), DangerFullAccess()]
 
 
 @pytest.mark.parametrize("now", range(3))
