@@ -120,7 +120,7 @@ def mutants(module: str, source: str, patterns: Sequence[str] = ()) -> Iterator[
                 function,
                 old.lineno,
                 lines[old.lineno - 1].strip(),
-                f"{_short(before)}  ->  {_short(new)}",
+                _difference(ast.unparse(old), new),
                 changed,
             )
 
@@ -200,8 +200,10 @@ def _of_node(node: ast.AST) -> Iterator[tuple[_Node, str]]:
             yield test, f"(not ({ast.unparse(test)}))"
         case ast.comprehension(ifs=[*tests]):
             yield from ((test, f"(not ({ast.unparse(test)}))") for test in tests if _is_plain(test))
-        case ast.match_case():
-            yield from _of_case(node)
+        case ast.Match(cases=cases):
+            for case in cases:
+                if not (case is cases[-1] and _does_nothing(case.body[0])):
+                    yield from _of_case(case)
         case ast.With(items=items) | ast.AsyncWith(items=items):
             yield from (
                 (one.context_expr, _NO_CONTEXT.format(ast.unparse(one.context_expr))) for one in items
@@ -318,10 +320,14 @@ def _of_display(node: ast.AST) -> Iterator[tuple[_Node, str]]:
             pass
 
 
+def _does_nothing(statement: ast.stmt) -> bool:
+    """Whether the end of the function would do the same, or must not be reached."""
+    return ast.unparse(statement) in {"pass", "return None"} or _is_left_alone(statement)
+
+
 def _of_case(case: ast.match_case) -> Iterator[tuple[_Node, str]]:
     if case.guard is None:
-        if not (ast.unparse(case.pattern) == "_" and isinstance(case.body[0], ast.Pass)):
-            yield case.pattern, "'no such value'"
+        yield case.pattern, "'no such value'"
     else:
         yield case.guard, "False"
         if _is_plain(case.guard):
@@ -357,5 +363,17 @@ def _offset(lines: list[str], number: int, column: int) -> int:
     return sum(map(len, lines[: number - 1])) + len(before)
 
 
-def _short(text: str) -> str:
-    return " ".join(text.split())[:160]
+def _difference(before: str, after: str) -> str:
+    """What becomes what; of long texts the part that differs, with a little around it."""
+    before, after = " ".join(before.split()), " ".join(after.split())
+    if max(len(before), len(after)) > 80:
+        begin = max(0, _equal(before, after) - 20)
+        end = max(0, _equal(before[begin:][::-1], after[begin:][::-1]) - 20)
+        before, after = (f"…{text[begin : len(text) - end]}…" for text in (before, after))
+    return f"{before}  ->  {after}"
+
+
+def _equal(one: str, other: str) -> int:
+    """How many characters the texts begin with in common."""
+    pairs = zip(one, other, strict=False)
+    return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))

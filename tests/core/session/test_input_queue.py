@@ -1,7 +1,8 @@
+from dataclasses import replace
 from pathlib import Path
 
 from code_core.protocol.ops import ImageInput, LocalImageInput, TextInput
-from code_core.session.input_queue import InputQueue, QueuedInput
+from code_core.session.input_queue import InputQueue, QueuedInput, removed_entry
 
 
 def waiting(name: str, **more: object) -> QueuedInput:
@@ -28,9 +29,13 @@ def test_a_change_keeps_the_place_and_the_schema() -> None:
     queue = InputQueue([waiting("a", output_schema={"a": 1}), waiting("b")])
     edited = queue.edit("a", [TextInput(text="new")])
     assert edited is not None
-    assert edited.output_schema == {"a": 1}
+    assert edited == replace(waiting("a", output_schema={"a": 1}), items=(TextInput(text="new"),))
     assert queue.first() == edited
     assert [entry.id for entry in queue.entries] == ["a", "b"]
     assert queue.edit("c", []) is None
     assert [queue.remove(name) for name in ("a", "a")] == [True, False]
     assert len(queue) == 1
+
+
+def test_the_journal_gets_what_was_taken_back() -> None:
+    assert removed_entry("a").event == {"type": "input_removed", "id": "a"}
