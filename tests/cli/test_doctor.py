@@ -41,7 +41,7 @@ def test_what_works_is_ok(workspace: Workspace, upstream: ScriptedUpstream) -> N
         assert found[name][0] == "ok", found[name]
     assert found["key"][1] == ["in SCRIPTED_API_KEY"]
     assert found["provider"][1][0].startswith(f"{upstream.base_url} answers (status ")
-    assert found["mcp listed"][1][0].startswith("scripted 1, protocol 2025-06-18: 8 tools after ")
+    assert found["mcp listed"][1][0].startswith("scripted 1, protocol 2025-11-25: 9 tools after ")
     assert found["settings"][1][0] == str(workspace.home / "config.toml")
 
 

@@ -57,7 +57,7 @@ def failure_of(error: dict[str, Any]) -> ModelError:
 
 def is_too_long(error: dict[str, Any]) -> bool:
     """Whether an API error object says that the request does not fit the model's window."""
-    if error.get("code") in _TOO_LONG_CODES or error.get("type") in _TOO_LONG_CODES:
+    if str(error.get("code")) in _TOO_LONG_CODES or str(error.get("type")) in _TOO_LONG_CODES:
         return True
     message = error.get("message")
     return isinstance(message, str) and _TOO_LONG.search(message[:2000]) is not None
