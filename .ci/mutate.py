@@ -1,18 +1,18 @@
 """Changes the engine's code a little at a time, and reports the changes that no test notices.
 
-    python .ci/mutate.py [--sample N] [--seed TEXT] [--seconds N] [--budget N] [--refresh] [PATTERN…]
+    python .ci/mutate.py [--settled] [--sample N] [--seed TEXT] [--budget N] [--refresh] [PATTERN…]
 
 `PATTERN` chooses functions by name (`code_core.session.events.*`); `--sample` takes N changes
 at random, the same ones for the same seed. Only tests that run the changed line run; which do
-is kept in `.mutation.json` (`--refresh` runs all tests anew). Changes that cannot be
-noticed are listed, with the reason, in `.ci/equivalent-mutants.toml`. Exit code 1 if others survive.
+is kept in `.mutation.json` (`--refresh` runs all tests anew). `.ci/mutation.toml` lists the changes
+that cannot be noticed, with the reason, and the modules that are settled: their own test files
+notice every change. `--settled` runs just those modules and files. Exit code 1 if a change survives.
 """
 
 import argparse
 import os
 import random
 import sys
-import time
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ CHANGED = (
     "model/*.py",
 )
 TESTS = ("session", "tools", "safety", "patch", "model")
-EQUIVALENT = Path(__file__).with_name("equivalent-mutants.toml")
+SETTINGS = tomllib.loads(Path(__file__).with_name("mutation.toml").read_text(encoding="utf-8"))
 COVERAGE = ROOT / ".mutation.json"
 
 
@@ -46,10 +46,10 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--sample", type=int, metavar="N", help="only N changes, chosen by the seed")
     parser.add_argument("--seed", default="", help="what chooses the sample, such as a commit")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no change after this time")
     parser.add_argument(
         "--budget", type=float, default=float("inf"), help="run tests of so many seconds in all per change"
     )
+    parser.add_argument("--settled", action="store_true", help="only settled modules and their test files")
     parser.add_argument("--refresh", action="store_true", help="forget which lines the tests ran")
     parser.add_argument("patterns", nargs="*", metavar="PATTERN")
     chosen = parser.parse_args(arguments)
@@ -57,7 +57,11 @@ def main(arguments: Sequence[str]) -> int:
         COVERAGE.unlink(missing_ok=True)
     output = os.dup(1)  # pytest captures the other one
     plugin = Plugin(lambda worker: _run(worker, chosen, output))
-    folders = [str(ROOT / "tests" / "core" / name) for name in TESTS]
+    tests = TESTS
+    if chosen.settled:
+        tests = tuple(sorted({name for names in SETTINGS["settled"].values() for name in names}))
+        chosen.patterns = [f"code_core.{module}.*" for module in SETTINGS["settled"]]
+    folders = [str(ROOT / "tests" / "core" / name) for name in tests]
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
     pytest.main([*options, *folders], plugins=[plugin])
     return plugin.status
@@ -85,10 +89,7 @@ def _run(worker: Worker, chosen: argparse.Namespace, output: int) -> int:
     explained = set(_explained())
     kills: Counter[tuple[str, str]] = Counter()
     results: dict[str, Counter[str]] = defaultdict(Counter)
-    deadline = time.monotonic() + chosen.seconds
     for mutant in made:
-        if time.monotonic() > deadline:
-            break
         if not worker.changeable(mutant):
             continue
         tests = [name for name, one in usable.items() if one.runs(mutant.function, mutant.number)]
@@ -135,7 +136,7 @@ def _described(counts: Counter[str]) -> str:
 
 
 def _explained() -> Iterator[tuple[str, str, str]]:
-    for one in tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("mutant", []):
+    for one in SETTINGS["mutant"]:
         yield one["function"], one["line"], one["change"]
 
 

@@ -320,7 +320,8 @@ def _of_display(node: ast.AST) -> Iterator[tuple[_Node, str]]:
 
 def _of_case(case: ast.match_case) -> Iterator[tuple[_Node, str]]:
     if case.guard is None:
-        if not (ast.unparse(case.pattern) == "_" and isinstance(case.body[0], ast.Pass)):
+        does_nothing = ast.unparse(case.body[0]) in {"pass", "return None"} or _is_left_alone(case.body[0])
+        if not (ast.unparse(case.pattern) == "_" and does_nothing):
             yield case.pattern, "'no such value'"
     else:
         yield case.guard, "False"

@@ -1,5 +1,6 @@
 """What the entries of a journal lead to."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from code_core.session.input_queue import QueuedInput
 from code_core.session.restore import SessionState
 from code_core.session.session import LONGEST_PREVIEW
 from code_core.store.entries import EventEntry, ItemEntry, SessionMeta, TurnContext
+from code_core.store.restore import Restored
 
 
 def message(words: str, role: str = "user", **more: Any) -> ItemEntry:
@@ -127,6 +129,32 @@ def test_the_preview_is_what_the_user_said_first() -> None:
 )
 def test_the_totals_go_on_where_they_were(info: dict[str, Any], total: int) -> None:
     assert SessionState.from_entries([event("token_count", info=info)]).usage.total_tokens == total
+
+
+def test_a_stored_session_is_read_like_its_entries() -> None:
+    items = [dict(message("hello", item_id="a").payload), {"type": "message", "role": 5}]
+    queued = event("input_queued", id="q", items=[{"type": "text", "text": "later"}])
+    info = {"total_token_usage": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}}
+    meta, context = SessionMeta({"id": "s"}), {"model": "m"}
+    state = SessionState.from_store(
+        Restored(meta, list(items), context, info, (queued,), None, foreign=False, notes=("repaired",)),
+        "mine",
+    )
+    entries = [
+        meta,
+        *map(ItemEntry, items),
+        queued,
+        TurnContext(context),
+        event("token_count", info=info),
+        event("session_renamed", name="mine"),
+    ]
+    same = SessionState.from_entries(entries)
+    assert state == replace(same, notes=("repaired", *same.notes))
+    assert (state.session_id, state.preview, state.usage.total_tokens) == ("s", "hello", 7)
+    assert state.settings.model == "m"
+    assert len(state.queue) == len(state.items) == 1
+    nameless = Restored(SessionMeta({}), [], {}, None, (), None, foreign=False, notes=())
+    assert SessionState.from_store(nameless) == SessionState()
 
 
 @pytest.mark.parametrize(("number", "left"), [(-1, 5), (0, 5), (1, 3), (2, 1), (9, 1)])

@@ -230,24 +230,20 @@ def estimated_tokens(items: Iterable[ResponseItem]) -> int:
 def _tokens(item: ResponseItem) -> int:
     match item:
         case Message(content=parts) | FunctionCallOutput(output=[*parts]):
-            characters = sum(
-                TOKENS_OF_AN_IMAGE * 4 if isinstance(part, InputImage) else len(_text(part)) for part in parts
-            )
+            characters = sum(map(_characters, parts))
         case FunctionCallOutput(output=str(text)) | CustomToolCallOutput(output=text):
             characters = len(text)
         case _:
-            characters = _length(item.model_dump(exclude_none=True))
+            characters = _length(item.model_dump())
     return characters // 4 + TOKENS_AROUND_AN_ITEM
 
 
-def _text(part: ContentItem) -> str:
+def _characters(part: ContentItem) -> int:
     match part:
-        case InputText(text=text) | OutputText(text=text):
-            return text
-        case Refusal(refusal=text):
-            return text
+        case InputText(text=text) | OutputText(text=text) | Refusal(refusal=text):
+            return len(text)
         case InputImage():
-            return ""
+            return TOKENS_OF_AN_IMAGE * 4
 
 
 def _length(value: object) -> int:
