@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from os.path import commonprefix
 
 _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<=",
@@ -120,7 +121,7 @@ def mutants(module: str, source: str, patterns: Sequence[str] = ()) -> Iterator[
                 function,
                 old.lineno,
                 lines[old.lineno - 1].strip(),
-                f"{_short(before)}  ->  {_short(new)}",
+                _difference(ast.unparse(old), new),
                 changed,
             )
 
@@ -358,5 +359,11 @@ def _offset(lines: list[str], number: int, column: int) -> int:
     return sum(map(len, lines[: number - 1])) + len(before)
 
 
-def _short(text: str) -> str:
-    return " ".join(text.split())[:160]
+def _difference(before: str, after: str) -> str:
+    """What becomes what; of long texts the part that differs, with a little around it."""
+    before, after = " ".join(before.split()), " ".join(after.split())
+    if max(len(before), len(after)) > 80:
+        begin = max(0, len(commonprefix([before, after])) - 20)
+        end = max(0, len(commonprefix([before[begin:][::-1], after[begin:][::-1]])) - 20)
+        before, after = (f"…{text[begin : len(text) - end]}…" for text in (before, after))
+    return f"{before}  ->  {after}"

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from code_core.protocol.ops import ImageInput, LocalImageInput, TextInput
-from code_core.session.input_queue import InputQueue, QueuedInput
+from code_core.session.input_queue import InputQueue, QueuedInput, removed_entry
 
 
 def waiting(name: str, **more: object) -> QueuedInput:
@@ -34,3 +34,7 @@ def test_a_change_keeps_the_place_and_the_schema() -> None:
     assert queue.edit("c", []) is None
     assert [queue.remove(name) for name in ("a", "a")] == [True, False]
     assert len(queue) == 1
+
+
+def test_the_journal_gets_what_was_taken_back() -> None:
+    assert removed_entry("a").event == {"type": "input_removed", "id": "a"}

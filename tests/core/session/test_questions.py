@@ -135,9 +135,14 @@ def test_an_approval_of_this_once_allows_nothing_else(tmp_path: Path) -> None:
     assert not (tmp_path / "rules.toml").exists()
 
 
-def test_a_rule_that_cannot_be_saved_holds_for_the_session_and_says_why(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("no folder")
-    file = tmp_path / "file" / "rules.toml"
+@pytest.mark.parametrize("broken", ["folder", "file"])
+def test_a_rule_that_cannot_be_saved_holds_for_the_session_and_says_why(tmp_path: Path, broken: str) -> None:
+    file = tmp_path / "rules" / "rules.toml"
+    if broken == "folder":
+        file.parent.write_text("no folder")
+    else:
+        file.parent.mkdir()
+        file.write_text("rule = 5")
     approvals = Approvals(rules_file=file)
     review, [_, warning] = asked(COMMAND, always(), approvals)
     assert review.decision is ReviewDecision.APPROVED_PREFIX

@@ -110,6 +110,18 @@ def test_the_reason_of_a_failure_outlives_a_journal_that_fails_too(config: Confi
     converse(scripted_conversation(config, ScriptedModel(), parts=parts), script)
 
 
+@pytest.mark.parametrize(("replaced", "reason"), [(False, "interrupted"), (True, "replaced")])
+def test_a_stopped_turn_says_why(config: Config, replaced: bool, reason: str) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.until("agent_message")
+        await reading.send(text("more") if replaced else Interrupt())
+        assert (await reading.ended()).reason == reason
+
+    model = ScriptedModel([*answer("partly")[:-1], anyio.Event()], answer("bye"))
+    converse(scripted_conversation(config, model), script)
+
+
 @pytest.mark.parametrize("replaced", [False, True])
 def test_stopping_a_turn_that_is_ending_starts_nothing_by_itself(config: Config, replaced: bool) -> None:
     """The turn has its answer and is being recorded; input waits, and the user interrupts or writes more."""
