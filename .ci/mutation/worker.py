@@ -23,8 +23,8 @@ import pytest
 from mutation.changes import FunctionText, Mutant, functions
 from mutation.coverage import CoverageMap, TestRecord, code_places, digest, lines_run
 
-PATIENCE_SECONDS = 10.0
-PATIENCE_FACTOR = 10.0
+PATIENCE_SECONDS = 5.0
+PATIENCE_FACTOR = 5.0
 """A test may take this much longer than it took without a change; after that the change was noticed."""
 RECORD_SECONDS = 120.0
 

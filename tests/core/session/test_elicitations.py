@@ -1,3 +1,5 @@
+from typing import Any
+
 import anyio
 import mcp_types
 import pytest
@@ -28,3 +30,61 @@ def test_a_server_cannot_ask_for_a_field_whose_name_hides_something(name: str, a
     assert result.action == ("accept" if asked else "decline")
     (msg,) = seen
     assert isinstance(msg, ElicitationRequest if asked else WarningEvent)
+
+
+FORM = mcp_types.ElicitRequestFormParams.model_validate(
+    {"message": "m", "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}}}
+)
+
+
+@pytest.mark.parametrize(
+    ("action", "content"), [("accept", {"name": "x"}), ("decline", None), ("cancel", None)]
+)
+def test_an_answer_has_content_only_if_it_accepts(action: Any, content: Any) -> None:
+    elicitations = Elicitations()
+    requests: list[ElicitationRequest] = []
+
+    async def emit(msg: EventMsg) -> None:
+        assert isinstance(msg, ElicitationRequest)
+        requests.append(msg)
+        assert elicitations.answer(ResolveElicitation(id=msg.id, action=action, content={"name": "x"}))
+        assert not elicitations.answer(ResolveElicitation(id=msg.id, action="accept", content={}))
+
+    elicitations.begin(emit)
+    for number in (1, 2):
+        result = anyio.run(elicitations.ask, "s", FORM)
+        assert (result.action, result.content) == (action, content)
+        request = requests[-1]
+        assert (request.id, request.server, request.message) == (f"s-{number}", "s", "m")
+        assert request.requested_schema == FORM.requested_schema
+
+
+def test_without_a_turn_or_a_form_nobody_is_asked() -> None:
+    async def emit(msg: EventMsg) -> None:
+        raise AssertionError(msg)
+
+    elicitations = Elicitations()
+    assert anyio.run(elicitations.ask, "s", FORM).action == "decline"
+    elicitations.begin(emit)
+    url = mcp_types.ElicitRequestURLParams(message="m", url="https://example.com", elicitation_id="e")
+    assert anyio.run(elicitations.ask, "s", url).action == "decline"
+    elicitations.end()
+    assert anyio.run(elicitations.ask, "s", FORM).action == "decline"
+
+
+def test_the_refusal_of_a_hidden_field_names_server_and_field() -> None:
+    warnings: list[str] = []
+
+    async def emit(msg: EventMsg) -> None:
+        assert isinstance(msg, WarningEvent)
+        warnings.append(msg.message)
+
+    elicitations = Elicitations()
+    elicitations.begin(emit)
+    properties = {"fine": {"type": "string"}, "a\u202e": {"type": "string"}}
+    params = FORM.model_copy(update={"requested_schema": {"type": "object", "properties": properties}})
+    assert anyio.run(elicitations.ask, "s\n", params).action == "decline"
+    (warning,) = warnings
+    assert "field whose name cannot be shown as it is: a" in warning
+    assert "\u202e" not in warning
+    assert "\n" not in warning

@@ -1,44 +1,152 @@
+"""Which tool a call finds, and what becomes of a call that finds none or fails."""
+
+from pathlib import Path
+from typing import Any
+
 import anyio
 import pytest
 
-from code_core.protocol.items import FunctionCall, ToolCall
-from code_core.tools.registry import ToolRegistry
+from code_core.protocol.events import ExecCommandBegin, ToolCallFailed, WarningEvent
+from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellAction, LocalShellCall, ToolCall
+from code_core.tools.registry import LONGEST_REPORT, ToolRegistry
 from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
 from code_core.wire.tool_specs import FunctionSpec, ToolSpec
+from core.tools.conftest import Emitted
 
 
-class Raising:
-    """A tool with a defect, or one whose user has had enough."""
+class Odd:
+    """A tool that does as it was told: raises, or begins something and answers."""
 
-    name = "odd"
-    parallel_safe = False
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
+    def __init__(
+        self,
+        result: Exception | ToolOutput,
+        *,
+        name: str = "odd",
+        parallel_safe: bool = False,
+        emits: tuple[Any, ...] = (),
+    ) -> None:
+        self.name, self.parallel_safe = name, parallel_safe
+        self._result, self._emits = result, emits
 
     def spec(self) -> ToolSpec:
         return FunctionSpec(self.name, "", {})
 
-    async def call(self, _: ToolCall, __: ToolContext) -> ToolOutput:
-        raise self._error
+    async def call(self, _: ToolCall, context: ToolContext) -> ToolOutput:
+        for msg in self._emits:
+            await context.emit(msg)
+        if isinstance(self._result, Exception):
+            raise self._result
+        return self._result
 
 
-def call(error: Exception, context: ToolContext) -> ToolOutput:
-    registry = ToolRegistry([Raising(error)])
-    return anyio.run(registry.call, FunctionCall(name="odd", arguments="{}", call_id="c"), context)
+FAILED = ToolOutput("no", success=False)
+
+
+def function(name: str = "odd", arguments: str = "{}") -> FunctionCall:
+    return FunctionCall(name=name, arguments=arguments, call_id="c")
+
+
+def shell(*words: str) -> LocalShellCall:
+    return LocalShellCall(call_id="c", action=LocalShellAction(command=list(words)))
+
+
+def run(context: ToolContext, *tools: Odd, call: ToolCall | None = None) -> ToolOutput:
+    return anyio.run(ToolRegistry(tools).call, call or function(), context)
 
 
 def test_a_defect_of_a_tool_is_an_answer_to_the_model(tool_context: ToolContext) -> None:
-    output = call(ValueError("embedded null byte"), tool_context)
+    output = run(tool_context, Odd(ValueError("embedded null byte")))
     assert output == ToolOutput("odd failed: ValueError: embedded null byte", success=False)
+    long = run(tool_context, Odd(ValueError("x" * 5_000)))
+    assert len(long.text) == 2_000
 
 
 def test_the_users_abort_passes(tool_context: ToolContext) -> None:
     with pytest.raises(TurnAbandoned):
-        call(TurnAbandoned(), tool_context)
+        run(tool_context, Odd(TurnAbandoned()))
 
 
-def test_a_call_that_fits_no_tool_is_answered(tool_context: ToolContext) -> None:
-    nothing = FunctionCall(name="nothing", arguments="{}", call_id="c")
-    output = anyio.run(ToolRegistry([]).call, nothing, tool_context)
+def test_a_call_that_fits_no_tool_is_answered(tool_context: ToolContext, emitted: Emitted) -> None:
+    output = run(tool_context, call=function("nothing", '{"a": 1}'))
     assert output == ToolOutput("unsupported call: nothing", success=False)
+    assert emitted.events == [
+        ToolCallFailed(call_id="c", tool="nothing", call='{"a": 1}', message="unsupported call: nothing")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "tool", "shown"),
+    [
+        (function(arguments="text"), "odd", "text"),
+        (CustomToolCall(name="odd", input="patch", call_id="c"), "odd", "patch"),
+        (shell("echo", "a b"), "shell", "echo 'a b'"),
+        (function(arguments="x" * 5_000), "odd", "x" * LONGEST_REPORT),
+    ],
+    ids=["function", "custom", "shell", "long"],
+)
+def test_a_failure_before_anything_began_is_shown_to_the_user(
+    tool_context: ToolContext, emitted: Emitted, call: ToolCall, tool: str, shown: str
+) -> None:
+    text = "y" * 5_000
+    output = run(tool_context, Odd(ToolOutput(text, success=False), name=tool), call=call)
+    assert output.text == text
+    assert emitted.events == [
+        ToolCallFailed(call_id="c", tool=tool, call=shown, message="y" * LONGEST_REPORT)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "emits", "reported"),
+    [
+        (FAILED, (), True),
+        (FAILED, (WarningEvent(message="x"),), True),
+        (FAILED, (ExecCommandBegin(call_id="c", command=["x"], cwd=Path("/")),), False),
+        (
+            FAILED,
+            (ExecCommandBegin(call_id="c", command=["x"], cwd=Path("/")), WarningEvent(message="x")),
+            False,
+        ),
+        (ToolOutput("no", success=False, reported=True), (), False),
+        (ToolOutput("yes"), (), False),
+    ],
+    ids=["silent", "warned", "begun", "begun and warned", "reported", "well"],
+)
+def test_a_failure_that_the_user_has_seen_is_not_shown_again(
+    tool_context: ToolContext, emitted: Emitted, result: ToolOutput, emits: tuple[Any, ...], reported: bool
+) -> None:
+    assert run(tool_context, Odd(result, emits=emits)) == result
+    assert emitted.events[: len(emits)] == list(emits)
+    assert [event.type for event in emitted.events[len(emits) :]] == ["tool_call_failed"] * reported
+
+
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [
+        (function("shell"), "shell"),
+        (function("container.exec"), "shell"),
+        (shell("ls"), "shell"),
+        (function("applypatch"), "apply_patch"),
+        (CustomToolCall(name="apply_patch", input="", call_id="c"), "apply_patch"),
+    ],
+)
+def test_a_tool_has_several_names(tool_context: ToolContext, call: ToolCall, found: str) -> None:
+    tools = [Odd(ToolOutput(name), name=name) for name in ("shell", "apply_patch")]
+    assert run(tool_context, *tools, call=call).text == found
+
+
+def test_only_calls_of_parallel_safe_tools_and_of_none_run_together() -> None:
+    registry = ToolRegistry([Odd(FAILED, name="safe", parallel_safe=True), Odd(FAILED, name="alone")])
+    safe = [registry.parallel_safe(function(name)) for name in ("safe", "alone", "nothing")]
+    assert safe == [True, False, True]
+
+
+def names(registry: ToolRegistry) -> list[str]:
+    return [spec.name for spec in registry.specs()]
+
+
+def test_tools_keep_their_order() -> None:
+    registry = ToolRegistry([Odd(FAILED, name="b"), Odd(FAILED, name="a")])
+    further = registry.with_tools([Odd(FAILED, name="c")])
+    assert names(further) == ["b", "a", "c"]
+    assert names(further.only("c", "b", "x")) == ["b", "c"]
+    assert names(registry) == ["b", "a"]
