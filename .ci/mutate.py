@@ -16,6 +16,7 @@ import sys
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatch
 from itertools import accumulate
 from pathlib import Path
 
@@ -59,8 +60,13 @@ def main(arguments: Sequence[str]) -> int:
     plugin = Plugin(lambda worker: _run(worker, chosen, output))
     tests = TESTS
     if chosen.settled:
-        tests = tuple(sorted({name for names in SETTINGS["settled"].values() for name in names}))
-        chosen.patterns = [f"code_core.{module}.*" for module in SETTINGS["settled"]]
+        settled = {
+            f"code_core.{module}.*": files
+            for module, files in SETTINGS["settled"].items()
+            if not chosen.patterns or any(fnmatch(f"code_core.{module}.", one) for one in chosen.patterns)
+        }
+        chosen.patterns = list(settled)
+        tests = tuple(sorted({name for files in settled.values() for name in files}))
     folders = [str(ROOT / "tests" / "core" / name) for name in tests]
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
     pytest.main([*options, *folders], plugins=[plugin])

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from os.path import commonprefix
 
 _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<=",
@@ -363,7 +362,13 @@ def _difference(before: str, after: str) -> str:
     """What becomes what; of long texts the part that differs, with a little around it."""
     before, after = " ".join(before.split()), " ".join(after.split())
     if max(len(before), len(after)) > 80:
-        begin = max(0, len(commonprefix([before, after])) - 20)
-        end = max(0, len(commonprefix([before[begin:][::-1], after[begin:][::-1]])) - 20)
+        begin = max(0, _equal(before, after) - 20)
+        end = max(0, _equal(before[begin:][::-1], after[begin:][::-1]) - 20)
         before, after = (f"…{text[begin : len(text) - end]}…" for text in (before, after))
     return f"{before}  ->  {after}"
+
+
+def _equal(one: str, other: str) -> int:
+    """How many characters the texts begin with in common."""
+    pairs = zip(one, other, strict=False)
+    return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))

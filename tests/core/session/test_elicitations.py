@@ -88,3 +88,30 @@ def test_the_refusal_of_a_hidden_field_names_server_and_field() -> None:
     assert "field whose name cannot be shown as it is: a" in warning
     assert "\u202e" not in warning
     assert "\n" not in warning
+
+
+def test_the_end_of_a_turn_withdraws_what_servers_ask() -> None:
+    async def main() -> None:
+        elicitations = Elicitations()
+        asked = anyio.Event()
+        answers: list[str] = []
+
+        async def emit(msg: EventMsg) -> None:
+            del msg
+            asked.set()
+
+        async def ask() -> None:
+            schema = {"type": "object", "properties": {}}
+            params = mcp_types.ElicitRequestFormParams(message="?", requested_schema=schema)
+            answers.append((await elicitations.ask("server", params)).action)
+
+        with anyio.fail_after(10):
+            elicitations.begin(emit)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(ask)
+                await asked.wait()
+                elicitations.end()
+            await ask()
+        assert answers == ["cancel", "decline"]
+
+    anyio.run(main)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,14 @@ from code_core.protocol.events import (
 )
 from code_core.protocol.session_events import EventsSkipped
 from code_core.session import events
-from code_core.session.events import ALWAYS_KEPT, LONGEST_DELTA, MOST_EVENTS, EventLog, EventReader
+from code_core.session.events import (
+    ALWAYS_KEPT,
+    LONGEST_DELTA,
+    MOST_EVENTS,
+    TAKEN_IN_A_ROW,
+    EventLog,
+    EventReader,
+)
 
 
 def begin(call_id: str) -> ExecCommandBegin:
@@ -136,6 +144,81 @@ def test_a_merged_delta_stays_short() -> None:
     run(script)
 
 
+def test_a_delta_of_exactly_the_longest_length_merges() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        half = "x" * (LONGEST_DELTA // 2)
+        for piece in (half, half, "y", "z"):
+            log.publish("1", AgentMessageDelta(delta=piece))
+        seen = [event.msg for event in await rest(log, reader)]
+        assert seen == [AgentMessageDelta(delta=half + half), AgentMessageDelta(delta="yz")]
+
+    run(script)
+
+
+def test_nothing_is_published_after_the_end() -> None:
+    async def script(log: EventLog) -> None:
+        log.publish("1", WarningEvent(message="x"))
+        log.close()
+        log.publish("1", begin("c"))
+        log.publish("2", AgentMessageDelta(delta="x"))
+        assert log.open.events() == []
+        assert (log.last_number("1"), log.last_number("2")) == (0, 0)
+        log.publish("1", WarningEvent(message="x"))
+        assert log.last_number("1") == 0
+        assert [
+            event.msg.type async for event in log.reader([Event(id="0", event_seq=0, msg=begin("d"))])
+        ] == ["exec_command_begin"]
+
+    run(script)
+
+
+def test_an_event_keeps_its_place_in_the_models_stream() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        order = EventOrder(request_ordinal=2, output_index=3)
+        for number in range(3):
+            log.publish("1", AgentMessage(message=str(number)), order)
+        assert log.last_number("1") == 2
+        assert [event.order for event in await rest(log, reader)] == [order] * 3
+
+    run(script)
+
+
+def test_deltas_that_grow_count_against_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_CHARACTERS", 100)
+
+    async def script(log: EventLog) -> None:
+        reader, taking = log.reader(), log.reader()
+        for piece in ("x" * 60, "y" * 40):
+            log.publish("1", AgentMessageDelta(delta=piece))
+        assert (await anext(taking)).msg == AgentMessageDelta(delta="x" * 60 + "y" * 40)
+        assert reader.waiting == 1
+        log.publish("1", AgentMessageDelta(delta="z"))
+        assert [event.msg for event in await rest(log, reader)] == [EventsSkipped(count=2)]
+
+    run(script)
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST_CHARACTERS", 100), ("MOST_EVENTS", 10)])
+def test_a_reader_may_be_behind_by_exactly_the_limit(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    monkeypatch.setattr(events, limit, value)
+
+    async def script(log: EventLog) -> None:
+        reader, other = log.reader(), log.reader()
+        for _ in range(10):
+            log.publish("1", WarningEvent(message="x" * (10 - len("warning"))))
+        assert reader.waiting == 10
+        assert (await anext(other)).msg.type == "warning"
+        log.publish("1", WarningEvent(message="x"))
+        assert other.waiting == 10 or limit == "MOST_CHARACTERS"
+        assert [event.msg for event in await rest(log, reader)] == [EventsSkipped(count=11)]
+
+    run(script)
+
+
 def test_a_reader_that_another_one_overtook_gets_the_same_events() -> None:
     async def script(log: EventLog) -> None:
         slow, fast = log.reader(), log.reader()
@@ -195,6 +278,30 @@ def test_a_reader_with_much_to_read_lets_others_run() -> None:
             tasks.start_soon(other)
             await rest(log, reader)
         assert waiting_then[0] > 900
+
+    run(script)
+
+
+def test_a_reader_lets_others_run_once_in_a_while_and_not_after_each_event() -> None:
+    async def script(log: EventLog) -> None:
+        reader, turns = log.reader(), 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await anyio.lowlevel.checkpoint()
+
+        for _ in range(10 * TAKEN_IN_A_ROW):
+            log.publish("1", WarningEvent(message="x"))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(other)
+            await anyio.lowlevel.checkpoint()
+            before = turns
+            for _ in range(10 * TAKEN_IN_A_ROW):
+                await anext(reader)
+            assert turns - before == 10
+            tasks.cancel_scope.cancel()
 
     run(script)
 

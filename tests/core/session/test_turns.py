@@ -9,10 +9,8 @@ import pytest
 from code_core.config.load import Config
 from code_core.errors import StreamBroken
 from code_core.protocol.checkpoints import Steps
-from code_core.protocol.events import EventMsg
 from code_core.protocol.items import ToolCall
 from code_core.protocol.ops import Interrupt
-from code_core.session.elicitations import Elicitations
 from code_core.session.parts import Parts
 from code_core.store.entries import Entry, EventEntry, ItemEntry
 from code_core.store.journal import MemoryJournal
@@ -222,32 +220,3 @@ def test_a_frontend_that_leaves_does_not_cut_the_end_of_a_task_short(config: Con
     parts = Parts(checkpoints=checkpoints)
     converse(scripted_conversation(config, ScriptedModel(calls("work")), tool, parts=parts), script)
     assert checkpoints.ended == started
-
-
-def test_the_end_of_a_turn_withdraws_what_servers_ask() -> None:
-    async def main() -> None:
-        import mcp_types
-
-        elicitations = Elicitations()
-        asked = anyio.Event()
-        answers: list[str] = []
-
-        async def emit(msg: EventMsg) -> None:
-            del msg
-            asked.set()
-
-        async def ask() -> None:
-            schema = {"type": "object", "properties": {}}
-            params = mcp_types.ElicitRequestFormParams(message="?", requested_schema=schema)
-            answers.append((await elicitations.ask("server", params)).action)
-
-        with anyio.fail_after(10):
-            elicitations.begin(emit)
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(ask)
-                await asked.wait()
-                elicitations.end()
-            await ask()
-        assert answers == ["cancel", "decline"]
-
-    anyio.run(main)
