@@ -200,6 +200,19 @@ def test_deltas_that_grow_count_against_the_limit(monkeypatch: pytest.MonkeyPatc
     run(script)
 
 
+def test_what_a_reader_has_taken_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_CHARACTERS", 100)
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        log.publish("1", AgentMessage(message="x" * 25))
+        for _ in range(20):
+            log.publish("1", AgentMessage(message="x" * 25))
+            assert (await anext(reader)).msg.type == "agent_message"
+
+    run(script)
+
+
 @pytest.mark.parametrize(("limit", "value"), [("MOST_CHARACTERS", 100), ("MOST_EVENTS", 10)])
 def test_a_reader_may_be_behind_by_exactly_the_limit(
     monkeypatch: pytest.MonkeyPatch, limit: str, value: int

@@ -138,7 +138,9 @@ def test_what_is_shown_of_a_response(sampled: Any, hide: bool, raw: bool, kinds:
     assert it.kinds == expected
     orders = [order for _, order in it.shown]
     assert orders == [*[HERE] * len(kinds), THERE, THERE, None]
-    texts = {msg.type: getattr(msg, "text", getattr(msg, "delta", None)) for msg, _ in it.shown}
+    texts: dict[str, Any] = {
+        msg.type: getattr(msg, "text", getattr(msg, "delta", None)) for msg, _ in it.shown
+    }
     shown = {
         "agent_reasoning_delta": "in ",
         "agent_reasoning": "in short",
