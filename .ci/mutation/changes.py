@@ -200,8 +200,10 @@ def _of_node(node: ast.AST) -> Iterator[tuple[_Node, str]]:
             yield test, f"(not ({ast.unparse(test)}))"
         case ast.comprehension(ifs=[*tests]):
             yield from ((test, f"(not ({ast.unparse(test)}))") for test in tests if _is_plain(test))
-        case ast.match_case():
-            yield from _of_case(node)
+        case ast.Match(cases=cases):
+            for case in cases:
+                if not (case is cases[-1] and _does_nothing(case.body[0])):
+                    yield from _of_case(case)
         case ast.With(items=items) | ast.AsyncWith(items=items):
             yield from (
                 (one.context_expr, _NO_CONTEXT.format(ast.unparse(one.context_expr))) for one in items
@@ -318,11 +320,14 @@ def _of_display(node: ast.AST) -> Iterator[tuple[_Node, str]]:
             pass
 
 
+def _does_nothing(statement: ast.stmt) -> bool:
+    """Whether the end of the function would do the same, or must not be reached."""
+    return ast.unparse(statement) in {"pass", "return None"} or _is_left_alone(statement)
+
+
 def _of_case(case: ast.match_case) -> Iterator[tuple[_Node, str]]:
     if case.guard is None:
-        does_nothing = ast.unparse(case.body[0]) in {"pass", "return None"} or _is_left_alone(case.body[0])
-        if not (ast.unparse(case.pattern) == "_" and does_nothing):
-            yield case.pattern, "'no such value'"
+        yield case.pattern, "'no such value'"
     else:
         yield case.guard, "False"
         if _is_plain(case.guard):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 from code_core.protocol.ops import ImageInput, LocalImageInput, TextInput
@@ -28,7 +29,7 @@ def test_a_change_keeps_the_place_and_the_schema() -> None:
     queue = InputQueue([waiting("a", output_schema={"a": 1}), waiting("b")])
     edited = queue.edit("a", [TextInput(text="new")])
     assert edited is not None
-    assert edited.output_schema == {"a": 1}
+    assert edited == replace(waiting("a", output_schema={"a": 1}), items=(TextInput(text="new"),))
     assert queue.first() == edited
     assert [entry.id for entry in queue.entries] == ["a", "b"]
     assert queue.edit("c", []) is None

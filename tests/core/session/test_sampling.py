@@ -195,7 +195,7 @@ def test_a_search_of_the_provider_is_shown(
 
 
 def test_each_phase_has_its_own_number_of_retries(sampled: Any) -> None:
-    refused, broken = [StreamBroken("busy", opened=False)], [Created(), StreamBroken("cut")]
+    refused, broken = [StreamBroken("busy", opened=False, code="x")], [Created(), StreamBroken("cut")]
     end = [ItemDone(words("end")), Completed("r", USAGE)]
     it: Sampled = sampled(refused, broken, refused, broken, end, limits=RetryLimits(request=2, stream=2))
     assert it.response.items == [words("end")]
@@ -205,6 +205,8 @@ def test_each_phase_has_its_own_number_of_retries(sampled: Any) -> None:
         ("busy", 2, 2),
         ("cut", 2, 2),
     ]
+    assert [one.code for one in it.of("stream_error")] == ["x", "stream"] * 2
+    assert set(it.kinds) == {"stream_error", "agent_message", "token_count"}
     assert it.waited == [10.0, 10.0, 20.0, 20.0]
     assert [one.delay_ms for one in it.of("stream_error")] == [10_000, 10_000, 20_000, 20_000]
     for limits, opened in (
@@ -246,11 +248,44 @@ def test_a_finished_message_is_kept_and_the_model_goes_on_after_it(sampled: Any)
     assert order == THERE
 
 
+def texts(it: Sampled) -> list[str]:
+    return [item.text for item in it.response.items if isinstance(item, Message)]
+
+
+def test_every_break_keeps_what_was_finished_before_it(sampled: Any) -> None:
+    first, second = ([ItemDone(THOUGHT), ItemDone(words(one)), StreamBroken("cut")] for one in ("one", "two"))
+    end = [ItemDone(words("three")), Completed("r", None)]
+    it: Sampled = sampled(first, second, end, limits=RetryLimits(request=1, stream=2))
+    assert texts(it) == ["one", GO_ON_NOTE, "two", GO_ON_NOTE, "three"]
+    assert it.response.items.count(THOUGHT) == 2
+    it = sampled(first, [ItemDone(words("one")), ItemDone(words("two")), Completed("r", None)])
+    assert texts(it) == ["one", GO_ON_NOTE, "two"]
+
+
+def test_raw_reasoning_that_broke_off_is_withdrawn(sampled: Any) -> None:
+    broken, end = (
+        [ReasoningTextDelta("hm"), StreamBroken("cut")],
+        [ItemDone(words("end")), Completed("r", None)],
+    )
+    assert "agent_reasoning_reset" in sampled(broken, end, show_raw_reasoning=True).kinds
+    assert "agent_reasoning_reset" not in sampled(broken, end).kinds
+
+
+@pytest.mark.parametrize(("item", "withdrawn"), [(THOUGHT, False), (WebSearchCall(id="s"), True)])
+def test_only_reasoning_that_was_not_finished_is_withdrawn(
+    sampled: Any, item: ResponseItem, withdrawn: bool
+) -> None:
+    broken = [ReasoningSummaryDelta("hm"), ItemDone(item), StreamBroken("cut")]
+    it: Sampled = sampled(broken, [ItemDone(words("end")), Completed("r", None)])
+    assert ("agent_reasoning_reset" in it.kinds) is withdrawn
+
+
 def test_nothing_is_asked_again_after_a_finished_call(sampled: Any) -> None:
-    it: Sampled = sampled([ItemDone(words("one")), ItemDone(CALL), StreamBroken("cut", delay=9.0)])
+    script = [ItemDone(words("one")), ItemDone(CALL), StreamBroken("cut", delay=9.0)]
+    it: Sampled = sampled(script, limits=RetryLimits(request=1, stream=5))
     assert it.response.items == [words("one"), CALL]
     [error] = it.of("stream_error")
-    assert (error.attempt, error.delay_ms) == (1, 0)
+    assert (error.attempt, error.max, error.delay_ms) == (1, 5, 0)
     assert it.waited == []
     assert it.error is None
 
@@ -269,9 +304,10 @@ def test_nothing_finished_leaves_nothing_behind(sampled: Any) -> None:
 
 
 def test_an_empty_response_ends_the_answer_only_after_a_kept_message(sampled: Any) -> None:
-    empty = [StreamBroken("empty", empty=True)]
+    empty = [ItemDone(THOUGHT), StreamBroken("empty", empty=True)]
     it: Sampled = sampled([ItemDone(words("one")), StreamBroken("cut")], empty)
-    assert [item for item in it.response.items if item == words("one")] == [words("one")]
+    assert texts(it) == ["one", GO_ON_NOTE]
+    assert len(it.response.items) == len(it.response.orders) == 2
     assert it.error is None
     it = sampled(empty, empty)
     assert str(it.error) == "empty (gave up after 2 attempts)"
@@ -303,8 +339,11 @@ def test_two_repeated_messages_are_recognised_one_after_the_other(sampled: Any) 
     assert [one.message for one in it.of("agent_message")] == ["one", "two", "three"]
 
 
-def test_once_the_model_says_something_new_nothing_is_a_repetition(sampled: Any) -> None:
+@pytest.mark.parametrize("deltas", [[], [TextDelta("n"), TextDelta("ew")]])
+def test_once_the_model_says_something_new_nothing_is_a_repetition(
+    sampled: Any, deltas: list[TextDelta]
+) -> None:
     broken = [ItemDone(words("one")), StreamBroken("cut")]
-    again = [TextDelta("new"), ItemDone(words("new")), ItemDone(words("one"))]
+    again = [*deltas, ItemDone(words("new")), TextDelta("one"), ItemDone(words("one"))]
     it: Sampled = sampled(broken, [*again, Completed("r", None)])
     assert [one.message for one in it.of("agent_message")] == ["one", "new", "one"]

@@ -211,7 +211,6 @@ class _Taker:
             self._repeat = self._repeat or RepeatedText(self._repeats[0])
             if not (delta := self._repeat.add(delta)):
                 return
-            self._repeats.clear()
         self._text_shown, self._text_of = True, event.order
         await self._reporter.emit(AgentMessageDelta(delta=delta), event.order)
 
