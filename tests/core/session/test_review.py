@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from code_core.config.load import Config
+from code_core.errors import ContextWindowExceeded
 from code_core.protocol.items import ToolCall
 from code_core.protocol.ops import (
     BaseBranch,
@@ -59,6 +60,7 @@ def test_the_model_is_asked_about_the_target(
         review = model.prompts[-1]
         assert "You review changes" in review.instructions
         assert "You review changes" not in model.prompts[0].instructions
+        assert "Begin Patch" not in review.instructions
         assert review.output_schema is None
         [note] = [one.item for one in reading.conversation.session.history.items[-1:]]
         words = f"<code_review>\n<of>{description}</of>\nfine\n</code_review>"
@@ -109,6 +111,16 @@ def test_input_that_waits_is_not_for_the_review(config: Config) -> None:
     go = anyio.Event()
     model = ScriptedModel(calls("shell"), answer("fine"), answer("bye"))
     converse(scripted_conversation(config, model, ScriptedTool("shell", wait)), script)
+
+
+def test_changes_that_are_too_long_for_the_model_end_the_review(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(Review(target=UncommittedChanges()))
+        end = await reading.ended()
+        assert (end.type, end.code) == ("error", "context_window")
+
+    model = ScriptedModel([ContextWindowExceeded("too long")], answer("not asked again"))
+    converse(scripted_conversation(config, model), script)
 
 
 def test_a_review_without_a_result_is_an_error(config: Config) -> None:
