@@ -195,7 +195,7 @@ def test_a_plan_holds_a_bounded_amount_of_text(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_file_that_is_not_text_cannot_be_updated() -> None:
     disk = MemoryFileSystem({ROOT / "a": FileState(b"x\n\0\0\n")})
-    with pytest.raises(PatchReadError, match="^Failed to read file to update /w/a: "):
+    with pytest.raises(PatchReadError, match=r"^Failed to read file to update /w/a: "):
         anyio.run(plan_patch, parse_patch(wrapped(UPDATE_A)), disk, ROOT)
 
 
