@@ -35,7 +35,6 @@ def test_the_history_is_read_with_its_ids() -> None:
             SessionMeta({"id": "s1"}),
             message("hello", item_id="a", turn_id="t"),
             message("hi", role="assistant", item_id="b"),
-            message("hello twice", item_id="a"),
             message("foreign"),
             SessionMeta({"id": "s2"}),
         ]
@@ -137,7 +136,7 @@ def test_a_stored_session_is_read_like_its_entries() -> None:
     info = {"total_token_usage": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}}
     meta, context = SessionMeta({"id": "s"}), {"model": "m"}
     state = SessionState.from_store(
-        Restored(meta, list(items), context, info, (queued,), None, foreign=False, notes=("repaired",)),
+        Restored(meta, list(items), context, info, (queued,), None, None, foreign=False, notes=("repaired",)),
         "mine",
     )
     entries = [
@@ -153,7 +152,7 @@ def test_a_stored_session_is_read_like_its_entries() -> None:
     assert (state.session_id, state.preview, state.usage.total_tokens) == ("s", "hello", 7)
     assert state.settings.model == "m"
     assert len(state.queue) == len(state.items) == 1
-    nameless = Restored(SessionMeta({}), [], {}, None, (), None, foreign=False, notes=())
+    nameless = Restored(SessionMeta({}), [], {}, None, (), None, None, foreign=False, notes=())
     assert SessionState.from_store(nameless) == SessionState()
 
 
