@@ -27,7 +27,9 @@ def news(told: ToldContext, config: Config, cwd: Path | None = None) -> list[str
     """The texts that are new in a directory."""
     settings = TurnSettings.of(config)
     settings = settings if cwd is None else replace(settings, cwd=cwd)
-    return [message.text for message in anyio.run(told.news, config, settings).messages]
+    messages = anyio.run(told.news, config, settings).messages
+    assert all(message.role == "user" for message in messages)
+    return [message.text for message in messages]
 
 
 def test_the_environment_names_the_users_shell(project: Config, monkeypatch: pytest.MonkeyPatch) -> None:
