@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_client.oauth_server import oauth_server
 from support.command import Workspace
 
 TESTS = str(Path(__file__).parents[1])
@@ -156,3 +157,35 @@ def test_an_edit_that_would_change_more_is_refused(
     assert said in added.stderr
     assert len(added.stderr.splitlines()) == 1
     assert config.read_text() == settings
+
+
+BROWSER = """#!/bin/sh
+exec {python} -c "import sys, urllib.request; urllib.request.urlopen(sys.argv[1])" "$1"
+"""
+
+
+def test_signing_in_and_out(workspace: Workspace, tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(BROWSER.format(python=sys.executable))
+    browser.chmod(0o755)
+    workspace.environment["BROWSER"] = str(browser)
+    with oauth_server() as server:
+        assert workspace.run("mcp", "add", "guarded", "--url", server.url).returncode == 0
+        refused = workspace.run("mcp", "test", "guarded")
+        assert refused.returncode == 1
+        assert "HTTP status 401" in refused.stderr
+        done = workspace.run("mcp", "login", "guarded")
+        assert (done.returncode, done.stdout) == (0, "signed in to guarded\n")
+        tried = workspace.run("mcp", "test", "guarded")
+        assert (tried.returncode, tried.stderr) == (0, "")
+        assert "hush" not in done.stdout + done.stderr + tried.stdout
+        assert workspace.run("mcp", "logout", "guarded").stdout == "signed out of guarded\n"
+        assert workspace.run("mcp", "logout", "guarded").stdout == "nobody was signed in to guarded\n"
+        assert workspace.run("mcp", "test", "guarded").returncode == 1
+
+
+def test_there_is_nothing_to_sign_in_to_at_a_program(workspace: Workspace) -> None:
+    workspace.run("mcp", "add", "mine", "--", "prog")
+    done = workspace.run("mcp", "login", "mine")
+    assert done.returncode == 1
+    assert "is a program" in done.stderr

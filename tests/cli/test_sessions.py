@@ -73,6 +73,7 @@ def test_exec_resume_goes_on_with_the_same_prefix(workspace: Workspace, upstream
         (("exec", "resume"), "name a session"),
         (("exec", "resume", "--all", "hi"), "--all belongs to --last"),
         (("exec", "--last", "hi"), "belong to code exec resume"),
+        (("--continue",), "code resume --last"),
         (("exec", "one", "two"), "unexpected extra argument"),
         (("resume",), "name a session"),
         (("fork", "a", "b", "c"), "put quotes around"),
@@ -93,6 +94,8 @@ def test_mistakes_in_the_words_are_one_line(
     "arguments",
     [
         ("exec", "resume", "no such", "hi"),
+        ("resume", "c58"),
+        ("resume", "/etc/passwd"),
         ("exec", "resume", "--last", "hi"),
         ("resume", "--last"),
         ("undo",),
@@ -106,6 +109,17 @@ def test_a_session_that_does_not_exist_is_one_line(workspace: Workspace, argumen
     assert done.returncode == 1
     assert done.stderr.startswith("code: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_session_that_begins_with_a_book_is_listed(
+    workspace: Workspace, upstream: ScriptedUpstream
+) -> None:
+    upstream.add(says("short"), says("long"), says("and so on"))
+    ok(workspace.run("exec", "hi"))
+    ok(workspace.run("exec", "-", stdin="It was on a dreary night of November. " * 60_000))
+    assert [one["preview"][:10] for one in sessions(workspace)] == ["It was on ", "hi"]
+    ok(workspace.run("exec", "-c", "model_context_window=2000000", "resume", "--last", "and then?"))
+    assert "dreary" in json.dumps(inputs(upstream)[-1])
 
 
 def test_a_killed_session_goes_on(workspace: Workspace, upstream: ScriptedUpstream) -> None:

@@ -5,6 +5,7 @@ import sys
 import time
 
 import anyio
+import anyio.lowlevel
 import mcp_types
 import pytest
 
@@ -141,3 +142,25 @@ async def test_looking_for_descendants_does_not_keep_the_loop(monkeypatch: pytes
             await client.ping()
         tasks.cancel_scope.cancel()
     assert ticks.longest < 0.15
+
+
+async def test_many_small_messages_leave_the_loop_to_others() -> None:
+    turns: list[float] = []
+
+    async def count() -> None:
+        last = time.thread_time()  # of the processor, so that a busy machine makes no difference
+        while True:
+            await anyio.lowlevel.checkpoint()
+            now = time.thread_time()
+            turns.append(now - last)
+            last = now
+
+    message = '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}\\n'
+    async with anyio.create_task_group() as tasks:
+        async with scripted("floods", message) as client:
+            notifications = client.notifications()
+            tasks.start_soon(count)
+            for _ in range(20_000):
+                await anext(notifications)
+        tasks.cancel_scope.cancel()
+    assert max(turns) < 0.03

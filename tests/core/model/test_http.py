@@ -145,6 +145,17 @@ def test_a_field_is_refused_once(upstream: ScriptedUpstream) -> None:
     assert len(upstream.requests) == 2
 
 
+def test_a_model_without_tools_is_an_error_with_a_way_on(upstream: ScriptedUpstream) -> None:
+    # github.com/aaif-goose/goose/issues/2314: Ollama's answer for phi4 and others.
+    upstream.add(
+        reply(400, body={"error": {"message": "registry.ollama.ai/library/m does not support tools"}})
+    )
+    with pytest.raises(
+        RequestRefused, match=r'does not support tools\. To go on, .* set models\."m"\.tool_form'
+    ):
+        ask(provider(upstream.base_url))
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -19,7 +19,8 @@ from code_core.protocol.items import (
     UnknownItem,
 )
 from code_core.session import conversation_history
-from code_core.session.conversation_history import History, HistoryItem, NoJournal, estimated_tokens
+from code_core.session.conversation_history import History, HistoryItem, NoJournal
+from code_core.session.sizes import estimated_tokens
 from code_core.store.entries import Compacted, EventEntry, ItemEntry
 from code_core.store.errors import JournalError
 from code_core.store.journal import FaultyJournal, MemoryJournal

@@ -21,9 +21,10 @@ from code_core.session.compaction.cutting import AN_IMAGE, cut_item, cut_text
 from code_core.session.compaction.kept import kept_of, rounds_of
 from code_core.session.compaction.shortening import LEFT_OUT, shortened
 from code_core.session.compaction.state import changed_files, state_text
-from code_core.session.conversation_history import HistoryItem, estimated_tokens
+from code_core.session.conversation_history import HistoryItem
 from code_core.session.engine_notes import STATE_TAG, SUMMARY_TAG
 from code_core.session.history import normalised
+from code_core.session.sizes import estimated_tokens
 
 
 def user(words: str) -> Message:

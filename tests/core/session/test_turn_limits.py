@@ -8,7 +8,12 @@ import anyio
 import pytest
 
 from code_core.config.load import Config
+from code_core.model.catalog import Prices
+from code_core.protocol.events import TokenUsage
 from code_core.protocol.items import ToolCall
+from code_core.session.parts import Parts
+from code_core.session.restore import SessionState
+from code_core.store.journal import MemoryJournal
 from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
 from core.session.scripted import (
     Reading,
@@ -108,3 +113,93 @@ def test_the_last_message_of_the_turn_is_its_answer(config: Config, end: str) ->
     scripts = [[*answer("first")[:2], *calls("work")], answer("last") if end else calls()]
     converse(scripted_conversation(config, ScriptedModel(*scripts), ScriptedTool("work")), script)
     assert seen == ["last" if end else "first"]
+
+
+PRICED = (("models.m.prices", {"input": 1_000, "output": 10_000, "cached_input": 100}),)
+
+
+def test_a_turn_stops_when_its_costs_are_over_the_limit(tmp_path: Path) -> None:
+    # A response here has 10 tokens of input and 5 of output: 0.01 + 0.05 dollars.
+    settings = (*PRICED, ("limits.max_cost_usd", 0.12))
+    config = scripted_config(tmp_path, model="m", settings=settings)
+    within = [calls("work"), calls("work", first=2), answer("bye")]
+    beyond = [calls("work", first=3), calls("work", first=4), calls("work", first=5)]
+    tool = ScriptedTool("work")
+    assert ends(config, [*within, *beyond], tool, turns=2) == [
+        ("task_complete", None),
+        ("error", "stopped after 0.1800 US dollars (max_cost_usd is 0.12)"),
+    ]
+    assert tool.ran == ["c1", "c2", "c3", "c4"]
+
+
+def test_a_limit_of_the_costs_needs_prices(tmp_path: Path) -> None:
+    config = scripted_config(tmp_path, model="m", settings=(("limits.max_cost_usd", 1.0),))
+    model = ScriptedModel(answer("bye"))
+    found: list[str] = []
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        found.append((await reading.ended()).message)
+
+    converse(scripted_conversation(config, model), script)
+    assert found == [
+        'max_cost_usd is set, and what m costs is not known: set prices for it, [models."m".prices], or unset the limit'
+    ]
+    assert model.prompts == []
+
+
+def test_what_is_left_is_reported_with_the_tokens(tmp_path: Path) -> None:
+    limits = {"max_tool_calls": 3, "max_total_tokens": 100, "max_cost_usd": 1.0, "max_wall_seconds": 600}
+    config = scripted_config(tmp_path, model="m", settings=(*PRICED, ("limits", limits)))
+    counts: list[Any] = []
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.ended()
+        counts.extend(reading.of("token_count"))
+
+    converse(
+        scripted_conversation(config, ScriptedModel(calls("work"), answer("bye")), ScriptedTool("work")),
+        script,
+    )
+    first, second = (count.limits_left for count in counts)
+    assert (first.tool_calls, first.total_tokens, first.cost_usd) == (3, 85, 0.94)
+    assert (second.tool_calls, second.total_tokens, second.cost_usd) == (2, 70, 0.88)
+    assert 590 < second.wall_seconds <= first.wall_seconds <= 600
+    assert counts[-1].info.total_cost_usd == pytest.approx(0.12)
+
+
+def test_without_limits_nothing_is_said_to_be_left(tmp_path: Path) -> None:
+    counts: list[Any] = []
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.ended()
+        counts.extend(reading.of("token_count"))
+
+    converse(
+        scripted_conversation(scripted_config(tmp_path, model="m"), ScriptedModel(answer("bye"))), script
+    )
+    assert [(count.limits_left, count.info.total_cost_usd) for count in counts] == [(None, None)]
+
+
+def test_cached_input_has_a_price_of_its_own() -> None:
+    usage = TokenUsage(input_tokens=3_000_000, cached_input_tokens=1_000_000, output_tokens=500_000)
+    assert Prices(2, 8, 0.5).of(usage) == 4 + 0.5 + 4
+    assert Prices(2, 8).of(usage) == 6 + 4
+
+
+def test_the_costs_go_on_after_a_resume(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    config = scripted_config(tmp_path, model="m", settings=PRICED)
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.ended()
+
+    converse(scripted_conversation(config, ScriptedModel(answer("a")), parts=Parts(journal=journal)), script)
+    state = SessionState.from_entries(journal.entries)
+    assert state.cost_usd == pytest.approx(0.06)
+    again = scripted_conversation(config, ScriptedModel(answer("b")), state=state)
+    converse(again, script)
+    assert again.session.totals.cost_usd == pytest.approx(0.12)

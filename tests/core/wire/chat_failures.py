@@ -15,6 +15,18 @@ FAILURES: dict[str, tuple[bytes, str]] = {
         sse_bytes([chat.text("x"), chat.finish("model_length")]),
         "RequestRefused max_output: ",
     ),
+    "Gemini: the finish reason in capitals": (
+        sse_bytes([chat.text("x"), chat.finish("MAX_TOKENS")]),
+        "RequestRefused max_output: ",
+    ),
+    "arguments without a name after a call that has its own": (
+        sse_bytes([chat.call("f", "{}", "1"), chat.arguments('{"a":1}', 1), chat.finish("tool_calls")]),
+        "StreamBroken stream: the provider sent a call without a name",
+    ),
+    "too many requests": (
+        sse_bytes([{"error": {"code": 429, "message": "try again in 1.5s"}}]),
+        "StreamBroken provider: the response failed (429): try again in 1.5s",
+    ),
     "stopped by a filter": (
         sse_bytes([chat.text("x"), chat.finish("content_filter")]),
         "RequestRefused refused: the provider's content filter",

@@ -62,3 +62,16 @@ def shape(events: Iterable[ResponseEvent]) -> list[Any]:
 
 def shown_text(events: Iterable[ResponseEvent]) -> str:
     return "".join(event.delta for event in events if isinstance(event, TextDelta))
+
+
+def delta(value: dict[str, Any] | None, finish: str | None = None, **more: Any) -> dict[str, Any]:
+    """A chunk with nothing in it that need not be."""
+    return {"choices": [{"index": 0, "delta": value, "finish_reason": finish}], **more}
+
+
+def tools(*calls: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"tool_calls": list(calls), **more}
+
+
+def fn(name: str | None = None, arguments: Any = None) -> dict[str, Any]:
+    return {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}

@@ -6,23 +6,8 @@ Each row: the stream, and what it means: texts, calls as (name, arguments, id), 
 
 from typing import Any
 
-from core.wire.chat_reading import sse_bytes
+from core.wire.chat_reading import delta, fn, sse_bytes, tools
 from support import chat_chunks as chat
-
-C = dict[str, Any]
-
-
-def delta(value: C | None, finish: str | None = None, **more: Any) -> C:
-    return {"choices": [{"index": 0, "delta": value, "finish_reason": finish}], **more}
-
-
-def tools(*calls: C, **more: Any) -> C:
-    return {"tool_calls": list(calls), **more}
-
-
-def fn(name: str | None = None, arguments: Any = None) -> C:
-    return {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}
-
 
 SHAPES: dict[str, tuple[bytes, list[Any]]] = {
     # llama.cpp tools/server/README.md; the chunks of the server in xllamacpp 2026.10, noted by hand.
@@ -257,170 +242,21 @@ SHAPES: dict[str, tuple[bytes, list[Any]]] = {
         ),
         [("bash", '{"cmd":"free -h"}', "a")],
     ),
-    "two different calls with the same id": (
+    # github.com/aaif-goose/goose/issues/6796: a piece of a call in which everything is null.
+    "OpenRouter: a piece of a call that says nothing": (
         sse_bytes(
             [
-                delta(tools({"index": 0, "id": "call_0", "function": fn("f", '{"a":1}')})),
-                delta(tools({"index": 1, "id": "call_0", "function": fn("f", '{"a":2}')})),
+                delta(tools({"index": 0, "id": "a", "type": "function", "function": fn("f", "{}")})),
+                delta(
+                    tools(
+                        {"index": 0, "id": "", "type": "function", "function": {"arguments": None}},
+                        content=None,
+                    )
+                ),
+                delta(tools({"index": 1, "id": "", "type": "function", "function": {"arguments": None}})),
                 chat.finish("tool_calls"),
             ]
         ),
-        [("f", '{"a":1}', "call_0"), ("f", '{"a":2}', "call_0")],
-    ),
-    "calls without ids that all have index 0": (
-        sse_bytes(
-            [
-                delta(tools({"index": 0, "function": fn("f", '{"a":1}')})),
-                delta(tools({"index": 0, "function": fn("f", '{"a":2}')})),
-                chat.finish("tool_calls"),
-            ]
-        ),
-        [("f", '{"a":1}', ""), ("f", '{"a":2}', "")],
-    ),
-    "name and id repeated in each piece": (
-        sse_bytes(
-            [
-                delta(tools({"index": 0, "id": "a", "function": fn("f", '{"a"')})),
-                delta(tools({"index": 0, "id": "a", "function": fn("f", ":1}")})),
-                chat.finish("tool_calls"),
-            ]
-        ),
-        [("f", '{"a":1}', "a")],
-    ),
-    "a new id in each piece": (
-        sse_bytes(
-            [
-                delta(tools({"index": 0, "id": "a", "function": fn("f", '{"a"')})),
-                delta(tools({"index": 0, "id": "b", "function": fn(None, ":1}")})),
-                chat.finish("tool_calls"),
-            ]
-        ),
-        [("f", '{"a":1}', "a")],
-    ),
-    "a name in two pieces": (
-        sse_bytes(
-            [
-                delta(tools({"index": 0, "id": "a", "function": fn("apply_")})),
-                delta(tools({"index": 0, "function": fn("patch", "{}")})),
-                chat.finish("tool_calls"),
-            ]
-        ),
-        [("apply_patch", "{}", "a")],
-    ),
-    "arguments as an object, and none at all": (
-        sse_bytes(
-            [
-                delta(tools({"index": "0", "id": 7, "function": fn("f", {"a": 1})})),
-                delta(tools({"index": 1, "id": "b", "function": fn("g")})),
-                chat.finish("tool_calls"),
-            ]
-        ),
-        [("f", '{"a": 1}', "7"), ("g", "{}", "b")],
-    ),
-    "the older function_call": (
-        sse_bytes(
-            [
-                delta({"function_call": fn("f", '{"a"')}),
-                delta({"function_call": fn(arguments=":1}")}),
-                delta({}, "function_call"),
-            ]
-        ),
-        [("f", '{"a":1}', "")],
-    ),
-    "a delta that is null, and a finish reason that is empty": (
-        sse_bytes([delta(None, ""), chat.text("x"), delta(None, "stop")]),
-        ["x"],
-    ),
-    "an end without [DONE]": (sse_bytes([chat.text("x"), chat.finish()], done=False), ["x"]),
-    "a [DONE] without a finish reason": (sse_bytes([chat.text("x")]), ["x"]),
-    "no blank lines between the events": (
-        b"\n".join(
-            [
-                b'data: {"choices":[{"delta":{"content":"x"}}]}',
-                b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}',
-                b"data: [DONE]\n",
-            ]
-        ),
-        ["x"],
-    ),
-    "a whole completion instead of chunks": (
-        sse_bytes(
-            [
-                {
-                    "object": "chat.completion",
-                    "choices": [
-                        {
-                            "message": {
-                                "role": "assistant",
-                                "content": "x",
-                                "reasoning_content": "Hm",
-                                "tool_calls": [{"id": "a", "function": fn("f", "{}")}],
-                            },
-                            "finish_reason": "tool_calls",
-                        }
-                    ],
-                    "usage": {"prompt_tokens": 1, "completion_tokens": 2},
-                }
-            ],
-            done=False,
-        ),
-        [{"reasoning": "Hm"}, "x", ("f", "{}", "a"), (1, 0, 2)],
-    ),
-    "blank lines before a call are no message": (
-        sse_bytes([chat.text("\n"), chat.text("\n"), chat.call("f", {}, "a"), chat.finish("tool_calls")]),
         [("f", "{}", "a")],
-    ),
-    "blank lines before a text belong to nobody": (
-        sse_bytes([chat.text("\n\n"), chat.text(" x "), chat.text("y\n"), chat.finish()]),
-        ["x y\n"],
-    ),
-    "a refusal": (
-        sse_bytes([delta({"refusal": "I "}), delta({"refusal": "cannot"}), chat.finish()]),
-        ["I cannot"],
-    ),
-    "other choices are other answers": (
-        sse_bytes(
-            [
-                {
-                    "choices": [
-                        {"index": 1, "delta": {"content": "b"}},
-                        {"index": 0, "delta": {"content": "a"}},
-                    ]
-                },
-                {"choices": [{"index": 1, "delta": {}, "finish_reason": "length"}]},
-                chat.finish(),
-            ]
-        ),
-        ["a"],
-    ),
-    "Groq: the usage in x_groq": (
-        sse_bytes(
-            [
-                chat.text("x"),
-                {**chat.finish(), "x_groq": {"usage": {"prompt_tokens": 3, "completion_tokens": 1}}},
-            ]
-        ),
-        ["x", (3, 0, 1)],
-    ),
-    "Moonshot: the usage in the choice": (
-        sse_bytes(
-            [
-                chat.text("x"),
-                {
-                    "choices": [
-                        {
-                            "delta": {},
-                            "finish_reason": "stop",
-                            "usage": {"prompt_tokens": 3, "cached_tokens": 2},
-                        }
-                    ]
-                },
-            ]
-        ),
-        ["x", (3, 2, 0)],
-    ),
-    "half a surrogate pair in a piece": (
-        b'data: {"choices":[{"delta":{"content":"a\\ud83d"}}]}\n\n' + sse_bytes([chat.finish()]),
-        ["a\N{REPLACEMENT CHARACTER}"],
     ),
 }

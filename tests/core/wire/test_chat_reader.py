@@ -9,21 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from code_core.errors import RequestRefused
+from code_core.protocol.events import TokenUsage
 from code_core.protocol.items import Message, Reasoning, Refusal
 from code_core.wire.chat_reader import ChatReader
 from code_core.wire.response_events import Completed, Created, ItemDone, ReasoningTextDelta, TextDelta
 from code_core.wire.sse import SseEvent
 from core.wire.chat_failures import FAILURES
+from core.wire.chat_forms import FORMS
 from core.wire.chat_reading import outcome, read, read_bytes, shape, shown_text, sse_bytes
 from core.wire.chat_shapes import SHAPES
 from support import chat_chunks as chat
 
-STREAMS = {name: stream for table in (SHAPES, FAILURES) for name, (stream, _) in table.items()}
+MEANINGS = SHAPES | FORMS
+STREAMS = {name: stream for table in (MEANINGS, FAILURES) for name, (stream, _) in table.items()}
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", MEANINGS)
 def test_a_stream_of_each_server_is_understood(name: str) -> None:
-    stream, meaning = SHAPES[name]
+    stream, meaning = MEANINGS[name]
     assert shape(read_bytes(stream)) == meaning
 
 
@@ -89,6 +92,7 @@ def test_reasoning_keeps_its_field_its_details_and_whom_it_belongs_to() -> None:
     details = (
         [{"type": "reasoning.text", "text": "Le", "index": 0, "format": "f", "signature": None}],
         [{"type": "reasoning.text", "text": "t", "index": 0, "signature": "s"}, "junk"],
+        [{"type": "reasoning.text", "index": 0, "signature": None}],
         [{"type": "reasoning.encrypted", "data": "xx", "id": "1"}],
         [{"type": "reasoning.encrypted", "data": "yy", "id": "2"}],
     )
@@ -104,6 +108,16 @@ def test_reasoning_keeps_its_field_its_details_and_whom_it_belongs_to() -> None:
         {"type": "reasoning.encrypted", "id": "1", "data": "xx"},
         {"type": "reasoning.encrypted", "id": "2", "data": "yy"},
     ]
+
+
+def test_the_total_is_the_sum_where_the_server_gives_none() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 4, "completion_tokens_details": {"reasoning_tokens": 2}}
+    [end] = [
+        event
+        for event in read(chat.text("x"), {**chat.finish(), "usage": usage})
+        if isinstance(event, Completed)
+    ]
+    assert end.usage == TokenUsage(input_tokens=3, output_tokens=4, reasoning_output_tokens=2, total_tokens=7)
 
 
 def test_a_refusal_is_one() -> None:
@@ -169,7 +183,7 @@ HOSTILE = {
     "one-letter arguments": lambda n: [chat.call("f", "{", "a"), *[chat.arguments("x")] * n],
     "calls": lambda n: [chat.call("f", "{}", f"c{i}", i) for i in range(n)],
     "calls with one id": lambda n: [chat.call("f", f'{{"a":{i}}}', "c", i) for i in range(n)],
-    "names in pieces": lambda n: [chat.call("name", "", "a")] * n,
+    "names in pieces": lambda n: [chat.call(f"name{i}" * 20, "", "a") for i in range(n)],
     "blank texts": lambda n: [chat.text(" ")] * n,
     "reasoning between words": lambda n: [chat.text("x"), chat.reasoning("y")] * (n // 2),
     "details": lambda n: [chat.chunk({"reasoning_details": [{"text": "x", "index": i}]}) for i in range(n)],

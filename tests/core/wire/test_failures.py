@@ -1,7 +1,7 @@
 import pytest
 
 from code_core.errors import ModelError, RequestRefused, StreamBroken
-from code_core.wire.failures import error_object, excerpt, not_a_stream
+from code_core.wire.failures import error_object, excerpt, failure_of, is_too_long, not_a_stream
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,24 @@ def test_an_excerpt_is_one_safe_line(text: str, shown: str) -> None:
 def test_an_excerpt_has_600_characters_at_most() -> None:
     assert excerpt("x" * 601) == "x" * 600 + "…"
     assert excerpt("x" * 600) == "x" * 600
+
+
+@pytest.mark.parametrize(
+    ("error", "too_long"),
+    [
+        ({"type": "exceed_context_size_error", "message": "no"}, True),
+        ({"code": "context_length_exceeded"}, True),
+        ({"message": "prompt is too long: 5 tokens"}, True),
+        ({"message": "the context is nice"}, False),
+        ({"message": f"{'x' * 2000}prompt is too long"}, False),
+        ({"message": 5}, False),
+    ],
+)
+def test_an_overflow_is_known_by_its_code_or_its_words(error: dict[str, object], too_long: bool) -> None:
+    assert is_too_long(error) == too_long
+
+
+def test_a_wait_within_a_stream_is_kept() -> None:
+    error = failure_of({"code": 429, "message": "try again in 1.5s"})
+    assert isinstance(error, StreamBroken)
+    assert error.delay == 1.5

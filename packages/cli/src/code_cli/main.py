@@ -37,8 +37,9 @@ COMMANDS = {
 _NO_LOGIN = (
     "set the variable with the provider's key, such as OPENAI_API_KEY (see docs/proxy.md for who holds it)"
 )
-# Words that other agents take as commands; as prompts they would be sent to the model.
+# Words that other agents take as commands or options; as prompts they would be sent to the model.
 ELSEWHERE = {
+    "--continue": "there is no option --continue: code resume --last goes on with the last session here",
     "app-server": "there is no app server yet: code mcp-server serves other programs",
     "apply": "there is no command 'apply': code apply-patch applies a patch, code exec leaves its changes in place",
     "cloud": "there are no cloud tasks here",

@@ -111,6 +111,30 @@ def test_command(name: str) -> None:
     run_frontend(partial(try_server, name, _server(name)))
 
 
+@mcp_command.command("login")
+@click.argument("name")
+def login_command(name: str) -> None:
+    """Sign in to a server over HTTP in the browser; the tokens are kept for your user only."""
+    from code_cli.mcp_login import login
+
+    run_frontend(partial(login, name, _server(name)))
+
+
+@mcp_command.command("logout")
+@click.argument("name")
+def logout_command(name: str) -> None:
+    """Forget the tokens of a server."""
+    from code_core.config.paths import find_home
+    from code_core.mcp_servers.launch import token_path
+    from code_mcp_client.sign_in import TokenFile
+
+    server = _server(name)
+    with settings_checked():
+        path = token_path(find_home(os.environ).path, name)
+    gone = TokenFile(path, server.url or "").remove()
+    click.echo(f"signed out of {name}" if gone else f"nobody was signed in to {name}")
+
+
 def _servers() -> "dict[str, McpServerTable]":
     from code_core.config.load import configured_servers
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 from mcp.shared.dispatcher import CallOptions, OnNotify, OnRequest, Outbound, ProgressFnT, coerce_request_id
 from mcp.shared.jsonrpc_dispatcher import handler_exception_to_error_data
@@ -18,6 +19,7 @@ from code_mcp_client.messages import Notification, Request, RequestId, encode_fa
 
 _MOST_REQUESTS = 64
 _MOST_NOTIFICATIONS = 1_000
+_HANDLED_IN_A_ROW = 16
 _TRANSPORT = TransportContext(kind="stdio", can_send_request=True)
 
 logger = logging.getLogger("code_mcp_client")
@@ -123,6 +125,7 @@ class NotificationQueue:
         self._waiting: deque[Notification] = deque()
         self._came = anyio.Event()
         self._dropped = 0
+        self._handled = 0
 
     def put(self, notification: Notification) -> None:
         """Queue a notification."""
@@ -140,6 +143,9 @@ class NotificationQueue:
             await self._came.wait()
             while self._waiting:
                 notification = self._waiting.popleft()
+                self._handled += 1
+                if self._handled % _HANDLED_IN_A_ROW == 0:
+                    await anyio.lowlevel.checkpoint()
                 try:
                     await handler(self._context, notification.method, notification.params)
                 except Exception:

@@ -8,6 +8,7 @@ from weakref import WeakSet
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 from mcp.shared.dispatcher import (
     CallOptions,
     DispatchContext,
@@ -26,6 +27,8 @@ from code_mcp_client.mending import mended_tools
 from code_mcp_client.messages import Notification
 
 _MOST_WAITING = 10_000
+_TAKEN_IN_A_ROW = 64
+"""After so many a listener lets others run."""
 
 logger = logging.getLogger("code_mcp_client")
 
@@ -40,11 +43,16 @@ class Notifications:
         self._waiting: deque[Notification] = deque(maxlen=_MOST_WAITING)
         self._changed = anyio.Event()
         self._ended = False
+        self._taken = 0
+        self._dropped = 0
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Notification:
+        self._taken += 1
+        if self._taken % _TAKEN_IN_A_ROW == 0:
+            await anyio.lowlevel.checkpoint()
         while not self._waiting:
             if self._ended:
                 raise StopAsyncIteration
@@ -55,7 +63,9 @@ class Notifications:
     def put(self, notification: Notification) -> None:
         """Add one."""
         if len(self._waiting) == _MOST_WAITING:
-            logger.warning("a listener is slow: notification %r dropped", self._waiting[0].method)
+            self._dropped += 1
+            if self._dropped & (self._dropped - 1) == 0:  # 1, 2, 4, … : a flood must not flood the log
+                logger.warning("a listener is slow: %d notifications dropped", self._dropped)
         self._waiting.append(notification)
         self._changed.set()
 

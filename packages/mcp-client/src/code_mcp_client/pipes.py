@@ -1,7 +1,9 @@
 """Reading and writing a server's pipes without blocking the event loop."""
 
 import asyncio
+import math
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -9,6 +11,10 @@ import anyio
 
 _QUEUE_LIMIT = 1024 * 1024
 _MOST_PER_TURN = 1024 * 1024
+_MANY_LINES = 64
+_PIECE = 8 * 1024
+_SECONDS_PER_TURN = 0.003
+"""How long a server's messages may keep the loop from everything else, but for a single long one."""
 
 
 class PipeReader:
@@ -29,11 +35,14 @@ class PipeReader:
         self._ended: anyio.Event | None = None
         self._failure: Exception | None = None
         self._most: int | None = None  # bytes still wanted, once `drain` was called
+        self._chunk = b""  # with many messages, of which some are still to be delivered from `_at` on
+        self._at = 0
 
     async def pump(self, deliver: Callable[[bytes], None]) -> None:
         """Call `deliver` with every chunk; returns when the pipe has ended or `drain` was called.
 
-        About 1 MiB per turn of the loop, so that a server that never pauses does not own it.
+        About 1 MiB per turn of the loop, and of many small messages as many as fit into 3 ms, so that a
+        server that never pauses does not own it.
 
         Raises:
             Exception: what `deliver` raised.
@@ -54,33 +63,78 @@ class PipeReader:
     def drain(self, most: int) -> None:
         """Hand over what the pipe holds at this moment, up to `most` bytes, and let `pump` return, now or later."""
         self._most = most
+        self._hand_over(math.inf)
         while most > 0 and (size := self._read()):
             most -= size
         if self._ended is not None:
             self._end()
 
     def _read_some(self) -> None:
-        left = _MOST_PER_TURN
+        left, latest = _MOST_PER_TURN, time.monotonic() + _SECONDS_PER_TURN
         while left > 0 and (size := self._read()) == self._capacity:  # less has emptied the pipe
             left -= size
+            if self._chunk or time.monotonic() > latest:
+                break
+        if self._chunk:
+            self._pause()
 
     def _read(self) -> int:
-        """Deliver one chunk; how many bytes it had, 0 when there was none."""
+        """Deliver one chunk, or begin to; how many bytes it had, 0 when there was none."""
         if self._deliver is None:
             return 0
         try:
             chunk = os.read(self._fd, self._capacity)
-            if chunk:
-                self._deliver(chunk)
-            else:
-                self._end()
         except BlockingIOError:
             return 0
-        except Exception as error:  # noqa: BLE001 - raised again where someone waits for it
-            self._failure = error
-            self._end()
+        except OSError as error:
+            self._fail(error)
             return 0
-        return len(chunk)
+        size = len(chunk)
+        if not chunk:
+            self._end()
+        elif self._most is None and chunk.count(b"\n") > _MANY_LINES:
+            self._chunk, self._at = chunk, 0
+            self._hand_over(_SECONDS_PER_TURN)
+        else:
+            self._give(chunk)
+        return size
+
+    def _hand_over(self, seconds: float) -> None:
+        """Deliver as much of the chunk as fits into some seconds."""
+        latest = time.monotonic() + seconds
+        while self._chunk and time.monotonic() <= latest:
+            piece = self._chunk[self._at : self._at + _PIECE]
+            self._at += _PIECE
+            if self._at >= len(self._chunk):
+                self._chunk = b""
+            self._give(piece)
+
+    def _give(self, data: bytes) -> None:
+        if self._deliver is None:
+            return
+        try:
+            self._deliver(data)
+        except Exception as error:  # noqa: BLE001 - raised again where someone waits for it
+            self._fail(error)
+
+    def _pause(self) -> None:
+        """Let others run before the rest of the chunk is delivered."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._fd)
+        loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._hand_over(_SECONDS_PER_TURN)
+        if self._deliver is None:
+            return
+        if self._chunk:
+            self._pause()
+        else:
+            asyncio.get_running_loop().add_reader(self._fd, self._read_some)
+
+    def _fail(self, error: Exception) -> None:
+        self._failure, self._chunk = error, b""
+        self._end()
 
     def _end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._fd)

@@ -106,7 +106,16 @@ class UpdateTranslator:
                 return [] if fields is None else [_tool_update(call_id, "in_progress") | fields]
             case TokenCount(info=info) if info is not None and info.model_context_window:
                 used = info.last_token_usage.total_tokens
-                return [{"sessionUpdate": "usage_update", "used": used, "size": info.model_context_window}]
+                cost = info.total_cost_usd
+                spent = {} if cost is None else {"cost": {"amount": round(cost, 6), "currency": "USD"}}
+                return [
+                    {
+                        "sessionUpdate": "usage_update",
+                        "used": used,
+                        "size": info.model_context_window,
+                        **spent,
+                    }
+                ]
             case PlanUpdate():
                 return [plan_update(msg, self.client)]
             case TaskStarted() | TaskComplete() | TurnAborted() | ErrorEvent():

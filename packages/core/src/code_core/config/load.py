@@ -115,6 +115,7 @@ class Config:
     acp_enabled: Literal["auto"] | bool = "auto"
     key_isolation: KeyIsolation = "auto"
     mcp_servers: Mapping[str, McpServerTable] = field(default_factory=dict)
+    mcp_tools_share: float = 0.01
     permission_tool: ClientToolTable | None = None
     storage: Storage = field(default_factory=Storage)
     warnings: tuple[str, ...] = ()
@@ -185,6 +186,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         acp_enabled=settings.acp.enabled,
         key_isolation=settings.key_isolation,
         mcp_servers=servers,
+        mcp_tools_share=settings.mcp_tools_share,
         permission_tool=_client_tool(settings.experimental_client_tools.request_permission, servers),
         record=_path(environ.get("CODE_RECORD")),
         storage=_storage(settings, ephemeral=bool(overrides.ephemeral)),

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from code_core.config.paths import expand_home
 from code_core.config.schema.servers import McpServerTable
@@ -29,12 +30,16 @@ from code_mcp_client import (
     parse_capacity,
 )
 
+if TYPE_CHECKING:
+    import httpx2
+
 # A server lives as long as the conversation, and needs what it is mounted on as long: until we end.
 _held = ExitStack()
 atexit.register(_held.close)
 
 SAFE_PATH = "PYTHONSAFEPATH"
 DIRECTORIES = "mcp"
+TOKENS = "mcp-tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def prepare(
         tool_timeout=table.tool_timeout_sec,
     )
     if table.url is not None:
-        return Prepared(_http_client(table, config, callbacks))
+        return Prepared(_http_client(name, table, workplace.home, config, callbacks))
     directory = _directory(name, table, workplace)
     environment = _environment(table, workplace)
     warnings: list[str] = []
@@ -121,8 +126,13 @@ def roots_of(table: McpServerTable, cwd: Path) -> list[Path]:
     return [Path(os.path.normpath(path)) for path in named if path.is_dir()] or [cwd]
 
 
+def token_path(home: Path, name: str) -> Path:
+    """Where the tokens for a server are kept, for those who have signed in to it."""
+    return home / TOKENS / f"{name}.json"
+
+
 def _http_client(
-    table: McpServerTable, config: McpClientConfig, callbacks: ClientCallbacks | None
+    name: str, table: McpServerTable, home: Path, config: McpClientConfig, callbacks: ClientCallbacks | None
 ) -> McpClient:
     headers = dict(table.http_headers)
     if table.bearer_token is not None and table.bearer_token_env_var is None:
@@ -132,8 +142,25 @@ def _http_client(
         config=config,
         headers=headers,
         bearer_token_env_var=table.bearer_token_env_var,
+        auth=_saved_sign_in(name, table, home),
         callbacks=callbacks,
     )
+
+
+def _saved_sign_in(name: str, table: McpServerTable, home: Path) -> "httpx2.Auth | None":
+    """What sends the tokens of `code mcp login`; None without any, or where the settings have a token."""
+    path = token_path(home, name)
+    configured = (
+        table.bearer_token is not None
+        or table.bearer_token_env_var is not None
+        or any(header.lower() == "authorization" for header in table.http_headers)
+    )
+    if configured or table.url is None or not path.exists():
+        return None
+    from code_mcp_client.sign_in import TokenFile, saved_sign_in
+
+    file = TokenFile(path, table.url)
+    return saved_sign_in(table.url, file, f"code mcp login {name}") if file.has_tokens else None
 
 
 def _directory(name: str, table: McpServerTable, workplace: Workplace) -> Path:

@@ -226,6 +226,8 @@ class Server:
 
 def _with_hint(problem: str, name: str) -> str:
     """`problem`, and what to do where the way servers are started is a likely cause."""
+    if "HTTP status 401" in problem:
+        return f"{problem}: sign in with code mcp login {name}, or configure a token"
     if "ModuleNotFoundError" not in problem:
         return problem
     return (

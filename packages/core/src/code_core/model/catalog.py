@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from code_core.protocol.events import TokenUsage
+
 
 @dataclass(frozen=True, slots=True)
 class Prices:
@@ -15,6 +17,13 @@ class Prices:
     input: float
     output: float
     cached_input: float | None = None
+
+    def of(self, usage: TokenUsage) -> float:
+        """What `usage` costs, in US dollars; without a price for it, cached input costs what other input does."""
+        cached = self.input if self.cached_input is None else self.cached_input
+        fresh = max(0, usage.input_tokens - usage.cached_input_tokens)
+        millions = fresh * self.input + usage.cached_input_tokens * cached + usage.output_tokens * self.output
+        return millions / 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

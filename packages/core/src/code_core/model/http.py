@@ -238,6 +238,11 @@ class HttpModelClient:
             datetime.now().astimezone(),
             key_proxy=self._key_proxy is not None,
         )
+        if "does not support tools" in answer.body:
+            advice = (
+                f'choose a model that calls tools, or set models."{prompt.settings.model}".tool_form = "none"'
+            )
+            error.args = (f"{error}. To go on, {advice}",)
         if isinstance(error, RequestRefused) and self._key_proxy is None and names_a_model(answer):
             known = await served_models(self._client(), self._provider, self._headers(prompt, self._bearer))
             if known:

@@ -144,11 +144,25 @@ class StreamError(ProtocolModel):
 
 
 class TokenUsageInfo(ProtocolModel):
-    """Usage of the conversation and of its last request."""
+    """Usage of the conversation and of its last request.
+
+    Attributes:
+        total_cost_usd: US dollars for all of it whose prices are known; None where none are.
+    """
 
     total_token_usage: TokenUsage
     last_token_usage: TokenUsage
     model_context_window: int | None = None
+    total_cost_usd: float | None = None
+
+
+class LimitsLeft(ProtocolModel):
+    """What is left of the turn's limits; what is not limited is absent."""
+
+    tool_calls: int | None = None
+    wall_seconds: float | None = None
+    total_tokens: int | None = None
+    cost_usd: float | None = None
 
 
 class TokenCount(ProtocolModel):
@@ -157,6 +171,7 @@ class TokenCount(ProtocolModel):
     type: Literal["token_count"] = "token_count"
     info: TokenUsageInfo | None = None
     rate_limits: dict[str, Any] | None = None
+    limits_left: LimitsLeft | None = None
 
 
 class UserMessage(ProtocolModel):

@@ -44,7 +44,7 @@ class UserInput(ProtocolModel):
     """Start a turn; a running task is replaced.
 
     Attributes:
-        id: what `user_message` calls this input; chosen by the engine where absent.
+        id: what `user_message` calls this input; chosen by the engine where absent, or where the history has it.
         output_schema: JSON Schema that the turn's final message must follow.
     """
 

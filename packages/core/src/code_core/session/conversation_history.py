@@ -6,7 +6,7 @@ turn ends. What the journal does not take stays in memory, is written before any
 else the next time, and stops the turn.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
@@ -14,18 +14,12 @@ from uuid import uuid4
 import anyio
 
 from code_core.protocol.items import (
-    ContentItem,
-    CustomToolCallOutput,
-    FunctionCallOutput,
-    InputImage,
-    InputText,
     Message,
-    OutputText,
-    Refusal,
     ResponseItem,
     ToolCall,
     UnknownItem,
 )
+from code_core.session.sizes import estimated_tokens, image_sizes
 from code_core.store.entries import Compacted, Entry, EventEntry, ItemEntry
 from code_core.store.errors import JournalError, JournalTimeout
 from code_core.store.journal import Journal
@@ -34,8 +28,6 @@ RECORD_SECONDS = 10.0
 """How long a turn, and an interrupt, wait for the journal."""
 PATIENCE_SECONDS = 1.0
 """The same for a journal that let the last one wait in vain: the end of a session must not add up."""
-TOKENS_OF_AN_IMAGE = 1_000
-TOKENS_AROUND_AN_ITEM = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +71,7 @@ class History:
 
     Attributes:
         tokens: about how large it is.
+        image_sizes: the characters of each image in it, oldest first.
     """
 
     def __init__(self, journal: Journal, items: Iterable[HistoryItem] = ()) -> None:
@@ -91,6 +84,7 @@ class History:
         self._ids = {one.id for one in self._items}
         self._call_ids = {one.item.call_id for one in self._items if isinstance(one.item, ToolCall)}
         self.tokens = estimated_tokens(one.item for one in self._items)
+        self.image_sizes = image_sizes(one.item for one in self._items)
 
     @property
     def items(self) -> Sequence[HistoryItem]:
@@ -131,6 +125,7 @@ class History:
         finally:
             self._items += added
             self.tokens += estimated_tokens(one.item for one in added)
+            self.image_sizes += image_sizes(one.item for one in added)
             self._call_ids.update(one.item.call_id for one in added if isinstance(one.item, ToolCall))
 
     async def replace(self, items: Iterable[HistoryItem], summary: str, *notes: Entry) -> None:
@@ -160,6 +155,7 @@ class History:
         self._items = items
         self._ids = {one.id for one in items}
         self.tokens = estimated_tokens(one.item for one in items)
+        self.image_sizes = image_sizes(one.item for one in items)
 
     def _with_own_id(self, item: HistoryItem) -> HistoryItem:
         own = item if item.id not in self._ids else replace(item, id=f"item_{uuid4().hex}")
@@ -220,39 +216,3 @@ def _entries(one: HistoryItem) -> list[Entry]:
             return [ItemEntry(one.payload()), EventEntry.agent_message(text)]
         case _:
             return [ItemEntry(one.payload())]
-
-
-def estimated_tokens(items: Iterable[ResponseItem]) -> int:
-    """About how many tokens `items` are, at four bytes each; images count as 1,000."""
-    return sum(map(_tokens, items))
-
-
-def _tokens(item: ResponseItem) -> int:
-    match item:
-        case Message(content=parts) | FunctionCallOutput(output=[*parts]):
-            characters = sum(map(_characters, parts))
-        case FunctionCallOutput(output=str(text)) | CustomToolCallOutput(output=text):
-            characters = len(text)
-        case _:
-            characters = _length(item.model_dump())
-    return characters // 4 + TOKENS_AROUND_AN_ITEM
-
-
-def _characters(part: ContentItem) -> int:
-    match part:
-        case InputText(text=text) | OutputText(text=text) | Refusal(refusal=text):
-            return len(text)
-        case InputImage():
-            return TOKENS_OF_AN_IMAGE * 4
-
-
-def _length(value: object) -> int:
-    match value:
-        case str():
-            return len(value)
-        case Mapping():
-            return sum(map(_length, value.values()))
-        case list():
-            return sum(map(_length, value))
-        case _:
-            return 0

@@ -9,7 +9,6 @@ whoever is cancelled then and however slow a reader is. What keeps that bounded:
   open question, a begin without its end, or the end of a begin that it has seen.
 """
 
-import base64
 from collections import Counter, deque
 from collections.abc import Hashable, Iterable
 from typing import Any, Self
@@ -19,18 +18,16 @@ import anyio.lowlevel
 
 from code_core.protocol.agent_events import (
     AgentMessageDelta,
-    AgentReasoningDelta,
-    AgentReasoningRawContentDelta,
 )
 from code_core.protocol.events import (
     Event,
     EventMsg,
     EventOrder,
-    ExecCommandOutputDelta,
     SessionConfigured,
     ShutdownComplete,
 )
 from code_core.protocol.session_events import EventsSkipped
+from code_core.session.deltas import Delta, delta_text, merged, stream_item, stream_of
 from code_core.session.open_items import Begin, End, OpenItems, Question, TaskEnd, item_of, question_id
 
 LONGEST_DELTA = 8 * 1024
@@ -39,8 +36,6 @@ MOST_CHARACTERS = 16 * 2**20
 ALWAYS_KEPT = 256
 """The newest events, which a reader gets however far it is behind."""
 TAKEN_IN_A_ROW = 32  # after so many events a reader lets other tasks run
-
-Delta = AgentMessageDelta | AgentReasoningDelta | AgentReasoningRawContentDelta | ExecCommandOutputDelta
 
 
 class _Entry:
@@ -63,16 +58,16 @@ class _Entry:
     def event(self) -> Event:
         """The event, with everything that has been merged into it."""
         if self.parts:
-            self._event = self._event.model_copy(update={"msg": _merged(self._event.msg, self.parts)})
+            self._event = self._event.model_copy(update={"msg": merged(self._event.msg, self.parts)})
             self.parts = []
         return self._event
 
     def merge(self, msg: Delta) -> bool:
         """Whether `msg` has become a part of this one."""
-        grown = self.size + len(_text(msg))
-        if self.taken or grown > LONGEST_DELTA or _stream(self.msg) != _stream(msg):
+        grown = self.size + len(delta_text(msg))
+        if self.taken or grown > LONGEST_DELTA or stream_of(self.msg) != stream_of(msg):
             return False
-        self.parts.append(_text(msg))
+        self.parts.append(delta_text(msg))
         self.size = grown
         return True
 
@@ -92,13 +87,13 @@ class EventLog:
         if self._closed:
             return
         if isinstance(msg, Delta):
-            item = _item(submission, msg, order)
+            item = stream_item(submission, msg, order)
             entry = self._mergeable.get(item)
             if entry is not None and entry.merge(msg):
                 if isinstance(msg, AgentMessageDelta):
                     self.open.grow(msg.delta)
                 for reader in self._readers:
-                    reader.grown(len(_text(msg)))
+                    reader.grown(len(delta_text(msg)))
                 return
             entry = self._mergeable[item] = self._entry(submission, msg, order)
         else:
@@ -262,33 +257,10 @@ class EventReader:
                 return False
 
 
-def _item(submission: str, msg: Delta, order: EventOrder | None) -> Hashable:
-    if isinstance(msg, ExecCommandOutputDelta):
-        return submission, msg.call_id
-    place = None if order is None else (order.request_ordinal, order.output_index)
-    return submission, msg.type, place
-
-
-def _stream(msg: EventMsg) -> str:
-    return msg.stream if isinstance(msg, ExecCommandOutputDelta) else msg.type
-
-
-def _text(msg: Delta) -> str:
-    return msg.chunk if isinstance(msg, ExecCommandOutputDelta) else msg.delta
-
-
-def _merged(msg: EventMsg, parts: list[str]) -> EventMsg:
-    if isinstance(msg, ExecCommandOutputDelta):
-        whole = b"".join(base64.b64decode(part) for part in (msg.chunk, *parts))
-        return msg.model_copy(update={"chunk": base64.b64encode(whole).decode("ascii")})
-    assert isinstance(msg, Delta)  # noqa: S101 - only deltas are merged
-    return msg.model_copy(update={"delta": "".join((msg.delta, *parts))})
-
-
 def _size(value: Any) -> int:
     """About how many characters an event holds."""
     if isinstance(value, Delta):
-        return len(_text(value))
+        return len(delta_text(value))
     match value:
         case str() | bytes():
             return len(value)

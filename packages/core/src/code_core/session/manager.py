@@ -141,7 +141,7 @@ class ConversationManager:
         conversation = await self._begun(config, parts, cut.items)
         session = conversation.session
         session.settings = cut.settings_over(session.settings)
-        session.totals.total, session.notes = cut.usage, cut.notes
+        session.totals.total, session.totals.cost_usd, session.notes = cut.usage, cut.cost_usd, cut.notes
         session.name, session.preview = cut.name, cut.preview
         await _end_open_turn(conversation, cut)
         return conversation

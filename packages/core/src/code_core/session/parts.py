@@ -108,7 +108,7 @@ def make_session(
         preview=state.preview,
         notes=state.notes,
     )
-    session.totals.total = state.usage
+    session.totals.total, session.totals.cost_usd = state.usage, state.cost_usd
     return session
 
 

@@ -1,10 +1,18 @@
 """Where a turn's events go, and the running count of tokens."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from code_core.protocol.events import EventMsg, EventOrder, TokenCount, TokenUsage, TokenUsageInfo
+from code_core.model.catalog import Prices
+from code_core.protocol.events import (
+    EventMsg,
+    EventOrder,
+    LimitsLeft,
+    TokenCount,
+    TokenUsage,
+    TokenUsageInfo,
+)
 from code_core.store.entries import EventEntry
 
 
@@ -21,11 +29,13 @@ class TokenTotals:
     """Tokens that a conversation has used.
 
     Attributes:
+        cost_usd: what they cost, as far as prices are known.
         last_request: what the provider counted for the last request and its answer; 0 if it did not.
         overhead: about what a request takes besides the history: instructions and tools.
     """
 
     total: TokenUsage = field(default_factory=TokenUsage)
+    cost_usd: float = 0.0
     last_request: int = 0
     overhead: int = 0
     _history_then: int = 0
@@ -55,7 +65,7 @@ class TokenTotals:
 
     def entry(self) -> EventEntry:
         """How the journal records the total."""
-        info = {"total_token_usage": self.total.model_dump()}
+        info = {"total_token_usage": self.total.model_dump(), "total_cost_usd": self.cost_usd}
         return EventEntry({"type": "token_count", "info": info})
 
     def history_replaced(self) -> None:
@@ -66,11 +76,18 @@ class TokenTotals:
 
 @dataclass(slots=True)
 class Reporter:
-    """The way out for one turn's events."""
+    """The way out for one turn's events.
+
+    Attributes:
+        prices: of the model; None where nobody knows.
+        left: what is left of the turn's limits.
+    """
 
     emit: EmitOrdered
     totals: TokenTotals
     context_window: int | None = None
+    prices: Prices | None = None
+    left: Callable[[], LimitsLeft | None] = lambda: None
     hide_reasoning: bool = False
     show_raw_reasoning: bool = False
     rate_limits: dict[str, Any] | None = None
@@ -80,10 +97,12 @@ class Reporter:
         info = None
         if usage is not None:
             self.totals.total += usage
+            self.totals.cost_usd += 0.0 if self.prices is None else self.prices.of(usage)
             info = TokenUsageInfo(
                 total_token_usage=self.totals.total,
                 last_token_usage=usage,
                 model_context_window=self.context_window,
+                total_cost_usd=self.totals.cost_usd or None,
             )
         if info is not None or self.rate_limits is not None:
-            await self.emit(TokenCount(info=info, rate_limits=self.rate_limits))
+            await self.emit(TokenCount(info=info, rate_limits=self.rate_limits, limits_left=self.left()))

@@ -1,6 +1,7 @@
 """What a resumed or forked session begins with. Pure: the store reads the file."""
 
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -49,6 +50,7 @@ class SessionState:
     name: str | None = None
     preview: str = ""
     usage: TokenUsage = field(default_factory=TokenUsage)
+    cost_usd: float = 0.0
     open_turn: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -64,6 +66,7 @@ class SessionState:
             name=name,
             preview=_preview_of(items),
             usage=_usage_of(stored.token_info),
+            cost_usd=_cost_of(stored.token_info),
             open_turn=stored.open_turn,
             notes=(*stored.notes, *notes),
         )
@@ -92,6 +95,7 @@ class SessionState:
             name=name,
             preview=_preview_of(items),
             usage=_usage_of(replay.token_info),
+            cost_usd=_cost_of(replay.token_info),
             open_turn=replay.open_turn,
             notes=notes,
         )
@@ -193,6 +197,11 @@ def _usage_of(info: JsonObject | None) -> TokenUsage:
         return TokenUsage.model_validate(total) if isinstance(total, Mapping) else TokenUsage()
     except ValidationError:
         return TokenUsage()
+
+
+def _cost_of(info: JsonObject | None) -> float:
+    cost = (info or {}).get("total_cost_usd")
+    return float(cost) if isinstance(cost, int | float) and 0 <= cost < math.inf else 0.0
 
 
 @cache

@@ -37,6 +37,7 @@ class Session:
         name: what the user calls it.
         preview: the first words of its first input.
         notes: what the user should know of how it was restored, a sentence each.
+        found_tools: names of tools of servers that the model has searched for; None before the first search.
         clock: that of the running turn.
     """
 
@@ -53,6 +54,7 @@ class Session:
     name: str | None = None
     preview: str = ""
     notes: tuple[str, ...] = ()
+    found_tools: dict[str, None] | None = None
     clock: TurnClock = field(default_factory=lambda: TurnClock(None))
 
     def configured(self) -> SessionConfigured:

@@ -22,6 +22,15 @@ class TurnClock:
         self._scope: anyio.CancelScope | None = None
         self._questions = 0
 
+    @property
+    def left(self) -> float | None:
+        """Seconds of work that are left; None without a limit."""
+        if self._seconds is None:
+            return None
+        if self._scope is None or self._scope.deadline == math.inf:
+            return self._left
+        return max(0.0, self._scope.deadline - anyio.current_time())
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """For the time of the turn.

@@ -14,8 +14,7 @@ from uuid import uuid4
 import anyio
 import anyio.lowlevel
 
-from code_core.config.schema.commands import LimitsTable
-from code_core.errors import ContextWindowExceeded, TurnError
+from code_core.errors import ContextWindowExceeded
 from code_core.model.client import ModelClient
 from code_core.protocol.events import EventOrder
 from code_core.protocol.items import ResponseItem, ToolCall, ToolCallOutput, output_for
@@ -24,6 +23,7 @@ from code_core.session.history import normalised, with_own_ids
 from code_core.session.loop_guard import LoopGuard
 from code_core.session.reporter import Reporter
 from code_core.session.sampling import Response, sample
+from code_core.session.turn_limits import TurnLimits
 from code_core.tools.registry import ToolRegistry
 from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
 from code_core.wire.prompt import ModelSettings, Prompt
@@ -46,7 +46,7 @@ class TurnLoop:
     turn_id: str
     instructions: str
     model: ModelSettings
-    limits: LimitsTable
+    limits: TurnLimits
     client: ModelClient
     tools: ToolRegistry
     tool_context: Callable[[], Awaitable[ToolContext]]
@@ -67,8 +67,6 @@ class TurnLoop:
             TurnAbandoned: the user answered an approval request with `abort`.
         """
         message: str | None = None
-        calls_made = 0
-        tokens_before = self.reporter.totals.total.total_tokens
         while True:
             await (
                 anyio.lowlevel.checkpoint()
@@ -79,8 +77,7 @@ class TurnLoop:
             calls = response.calls
             if not calls:
                 return message
-            calls_made += len(calls)
-            self._check_limits(calls_made, self.reporter.totals.total.total_tokens - tokens_before)
+            self.limits.add_calls(len(calls))
             for batch in self._batches(calls):
                 await self._run(batch)
             self._guard.check()
@@ -174,11 +171,3 @@ class TurnLoop:
         text = f"{output.text}\n\n{note}" if note else output.text
         item: ToolCallOutput = output_for(call, text, output.images)
         return HistoryItem(f"{call.call_id}-output", item, self.turn_id)
-
-    def _check_limits(self, calls: int, tokens: int) -> None:
-        if self.limits.max_tool_calls is not None and calls > self.limits.max_tool_calls:
-            raise TurnError(f"stopped after {self.limits.max_tool_calls} tool calls (max_tool_calls)")
-        if self.limits.max_total_tokens is not None and tokens > self.limits.max_total_tokens:
-            raise TurnError(
-                f"stopped after {tokens} tokens (max_total_tokens is {self.limits.max_total_tokens})"
-            )

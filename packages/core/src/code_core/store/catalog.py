@@ -81,8 +81,11 @@ class Catalog:
                 return _only(records, f"whose id begins with {text!r}")
         records = self._index.query(lambda connection: with_name(connection, text)) if text else []
         if not records:
+            short = (
+                f", and an id needs {SHORTEST_PREFIX} characters" if 0 < len(text) < SHORTEST_PREFIX else ""
+            )
             raise SessionNotFound(
-                f"no session has the id or name {text[:80]!r}: `code sessions list` shows them"
+                f"no session has the id or name {text[:80]!r}{short}: `code sessions list` shows them"
             )
         return _only(records, f"called {text!r}")
 

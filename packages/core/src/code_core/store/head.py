@@ -17,6 +17,9 @@ PREVIEW = 400
 """Characters of the first user message that are kept."""
 
 _HEAD = 2**20
+"""Lines that begin after so many bytes are not looked at."""
+_LONGEST = 32 * 2**20
+"""A first message that is longer is not found; a prompt may be a whole book."""
 _CHUNK = 2**15
 _MOST_LINES = 100
 
@@ -30,7 +33,7 @@ def read_record(rollout: RolloutStat) -> SessionRecord:
     except RolloutUnreadable:
         return record
     try:
-        return _with_head(record, Span(descriptor, 0, min(rollout.size, _HEAD), chunk=_CHUNK))
+        return _with_head(record, Span(descriptor, 0, min(rollout.size, _HEAD + _LONGEST), chunk=_CHUNK))
     except OSError:
         return record
     finally:
@@ -60,7 +63,8 @@ def _with_head(record: SessionRecord, head: Span) -> SessionRecord:
                 record = replace(record, preview=_preview(_text_of_input(entry.event.get("items"))))
             case _:
                 pass
-        if number >= _MOST_LINES or (record.preview and record.model and record.created):
+        complete = record.preview and record.model and record.created
+        if number >= _MOST_LINES or raw.end > _HEAD or complete:
             break  # before the next line is read, which may be long
     return record
 

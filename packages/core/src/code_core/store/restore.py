@@ -221,7 +221,9 @@ def _meta(path: Path, descriptor: int, size: int) -> SessionMeta:
             break
     session_id = id_of(path.name) or payload.get("id")
     if not session_id:
-        raise RolloutUnreadable(f"{path} is not a session: it has no line session_meta, and its name no id")
+        raise RolloutUnreadable(
+            f"{path} is not a session: it has no session_meta line, and no id in its name"
+        )
     return SessionMeta({**payload, "id": session_id})
 
 

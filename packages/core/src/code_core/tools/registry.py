@@ -4,11 +4,15 @@ import logging
 import shlex
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from code_core.protocol.events import EventMsg, ToolCallFailed
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
 from code_core.tools.tool import Emit, Tool, ToolContext, ToolOutput, TurnAbandoned
 from code_core.wire.tool_specs import ToolSpec
+
+if TYPE_CHECKING:
+    from code_core.tools.tool_search import ToolSearch
 
 _log = logging.getLogger("code_core")
 
@@ -21,20 +25,26 @@ _ALIASES = {"container.exec": "shell", "applypatch": "apply_patch"}
 class ToolRegistry:
     """Finds the tool for a call; a call that fits no tool, or breaks one, is answered, not raised."""
 
-    def __init__(self, tools: Iterable[Tool]) -> None:
+    def __init__(self, tools: Iterable[Tool], search: "ToolSearch | None" = None) -> None:
         self._tools = {tool.name: tool for tool in tools}
+        self._search = search
 
     def with_tools(self, tools: Iterable[Tool]) -> "ToolRegistry":
         """These and further ones, which come after them."""
         return ToolRegistry([*self._tools.values(), *tools])
+
+    def with_search(self, search: "ToolSearch") -> "ToolRegistry":
+        """These, and those that `search` finds, which come after them."""
+        return ToolRegistry([*self._tools.values(), search], search)
 
     def only(self, *names: str) -> "ToolRegistry":
         """Those of these tools that have one of `names`."""
         return ToolRegistry(tool for name, tool in self._tools.items() if name in names)
 
     def specs(self) -> tuple[ToolSpec, ...]:
-        """The declarations for the model, in a fixed order."""
-        return tuple(tool.spec() for tool in self._tools.values())
+        """The declarations for the model, in a fixed order; what was found is at their end."""
+        found = self._search.declared if self._search is not None else []
+        return tuple(tool.spec() for tool in (*self._tools.values(), *found))
 
     def parallel_safe(self, call: ToolCall) -> bool:
         """Whether `call` may run beside others."""
@@ -73,7 +83,8 @@ class ToolRegistry:
 
     def _find(self, call: ToolCall) -> Tool | None:
         name = name_of(call)
-        return self._tools.get(_ALIASES.get(name, name))
+        tool = self._tools.get(_ALIASES.get(name, name))
+        return tool if tool is not None or self._search is None else self._search.find(name)
 
 
 class _BeginWatch:

@@ -33,6 +33,7 @@ from code_core.wire.prompt import ChatQuirks
 
 NO_IMAGE = "[an image, which this model cannot see]"
 IMAGE_NOTE = "The images that the tool returned:"
+FILLER = "…"
 _SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 
 
@@ -67,7 +68,7 @@ def chat_messages(
             case Message():
                 messages += response.messages()
                 response = _Response(quirks, images)
-                _add_user(messages, _content(item.content, images=images), merge=quirks.alternate_roles)
+                _add_user(messages, _content(item.content, images=images), alternate=quirks.alternate_roles)
             case _:
                 pass
     return [*messages, *response.messages()]
@@ -98,15 +99,16 @@ class _Response:
         messages = [message]
         pictures: list[dict[str, Any]] = []
         for call, output in self.calls:
-            content = "" if output is None else output.output
-            text, urls = (content, []) if isinstance(content, str) else _text_and_images(content)
+            given = "" if output is None else output.output
+            text, urls = (given, []) if isinstance(given, str) else _text_and_images(given)
             if urls and not self.images:
                 text = "\n".join([text, *(NO_IMAGE for _ in urls)]).strip()
             elif urls:
                 pictures += [{"type": "image_url", "image_url": {"url": url}} for url in urls]
             messages.append({"role": "tool", "tool_call_id": self._id(call), "content": text})
         if pictures:
-            messages.append({"role": "user", "content": [{"type": "text", "text": IMAGE_NOTE}, *pictures]})
+            content = [{"type": "text", "text": IMAGE_NOTE}, *pictures]
+            _add_user(messages, content, alternate=self.quirks.alternate_roles)
         return messages
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
@@ -195,10 +197,14 @@ def _text_and_images(parts: Iterable[ContentItem]) -> tuple[str, list[str]]:
     return "\n\n".join(texts), urls
 
 
-def _add_user(messages: list[dict[str, Any]], content: str | list[dict[str, Any]], *, merge: bool) -> None:
-    """Add a user's message; to the user's message before it where roles must alternate."""
+def _add_user(
+    messages: list[dict[str, Any]], content: str | list[dict[str, Any]], *, alternate: bool
+) -> None:
+    """Add a user's message; where roles must alternate, to the user's message before it, or after a word of the assistant's."""
     last = messages[-1] if messages else None
-    if not merge or last is None or last["role"] != "user":
+    if alternate and last is not None and last["role"] == "tool":
+        messages.append({"role": "assistant", "content": FILLER})
+    if not alternate or last is None or last["role"] != "user":
         messages.append({"role": "user", "content": content})
     elif isinstance(content, str) and isinstance(last["content"], str):
         last["content"] = f"{last['content']}\n\n{content}"

@@ -67,3 +67,6 @@ class LimitsTable(SettingsTable):
     max_tool_calls: int | None = Field(None, ge=1, description="stop a turn after this many tool calls")
     max_wall_seconds: float | None = Field(None, gt=0, description="stop a turn after this time")
     max_total_tokens: int | None = Field(None, ge=1, description="stop a turn after this many tokens")
+    max_cost_usd: float | None = Field(
+        None, gt=0, description="stop a turn after so many US dollars; the model's prices must be known"
+    )

@@ -106,6 +106,12 @@ class Settings(SettingsTable):
     mcp_servers: dict[ServerName, McpServerTable] = Field(
         {}, description="servers whose tools the agent can call"
     )
+    mcp_tools_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="the part of the window that declarations of servers' tools may take; more are behind `search_tools`",
+    )
     experimental_client_tools: ClientToolsTable = Field(
         ClientToolsTable.model_construct(), description="tools of servers that serve the agent itself"
     )

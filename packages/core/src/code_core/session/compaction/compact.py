@@ -3,17 +3,19 @@
 from uuid import uuid4
 
 from code_core.errors import ModelError, TurnError
-from code_core.protocol.events import WarningEvent
+from code_core.protocol.events import BackgroundEvent, WarningEvent
 from code_core.protocol.items import Message
 from code_core.protocol.session_events import ContextCompacted
 from code_core.session.compaction.budget import Budget, budget_for
+from code_core.session.compaction.images import with_fewer_images
 from code_core.session.compaction.kept import Kept, kept_of
 from code_core.session.compaction.shortening import shortened
 from code_core.session.compaction.state import changed_files, state_text
 from code_core.session.compaction.summary import summarise
-from code_core.session.conversation_history import HistoryItem, estimated_tokens
+from code_core.session.conversation_history import HistoryItem
 from code_core.session.engine_notes import SUMMARY_TAG, begins_with
 from code_core.session.session import Session, user_note
+from code_core.session.sizes import estimated_tokens
 from code_core.session.tasks.task import Report
 from code_core.session.told_context import ENVIRONMENT_TAG, INSTRUCTIONS_TAG
 
@@ -65,6 +67,18 @@ async def compact(session: Session, report: Report, *, automatic: bool) -> None:
     if why:
         message = f"the conversation was shortened without a summary, because there was none: {why}"
         await report.emit(WarningEvent(message=message))
+
+
+async def leave_out_images(session: Session, report: Report) -> None:
+    """Replace the history by one with fewer images."""
+    before = session.history.tokens
+    items = with_fewer_images(session.history.items)
+    await session.history.replace(items, "", *session.notes_to_resume())
+    session.totals.history_replaced()
+    after = session.history.tokens
+    await report.emit(ContextCompacted(before=before, after=after, automatic=True, summary=""))
+    left_out = "older images of the conversation were left out: a request can carry no more of them"
+    await report.emit(BackgroundEvent(message=left_out))
 
 
 async def _news(session: Session, report: Report) -> list[HistoryItem]:

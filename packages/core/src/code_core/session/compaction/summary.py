@@ -8,11 +8,11 @@ from code_core.errors import ContextWindowExceeded, TurnError
 from code_core.protocol.events import EventMsg, EventOrder, StreamError, TokenCount
 from code_core.protocol.items import InputText, Message, Reasoning, Refusal, ResponseItem
 from code_core.session.compaction.cutting import cut_item, cut_text, without_images
-from code_core.session.conversation_history import estimated_tokens
 from code_core.session.history import normalised
 from code_core.session.reporter import Reporter
 from code_core.session.sampling import Response, sample
 from code_core.session.session import Session
+from code_core.session.sizes import estimated_tokens
 from code_core.session.tasks.task import Report
 from code_core.view.durations import duration_text
 from code_core.wire.prompt import Prompt
@@ -79,7 +79,7 @@ async def _asked(session: Session, report: Report, items: list[ResponseItem]) ->
             await report.emit(msg, order)
 
     model = session.settings.capabilities
-    reporter = Reporter(emit, session.totals, model.context_window)
+    reporter = Reporter(emit, session.totals, model.context_window, model.prices)
     for attempt in range(MOST_ATTEMPTS):
         response = Response()
 

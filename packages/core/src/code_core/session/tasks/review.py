@@ -17,6 +17,7 @@ from code_core.session.reporter import Reporter
 from code_core.session.session import Session, user_note
 from code_core.session.tasks.task import Report
 from code_core.session.turn_clock import TurnClock
+from code_core.session.turn_limits import TurnLimits
 from code_core.session.turn_loop import TurnLoop
 from code_core.tools.tool import ToolContext
 
@@ -78,6 +79,8 @@ class ReviewTask:
 
         model, config = session.settings.capabilities, session.config
         clock = TurnClock(config.limits.max_wall_seconds)
+        limits = TurnLimits(config.limits, clock, session.totals)
+        limits.check_prices(session.settings.model, model.prices)
         history = History(NoJournal())
         question = Message(role="user", content=[InputText(text=request)])
         await history.add(HistoryItem("review", question, report.turn_id))
@@ -87,11 +90,11 @@ class ReviewTask:
                 turn_id=report.turn_id,
                 instructions=(config.base_instructions or BASE_INSTRUCTIONS) + INSTRUCTIONS,
                 model=model.settings,
-                limits=config.limits,
+                limits=limits,
                 client=session.services.client,
                 tools=session.services.tools.only("shell"),
                 tool_context=read_only_context,
-                reporter=Reporter(emit, session.totals, model.context_window),
+                reporter=Reporter(emit, session.totals, model.context_window, model.prices, limits.left),
                 history=history,
                 before_request=nothing_waits,
                 is_full=lambda: False,

@@ -10,9 +10,10 @@ import anyio
 from code_core.context.instructions import BASE_INSTRUCTIONS
 from code_core.context.user_input import user_message
 from code_core.protocol.events import UserMessage, WarningEvent
-from code_core.protocol.items import Message
+from code_core.protocol.items import FunctionCall, Message
 from code_core.protocol.ops import ImageInput, LocalImageInput
 from code_core.session.compaction.budget import FULL
+from code_core.session.compaction.images import too_many
 from code_core.session.conversation_history import HistoryItem
 from code_core.session.engine_notes import INTERRUPTED_TAG
 from code_core.session.input_queue import QueuedInput
@@ -21,8 +22,11 @@ from code_core.session.reporter import Reporter
 from code_core.session.session import Session
 from code_core.session.tasks.task import Report
 from code_core.session.turn_clock import TurnClock
+from code_core.session.turn_limits import TurnLimits
 from code_core.session.turn_loop import TurnLoop
 from code_core.store.entries import EventEntry
+from code_core.tools.registry import ToolRegistry
+from code_core.tools.tool import Tool
 
 INTERRUPTED_NOTE = (
     f"{INTERRUPTED_TAG}The user interrupted the turn above. Commands may have run in part; "
@@ -46,17 +50,19 @@ class TurnTask:
             await turn.tell_surroundings()
             await turn.learn_window()
             model = session.settings.capabilities
+            limits = TurnLimits(session.config.limits, clock, session.totals)
+            limits.check_prices(session.settings.model, model.prices)
             with clock.running(), LazyToolContext(session, report, clock) as tool_context:
                 return await TurnLoop(
                     conversation_id=session.id,
                     turn_id=report.turn_id,
                     instructions=session.config.base_instructions or BASE_INSTRUCTIONS,
                     model=model.settings,
-                    limits=session.config.limits,
+                    limits=limits,
                     client=session.services.client,
-                    tools=session.services.tools.with_tools(server_tools),
+                    tools=_with_server_tools(session, server_tools),
                     tool_context=tool_context.get,
-                    reporter=turn.reporter(),
+                    reporter=turn.reporter(limits),
                     history=session.history,
                     before_request=turn.take_queued,
                     is_full=turn.is_full,
@@ -69,6 +75,22 @@ class TurnTask:
             session.clock = TurnClock(None)
 
 
+def _with_server_tools(session: Session, server_tools: Sequence[Tool]) -> ToolRegistry:
+    """The session's tools and those of servers; these behind a search, where they would take too much of the window."""
+    tools, window = session.services.tools, session.settings.capabilities.context_window
+    if not server_tools:
+        return tools
+    from code_core.tools.tool_search import ToolSearch, deferred
+
+    if not deferred(server_tools, session.config.mcp_tools_share, window):
+        return tools.with_tools(server_tools)
+    if session.found_tools is None:  # a resumed session has called some
+        called = (one.item.name for one in session.history.items if isinstance(one.item, FunctionCall))
+        session.found_tools = dict.fromkeys(called)
+    by_name = {tool.name: tool for tool in server_tools}
+    return tools.with_search(ToolSearch(by_name, session.found_tools))
+
+
 class _Turn:
     """What the loop of a turn asks of its session."""
 
@@ -77,13 +99,15 @@ class _Turn:
         self._report = report
         self._schema: dict[str, Any] | None = None
 
-    def reporter(self) -> Reporter:
+    def reporter(self, limits: TurnLimits) -> Reporter:
         """The way out for what the model streams."""
-        config = self._session.config
+        config, model = self._session.config, self._session.settings.capabilities
         return Reporter(
             emit=self._report.emit,
             totals=self._session.totals,
-            context_window=self._session.settings.capabilities.context_window,
+            context_window=model.context_window,
+            prices=model.prices,
+            left=limits.left,
             hide_reasoning=config.hide_reasoning,
             show_raw_reasoning=config.show_raw_reasoning,
         )
@@ -135,18 +159,25 @@ class _Turn:
             await self._report.emit(session.queue.changed())
 
     def is_full(self) -> bool:
-        """Whether the next request would take 85 % of the model's window; False where the window is not known."""
+        """Whether the next request would have too many images, or take 85 % of the model's window, if that is known."""
+        return too_many(self._session.history.image_sizes) or self._has_full_window()
+
+    def _has_full_window(self) -> bool:
         session = self._session
-        window = session.settings.capabilities.context_window
+        window = session.totals.window(session.settings.capabilities.context_window)
         return window is not None and session.totals.next_request(session.history.tokens) >= FULL * window
 
     async def make_room(self) -> bool:
-        """Compact the history; False where nothing in it could be shorter."""
-        from code_core.session.compaction.compact import can_compact, compact  # most turns need none
+        """Leave out older images, and compact the history; False where nothing in it could be shorter."""
+        from code_core.session.compaction.compact import can_compact, compact, leave_out_images
 
-        if not can_compact(self._session):
-            return False
-        await compact(self._session, self._report, automatic=True)
+        session, report = self._session, self._report
+        had_images = too_many(session.history.image_sizes)
+        if had_images:
+            await leave_out_images(session, report)
+        if not self._has_full_window() or not can_compact(session):
+            return had_images
+        await compact(session, report, automatic=True)
         return True
 
 

@@ -1,0 +1,44 @@
+"""`code mcp login`: signing in to one server over HTTP."""
+
+import os
+import webbrowser
+
+import anyio
+import anyio.to_thread
+import click
+
+from code_core.config.paths import find_home
+from code_core.config.schema.servers import McpServerTable
+from code_core.mcp_servers.launch import token_path
+from code_core.view.visible import visible
+from code_mcp_client import McpClientError
+from code_mcp_client.sign_in import TokenFile, sign_in
+
+FAILED = 1
+
+
+async def login(name: str, table: McpServerTable) -> int:
+    """Sign in, and say whether that worked; 0, or 1 where it did not."""
+    if table.url is None:
+        click.echo(
+            f"code: {name} is a program, not a server over HTTP: there is nothing to sign in to", err=True
+        )
+        return FAILED
+    file = TokenFile(token_path(find_home(os.environ).path, name), table.url)
+    try:
+        signed_in = await sign_in(table.url, file, _visit)
+    except (McpClientError, OSError) as error:
+        click.echo(f"code: cannot sign in to {name}: {visible(str(error))}", err=True)
+        return FAILED
+    click.echo(f"signed in to {name}" if signed_in else f"{name} does not ask for signing in")
+    return 0
+
+
+async def _visit(page: str) -> None:
+    """Open a page in the browser, or show where it is; only pages of the web, whatever the server says."""
+    if not page.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+        raise McpClientError(f"the page to sign in on is not one of the web: {visible(page[:100])}")
+    click.echo(f"sign in on this page: {visible(page)}", err=True)
+    if "BROWSER" in os.environ or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ:
+        with anyio.move_on_after(5):
+            await anyio.to_thread.run_sync(webbrowser.open, page, abandon_on_cancel=True)

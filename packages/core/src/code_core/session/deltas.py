@@ -1,0 +1,40 @@
+"""Deltas: pieces of an item that grow together while nobody has read them."""
+
+import base64
+from collections.abc import Hashable
+
+from code_core.protocol.agent_events import (
+    AgentMessageDelta,
+    AgentReasoningDelta,
+    AgentReasoningRawContentDelta,
+)
+from code_core.protocol.events import EventMsg, EventOrder, ExecCommandOutputDelta
+
+Delta = AgentMessageDelta | AgentReasoningDelta | AgentReasoningRawContentDelta | ExecCommandOutputDelta
+
+
+def stream_item(submission: str, msg: Delta, order: EventOrder | None) -> Hashable:
+    """The item that a delta belongs to."""
+    if isinstance(msg, ExecCommandOutputDelta):
+        return submission, msg.call_id
+    place = None if order is None else (order.request_ordinal, order.output_index)
+    return submission, msg.type, place
+
+
+def stream_of(msg: EventMsg) -> str:
+    """The stream of its item that a delta is of."""
+    return msg.stream if isinstance(msg, ExecCommandOutputDelta) else msg.type
+
+
+def delta_text(msg: Delta) -> str:
+    """What a delta adds."""
+    return msg.chunk if isinstance(msg, ExecCommandOutputDelta) else msg.delta
+
+
+def merged(msg: EventMsg, parts: list[str]) -> EventMsg:
+    """A delta with what later ones add."""
+    if isinstance(msg, ExecCommandOutputDelta):
+        whole = b"".join(base64.b64decode(part) for part in (msg.chunk, *parts))
+        return msg.model_copy(update={"chunk": base64.b64encode(whole).decode("ascii")})
+    assert isinstance(msg, Delta)  # noqa: S101 - only deltas are merged
+    return msg.model_copy(update={"delta": "".join((msg.delta, *parts))})

@@ -1,0 +1,80 @@
+"""What one turn may use, and what of that is left."""
+
+from code_core.config.schema.commands import LimitsTable
+from code_core.errors import TurnError
+from code_core.model.catalog import Prices
+from code_core.protocol.events import LimitsLeft
+from code_core.session.reporter import TokenTotals
+from code_core.session.turn_clock import TurnClock
+
+
+class TurnLimits:
+    """The limits of a turn that begins now.
+
+    Args:
+        table: the limits; absent ones do not hold.
+        clock: of the turn.
+        totals: what the session has used, before this turn and in it.
+    """
+
+    def __init__(self, table: LimitsTable, clock: TurnClock, totals: TokenTotals) -> None:
+        self._table = table
+        self._clock = clock
+        self._totals = totals
+        self._tokens_before = totals.total.total_tokens
+        self._cost_before = totals.cost_usd
+        self._calls = 0
+
+    def check_prices(self, model: str, prices: Prices | None) -> None:
+        """Make sure that a limit of the costs can hold.
+
+        Raises:
+            TurnError: it cannot, because nobody knows what the model costs.
+        """
+        if self._table.max_cost_usd is not None and prices is None:
+            raise TurnError(
+                f"max_cost_usd is set, and what {model} costs is not known: "
+                f'set prices for it, [models."{model}".prices], or unset the limit'
+            )
+
+    def add_calls(self, number: int) -> None:
+        """The model asks for `number` calls of tools.
+
+        Raises:
+            TurnError: they are too many, or something else is used up; none of them may run.
+        """
+        self._calls += number
+        table = self._table
+        if table.max_tool_calls is not None and self._calls > table.max_tool_calls:
+            raise TurnError(f"stopped after {table.max_tool_calls} tool calls (max_tool_calls)")
+        if table.max_total_tokens is not None and self._tokens > table.max_total_tokens:
+            raise TurnError(
+                f"stopped after {self._tokens} tokens (max_total_tokens is {table.max_total_tokens})"
+            )
+        if table.max_cost_usd is not None and self._cost > table.max_cost_usd:
+            raise TurnError(
+                f"stopped after {self._cost:.4f} US dollars (max_cost_usd is {table.max_cost_usd:g})"
+            )
+
+    def left(self) -> LimitsLeft | None:
+        """What is left; None where nothing is limited."""
+        table, seconds = self._table, self._clock.left
+        left = LimitsLeft(
+            tool_calls=None if table.max_tool_calls is None else max(0, table.max_tool_calls - self._calls),
+            wall_seconds=None if seconds is None else round(seconds, 1),
+            total_tokens=None
+            if table.max_total_tokens is None
+            else max(0, table.max_total_tokens - self._tokens),
+            cost_usd=None
+            if table.max_cost_usd is None
+            else round(max(0.0, table.max_cost_usd - self._cost), 6),
+        )
+        return left if left != LimitsLeft() else None
+
+    @property
+    def _tokens(self) -> int:
+        return self._totals.total.total_tokens - self._tokens_before
+
+    @property
+    def _cost(self) -> float:
+        return self._totals.cost_usd - self._cost_before

@@ -1,0 +1,268 @@
+"""Signing in to servers over HTTP with OAuth, and keeping the tokens.
+
+The protocol is the SDK's: metadata, registration, PKCE, refreshing. Here is what it leaves to its
+user: the browser, the way back from it over a loopback port, and a file that only its owner can read.
+"""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import anyio
+import httpx2
+from mcp.client.auth import OAuthClientProvider, OAuthFlowError
+from mcp.shared.auth import (
+    AuthorizationCodeResult,
+    OAuthClientInformationFull,
+    OAuthClientMetadata,
+    OAuthMetadata,
+    OAuthToken,
+)
+from pydantic import AnyUrl, BaseModel, ValidationError
+
+from code_mcp_client.client import McpClient
+from code_mcp_client.errors import McpClientError
+
+CLIENT_NAME = "Code for Python"
+SECONDS_TO_SIGN_IN = 300.0
+_PATH = "/callback"
+_PAGE = b"<!doctype html><title>Code</title><p>You are signed in. You can close this page."
+_REFUSED_PAGE = b"<!doctype html><title>Code</title><p>Signing in did not work. The terminal says why."
+
+Visit = Callable[[str], Awaitable[None]]
+"""Shows the user a page to sign in on."""
+
+
+class SignInFailed(McpClientError):  # noqa: N818 - a state, like the rest of the tree
+    """Nobody signed in, or the authorization server refused."""
+
+
+class SignInNeeded(httpx2.RequestError):
+    """The saved tokens are not enough any more; of a kind that the transport reports as a lost connection."""
+
+
+class _Saved(BaseModel):
+    """The file.
+
+    Attributes:
+        url: of the server; the tokens are for no other.
+        expires_at: seconds since the epoch at which the access token ends.
+        metadata: of the authorization server, to refresh the token with.
+    """
+
+    url: str
+    tokens: OAuthToken | None = None
+    client: OAuthClientInformationFull | None = None
+    expires_at: float | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class TokenFile:
+    """The tokens for one server, in a file with mode 0600. Its `repr` has no secrets.
+
+    Args:
+        path: the file; its directory is made when there is something to save.
+        url: of the server.
+    """
+
+    def __init__(self, path: Path, url: str) -> None:
+        self._path = path
+        self._url = url
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether somebody has signed in to this server."""
+        return self.read().tokens is not None
+
+    def read(self) -> _Saved:
+        """What is saved for this server; nothing if the file is for another URL, or cannot be read."""
+        try:
+            saved = _Saved.model_validate_json(self._path.read_bytes())
+        except (OSError, ValidationError):
+            saved = _Saved(url=self._url)
+        return saved if saved.url == self._url else _Saved(url=self._url)
+
+    def remove(self) -> bool:
+        """Forget the tokens; whether there were any."""
+        existed = self._path.exists()
+        self._path.unlink(missing_ok=True)
+        return existed
+
+    async def get_tokens(self) -> OAuthToken | None:
+        """See the SDK's `TokenStorage`."""
+        return self.read().tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        """See the SDK's `TokenStorage`."""
+        expires_at = None if tokens.expires_in is None else time.time() + float(tokens.expires_in)
+        self._write(self.read().model_copy(update={"tokens": tokens, "expires_at": expires_at}))
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        """See the SDK's `TokenStorage`."""
+        return self.read().client
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        """See the SDK's `TokenStorage`."""
+        self._write(self.read().model_copy(update={"client": client_info}))
+
+    def keep(self, metadata: OAuthMetadata | None) -> None:
+        """Remember the authorization server."""
+        if metadata is not None:
+            dumped = json.loads(metadata.model_dump_json(exclude_none=True))
+            self._write(self.read().model_copy(update={"metadata": dumped}))
+
+    def _write(self, saved: _Saved) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = self._path.with_name(f".{self._path.name}.{token_hex(4)}")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(saved.model_dump_json(exclude_none=True).encode())
+            new.replace(self._path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+
+
+def saved_sign_in(url: str, file: TokenFile, hint: str) -> httpx2.Auth:
+    """Sends the saved token, and refreshes it; where that is not enough, requests fail.
+
+    Args:
+        url: of the server.
+        file: has the tokens.
+        hint: what the user should do then.
+    """
+
+    async def refuse(page: str = "") -> AuthorizationCodeResult:
+        del page
+        raise SignInNeeded(f"it asks to sign in again: {hint}")
+
+    async def visit(page: str) -> None:
+        await refuse(page)
+
+    return _provider(url, file, "http://127.0.0.1/callback", visit, refuse)
+
+
+async def sign_in(url: str, file: TokenFile, visit: Visit) -> bool:
+    """Sign in to a server, and save the tokens; False if it does not ask for that.
+
+    Args:
+        url: of the server.
+        file: where they are saved; what is in it is replaced.
+        visit: shows the user the page to sign in on.
+
+    Raises:
+        SignInFailed: nobody signed in within 5 minutes, or the authorization server refused.
+        McpClientError: the server does not answer as one.
+    """
+    file.remove()
+    state: str | None = None
+
+    async def show(page: str) -> None:
+        nonlocal state
+        state = parse_qs(urlsplit(page).query).get("state", [""])[0]
+        await visit(page)
+
+    returned: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    listener = await asyncio.start_server(partial(_answer, returned), "127.0.0.1", 0)
+
+    async def come_back() -> AuthorizationCodeResult:
+        while (query := await returned.get()).get("state") != state:
+            pass  # somebody else's, who knows the port
+        if "code" not in query:
+            reason = query.get("error_description") or query.get("error") or "no reason given"
+            raise OAuthFlowError(reason[:200])
+        return AuthorizationCodeResult(code=query["code"], state=query.get("state"), iss=query.get("iss"))
+
+    async with listener:
+        port = listener.sockets[0].getsockname()[1]
+        auth = _provider(url, file, f"http://127.0.0.1:{port}{_PATH}", show, come_back)
+        try:
+            with anyio.fail_after(SECONDS_TO_SIGN_IN):
+                async with McpClient.http(url, auth=auth) as client:
+                    await client.initialize()
+        except TimeoutError:
+            raise SignInFailed(f"nobody signed in within {SECONDS_TO_SIGN_IN:g} s") from None
+        except OAuthFlowError as error:
+            raise SignInFailed(f"the authorization server refused: {error}") from error
+        except McpClientError as error:
+            if state is not None and not file.has_tokens:
+                raise SignInFailed(f"signing in did not work: {error}") from error
+            raise
+    file.keep(auth.context.oauth_metadata)
+    return file.has_tokens
+
+
+class _Provider(OAuthClientProvider):
+    """The SDK's provider; what goes wrong in it fails the request, and does not end the connection."""
+
+    async def async_auth_flow(self, request: httpx2.Request) -> Any:
+        """See `httpx2.Auth`."""
+        flow = super().async_auth_flow(request)
+        try:
+            outgoing = await anext(flow)
+            while True:
+                response = yield outgoing
+                outgoing = await flow.asend(response)
+        except StopAsyncIteration:
+            return
+        except OAuthFlowError as error:
+            raise SignInNeeded(f"signing in failed: {error}") from error
+        finally:
+            await flow.aclose()
+
+
+def _provider(
+    url: str,
+    file: TokenFile,
+    redirect: str,
+    visit: Visit,
+    come_back: Callable[[], Awaitable[AuthorizationCodeResult]],
+) -> _Provider:
+    about = OAuthClientMetadata(
+        client_name=CLIENT_NAME,
+        redirect_uris=[AnyUrl(redirect)],
+        grant_types=["authorization_code", "refresh_token"],
+        response_types=["code"],
+    )
+    provider = _Provider(url, about, file, visit, come_back)
+    saved = file.read()
+    provider.context.token_expiry_time = saved.expires_at
+    if saved.metadata is not None:
+        with suppress(ValidationError):
+            provider.context.oauth_metadata = OAuthMetadata.model_validate(saved.metadata)
+    return provider
+
+
+async def _answer(
+    returned: "asyncio.Queue[dict[str, str]]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Take the browser's request, and what is in its address."""
+    try:
+        with anyio.move_on_after(10):
+            line = (await reader.readline()).decode("ascii", "replace").split()
+            while (await reader.readline()).strip():
+                pass
+            target = urlsplit(line[1]) if len(line) == 3 and line[0] == "GET" else urlsplit("")
+            if target.path != _PATH:
+                writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                return
+            query = {name: values[0] for name, values in parse_qs(target.query).items()}
+            page = _PAGE if "code" in query else _REFUSED_PAGE
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n"
+            writer.write(head.encode() + page)
+            returned.put_nowait(query)
+    except (OSError, ValueError):  # a browser that left, or no HTTP
+        return
+    finally:
+        with suppress(OSError):
+            writer.close()
+            await writer.wait_closed()

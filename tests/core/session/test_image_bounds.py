@@ -1,0 +1,94 @@
+"""Images over the whole history: no request carries too many, and none changes its beginning for each new one."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from code_core.config.load import Config
+from code_core.protocol.items import FunctionCallOutput, InputImage, InputText, Message
+from code_core.protocol.ops import ImageInput, TextInput, UserInput
+from code_core.session.compaction.cutting import AN_IMAGE
+from code_core.session.compaction.images import MOST_CHARACTERS, MOST_IMAGES, too_many, with_fewer_images
+from code_core.session.conversation_history import HistoryItem
+from code_core.session.parts import Parts
+from code_core.session.restore import SessionState
+from code_core.session.sizes import image_sizes
+from code_core.store.entries import Compacted
+from code_core.store.journal import MemoryJournal
+from code_core.wire.responses import request_body
+from core.session.scripted import Reading, ScriptedModel, answer, converse, scripted_conversation
+
+PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def shown(number: int, *sizes: int) -> HistoryItem:
+    parts = [InputText(text=f"see {number}"), *(InputImage(image_url="x" * size) for size in sizes)]
+    return HistoryItem(f"i{number}", Message(role="user", content=parts))
+
+
+def sizes_of(items: list[HistoryItem]) -> list[int]:
+    return image_sizes(one.item for one in items)
+
+
+def test_half_of_what_is_allowed_stays_and_the_rest_is_noted() -> None:
+    items = [shown(number, 1) for number in range(MOST_IMAGES + 1)]
+    assert too_many(sizes_of(items))
+    assert not too_many(sizes_of(items[1:]))
+    fewer = with_fewer_images(items)
+    assert len(sizes_of(fewer)) == MOST_IMAGES // 2
+    assert [AN_IMAGE in str(one.item) for one in fewer] == [True] * 26 + [False] * 25
+    assert [one.id for one in fewer] == [one.id for one in items]
+
+
+def test_large_images_count_by_their_size_also_those_of_tools() -> None:
+    large = MOST_CHARACTERS // 2 + 1
+    output = FunctionCallOutput(call_id="c", output=[InputImage(image_url="x" * large)])
+    items = [HistoryItem("o", output), shown(1, large)]
+    assert too_many(sizes_of(items))
+    assert sizes_of(with_fewer_images(items)) == [large]
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([1, 100, MOST_CHARACTERS // 4, MOST_CHARACTERS]), max_size=3), max_size=80
+    )
+)
+def test_what_is_left_is_allowed_and_is_the_newest(images: list[list[int]]) -> None:
+    items = [shown(number, *sizes) for number, sizes in enumerate(images)]
+    fewer = with_fewer_images(items)
+    assert not too_many(sizes_of(fewer))
+    assert with_fewer_images(fewer) == fewer
+    kept = [number for number, one in enumerate(fewer) if sizes_of([one])]
+    had = [number for number, sizes in enumerate(images) if sizes]
+    assert kept == had[len(had) - len(kept) :]
+
+
+def test_requests_stay_within_the_bounds_over_many_turns_and_after_a_resume(config: Config) -> None:
+    journal = MemoryJournal()
+
+    def images_in(prompt: Any) -> int:
+        return repr(request_body(prompt)["input"]).count("input_image")
+
+    async def script(reading: Reading) -> None:
+        for _ in range(70):
+            await reading.send(UserInput(items=[TextInput(text="look"), ImageInput(image_url=PIXEL)]))
+            assert (await reading.ended()).type == "task_complete"
+        assert len(reading.of("context_compacted")) == 1
+        assert len(reading.of("background_event")) == 1
+
+    model = ScriptedModel(*(answer("seen") for _ in range(70)))
+    converse(scripted_conversation(config, model, parts=Parts(journal=journal)), script)
+    counts = [images_in(prompt) for prompt in model.prompts]
+    assert max(counts) == MOST_IMAGES
+    assert counts[MOST_IMAGES - 1 :][:3] == [50, 25, 26]
+    assert sum(isinstance(entry, Compacted) for entry in journal.entries) == 1
+    state = SessionState.from_entries(journal.entries)
+    assert len(sizes_of(list(state.items))) == counts[-1]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_few_images_are_not_looked_at(count: int) -> None:
+    items = [shown(1, *[1] * count)]
+    assert with_fewer_images(items) == items

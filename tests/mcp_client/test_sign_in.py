@@ -1,0 +1,97 @@
+"""Signing in to a server with OAuth: once in the browser, then with what was saved."""
+
+import json
+import logging
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from code_mcp_client import ConnectionLost, McpClient
+from code_mcp_client.client import _SPOKEN
+from code_mcp_client.sign_in import SignInFailed, TokenFile, saved_sign_in, sign_in
+from mcp_client.oauth_server import OAuthServer, oauth_server
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def server() -> Iterator[OAuthServer]:
+    _SPOKEN.clear()
+    with oauth_server() as running:
+        yield running
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tokens" / "s.json"
+
+
+async def browse(page: str) -> None:
+    """A browser of a user who says yes to everything, and follows to where it is sent."""
+    async with httpx2.AsyncClient(follow_redirects=True) as http:
+        assert (await http.get(page)).status_code == 200
+
+
+async def tools(server: OAuthServer, path: Path) -> int:
+    auth = saved_sign_in(server.url, TokenFile(path, server.url), "code mcp login s")
+    async with McpClient.http(server.url, auth=auth) as client:
+        await client.initialize()
+        return len((await client.list_tools()).tools)
+
+
+async def test_who_has_signed_in_stays_so(
+    server: OAuthServer, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert await sign_in(server.url, TokenFile(path, server.url), browse)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert [one.name for one in path.parent.iterdir()] == ["s.json"]
+    assert await tools(server, path) == 0
+    assert server.grants == ["authorization_code"]
+    assert "hush" not in caplog.text
+    assert "hush" not in repr(TokenFile(path, server.url))
+
+
+async def test_a_token_that_has_expired_is_refreshed_and_saved(server: OAuthServer, path: Path) -> None:
+    assert await sign_in(server.url, TokenFile(path, server.url), browse)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"expires_at": 1}))
+    server.access = "another"
+    assert await tools(server, path) == 0
+    assert server.grants[-1] == "refresh_token"
+    asked = len(server.grants)
+    assert await tools(server, path) == 0
+    assert len(server.grants) == asked
+
+
+async def test_tokens_that_the_server_has_forgotten_say_what_to_do(server: OAuthServer, path: Path) -> None:
+    assert await sign_in(server.url, TokenFile(path, server.url), browse)
+    server.access = "another"
+    with pytest.raises(ConnectionLost, match="code mcp login s") as caught:
+        await tools(server, path)
+    assert "hush" not in str(caught.value)
+
+
+async def test_the_tokens_of_one_server_are_not_sent_to_another(server: OAuthServer, path: Path) -> None:
+    assert await sign_in(server.url, TokenFile(path, server.url), browse)
+    assert not TokenFile(path, "http://127.0.0.1:1/other").has_tokens
+
+
+async def test_a_user_who_refuses_is_an_error_in_one_line(server: OAuthServer, path: Path) -> None:
+    server.refuse = True
+    with pytest.raises(SignInFailed, match="access_denied"):
+        await sign_in(server.url, TokenFile(path, server.url), browse)
+    assert not TokenFile(path, server.url).has_tokens
+
+
+async def test_a_damaged_file_is_as_good_as_none(server: OAuthServer, path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text("{")
+    file = TokenFile(path, server.url)
+    assert not file.has_tokens
+    assert await sign_in(server.url, file, browse)
+    assert TokenFile(path, server.url).has_tokens
+    assert [file.remove(), file.remove()] == [True, False]
