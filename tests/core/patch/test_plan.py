@@ -3,6 +3,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from code_core.files.local import LocalFileSystem
 from code_core.patch import (
     Added,
     Deleted,
@@ -190,6 +191,36 @@ def test_a_plan_holds_a_bounded_amount_of_text(monkeypatch: pytest.MonkeyPatch) 
     assert len(planned({"a": "x\n" * 12}, body).edits) == 2
     with pytest.raises(PatchReadError, match="would write more than 48 bytes: split it"):
         planned({"a": "x\n" * 12}, body * 2)
+
+
+def test_a_file_that_is_not_text_cannot_be_updated() -> None:
+    disk = MemoryFileSystem({ROOT / "a": FileState(b"x\n\0\0\n")})
+    with pytest.raises(PatchReadError, match=r"^Failed to read file to update /w/a: "):
+        anyio.run(plan_patch, parse_patch(wrapped(UPDATE_A)), disk, ROOT)
+
+
+def test_deleted_files_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "MAX_WRITTEN_BYTES", 4)
+    body = "*** Delete File: a\n*** Delete File: b\n*** Add File: c\n+123\n"
+    assert len(planned({"a": "x" * 9, "b": "x" * 9}, body).edits) == 3
+
+
+def test_bytes_that_are_not_utf_8_are_written_as_they_came() -> None:
+    patch = parse_patch(wrapped("*** Add File: a\n+\udcff"))
+    (edit,) = anyio.run(plan_patch, patch, memory({}), ROOT).edits
+    assert edit == Added(ROOT / "a", FileState(b"\xff\n"), None)
+
+
+def test_a_link_that_moves_is_remembered_as_a_link(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("1\n")
+    (tmp_path / "link").symlink_to("file")
+    patch = parse_patch(wrapped("*** Update File: link\n*** Move to: moved\n-1\n+2"))
+    (edit,) = anyio.run(plan_patch, patch, LocalFileSystem(), tmp_path).edits
+    assert isinstance(edit, Updated)
+    assert (edit.path, edit.move_to) == (tmp_path / "link", tmp_path / "moved")
+    assert (edit.old.data, edit.new.data) == (b"1\n", b"2\n")
+    assert edit.link is not None
+    assert (edit.link.data, edit.link.link) == (b"file", True)
 
 
 def test_files_that_are_replaced_count_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from code_core.safety.decide import (
     Run,
     decide_command,
     decide_patch,
+    decide_server_tool,
 )
 from code_core.safety.known_safe import Reading
 from code_core.safety.rules import PrefixRule, RuleDecision
@@ -235,3 +236,16 @@ def test_where_commands_cannot_be_confined_the_reason_says_so() -> None:
     )
     decision = _workspace_decision("/w/.git/config", confinable=False)
     assert decision == Ask("/w/.git/config can make git run programs")
+
+
+@pytest.mark.parametrize("policy", list(AskForApproval))
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("approved", [False, True])
+def test_a_servers_tool_is_asked_for_where_every_command_is(
+    policy: AskForApproval, read_only: bool, approved: bool
+) -> None:
+    decision = decide_server_tool(policy, read_only=read_only, approved=approved)
+    if policy is AskForApproval.UNTRUSTED and not read_only and not approved:
+        assert decision == Ask("the approval policy is to ask for every tool that does more than read")
+    else:
+        assert decision == Allow()

@@ -35,7 +35,6 @@ def test_the_history_is_read_with_its_ids() -> None:
             SessionMeta({"id": "s1"}),
             message("hello", item_id="a", turn_id="t"),
             message("hi", role="assistant", item_id="b"),
-            message("hello twice", item_id="a"),
             message("foreign"),
             SessionMeta({"id": "s2"}),
         ]

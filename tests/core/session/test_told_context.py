@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import pytest
 
 from code_core.config.load import Config
+from code_core.protocol.items import InputText, Message
 from code_core.session.settings import TurnSettings
 from code_core.session.told_context import ToldContext
 from core.session.scripted import scripted_config
@@ -25,7 +27,9 @@ def news(told: ToldContext, config: Config, cwd: Path | None = None) -> list[str
     """The texts that are new in a directory."""
     settings = TurnSettings.of(config)
     settings = settings if cwd is None else replace(settings, cwd=cwd)
-    return [message.text for message in anyio.run(told.news, config, settings).messages]
+    messages = anyio.run(told.news, config, settings).messages
+    assert all(message.role == "user" for message in messages)
+    return [message.text for message in messages]
 
 
 def test_the_environment_names_the_users_shell(project: Config, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,3 +72,12 @@ def test_a_directory_without_instructions_ends_the_earlier_ones_once(project: Co
 def test_without_instructions_from_the_beginning_nothing_ends(project: Config) -> None:
     told = ToldContext()
     assert len(news(told, project, project.cwd.parent / "bare")) == 1
+
+
+@pytest.mark.parametrize(("role", "known"), [("user", True), ("assistant", False)])
+def test_what_the_history_has_is_not_repeated(
+    project: Config, role: Literal["user", "assistant"], known: bool
+) -> None:
+    texts = news(ToldContext(), project)
+    history = [Message(role=role, content=[InputText(text=text)]) for text in texts]
+    assert news(ToldContext(history), project) == ([] if known else texts)

@@ -107,7 +107,7 @@ def test_a_question_outside_of_a_turn_changes_nothing(timed: Callable[..., None]
 
 def test_an_approver_asks_while_the_clock_stands_still(timed: Callable[..., None]) -> None:
     class Approver:
-        approved = registered_commands = None
+        approved, registered_commands = "approved", "registered"
 
         async def ask(self, question: object) -> tuple[object, float]:
             return question, anyio.current_effective_deadline()
@@ -119,6 +119,8 @@ def test_an_approver_asks_while_the_clock_stands_still(timed: Callable[..., None
         with clock.running():
             answer: object = await UnhurriedApprover(inner, clock).ask(question)
             assert answer == (question, math.inf)
+            unhurried: Any = UnhurriedApprover(inner, clock)
+            assert (unhurried.approved, unhurried.registered_commands) == ("approved", "registered")
             assert time.left == pytest.approx(LIMIT)
 
     timed(body)

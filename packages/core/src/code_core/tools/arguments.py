@@ -22,6 +22,6 @@ def parse_arguments(model: type[ArgumentsT], text: str) -> ArgumentsT:
     except ValidationError as error:
         problems = [
             f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_input=False)[:5]
+            for problem in error.errors()[:5]
         ]
         raise BadArguments(f"failed to parse function arguments: {'; '.join(problems)}") from None

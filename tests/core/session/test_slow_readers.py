@@ -1,0 +1,128 @@
+"""What a reader gets that is far behind."""
+
+import tracemalloc
+
+import pytest
+
+from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta
+from code_core.protocol.approval_events import ExecApprovalRequest
+from code_core.protocol.events import (
+    ExecCommandBegin,
+    ExecCommandEnd,
+    TaskComplete,
+    TaskStarted,
+    WarningEvent,
+)
+from code_core.protocol.session_events import EventsSkipped
+from code_core.session import events
+from code_core.session.events import (
+    ALWAYS_KEPT,
+    MOST_EVENTS,
+    EventLog,
+)
+from core.session.event_logs import begin, end, output, question, rest, run
+
+
+def test_deltas_that_grow_count_against_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_CHARACTERS", 100)
+
+    async def script(log: EventLog) -> None:
+        reader, taking = log.reader(), log.reader()
+        for piece in ("x" * 60, "y" * 40):
+            log.publish("1", AgentMessageDelta(delta=piece))
+        assert (await anext(taking)).msg == AgentMessageDelta(delta="x" * 60 + "y" * 40)
+        assert reader.waiting == 1
+        log.publish("1", AgentMessageDelta(delta="z"))
+        assert [event.msg for event in await rest(log, reader)] == [EventsSkipped(count=2)]
+
+    run(script)
+
+
+def test_what_a_reader_has_taken_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_CHARACTERS", 100)
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        log.publish("1", AgentMessage(message="x" * 25))
+        for _ in range(20):
+            log.publish("1", AgentMessage(message="x" * 25))
+            assert (await anext(reader)).msg.type == "agent_message"
+
+    run(script)
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST_CHARACTERS", 100), ("MOST_EVENTS", 10)])
+def test_a_reader_may_be_behind_by_exactly_the_limit(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    monkeypatch.setattr(events, limit, value)
+
+    async def script(log: EventLog) -> None:
+        reader, other = log.reader(), log.reader()
+        for _ in range(10):
+            log.publish("1", WarningEvent(message="x" * (10 - len("warning"))))
+        assert reader.waiting == 10
+        assert (await anext(other)).msg.type == "warning"
+        log.publish("1", WarningEvent(message="x"))
+        assert other.waiting == 10 or limit == "MOST_CHARACTERS"
+        assert [event.msg for event in await rest(log, reader)] == [EventsSkipped(count=11)]
+
+    run(script)
+
+
+def test_a_reader_far_behind_keeps_what_matters() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        log.publish("1", TaskStarted())
+        log.publish("1", begin("seen"))
+        assert [(await anext(reader)).msg.type for _ in range(2)] == ["task_started", "exec_command_begin"]
+        log.publish("1", end("seen"))
+        log.publish("1", begin("whole"))
+        log.publish("1", end("whole"))
+        log.publish("1", begin("open"))
+        log.publish("1", question("open"))
+        log.publish("1", question("answered"))
+        log.open.answered("answered")
+        log.publish("0", WarningEvent(message="old"))
+        for number in range(MOST_EVENTS):
+            log.publish(f"task {number % 2}", TaskComplete() if number == 7 else WarningEvent(message="x"))
+        assert reader.waiting <= ALWAYS_KEPT + 16
+        seen = await rest(log, reader)
+        kinds = [event.msg.type for event in seen if not isinstance(event.msg, WarningEvent)]
+        assert kinds == [
+            "exec_command_end",
+            "exec_command_begin",
+            "exec_approval_request",
+            "task_complete",
+            "events_skipped",
+        ]
+        ends = [event.msg.call_id for event in seen if isinstance(event.msg, ExecCommandEnd)]
+        begins = [event.msg.call_id for event in seen if isinstance(event.msg, ExecCommandBegin)]
+        asked = [event.msg.approval_id for event in seen if isinstance(event.msg, ExecApprovalRequest)]
+        assert (ends, begins, asked) == (["seen"], ["open"], ["open"])
+        skipped = sum(event.msg.count for event in seen if isinstance(event.msg, EventsSkipped))
+        assert skipped + len(seen) - 1 == 7 + MOST_EVENTS
+
+    run(script)
+
+
+def test_one_that_never_reads_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_CHARACTERS", 2**18)
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        reader._most_characters = 2**18
+        tracemalloc.start()
+        try:
+            for number in range(300):
+                log.publish("1", begin(str(number)))
+                for _ in range(4):
+                    log.publish("1", output("x" * 6_000, str(number)))
+                log.publish("1", end(str(number)))
+                log.publish("1", AgentMessage(message="m" * 5_000))
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert held < 4 * 2**20
+
+    run(script)
