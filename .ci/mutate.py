@@ -1,30 +1,32 @@
 """Changes the engine's code a little at a time, and reports the changes that no test notices.
 
-    python .ci/mutate.py [--sample N] [--seed TEXT] [PATTERN…]
+    python .ci/mutate.py [--sample N] [--seed TEXT] [--seconds N] [--budget N] [--refresh] [PATTERN…]
 
-Runs mutmut over the modules in `MUTATED`, in a copy of the sources. `PATTERN` chooses
-mutants by name (`code_core.session.*`); `--sample` takes N of them at random, the same ones
-for the same seed. Changes of wording do not count. Survivors that are known to change nothing
-are listed, with the reason, in `.ci/equivalent-mutants.toml`. Exit code 1 if others survive.
+`PATTERN` chooses functions by name (`code_core.session.events.*`); `--sample` takes N changes
+at random, the same ones for the same seed. Only tests that run the changed line run; which do
+is kept in `.mutation.json` (`--refresh` runs all tests anew). Changes that cannot be
+noticed are listed, with the reason, in `.ci/equivalent-mutants.toml`. Exit code 1 if others survive.
 """
 
 import argparse
-import fnmatch
-import json
+import os
 import random
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
+import time
 import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 
+import pytest
+from mutation.changes import mutants
+from mutation.coverage import CoverageMap, TestRecord
+from mutation.worker import Plugin, Worker
+
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ROOT / "packages" / "core" / "src"
-MUTATED = (
+PACKAGE = ROOT / "packages" / "core" / "src" / "code_core"
+CHANGED = (
     "session/*.py",
     "session/tasks/*.py",
     "tools/*.py",
@@ -32,41 +34,9 @@ MUTATED = (
     "patch/plan.py",
     "model/*.py",
 )
-TESTS = (
-    "tests/core/session",
-    "tests/core/tools",
-    "tests/core/safety",
-    "tests/core/patch",
-    "tests/core/model",
-)
-SURVIVED = {0, 5, 33}  # pytest's "all passed" and "no tests"; mutmut's "no tests"
+TESTS = ("session", "tools", "safety", "patch", "model")
 EQUIVALENT = Path(__file__).with_name("equivalent-mutants.toml")
-_TEXT = re.compile(r"""(["'])(?:(?!\1).)*\1""")
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A change of a function: its mutmut name, and the lines it removes and adds."""
-
-    name: str
-    removed: str
-    added: str
-
-    @property
-    def function(self) -> str:
-        """The dotted name of the function."""
-        return (
-            re.sub(r"__mutmut_\d+$", "", self.name).replace("x_", "", 1).replace("xǁ", "").replace("ǁ", ".")
-        )
-
-    @property
-    def is_wording(self) -> bool:
-        """Whether only a text for people differs: one with a space in it."""
-        texts = _TEXT.findall(self.removed) and " " in "".join(m[0] for m in _TEXT.finditer(self.removed))
-        return bool(texts) and _TEXT.sub("", self.removed) == _TEXT.sub("", self.added)
-
-    def __str__(self) -> str:
-        return f"{self.function}\n  - {self.removed}\n  + {self.added}"
+COVERAGE = ROOT / ".mutation.json"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -74,90 +44,99 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sample", type=int, metavar="N")
-    parser.add_argument("--seed", default="")
+    parser.add_argument("--sample", type=int, metavar="N", help="only N changes, chosen by the seed")
+    parser.add_argument("--seed", default="", help="what chooses the sample, such as a commit")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no change after this time")
+    parser.add_argument(
+        "--budget", type=float, default=float("inf"), help="run tests of so many seconds in all per change"
+    )
+    parser.add_argument("--refresh", action="store_true", help="forget which lines the tests ran")
     parser.add_argument("patterns", nargs="*", metavar="PATTERN")
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        place = Path(folder)
-        _prepare(place)
-        _mutmut(place, "run", "no.such.mutant")  # makes them all, and runs none
-        names = sorted(_results(place))
-        if chosen.patterns:
-            names = [name for name in names if any(fnmatch.fnmatch(name, one) for one in chosen.patterns)]
-        if chosen.sample is not None and chosen.sample < len(names):
-            names = sorted(random.Random(chosen.seed).sample(names, chosen.sample))  # noqa: S311 - a sample
-        if not names:
-            print("mutate: no such mutants", file=sys.stderr)
-            return 2
-        _mutmut(place, "run", "--max-children", "2", *names)
-        results = _results(place)
-        survivors = [_mutant(place, name) for name in names if results[name] in SURVIVED]
-    return _report(names, survivors)
+    if chosen.refresh:
+        COVERAGE.unlink(missing_ok=True)
+    output = os.dup(1)  # pytest captures the other one
+    plugin = Plugin(lambda worker: _run(worker, chosen, output))
+    folders = [str(ROOT / "tests" / "core" / name) for name in TESTS]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
+    pytest.main([*options, *folders], plugins=[plugin])
+    return plugin.status
 
 
-def _report(names: Sequence[str], survivors: Sequence[Mutant]) -> int:
-    known = {(one["function"], one["removed"], one["added"]) for one in _equivalent()}
-    wording = [mutant for mutant in survivors if mutant.is_wording]
-    explained = [m for m in survivors if (m.function, m.removed, m.added) in known]
-    open_ones = [mutant for mutant in survivors if mutant not in wording and mutant not in explained]
-    for mutant in open_ones:
-        print(mutant)
-    print(
-        f"{len(names)} mutants: {len(names) - len(survivors)} noticed, {len(wording)} of wording, "
-        f"{len(explained)} explained, {len(open_ones)} survived"
-    )
-    return 1 if open_ones else 0
+def _run(worker: Worker, chosen: argparse.Namespace, output: int) -> int:
+    def show(text: str) -> None:
+        os.write(output, f"{text}\n".encode())
 
-
-def _prepare(place: Path) -> None:
-    """Lay the sources out as mutmut wants them: one package in `src`."""
-    shutil.copytree(SOURCES, place / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("tests", "docs", "benches"):
-        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for page in ROOT.glob("*.md"):
-        shutil.copy(page, place)
-    (place / "packages").mkdir()
-    table = {
-        "source_paths": ["src"],
-        "only_mutate": [f"src/code_core/{pattern}" for pattern in MUTATED],
-        "also_copy": ["docs", "benches", *(page.name for page in ROOT.glob("*.md"))],
-        "pytest_add_cli_args_test_selection": list(TESTS),
-        "pytest_add_cli_args": ["-x", "-p", "no:cacheprovider"],
+    files = {_module(file): file for pattern in CHANGED for file in sorted(PACKAGE.glob(pattern))}
+    sources = {module: file.read_text(encoding="utf-8") for module, file in files.items()}
+    worker.load(sources)
+    coverage = CoverageMap(COVERAGE)
+    for name in (failing := worker.record(coverage)):
+        show(f"left out, because it fails without a change: {name}")
+    made = [one for module, text in sources.items() for one in mutants(module, text, chosen.patterns)]
+    if chosen.sample is not None and chosen.sample < len(made):
+        made = random.Random(chosen.seed).sample(made, chosen.sample)  # noqa: S311 - a sample
+    if not made:
+        show("mutate: no such functions")
+        return 2
+    usable = {
+        name: one for name, one in coverage.records.items() if name in worker.items and name not in failing
     }
-    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items())
-    settings = (ROOT / "pyproject.toml").read_text()
-    (place / "pyproject.toml").write_text(f"{settings}\n[tool.mutmut]\n{lines}\n")
+    explained = set(_explained())
+    kills: Counter[tuple[str, str]] = Counter()
+    results: dict[str, Counter[str]] = defaultdict(Counter)
+    deadline = time.monotonic() + chosen.seconds
+    for mutant in made:
+        if time.monotonic() > deadline:
+            break
+        if not worker.changeable(mutant):
+            continue
+        tests = [name for name, one in usable.items() if one.runs(mutant.function, mutant.number)]
+        tests = tests or [name for name, one in usable.items() if one.calls(mutant.function)]
+        mirror = f"/test_{mutant.module.rpartition('.')[2]}.py::"
+        tests.sort(
+            key=lambda name: (
+                -kills[mutant.name, name],
+                -kills[mutant.module, name],
+                mirror not in name,
+                usable[name].cost,
+            )
+        )
+        tests = _within(chosen.budget, tests, usable)
+        killer = worker.killer(mutant, tests, {name: usable[name].seconds for name in tests})
+        if killer is not None:
+            kills[mutant.name, killer] += 1
+            kills[mutant.module, killer] += 1
+            result = "killed"
+        elif mutant.identity in explained:
+            result = "explained"
+        else:
+            result = "survived"
+            show(str(mutant) if tests else f"{mutant}\n    (no test calls the function)")
+        results[mutant.module][result] += 1
+    for module, counts in results.items():
+        show(f"{module}: {_described(counts)}")
+    total = sum(results.values(), Counter[str]())
+    show(f"{total.total()} of {len(made)} mutants: {_described(total)}")
+    return 1 if total["survived"] else 0
 
 
-def _mutmut(place: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "mutmut", *arguments]
-    log = place / "mutmut.log"
-    with log.open("w") as output:
-        subprocess.run(command, cwd=place, stdout=output, stderr=subprocess.STDOUT, check=False)
-    if "failed" in (text := log.read_text(errors="replace")) and "Failed to run" in text:
-        sys.exit(text[-3_000:])
+def _within(budget: float, tests: Sequence[str], records: Mapping[str, TestRecord]) -> list[str]:
+    spent = accumulate(records[name].seconds for name in tests)
+    return [name for name, seconds in zip(tests, spent, strict=True) if seconds <= budget] or list(tests[:1])
 
 
-def _results(place: Path) -> dict[str, int | None]:
-    """Each mutant and how the tests ended with it; None where they have not run."""
-    results: dict[str, int | None] = {}
-    for file in (place / "mutants").rglob("*.meta"):
-        results |= json.loads(file.read_text())["exit_code_by_key"]
-    return results
+def _module(file: Path) -> str:
+    return ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts)
 
 
-def _mutant(place: Path, name: str) -> Mutant:
-    command = [sys.executable, "-m", "mutmut", "show", name]
-    shown = subprocess.run(command, cwd=place, capture_output=True, text=True, check=True).stdout
-    lines = [line for line in shown.splitlines() if not line.startswith(("---", "+++", "#", "@@"))]
-    removed = " ".join(line[1:].strip() for line in lines if line.startswith("-"))
-    added = " ".join(line[1:].strip() for line in lines if line.startswith("+"))
-    return Mutant(name, removed, added)
+def _described(counts: Counter[str]) -> str:
+    return ", ".join(f"{counts[kind]} {kind}" for kind in ("killed", "explained", "survived"))
 
 
-def _equivalent() -> Iterator[dict[str, str]]:
-    yield from tomllib.loads(EQUIVALENT.read_text()).get("mutant", [])
+def _explained() -> Iterator[tuple[str, str, str]]:
+    for one in tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("mutant", []):
+        yield one["function"], one["line"], one["change"]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the engine itself costs: a turn, twenty calls, a stream of deltas, and a session of thousands of turns.
 
-The model is the replaying one, in the same process; commands are real.
+The model is the replaying one, in the same process; commands are real. Whole runs of `code exec`: `test_exec.py`.
 """
 
 import gc

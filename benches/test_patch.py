@@ -21,7 +21,7 @@ def update(name: str, lines: int, chunks: int) -> str:
     step = lines // chunks
     body = "".join(
         f"@@\n {LINE.format(number)}-{LINE.format(number + 1)}+    changed_{number}()\n"
-        for number in range(0, lines, step)
+        for number in range(0, lines - 1, step)
     )
     return f"*** Update File: {name}\n{body}"
 

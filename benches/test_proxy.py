@@ -1,16 +1,13 @@
-"""The proxy against a direct connection, and against the Rust `codex responses-api-proxy` where it is found.
+"""The proxy against a direct connection, and against the Rust `codex responses-api-proxy` where it is installed (see `rust.py`).
 
 Contenders take turns in each round, so that the machine's moods hit them alike; read the ratios.
 Client and upstream are processes of their own, the same for all contenders.
 
-    npm install --prefix /tmp/codex @openai/codex     # or codex on PATH, or CODEX=/path/to/codex
     uv run pytest benches/test_proxy.py -s -p no:xdist
 """
 
 import json
-import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -23,8 +20,9 @@ from typing import Any
 
 import psutil
 import pytest
+from rust import codex
 
-KEY = b"sk-bench-0123456789\n"
+KEY = b"sk-proj-" + b"aB3xY9" * 8 + b"\n"  # as long as real ones: how fast it is looked for depends on that
 ROUNDS = 3
 STREAMS = 500
 LOAD = str(Path(__file__).with_name("proxy_load.py"))
@@ -36,13 +34,6 @@ class Contender:
     name: str
     port: int
     process: psutil.Process | None = None
-
-
-def codex() -> str | None:
-    installed = Path("/tmp/codex/node_modules/.bin/codex")  # noqa: S108 - where the line above puts it
-    return (
-        os.environ.get("CODEX") or shutil.which("codex") or (str(installed) if installed.exists() else None)
-    )
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 Once from a small process and once from one with 500 MB in use, which must make no difference.
 """
 
-import shutil
 import statistics
 import subprocess
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rust import codex_program
 
 from code_core.process.spawn import start_command
 from code_core.sandbox.confinement import Confinement
@@ -60,9 +60,9 @@ def test_what_confining_costs(parent: str, tmp_path: Path) -> None:
             ways[mechanism] = runner(confined(finding.sandbox), tmp_path)
         else:
             print(f"{mechanism}: {finding.detail}")
-    codex = shutil.which("codex")
-    if codex is not None:
-        ways["codex sandbox"] = runner(bare, tmp_path, [codex, "sandbox", "--", *COMMAND])
+    rust = codex_program()
+    if rust is not None:
+        ways["codex sandbox"] = runner(bare, tmp_path, [rust, "sandbox", "--", *COMMAND])
     samples: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, run in ways.items():

@@ -19,7 +19,6 @@ from uuid import UUID
 import anyio
 import pytest
 
-from code_core.store.checkpoints import Checkpoints, tree
 from code_core.store.entries import Compacted, EventEntry, ItemEntry, JsonObject, SessionMeta, TurnContext
 from code_core.store.layout import make_private_directory, rollout_path
 from code_core.store.restore import restore
@@ -216,46 +215,3 @@ def test_a_session_of_5000_turns_costs_the_same_per_turn(tmp_path: Path, figures
 
 def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-
-
-FILES = 50_000
-
-
-def test_checkpoints_in_a_tree_of_50000_files(
-    tmp_path: Path, figures: dict[str, float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tree, "MOST_ENTRIES", 2 * FILES)  # more than the engine looks at
-    root = tmp_path / "work"
-    for number in range(FILES):
-        path = root / f"d{number // 2500}" / f"s{number // 50 % 50}" / f"f{number}.py"
-        if number % 50 == 0:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"%d" % number * 100)
-    floor = min(listing_seconds(root) for _ in range(5))
-    checkpoints = Checkpoints(tmp_path / "checkpoints", [root])
-    checkpoints.begin_turn("first")
-    started = time.perf_counter()
-    checkpoints.before_command()
-    print(f"\nfirst look at {FILES:,} files, all read and saved: {time.perf_counter() - started:.2f} s")
-    checkpoints.end_turn()
-    samples = []
-    for number in range(7):
-        checkpoints.begin_turn(str(number))
-        started = time.perf_counter()
-        checkpoints.before_command()
-        middle = time.perf_counter()
-        (root / "d3" / f"new{number}").write_text("x")
-        checkpoints.end_turn()
-        samples.append((middle - started, time.perf_counter() - middle))
-    before = statistics.median(sample[0] for sample in samples) * 1000
-    after = statistics.median(sample[1] for sample in samples) * 1000
-    print(f"a turn: {before:.0f} ms before its first command, {after:.0f} ms at its end;", end=" ")
-    print(f"{before / floor / 1000:.1f} of `find -size` over the tree ({floor * 1000:.0f} ms)")
-    figures["store: checkpoint of a turn, 50,000 files, ms"] = before + after
-
-
-def listing_seconds(root: Path) -> float:
-    """What it takes a program in C to look at every inode of the tree."""
-    started = time.perf_counter()
-    subprocess.run(["/usr/bin/find", str(root), "-size", "+1G"], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started

@@ -1,6 +1,7 @@
 """Sessions as users of the command line meet them."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from core.store.samples import assistant, items, user, write_rollout
 from support import ScriptedUpstream, reply, stream
 from support import responses_events as sse
 from support.command import Workspace
+from tui.terminal import Terminal
 
 FULL = "--dangerously-bypass-approvals-and-sandbox"
 ROLLOUTS = Path(__file__).parents[1] / "core" / "store" / "rollouts"
@@ -121,8 +124,13 @@ def test_a_killed_session_goes_on(workspace: Workspace, upstream: ScriptedUpstre
     assert done.stderr.count("1 tool call without a result counts as aborted") == 1
     before, after = inputs(upstream)[1:]
     assert after[: len(before)] == before
-    assert [item.get("call_id") for item in after[len(before) :]] == ["c2", "c2", None]
-    assert after[-2]["output"] == "aborted"
+    call, output, note, prompt = after[len(before) :]
+    assert (call["call_id"], output["call_id"], output["output"]) == ("c2", "c2", "aborted")
+    assert "The turn above was cut off" in json.dumps(note)
+    assert "go on" in json.dumps(prompt)
+    upstream.add(says("again"))
+    assert "did not end" not in workspace.run("exec", FULL, "resume", "--last", "once more").stderr
+    assert json.dumps(inputs(upstream)[-1]).count("was cut off") == 1
 
 
 def test_a_session_that_is_open_is_refused_with_its_holder(
@@ -266,6 +274,51 @@ def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: S
     assert "the first" in said[4]
     assert len(said) == 5
     upstream.assert_finished()
+
+
+def test_resume_without_a_session_lets_the_user_choose(workspace: Workspace) -> None:
+    elsewhere = workspace.directory.parent / "elsewhere"
+    elsewhere.mkdir()
+    for number, directory, words, answer in (
+        (1, workspace.directory, "the first", "one"),
+        (2, workspace.directory, "the \x1b[31msecond", "two"),
+        (3, elsewhere, "far away", "three"),
+    ):
+        path = write_rollout(
+            workspace.home,
+            items(user(words), assistant(answer)),
+            f"{number:08}-2222-4333-8444-555555555555",
+            cwd=str(directory),
+            git={"branch": "main"},
+        )
+        os.utime(path, (time.time() - 10 + number, time.time() - 10 + number))
+
+    terminal = Terminal(workspace, "resume")
+    terminal.until("Session [1-2, Enter for 1, q to leave]: ")
+    assert "far away" not in terminal.screen
+    assert "\x1b[31m" not in terminal.screen
+    assert "(main)" in terminal.screen
+    terminal.type("7\n")
+    terminal.until("'7' is not a number from 1 to 2")
+    terminal.type("2\n")
+    terminal.until("| the first\r\n| one\r\n\r\n> ")
+    terminal.close()
+
+    terminal = Terminal(workspace, "fork", "--all")
+    terminal.until("Session [1-3, Enter for 1, q to leave]: ")
+    assert str(elsewhere) in terminal.screen
+    terminal.type("\n")
+    terminal.until("| far away\r\n| three\r\n\r\n> ")
+    terminal.close()
+
+    for leave in ("q\n", "\x04"):
+        terminal = Terminal(workspace, "resume")
+        terminal.until("q to leave]: ")
+        terminal.type(leave)
+        assert terminal.wait() == 1
+    terminal = Terminal(workspace, "resume", "-C", "/")
+    terminal.until("there is no session yet in /: --all shows those of other directories")
+    assert terminal.wait() == 1
 
 
 def test_a_home_that_cannot_be_written(workspace: Workspace, upstream: ScriptedUpstream) -> None:

@@ -107,7 +107,7 @@ def argument(schema: dict[str, Any]) -> Any:
 
 @asynccontextmanager
 async def ours(url: str) -> AsyncIterator[tuple[ListTools, CallTool]]:
-    config = McpClientConfig(protocol_version=os.environ["MCP_CONFORMANCE_PROTOCOL_VERSION"])
+    config = McpClientConfig(protocol_version=os.environ.get("MCP_CONFORMANCE_PROTOCOL_VERSION", "auto"))
     callbacks = ClientCallbacks(elicitation=elicit)
     async with McpClient.http(url, config=config, auth=sign_in(url), callbacks=callbacks) as client:
         await client.initialize()
@@ -126,8 +126,13 @@ async def sdk(url: str) -> AsyncIterator[tuple[ListTools, CallTool]]:
 
 
 async def main(which: str, url: str) -> None:
+    context = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT") or "{}")
     async with {"ours": ours, "sdk": sdk}[which](url) as (list_tools, call_tool):
         tools = (await list_tools()).tools
+        if "toolCalls" in context:  # the scenario says with which arguments
+            for call in context["toolCalls"]:
+                await call_tool(call["name"], call["arguments"])
+            return
         for tool in tools:
             properties = tool.input_schema.get("properties", {})
             arguments = {name: argument(part) for name, part in properties.items()}

@@ -27,7 +27,8 @@ def server(nothing_left: None) -> Iterator[Script]:
 
 
 async def test_a_session_is_opened_used_and_ended(server: Script) -> None:
-    async with McpClient.http(server.url) as client:
+    config = McpClientConfig(protocol_version="2025-06-18")
+    async with McpClient.http(server.url, config=config) as client:
         assert (await client.initialize()).server_info.name == "http"
         await client.ping()
         assert (await client.list_tools()).tools == []
@@ -166,7 +167,7 @@ async def test_a_busy_server_is_asked_again_for_reads_only(server: Script) -> No
 
 async def test_a_refusal_names_its_status(server: Script) -> None:
     async with McpClient.http(server.url) as client:
-        server.refuse = [401]
+        server.refuse = [401, 401]  # the probe, and the handshake
         with pytest.raises(RequestFailed, match=f"{server.url} answered with HTTP status 401"):
             await client.initialize()
 

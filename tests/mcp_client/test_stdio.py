@@ -36,7 +36,7 @@ async def test_a_server_is_initialized_once_and_answers() -> None:
     async with scripted("echo") as client:
         first = await client.initialize()
         assert first.server_info.name == "scripted"
-        assert first.protocol_version == "2025-06-18"
+        assert first.protocol_version == "2025-11-25"
         assert await client.initialize() is first
         await client.ping()
         assert (await client.list_tools()).tools == []

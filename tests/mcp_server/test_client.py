@@ -117,6 +117,7 @@ def test_it_lists_its_tools(workspace: Workspace) -> None:
         "session/new",
         "session/prompt",
         "session/cancel",
+        "session/set_model",
     ]
 
 

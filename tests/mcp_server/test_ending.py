@@ -4,12 +4,9 @@ import os
 import pty
 import signal
 import subprocess
-from pathlib import Path
 
-import anyio
 import pytest
 
-from code_mcp_server.input_lines import InputLines
 from support.command import CODE, Workspace
 
 INITIALIZE = (
@@ -77,18 +74,3 @@ def test_on_a_terminal_it_says_what_it_is(workspace: Workspace) -> None:
     finally:
         os.close(ours)
         os.close(theirs)
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"one", b"one\ntwo\n", b"\n\nx", "ü\xff\n".encode("latin-1"), b"a" * 300_000]
-)
-def test_lines_come_whole(tmp_path: Path, data: bytes) -> None:
-    (tmp_path / "input").write_bytes(data)
-
-    async def read() -> list[str]:
-        with (tmp_path / "input").open("rb") as file:
-            return [line async for line in InputLines(file.fileno())]
-
-    lines = anyio.run(read)
-    assert "".join(lines) == data.decode("utf-8", "replace")
-    assert all(line.count("\n") == line.endswith("\n") for line in lines)

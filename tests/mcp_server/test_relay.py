@@ -1,38 +1,40 @@
 """What an MCP client gets of a turn whose stream broke: it cannot take text back."""
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 import anyio
-from mcp.server.connection import Connection
 
 from code_core.acp.updates import UpdateTranslator
 from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta, AgentMessageReset
-from code_core.protocol.events import Event, EventMsg
-from code_core.session.conversation import Conversation
-from code_mcp_server.server import _TurnRelay  # the part that sends events on, without a server around it
+from code_core.protocol.events import ErrorEvent, Event, EventMsg, TaskStarted, WarningEvent
+from code_core.view.append_only import AppendOnly
+from code_mcp_server.dialogue import Caller
+from code_mcp_server.eras import ClientAbilities, LogLevel
+from code_mcp_server.relay import Relay
 
 
 class Client:
     def __init__(self) -> None:
-        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.sent: list[tuple[str, Any]] = []
 
-    async def notify(self, method: str, params: dict[str, Any]) -> None:
+    async def notify(self, method: str, params: Mapping[str, Any]) -> None:
         self.sent.append((method, params))
 
+    async def ask(self, method: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        raise AssertionError((method, params))
 
-class Talk:
-    id = "conversation"
 
-
-def relayed(*messages: EventMsg) -> Client:
+def relayed(
+    *messages: EventMsg, progress_token: str | None = None, log_level: LogLevel | None = None
+) -> Client:
     client = Client()
-    relay = _TurnRelay(cast("Connection", client), "7", UpdateTranslator())
+    caller = Caller(7, ClientAbilities(), False, client, progress_token, log_level)
+    relay = Relay(caller, "conversation", AppendOnly(), UpdateTranslator())
 
     async def main() -> None:
-        async with anyio.create_task_group() as questions:
-            for number, msg in enumerate(messages):
-                event = Event(id="1", event_seq=number, msg=msg)
-                await relay.on_event(cast("Conversation", Talk()), event, questions)
+        for number, msg in enumerate(messages):
+            await relay.send(Event(id="1", event_seq=number, msg=msg))
 
     anyio.run(main)
     return client
@@ -58,3 +60,33 @@ def test_text_that_is_sent_again_reaches_the_client_once() -> None:
         params["update"]["content"]["text"] for method, params in client.sent if method == "session/update"
     ]
     assert updates == ["He", "ll", "o"]
+
+
+def test_progress_and_log_messages_are_sent_to_those_who_want_them() -> None:
+    messages = (WarningEvent(message="careful"), AgentMessage(message="Hello"), ErrorEvent(message="broken"))
+    methods = [method for method, _ in relayed(*messages).sent]
+    assert not {"notifications/progress", "notifications/message"} & set(methods)
+    sent = relayed(*messages, progress_token="p", log_level="error").sent
+    assert [params for method, params in sent if method == "notifications/progress"] == [
+        {"progressToken": "p", "progress": 1, "message": "Hello"}
+    ]
+    assert [params for method, params in sent if method == "notifications/message"] == [
+        {"level": "error", "logger": "code", "data": "broken"}
+    ]
+
+
+def test_numbers_go_on_over_turns_without_a_gap_where_one_event_becomes_two_or_none() -> None:
+    append_only = AppendOnly()
+
+    def numbers(*events: tuple[str, EventMsg]) -> list[tuple[str, int]]:
+        shown = []
+        for event_id, msg in events:
+            shown += append_only.numbered(Event(id=event_id, event_seq=99, msg=msg))
+        return [(event.id, event.event_seq) for event in shown]
+
+    warning = WarningEvent(message="careful")
+    reset = AgentMessageReset()
+    delta, whole = AgentMessageDelta(delta="He"), AgentMessage(message="Hello")
+    assert numbers(("0", warning), ("1", delta), ("1", reset), ("1", delta)) == [("0", 0), ("1", 0)]
+    assert numbers(("1", whole), ("0", warning)) == [("1", 1), ("1", 2), ("0", 1)]
+    assert numbers(("2", TaskStarted()), ("2", delta)) == [("2", 0), ("2", 1)]

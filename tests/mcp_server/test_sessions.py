@@ -49,9 +49,12 @@ def test_beyond_the_limit_the_session_that_was_idle_longest_is_closed(manager: A
             assert [*pool.sessions] == [first.id, third.id]
             with pytest.raises(UnknownSession):
                 pool.find(second.id)
-            first.busy = third.busy = True
+            turns = [await session.begin(HELLO) for session in (first, third)]
             with pytest.raises(TooManySessions, match="2 sessions are working"):
                 await pool.open(ConfigOverrides())
+            turns[0].followed = False  # its client has not come back
+            await pool.open(ConfigOverrides())
+            assert first.id not in pool.sessions
 
     anyio.run(main)
 

@@ -24,10 +24,18 @@ from code_core.sandbox.system_calls import (
 )
 from code_core.validation.tools import CHECKERS
 from core.sandbox.attacks import ATTACKS
-from support import docs_protocol, docs_settings
+from support import docs_acp, docs_protocol, docs_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
-FILES = ("approvals.md", "configuration.md", "events.md", "from-codex.md", "sandbox.md", "validation.md")
+FILES = (
+    "acp.md",
+    "approvals.md",
+    "configuration.md",
+    "events.md",
+    "from-codex.md",
+    "sandbox.md",
+    "validation.md",
+)
 _BLOCK = re.compile(r"<!-- table: (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 
 
@@ -161,6 +169,11 @@ def unsupported() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "acp_agent": docs_acp.agent_capabilities,
+    "acp_client": docs_acp.client_capabilities,
+    "acp_commands": docs_acp.commands,
+    "acp_methods": docs_acp.methods,
+    "acp_modes": docs_acp.modes,
     "decisions": decisions,
     "attacks": attacks,
     "gaps": gaps,

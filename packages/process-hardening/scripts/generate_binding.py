@@ -21,6 +21,8 @@ int ptrace(int, int, void *, int);
 long syscall(long, unsigned long, unsigned long, unsigned long, unsigned long);
 int mlock(const void *, size_t);
 int minherit(void *, size_t, int);
+int inotify_init1(int);
+int inotify_add_watch(int, const char *, uint32_t);
 """
 
 HEADER = "# fmt: off\n# ruff: noqa: Q000 - as the generator lays it out\n# Written by scripts/generate_binding.py.\n"

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from code_core.acp.capabilities import NOTHING_DECLARED, ClientCapabilities
 from code_core.acp.content import (
     ContentBlock,
     EmbeddedResource,
@@ -38,15 +39,19 @@ from code_core.protocol.file_changes import (
 )
 from code_core.protocol.ops import ImageInput, TextInput
 from code_core.view.titles import command_title
+from support.acp_schema import check
 
 
-def updates(*events: EventMsg) -> list[dict[str, Any]]:
-    translator = UpdateTranslator()
-    return [update for event in events for update in translator.updates(event)]
+def updates(*events: EventMsg, client: ClientCapabilities = NOTHING_DECLARED) -> list[dict[str, Any]]:
+    translator = UpdateTranslator(client)
+    given = [update for event in events for update in translator.updates(event)]
+    for update in given:
+        check("SessionUpdate", update)
+    return given
 
 
-def chunk(kind: str, text: str) -> dict[str, Any]:
-    return {"sessionUpdate": kind, "content": {"type": "text", "text": text}}
+def chunk(kind: str, text: str, message_id: str = "message-1") -> dict[str, Any]:
+    return {"sessionUpdate": kind, "content": {"type": "text", "text": text}, "messageId": message_id}
 
 
 def test_a_message_is_sent_once_streamed_or_not() -> None:
@@ -59,7 +64,7 @@ def test_a_message_is_sent_once_streamed_or_not() -> None:
     assert updates(AgentMessage(message="Hello")) == [chunk("agent_message_chunk", "Hello")]
     assert updates(AgentReasoning(text="Hm")) == [chunk("agent_thought_chunk", "Hm")]
     assert updates(AgentMessageDelta(delta="cut"), TaskStarted(), AgentMessage(message="whole"))[1:] == [
-        chunk("agent_message_chunk", "whole")
+        chunk("agent_message_chunk", "whole", "message-2")
     ]
 
 
@@ -79,10 +84,11 @@ def test_a_command_is_a_tool_call_whose_output_grows() -> None:
         "toolCallId": "c",
         "title": "`ls`",
         "kind": "execute",
+        "name": "shell",
         "status": "in_progress",
         "rawInput": {"command": ["bash", "-lc", "ls"], "cwd": "/w"},
     }
-    assert [update["content"][0]["content"]["text"] for update in middle] == ["é\n"]
+    assert [update["content"][0]["content"]["text"] for update in middle] == ["```\né\n\n```"]
     assert (last["status"], last["rawOutput"]["exit_code"]) == ("failed", 1)
     assert last["content"][0]["content"]["text"] == "```\né\nbad\n```"
 
@@ -140,7 +146,7 @@ def test_plans_and_searches() -> None:
         WebSearchComplete(call_id="w", query="python"),
     )
     assert plan["entries"] == [{"content": "look", "priority": "medium", "status": "in_progress"}]
-    assert (start["kind"], end["title"]) == ("search", "Searched the web: python")
+    assert (start["kind"], end["title"]) == ("fetch", "Searched the web: python")
 
 
 @pytest.mark.parametrize(

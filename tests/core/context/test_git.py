@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from code_core.context.git import repository_root
+from code_core.context.git import Head, head_of, repository_root
 
 STRANGER = 61_234
 GIT = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "PATH": os.environ["PATH"]}
@@ -166,6 +166,50 @@ def test_safe_directory_may_name_all_directories_below_one(home: Path, tmp_path:
     assert repository_root(top) == top
     git(home, "config", "--global", "--add", "safe.directory", "")
     assert repository_root(top) is None
+
+
+def commit(top: Path) -> Path:
+    plain(top)
+    git(top, "checkout", "-q", "-b", "topic/ä")
+    git(top, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "one")
+    return top
+
+
+def packed(top: Path) -> Path:
+    git(commit(top), "pack-refs", "--all")
+    return top
+
+
+def detached_head(top: Path) -> Path:
+    git(commit(top), "checkout", "-q", "--detach")
+    return top
+
+
+def other_work_tree(top: Path) -> Path:
+    (top / "main").mkdir()
+    git(commit(top / "main"), "worktree", "add", "-q", "-b", "other", str(top / "tree"))
+    return top / "tree"
+
+
+@pytest.mark.parametrize("layout", [plain, below, commit, packed, detached_head, other_work_tree])
+def test_the_head_is_the_one_git_shows(home: Path, tmp_path: Path, layout: Callable[[Path], Path]) -> None:
+    del home
+    directory = layout(tmp_path)
+    head = Head(
+        git(directory, "branch", "--show-current"), git(directory, "rev-parse", "-q", "--verify", "HEAD")
+    )
+    assert head_of(directory) == head
+    assert head.branch or head.commit
+
+
+@pytest.mark.parametrize(
+    "text", ["ref: refs/heads/../../HEAD\n", "ref: refs/heads/\n", "ref: refs/tags/a\n", "x"]
+)
+def test_an_odd_head_has_no_commit(home: Path, tmp_path: Path, text: str) -> None:
+    del home
+    (plain(tmp_path) / ".git" / "HEAD").write_text(text)
+    assert head_of(tmp_path).commit == ""
+    assert head_of(tmp_path / "nowhere") == Head()
 
 
 def test_a_fifo_and_a_link_to_a_device_do_not_hang(tmp_path: Path) -> None:

@@ -75,6 +75,17 @@ def test_states_are_the_same_as_far_as_both_are_known(
     assert state.is_same(other) == same
 
 
+@pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 2**21])
+@pytest.mark.parametrize("place", [0, 2**19, -1])
+def test_large_files_are_the_same_where_each_byte_is(size: int, place: int) -> None:
+    data = bytearray(size)
+    before = FileState(bytes(data))
+    assert before.is_same(FileState(bytes(data)))
+    data[place] = 1
+    assert not before.is_same(FileState(bytes(data)))
+    assert not before.is_same(FileState(bytes(size + 1)))
+
+
 def test_missing_directories_are_made(files: FileSystem, tmp_path: Path) -> None:
     put(files, tmp_path / "a/b/c", "x")
     assert read(files, tmp_path / "a/b/c") == "x"

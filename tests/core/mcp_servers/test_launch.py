@@ -210,18 +210,19 @@ def test_a_filesystem_server_keeps_the_directories_of_its_arguments(
 
     async def main() -> str:
         servers = McpServers({"files": server}, workplace, decline)
-        await servers.connect()
-        assert servers.failures == {}
-        try:
+        text = ""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(servers.run)
+            await servers.settled()
+            assert servers.failures == {}
             tool = servers.tools["files__list_allowed_directories"]
-            said = ""
             with anyio.move_on_after(2):
                 while True:  # nothing tells when the server has taken the roots
-                    said = text_of(await tool.client.call_tool("list_allowed_directories"))
+                    text = text_of(await tool.host.call_tool("list_allowed_directories", {}))
                     await anyio.sleep(0.1)
-        finally:
-            await servers.aclose()
-        return said
+            tasks.cancel_scope.cancel()
+        await servers.aclose()
+        return text
 
     assert anyio.run(main).splitlines()[1:] == [str(tmp_path / allowed)]
 

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -61,6 +61,7 @@ class Field:
         argv = [python, "-I", "-S", "-c", RUNNER.read_text(), str(self.base), str(native)]
         environment = {"PATH": "/usr/bin:/bin"}
         with ExitStack() as stack:
+            begin = stack.enter_context(ExitStack())
             fds: tuple[int, ...] = ()
             for name, flags in (
                 ("outside", os.O_RDONLY | os.O_DIRECTORY),
@@ -71,24 +72,26 @@ class Field:
                 os.set_inheritable(fd, True)
             if sandbox is not None:
                 ready = stack.enter_context(placeholders(confinement)) if sandbox.protects else confinement
-                launch = stack.enter_context(sandbox.confined(argv, ready, self.base / "work", environment))
+                launch = begin.enter_context(sandbox.confined(argv, ready, self.base / "work", environment))
                 argv, environment, fds = launch.argv, launch.environment, launch.fds
-            done = subprocess.run(
+            process = subprocess.Popen(
                 argv,
                 env=environment,
                 cwd=self.base / "work",
                 pass_fds=fds,
                 close_fds=sandbox is not None,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 text=True,
-                timeout=SECONDS,
                 start_new_session=True,
-                check=False,
-                **self._as_user(),
+                **as_user(self.user),
             )
-        assert done.stdout, done.stderr
-        results = json.loads(done.stdout)
+            with acting_for(self.user):
+                begin.close()
+            printed, problem = process.communicate(timeout=SECONDS)
+        assert printed, problem
+        results = json.loads(printed)
         return {one.ident: self._outcome(one, *results[one.ident]) for one in self.attacks}
 
     def confinement(self, monkeypatch: pytest.MonkeyPatch) -> Confinement:
@@ -124,16 +127,13 @@ class Field:
                 proof.unlink(missing_ok=True)
         return None if through else problem.strip() or f"exit code {code}"
 
-    def _as_user(self) -> dict[str, Any]:
-        return {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
-
     def _victim(self) -> int:
         victim = subprocess.Popen(
             ["sleep", "600"],
             env={"SECRET": "x"},
             start_new_session=True,
             stdout=subprocess.DEVNULL,
-            **self._as_user(),
+            **as_user(self.user),
         )
         self._stack.callback(victim.wait)
         self._stack.callback(victim.kill)
@@ -166,6 +166,26 @@ class Field:
         if attack.group in WITH_TREES:
             _make_tree(work, closed=attack.shut)
             (outside / "repo/.git").mkdir(parents=True)
+
+
+def as_user(user: int | None) -> dict[str, Any]:
+    """Arguments of `subprocess.Popen`."""
+    return {} if user is None else {"user": user, "group": user, "extra_groups": []}
+
+
+@contextmanager
+def acting_for(user: int | None) -> Iterator[None]:
+    """Have the real user and group of an agent that `user` runs: the kernel compares these where limits are set."""
+    if user is None:
+        yield
+        return
+    os.setresgid(user, -1, -1)
+    os.setresuid(user, -1, -1)
+    try:
+        yield
+    finally:
+        os.setresuid(0, -1, -1)
+        os.setresgid(0, -1, -1)
 
 
 def _make_tree(work: Path, *, closed: bool) -> None:

@@ -1,4 +1,5 @@
 import os
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,37 +119,42 @@ def test_shared_memory_may_be_a_temporary_directory() -> None:
 
 def test_the_command_line_of_bubblewrap() -> None:
     confinement = Confinement((Path("/tmp"), Path("/w")), (Path("/w/.git"),), limits=UNLIMITED)
-    argv = bubblewrap_argv("bwrap", confinement, Path("/w/sub"), 9, ["ls", "-l"])
+    argv = bubblewrap_argv("bwrap", confinement, Path("/w/sub"), (8, 9), ["ls", "-l"])
     joined = " ".join(argv)
-    assert joined.startswith(
-        "bwrap --ro-bind / / --dev /dev --size 4096 --perms 1777 --tmpfs /dev/shm --remount-ro /dev "
-        "--proc /proc --remount-ro /proc --ro-bind-try /sys /sys"
+    assert joined.startswith("bwrap --ro-bind / / --bind /tmp /tmp --bind /w /w --ro-bind /w/.git /w/.git ")
+    assert (
+        " --proc /proc --remount-ro /proc --dev /dev --size 4096 --perms 1777 --tmpfs /dev/shm --remount-ro /dev "
+        in joined
     )
-    assert " --bind /tmp /tmp --bind /w /w --ro-bind /w/.git /w/.git " in joined
-    assert joined.endswith("--unshare-net --seccomp 9 --chdir /w/sub -- ls -l")
+    assert "/sys" not in joined
+    assert joined.endswith("--unshare-net --info-fd 8 --seccomp 9 --chdir /w/sub -- ls -l")
     inner = bubblewrap_argv(
-        "bwrap", Confinement((Path("/a"), Path("/a/b/c")), (Path("/a/b"),)), Path("/"), 9, []
+        "bwrap", Confinement((Path("/a"), Path("/a/b/c")), (Path("/a/b"),)), Path("/"), (8, 9), []
     )
     assert "--bind /a /a --ro-bind /a/b /a/b --bind /a/b/c /a/b/c" in " ".join(inner)
-    online = bubblewrap_argv("bwrap", Confinement((Path("/"),), network=True), Path("/"), 9, ["ls"])
+    online = bubblewrap_argv("bwrap", Confinement((Path("/"),), network=True), Path("/"), (8, 9), ["ls"])
     assert "--unshare-net" not in online
     assert online[1:4] == ["--bind", "/", "/"]
+    assert "--ro-bind-try /sys /sys" in " ".join(online)
+    shared = bubblewrap_argv("bwrap", Confinement((Path("/dev/shm/x"), Path("/w"))), Path("/w"), (8, 9), [])
+    assert shared.index("/w") < shared.index("--tmpfs") < shared.index("/dev/shm/x")
 
 
 def test_what_is_absent_is_protected_and_what_is_between_is_bound_on_itself() -> None:
     confinement = Confinement((Path("/w"),), absent=(Path("/w/a/.code"),))
-    joined = " ".join(bubblewrap_argv("bwrap", confinement, Path("/w"), 9, []))
+    joined = " ".join(bubblewrap_argv("bwrap", confinement, Path("/w"), (8, 9), []))
     assert "--bind /w /w --bind /w/a /w/a --ro-bind /w/a/.code /w/a/.code" in joined
 
 
-def test_limits_are_set_by_the_systems_shell() -> None:
+def test_limits_are_those_of_the_policy() -> None:
     limits = replace(UNLIMITED, processes=64, file_bytes=2**20, memory_bytes=2**30)
-    assert limits.wrapper() == [
-        *("/bin/sh", "-c"),
-        'ulimit -u 64 2>/dev/null || ulimit -p 64; ulimit -f 2048; ulimit -d 1048576; exec "$@"',
-        "sh",
-    ]
-    assert UNLIMITED.wrapper() == []
+    assert dict(limits.resources(processes=True)) == {
+        resource.RLIMIT_NPROC: 64,
+        resource.RLIMIT_FSIZE: 2**20,
+        resource.RLIMIT_DATA: 2**30,
+    }
+    assert resource.RLIMIT_NPROC not in dict(limits.resources(processes=False))
+    assert UNLIMITED.resources(processes=True) == []
     policy = WorkspaceWrite(max_processes=64, max_file_bytes=None, max_memory_bytes=2**30)
     assert Limits.of(policy) == Limits(64, None, 2**30)
     assert Limits.of(WorkspaceWrite()) == Limits()

@@ -1,4 +1,4 @@
-import subprocess
+import os
 import sys
 from pathlib import Path
 
@@ -101,15 +101,9 @@ def test_where_user_namespaces_are_off_landlock_is_in_use() -> None:
     sandbox = find("bwrap").sandbox
     assert sandbox is not None
     script = "from code_core.sandbox.detection import detect; print(detect(), detect().sandbox.mechanism, sep='\\n')"
-    with sandbox.confined([sys.executable, "-c", script], Confinement(), Path("/"), {}) as launch:
-        told = subprocess.run(
-            launch.argv,
-            env=launch.environment,
-            pass_fds=launch.fds,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    lines = told.stdout.splitlines()
+    with sandbox.start([sys.executable, "-c", script], Confinement(), Path("/"), dict(os.environ)) as process:
+        said, problem = process.communicate()
+    assert process.returncode == 0, problem
+    lines = said.decode().splitlines()
     assert lines[0].startswith("bwrap: does not work here: ")
     assert lines[-1] == "landlock"

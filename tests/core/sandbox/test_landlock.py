@@ -89,7 +89,7 @@ def test_one_that_is_stopped_keeps_nobody_waiting(landlock: Landlock, tmp_path: 
 def test_a_helper_that_has_ended_takes_no_command() -> None:
     machine = seccomp_machine()
     assert machine is not None
-    spare = Landlock(machine, "/bin/false")._wait()
+    spare = Landlock(machine, "/bin/false")._wait(None)
     spare.process.wait()
     assert not spare.begin(b"x" * 200_000)
 

@@ -7,11 +7,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.limits import DEFAULT_LIMITS, Limits
-from core.sandbox.test_escapes import MECHANISMS, PYTHON, python_for_all, sandbox_for
+from core.sandbox.field import acting_for, as_user
+from core.sandbox.test_escapes import MECHANISMS, PYTHON, USERS, python_for_all, require_user, sandbox_for
 from process_hardening.accounts import UNPRIVILEGED_ID
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
@@ -86,10 +88,76 @@ except BlockingIOError:
     for limits, printed in ((Limits(processes=64), "refused True\n"), (Limits(), "FORKED\n")):
         argv = [PYTHON, "-c", program]
         started = time.monotonic()
-        with sandbox.confined(argv, Confinement(limits=limits), Path("/"), {"PATH": os.defpath}) as launch:
-            done = subprocess.run(
-                launch.argv, env=launch.environment, pass_fds=launch.fds, cwd="/", capture_output=True, text=True,
-                timeout=60, user=UNPRIVILEGED_ID, group=UNPRIVILEGED_ID, extra_groups=[], check=False,
+        with (
+            acting_for(UNPRIVILEGED_ID),
+            sandbox.confined(argv, Confinement(limits=limits), Path("/"), {"PATH": os.defpath}) as launch,
+        ):
+            process = subprocess.Popen(
+                launch.argv, env=launch.environment, pass_fds=launch.fds, cwd="/", stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True, user=UNPRIVILEGED_ID, group=UNPRIVILEGED_ID, extra_groups=[],
             )  # fmt: skip
-        assert done.stdout == printed, done.stderr
+        said, problem = process.communicate(timeout=60)
+        assert said == printed, problem
         assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_a_fork_bomb_under_landlock_is_ended_for_root_too(user: int | None) -> None:
+    require_user(user)
+    program = """
+import os, threading, time
+for number in range(300):
+    if os.fork() == 0:
+        time.sleep(60); os._exit(0)
+print("FORKED", flush=True)
+time.sleep(3)
+print("WENT ON", flush=True)
+"""
+    argv = [python_for_all(), "-c", program]
+    sandbox = sandbox_for("landlock", user)
+    for processes, code in ((100, 137), (None, 0)):
+        confinement = Confinement(limits=Limits(processes=processes))
+        with sandbox.confined(argv, confinement, Path("/"), {"PATH": os.defpath}) as launch:
+            process = subprocess.Popen(
+                launch.argv, env=launch.environment, pass_fds=launch.fds, cwd="/", stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **as_user(user),
+            )  # fmt: skip
+        said, problem = process.communicate(timeout=60)
+        assert (b"WENT ON" in said, process.returncode) == (code == 0, code), problem
+        assert ("more than 100 processes" in problem.decode()) == (code == 137)
+        assert not [one for one in psutil.process_iter(["cmdline"]) if program in (one.info["cmdline"] or ())]
+
+
+def test_threads_count_as_processes_under_landlock(tmp_path: Path) -> None:
+    program = """
+import threading, time
+for number in range(150):
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+time.sleep(20)
+"""
+    argv = [python_for_all(), "-c", program]
+    confinement = Confinement(limits=Limits(processes=100))
+    with sandbox_for("landlock", None).start(argv, confinement, tmp_path, {"PATH": os.defpath}) as process:
+        _, problem = process.communicate(timeout=60)
+    assert process.returncode == 137
+    assert "more than 100 processes and threads" in problem.decode()
+
+
+def test_a_lower_limit_of_the_user_stays(tmp_path: Path) -> None:
+    """The control: the default is more than this one."""
+    script = "ulimit -Hf"
+    start = (
+        "import os, resource, sys; from pathlib import Path\n"
+        "from code_core.sandbox.confinement import Confinement; from code_core.sandbox.detection import find\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))\n"
+        f"process = find('bwrap').sandbox.start(['bash', '-c', {script!r}], Confinement(), Path('/'), {{'PATH': os.defpath}})\n"
+        "sys.stdout.write(process.communicate()[0].decode())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", start], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout == f"{2**20 // 1024}\n"
+    with sandbox_for("bwrap", None).start(
+        ["bash", "-c", script], Confinement(), tmp_path, {"PATH": os.defpath}
+    ) as process:
+        assert process.communicate()[0].decode() == f"{(DEFAULT_LIMITS.file_bytes or 0) // 1024}\n"

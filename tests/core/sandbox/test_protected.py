@@ -5,14 +5,18 @@ from pathlib import Path
 import pytest
 
 from code_core.protocol.policies import ReadOnly, WorkspaceWrite
+from code_core.sandbox import own_files as own_files_module
 from code_core.sandbox import protected as module
+from code_core.sandbox.confinement import confinement_of
 from code_core.sandbox.own_files import own_files
+from code_core.sandbox.placeholders import placeholders
 from code_core.sandbox.protected import (
     SEARCH_AGAIN_SECONDS,
     known_repositories,
     nested_repositories,
     protected_by,
 )
+from core.sandbox.test_escapes import sandbox_for
 from core.sandbox.test_git_directories import git
 
 OPEN = WorkspaceWrite(exclude_slash_tmp=True)
@@ -53,6 +57,34 @@ def test_the_agents_own_files_are_closed_whatever_the_policy() -> None:
     assert any(Path(sys.executable).resolve().is_relative_to(path) for path in own_files())
     assert Path("/usr") not in own_files()
     assert protected_by(ReadOnly(), Path("/"), Path("/home"), []).own == own_files()
+
+
+@pytest.mark.parametrize("mechanism", ["bwrap", "landlock"])
+def test_the_systems_own_bubblewrap_and_git_cannot_be_replaced(
+    mechanism: str, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the directory of programs is writable: the next command would be run by what was put there."""
+    for name in ("bwrap", "git", "other"):
+        (work / "bin").mkdir(exist_ok=True)
+        (work / "bin" / name).write_text("the system's")
+    monkeypatch.setattr(own_files_module, "SYSTEM_FOLDERS", (work / "bin",))
+    monkeypatch.setattr(module, "own_files", own_files_module.own_files.__wrapped__)
+    confinement = confinement_of(OPEN, work, work.parent / "home", {})
+    script = (
+        "for name in bwrap git other; do echo mine > new; mv -f new bin/$name; echo mine > bin/$name; done"
+    )
+    with (
+        placeholders(confinement) as ready,
+        sandbox_for(mechanism, None).start(
+            ["sh", "-c", script], ready, work, {"PATH": os.defpath}
+        ) as process,
+    ):
+        process.communicate()
+    assert {path.name: path.read_text().strip() for path in (work / "bin").iterdir()} == {
+        "bwrap": "the system's",
+        "git": "the system's",
+        "other": "mine",
+    }
 
 
 def test_git_may_write_but_not_to_what_makes_it_run_programs(work: Path) -> None:
@@ -190,3 +222,15 @@ def test_repositories_are_searched_for_again_after_a_while(
     assert known_repositories(tmp_path) == (tmp_path / "one/.git",)
     now += SEARCH_AGAIN_SECONDS
     assert set(known_repositories(tmp_path)) == {tmp_path / "one/.git", tmp_path / "two/.git"}
+
+
+def test_a_planted_git_file_opens_a_directory_that_records_no_tree_but_not_its_settings(work: Path) -> None:
+    """A limit that the docs name: git records no tree in a separate directory."""
+    data = work.parent / "data"
+    git(work.parent, "init", "-q", "--separate-git-dir", str(data), "elsewhere")
+    (work / ".git").write_text(f"gitdir: {data}\n")
+    planted = protected_by(OPEN, work, work.parent / "home", [work])
+    assert planted.open_git == (data,)
+    assert {data / "config", data / "hooks", data / "commondir"} <= set(planted.git)
+    git(work.parent / "elsewhere", "config", "core.worktree", str(work.parent / "elsewhere"))
+    assert protected_by(OPEN, work, work.parent / "home", [work]).open_git == ()

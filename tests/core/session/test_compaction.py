@@ -1,29 +1,40 @@
 """A summary in the place of the history."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import anyio
 import pytest
 
-from code_core.config.load import Config
-from code_core.errors import ContextWindowExceeded
-from code_core.protocol.items import InputText, Message
-from code_core.protocol.ops import (
-    Compact,
-)
-from code_core.session.compaction import ENGINE_TAGS, KEPT_TOKENS, is_users_own, kept_messages, trimmed
+from code_core.config.load import Config, ConfigOverrides
+from code_core.errors import ContextWindowExceeded, RequestRefused
+from code_core.model.retry import RetryLimits
+from code_core.protocol.items import InputText, Message, Refusal
+from code_core.protocol.ops import Compact, Shutdown
+from code_core.session.compaction import summary as summary_module
+from code_core.session.compaction.budget import KEPT_TOKENS
+from code_core.session.compaction.kept import kept_words
+from code_core.session.compaction.shortening import LEFT_OUT
+from code_core.session.compaction.summary import trimmed
 from code_core.session.conversation_history import HistoryItem, estimated_tokens
+from code_core.session.engine_notes import ENGINE_TAGS, is_users_own
+from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
 from code_core.store.entries import Compacted
 from code_core.store.journal import MemoryJournal
 from code_core.store.user_messages import is_from_user
 from code_core.tools.tool import ToolOutput
+from code_core.wire.response_events import ItemDone
 from core.session.scripted import (
     Reading,
     ScriptedModel,
     ScriptedTool,
+    Step,
     answer,
     calls,
+    completed,
     converse,
+    place,
     scripted_conversation,
     text,
 )
@@ -167,10 +178,15 @@ def message(words: str) -> HistoryItem:
     return HistoryItem(words[:8], Message(role="user", content=[InputText(text=words)]))
 
 
-def test_of_the_users_messages_the_newest_20_000_tokens_stay() -> None:
+def test_of_the_users_messages_the_first_the_last_and_the_newest_stay() -> None:
     half = "x" * (KEPT_TOKENS * 4 // 2 - 100)
-    items = [message("1" + half), message("<environment_context>"), message("2" + half), message("3" + half)]
-    assert [one.id[0] for one in kept_messages(items)] == ["2", "3"]
+    third = "x" * (KEPT_TOKENS * 4 // 3 - 400)
+    items = [message("1" + third), message("<environment_context>"), *(message(f"{n}{third}") for n in "234")]
+    assert [one.id[0] for one in kept_words(items, KEPT_TOKENS)] == ["1", "3", "4"]
+    longer = kept_words([message("1" + half), message("2" + half), message("3" + half)], KEPT_TOKENS)
+    assert [one.id[0] for one in longer] == ["1", "3"]
+    assert estimated_tokens(one.item for one in longer) <= KEPT_TOKENS
+    assert all("characters left out" in str(one.item) for one in longer)
 
 
 def test_of_a_small_window_the_users_messages_take_a_quarter(config: Config) -> None:
@@ -209,3 +225,77 @@ def test_the_id_of_a_call_is_used_once_also_after_a_compaction(config: Config) -
 
     model = ScriptedModel(calls("work"), answer("bye"), answer("so far"), calls("work"), answer("bye"))
     converse(scripted_conversation(config, model, tool), script)
+
+
+@pytest.mark.parametrize(
+    ("summary", "why"),
+    [
+        (
+            [
+                ItemDone(Message(role="assistant", content=[Refusal(refusal="I will not")]), place()),
+                completed(),
+            ],
+            "refused",
+        ),
+        ([RequestRefused("the quota is used up")], "the quota is used up"),
+        (answer(" "), "wrote no summary"),
+        ([anyio.Event()], "no summary within"),
+    ],
+)
+def test_without_a_summary_a_full_window_is_shortened_and_the_user_learns_why(
+    config: Config, monkeypatch: pytest.MonkeyPatch, summary: Sequence[Step], why: str
+) -> None:
+    monkeypatch.setattr(summary_module, "SECONDS", 0.05)
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        assert (await reading.ended()).type == "task_complete"
+        (event,) = reading.of("context_compacted")
+        assert (event.automatic, event.summary) == (True, "")
+        (warning,) = reading.of("warning")
+        assert why in warning.message
+        assert LEFT_OUT in model.said() or "characters left out" in model.said()
+        assert "go" in model.said()
+
+    model = ScriptedModel(calls("work"), summary, answer("bye"), limits=RetryLimits(request=0, stream=0))
+    tool = ScriptedTool("work", lambda *_: _output("y" * 3_400))
+    converse(scripted_conversation(with_window(config, 1_000), model, tool), script)
+
+
+def test_a_summary_without_end_is_cut(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.ended()
+        await reading.send(Compact())
+        await reading.ended()
+        (event,) = reading.of("context_compacted")
+        assert len(event.summary) < 40_000
+        assert "characters left out" in event.summary
+
+    model = ScriptedModel(answer("bye"), answer("word " * 100_000))
+    converse(scripted_conversation(config, model), script)
+
+
+def test_a_compaction_can_be_undone_by_a_fork(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODE_HOME", str(config.home.path))
+
+    async def script(reading: Reading) -> None:
+        for op in (text("first"), text("second"), Compact()):
+            await reading.send(op)
+            assert (await reading.ended()).type == "task_complete"
+        await reading.send(Shutdown())
+
+    async def main() -> None:
+        manager = ConversationManager()
+        model = ScriptedModel(answer("one"), answer("two"), answer("so far"))
+        conversation = await manager.new(overrides, Parts(client=model))
+        async with conversation:
+            await script(Reading(conversation))
+        forked = await manager.fork(conversation.session.id, overrides, Parts(client=model), drop_last=1)
+        texts = [item.text for item in forked.session.history.model_items() if isinstance(item, Message)]
+        assert texts[-2:] == ["first", "one"]
+        async with forked:
+            await forked.submit(Shutdown())
+
+    overrides = ConfigOverrides(cwd=config.cwd, replay_scenario=config.home.path / "unused")
+    anyio.run(main)

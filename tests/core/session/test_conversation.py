@@ -169,6 +169,20 @@ def test_changed_settings_are_told_to_the_model_and_hold(converse: Callable[...,
     converse(script, BYE, {"expect": [read_only], "stream": TOUCH}, BYE)
 
 
+def test_a_turn_keeps_the_settings_that_it_began_with(converse: Callable[..., None]) -> None:
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(user("one"))
+        await frontend.until("user_message")
+        await frontend.send(
+            OverrideTurnContext(sandbox_policy=ReadOnly(), approval_policy=AskForApproval.NEVER)
+        )
+        await frontend.until("task_complete")
+        assert "settings_changed" in frontend.kinds
+        assert (frontend.conversation.config.cwd / "made").exists()
+
+    converse(script, [{"pause_ms": 300}, *TOUCH], BYE)
+
+
 def test_unknown_tools_and_bad_arguments_are_answered(converse: Callable[..., None]) -> None:
     calls = [
         sse.function_call("nonsense", {}, "c1"),

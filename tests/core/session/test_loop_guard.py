@@ -1,13 +1,21 @@
 import pytest
 
 from code_core.errors import TurnError
-from code_core.protocol.items import FunctionCall
+from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellAction, LocalShellCall, ToolCall
 from code_core.session.loop_guard import LoopGuard
 from code_core.tools.tool import ToolOutput
 
 
 def call(arguments: str = "{}") -> FunctionCall:
     return FunctionCall(name="shell", arguments=arguments, call_id="c")
+
+
+def shell(*words: str) -> LocalShellCall:
+    return LocalShellCall(call_id="c", status="completed", action=LocalShellAction(command=list(words)))
+
+
+def patch(text: str) -> CustomToolCall:
+    return CustomToolCall(name="apply_patch", input=text, call_id="c")
 
 
 def test_the_third_repetition_is_noted_and_the_fifth_stops() -> None:
@@ -22,9 +30,37 @@ def test_the_third_repetition_is_noted_and_the_fifth_stops() -> None:
         guard.check()
 
 
-def test_another_call_or_another_result_starts_anew() -> None:
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (call("1"), call("2")),
+        (patch("1"), patch("2")),
+        (shell("1"), shell("2")),
+        (call("1"), FunctionCall(name="other", arguments="1", call_id="c")),
+        (patch("1"), shell("1")),
+    ],
+    ids=["arguments", "inputs", "commands", "names", "kinds"],
+)
+def test_different_calls_with_the_same_result_are_no_circle(first: ToolCall, second: ToolCall) -> None:
     guard = LoopGuard()
-    for number in range(20):
-        assert guard.observe(call(), ToolOutput(str(number))) is None
-        assert guard.observe(call(str(number)), ToolOutput("same")) is None
+    for _ in range(5):
+        assert guard.observe(first, ToolOutput("same")) is None
+        assert guard.observe(second, ToolOutput("same")) is None
     guard.check()
+
+
+@pytest.mark.parametrize("repeated", [call(), patch("1"), shell("1")], ids=["function", "custom", "shell"])
+def test_the_same_call_with_different_results_is_no_circle(repeated: ToolCall) -> None:
+    guard = LoopGuard()
+    for number in range(5):
+        assert guard.observe(repeated, ToolOutput(str(number))) is None
+    guard.check()
+
+
+@pytest.mark.parametrize("repeated", [call(), patch("1"), shell("1")], ids=["function", "custom", "shell"])
+def test_every_kind_of_call_can_go_in_circles(repeated: ToolCall) -> None:
+    guard = LoopGuard()
+    notes = [guard.observe(repeated, ToolOutput("same")) for _ in range(5)]
+    assert [note is not None for note in notes] == [False, False, True, False, False]
+    with pytest.raises(TurnError):
+        guard.check()

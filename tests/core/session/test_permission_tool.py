@@ -39,16 +39,16 @@ def asked(tmp_path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (tmp_path / "notes").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("how", ["approve", "as text", "deny", "cancelled"])
+@pytest.mark.parametrize("how", ["approved", "as text", "denied", "abort", "cancelled"])
 def test_the_tool_decides_in_place_of_the_frontend(
     converse: Callable[..., None], tmp_path: Path, how: str
 ) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
-        await frontend.until("turn_aborted" if how == "cancelled" else "task_complete")
+        await frontend.until("turn_aborted" if how in {"cancelled", "abort"} else "task_complete")
         assert "exec_approval_request" not in frontend.kinds
         made = (frontend.conversation.config.cwd / "made").exists()
-        assert made is (how in {"approve", "as text"})
+        assert made is (how in {"approved", "as text"})
         (question,) = asked(tmp_path)
         assert question["name"] == "permit"
         arguments = question["arguments"]
@@ -57,6 +57,7 @@ def test_the_tool_decides_in_place_of_the_frontend(
             "toolCallId": "c1",
             "title": "`touch made`",
             "kind": "execute",
+            "name": "shell",
             "status": "pending",
             "rawInput": {"command": ["touch", "made"], "cwd": str(frontend.conversation.config.cwd)},
             "content": arguments["toolCall"]["content"],
@@ -65,14 +66,14 @@ def test_the_tool_decides_in_place_of_the_frontend(
         assert "Run this command outside the sandbox?\n\n  $ touch made\n" in content["content"]["text"]
         options = {option["optionId"]: option for option in arguments["options"]}
         assert {name: option["kind"] for name, option in options.items()} == {
-            "approve_for_session": "allow_always", "approve": "allow_once", "approve_prefix": "allow_always",
-            "deny": "reject_once",
+            "approved": "allow_once", "approved-for-session": "allow_always", "approved-prefix": "allow_always",
+            "denied": "reject_once", "abort": "reject_once",
         }  # fmt: skip
-        assert r'pattern = ["touch", "made"]\x0a' in options["approve_prefix"]["name"]
+        assert r'pattern = ["touch", "made"]\x0a' in options["approved-prefix"]["name"]
         tools = [tool.name for tool in await frontend.conversation.session.services.servers.tools(_nothing)]
         assert tools == ["ide__other"]
 
-    told = "rejected by user" if how == "deny" else '"exit_code": 0'
+    told = "rejected by user" if how == "denied" else '"exit_code": 0'
     converse(script, call("touch", "made"), after(told), **settings(tmp_path, how))
 
 
@@ -90,7 +91,7 @@ def test_what_is_allowed_for_the_session_is_not_asked_again(
         call("touch", "made"),
         again,
         after('"exit_code": 0', call_id="c2"),
-        **settings(tmp_path, "approve_for_session"),
+        **settings(tmp_path, "approved-for-session"),
     )
 
 
@@ -107,12 +108,12 @@ def test_a_patch_is_asked_with_its_differences(converse: Callable[..., None], tm
             [{"path": str(path)}],
         )
         files, difference = call["content"]
-        assert files["content"]["text"] == f"```\nA {path}\n```"
+        assert f"A {path}\n    +new" in files["content"]["text"]
         assert difference == {"type": "diff", "path": str(path), "oldText": None, "newText": "new\n"}
 
     patch = "*** Begin Patch\n*** Add File: a.txt\n+new\n*** End Patch"
     patching = [sse.custom_tool_call("apply_patch", patch, "c1"), sse.completed()]
-    converse(script, patching, after("A a.txt"), **settings(tmp_path, "approve"))
+    converse(script, patching, after("A a.txt"), **settings(tmp_path, "approved"))
 
 
 @pytest.mark.parametrize("how", ["error", "crash", "no such option", "absent"])

@@ -1,5 +1,7 @@
 """Conversations with MCP servers: scripted servers as real processes, the model scripted, too."""
 
+import json
+import math
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,7 +11,8 @@ import anyio
 import psutil
 import pytest
 
-from code_core.protocol.mcp_events import McpInvocation
+from code_core.config.schema.servers import McpServerTable
+from code_core.protocol.mcp_events import McpInvocation, McpServerStatus, McpToolCallProgress
 from code_core.protocol.ops import (
     ExecApproval,
     Interrupt,
@@ -20,7 +23,9 @@ from code_core.protocol.ops import (
     TextInput,
     UserInput,
 )
-from code_core.protocol.policies import AskForApproval, ReviewDecision
+from code_core.protocol.policies import AskForApproval, ReadOnly, ReviewDecision
+from code_core.session.servers import ConversationServers
+from code_core.tools.mcp import LONGEST_PROGRESS, PROGRESS_SECONDS
 from core.session.conversing import BYE, Frontend, after
 from support import responses_events as sse
 
@@ -141,6 +146,101 @@ def test_an_interrupt_cancels_the_call_at_the_server(converse: Converse, tmp_pat
         called("one__wait"),
         after("one", call_id="c2") | {"expect": [{"contains": "turn_interrupted"}]},
     )
+
+
+def progress_of(frontend: Frontend) -> list[tuple[float, float | None, str | None]]:
+    steps = [event.msg for event in frontend.seen if isinstance(event.msg, McpToolCallProgress)]
+    assert {step.call_id for step in steps} <= {"c1"}
+    return [(step.progress, step.total, step.message) for step in steps]
+
+
+def test_the_progress_of_a_call_is_reported_between_its_begin_and_its_end(converse: Converse) -> None:
+    async def script(frontend: Frontend) -> None:
+        await a_turn(frontend)
+        assert progress_of(frontend) == [(1, 3, "copying"), (2.5, None, None)]
+        kinds = [kind for kind in frontend.kinds if kind.startswith("mcp_tool_call")]
+        assert kinds == [
+            "mcp_tool_call_begin",
+            "mcp_tool_call_progress",
+            "mcp_tool_call_progress",
+            "mcp_tool_call_end",
+        ]
+
+    steps = ['"progress":1,"total":3,"message":"copying"', '"progress":2.5']
+    converse(
+        script, called("one__progress", {"steps": steps, "pause": 2 * PROGRESS_SECONDS}), after("finished")
+    )
+
+
+def test_a_flood_of_progress_is_a_few_events_and_odd_values_break_nothing(converse: Converse) -> None:
+    async def script(frontend: Frontend) -> None:
+        await a_turn(frontend)
+        steps = progress_of(frontend)
+        assert 1 <= len(steps) < 20
+        assert all(math.isfinite(progress) for progress, _, _ in steps)
+        assert all(len(message or "") <= LONGEST_PROGRESS for _, _, message in steps)
+        for event in frontend.seen:
+            json.loads(event.to_json(), parse_constant=pytest.fail)
+
+    odd = [
+        '"progress":1e999',
+        '"progress":NaN',
+        '"progress":"x"',
+        '"progress":-1,"total":-1e999',
+        '"nothing":1',
+    ]
+    converse(script, called("one__progress", {"steps": odd, "flood": 1_000}), after("finished"))
+
+
+def status_of(frontend: Frontend, name: str) -> list[tuple[str, str | None]]:
+    statuses = [event.msg for event in frontend.seen if isinstance(event.msg, McpServerStatus)]
+    return [(one.status, one.error) for one in statuses if one.name == name]
+
+
+def test_the_status_of_each_server_is_reported(converse: Converse, tmp_path: Path) -> None:
+    async def script(frontend: Frontend) -> None:
+        await a_turn(frontend)
+        assert status_of(frontend, "one") == [("starting", None), ("ready", None)]
+        starting, (failed, problem) = status_of(frontend, "absent")
+        assert starting == ("starting", None)
+        assert failed == "failed"
+        assert "no-such-program" in str(problem)
+        assert status_of(frontend, "off") == []
+
+    servers = {
+        "one": server(tmp_path),
+        "absent": {"command": "no-such-program"},
+        "off": server(tmp_path, enabled=False),
+    }
+    converse(script, BYE, servers=servers)
+
+
+def test_a_server_that_is_starting_when_the_session_ends_is_cancelled(tmp_path: Path) -> None:
+    deaf = server(tmp_path)
+    deaf["args"] = ["-S", "-m", "mcp_client.servers.deaf_from_start"]
+    seen: list[tuple[str, str]] = []
+
+    async def elicit(_server: str, _params: object) -> Any:
+        raise AssertionError
+
+    async def nothing(_msg: object) -> None:
+        raise AssertionError
+
+    async def main() -> None:
+        tables = {"deaf": McpServerTable.model_validate(deaf)}
+        servers = ConversationServers(tables, tmp_path, tmp_path, ReadOnly(), elicit)
+        with anyio.fail_after(20), anyio.CancelScope() as scope:
+
+            def report(msg: Any) -> None:
+                seen.append((msg.name, msg.status))
+                if msg.status == "starting":
+                    scope.cancel()
+
+            await servers.connect(nothing, report)
+        await servers.aclose()
+
+    anyio.run(main)
+    assert seen == [("deaf", "starting"), ("deaf", "cancelled")]
 
 
 def test_an_open_question_ends_with_its_turn(converse: Converse) -> None:

@@ -14,7 +14,7 @@ from code_core.protocol.items import ToolCall
 from code_core.protocol.ops import Interrupt
 from code_core.session.elicitations import Elicitations
 from code_core.session.parts import Parts
-from code_core.store.entries import Entry, ItemEntry
+from code_core.store.entries import Entry, EventEntry, ItemEntry
 from code_core.store.journal import MemoryJournal
 from code_core.tools.tool import ToolContext, ToolOutput
 from core.session.scripted import (
@@ -107,6 +107,37 @@ def test_items_keep_their_order_and_ids_in_the_journal(config: Config) -> None:
 
     model = ScriptedModel(calls("work"), answer("bye", ordinal=2))
     converse(scripted_conversation(config, model, ScriptedTool("work"), parts=Parts(journal=journal)), script)
+
+
+class NotingJournal(MemoryJournal):
+    """Notes which entries came together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[list[str]] = []
+
+    async def append(self, *entries: Entry) -> None:
+        await super().append(*entries)
+        self.writes.append([entry.name if isinstance(entry, EventEntry) else entry.TYPE for entry in entries])
+
+
+def test_what_belongs_together_is_recorded_in_one_write(config: Config) -> None:
+    journal = NotingJournal()
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.ended()
+
+    model = ScriptedModel(answer("bye"))
+    converse(scripted_conversation(config, model, parts=Parts(journal=journal)), script)
+    assert journal.writes == [
+        ["input_queued"],
+        ["task_started"],
+        ["turn_context", "response_item"],
+        ["response_item", "user_message"],
+        ["response_item"],
+        ["token_count", "task_complete"],
+    ]
 
 
 class SlowJournal(MemoryJournal):

@@ -95,6 +95,14 @@ def test_sessions_without_a_turn_are_listed_on_request_only(tmp_path: Path) -> N
     assert catalog.find(ID).preview == ""
 
 
+def test_a_session_with_nothing_but_input_that_waits_is_listed(tmp_path: Path) -> None:
+    waiting = EventEntry({"type": "input_queued", "id": "a", "items": [{"type": "text", "text": "do  it"}]})
+    write_rollout(tmp_path, [waiting])
+    assert [one.preview for one in Catalog(tmp_path).list().sessions] == ["do it"]
+    write_rollout(tmp_path, [EventEntry({"type": "input_queued", "id": "a", "items": "?"})], OTHER_ID)
+    assert len(Catalog(tmp_path).list().sessions) == 1
+
+
 def test_changes_of_files_are_seen_and_only_they_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

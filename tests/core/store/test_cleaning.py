@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -6,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from code_core.store import lock
 from code_core.store.cleaning import CleaningSettings, Limit, clean
+from code_core.store.errors import SessionInUse
 from code_core.store.layout import outputs_of
 from core.store.samples import ID, OTHER_ID, items, user, write_rollout
 
@@ -171,3 +174,46 @@ def test_what_cannot_be_deleted_is_reported(tmp_path: Path, monkeypatch: pytest.
     assert done is not None
     assert done.deleted == 0
     assert [text.endswith("Permission denied") for text in done.failed] == [True]
+
+
+def test_locks_of_dead_processes_go_and_others_stay(tmp_path: Path) -> None:
+    locks = tmp_path / "locks"
+    held = lock.acquire(tmp_path, ID)
+    for name in (f"{OTHER_ID}.lock", f"{session_id(1)}.lock", "something else"):
+        (locks / name).write_text("{}")
+    old = time.time() - DAY
+    for name in (f"{ID}.lock", f"{OTHER_ID}.lock", "something else"):
+        os.utime(locks / name, (old, old))
+    clean(tmp_path)
+    assert {path.name for path in locks.iterdir()} == {
+        f"{ID}.lock",  # its process lives
+        f"{session_id(1)}.lock",  # it is young
+        "something else",
+        "cleaning",
+    }
+    with pytest.raises(SessionInUse):
+        lock.acquire(tmp_path, ID)
+    held.release()
+
+
+def test_a_session_is_not_locked_while_its_files_are_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = write_outputs(tmp_path, ID, 100)
+    rmtree = shutil.rmtree
+
+    def opens_meanwhile(path: Path) -> None:
+        lock.acquire(tmp_path, ID).release()
+        outputs_of(tmp_path, ID).mkdir()
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("shutil.rmtree", opens_meanwhile)
+    done = clean(tmp_path, OUTPUTS)
+    assert done is not None
+    assert [text.endswith("Input/output error") for text in done.failed] == [True]
+    assert directory.exists()  # the new one
+    monkeypatch.setattr("shutil.rmtree", rmtree)
+    done = clean(tmp_path, OUTPUTS)
+    assert done is not None
+    assert (done.deleted, done.bytes) == (1, 10)
+    assert [path.name for path in directory.parent.iterdir()] == [ID]

@@ -1,6 +1,7 @@
 """Patches of large files: bounded, and the event loop goes on meanwhile."""
 
 import gc
+import threading
 import tracemalloc
 from pathlib import Path
 from time import perf_counter
@@ -10,6 +11,7 @@ import anyio
 import pytest
 
 from code_core.files.local import LocalFileSystem
+from code_core.patch import Sources
 from code_core.protocol.items import CustomToolCall
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.tool import ToolContext, ToolOutput
@@ -63,6 +65,24 @@ def test_a_small_edit_of_a_large_file_is_quick_and_stops_nothing(
     assert seconds < 60
     # A thread that computes keeps the others waiting for 5 ms at a time; machines under load for longer.
     assert longest < min(1.0, seconds / 3)
+
+
+@pytest.mark.parametrize(("lines", "in_thread"), [(10, False), (10_000, True)])
+def test_large_files_are_compared_in_a_thread(
+    lines: int, in_thread: bool, tool_context: ToolContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    compare = Sources.is_same
+
+    def noted(before: Sources, now: Sources) -> bool:
+        threads.append(threading.current_thread())
+        return compare(before, now)
+
+    monkeypatch.setattr(Sources, "is_same", noted)
+    large(tool_context.cwd / "file", lines)
+    output, _ = anyio.run(watched, tool_context, patch_of("file", lines))
+    assert output.success
+    assert [thread is not threading.main_thread() for thread in threads] == [in_thread]
 
 
 def test_memory_for_a_large_file_is_bounded(tool_context: ToolContext) -> None:

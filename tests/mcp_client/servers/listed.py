@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from hashlib import sha256
 
 from mcp_client.servers.lines import Json, answer, handshake, requests, send, text, write
@@ -24,6 +25,7 @@ TOOLS = [
     {"name": "ask", "inputSchema": ANY},
     {"name": "wait", "inputSchema": ANY},
     {"name": "crash", "inputSchema": ANY},
+    {"name": "progress", "inputSchema": ANY},
 ]
 
 
@@ -41,6 +43,20 @@ def big(request: Json, size: int) -> None:
     write(b'{"jsonrpc":"2.0","id":' + identifier + b',"result":{"content":[{"type":"text","text":"')
     write(body.replace(b"\n", b"\\n"))
     write(b"\\n" + digest + b'"}]}}\n')
+
+
+def progress(request: Json) -> None:
+    """Send each of the notifications that the arguments ask for, then `flood` more with long messages."""
+    params = request["params"]
+    token = json.dumps(params["_meta"]["progressToken"])
+    long = "x" * 2_000
+    flood = [
+        f'"progress":{number},"message":"{long}"' for number in range(params["arguments"].get("flood", 0))
+    ]
+    for fields in [*params["arguments"]["steps"], *flood]:
+        notice = f'{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},{fields}}}}}'
+        write(notice.encode() + b"\n")
+        time.sleep(params["arguments"].get("pause", 0))
 
 
 def call(request: Json) -> Json | None:
@@ -70,6 +86,9 @@ def call(request: Json) -> Json | None:
                 }
             )
             return text(json.dumps(next(requests())["result"]))
+        case "progress":
+            progress(request)
+            return text("finished")
         case "crash":
             sys.stderr.write("out of cheese\n")
             sys.stderr.flush()

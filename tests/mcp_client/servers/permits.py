@@ -21,7 +21,7 @@ def outcome(how: str) -> Json | None:
         case "cancelled":
             return {"content": [], "structuredContent": {"outcome": {"outcome": "cancelled"}}}
         case "as text":
-            return text(json.dumps({"outcome": {"outcome": "selected", "optionId": "approve"}}))
+            return text(json.dumps({"outcome": {"outcome": "selected", "optionId": "approved"}}))
         case option:
             chosen = {"outcome": "selected", "optionId": option}
             return {"content": [], "structuredContent": {"outcome": chosen}}

@@ -3,7 +3,6 @@
 `--help` lists them from the table alone, so it stays fast whatever they import.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -70,6 +69,8 @@ class LazyGroup(click.Group):
         if name in self._elsewhere:
             ctx.fail(self._elsewhere[name])
         if name not in self._entries:
+            import difflib
+
             near = difflib.get_close_matches(name, self.list_commands(ctx), n=1, cutoff=0.75)
             if near:
                 ctx.fail(f"no such command {name!r}: did you mean {near[0]!r}?")

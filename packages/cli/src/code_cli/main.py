@@ -16,6 +16,7 @@ COMMANDS = {
     "config": Entry(
         "code_cli.config:config_command", "Show, explain and change settings; trust a project's."
     ),
+    "acp": Entry("code_cli.acp:acp_command", "Be the agent of an editor: speak ACP on stdin and stdout."),
     "mcp-server": Entry("code_cli.mcp_server:mcp_server_command", "Serve MCP on stdin and stdout."),
     "mcp": Entry("code_cli.mcp:mcp_command", "List, add, remove and try MCP servers."),
     "resume": Entry("code_cli.resume:resume_command", "Go on with a session."),

@@ -9,8 +9,8 @@ import anyio
 
 from code_core.config.paths import find_home
 from code_core.config.schema.servers import McpServerTable
-from code_core.mcp_servers.connections import all_tools
 from code_core.mcp_servers.launch import Workplace, prepare
+from code_core.mcp_servers.listing import all_tools
 from code_core.protocol.policies import ReadOnly
 from code_mcp_client import ServerStartError
 

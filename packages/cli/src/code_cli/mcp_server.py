@@ -1,23 +1,35 @@
 """`code mcp-server`."""
 
+import os
 from functools import partial
 from typing import Any
 
 import click
 
 from code_cli.run import run_frontend
-from code_cli.session_options import overrides_from, session_options
+from code_cli.session_options import checked_options, overrides_from, session_options
 
 
 @click.command("mcp-server")
 @session_options
-def mcp_server_command(**session: Any) -> None:
+@click.option(
+    "--http",
+    "port",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    help="Serve over HTTP on this port of 127.0.0.1 instead; clients send the token in CODE_MCP_TOKEN.",
+)
+def mcp_server_command(port: int | None, **session: Any) -> None:
     """Serve MCP on stdin and stdout: the tools codex and codex-reply, and session/* when enabled.
 
     The options are the settings of every conversation that does not choose its own.
     """
-    overrides = overrides_from(**session)
+    checked_options(**session)
+    if port is not None:
+        from code_mcp_server.http import run_http_server
+
+        run_frontend(partial(run_http_server, partial(overrides_from, **session), port, os.environ))
 
     from code_mcp_server.run import run_server
 
-    run_frontend(partial(run_server, overrides))
+    run_frontend(partial(run_server, partial(overrides_from, **session)))

@@ -1,5 +1,7 @@
 """`code resume` and `code fork`."""
 
+import os
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +20,14 @@ _NO_SESSION = "name a session (code sessions list shows them), or give --last"
 @click.command("resume")
 @click.argument("words", nargs=-1, metavar="[SESSION] [PROMPT]")
 @click.option("--last", is_flag=True, help="The last session of this directory.")
-@click.option("--all", "everywhere", is_flag=True, help="With --last: of any directory.")
+@click.option("--all", "everywhere", is_flag=True, help="With --last and in the list: of any directory.")
 @session_options
 def resume_command(words: tuple[str, ...], last: bool, everywhere: bool, **session: Any) -> None:
-    """Go on with SESSION: its id, the beginning of one, its name, or the path of its file."""
-    reference, prompt = chosen(words, last=last, everywhere=everywhere, cwd=session["cwd"])
+    """Go on with SESSION: its id, the beginning of one, its name, or the path of its file.
+
+    Without SESSION, the recent sessions of this directory are listed to choose from.
+    """
+    reference, prompt = chosen(words, last=last, everywhere=everywhere, cwd=session["cwd"], pick=True)
     overrides = overrides_from(**session)
 
     from code_tui.plain import run_plain
@@ -33,7 +38,7 @@ def resume_command(words: tuple[str, ...], last: bool, everywhere: bool, **sessi
 @click.command("fork")
 @click.argument("words", nargs=-1, metavar="[SESSION] [PROMPT]")
 @click.option("--last", is_flag=True, help="The last session of this directory.")
-@click.option("--all", "everywhere", is_flag=True, help="With --last: of any directory.")
+@click.option("--all", "everywhere", is_flag=True, help="With --last and in the list: of any directory.")
 @click.option(
     "--drop-last", type=click.IntRange(0), default=0, help="How many of its last turns to leave out."
 )
@@ -42,7 +47,7 @@ def fork_command(
     words: tuple[str, ...], last: bool, everywhere: bool, drop_last: int, **session: Any
 ) -> None:
     """Go on with a copy of SESSION, which stays as it is and may be open elsewhere."""
-    reference, prompt = chosen(words, last=last, everywhere=everywhere, cwd=session["cwd"])
+    reference, prompt = chosen(words, last=last, everywhere=everywhere, cwd=session["cwd"], pick=True)
     overrides = overrides_from(**session)
 
     from code_tui.plain import run_plain
@@ -51,22 +56,35 @@ def fork_command(
 
 
 def chosen(
-    words: tuple[str, ...], *, last: bool, everywhere: bool, cwd: Path | None
+    words: tuple[str, ...], *, last: bool, everywhere: bool, cwd: Path | None, pick: bool = False
 ) -> "tuple[Last | str, str | None]":
     """The session that is meant, and the prompt, if there is one.
+
+    Args:
+        words: those of the command line.
+        last: whether the last session is meant, of this directory or `everywhere`.
+        everywhere: see `last`.
+        cwd: the directory, if it is not the current one.
+        pick: whether the user may be asked which session is meant.
 
     Raises:
         click.UsageError: no session is named, or there are too many words.
     """
     from code_core.session.opening import Last
 
-    if everywhere and not last:
+    can_ask = pick and not last and not words and sys.stdin.isatty() and sys.stdout.isatty()
+    if everywhere and not last and not can_ask:
         raise click.UsageError("--all belongs to --last")
     reference: Last | str
+    here = None if everywhere else Path(os.path.normpath(Path.cwd() / (cwd or "")))
     if last:
-        reference = Last(None if everywhere else Path.cwd() / (cwd or ""))
+        reference = Last(here)
     elif words:
         reference, words = words[0], words[1:]
+    elif can_ask:
+        from code_cli.session_picker import pick_session
+
+        reference = pick_session(here)
     else:
         raise click.UsageError(_NO_SESSION)
     if len(words) > 1:

@@ -116,21 +116,18 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
         return NOT_FOUND
     confinement = confinement_of(config.sandbox_policy, config.cwd, config.home.path, environment)
     ready = placeholders(confinement) if sandbox.protects else nullcontext(confinement)
-    with (
-        ready as rights,
-        sandbox.confined(command, rights, config.cwd, environment) as launch,
-        _terminal_kept(),
-    ):
+    with ready as rights, _terminal_kept():
         try:
-            # In a session of its own: one in the terminal's could take part in its job control.
-            process = subprocess.Popen(
-                launch.argv,
-                cwd=config.cwd,
-                env=launch.environment,
-                pass_fds=launch.fds,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
+            with sandbox.confined(command, rights, config.cwd, environment) as launch:
+                # In a session of its own: one in the terminal's could take part in its job control.
+                process = subprocess.Popen(
+                    launch.argv,
+                    cwd=config.cwd,
+                    env=launch.environment,
+                    pass_fds=launch.fds,
+                    start_new_session=True,
+                )
+        except (OSError, ValueError, SpawnError) as error:
             print(f"code sandbox: {command[0]!r} cannot be run: {error}", file=sys.stderr)
             return CANNOT_RUN
         try:

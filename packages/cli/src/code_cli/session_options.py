@@ -42,6 +42,24 @@ def session_options(command: CommandT) -> CommandT:
     return command
 
 
+def checked_options(
+    *, full_auto: bool, bypass: bool, sandbox: str | None, approval: str | None, **_: object
+) -> None:
+    """Check what can be checked without loading the engine.
+
+    Raises:
+        click.UsageError: options contradict each other.
+    """
+    if full_auto and bypass:
+        raise click.UsageError(
+            "--full-auto and --dangerously-bypass-approvals-and-sandbox exclude each other"
+        )
+    if bypass and (sandbox or approval):
+        raise click.UsageError(
+            "--dangerously-bypass-approvals-and-sandbox leaves nothing for -s and -a to choose"
+        )
+
+
 def overrides_from(
     *,
     model: str | None,
@@ -65,14 +83,7 @@ def overrides_from(
     from code_core.errors import ConfigError
     from code_core.protocol.policies import AskForApproval, SandboxMode
 
-    if full_auto and bypass:
-        raise click.UsageError(
-            "--full-auto and --dangerously-bypass-approvals-and-sandbox exclude each other"
-        )
-    if bypass and (sandbox or approval):
-        raise click.UsageError(
-            "--dangerously-bypass-approvals-and-sandbox leaves nothing for -s and -a to choose"
-        )
+    checked_options(full_auto=full_auto, bypass=bypass, sandbox=sandbox, approval=approval)
     if bypass:
         sandbox, approval = "danger-full-access", "never"
     if full_auto:

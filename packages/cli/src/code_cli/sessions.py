@@ -50,6 +50,8 @@ def list_command(
         page = catalog.list(
             Query(limit=limit, cursor=cursor, cwd=where, archived=archived, search=search or "")
         )
+    if catalog.problem is not None:
+        click.echo(f"note: {_lines(catalog.problem)}, so all sessions were read", err=True)
     if as_json:
         shown = {"sessions": [_fields(one) for one in page.sessions], "next_cursor": page.next_cursor}
         click.echo(json.dumps(shown, indent=2))

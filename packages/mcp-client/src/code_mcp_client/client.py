@@ -1,7 +1,8 @@
 """`McpClient`: one server, over stdio or HTTP."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,8 @@ import anyio
 import mcp_types as types
 from mcp.client.session import ClientSession
 from mcp.shared.dispatcher import CallOptions, ProgressFnT
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 from pydantic import ValidationError
 
 from code_mcp_client.config import LARGE_RESPONSE_CAPACITY, McpClientConfig, resolve_capacity
@@ -19,13 +22,14 @@ from code_mcp_client.connect import (
     Connect,
     Connection,
     open_session,
-    shake_hands,
     stdio_connection,
 )
 from code_mcp_client.environment import server_environment
-from code_mcp_client.errors import ClientClosed, ServerStartError
+from code_mcp_client.errors import ClientClosed, McpClientError, ServerStartError
+from code_mcp_client.input_required import completed
 from code_mcp_client.launch import Confine, ServerCommand
 from code_mcp_client.mending import mended_result
+from code_mcp_client.negotiation import EndedByProbe, Negotiation
 from code_mcp_client.notifications import Notifications
 from code_mcp_client.output_schemas import OutputSchemas
 from code_mcp_client.owner import Owner
@@ -35,7 +39,10 @@ if TYPE_CHECKING:
     import httpx2
 
 
+MOST_PAGES = 100
 _MOST_LEFT_OUT = 100
+_SPOKEN: dict[Hashable, str] = {}
+"""Servers of the handshake era, by their identities, and the version to offer: they are not probed again."""
 
 
 class McpClient:
@@ -50,22 +57,34 @@ class McpClient:
         connect: makes the connection.
         config: sizes and times.
         callbacks: what answers the server's own requests.
+        identity: what tells this server from others, to remember which era it speaks.
+        process: the server is a process of ours, and ends with the connection.
 
     Attributes:
         left_out: a line for each tool that the server listed and that cannot be used, at most 100.
+        tools_fresh_for: the seconds for which a modern server says that its list of tools may be kept.
     """
 
     def __init__(
-        self, name: str, connect: Connect, config: McpClientConfig, callbacks: ClientCallbacks | None = None
+        self,
+        name: str,
+        connect: Connect,
+        config: McpClientConfig,
+        callbacks: ClientCallbacks | None = None,
+        *,
+        identity: Hashable,
+        process: bool,
     ) -> None:
         self._name = name
+        self._connect = connect
+        self._identity = identity
+        self._process = process
         self._config = config
         self._callbacks = callbacks or ClientCallbacks()
-        self._owner: Owner[Connection] = Owner(
-            partial(open_session, connect, self._callbacks, config.tool_timeout)
-        )
-        self.left_out: list[str] = []
         self._connection: Connection | None = None
+        self._owner = self._new_owner()
+        self.left_out: list[str] = []
+        self.tools_fresh_for: float | None = None
         self._initialized: types.InitializeResult | None = None
         self._output_schemas = OutputSchemas(lambda cursor: self.list_tools(cursor=cursor))
 
@@ -109,7 +128,8 @@ class McpClient:
         )
         capacity = resolve_capacity(buffer_capacity, config)
         connect = partial(stdio_connection, command, capacity, config.max_message_bytes)
-        return cls(command.program, connect, config, callbacks)
+        identity = (command.program, command.args, command.cwd)
+        return cls(command.program, connect, config, callbacks, identity=identity, process=True)
 
     @classmethod
     def http(
@@ -139,9 +159,8 @@ class McpClient:
 
         config = config or McpClientConfig()
         sent = request_headers(headers, bearer_token_env_var)
-        return cls(
-            url, partial(http_connection, url, sent, auth, config.max_message_bytes), config, callbacks
-        )
+        connect = partial(http_connection, url, sent, auth, config.max_message_bytes)
+        return cls(url, connect, config, callbacks, identity=url, process=False)
 
     @classmethod
     async def new_stdio_client(
@@ -199,17 +218,23 @@ class McpClient:
         return self._open().session
 
     async def initialize(self) -> types.InitializeResult:
-        """Agree on a protocol version and on capabilities; the first thing to do. Done once, however often called."""
+        """Agree on a protocol version and on capabilities; the first thing to do. Done once, however often called.
+
+        The result has the form of the handshake, whichever era the server speaks.
+        """
         if self._initialized is None:
             with translated("initialize"):
-                self._initialized = await shake_hands(
-                    self.session, self._config.protocol_version, self._callbacks, self._config.startup_timeout
-                )
+                self._initialized = await self._negotiate()
         return self._initialized
+
+    @property
+    def is_modern(self) -> bool:
+        """Whether the server speaks a revision from 2026-07-28 on; False until `initialize` has returned."""
+        return self._connection is not None and self._connection.dispatcher.era is not None
 
     async def ping(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - bounds the write as well, and tells the server
         """Return once the server has answered."""
-        await self.send_request("ping", timeout=timeout)
+        await self.send_request("server/discover" if self.is_modern else "ping", timeout=timeout)
 
     async def list_tools(self, *, cursor: str | None = None) -> types.ListToolsResult:
         """One page of the server's tools, the first or the one `cursor` names.
@@ -220,7 +245,14 @@ class McpClient:
         with translated("tools/list"):
             page = await self.session.list_tools(params=params)
         self._output_schemas.note(page.tools)
+        if page.ttl_ms:
+            self.tools_fresh_for = page.ttl_ms / 1000
         return page
+
+    async def subscribe_to_tools(self) -> None:
+        """Let a modern server send `notifications/tools/list_changed`; returns when it ends the subscription."""
+        params = {"notifications": {"toolsListChanged": True}}
+        await self.send_request("subscriptions/listen", params, timeout=math.inf)
 
     async def call_tool(
         self,
@@ -250,13 +282,39 @@ class McpClient:
             params["_meta"] = dict(meta)
         with translated("tools/call"):
             # The session would check the result against two models and serialise it once between.
-            raw = await self._request("tools/call", params, timeout, progress)
+            raw = await self._tool_call(params, timeout, progress)
             try:
                 result = types.CallToolResult.model_validate(raw, by_name=False)
             except ValidationError:
                 result = types.CallToolResult.model_validate(mended_result(raw), by_name=False)
             await self._output_schemas.check(self.session, name, result)
         return result
+
+    async def read_resource(
+        self,
+        uri: str,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - bounds the write as well, and tells the server
+    ) -> types.ReadResourceResult:
+        """What a resource holds."""
+        with translated("resources/read"):
+            raw = await self._completed("resources/read", {"uri": uri}, timeout)
+            return types.ReadResourceResult.model_validate(raw, by_name=False)
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: Mapping[str, str] | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - bounds the write as well, and tells the server
+    ) -> types.GetPromptResult:
+        """A prompt of the server, with its arguments filled in."""
+        params: dict[str, Any] = {"name": name} | (
+            {} if arguments is None else {"arguments": dict(arguments)}
+        )
+        with translated("prompts/get"):
+            raw = await self._completed("prompts/get", params, timeout)
+            return types.GetPromptResult.model_validate(raw, by_name=False)
 
     async def send_request(
         self,
@@ -292,6 +350,68 @@ class McpClient:
         if progress is not None:
             options["on_progress"] = progress
         return await self._open().dispatcher.send_raw_request(method, params, options)
+
+    async def _tool_call(
+        self, params: dict[str, Any], seconds: float | None, progress: ProgressFnT | None
+    ) -> dict[str, Any]:
+        """A tool's result; once more with a new list of tools, if the server misses headers that the list names."""
+        try:
+            return await self._completed("tools/call", params, seconds, progress)
+        except MCPError as error:
+            if error.code != types.HEADER_MISMATCH or not self.is_modern:
+                raise
+        page = await self.list_tools()
+        for _ in range(MOST_PAGES):
+            if page.next_cursor is None:
+                break
+            page = await self.list_tools(cursor=page.next_cursor)
+        return await self._completed("tools/call", params, seconds, progress)
+
+    async def _completed(
+        self,
+        method: str,
+        params: dict[str, Any],
+        seconds: float | None,
+        progress: ProgressFnT | None = None,
+    ) -> dict[str, Any]:
+        """The final result of a request; each round of it may take the given time, and its questions any."""
+        if not self.is_modern:
+            return await self._request(method, params, seconds, progress)
+        return await completed(
+            self.session, method, params, lambda round_: self._request(method, round_, seconds, progress)
+        )
+
+    async def _negotiate(self) -> types.InitializeResult:
+        version = self._config.protocol_version
+        if version == "auto":
+            version = _SPOKEN.get(self._identity, "auto")
+        try:
+            result = await self._negotiation().run(version)
+        except EndedByProbe:
+            await self._reopen()
+            result = await self._negotiation().run(LATEST_HANDSHAKE_VERSION)
+        if result.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
+            _SPOKEN[self._identity] = LATEST_HANDSHAKE_VERSION
+        return result
+
+    def _negotiation(self) -> Negotiation:
+        connection = self._open()
+        return Negotiation(
+            connection.session,
+            connection.dispatcher,
+            self._callbacks.capabilities(),
+            self._config.startup_timeout,
+            hedged=self._process,
+        )
+
+    async def _reopen(self) -> None:
+        with suppress(McpClientError):
+            await self.aclose()
+        self._owner = self._new_owner()
+        await self.__aenter__()
+
+    def _new_owner(self) -> Owner[Connection]:
+        return Owner(partial(open_session, self._connect, self._callbacks, self._config.tool_timeout))
 
     def _leave_out(self, problem: str) -> None:
         if problem not in self.left_out and len(self.left_out) < _MOST_LEFT_OUT:

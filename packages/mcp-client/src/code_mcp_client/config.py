@@ -26,16 +26,17 @@ class McpClientConfig:
             takes `MCP_BUFFER_SIZE` from the environment, else 256 KiB. A read never
             returns more than the pipe holds (64 KiB to 1 MiB on Linux).
         max_message_bytes: a longer message fails its request with `MessageTooLarge`.
-        startup_timeout: seconds for starting the server, and again for `initialize`.
+        startup_timeout: seconds for starting the server, and again for agreeing on a version.
         tool_timeout: seconds for every other request, its writing included; None for no limit.
-        protocol_version: the MCP revision offered; the server may answer with another one.
+        protocol_version: `auto` for the newest revision that the server speaks; a handshake revision (up to
+            2025-11-25) to offer that one, which the server may answer with another; a later one to insist on it.
     """
 
     buffer_capacity: int | None = None
     max_message_bytes: int = 256 * 2**20
     startup_timeout: float = 30.0
     tool_timeout: float | None = 300.0
-    protocol_version: str = "2025-06-18"
+    protocol_version: str = "auto"
 
     def __post_init__(self) -> None:
         if self.buffer_capacity is not None:

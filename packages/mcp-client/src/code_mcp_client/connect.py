@@ -18,24 +18,16 @@ from mcp_types import (
     ClientCapabilities,
     ElicitationCapability,
     FormElicitationCapability,
-    Implementation,
-    InitializedNotification,
-    InitializeRequest,
-    InitializeRequestParams,
-    InitializeResult,
     RootsCapability,
     SamplingCapability,
 )
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from code_mcp_client.dispatcher import StdioDispatcher
-from code_mcp_client.errors import InvalidResult
 from code_mcp_client.launch import ServerCommand
+from code_mcp_client.negotiation import CLIENT_INFO
 from code_mcp_client.notifications import ListenedDispatcher
 from code_mcp_client.server_process import running_server
 from code_mcp_client.stream_server import streamed_server
-
-CLIENT_INFO = Implementation(name="code-mcp-client", version="0.1.0")
 
 Connect = Callable[[], AbstractAsyncContextManager[Dispatcher[TransportContext]]]
 """Makes a connection: entered it is a dispatcher, left it is gone."""
@@ -102,25 +94,3 @@ async def open_session(
             logging_callback=callbacks.logging,
         ) as session:
             yield Connection(session, dispatcher)
-
-
-async def shake_hands(
-    session: ClientSession, version: str, callbacks: ClientCallbacks, seconds: float
-) -> InitializeResult:
-    """Agree with the server on a protocol version, `version` or the one it knows, and on capabilities.
-
-    Raises:
-        InvalidResult: the server wants a version that the SDK does not know.
-    """
-    params = InitializeRequestParams(
-        protocol_version=version, capabilities=callbacks.capabilities(), client_info=CLIENT_INFO
-    )
-    result = await session.send_request(InitializeRequest(params=params), InitializeResult, seconds)
-    if result.protocol_version not in HANDSHAKE_PROTOCOL_VERSIONS:
-        raise InvalidResult(
-            f"initialize: the MCP server wants protocol version {result.protocol_version!r}; "
-            f"known are {', '.join(HANDSHAKE_PROTOCOL_VERSIONS)}"
-        )
-    session.adopt(result)
-    await session.send_notification(InitializedNotification())
-    return result

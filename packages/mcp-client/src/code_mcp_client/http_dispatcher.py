@@ -25,6 +25,7 @@ from code_mcp_client.http_responses import SESSION_HEADER, Responses
 READS = frozenset(
     {
         "ping",
+        "server/discover",
         "tools/list",
         "resources/list",
         "resources/templates/list",

@@ -9,10 +9,13 @@ from typing import Any
 
 import mcp_types as types
 from mcp_types import methods
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 _ANY_OBJECT = {"type": "object"}
+_UNCACHED = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+"""What a list has to say since 2026-07-28, for servers that leave it out."""
 _MOST_ATTEMPTS = 8
 _EXCERPT = 200
 _BLOCK: TypeAdapter[types.ContentBlock] = TypeAdapter(types.ContentBlock)
@@ -28,6 +31,8 @@ def mended_tools(result: dict[str, Any], version: str) -> tuple[dict[str, Any], 
         result: as the server sent it.
         version: the protocol revision in force.
     """
+    if version in MODERN_PROTOCOL_VERSIONS:
+        result = {**_UNCACHED, **result}
     tools = result.get("tools")
     if not isinstance(tools, list) or _is_valid(tools, version):
         return result, []
@@ -106,7 +111,7 @@ def _is_valid(tools: list[Any], version: str) -> bool:
 
 
 def _validate(tools: list[Any], version: str) -> None:
-    page = {"tools": tools}
+    page = {"tools": tools, **(_UNCACHED if version in MODERN_PROTOCOL_VERSIONS else {})}
     with suppress(KeyError):  # a revision that the SDK does not know
         methods.validate_server_result("tools/list", version, page)
     types.ListToolsResult.model_validate(page, by_name=False)

@@ -103,7 +103,7 @@ def decode_line(line: bytes | bytearray) -> list[Message]:
         return []
     try:
         with _gc_paused(len(line) > _GC_PAUSE_ABOVE):
-            value = _parse(line)
+            value = parse_json(line)
     except (ValueError, RecursionError) as error:
         return [_unparsable(line, error)]
     if isinstance(value, list):
@@ -115,7 +115,7 @@ def lost_line(head: bytes, tail: bytes, why: str) -> Lost | Noise:
     """What is known of a message of which only the ends were kept."""
     if _METHOD_FIRST.match(head):
         return Noise(_excerpt(head))  # a notification or a request: nobody here waits for it
-    return Lost(_id_of(head, tail), why)
+    return Lost(find_id(head, tail), why)
 
 
 def encode_request(request_id: RequestId, method: str, params: Mapping[str, Any] | None) -> bytes:
@@ -145,7 +145,13 @@ def encode_failure(request_id: RequestId, code: int, message: str, data: Any = N
     return to_json({"jsonrpc": "2.0", "id": request_id, "error": error}) + b"\n"
 
 
-def _parse(line: bytes | bytearray) -> Any:
+def parse_json(line: bytes | bytearray) -> Any:
+    """The value of a JSON text; a byte order mark, invalid UTF-8 and lone surrogates are repaired.
+
+    Raises:
+        ValueError: it is not JSON.
+        RecursionError: it is nested too deeply.
+    """
     try:
         return from_json(line)
     except ValueError as error:
@@ -190,7 +196,8 @@ def _unparsable(line: bytes | bytearray, error: Exception) -> Lost | Noise:
     return Noise(_excerpt(line))
 
 
-def _id_of(head: bytes, tail: bytes) -> RequestId | None:
+def find_id(head: bytes, tail: bytes) -> RequestId | None:
+    """The id of a message of which only the ends are known; None where it cannot be told for certain."""
     found = _FIRST_ID.match(head) or _LAST_ID.search(tail)
     if found is None:
         return None

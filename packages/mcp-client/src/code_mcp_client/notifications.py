@@ -8,10 +8,20 @@ from weakref import WeakSet
 
 import anyio
 import anyio.abc
-from mcp.shared.dispatcher import CallOptions, Dispatcher, OnNotify, OnNotifyIntercept, OnRequest
+from mcp.shared.dispatcher import (
+    CallOptions,
+    DispatchContext,
+    Dispatcher,
+    OnNotify,
+    OnNotifyIntercept,
+    OnRequest,
+)
+from mcp.shared.exceptions import MCPError
 from mcp.shared.transport_context import TransportContext
+from mcp_types import METHOD_NOT_FOUND
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 
+from code_mcp_client.era import ModernEra
 from code_mcp_client.mending import mended_tools
 from code_mcp_client.messages import Notification
 
@@ -62,6 +72,7 @@ class ListenedDispatcher:
 
     Attributes:
         left_out: called with a line for each tool that is left out of a list.
+        era: of the connection; None for the handshake era, and before it is known.
 
     The SDK's session drops a method it does not know and starts a task for each of the
     others, which loses their order; this listens before it, on the receiving path.
@@ -73,23 +84,37 @@ class ListenedDispatcher:
         self._over = False
         self._version = LATEST_HANDSHAKE_VERSION
         self.left_out: Callable[[str], None] = logger.warning
-        self.notify = inner.notify
+        self.era: ModernEra | None = None
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """A request to the server."""
+        """A request to the server, in the form of its era."""
+        if self.era is not None:
+            params, opts = self.era.stamp(method, params, opts)
         result = await self._inner.send_raw_request(method, params, opts)
         match method:
             case "initialize":
                 self._version = str(result.get("protocolVersion"))
             case "tools/list":
-                result, problems = mended_tools(result, self._version)
+                version = self._version if self.era is None else self.era.version
+                result, problems = mended_tools(result, version)
+                if self.era is not None:
+                    result, more = self.era.learn(result)
+                    problems += more
                 for problem in problems:
                     self.left_out(problem)
             case _:
                 pass
         return result
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        """A notification to the server, in the form of its era."""
+        if self.era is not None:
+            params, opts = self.era.stamp(method, params, opts)
+        await self._inner.notify(method, params, opts)
 
     def listen(self) -> Notifications:
         """A new listener, for what comes from now on."""
@@ -116,8 +141,15 @@ class ListenedDispatcher:
                     listener.put(notification)
             return on_notify_intercept is not None and on_notify_intercept(method, params)
 
+        async def answer(
+            context: DispatchContext[TransportContext], method: str, asked: Mapping[str, Any] | None
+        ) -> dict[str, Any]:
+            if self.era is not None:
+                raise MCPError(METHOD_NOT_FOUND, f"servers send no requests since {self.era.version}")
+            return await on_request(context, method, asked)
+
         try:
-            await self._inner.run(on_request, on_notify, intercept, task_status=task_status)
+            await self._inner.run(answer, on_notify, intercept, task_status=task_status)
         finally:
             self._over = True
             for listener in self._listeners:

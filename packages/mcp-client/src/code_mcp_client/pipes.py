@@ -136,6 +136,11 @@ class PipeWriter:
             self._queued += len(line) - written
             self._has_lines.set()
 
+    async def drained(self) -> None:
+        """Return when nothing is queued any more; `flush_forever` has to run meanwhile."""
+        while self._queue:
+            await self._has_room.wait()
+
     def close(self) -> None:
         """Write no more; to be called before the pipe is closed, whose number may soon be another file's."""
         self._broken = True
@@ -169,9 +174,9 @@ class PipeWriter:
             return os.write(self._fd, data)
         except BlockingIOError:
             return 0
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):  # the second one of a socket
             self.close()
-            raise
+            raise BrokenPipeError from None
 
     def _signal_room(self) -> None:
         self._has_room.set()

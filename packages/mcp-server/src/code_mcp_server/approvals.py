@@ -1,22 +1,18 @@
-"""Questions to the user as MCP elicitations."""
+"""Questions to the user as MCP elicitations, and what their answers mean."""
 
-import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mcp.server.connection import Connection
-from mcp.shared.exceptions import MCPError
-from mcp_types import ClientCapabilities, ElicitationCapability
 from pydantic import ValidationError
 
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.mcp_events import ElicitationRequest
-from code_core.protocol.ops import ResolveElicitation
+from code_core.protocol.ops import ExecApproval, PatchApproval, ResolveElicitation
 from code_core.protocol.policies import ReviewDecision
 from code_core.view.answers import Choices
 from code_core.view.questions import approval_text, elicitation_schema, elicitation_text
-
-_log = logging.getLogger("code_core")
+from code_mcp_server.turns import Question, Reply
 
 _NAMES = {
     ReviewDecision.APPROVED: "Allow once",
@@ -25,6 +21,11 @@ _NAMES = {
     ReviewDecision.DENIED: "Deny, go on",
     ReviewDecision.ABORT: "Deny and stop",
 }
+
+CANNOT_ASK = (
+    "the MCP client cannot ask its user: it does not declare elicitation. "
+    "Choose another approval policy or sandbox, or use a client that does"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,51 +37,36 @@ class ClientAnswer:
     rule: str | None = None
 
 
-async def decide(
-    connection: Connection, request: ApprovalRequest, event_id: str, call_id: str
-) -> ClientAnswer:
-    """The client's answer; a no at once from a client that cannot be asked.
+def elicitation(question: Question) -> dict[str, Any]:
+    """The parameters of `elicitation/create` that every client knows."""
+    if isinstance(question, ElicitationRequest):
+        message, schema = elicitation_text(question).markdown, elicitation_schema(question)
+    else:
+        message, schema = approval_text(question).markdown, _schema(question)
+    return {"mode": "form", "message": message, "requestedSchema": schema}
+
+
+def reply(question: Question, answer: object) -> Reply:
+    """What a client's answer says to the engine: a no, for whatever is not clearly a yes.
 
     Args:
-        connection: the client.
-        request: what is asked.
-        event_id: the submission that the event belongs to.
-        call_id: the id of the tool call of the client.
+        question: what was asked.
+        answer: the client's result of `elicitation/create`, unchecked; None if it gave none.
     """
-    if not _can_be_asked(connection):
-        return ClientAnswer(ReviewDecision.DENIED)
-    params = {
-        "message": approval_text(request).markdown,
-        "requestedSchema": _schema(request),
-        **_details(request, event_id, call_id),
-    }
-    try:
-        answer = await connection.send_raw_request("elicitation/create", params)
-    except MCPError as error:
-        _log.warning("an approval request was refused by the client: %s", error)
-        return ClientAnswer(ReviewDecision.DENIED)
-    return answer_in(answer)
+    if isinstance(question, ElicitationRequest):
+        given = answer if isinstance(answer, Mapping) else {}
+        try:
+            return ResolveElicitation.model_validate({"content": None, **given, "id": question.id})
+        except (ValidationError, TypeError):
+            return ResolveElicitation(id=question.id, action="decline")
+    return _approval(question, answer_in(answer))
 
 
-async def pass_on(connection: Connection, question: ElicitationRequest) -> ResolveElicitation:
-    """The client's answer to what an MCP server of the engine asks; `decline` from a client that cannot be asked."""
-    decline = ResolveElicitation(id=question.id, action="decline")
-    if not _can_be_asked(connection):
-        return decline
-    params = {
-        "message": elicitation_text(question).markdown,
-        "requestedSchema": elicitation_schema(question),
-    }
-    try:
-        answer = await connection.send_raw_request("elicitation/create", params)
-        return ResolveElicitation.model_validate({"content": None, **answer, "id": question.id})
-    except (MCPError, ValidationError, TypeError) as error:
-        _log.warning("a question of the MCP server %s was not answered: %s", question.server, error)
-        return decline
-
-
-def _can_be_asked(connection: Connection) -> bool:
-    return connection.check_capability(ClientCapabilities(elicitation=ElicitationCapability()))
+def denial(question: Question) -> Reply:
+    """The answer to a question that cannot be asked; the model learns why."""
+    if isinstance(question, ElicitationRequest):
+        return ResolveElicitation(id=question.id, action="decline")
+    return _approval(question, ClientAnswer(ReviewDecision.DENIED, CANNOT_ASK))
 
 
 def answer_in(answer: object) -> ClientAnswer:
@@ -105,6 +91,48 @@ def answer_in(answer: object) -> ClientAnswer:
             return ClientAnswer(ReviewDecision.DENIED, feedback)
 
 
+def details(question: Question, event_id: str, call_id: str) -> dict[str, Any]:
+    """The extra fields by which clients of Codex tell approvals apart; none for other questions.
+
+    Args:
+        question: what is asked.
+        event_id: the submission that the event belongs to.
+        call_id: the id of the tool call of the client.
+    """
+    if isinstance(question, ElicitationRequest):
+        return {}
+    common: dict[str, Any] = {
+        "code_approval_id": question.approval_id,
+        "code_mcp_tool_call_id": call_id,
+        "code_event_id": event_id,
+        "code_call_id": question.call_id,
+        "code_reason": question.reason,
+    }
+    match question:
+        case ExecApprovalRequest(command=command, cwd=cwd, mcp=tool):
+            return common | {
+                "code_elicitation": "exec-approval",
+                "code_escalated": question.escalated,
+                "code_sandboxed": question.sandboxed,
+                "code_justification": question.justification,
+                "code_mcp_call": None if tool is None else tool.model_dump(mode="json"),
+                "code_command": command,
+                "code_cwd": str(cwd),
+                "code_proposed_rule": question.proposed_rule,
+                "code_rule_allows": question.rule_allows,
+            }
+        case ApplyPatchApprovalRequest(changes=changes):
+            dumped = {path: change.model_dump(mode="json") for path, change in changes.items()}
+            return common | {"code_elicitation": "patch-approval", "code_changes": dumped}
+
+
+def _approval(request: ApprovalRequest, answer: ClientAnswer) -> ExecApproval | PatchApproval:
+    fields = {"id": request.approval_id, "decision": answer.decision, "feedback": answer.feedback}
+    if isinstance(request, ExecApprovalRequest):
+        return ExecApproval(**fields, rule=answer.rule)
+    return PatchApproval(**fields)
+
+
 def _schema(request: ApprovalRequest) -> dict[str, Any]:
     proposed = isinstance(request, ExecApprovalRequest) and request.proposed_rule is not None
     names = {
@@ -114,30 +142,3 @@ def _schema(request: ApprovalRequest) -> dict[str, Any]:
     }
     choice = {"type": "string", "title": "Decision", "enum": list(names), "enumNames": list(names.values())}
     return {"type": "object", "properties": {"decision": choice}, "required": ["decision"]}
-
-
-def _details(request: ApprovalRequest, event_id: str, call_id: str) -> dict[str, Any]:
-    """The extra fields by which clients of Codex tell requests apart."""
-    details: dict[str, Any] = {
-        "code_approval_id": request.approval_id,
-        "code_mcp_tool_call_id": call_id,
-        "code_event_id": event_id,
-        "code_call_id": request.call_id,
-        "code_reason": request.reason,
-    }
-    match request:
-        case ExecApprovalRequest(command=command, cwd=cwd, mcp=tool):
-            return details | {
-                "code_elicitation": "exec-approval",
-                "code_escalated": request.escalated,
-                "code_sandboxed": request.sandboxed,
-                "code_justification": request.justification,
-                "code_mcp_call": None if tool is None else tool.model_dump(mode="json"),
-                "code_command": command,
-                "code_cwd": str(cwd),
-                "code_proposed_rule": request.proposed_rule,
-                "code_rule_allows": request.rule_allows,
-            }
-        case ApplyPatchApprovalRequest(changes=changes):
-            dumped = {path: change.model_dump(mode="json") for path, change in changes.items()}
-            return details | {"code_elicitation": "patch-approval", "code_changes": dumped}

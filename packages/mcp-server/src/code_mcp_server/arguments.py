@@ -7,7 +7,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from code_core.acp.content import ContentBlock
 from code_core.config.load import ConfigOverrides
+from code_core.config.schema.servers import McpServerTable
 from code_core.protocol.policies import AskForApproval, SandboxMode
+from code_core.session.parts import Parts
 from code_mcp_server.errors import InvalidArguments
 
 
@@ -73,6 +75,21 @@ class NewSessionArguments(ToolArguments):
         "`requestPermission` with `mcpServer` and `toolName`.",
     )
 
+    mcp_servers: list[Any] = Field(
+        default=[],
+        alias="mcpServers",
+        description="MCP servers for this session besides the configured ones, as the Agent Client Protocol "
+        "describes them; one with the name of a configured server takes its place.",
+    )
+
+    def parts(self) -> Parts:
+        """What the session gets besides its settings.
+
+        Raises:
+            InvalidArguments: a server is described wrongly.
+        """
+        return Parts(source="mcp", mcp_servers=dict(map(_server, self.mcp_servers)))
+
     def overrides(self) -> ConfigOverrides:
         """The settings that these arguments ask for."""
         client = (("experimental_client_tools", self.client_tools),) if self.client_tools else ()
@@ -92,6 +109,37 @@ class CancelArguments(ToolArguments):
     session_id: str = Field(alias="sessionId", description="The session whose turn shall stop.")
 
 
+class SetModelArguments(ToolArguments):
+    """Arguments of `session/set_model`."""
+
+    session_id: str = Field(alias="sessionId", description="The session that `session/new` gave.")
+    model_id: str = Field(alias="modelId", min_length=1, description="The model for the next prompts.")
+
+
+def _server(given: Any) -> tuple[str, McpServerTable]:
+    """A server as the Agent Client Protocol has it: a program unless its `type` is `http`."""
+    match given:
+        case {"name": str(name), "command": str(command)} if given.get("type", "stdio") == "stdio":
+            table = {"command": command, "args": given.get("args", []), "env": _pairs(given.get("env"))}
+        case {"name": str(name), "url": str(url), "type": "http"}:
+            table = {"url": url, "http_headers": _pairs(given.get("headers"))}
+        case _:
+            raise InvalidArguments("mcpServers: each needs name and command, or type http, name and url")
+    try:
+        return name, McpServerTable.model_validate(table)
+    except ValidationError as error:
+        raise InvalidArguments(f"mcpServers: {name[:100]}: {_problems(error)}") from None
+
+
+def _pairs(given: Any) -> dict[str, Any]:
+    """`[{name, value}]` as a dictionary; what is not of that form is left out."""
+    return {
+        one["name"]: one["value"]
+        for one in (given if isinstance(given, list) else ())
+        if isinstance(one, dict) and isinstance(one.get("name"), str) and "value" in one
+    }
+
+
 ArgumentsT = TypeVar("ArgumentsT", bound=ToolArguments)
 
 
@@ -104,8 +152,11 @@ def parse(model: type[ArgumentsT], arguments: dict[str, Any] | None) -> Argument
     try:
         return model.model_validate(arguments or {})
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_input=False)[:5]
-        ]
-        raise InvalidArguments(f"invalid arguments: {'; '.join(problems)}") from None
+        raise InvalidArguments(f"invalid arguments: {_problems(error)}") from None
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'arguments'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)[:5]
+    )

@@ -4,6 +4,7 @@
     ├── UnknownSession   no conversation has that id
     ├── SessionBusy      a conversation takes one prompt at a time
     ├── TooManySessions  all the sessions that there may be are busy
+    ├── UnknownTool      there is no such tool
     ├── ToolHidden       the tool exists but is not enabled
     └── InvalidArguments the arguments of a tool call are wrong
 
@@ -25,6 +26,10 @@ class SessionBusy(McpServerError):  # noqa: N818 - same
 
 class TooManySessions(McpServerError):  # noqa: N818 - same
     """No session can be opened until one ends its prompt."""
+
+
+class UnknownTool(McpServerError):  # noqa: N818 - same
+    """No tool has the name that was given."""
 
 
 class ToolHidden(McpServerError):  # noqa: N818 - same

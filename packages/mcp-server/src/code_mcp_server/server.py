@@ -1,33 +1,21 @@
-"""The MCP server: `codex`, `codex-reply` and the `session/*` tools over one engine."""
+"""The tools: `codex`, `codex-reply` and `session/*`, over one engine and for clients of both eras."""
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from anyio.abc import TaskGroup
-from mcp.server.connection import Connection
-from mcp.server.context import ServerRequestContext
-from mcp.server.lowlevel import Server
-from mcp_types import (
-    CallToolRequestParams,
-    CallToolResult,
-    ListToolsResult,
-    NotificationParams,
-    PaginatedRequestParams,
-    TextContent,
-)
+from pydantic import ValidationError
 
 from code_core.acp.content import input_items
 from code_core.acp.updates import UpdateTranslator
 from code_core.errors import CodeError
-from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
-from code_core.protocol.mcp_events import ElicitationRequest
-from code_core.protocol.ops import ExecApproval, InputItem, PatchApproval, TextInput
+from code_core.protocol.ops import InputItem, OverrideTurnContext, TextInput
 from code_core.session.conversation import Conversation
-from code_core.version import VERSION
-from code_core.view.append_only import AppendOnly
+from code_mcp_client.messages import Notification
 from code_mcp_server import approvals
 from code_mcp_server.arguments import (
     CancelArguments,
@@ -35,164 +23,231 @@ from code_mcp_server.arguments import (
     CodexReplyArguments,
     NewSessionArguments,
     PromptArguments,
+    SetModelArguments,
     parse,
 )
-from code_mcp_server.errors import McpServerError, ToolHidden
+from code_mcp_server.dialogue import Caller, TaskMethod
+from code_mcp_server.errors import McpServerError, ToolHidden, UnknownTool
+from code_mcp_server.relay import Relay
+from code_mcp_server.round_trips import EXPIRED, RoundTrips, digest, input_required, take_answers
+from code_mcp_server.rpc import INVALID_PARAMS, RpcError
 from code_mcp_server.sessions import Session, SessionPool
+from code_mcp_server.tasks import Tasks
 from code_mcp_server.tools import codex_tools, session_tools
+from code_mcp_server.turns import Question, Turn, TurnEnd, is_question
 
 _log = logging.getLogger("code_core")
 
 HIDDEN = "the session/* tools are not enabled: start the server with -c acp.enabled=true"
-
-
-class CancelParams(NotificationParams, CancelArguments):
-    """Params of the notification `session/cancel`."""
+ResultForm = Literal["answer", "stop reason"]
 
 
 @dataclass(slots=True)
 class ToolServer:
-    """Answers tool calls. One instance serves one connection.
+    """Answers tool calls. One instance serves all connections of a process.
 
     Args:
         pool: the conversations.
-        acp_enabled: list the `session/*` tools: always, never, or for clients that ask (`auto`).
+        background: runs the turns that are tasks.
+        acp_enabled: list the `session/*` tools: always, never, or for clients that ask (`auto`). A client of
+            2026-07-28 cannot ask: its list of tools must not vary.
     """
 
     pool: SessionPool
+    background: TaskGroup
     acp_enabled: Literal["auto"] | bool = "auto"
-    connection: Connection | None = field(default=None)
+    round_trips: RoundTrips = field(default_factory=RoundTrips)
+    tasks: Tasks = field(init=False)
 
-    def server(self) -> "Server[Any]":
-        """The SDK's server over this instance."""
-        server: Server[Any] = Server(
-            "code",
-            version=VERSION,
-            title="Code for Python",
-            instructions="Gives tasks to a coding agent that reads and changes files and runs commands.",
-            on_list_tools=self._list_tools,
-            on_call_tool=self._call_tool,
-        )
-        server.add_notification_handler("session/cancel", CancelParams, self._on_cancel)
-        return server
+    def __post_init__(self) -> None:
+        self.tasks = Tasks(self.background)
 
-    async def _list_tools(
-        self, _: ServerRequestContext[Any], __: PaginatedRequestParams | None
-    ) -> ListToolsResult:
-        return ListToolsResult(tools=codex_tools() + (session_tools() if self._sessions_listed() else []))
+    async def list_tools(self, caller: Caller) -> dict[str, Any]:
+        """See `Tools.list_tools`."""
+        tools = codex_tools() + (session_tools() if self._sessions_listed(caller) else [])
+        return {"tools": tools}
 
-    async def _call_tool(
-        self, context: ServerRequestContext[Any], params: CallToolRequestParams
-    ) -> CallToolResult:
-        request_id = str(context.request_id)
+    async def call_tool(self, caller: Caller, params: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Tools.call_tool`."""
+        name, arguments = params.get("name"), params.get("arguments")
+        if not isinstance(name, str):
+            raise RpcError(INVALID_PARAMS, "tools/call: name must be a string")
+        if arguments is not None and not isinstance(arguments, dict):
+            raise RpcError(INVALID_PARAMS, "tools/call: arguments must be an object")
+        call = _Call(self, caller, name, digest(name, arguments))
         try:
-            return await self._dispatch(params.name, params.arguments, request_id)
+            if caller.modern and (params.get("requestState") or params.get("inputResponses")):
+                return await call.go_on(params)
+            return await call.begin(arguments)
         except (McpServerError, CodeError) as error:
             return _failure(str(error))
 
-    async def _dispatch(self, name: str, arguments: dict[str, Any] | None, request_id: str) -> CallToolResult:
-        if name.startswith("session/") and not self._sessions_listed():
-            raise ToolHidden(HIDDEN)
-        match name:
-            case "codex":
-                new = parse(CodexArguments, arguments)
-                session = await self.pool.open(new.overrides())
-                return await self._answer(session, new.prompt, request_id)
-            case "codex-reply":
-                reply = parse(CodexReplyArguments, arguments)
-                return await self._answer(self.pool.find(reply.conversation_id), reply.prompt, request_id)
-            case "session/new":
-                opened = await self.pool.open(parse(NewSessionArguments, arguments).overrides())
-                return _success(_session_state(opened))
-            case "session/prompt":
-                prompt = parse(PromptArguments, arguments)
-                session = self.pool.find(prompt.session_id)
-                return await self._prompt(session, input_items(prompt.prompt), request_id)
-            case "session/cancel":
-                await self.pool.find(parse(CancelArguments, arguments).session_id).cancel()
-                return _success({})
-            case _:
-                return _failure(f"unknown tool: {name}")
+    async def task(self, caller: Caller, method: TaskMethod, params: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Tools.task`."""
+        del caller
+        return await self.tasks.request(method, params)
 
-    async def _answer(self, session: Session, prompt: str, request_id: str) -> CallToolResult:
-        """Run a turn for `codex` and `codex-reply`: the final message, and which conversation to go on with."""
-        turn = _TurnRelay(self._connected(), request_id)
-        end = await session.prompt([TextInput(text=prompt)], turn.on_event)
-        match end:
-            case TaskComplete(last_agent_message=message):
-                return _success({"conversationId": session.id, "content": message or ""}, message or "")
-            case TurnAborted(reason=reason):
-                return _failure(f"the turn was {reason}", {"conversationId": session.id, "content": ""})
-            case ErrorEvent(message=message):
-                return _failure(message, {"conversationId": session.id, "content": message})
-
-    async def _prompt(self, session: Session, items: list[InputItem], request_id: str) -> CallToolResult:
-        turn = _TurnRelay(self._connected(), request_id, UpdateTranslator())
-        match await session.prompt(items, turn.on_event):
-            case TaskComplete():
-                return _success({"stopReason": "end_turn"})
-            case TurnAborted():
-                return _success({"stopReason": "cancelled"})
-            case ErrorEvent(message=message):
-                return _failure(message, {"stopReason": "refusal"})
-
-    async def _on_cancel(self, _: ServerRequestContext[Any], params: CancelParams) -> None:
+    async def notice(self, notification: Notification) -> None:
+        """See `Tools.notice`."""
+        if notification.method != "session/cancel":
+            return
         try:
-            await self.pool.find(params.session_id).cancel()
+            arguments = CancelArguments.model_validate(notification.params or {})
+            await self.pool.find(arguments.session_id).cancel()
+        except ValidationError as error:
+            _log.warning("session/cancel: %d wrong parameters", error.error_count())
         except (McpServerError, CodeError) as error:
             _log.warning("session/cancel: %s", error)
 
-    def _sessions_listed(self) -> bool:
-        if self.acp_enabled == "auto":
-            params = self._connected().client_params
-            experimental = (params.capabilities.experimental if params else None) or {}
-            return "acp" in experimental
-        return self.acp_enabled
+    def sessions_enabled(self, caller: Caller) -> bool:
+        """Whether a client may use the `session/*` tools."""
+        return self._sessions_listed(caller)
 
-    def _connected(self) -> Connection:
-        assert self.connection is not None  # noqa: S101 - set before the first message is read
-        return self.connection
+    def _sessions_listed(self, caller: Caller) -> bool:
+        if self.acp_enabled == "auto":
+            return not caller.modern and "acp" in caller.abilities.experimental
+        return self.acp_enabled
 
 
 @dataclass(slots=True)
-class _TurnRelay:
-    """Sends the events of one turn to the client and brings its approvals back."""
+class _Call:
+    """One tool call: its first round, or a later one."""
 
-    connection: Connection
-    request_id: str
-    translator: UpdateTranslator | None = None
-    append_only: AppendOnly = field(default_factory=AppendOnly)
+    server: ToolServer
+    caller: Caller
+    name: str
+    digest: bytes
 
-    async def on_event(self, conversation: Conversation, event: Event, questions: TaskGroup) -> None:
-        """Notify the client of `event`; a question does not hold up the events that follow it."""
-        for msg in self.append_only.events(event.msg):
-            shown = event.model_copy(update={"msg": msg})
-            params = shown.model_dump(mode="json", exclude_none=True)
-            await self.connection.notify("codex/event", params | {"_meta": {"requestId": self.request_id}})
-        if self.translator is not None:
-            for update in self.translator.updates(event.msg):
-                await self.connection.notify(
-                    "session/update", {"sessionId": conversation.id, "update": update}
-                )
-        match event.msg:
-            case ExecApprovalRequest() | ApplyPatchApprovalRequest() as request:
-                questions.start_soon(self._ask, conversation, request, event.id)
-            case ElicitationRequest() as question:
-                questions.start_soon(self._pass_on, conversation, question)
+    async def begin(self, arguments: dict[str, Any] | None) -> dict[str, Any]:
+        """Run the tool."""
+        pool = self.server.pool
+        if self.name.startswith("session/") and not self.server.sessions_enabled(self.caller):
+            raise ToolHidden(HIDDEN)
+        match self.name:
+            case "codex":
+                new = parse(CodexArguments, arguments)
+                session = await pool.open(new.overrides())
+                return await self._prompt(session, [TextInput(text=new.prompt)])
+            case "codex-reply":
+                answer = parse(CodexReplyArguments, arguments)
+                session = await pool.find_or_resume(answer.conversation_id)
+                return await self._prompt(session, [TextInput(text=answer.prompt)])
+            case "session/new":
+                new_session = parse(NewSessionArguments, arguments)
+                opened = await pool.open(new_session.overrides(), new_session.parts())
+                return _success(_session_state(opened))
+            case "session/prompt":
+                prompt = parse(PromptArguments, arguments)
+                session = await pool.find_or_resume(prompt.session_id)
+                return await self._prompt(session, input_items(prompt.prompt))
+            case "session/cancel":
+                await pool.find(parse(CancelArguments, arguments).session_id).cancel()
+                return _success({})
+            case "session/set_model":
+                choice = parse(SetModelArguments, arguments)
+                session = await pool.find_or_resume(choice.session_id)
+                await session.conversation.submit(OverrideTurnContext(model=choice.model_id))
+                return _success({})
             case _:
-                pass
+                raise UnknownTool(f"unknown tool: {self.name[:100]}")
 
-    async def _ask(self, conversation: Conversation, request: ApprovalRequest, event_id: str) -> None:
-        answer = await approvals.decide(self.connection, request, event_id, self.request_id)
-        fields = {"id": request.approval_id, "decision": answer.decision, "feedback": answer.feedback}
-        if isinstance(request, ExecApprovalRequest):
-            await conversation.submit(ExecApproval(**fields, rule=answer.rule))
-        else:
-            await conversation.submit(PatchApproval(**fields))
+    async def go_on(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on with a turn that has asked something.
 
-    async def _pass_on(self, conversation: Conversation, question: ElicitationRequest) -> None:
-        answer = await approvals.pass_on(self.connection, question)
-        await conversation.submit(answer)
+        Raises:
+            RpcError: no such turn waits.
+        """
+        responses = params.get("inputResponses")
+        if responses is not None and not isinstance(responses, dict):
+            raise RpcError(INVALID_PARAMS, "inputResponses must be an object")
+        parked = self.server.round_trips.resume(params.get("requestState"), self.digest)
+        session = self.server.pool.sessions.get(parked.session_id)
+        if session is None or session.turn is not parked.turn:
+            raise RpcError(INVALID_PARAMS, EXPIRED)
+        await take_answers(parked.turn, responses or {})
+        if parked.turn.open:  # an answer is missing
+            return self._parked(session, parked.turn)
+        return await self._until_asked(session, parked.turn)
+
+    async def _prompt(self, session: Session, items: list[InputItem]) -> dict[str, Any]:
+        turn = await session.begin(items)
+        if self.caller.modern and self.caller.abilities.tasks:
+            task = self.server.tasks.start(
+                turn,
+                str(self.caller.request_id),
+                session.cancel,
+                lambda end: self._result(session, end),
+                can_ask=self.caller.abilities.elicits,
+            )
+            return task.seed()
+        if self.caller.modern and self.caller.abilities.elicits:
+            return await self._until_asked(session, turn)
+        return await self._to_the_end(session, turn)
+
+    async def _until_asked(self, session: Session, turn: Turn) -> dict[str, Any]:
+        end = await turn.run_until_asked(self._relay(session).send)
+        return self._parked(session, turn) if end is None else self._result(session, end)
+
+    def _parked(self, session: Session, turn: Turn) -> dict[str, Any]:
+        state = self.server.round_trips.park(turn, session.id, self.digest)
+        return input_required(turn, str(self.caller.request_id), state)
+
+    async def _to_the_end(self, session: Session, turn: Turn) -> dict[str, Any]:
+        relay, can_ask, denied = self._relay(session), self.caller.abilities.elicits, 0
+
+        async def on_event(_: Conversation, event: Event, questions: TaskGroup) -> None:
+            nonlocal denied
+            await relay.send(event)
+            if is_question(event.msg):
+                if can_ask and not self.caller.modern:
+                    questions.start_soon(self._ask, turn, event.msg, event.id)
+                else:
+                    denied += 1
+                    await turn.reply(approvals.denial(event.msg))
+
+        return self._result(session, await turn.run(on_event), denied)
+
+    async def _ask(self, turn: Turn, question: Question, event_id: str) -> None:
+        extra = approvals.details(question, event_id, str(self.caller.request_id))
+        answer = await self.caller.peer.ask(
+            "elicitation/create", {**approvals.elicitation(question), **extra}
+        )
+        await turn.reply(approvals.reply(question, answer))
+
+    def _relay(self, session: Session) -> Relay:
+        translator = UpdateTranslator() if self.name == "session/prompt" else None
+        return Relay(self.caller, session.id, session.append_only, translator)
+
+    def _result(self, session: Session, end: TurnEnd, denied: int = 0) -> dict[str, Any]:
+        result = _stop_reason(end) if self.name == "session/prompt" else _answer(session.id, end)
+        if denied:
+            times = "Something" if denied == 1 else f"{denied} times something"
+            note = f"{times} that needed approval was denied: {approvals.CANNOT_ASK}."
+            result["content"].append({"type": "text", "text": note})
+        return result
+
+
+def _answer(session_id: str, end: TurnEnd) -> dict[str, Any]:
+    """The result of `codex` and `codex-reply`: the final message, and which conversation to go on with."""
+    ids = {"conversationId": session_id, "threadId": session_id}
+    match end:
+        case TaskComplete(last_agent_message=message):
+            return _success({**ids, "content": message or ""}, message or "")
+        case TurnAborted(reason=reason):
+            return _failure(f"the turn was {reason}", {**ids, "content": ""})
+        case ErrorEvent(message=message):
+            return _failure(message, {**ids, "content": message})
+
+
+def _stop_reason(end: TurnEnd) -> dict[str, Any]:
+    """The result of `session/prompt`."""
+    match end:
+        case TaskComplete():
+            return _success({"stopReason": "end_turn"})
+        case TurnAborted():
+            return _success({"stopReason": "cancelled"})
+        case ErrorEvent(message=message):
+            return _failure(message, {"stopReason": "refusal"})
 
 
 def _session_state(session: Session) -> dict[str, Any]:
@@ -210,12 +265,18 @@ def _session_state(session: Session) -> dict[str, Any]:
     }
 
 
-def _success(structured: dict[str, Any], text: str | None = None) -> CallToolResult:
+def _success(structured: dict[str, Any], text: str | None = None) -> dict[str, Any]:
     shown = json.dumps(structured, ensure_ascii=False) if text is None else text
-    return CallToolResult(content=[TextContent(type="text", text=shown)], structured_content=structured)
+    return {
+        "content": [{"type": "text", "text": shown}],
+        "structuredContent": structured,
+        "isError": False,
+    }
 
 
-def _failure(text: str, structured: dict[str, Any] | None = None) -> CallToolResult:
-    return CallToolResult(
-        content=[TextContent(type="text", text=text)], structured_content=structured, is_error=True
-    )
+def _failure(text: str, structured: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "content": [{"type": "text", "text": text}],
+        **({} if structured is None else {"structuredContent": structured}),
+        "isError": True,
+    }

@@ -1,38 +1,44 @@
 """Live conversations, each owned by a task of its own so that it outlives the call that made it."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from code_core.config.load import ConfigOverrides
-from code_core.errors import ConversationError
-from code_core.protocol.events import ErrorEvent, Event, SessionConfigured, TaskComplete, TurnAborted
+from code_core.config.load import NO_OVERRIDES, ConfigOverrides
+from code_core.protocol.events import SessionConfigured
 from code_core.protocol.ops import InputItem, Interrupt, UserInput
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
+from code_core.store.errors import SessionNotFound
+from code_core.view.append_only import AppendOnly
 from code_mcp_server.errors import SessionBusy, TooManySessions, UnknownSession
+from code_mcp_server.turns import OnEvent, Turn, TurnEnd
 
 _log = logging.getLogger("code_core")
 
-INTERRUPT_SECONDS = 5.0
-
-OnEvent = Callable[[Conversation, Event, TaskGroup], Awaitable[None]]
-TurnEnd = TaskComplete | TurnAborted | ErrorEvent
+SOURCE = "mcp"
 
 
 @dataclass(slots=True)
 class Session:
-    """A conversation that takes one prompt at a time."""
+    """A conversation that takes one prompt at a time.
+
+    Attributes:
+        turn: the one that runs, or waits for answers that a later request brings.
+        append_only: what of its events a client is shown; it cannot take text back.
+    """
 
     conversation: Conversation
     configured: SessionConfigured
-    busy: bool = False
+    turn: Turn | None = None
+    append_only: AppendOnly = field(default_factory=AppendOnly)
     closed: anyio.Event = field(default_factory=anyio.Event)
 
     @property
@@ -40,52 +46,37 @@ class Session:
         """The id of the conversation."""
         return self.conversation.id
 
-    async def prompt(self, items: list[InputItem], on_event: OnEvent) -> TurnEnd:
-        """Run one turn; every event of it goes to `on_event`. Cancelling this interrupts the turn.
+    @property
+    def busy(self) -> bool:
+        """Whether a turn runs, or waits for answers."""
+        return self.turn is not None and self.turn.end is None
 
-        What `on_event` starts in its task group runs beside the events and ends with the turn.
+    async def begin(self, items: list[InputItem]) -> Turn:
+        """Start a turn; follow it, or its events wait. It takes the place of one that only waits for answers.
 
         Raises:
             SessionBusy: a turn is running.
         """
-        if self.busy:
-            raise SessionBusy(f"session {self.id} is still working on a prompt: cancel it or wait for it")
-        submission = await self.conversation.submit(UserInput(items=items))
-        self.busy = True
-        end: TurnEnd | None = None
-        try:
-            async with anyio.create_task_group() as questions:
-                async for event in self.conversation.events():
-                    end = _end(event, submission)
-                    await on_event(self.conversation, event, questions)
-                    if end is not None:
-                        questions.cancel_scope.cancel()
-                        return end
-            return ErrorEvent(message=f"session {self.id} has ended")
-        finally:
-            if end is None:
-                await self._interrupt(submission)
-            self.busy = False
+        if self.turn is not None and self.turn.end is None:
+            if self.turn.followed:
+                raise SessionBusy(f"session {self.id} is still working on a prompt: cancel it or wait for it")
+            await self.turn.interrupt()
+        turn = self.turn = Turn(self.conversation)
+        await turn.submit(UserInput(items=items))
+        return turn
+
+    async def prompt(self, items: list[InputItem], on_event: OnEvent) -> TurnEnd:
+        """Run one turn; every event of it goes to `on_event`. Cancelling this interrupts the turn.
+
+        Raises:
+            SessionBusy: a turn is running.
+        """
+        turn = await self.begin(items)
+        return await turn.run(on_event)
 
     async def cancel(self) -> None:
         """Stop the running turn, if there is one; its prompt ends with `TurnAborted`."""
         await self.conversation.submit(Interrupt())
-
-    async def _interrupt(self, submission: str) -> None:
-        """End the turn that nobody waits for any more, so that the next prompt finds only its own events."""
-        with anyio.move_on_after(INTERRUPT_SECONDS, shield=True), suppress(ConversationError):
-            await self.conversation.submit(Interrupt())
-            async for event in self.conversation.events():
-                if _end(event, submission) is not None:
-                    return
-
-
-def _end(event: Event, submission: str) -> TurnEnd | None:
-    match event.msg:
-        case (TaskComplete() | TurnAborted() | ErrorEvent()) as end if event.id == submission:
-            return end
-        case _:
-            return None
 
 
 @dataclass(slots=True)
@@ -100,8 +91,9 @@ class SessionPool:
     tasks: TaskGroup
     sessions: dict[str, Session] = field(default_factory=dict)
     limit: int = 256
+    _resuming: anyio.Lock = field(default_factory=anyio.Lock)
 
-    async def open(self, overrides: ConfigOverrides) -> Session:
+    async def open(self, overrides: ConfigOverrides, parts: Parts | None = None) -> Session:
         """A new session.
 
         Raises:
@@ -109,31 +101,59 @@ class SessionPool:
             TooManySessions: the limit is reached, and all are busy.
         """
         self._make_room()
-        conversation = await self.manager.new(overrides, Parts(source="mcp"))
-        session: Session = await self.tasks.start(self._own, conversation)
-        self.sessions[session.id] = session
-        return session
+        return await self._started(await self.manager.new(overrides, parts or Parts(source=SOURCE)))
 
     def find(self, session_id: str) -> Session:
-        """The session of that id.
+        """The live session of that id.
 
         Raises:
             UnknownSession: no such session is open.
         """
         session = self.sessions.get(session_id)
         if session is None:
-            raise UnknownSession(f"no session has the id {session_id!r}: start one with codex or session/new")
+            raise UnknownSession(
+                f"no session has the id {session_id[:100]!r}: start one with codex or session/new"
+            )
         self.sessions[session_id] = self.sessions.pop(session_id)
         return session
 
+    async def find_or_resume(self, session_id: str) -> Session:
+        """The session of that id, resumed from the store if an earlier process left it there.
+
+        Raises:
+            UnknownSession: there is none, live or stored.
+            SessionInUse: another process has it open.
+            StoreError: it cannot be read.
+            TooManySessions: the limit is reached, and all are busy.
+        """
+        async with self._resuming:  # two calls at the same time must not open it twice
+            if session_id in self.sessions or not _is_uuid(session_id):  # a path or a name is not an id
+                return self.find(session_id)
+            self._make_room()
+            try:
+                conversation = await self.manager.resume(session_id, NO_OVERRIDES, Parts(source=SOURCE))
+            except SessionNotFound:
+                return self.find(session_id)
+            return await self._started(conversation)
+
+    async def _started(self, conversation: Conversation) -> Session:
+        session: Session = await self.tasks.start(self._own, conversation)
+        self.sessions[session.id] = session
+        return session
+
     def _make_room(self) -> None:
+        """Close a session for one more: an idle one, else one whose client has not come back with its answers."""
         if len(self.sessions) < self.limit:
             return
-        idle = next((session for session in self.sessions.values() if not session.busy), None)
-        if idle is None:
+        quiet = [session for session in self.sessions.values() if not session.busy] or [
+            session
+            for session in self.sessions.values()
+            if session.turn is not None and not session.turn.followed
+        ]
+        if not quiet:
             raise TooManySessions(f"{self.limit} sessions are working on prompts: cancel one or wait")
-        del self.sessions[idle.id]
-        idle.closed.set()
+        del self.sessions[quiet[0].id]
+        quiet[0].closed.set()
 
     async def _own(self, conversation: Conversation, *, task_status: TaskStatus[Any]) -> None:
         session: Session | None = None
@@ -149,6 +169,13 @@ class SessionPool:
                 raise
             _log.exception("session %s failed", session.id)  # the others go on
             self.sessions.pop(session.id, None)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
 
 
 @asynccontextmanager

@@ -1,8 +1,7 @@
 """The tools as clients see them."""
 
+from functools import cache
 from typing import Any
-
-from mcp_types import Tool, ToolAnnotations
 
 from code_mcp_server.arguments import (
     CancelArguments,
@@ -10,15 +9,15 @@ from code_mcp_server.arguments import (
     CodexReplyArguments,
     NewSessionArguments,
     PromptArguments,
+    SetModelArguments,
     ToolArguments,
 )
 
-_ACTS = ToolAnnotations(
-    read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True
-)
-_STARTS = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
-)
+_ACTS = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False, "openWorldHint": True}
+_STARTS = {"readOnlyHint": False, "destructiveHint": False, "idempotentHint": False, "openWorldHint": False}
+
+Tool = dict[str, Any]
+"""A tool as `tools/list` has it."""
 
 
 def _object(**properties: Any) -> dict[str, Any]:
@@ -26,7 +25,7 @@ def _object(**properties: Any) -> dict[str, Any]:
 
 
 _STRING = {"type": "string"}
-_ANSWER = _object(conversationId=_STRING, content=_STRING)
+_ANSWER = _object(conversationId=_STRING, threadId=_STRING, content=_STRING)
 
 
 def _tool(
@@ -35,18 +34,19 @@ def _tool(
     description: str,
     arguments: type[ToolArguments],
     output: dict[str, Any],
-    annotations: ToolAnnotations,
+    annotations: dict[str, bool],
 ) -> Tool:
-    return Tool(
-        name=name,
-        title=title,
-        description=description,
-        input_schema=arguments.model_json_schema(by_alias=True),
-        output_schema=output,
-        annotations=annotations,
-    )
+    return {
+        "name": name,
+        "title": title,
+        "description": description,
+        "inputSchema": arguments.model_json_schema(by_alias=True),
+        "outputSchema": output,
+        "annotations": annotations,
+    }
 
 
+@cache
 def codex_tools() -> list[Tool]:
     """The tools for any client."""
     return [
@@ -69,6 +69,7 @@ def codex_tools() -> list[Tool]:
     ]
 
 
+@cache
 def session_tools() -> list[Tool]:
     """The tools with the names of the Agent Client Protocol."""
     return [
@@ -93,6 +94,14 @@ def session_tools() -> list[Tool]:
             "Cancel",
             "Stop the running prompt of a session.",
             CancelArguments,
+            {"type": "object"},
+            _STARTS,
+        ),
+        _tool(
+            "session/set_model",
+            "Set model",
+            "Choose the model for the next prompts of a session.",
+            SetModelArguments,
             {"type": "object"},
             _STARTS,
         ),

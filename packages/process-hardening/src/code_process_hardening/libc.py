@@ -59,3 +59,13 @@ def mlock(buffer: memoryview) -> None:
 def do_not_inherit(buffer: memoryview) -> None:
     """Leave the pages of `buffer` out of a forked child (macOS)."""
     _checked("minherit", _LIBC.minherit(ffi.from_buffer(buffer), len(buffer), VM_INHERIT_NONE))
+
+
+def inotify_init() -> int:
+    """A descriptor of a new, empty set of watches (Linux, inotify(7)); reading it never blocks."""
+    return _checked("inotify_init1", _LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+
+
+def inotify_add_watch(descriptor: int, path: bytes, mask: int) -> int:
+    """Watch what is at `path`; gives the number that its events carry (Linux)."""
+    return _checked("inotify_add_watch", _LIBC.inotify_add_watch(descriptor, path, mask))

@@ -39,11 +39,12 @@ from code_core.view.append_only import AppendOnly
 from code_core.view.printer import HumanPrinter
 from code_core.view.questions import approval_text, elicitation_text
 from code_core.view.titles import shortened
+from code_core.view.undo import undo_lines
 from code_core.view.visible import visible
 from code_tui.elicitation import answer_in_lines
 from code_tui.line_input import LineInput
 from code_tui.project_trust import ask_about_project
-from code_tui.slash import CHAT, Quit, Switch, recent_lines, run_command, undo_lines
+from code_tui.slash import CHAT, Quit, Switch, recent_lines, run_command
 
 PROMPT = "\n> "
 UNFINISHED_PASTE = "\n(pasted; Enter sends it, Ctrl+C drops it)\n"

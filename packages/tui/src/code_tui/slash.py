@@ -11,10 +11,10 @@ from code_core.errors import CodeError
 from code_core.protocol.events import EventMsg
 from code_core.protocol.items import Message
 from code_core.protocol.ops import Op, Redo, Undo
-from code_core.protocol.session_events import SessionSnapshot, UndoCompleted
-from code_core.session.compaction import is_users_own
+from code_core.protocol.session_events import SessionSnapshot
 from code_core.session.conversation import Conversation
 from code_core.session.conversation_history import HistoryItem
+from code_core.session.engine_notes import is_users_own
 from code_core.session.manager import ConversationManager
 from code_core.session.opening import Last
 from code_core.session.parts import Parts
@@ -165,16 +165,6 @@ COMMANDS: Mapping[str, Command] = {
     "quit": Command("/quit", "end the chat", _quit),
     "exit": Command("/exit", "", _quit),
 }
-
-
-def undo_lines(done: UndoCompleted) -> list[str]:
-    """What an undo or a redo did, a line each."""
-    what = "undid" if done.action == "undo" else "brought back"
-    count = len(done.files)
-    lines = [f"{what} {count} file{'' if count == 1 else 's'}"]
-    lines += [f"  {visible(str(path))}" for path in done.files]
-    lines += [f"  left alone, because it was changed since: {visible(str(path))}" for path in done.kept]
-    return lines
 
 
 def recent_lines(history: Sequence[HistoryItem]) -> list[str]:

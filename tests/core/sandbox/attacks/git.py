@@ -36,7 +36,10 @@ os.mkdir("fake"); open("fake/.git", "w").write(f"gitdir: {outside}/repo/.git")
 open(outside + "/repo/.git/x", "w")
 """,
     }),
-    *table("git", {"a common directory of its own": 'open(".git/commondir", "w")'}, gaps=("bwrap", "landlock")),
+    *table("git", {
+        "a common directory of its own": 'open(".git/commondir", "w")',
+        "attributes that name a filter of the user's": 'os.mkdir(".git/info"); open(".git/info/attributes", "w")',
+    }, gaps=("bwrap", "landlock")),
     *table("git closed", {
         "an object": 'open(".git/objects/x", "w")',
         "the index": 'open(".git/index", "w")',

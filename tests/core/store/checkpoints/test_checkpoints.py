@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from code_core.store.checkpoints import Checkpoints, Left, contents, tree
+from code_core.store.checkpoints import Checkpoints, Left, contents, entries, tree
+from code_core.store.checkpoints import workspace as workspace_module
 from code_core.store.errors import CheckpointError
 
 
@@ -269,7 +270,8 @@ def test_what_is_saved_is_for_its_owner_alone(
 def test_files_that_are_too_large_are_named(
     checkpoints: Checkpoints, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree, "LARGEST_FILE", 100)
+    monkeypatch.setattr(entries, "LARGEST_FILE", 100)
+    monkeypatch.setattr(workspace_module, "LARGEST_FILE", 100)
     (workspace / "large").write_text("x" * 101)
     checkpoints.begin_turn("t1")
     checkpoints.before_command()
@@ -278,7 +280,7 @@ def test_files_that_are_too_large_are_named(
     checkpoints.end_turn()
     outcome = checkpoints.undo()
     assert outcome is not None
-    assert outcome.left == (Left(str(workspace / "large"), "it was too large to be saved"),)
+    assert outcome.left == (Left(str(workspace / "large"), "it was not saved"),)
     assert not (workspace / "new large").exists()
 
 
@@ -341,22 +343,25 @@ def test_our_own_home_and_version_control_are_not_looked_at(tmp_path: Path) -> N
 def test_only_changed_files_are_read(
     checkpoints: Checkpoints, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree, "_RECENT", -(10**12))
-    checkpoints.prepare()
+    monkeypatch.setattr(entries, "_RECENT", -(10**12))
     read: list[str] = []
-    content = tree._content
 
-    def recording(path: str) -> bytes | None:
+    def recording(path: str, expected: entries.State | None = None) -> bytes | None:
         read.append(Path(path).name)
-        return content(path)
+        return entries.content_of(path, expected)
 
-    monkeypatch.setattr(tree, "_content", recording)
+    monkeypatch.setattr(workspace_module, "content_of", recording)
+    monkeypatch.setattr(tree, "content_of", recording)
+    checkpoints.prepare()
+    assert read == []
+    checkpoints.save(60)
+    assert sorted(read) == ["a.txt", "b.txt", "tool.sh"]
     checkpoints.begin_turn("t1")
     checkpoints.before_command()
-    assert read == []
+    assert len(read) == 3
     (workspace / "a.txt").write_text("A BEFORE")
     checkpoints.end_turn()
-    assert read == ["a.txt"]
+    assert read[3:] == ["a.txt"]
 
 
 def test_a_change_within_the_grain_of_the_clock_is_seen(checkpoints: Checkpoints, workspace: Path) -> None:
@@ -374,9 +379,13 @@ def test_a_file_that_changed_just_now_is_read_again_whatever_its_times_say(works
     def save(data: bytes) -> str:
         return data.decode()
 
-    first = tree.scan([workspace], frozenset(), {}, save)
-    assert {entry[0] for entry in first[str(workspace)].values()} == {-1}
+    def look(before: tree.Snapshot) -> tree.Folder:
+        return tree.Look(frozenset(), save).all([str(workspace)], before)[str(workspace)]
+
+    first = look({})
+    assert first["a.txt"].ctime == first["tool.sh"].ctime == -1
+    assert first["a.txt"].value == "a before"
     os.utime(workspace / "a.txt")
-    time.sleep(tree._RECENT / 1e9 * 1.1)
-    second = tree.scan([workspace], frozenset(), first, save)
-    assert second[str(workspace)]["a.txt"][0] > 0
+    time.sleep(entries._RECENT / 1e9 * 1.1)
+    second = look({str(workspace): first})
+    assert second["a.txt"].ctime > 0

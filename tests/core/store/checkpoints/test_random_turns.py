@@ -4,11 +4,14 @@ import os
 import random
 import shutil
 import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from code_core.store.checkpoints import Checkpoints, Outcome
+from code_core.store.checkpoints import Checkpoints, Outcome, git_contents, workspace
 from core.store.checkpoints.test_checkpoints import state
 
 TURNS = 250
@@ -31,12 +34,37 @@ class World:
         path = self.path()
         try:
             match self.random.choice(
-                ["write", "write", "write", "delete", "mode", "link", "mkdir", "move", "tree"]
+                [
+                    "write",
+                    "write",
+                    "append",
+                    "in place",
+                    "delete",
+                    "mode",
+                    "link",
+                    "mkdir",
+                    "move",
+                    "tree",
+                    "sh",
+                ]
             ):
                 case "write":
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.unlink(missing_ok=True)
                     path.write_bytes(self.random.randbytes(self.random.randint(0, 40)))
+                case "append":
+                    with path.open("ab") as file:
+                        file.write(self.random.randbytes(5))
+                case "in place":
+                    with path.open("r+b") as file:
+                        file.write(self.random.randbytes(min(5, path.stat().st_size)))
+                case "sh":
+                    script = self.random.choice(
+                        ['echo x > "$1"', 'rm -rf "$1"', 'cp -a "$1" "$2"', 'mv "$1" "$2"']
+                    )
+                    subprocess.run(
+                        ["sh", "-c", script, "-", path, self.path()], check=False, capture_output=True
+                    )
                 case "delete":
                     path.unlink()
                 case "mode":
@@ -113,55 +141,120 @@ def differing(one: State, other: State) -> set[str]:
     return {path for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
 
 
-def git_files(root: Path) -> dict[str, bytes]:
-    git = root / ".git"
-    files = [path for path in git.rglob("*") if path.is_file()] if git.exists() else []
-    return {os.fspath(path): path.read_bytes() for path in files}
+def git_files(root: Path) -> dict[str, tuple[object, ...]]:
+    """Everything that git keeps, with the inodes and times that show whether it was written."""
+    files = [path for path in (root / ".git").rglob("*") if path.is_file()]
+    status = {path: path.stat() for path in files}
+    return {
+        os.fspath(path): (status[path].st_ino, status[path].st_mtime_ns, path.read_bytes()) for path in files
+    }
+
+
+def make_repository(root: Path) -> None:
+    """A commit, a stash, something in the index that is not committed, and an ignored file."""
+    (root / ".gitignore").write_text("ignored\n")
+    for name in ("staged", "stashed", "clean"):
+        (root / name).write_text(f"{name}\n")
+    git(root, "init -q")
+    git(root, "add -A")
+    git(root, "commit -qm first")
+    (root / "stashed").write_text("in the stash")
+    git(root, "stash")
+    (root / "staged").write_text("in the index")
+    git(root, "add staged")
+
+
+def git(root: Path, command: str) -> None:
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *who, *command.split()], cwd=root, check=True, capture_output=True)
+
+
+@dataclass
+class Done:
+    """A turn, and what was there before and after it."""
+
+    paths: set[str]
+    before: State
+    after: State
+
+
+@pytest.fixture
+def read_from_git(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was read from git, which is asked for every file here."""
+    found: list[str] = []
+
+    def recording(blobs: Iterable[git_contents.Blob]) -> Iterator[tuple[git_contents.Blob, bytes]]:
+        for blob, data in real(blobs):
+            found.append(blob.id)
+            yield blob, data
+
+    real = git_contents.read
+    monkeypatch.setattr(git_contents, "read", recording)
+    monkeypatch.setattr(workspace, "_WORTH_GIT", 0)
+    return found
+
+
+def no_watch(_roots: object) -> None:
+    raise OSError("no watches here")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("seed", "with_git"), [(1, False), (2, True), (3, False), (4, True)])
-def test_random_turns(seed: int, with_git: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("seed", "with_git", "watched"), [(1, False, True), (2, True, True), (3, False, False), (4, True, False)]
+)
+def test_random_turns(
+    seed: int,
+    with_git: bool,
+    watched: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    read_from_git: list[str],
+) -> None:
+    if not watched:
+        monkeypatch.setattr(workspace, "Watch", no_watch)
     root = tmp_path / "work"
     root.mkdir()
     world = World(root, seed)
-    for _ in range(20):
+    for _ in range(40):
         world.change()
     if with_git:
-        (root / ".gitignore").write_text("ignored\n")
-        for command in (
-            "init -q",
-            "add -A",
-            "-c user.name=a -c user.email=a@example.org commit -qm first",
-            "stash list",
-        ):
-            subprocess.run(["git", *command.split()], cwd=root, check=True, capture_output=True)
+        make_repository(root)
+    time.sleep(0.06)  # what changed just now is read at once, and would hide the others
     checkpoints = Checkpoints(tmp_path / "checkpoints", [root])
     git_before = git_files(root)
     undone = redone = kept = 0
+    stack: list[Done] = []
     for number in range(TURNS):
+        if world.random.random() < 0.2:
+            world.change()  # by the user
+        if world.random.random() < 0.1:
+            time.sleep(0.06)
         before = state(root)
         changes = world.turn(checkpoints, number)
         after = state(root)
         if not changes:
             assert after == before
             continue
-        turn = {os.path.relpath(path, root) for path in changes}
-        assert differing(before, after) <= turn
-        if world.random.random() < 0.4:
-            if world.random.random() < 0.3:
-                checkpoints = Checkpoints(tmp_path / "checkpoints", [root])
+        stack.append(Done({os.path.relpath(path, root) for path in changes}, before, after))
+        assert differing(before, after) <= stack[-1].paths
+        if world.random.random() < 0.3:
+            checkpoints = Checkpoints(tmp_path / "checkpoints", [root])
+        for _ in range(world.random.choice([0, 0, 0, 1, 2])):
+            if not stack:
+                break
             if world.random.random() < 0.4:
-                for _ in range(2):
-                    world.change()
+                world.change()  # by the user
+                world.change()
+            done = stack.pop()
             edited = state(root)
-            changed = differing(after, edited)
-            outcome = checkpoints.undo()
-            check(root, outcome, before, edited, turn, changed)
+            changed = differing(done.after, edited)
+            check(root, checkpoints.undo(), done.before, edited, done.paths, changed)
             undone += 1
             kept += bool(changed)
-            if not changed and world.random.random() < 0.7:
-                check(root, checkpoints.redo(), after, after, turn, set())
+            if not changed and world.random.random() < 0.5:
+                check(root, checkpoints.redo(), done.after, done.after, done.paths, set())
+                stack.append(done)
                 redone += 1
     assert git_files(root) == git_before
     assert min(undone, redone, kept) > 5
+    assert bool(read_from_git) == with_git

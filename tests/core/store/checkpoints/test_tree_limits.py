@@ -1,10 +1,13 @@
 """What is too much to look at before a command, and what is passed over."""
 
+import time
 from pathlib import Path
 
 import pytest
 
-from code_core.store.checkpoints import Checkpoints, tree
+from code_core.store.checkpoints import Checkpoints, Left
+from code_core.store.checkpoints import checkpoints as checkpoints_module
+from code_core.store.checkpoints import workspace as workspace_module
 
 
 @pytest.fixture
@@ -19,13 +22,59 @@ def checkpoints(tmp_path: Path, workspace: Path) -> Checkpoints:
     return Checkpoints(tmp_path / "checkpoints", [workspace])
 
 
-def test_too_many_bytes_are_too_large_as_well(
+@pytest.fixture
+def settled(workspace: Path) -> None:
+    """Files that did not change just now, which would be read at once."""
+    time.sleep(0.06)
+
+
+@pytest.mark.usefixtures("settled")
+def test_more_bytes_than_are_copied_are_reported_and_the_files_changed_last_are_covered(
     checkpoints: Checkpoints, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree, "MOST_READ", 3)
+    (workspace / "newer.txt").write_text("newer")
+    time.sleep(0.06)
+    monkeypatch.setattr(workspace_module, "MOST_COPIED", 6)
     checkpoints.begin_turn("t1")
     checkpoints.before_command()
-    assert checkpoints.warning is not None
+    assert checkpoints.warning == (
+        f"undo does not cover what commands change in 1 file below {workspace}:"
+        " git does not have its contents, and more than 256 MiB would be copied"
+    )
+    for name in ("a.txt", "newer.txt"):
+        (workspace / name).write_text("after")
+    checkpoints.end_turn()
+    outcome = checkpoints.undo()
+    assert outcome is not None
+    assert outcome.left == (Left(str(workspace / "a.txt"), "it was not saved"),)
+    assert (workspace / "newer.txt").read_text() == "newer"
+
+
+@pytest.mark.usefixtures("settled")
+def test_the_first_command_waits_only_so_long_and_saving_goes_on_while_it_runs(
+    checkpoints: Checkpoints, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace / "b.txt").write_text("b before")
+    (workspace / "c.txt").write_text("c before")
+    time.sleep(0.06)
+    monkeypatch.setattr(checkpoints_module, "MOST_WAIT", -1)
+    checkpoints.begin_turn("t1")
+    checkpoints.before_command()  # saves c.txt, as the clock is looked at after each file
+    assert checkpoints.warning == (
+        f"undo does not cover yet what commands change in 2 files below {workspace}: they are still being saved"
+    )
+    (workspace / "b.txt").write_text("changed too soon")
+    (workspace / "c.txt").write_text("after")
+    assert not checkpoints.save(60)
+    assert not checkpoints.warning
+    (workspace / "a.txt").write_text("after")
+    checkpoints.end_turn()
+    outcome = checkpoints.undo()
+    assert outcome is not None
+    assert outcome.left == (Left(str(workspace / "b.txt"), "it was not saved"),)
+    assert (workspace / "a.txt").read_text() == "a before"
+    assert (workspace / "c.txt").read_text() == "c before"
+    assert (workspace / "b.txt").read_text() == "changed too soon"
 
 
 def test_what_tools_can_fill_again_is_covered_for_patches_alone(

@@ -3,22 +3,42 @@
 from typing import Any
 
 from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange, UpdateChange
+from code_core.view.visible import visible_line
 
 
 def diff_content(path: str, change: FileChange) -> list[dict[str, Any]]:
-    """The change as one `diff` per hunk, with the text before and after it."""
+    """The change as one `diff` per hunk, with the text before and after it.
+
+    What cannot be seen in a text is escaped: the client shows the difference, it does not apply it.
+    """
     match change:
         case AddChange(add=add):
-            return [_diff(path, None, add.content)]
+            return [file_diff(path, None, add.content)]
         case DeleteChange(delete=delete):
-            return [_diff(path, delete.content, "")]
+            return [file_diff(path, delete.content, "")]
         case UpdateChange(update=update):
             target = str(update.move_path) if update.move_path is not None else path
-            return [_diff(target, old, new) for old, new in _hunks(update.unified_diff)]
+            return [file_diff(target, old, new) for old, new in _hunks(update.unified_diff)]
 
 
-def _diff(path: str, old: str | None, new: str) -> dict[str, Any]:
-    return {"type": "diff", "path": path, "oldText": old, "newText": new}
+def file_diff(path: str, old: str | None, new: str) -> dict[str, Any]:
+    """One difference; `old` is None for a file that is new."""
+    return {
+        "type": "diff",
+        "path": path,
+        "oldText": None if old is None else _shown(old),
+        "newText": _shown(new),
+    }
+
+
+def _shown(text: str) -> str:
+    """`text` with what cannot be seen escaped, but for line ends of either kind."""
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "\n".join(
+        f"{visible_line(line[:-1])}\r" if line.endswith("\r") else visible_line(line)
+        for line in text.split("\n")
+    )
 
 
 def _hunks(unified_diff: str) -> list[tuple[str, str]]:

@@ -16,56 +16,65 @@ from code_core.acp.tool_calls import (
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.policies import ReviewDecision
 from code_core.view.answers import Choices
-from code_core.view.questions import approval_text, change_text
+from code_core.view.questions import approval_text
 from code_core.view.visible import visible
 
+# `denied` stands before `abort`: clients that are told to reject everything take the first rejection.
 _OPTIONS = (
-    ("approve_for_session", "Allow {}", "allow_always", ReviewDecision.APPROVED_FOR_SESSION),
-    ("approve", "Allow once", "allow_once", ReviewDecision.APPROVED),
-    ("approve_prefix", "Allow always", "allow_always", ReviewDecision.APPROVED_PREFIX),
-    ("deny", "Deny", "reject_once", ReviewDecision.DENIED),
+    ("approved", "Allow once", "allow_once", ReviewDecision.APPROVED),
+    ("approved-for-session", "Allow {}", "allow_always", ReviewDecision.APPROVED_FOR_SESSION),
+    ("approved-prefix", "Allow always", "allow_always", ReviewDecision.APPROVED_PREFIX),
+    ("denied", "Deny and go on", "reject_once", ReviewDecision.DENIED),
+    ("abort", "Deny and stop", "reject_once", ReviewDecision.ABORT),
 )
 
 
 def permission_request(session_id: str, request: ApprovalRequest) -> dict[str, Any]:
     """The parameters of the question."""
-    match request:
-        case ExecApprovalRequest():
-            call = _question_call(request)
-        case ApplyPatchApprovalRequest():
-            call = patch_call(request.call_id, request.changes)
-            files = "\n".join(change_text(path, change) for path, change in request.changes.items())
-            call["content"] = [
-                text_content(fenced(files)),
-                *call["content"],
-            ]  # moves have no difference to show
     rule = request.proposed_rule if isinstance(request, ExecApprovalRequest) else None
     options = [
         {
             "optionId": option,
             "name": name.format(Choices.about(request).session)
-            if option != "approve_prefix"
-            else f"{name}: {visible(rule or '')}",
+            if option != "approved-prefix"
+            else f"{name}: {_rule_name(request)}",
             "kind": kind,
         }
         for option, name, kind, _ in _OPTIONS
-        if rule is not None or option != "approve_prefix"
+        if rule is not None or option != "approved-prefix"
     ]
     meta = {"approvalId": request.approval_id} | ({"reason": request.reason} if request.reason else {})
     return {
         "sessionId": session_id,
-        "toolCall": {**call, "status": "pending"},
+        "toolCall": question_call(request),
         "options": options,
-        "_meta": meta,
+        "_meta": {"code/approval": meta},
     }
 
 
-def _question_call(request: ExecApprovalRequest) -> ToolCallFields:
-    """The command or tool that is asked about, with the whole question as its content."""
-    content = [text_content(fenced(str(approval_text(request))))]
-    if request.mcp is None:
-        return {**command_call(request.call_id, request.command, request.cwd), "content": content}
-    return {**server_tool_call(request.call_id, request.mcp), "content": content}
+def _rule_name(request: ApprovalRequest) -> str:
+    """What the proposed rule allows; the rule itself is in the question."""
+    match request:
+        case ExecApprovalRequest(rule_allows=str(allows)) if allows:
+            return visible(allows)
+        case ExecApprovalRequest(proposed_rule=str(rule)):
+            return visible(rule)
+        case _:
+            return ""
+
+
+def question_call(request: ApprovalRequest) -> ToolCallFields:
+    """The call that is asked about, pending, with the whole question as its content."""
+    match request:
+        case ApplyPatchApprovalRequest():
+            call = patch_call(request.call_id, request.changes)
+        case ExecApprovalRequest(mcp=None):
+            call = command_call(request.call_id, request.command, request.cwd)
+        case ExecApprovalRequest(mcp=tool):
+            assert tool is not None  # noqa: S101 - the case before
+            call = server_tool_call(request.call_id, tool)
+    content = [text_content(fenced(str(approval_text(request)))), *call.get("content", [])]
+    return {**call, "content": content, "status": "pending"}
 
 
 def permission_decision(answer: object) -> ReviewDecision | None:

@@ -11,6 +11,8 @@ from code_core.acp.diffs import diff_content
 from code_core.protocol.events import ToolCallFailed
 from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange, UpdateChange
 from code_core.protocol.mcp_events import McpInvocation
+from code_core.protocol.parsed_command import ParsedCommand, UnknownCommand
+from code_core.protocol.text import repaired
 from code_core.view.titles import command_title, in_backticks, shortened
 from code_core.view.visible import readable, visible
 
@@ -22,16 +24,35 @@ def tool_call(call_id: str, title: str, kind: str, **more: Any) -> ToolCallField
     return {"toolCallId": call_id, "title": title, "kind": kind, **more}
 
 
-def command_call(call_id: str, command: Sequence[str], cwd: Path) -> ToolCallFields:
-    """A command."""
+def command_call(
+    call_id: str, command: Sequence[str], cwd: Path, parsed: Sequence[ParsedCommand] = ()
+) -> ToolCallFields:
+    """A command; `parsed` says of one that only looks what it looks at."""
     raw = {"command": list(command), "cwd": str(cwd)}
-    return tool_call(call_id, command_title(command), "execute", rawInput=raw)
+    paths = [one.path for one in parsed if not isinstance(one, UnknownCommand) and one.path]
+    locations = [{"path": client_path(cwd, path)} for path in dict.fromkeys(paths)]
+    more = {"locations": locations} if locations else {}
+    return tool_call(
+        call_id, command_title(command), _command_kind(parsed), name="shell", rawInput=raw, **more
+    )
+
+
+def _command_kind(parsed: Sequence[ParsedCommand]) -> str:
+    kinds = {one.type for one in parsed}
+    if kinds == {"read"}:
+        return "read"
+    return "search" if kinds and kinds <= {"read", "list_files", "search"} else "execute"
+
+
+def client_path(cwd: Path, path: str) -> str:
+    """A path as the client takes it: absolute, and text that can be encoded."""
+    return repaired(str(cwd / path))
 
 
 def server_tool_call(call_id: str, call: McpInvocation) -> ToolCallFields:
     """A tool of an MCP server."""
     title = shortened(f"{visible(call.server)}: {visible(call.tool)}")
-    return tool_call(call_id, title, "other", rawInput=call.arguments or {})
+    return tool_call(call_id, title, "other", name=call.tool, rawInput=call.arguments or {})
 
 
 def failed_call(failed: ToolCallFailed) -> ToolCallFields:
@@ -61,6 +82,7 @@ def patch_call(call_id: str, changes: Mapping[str, FileChange]) -> ToolCallField
         call_id,
         _patch_title(changes, kind),
         kind,
+        name="apply_patch",
         content=content,
         locations=[{"path": path} for path in changes],
     )

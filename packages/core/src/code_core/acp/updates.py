@@ -1,16 +1,20 @@
 """Events as the updates of `session/update`.
 
-Source: Agent Client Protocol, version 1, "Prompt turn" and "Tool calls".
+Source: Agent Client Protocol, version 1, "Prompt turn", "Tool calls", "Agent plan" (schema of SDK 2.4.0).
 """
 
-import base64
-import codecs
+from dataclasses import dataclass, field
 from typing import Any
 
+from code_core.acp.capabilities import NOTHING_DECLARED, ClientCapabilities
+from code_core.acp.command_output import CommandOutput, GrowingText, TerminalOutput, decoded
+from code_core.acp.message_ids import MessageIds
+from code_core.acp.notices import compaction_updates, notice, plan_update
+from code_core.acp.permissions import question_call
 from code_core.acp.tool_calls import (
+    ToolCallFields,
     command_call,
     failed_call,
-    fenced,
     patch_call,
     server_tool_call,
     text_content,
@@ -22,7 +26,9 @@ from code_core.protocol.agent_events import (
     AgentReasoning,
     AgentReasoningDelta,
 )
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import (
+    ErrorEvent,
     EventMsg,
     ExecCommandBegin,
     ExecCommandEnd,
@@ -30,149 +36,155 @@ from code_core.protocol.events import (
     PatchApplyBegin,
     PatchApplyEnd,
     PlanUpdate,
+    StreamError,
+    TaskComplete,
     TaskStarted,
+    TokenCount,
     ToolCallFailed,
+    TurnAborted,
+    WarningEvent,
     WebSearchBegin,
     WebSearchComplete,
 )
-from code_core.protocol.mcp_events import McpToolCallBegin, McpToolCallEnd
+from code_core.protocol.mcp_events import McpToolCallBegin, McpToolCallEnd, McpToolCallProgress
+from code_core.protocol.session_events import (
+    ContextCompacted,
+    ExitedReviewMode,
+    SessionRenamed,
+    UndoCompleted,
+)
 from code_core.view.append_only import AppendOnly
-from code_core.view.visible import readable, visible, visible_line
+from code_core.view.undo import undo_lines
+from code_core.view.visible import readable, visible
 
 Update = dict[str, Any]
 
 
+@dataclass(slots=True)
 class UpdateTranslator:
     """Translates the events of one conversation, in order.
 
     It remembers what was streamed, so that a message which came without deltas
     is sent whole and one which came with them is not sent twice. Clients cannot take
     text back: of a text that is streamed again they get what differs.
+
+    Args:
+        client: what the client has declared; kinds that it did not are not sent.
     """
 
-    def __init__(self) -> None:
-        self._message_streamed = False
-        self._thought_streamed = False
-        self._output: dict[str, _CommandOutput] = {}
-        self._append_only = AppendOnly()
+    client: ClientCapabilities = NOTHING_DECLARED
+    _ids: MessageIds = field(default_factory=MessageIds)
+    _output: dict[str, CommandOutput] = field(default_factory=dict)
+    _open_calls: dict[str, None] = field(default_factory=dict)
+    _append_only: AppendOnly = field(default_factory=AppendOnly)
 
     def updates(self, msg: EventMsg) -> list[Update]:
         """The updates that `msg` gives; none for what the protocol has no word for."""
+        self._ids.observe(msg)
         return [update for shown in self._append_only.events(msg) for update in self._updates(shown)]
+
+    def denied(self, call_id: str) -> list[Update]:
+        """The updates for a call that the user has not allowed."""
+        if call_id not in self._open_calls:
+            return []
+        del self._open_calls[call_id]
+        return [_tool_update(call_id, "failed")]
 
     def _updates(self, msg: EventMsg) -> list[Update]:
         match msg:
-            case TaskStarted():
-                self._message_streamed = self._thought_streamed = False
             case AgentMessageDelta(delta=delta):
-                self._message_streamed = True
-                return [_chunk("agent_message_chunk", delta)]
+                return [self._ids.chunk("agent_message_chunk", delta)]
             case AgentMessage(message=text):
-                streamed, self._message_streamed = self._message_streamed, False
-                return [] if streamed or not text else [_chunk("agent_message_chunk", text)]
+                return self._ids.whole("agent_message_chunk", text)
             case AgentReasoningDelta(delta=delta):
-                self._thought_streamed = True
-                return [_chunk("agent_thought_chunk", delta)]
+                return [self._ids.chunk("agent_thought_chunk", delta)]
             case AgentReasoning(text=text):
-                streamed, self._thought_streamed = self._thought_streamed, False
-                return [] if streamed or not text else [_chunk("agent_thought_chunk", text)]
-            case ExecCommandBegin():
-                self._output[msg.call_id] = _CommandOutput()
-                return [_begun(command_call(msg.call_id, msg.command, msg.cwd))]
-            case ExecCommandOutputDelta():
-                return self._command_output(msg)
-            case ExecCommandEnd():
-                self._output.pop(msg.call_id, None)
-                return [_command_end(msg)]
-            case PatchApplyBegin():
-                return [_begun(patch_call(msg.call_id, msg.changes))]
-            case PatchApplyEnd():
-                return [_patch_end(msg)]
+                return self._ids.whole("agent_thought_chunk", text)
+            case ExecCommandOutputDelta(call_id=call_id, chunk=chunk):
+                output = self._output.get(call_id)
+                fields = None if output is None else output.add(decoded(chunk))
+                return [] if fields is None else [_tool_update(call_id, "in_progress") | fields]
+            case TokenCount(info=info) if info is not None and info.model_context_window:
+                used = info.last_token_usage.total_tokens
+                return [{"sessionUpdate": "usage_update", "used": used, "size": info.model_context_window}]
             case PlanUpdate():
-                return [_plan(msg)]
-            case McpToolCallBegin(call_id=call_id, invocation=invocation):
-                return [_begun(server_tool_call(call_id, invocation))]
-            case ToolCallFailed():
-                return [{"sessionUpdate": "tool_call", **failed_call(msg), "status": "failed"}]
-            case McpToolCallEnd():
-                update = _tool_update(msg.call_id, "completed" if msg.success else "failed")
-                return [update | {"content": [text_content(readable(msg.text))] if msg.text else []}]
-            case WebSearchBegin(call_id=call_id):
-                return [_begun(tool_call(call_id, "Searching the web", "search"))]
-            case WebSearchComplete(call_id=call_id, query=query):
-                return [
-                    {
-                        **_tool_update(call_id, "completed"),
-                        "title": f"Searched the web: {visible(query or '')}",
-                    }
-                ]
+                return [plan_update(msg, self.client)]
+            case TaskStarted() | TaskComplete() | TurnAborted() | ErrorEvent():
+                self._ids.end()
+                return self._fail_open_calls()
+            case WarningEvent(message=text):
+                return [notice(self.client, "warning", readable(text), self._ids.fresh())]
+            case StreamError(message=text):
+                return [notice(self.client, "info", readable(text), None)] if self.client.notices else []
+            case ContextCompacted():
+                return compaction_updates(msg, self.client, self._ids.fresh())
+            case ExitedReviewMode(review=str(text)):
+                return self._ids.whole("agent_message_chunk", text)
+            case UndoCompleted():
+                return self._ids.whole("agent_message_chunk", "\n".join(undo_lines(msg)))
+            case SessionRenamed(name=name):
+                return [{"sessionUpdate": "session_info_update", "title": name}]
             case _:
-                pass
-        return []
+                return self._tool_updates(msg)
 
-    def _command_output(self, msg: ExecCommandOutputDelta) -> list[Update]:
-        output = self._output.get(msg.call_id)
-        if output is None or not output.add(base64.b64decode(msg.chunk)):
-            return []
-        return [
-            {**_tool_update(msg.call_id, "in_progress"), "content": [text_content(readable(output.shown))]}
-        ]
+    def _tool_updates(self, msg: EventMsg) -> list[Update]:
+        match msg:
+            case ExecApprovalRequest() | ApplyPatchApprovalRequest():
+                return [self._asked(msg)]
+            case ExecCommandBegin(call_id=call_id, cwd=cwd):
+                kind = TerminalOutput if self.client.terminal_output else GrowingText
+                output = self._output[call_id] = kind(call_id)
+                call = command_call(call_id, msg.command, cwd, msg.parsed_cmd)
+                return [self._begun(call | output.begin(cwd))]
+            case ExecCommandEnd(call_id=call_id):
+                output = self._output.pop(call_id, None) or GrowingText(call_id)
+                raw = {"exit_code": msg.exit_code, "stdout": msg.stdout, "stderr": msg.stderr}
+                return [self._ended(call_id, msg.exit_code == 0) | output.end(msg) | {"rawOutput": raw}]
+            case PatchApplyBegin(call_id=call_id, changes=changes):
+                return [self._begun(patch_call(call_id, changes))]
+            case PatchApplyEnd(call_id=call_id, success=success):
+                update = self._ended(call_id, success)
+                return [update if success else update | {"content": [text_content(readable(msg.stderr))]}]
+            case McpToolCallBegin(call_id=call_id, invocation=invocation):
+                return [self._begun(server_tool_call(call_id, invocation))]
+            case McpToolCallProgress(call_id=call_id, message=str(text)) if text:
+                return [_tool_update(call_id, "in_progress") | {"content": [text_content(readable(text))]}]
+            case McpToolCallEnd(call_id=call_id, success=success):
+                content = [text_content(readable(msg.text))] if msg.text else []
+                return [self._ended(call_id, success) | {"content": content}]
+            case ToolCallFailed():
+                self._open_calls.pop(msg.call_id, None)
+                return [{"sessionUpdate": "tool_call", **failed_call(msg), "status": "failed"}]
+            case WebSearchBegin(call_id=call_id):
+                return [self._begun(tool_call(call_id, "Searching the web", "fetch", name="web_search"))]
+            case WebSearchComplete(call_id=call_id, query=query):
+                title = f"Searched the web: {visible(query or '')}"
+                return [self._ended(call_id, success=True) | {"title": title}]
+            case _:
+                return []
 
+    def _asked(self, request: ApprovalRequest) -> Update:
+        """The call that a question is about: it is shown before the question is asked."""
+        call = question_call(request)
+        kind = "tool_call_update" if request.call_id in self._open_calls else "tool_call"
+        self._open_calls[request.call_id] = None
+        return {"sessionUpdate": kind, **call}
 
-class _CommandOutput:
-    """The live output of a command, shown as text that grows, up to a limit.
+    def _begun(self, call: ToolCallFields) -> Update:
+        """The start of a call, which a question may have announced."""
+        kind = "tool_call_update" if call["toolCallId"] in self._open_calls else "tool_call"
+        self._open_calls[call["toolCallId"]] = None
+        content: Update = {"content": []} if kind == "tool_call_update" else {}  # the question is answered
+        return {"sessionUpdate": kind, **content, **call, "status": "in_progress"}
 
-    Each update carries the whole text, so it is sent when the text has doubled:
-    the sum of what is sent stays in proportion to what was printed.
-    """
+    def _ended(self, call_id: str, success: bool) -> Update:
+        self._open_calls.pop(call_id, None)
+        return _tool_update(call_id, "completed" if success else "failed")
 
-    LIMIT = 64 * 1024
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self.shown = ""
-        self._sent = 0
-
-    def add(self, chunk: bytes) -> bool:
-        """Add output; whether it is time to show it."""
-        if len(self.shown) < self.LIMIT:
-            self.shown += self._decoder.decode(chunk)
-        if len(self.shown) <= 2 * self._sent:
-            return False
-        self._sent = len(self.shown)
-        return True
-
-
-def _chunk(kind: str, text: str) -> Update:
-    return {"sessionUpdate": kind, "content": {"type": "text", "text": text}}
-
-
-def _begun(call: Update) -> Update:
-    return {"sessionUpdate": "tool_call", **call, "status": "in_progress"}
+    def _fail_open_calls(self) -> list[Update]:
+        left, self._open_calls = self._open_calls, {}
+        return [_tool_update(call_id, "failed") for call_id in left]
 
 
 def _tool_update(call_id: str, status: str) -> Update:
     return {"sessionUpdate": "tool_call_update", "toolCallId": call_id, "status": status}
-
-
-def _command_end(msg: ExecCommandEnd) -> Update:
-    text = "\n".join(part.rstrip("\n") for part in (msg.stdout, msg.stderr) if part)
-    return {
-        **_tool_update(msg.call_id, "completed" if msg.exit_code == 0 else "failed"),
-        "content": [text_content(fenced(readable(text)))] if text else [],
-        "rawOutput": {"exit_code": msg.exit_code, "stdout": msg.stdout, "stderr": msg.stderr},
-    }
-
-
-def _patch_end(msg: PatchApplyEnd) -> Update:
-    update = _tool_update(msg.call_id, "completed" if msg.success else "failed")
-    if not msg.success:
-        update["content"] = [text_content(readable(msg.stderr))]
-    return update
-
-
-def _plan(msg: PlanUpdate) -> Update:
-    entries = [
-        {"content": visible_line(step.step), "priority": "medium", "status": step.status} for step in msg.plan
-    ]
-    return {"sessionUpdate": "plan", "entries": entries}

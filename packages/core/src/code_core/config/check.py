@@ -4,7 +4,6 @@ A value of the wrong type stops the program. A key that nothing reads is a warni
 a value that only a newer version knows where the default can stand in for it.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
@@ -115,6 +114,8 @@ def _unknown_keys(layer: Layer) -> Iterator[str]:
     if layer.kind in _PARTS:
         return
     for path, known in unknown_keys(layer.table, ConfigFile):
+        import difflib  # most settings are known
+
         near = difflib.get_close_matches(str(path[-1]), known, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
         yield f"{layer.locate(path)}: unknown setting {dotted(path)}{hint}"

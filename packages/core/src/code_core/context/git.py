@@ -5,13 +5,17 @@ import re
 import shutil
 import stat
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from code_core.files.checkout import Checkout, own_ids
 
 _HEAD = re.compile(rb"ref:\s*refs/|[0-9a-fA-F]{40}")
+_BRANCH = re.compile(rb"ref:\s*(refs/heads/([^\r\n\0]{1,1024}))\s*\Z")
+_COMMIT = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\s*\Z")
 _GITFILE = re.compile(rb"gitdir: ([^\r\n\0]+)[\r\n]*\Z")
 _LARGEST_POINTER = 64 * 1024
+_LARGEST_PACKED_REFS = 4 * 2**20
 _GIT_SECONDS = 5.0
 
 
@@ -23,6 +27,49 @@ def repository_root(directory: Path) -> Path | None:
     """
     checkout = find_checkout(directory)
     return checkout.root if checkout is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is checked out; a text that is not known is empty."""
+
+    branch: str = ""
+    commit: str = ""
+
+
+def head_of(directory: Path) -> Head:
+    """What is checked out in the repository of `directory`; read from its files, for git is slow to start."""
+    root = repository_root(directory)
+    if root is None:
+        return Head()
+    try:
+        folder = _git_directory(root / ".git", (root / ".git").lstat())
+    except OSError:
+        return Head()
+    if folder is None:
+        return Head()
+    head = _start_of(folder / "HEAD")
+    if (branch := _BRANCH.match(head)) is None:
+        return Head(commit=_commit(head))
+    name = os.fsdecode(branch[2]).strip()
+    if name == ".invalid":  # a repository with reftables
+        return Head()
+    return Head(name, _commit_of(_common(folder), branch[1].strip()))
+
+
+def _commit_of(folder: Path, reference: bytes) -> str:
+    if b".." in reference:
+        return ""
+    if commit := _commit(_start_of(folder / os.fsdecode(reference))):
+        return commit
+    packed = _start_of(folder / "packed-refs", _LARGEST_PACKED_REFS)
+    line = re.search(rb"^([0-9a-f]{40,64}) " + re.escape(reference) + rb"$", packed, re.MULTILINE)
+    return "" if line is None else line[1].decode()
+
+
+def _commit(text: bytes) -> str:
+    commit = _COMMIT.match(text)
+    return "" if commit is None else commit[1].decode()
 
 
 def find_checkout(directory: Path) -> Checkout | None:
@@ -106,9 +153,14 @@ def _git_directory(path: Path, status: os.stat_result) -> Path | None:
 
 
 def _is_git_directory(path: Path) -> bool:
-    common = _start_of(path / "commondir").rstrip(b"\r\n")
-    shared = path / os.fsdecode(common) if common and b"\0" not in common else path
+    shared = _common(path)
     return _has_head(path / "HEAD") and all(_is_directory(shared / name) for name in ("objects", "refs"))
+
+
+def _common(path: Path) -> Path:
+    """Where the repository at `path` keeps what its work trees share."""
+    common = _start_of(path / "commondir").rstrip(b"\r\n")
+    return path / os.fsdecode(common) if common and b"\0" not in common else path
 
 
 def _has_head(head: Path) -> bool:
@@ -127,8 +179,8 @@ def _is_directory(path: Path) -> bool:
         return False
 
 
-def _start_of(path: Path) -> bytes:
-    """The first 64 KiB of a regular file; nothing of anything else."""
+def _start_of(path: Path, most: int = _LARGEST_POINTER) -> bytes:
+    """The first `most` bytes of a regular file; nothing of anything else."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return b""
@@ -139,6 +191,6 @@ def _start_of(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return b""
         try:
-            return file.read(_LARGEST_POINTER)
+            return file.read(most)
         except OSError:
             return b""

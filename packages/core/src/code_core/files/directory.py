@@ -14,12 +14,12 @@ _OPEN = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os
 
 
 @contextmanager
-def open_directory(path: Path, *, create: bool = False) -> Iterator[int]:
+def open_directory(path: Path, *, create: bool = False, mode: int = 0o777) -> Iterator[int]:
     """A descriptor of the directory at the absolute `path`, for the `dir_fd` of calls in `os`.
 
     Goes down from the root and takes no symlink on the way: who moves one there
     meanwhile gets an error, not a file somewhere else. With `create`, missing
-    directories are made.
+    directories are made, with the permissions that the umask leaves of `mode`.
 
     Raises:
         OSError: it does not exist, it may not be entered, or there is a symlink in `path`.
@@ -28,7 +28,7 @@ def open_directory(path: Path, *, create: bool = False) -> Iterator[int]:
     try:
         for name in path.relative_to(path.anchor).parts:
             if create:
-                _make(name, directory)
+                _make(name, directory, mode)
             below = _open(name, directory, path)
             os.close(directory)
             directory = below
@@ -42,12 +42,12 @@ def symlink_error(path: Path) -> OSError:
     return OSError(ELOOP, "It, or a directory above it, has become a symbolic link", str(path))
 
 
-def _make(name: str, directory: int) -> None:
+def _make(name: str, directory: int, mode: int) -> None:
     try:
         os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         with suppress(FileExistsError):  # another was faster
-            os.mkdir(name, dir_fd=directory)
+            os.mkdir(name, mode, dir_fd=directory)
 
 
 def _open(name: str, directory: int, path: Path) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import anyio
+import anyio.to_thread
 
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
 from code_core.context.git import repository_root
@@ -77,7 +78,7 @@ async def run_exec(options: ExecOptions) -> int:
     """
     schema = _read_schema(options.output_schema) if options.output_schema else None
     for image in options.images:
-        _check_image(image)
+        await anyio.to_thread.run_sync(_check_image, image)
     with ConversationManager() as manager:
         return await _run(manager, options, schema)
 

@@ -1,50 +1,54 @@
-"""Connects the configured servers side by side, and collects their tools."""
+"""The configured servers of a conversation, side by side, and their tools under the names that the model uses."""
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from code_core.config.schema.servers import McpServerTable
-from code_core.mcp_servers.launch import SAFE_PATH, Workplace, prepare, roots_of
+from code_core.mcp_servers.launch import Prepared, Workplace, prepare, roots_of
 from code_core.mcp_servers.names import qualified_names
+from code_core.mcp_servers.server import OnStatus, Report, Server, Status
 from code_core.mcp_servers.time_limit import TimeLimit
-from code_mcp_client import ClientCallbacks, McpClient, McpClientError
+from code_mcp_client import ClientCallbacks
 
 if TYPE_CHECKING:
     import mcp_types
 
-_log = logging.getLogger("code_core")
-
-MOST_PAGES = 100
-MOST_TOOLS = 2_048
-MOST_PROBLEMS = 20
-
 Elicit = Callable[[str, "mcp_types.ElicitRequestParams"], Awaitable["mcp_types.ElicitResult"]]
 """Asks the user what a server, by its name, wants to know."""
-
-Status = Literal["starting", "ready", "failed", "cancelled"]
-OnStatus = Callable[[str, Status, str | None], None]
-"""Gets how far a server, by its name, has got, and why it failed."""
 
 
 def ignore_status(name: str, status: Status, problem: str | None) -> None:
     """For those who do not follow how servers start."""
 
 
+def ignore_warning(warning: str) -> None:
+    """For those who read `McpServers.warnings`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerTool:
-    """A tool of a connected server, and how to call it."""
+    """A tool of a server, and the server, which may not be there at the moment."""
 
-    server: str
     definition: "mcp_types.Tool"
-    client: McpClient
-    limit: TimeLimit
+    host: Server
+
+    @property
+    def server(self) -> str:
+        """The server's name."""
+        return self.host.name
+
+    @property
+    def limit(self) -> TimeLimit:
+        """How long it may take."""
+        return self.host.limit
 
 
+@dataclass(slots=True)
 class McpServers:
     """The servers of one conversation. A server that fails is a warning; the others go on.
 
@@ -54,119 +58,97 @@ class McpServers:
         elicit: answers what servers ask.
 
     Attributes:
-        failures: why a server is not available, by its name.
-        warnings: what else the user should know: how servers start, which tools are left out.
+        on_status: gets the status of each server.
+        on_warning: gets what the user should know, once `connect` has returned.
+        warnings: what the user should know of how they started.
         tools: by the names that the model uses, sorted.
     """
 
-    def __init__(self, tables: Mapping[str, McpServerTable], workplace: Workplace, elicit: Elicit) -> None:
-        self._tables = tables
-        self._workplace = workplace
-        self._elicit = elicit
-        self._clients: dict[str, McpClient] = {}
-        self.failures: dict[str, str] = {}
-        self.warnings: list[str] = []
-        self.tools: dict[str, ServerTool] = {}
+    tables: Mapping[str, McpServerTable]
+    workplace: Workplace
+    elicit: Elicit
+    on_status: OnStatus = ignore_status
+    on_warning: Callable[[str], None] = ignore_warning
+    warnings: list[str] = field(default_factory=list)
+    tools: dict[str, ServerTool] = field(default_factory=dict)
+    _servers: dict[str, Server] = field(default_factory=dict)
+    _connected: bool = False
+
+    def __post_init__(self) -> None:
+        for name, table in self.tables.items():
+            report = Report(self._status, self._list, self._warn)
+            server = Server(name, table, partial(self._prepare, name, table), report)
+            self._servers[name] = server
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why servers are not available, by their names."""
+        return {name: server.problem for name, server in self._servers.items() if server.problem is not None}
 
     @property
     def missing(self) -> list[str]:
-        """The required servers that are not there."""
-        return sorted(name for name in self.failures if self._tables[name].required)
+        """The required servers that are not available."""
+        return sorted(name for name in self.failures if self.tables[name].required)
 
-    async def connect(self, on_status: OnStatus = ignore_status) -> None:
-        """Start all servers and list their tools; returns when each of them is ready or has failed."""
-        found: dict[str, list[ServerTool]] = {}
+    @property
+    def starting(self) -> list[str]:
+        """The servers whose first start has neither succeeded nor failed."""
+        return sorted(name for name, server in self._servers.items() if not server.is_settled)
 
-        async def connect_one(name: str, table: McpServerTable) -> None:
-            on_status(name, "starting", None)
-            try:
-                found[name] = await self._start(name, table)
-            except McpClientError as error:
-                self.failures[name] = _with_hint(str(error), name)
-            except Exception as error:  # noqa: BLE001 - no server may end the conversation
-                _log.warning("MCP server %s failed in an unexpected way", name, exc_info=error)
-                self.failures[name] = f"{type(error).__name__}: {error}"
-            except anyio.get_cancelled_exc_class():
-                on_status(name, "cancelled", None)
-                raise
-            problem = self.failures.get(name)
-            on_status(name, "ready" if problem is None else "failed", problem)
-
+    async def run(self) -> None:
+        """Start all servers and keep them, until this is cancelled."""
         async with anyio.create_task_group() as tasks:
-            for name, table in self._tables.items():
-                tasks.start_soon(connect_one, name, table)
-        tools = {(tool.server, tool.definition.name): tool for name in found for tool in found[name]}
-        self.tools = {name: tools[tool] for name, tool in qualified_names(tools).items()}
+            for server in self._servers.values():
+                tasks.start_soon(server.run)
+
+    async def settled(self, *, required: bool = False) -> None:
+        """Return when each server, or each required one, has started or failed to."""
+        for name, server in self._servers.items():
+            if self.tables[name].required or not required:
+                await server.settled()
+        self._connected = self._connected or not required
 
     async def aclose(self) -> None:
         """End all servers, side by side."""
         async with anyio.create_task_group() as tasks:
-            for client in self._clients.values():
-                tasks.start_soon(client.aclose)
+            for server in self._servers.values():
+                tasks.start_soon(server.aclose)
 
-    async def _start(self, name: str, table: McpServerTable) -> list[ServerTool]:
-        limit = TimeLimit(table.tool_timeout_sec)
-        callbacks = self._callbacks(name, table, limit)
-        prepared = await anyio.to_thread.run_sync(prepare, name, table, self._workplace, callbacks)
-        self.warnings += prepared.warnings
-        client = self._clients[name] = prepared.client
-        try:
-            with anyio.fail_after(table.startup_timeout_sec):
-                await client.__aenter__()
-                await client.initialize()
-                listing = await all_tools(client)
-        except TimeoutError:
-            raise McpClientError(f"it was not ready within {table.startup_timeout_sec:g} s") from None
-        self.warnings += [f"MCP server {name!r}: {problem}" for problem in listing.problems]
-        offered = [tool for tool in listing.tools if _is_enabled(tool.name, table)]
-        return [ServerTool(name, tool, client, limit) for tool in offered]
+    def _status(self, name: str, status: Status, problem: str | None) -> None:
+        self.on_status(name, status, problem)
 
-    def _callbacks(self, name: str, table: McpServerTable, limit: TimeLimit) -> ClientCallbacks:
+    def _warn(self, warning: str) -> None:
+        if self._connected:
+            self.on_warning(warning)
+        else:
+            self.warnings.append(warning)
+
+    def _list(self) -> None:
+        tools = {
+            (name, tool.name): ServerTool(tool, server)
+            for name, server in self._servers.items()
+            for tool in server.tools
+        }
+        self.tools = {name: tools[tool] for name, tool in qualified_names(tools).items()}
+
+    async def _prepare(self, name: str, table: McpServerTable) -> Prepared:
+        callbacks = self._callbacks(name, table)
+        return await anyio.to_thread.run_sync(prepare, name, table, self.workplace, callbacks)
+
+    def _callbacks(self, name: str, table: McpServerTable) -> ClientCallbacks:
         import mcp_types
 
         async def elicit(context: Any, params: mcp_types.ElicitRequestParams) -> mcp_types.ElicitResult:
             del context
-            with limit.question():
-                return await self._elicit(name, params)
+            with self._servers[name].limit.question():
+                return await self.elicit(name, params)
 
         async def roots(context: Any) -> mcp_types.ListRootsResult:
             del context
             return mcp_types.ListRootsResult(roots=[_root(path) for path in declared])
 
-        declared = roots_of(table, self._workplace.cwd)
+        declared = roots_of(table, self.workplace.cwd)
         return ClientCallbacks(elicitation=elicit, list_roots=roots if declared else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The tools of a server, each name once, and a line for what is left out of them."""
-
-    tools: list["mcp_types.Tool"]
-    problems: list[str]
-
-
-async def all_tools(client: McpClient) -> Listing:
-    """What an open client's server has, from at most 100 pages and at most 2,048."""
-    listed: list[mcp_types.Tool] = []
-    problems: list[str] = []
-    cursor: str | None = None
-    for _ in range(MOST_PAGES):
-        page = await client.list_tools(cursor=cursor)
-        listed += page.tools
-        cursor = page.next_cursor
-        if cursor is None or len(listed) > MOST_TOOLS:
-            break
-    if cursor is not None or len(listed) > MOST_TOOLS:
-        problems.append(
-            f"it has more than {MOST_TOOLS:,} tools, or lists them on more than {MOST_PAGES} pages"
-        )
-    tools: dict[str, mcp_types.Tool] = {}
-    problems += [
-        f"it lists two tools called {tool.name!r}; the first one counts"
-        for tool in listed[:MOST_TOOLS]
-        if tools.setdefault(tool.name, tool) is not tool
-    ]
-    return Listing(list(tools.values()), [*client.left_out, *problems][:MOST_PROBLEMS])
 
 
 def _root(path: Path) -> "mcp_types.Root":
@@ -174,17 +156,3 @@ def _root(path: Path) -> "mcp_types.Root":
 
     uri: Any = path.as_uri()
     return mcp_types.Root(uri=uri, name=path.name)
-
-
-def _with_hint(problem: str, name: str) -> str:
-    """`problem`, and what to do where the way servers are started is a likely cause."""
-    if "ModuleNotFoundError" not in problem:
-        return problem
-    return (
-        f"{problem}\nIf it imports modules from its own directory: servers start with {SAFE_PATH}=1; "
-        f'set mcp_servers.{name}.env.{SAFE_PATH} to "" if you trust that directory'
-    )
-
-
-def _is_enabled(tool: str, table: McpServerTable) -> bool:
-    return tool not in table.disabled_tools and (table.enabled_tools is None or tool in table.enabled_tools)

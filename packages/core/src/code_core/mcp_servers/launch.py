@@ -7,14 +7,15 @@ does not start in the working directory, where a module or a program could stand
 import atexit
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from code_core.config.paths import expand_home
 from code_core.config.schema.servers import McpServerTable
 from code_core.context.git import repository_root
+from code_core.process.spawn import SpawnError
 from code_core.protocol.policies import ReadOnly, SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.confinement import Confinement, confinement_of
 from code_core.sandbox.detection import detect
@@ -248,4 +249,18 @@ class _Confine:
         ready = self.confinement
         if self.sandbox.protects:
             ready = _held.enter_context(placeholders(ready))
-        return self.sandbox.confined(argv, ready, cwd, environment)
+        return _begun(self.sandbox.confined(argv, ready, cwd, environment))
+
+
+@contextmanager
+def _begun(confined: AbstractContextManager[Launch]) -> Iterator[Launch]:
+    """`confined` with the errors of a client.
+
+    Raises:
+        ServerStartError: the server cannot begin.
+    """
+    try:
+        with confined as launch:
+            yield launch
+    except SpawnError as error:
+        raise ServerStartError(f"cannot start an MCP server: {error}") from error

@@ -88,3 +88,12 @@ def family_of(model: str) -> ModelTraits:
     name = model.rpartition("/")[2].lower()
     matching = [beginning for beginning in _FAMILIES if name.startswith(beginning)]
     return _FAMILIES[max(matching, key=len)] if matching else UNKNOWN
+
+
+# What a picker offers first; a name that is not here can be chosen all the same.
+_SUGGESTED = {"openai": ("gpt-5-codex", "gpt-5", "gpt-5-mini", "codex-mini-latest", "o3", "o4-mini")}
+
+
+def suggested_models(provider_id: str) -> tuple[str, ...]:
+    """Models of a provider to choose from; none for a provider that we know nothing about."""
+    return _SUGGESTED.get(provider_id, ())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from code_core.errors import ConfigError, RequestRefused
 from code_core.model.retry import RetryLimits
@@ -54,7 +54,7 @@ class Exchange(ProtocolModel):
 
     expect: list[Expectation] = []
     wire: WireApi = "responses"
-    stream: list[dict[str, Any]] = Field(default_factory=list)
+    stream: list[dict[str, Any]] = []
 
 
 def load_scenario(path: Path) -> list[Exchange]:

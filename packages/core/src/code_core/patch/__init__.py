@@ -19,7 +19,7 @@ from code_core.patch.locate import apply_chunks
 from code_core.patch.model import AddFile, Chunk, DeleteFile, Hunk, Patch, UpdateFile
 from code_core.patch.parse import parse_patch
 from code_core.patch.plan import PatchPlan, plan_edits, plan_patch
-from code_core.patch.sources import Sources, changed_since, read_sources
+from code_core.patch.sources import Sources, read_again, read_sources
 from code_core.patch.summary import summary
 
 __all__ = [
@@ -47,11 +47,11 @@ __all__ = [
     "Updated",
     "apply_chunks",
     "apply_plan",
-    "changed_since",
     "git_diff",
     "parse_patch",
     "plan_edits",
     "plan_patch",
+    "read_again",
     "read_sources",
     "summary",
     "unified_diff",

@@ -32,6 +32,15 @@ class Sources:
         """How many bytes the files have together."""
         return sum(len(state.data) for state in self.states.values() if isinstance(state, FileState))
 
+    def is_same(self, now: "Sources") -> bool:
+        """Whether `now`, which was read later, leads to the same files with the same content."""
+        return self.names == now.names and all(
+            before.is_same(after if isinstance(after, FileState) else None)
+            if isinstance(before, FileState)
+            else type(before) is type(after)
+            for before, after in zip(self.states.values(), now.states.values(), strict=True)
+        )
+
     def absolute(self, path: str) -> Path:
         """`path` from the directory, with `.` and `..` taken out as text; symbolic links stay."""
         joined = self.directory / path
@@ -72,19 +81,10 @@ async def read_sources(patch: Patch, files: FileSystem, directory: Path) -> Sour
     return sources
 
 
-async def changed_since(sources: Sources, files: FileSystem) -> bool:
-    """Whether a file that was read is not what it was, or a path leads to another file."""
-    for path, names in sources.names.items():
-        if await _names(path, files) != names:
-            return True
-    for name, before in sources.states.items():
-        now = await _state(name, files)
-        if isinstance(before, FileState):
-            if not (isinstance(now, FileState) and before.is_same(now)):
-                return True
-        elif type(before) is not type(now):
-            return True
-    return False
+async def read_again(sources: Sources, files: FileSystem) -> Sources:
+    """What the same paths lead to now, and what is there."""
+    names = {path: await _names(path, files) for path in sources.names}
+    return Sources(sources.directory, names, {name: await _state(name, files) for name in sources.states})
 
 
 class Forecast:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-DISK_LIMIT = 2**30
+DISK_LIMIT = 256 * 2**20
 
 
 class Capture:
@@ -13,7 +13,7 @@ class Capture:
 
     Args:
         limit: bytes kept in memory.
-        spill: file that gets everything once `limit` is passed, up to 1 GiB; None
+        spill: file that gets everything once `limit` is passed, up to `DISK_LIMIT`; None
             keeps only the two ends.
     """
 
@@ -65,7 +65,7 @@ class Capture:
             return ""
         if self._spill_problem is not None:
             return f"; the full output could not be kept: {self._spill_problem}"
-        what = "first GiB" if self.total > DISK_LIMIT else "full output"
+        what = f"first {DISK_LIMIT // 2**20} MiB" if self.total > DISK_LIMIT else "full output"
         return f"; the {what} is in {self._spill_path}"
 
     def _write_spill(self, chunk: bytes) -> None:

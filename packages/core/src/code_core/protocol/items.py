@@ -188,8 +188,13 @@ ResponseItem = Annotated[
 ]
 
 
+def output_type(call: ToolCall) -> type[ToolCallOutput]:
+    """The type of item that answers `call`; the API accepts no other."""
+    return CustomToolCallOutput if isinstance(call, CustomToolCall) else FunctionCallOutput
+
+
 def output_for(call: ToolCall, output: str, images: Sequence[str] = ()) -> ToolCallOutput:
-    """The output item that answers `call`, with `images` as data URLs; the API accepts no other type for it."""
+    """The output item that answers `call`, with `images` as data URLs."""
     match call:
         case FunctionCall() | LocalShellCall() if images:
             parts: list[ContentItem] = [InputText(text=output)] if output else []

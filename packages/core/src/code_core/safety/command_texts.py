@@ -87,6 +87,8 @@ INTERPRETER = re.compile(
     r"python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|bun|deno|php[\d.]*|lua[\d.]*|[gmn]?awk"
 )
 _PYTHON = re.compile(r"py|python[\d.]*|pypy[\d.]*")
+_NODE = frozenset({"node", "nodejs", "bun"})
+_NODE_SCRIPT = re.compile(r"(?:.*/)?([\w.-]+?)(?:-cli)?\.[cm]?js")
 _MODULE = re.compile(r"-[bBdEhiIOPqRsSuvVx]*m(.+)?")
 _RUNS = re.compile(
     r"system|print\s*\||%x|popen|exec|spawn|subprocess|Popen|\brun\b|\bcall|check_output|`|qx|\|\s*getline|\bsh\b"
@@ -114,7 +116,13 @@ def started(arguments: Sequence[str], may_begin: Callable[[str], bool]) -> Itera
 
 
 def module_command(name: str, arguments: Sequence[str]) -> list[str]:
-    """The module that `python -m` runs, and its arguments: many are programs too; nothing for other commands."""
+    """The module that `python -m` runs, or the script of a program that `node` runs, and its arguments.
+
+    Many are programs too: `node …/npm-cli.js publish` is `npm publish`. Nothing for other commands.
+    """
+    if name in _NODE:
+        scripts = ((place, _NODE_SCRIPT.fullmatch(word)) for place, word in enumerate(arguments))
+        return next(([found[1], *arguments[place + 1 :]] for place, found in scripts if found), [])
     if not _PYTHON.fullmatch(name):
         return []
     for place, word in enumerate(arguments):

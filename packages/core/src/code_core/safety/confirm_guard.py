@@ -20,6 +20,7 @@ from code_core.safety.shell_words import SHELLS, Words, script_of
 from code_core.safety.wrappers import wrapped
 
 CONFIRM = "confirm:"
+HIDES = "it runs text that it does not show: from a pipe, a variable, another program or a git alias"
 
 _PROGRAMS = ("git", "rm", "trash", "find", "fd", "fdfind", "xargs", "parallel")
 _OPTION_BEFORE = re.compile(r"-[xX]|--exec(?:-batch)?=")
@@ -62,9 +63,12 @@ def strip_confirm(argv: Sequence[str]) -> tuple[list[str], bool]:
 
 
 def guard_of(
-    argv: Sequence[str], found: Iterable[Words], user_guards: Iterable[UserGuard] = ()
+    argv: Sequence[str], found: Iterable[Words], user_guards: Iterable[UserGuard] = (), *, hides: bool = False
 ) -> str | None:
-    """Why `argv`, which might run the commands `found`, needs `confirm:`; None when it does not."""
+    """Why `argv`, which might run the commands `found`, needs `confirm:`; None when it does not.
+
+    `hides` if it might also run commands that it does not show.
+    """
     commands = list(found)
     for words in commands:
         for guard in _GUARDS:
@@ -74,7 +78,7 @@ def guard_of(
     for user_guard in user_guards:
         if user_guard.pattern.matches(texts):
             return user_guard.message
-    return None
+    return HIDES if hides else None
 
 
 def confirm_advice(argv: Sequence[str], reason: str) -> str:

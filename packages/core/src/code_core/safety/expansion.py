@@ -48,6 +48,10 @@ class Values:
         """The values of `name`, the newest first."""
         return list(reversed(self._values.get(name, {})))
 
+    def shown(self, name: str) -> bool:
+        """Whether the script shows a value of `name`."""
+        return any(self.of("@" if name in {"*", "@"} or name.isdigit() else name))
+
     def _masked(self, name: str) -> list[str]:
         return [value.translate(_MASKED) for value in self.of(name)]
 

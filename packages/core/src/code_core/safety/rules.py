@@ -78,15 +78,22 @@ class RegisteredCommand:
         return bool(self.semantic_prefix) and spoken[: len(self.semantic_prefix)] == self.semantic_prefix
 
 
-def strictest(rules: Iterable[PrefixRule], found: Iterable[Words]) -> PrefixRule | None:
-    """The rule that forbids or asks for one of the commands `found`; None when none does."""
+_HIDES = PrefixRule(
+    (), RuleDecision.PROMPT, "the command runs text that it does not show, which it may forbid or ask for"
+)
+
+
+def strictest(
+    rules: Iterable[PrefixRule], found: Iterable[Words], *, hides: bool = False
+) -> PrefixRule | None:
+    """The rule that forbids or asks for one of the commands `found`; None when none does.
+
+    Where the command `hides` what else it runs, and there are such rules, one that asks.
+    """
+    rules = [rule for rule in rules if rule.decision is not RuleDecision.ALLOW]
     commands = list(found)
-    hits = [
-        rule
-        for rule in rules
-        if rule.decision is not RuleDecision.ALLOW and any(rule.matches(words) for words in commands)
-    ]
-    return max(hits, key=lambda rule: rule.decision, default=None)
+    hits = [rule for rule in rules if any(rule.matches(words) for words in commands)]
+    return max(hits, key=lambda rule: rule.decision, default=_HIDES if rules and hides else None)
 
 
 def is_allowed(

@@ -21,6 +21,7 @@ _PLAIN_QUOTED = re.compile(r"[^\"\\`$]+")
 _NAME = re.compile(r"[A-Za-z_]\w*|\d", re.ASCII)
 _ENDS_WORD = " \t\n;&|()<>"
 _ARRAY = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
+_PIPE = re.compile(r"\|(?!\|)")
 _DESCRIPTOR = re.compile(r"\d+|\{\w+\}")
 # An expansion that takes a pattern, in which single quotes quote even inside of double quotes.
 _TAKES_PATTERN = re.compile(r"!?(?:\w+|[@*])(?:\[[^]}]*\])?[#%/^,]")
@@ -37,10 +38,13 @@ class Script:
     Attributes:
         commands: the words of each command, wherever it stands.
         documents: the bodies of here-documents and here-strings.
+        pipes: for each command that a pipe leads to, the index of the first command of the pipeline, of the first
+            after that pipe, and of the command.
     """
 
     commands: list[list[str]] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
+    pipes: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 def read_script(text: str) -> Script:
@@ -77,6 +81,26 @@ class _Cases:
             self.pattern = self.pattern and word != "esac"
 
 
+class _Pipeline:
+    """The commands of a list that are joined by pipes."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._start = self._last = len(script.commands)
+
+    def goes_on(self, *, piped: bool) -> None:
+        """A command has ended; whether a pipe leads to the next."""
+        commands = self._script.commands
+        if not piped and len(commands) == self._last > self._start:
+            return  # a pipe at the end of a line leads to the next
+        if self._last > self._start:
+            fed = range(self._last, len(commands))
+            self._script.pipes += [(self._start, self._last, command) for command in fed]
+        self._last = len(commands)
+        if not piped:
+            self._start = self._last
+
+
 class _Reader:
     def __init__(self, text: str, script: Script, depth: int) -> None:
         self._text = text
@@ -96,6 +120,7 @@ class _Reader:
         self._descend()
         words: list[str] = []
         cases = _Cases()
+        pipeline = _Pipeline(self._script)
         while self._at < len(self._text):
             match self._text[self._at]:
                 case ")" if not cases.open:
@@ -105,6 +130,7 @@ class _Reader:
                 case "\n":
                     self._at += 1
                     words = self._end(words)
+                    pipeline.goes_on(piped=False)
                     self._documents()
                 case ")" | "|" as sign if cases.pattern:
                     cases.pattern = sign == "|"
@@ -114,8 +140,9 @@ class _Reader:
                     self._at += 1
                 case ";" | "&" | "|" | ")":
                     cases.pattern = cases.open > 0 and self._text.startswith((";;", ";&"), self._at)
-                    self._at += 2 if cases.pattern else 1
                     words = self._end(words)
+                    pipeline.goes_on(piped=_PIPE.match(self._text, self._at) is not None)
+                    self._at += 2 if cases.pattern or self._text.startswith(("||", "|&"), self._at) else 1
                 case "(":
                     self._group(words)
                     words = self._end(words)
@@ -136,6 +163,7 @@ class _Reader:
                     else:
                         words.append(word)
         self._end(words)
+        pipeline.goes_on(piped=False)
         self._depth -= 1
 
     def _descend(self) -> None:

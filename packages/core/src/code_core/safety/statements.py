@@ -23,6 +23,7 @@ from code_core.safety.normal_form import normal_form, program
 from code_core.safety.script_values import ASSIGNMENT, Definitions, spoken
 from code_core.safety.shell_reader import MOST_NESTING, Script, TooComplexError, read_script
 from code_core.safety.shell_words import KEYWORDS, SHELLS, Words
+from code_core.safety.unknown_text import is_git_alias, runs_unknown_text
 from code_core.safety.wrappers import WRAPPERS, wrapped
 
 MOST_CHARACTERS = 2**17
@@ -53,16 +54,29 @@ def statements(argv: Sequence[str]) -> tuple[Words, ...]:
         TooComplexError: more than 40 levels of nesting, more characters than fit into one
             argument, or more than a million in all that it expands to.
     """
+    return _searched(argv)[0]
+
+
+def hides_statements(argv: Sequence[str]) -> bool:
+    """Whether `argv` might also run commands that it does not show, see `unknown_text`.
+
+    Raises:
+        TooComplexError: see `statements`.
+    """
+    return _searched(argv)[1]
+
+
+def _searched(argv: Sequence[str]) -> tuple[tuple[Words, ...], bool]:
     if sum(map(len, argv)) > MOST_CHARACTERS:
         raise TooComplexError("the command is too long to be understood")
-    return _statements(tuple(argv))
+    return _search(tuple(argv))
 
 
 @lru_cache(maxsize=8)  # a command is looked at for guards, for rules and for its files
-def _statements(argv: Words) -> tuple[Words, ...]:
+def _search(argv: Words) -> tuple[tuple[Words, ...], bool]:
     search = _Search()
     search.command(list(argv), 0, expanded=True)  # no shell has read it
-    return tuple(search.found)
+    return tuple(search.found), search.hidden or is_git_alias(argv)
 
 
 class _Search:
@@ -70,6 +84,7 @@ class _Search:
 
     def __init__(self) -> None:
         self.found: dict[Words, None] = {}
+        self.hidden = False
         self._scripts: set[str] = set()
         self._definitions = Definitions()
         self._left = MOST_WORK
@@ -206,6 +221,7 @@ class _Search:
             self._spend(8 * len(text))
             script = read_script(text)
             self._definitions.gather(script)
+            self.hidden = self.hidden or runs_unknown_text(script, self._definitions.values.shown)
             for words in script.commands:
                 self.command(words, depth + 1)
             self._fed_texts(script, depth)

@@ -8,7 +8,7 @@ from pathlib import Path
 from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.limits import DEFAULT_LIMITS, Limits
 from code_core.sandbox.protected import SETTINGS, Protected, protected_by
-from code_core.sandbox.writable import writable_roots
+from code_core.sandbox.writable import in_one_of, writable_roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Confinement:
             for parent in path.parents
             if _strictly_below(parent, self.writable) and parent not in self.writable
         }
-        return tuple(sorted(path for path in between if not _in_one_of(path, self.protected)))
+        return tuple(sorted(path for path in between if not in_one_of(path, self.protected)))
 
 
 def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mapping[str, str]) -> Confinement:
@@ -58,7 +58,7 @@ def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mappin
     # A home may hold working trees; its settings are no place for one.
     shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS), *hidden)
     candidates = {*(root for root in roots if os.path.isdir(root)), *closed.open_git}  # noqa: PTH112 - `Path.is_dir` raises
-    directories = {path for path in candidates if path not in closed.settings and not _in_one_of(path, shut)}
+    directories = {path for path in candidates if path not in closed.settings and not in_one_of(path, shut)}
     writable = tuple(sorted(directories))
     inside = {path for path in visible.values() if _strictly_below(path, writable)}
     existing = {path for path in inside if os.path.exists(path)}  # noqa: PTH110 - `Path.exists` raises
@@ -97,9 +97,5 @@ def _visible(path: Path) -> Path:
     return path
 
 
-def _in_one_of(path: Path, folders: Iterable[Path]) -> bool:
-    return any(path.is_relative_to(folder) for folder in folders)
-
-
 def _strictly_below(path: Path, roots: Iterable[Path]) -> bool:
-    return any(path != root and path.is_relative_to(root) for root in roots)
+    return in_one_of(path, (root for root in roots if root != path))

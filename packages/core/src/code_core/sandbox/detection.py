@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from code_core.process.spawn import SpawnError, start_command
 from code_core.sandbox.bubblewrap import Bubblewrap
 from code_core.sandbox.bundled import PUBLISHER, bundled_programs, is_known_build
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.landlock import KNOWN_GAPS, OLDEST_ABI, SIGNALS_ABI, SIGNALS_GAP, Landlock
+from code_core.sandbox.own_files import SYSTEM_FOLDERS
 from code_core.sandbox.sandbox import Mechanism, Sandbox, seccomp_machine
 from code_core.sandbox.seatbelt import SANDBOX_EXEC, Seatbelt
 
 TRIAL_SECONDS = 10
-# Not PATH: an earlier command may have put a program there.
-SYSTEM_FOLDERS = (Path("/usr/bin"), Path("/usr/local/bin"), Path("/run/current-system/sw/bin"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,22 +119,18 @@ def _find_seatbelt() -> Finding:
 
 def _tried(sandbox: Sandbox, argv: list[str], detail: str) -> Finding:
     """`sandbox` if a harmless command runs in it."""
-    with sandbox.confined(argv, Confinement(), Path("/"), {}) as launch:
-        try:
-            trial = subprocess.run(
-                launch.argv,
-                env=launch.environment,
-                cwd="/",
-                pass_fds=launch.fds,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=TRIAL_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return Finding(sandbox.mechanism, None, str(error))
+    try:
+        with sandbox.confined(argv, Confinement(), Path("/"), {}) as launch:
+            started = start_command(launch.argv, Path("/"), launch.environment, launch.fds)
+        with started as trial:
+            try:
+                _, problem = trial.communicate(timeout=TRIAL_SECONDS)
+            finally:
+                trial.kill()
+    except (OSError, SpawnError, subprocess.TimeoutExpired) as error:
+        return Finding(sandbox.mechanism, None, str(error))
     if trial.returncode != 0:
-        said = trial.stderr.decode(errors="replace").strip().splitlines()
-        problem = said[-1] if said else f"exit code {trial.returncode}"
-        return Finding(sandbox.mechanism, None, f"does not work here: {problem}")
+        said = problem.decode(errors="replace").strip().splitlines()
+        reason = said[-1] if said else f"exit code {trial.returncode}"
+        return Finding(sandbox.mechanism, None, f"does not work here: {reason}")
     return Finding(sandbox.mechanism, sandbox, detail)

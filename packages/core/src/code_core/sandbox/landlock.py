@@ -30,7 +30,6 @@ OLDEST_ABI = 4
 KNOWN_GAPS = (
     "a command can change mode, owner and times of files outside of the writable directories",
     "git's and the agent's settings inside of a writable directory are not protected: a change is a warning",
-    "there is no limit on processes",
 )
 SIGNALS_ABI = 6
 SIGNALS_GAP = "a command can end other processes of the same user (Linux 6.12 prevents it)"
@@ -70,7 +69,8 @@ class Landlock(Sandbox):
         with _memory() as memory:
             memory.write(marshal.dumps(self._settings(confinement)))
             memory.flush()
-            yield Launch([*self._helper(memory.fileno()), *argv], told, (memory.fileno(),))
+            helper = self._helper(memory.fileno(), -1, confinement.limits.processes)
+            yield Launch([*helper, *argv], told, (memory.fileno(),))
 
     def start(
         self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]
@@ -82,14 +82,17 @@ class Landlock(Sandbox):
             "environment": sandbox_environment(self.mechanism, confinement, environment),
         }
         message = marshal.dumps({**self._settings(confinement), **command})
+        processes = confinement.limits.processes
+        if self._waiting is not None and self._waiting.processes != processes:
+            self.close()
         waiting = self._waiting
         if waiting is None or not waiting.begin(message):
-            waiting = self._wait()
+            waiting = self._wait(processes)
             if not waiting.begin(message):
                 raise SpawnError("the process that confines commands ended before it began", 126)
         self._waiting = None
         with suppress(SpawnError):  # the next command will tell
-            self._waiting = self._wait()
+            self._waiting = self._wait(processes)
         return waiting.process
 
     def close(self) -> None:
@@ -101,24 +104,24 @@ class Landlock(Sandbox):
     def _settings(self, confinement: Confinement) -> dict[str, Any]:
         folders, files = granted(confinement)
         return {
-            "parent": os.getpid(),
             "writable": [str(path) for path in folders],
             "files": [str(path) for path in files],
-            "limits": confinement.limits.resources(),
+            "limits": confinement.limits.resources(processes=False),
             "network": confinement.network,
             "seccomp": seccomp_program(self._machine, network=confinement.network, shared=True),
         }
 
-    def _helper(self, settings: int, wait: int = -1) -> list[str]:
+    def _helper(self, settings: int, wait: int, processes: int | None) -> list[str]:
         program = str(Path(__file__).with_name("landlock_exec.py"))
-        return [self._python, "-I", "-S", program, ":".join(self._folders), str(settings), str(wait)]
+        numbers = map(str, (settings, wait, processes or 0))
+        return [self._python, "-I", "-S", program, str(os.getpid()), ":".join(self._folders), *numbers]
 
-    def _wait(self) -> "_Waiting":
+    def _wait(self, processes: int | None) -> "_Waiting":
         memory = _memory()
         reading, writing = os.pipe()
         try:
             fds = (memory.fileno(), reading)
-            process = start_command(self._helper(*fds), Path("/"), {}, fds)
+            process = start_command(self._helper(*fds, processes), Path("/"), {}, fds)
         except BaseException:
             memory.close()
             os.close(writing)
@@ -127,7 +130,7 @@ class Landlock(Sandbox):
             os.close(reading)
         atexit.unregister(self.close)
         atexit.register(self.close)
-        return _Waiting(process, memory, writing)
+        return _Waiting(process, memory, writing, processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,13 @@ class _Waiting:
     process: subprocess.Popen[bytes]
     memory: BinaryIO
     pipe: int
+    processes: int | None = None
 
     def begin(self, message: bytes) -> bool:
         """Give it the command; False if it has ended."""
+        if self.process.poll() is not None:  # its child, which reads the pipe, may take a moment to end, too
+            self.end()
+            return False
         self.memory.write(message)
         self.memory.close()
         try:

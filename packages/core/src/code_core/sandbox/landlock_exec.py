@@ -1,19 +1,20 @@
 """Confines a command with Landlock and seccomp, waits for its end, and ends what it leaves behind.
 
-    python -I -S landlock_exec.py FOLDERS SETTINGS WAIT COMMAND ARGUMENTS…
+    python -I -S landlock_exec.py AGENT FOLDERS SETTINGS WAIT PROCESSES COMMAND ARGUMENTS…
 
 A process for every command, so that nothing is forked from one with threads or much
-memory. `FOLDERS`, joined by colons, hold the modules it needs. `SETTINGS` is the descriptor
-of a file; when a byte has come by the descriptor `WAIT`, or at once if that is -1, there is
-a dict in it as `marshal` writes it (which is there at once, when `json` takes 10 ms):
-`parent`, the process whose end ends all this; `writable`, folders; `files`, writable too;
-`network`; `limits`, pairs of a resource and its limit; `seccomp`, the filter; and if the
-command was not known before, `argv`, `cwd` and `environment`. Whatever fails ends it with
-code 126 before the command begins. Ends with the command's code, or 128 and its signal.
+memory. `AGENT` is the process whose end ends all this. `FOLDERS`, joined by colons, hold the
+modules it needs. `SETTINGS` is the descriptor of a file; when a byte has come by the descriptor
+`WAIT`, or at once if that is -1, there is a dict in it as `marshal` writes it (which imports at
+once, when `json` takes 10 ms): `writable`, folders; `files`, writable too; `network`; `limits`,
+pairs of a resource and its limit; `seccomp`, the filter; and if the command was not known before,
+`argv`, `cwd` and `environment`. Whatever fails ends it with code 126 before the command begins.
+Ends with the command's code, or 128 and its signal.
 
-The command runs in a child. What it starts and abandons becomes a child of this process,
-which is outside of the confinement, and is killed with the command's end, with the agent's
-end, and soon after a TERM.
+The command runs in a child, which is forked before it is needed, because that takes time. What it
+starts and abandons becomes a child of this process, which is outside of the confinement, and is
+killed with the command's end, with the agent's end, when there are more than `PROCESSES` processes
+and threads of it, and soon after a TERM.
 """
 
 import marshal
@@ -34,40 +35,45 @@ SECCOMP = {"x86_64": 317, "aarch64": 277}
 CAPABILITY_VERSION = 0x20080522
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 CANNOT_CONFINE, NOT_FOUND = 126, 127
-WAITED_FOR = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+BEGUN = signal.SIGUSR1
+WAITED_FOR = frozenset({BEGUN, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 TERMINATE_SECONDS = 0.5
 KILL_SECONDS = 5.0
+LOOK_SECONDS, IDLE_SECONDS = 0.25, 3600.0
 
 
-def main(folders: str, settings: int, wait: int, argv: list[str]) -> None:
+def main(agent: int, folders: str, settings: int, wait: int, processes: int, argv: list[str]) -> None:
     """Run the command confined; returns never."""
     sys.path[:0] = folders.split(":")
     try:
-        from code_process_hardening import confinement, libc  # noqa: F401 - before the wait, because it takes time
+        from code_process_hardening import confinement, libc  # noqa: F401 - before the fork, because it takes time
 
-        if wait >= 0:
-            if not os.read(wait, 1):
-                os._exit(0)  # no command came
-            os.close(wait)
-        table = marshal.loads(_content(settings))  # noqa: S302 - from the process that started this one
         signal.pthread_sigmask(signal.SIG_BLOCK, WAITED_FOR)
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-        _end_with(table["parent"], signal.SIGHUP)
+        _end_with(agent, signal.SIGHUP)
         supervisor = os.getpid()
         child = os.fork()
     except (OSError, ImportError) as error:
         _fail(f"the command cannot be confined: {error}", CANNOT_CONFINE)
     if child:
-        _supervise(child, table["parent"])
-    _execute(table, supervisor, argv)
+        for descriptor in {settings, wait} - {-1}:
+            os.close(descriptor)  # so that the agent notices when the child has ended
+        _supervise(child, agent, processes)
+    _execute(settings, wait, supervisor, argv)
 
 
-def _execute(table: "dict[str, Any]", supervisor: int, argv: list[str]) -> "NoReturn":
-    """Confine this process and become the command."""
+def _execute(settings: int, wait: int, supervisor: int, argv: list[str]) -> "NoReturn":
+    """Wait for the command if need be, confine this process and become the command."""
     try:
         os.setpgid(0, 0)
         _end_with(supervisor, signal.SIGKILL)
+        if wait >= 0:
+            if not os.read(wait, 1):
+                os._exit(0)  # no command came
+            os.close(wait)
+        table = marshal.loads(_content(settings))  # noqa: S302 - from the process that started this one
         os.chdir(table.get("cwd", "."))
+        os.kill(supervisor, BEGUN)
         _confine(table)
     except OSError as error:
         _fail(f"the command cannot be confined: {error}", CANNOT_CONFINE)
@@ -87,17 +93,25 @@ def _execute(table: "dict[str, Any]", supervisor: int, argv: list[str]) -> "NoRe
         _fail(f"{argv[0]}: cannot be run: {error}", CANNOT_CONFINE)
 
 
-def _supervise(child: int, parent: int) -> "NoReturn":
+def _supervise(child: int, agent: int, processes: int) -> "NoReturn":
     """Wait for the command, and end with its code when nothing of it is left."""
-    code, deadline = None, None
+    code, deadline, others = None, None, None
     while code is None:
-        left = 3600.0 if deadline is None else max(0.0, deadline - time.monotonic())
+        left = IDLE_SECONDS if others is None else LOOK_SECONDS
+        if deadline is not None:
+            left = max(0.0, deadline - time.monotonic())
         signum = getattr(signal.sigtimedwait(WAITED_FOR, left), "si_signo", None)
         code = _reap(child)
-        if os.getppid() != parent or (signum is None and deadline is not None):
+        late = deadline is not None and time.monotonic() >= deadline
+        if os.getppid() != agent or late:
             _kill_descendants()
             os._exit(128 + signal.SIGKILL)
-        if signum not in {None, signal.SIGCHLD} and code is None:
+        if signum == BEGUN and others is None:
+            others = _tasks()
+        elif code is None and others is not None and _too_many(others, processes):
+            _kill_descendants()
+            _fail(f"ended: it had more than {processes} processes and threads", 128 + signal.SIGKILL)
+        if signum not in {None, BEGUN, signal.SIGCHLD} and code is None:
             deadline = deadline or time.monotonic() + TERMINATE_SECONDS
             try:
                 os.killpg(child, signal.SIGTERM)
@@ -105,6 +119,20 @@ def _supervise(child: int, parent: int) -> "NoReturn":
                 pass
     _kill_descendants()
     os._exit(code)
+
+
+def _too_many(others: int, processes: int) -> bool:
+    """Whether this process has more than so many descendants; asked only where the machine has more than `others` and those."""
+    return 0 < processes < _tasks() - others and sum(_descendants().values()) > processes
+
+
+def _tasks() -> int:
+    """How many processes and threads the machine has, as /proc/loadavg tells (proc(5)): quicker than to count them."""
+    descriptor = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return int(os.read(descriptor, 128).split()[3].partition(b"/")[2])
+    finally:
+        os.close(descriptor)
 
 
 def _reap(child: int) -> "int | None":
@@ -124,7 +152,7 @@ def _kill_descendants() -> None:
     until = time.monotonic() + KILL_SECONDS
     while _has_children() and time.monotonic() < until:
         stopped: set[int] = set()
-        while found := _descendants() - stopped:
+        while found := _descendants().keys() - stopped:
             for pid in found:
                 _signal(pid, signal.SIGSTOP)
             stopped |= found
@@ -142,23 +170,25 @@ def _has_children() -> bool:
     return True
 
 
-def _descendants() -> "set[int]":
-    """The processes that come from this one, as /proc/PID/stat tells (proc(5)), but for those that have ended."""
+def _descendants() -> "dict[int, int]":
+    """The processes that come from this one and have not ended, and the threads of each, as /proc/PID/stat tells (proc(5))."""
     children: dict[int, list[int]] = {}
+    threads: dict[int, int] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:
-                    state, parent = file.read().rpartition(b")")[2].split()[:2]
+                    fields = file.read().rpartition(b")")[2].split()
             except OSError:
                 continue
-            if state not in {b"Z", b"X"}:
-                children.setdefault(int(parent), []).append(int(name))
-    found: set[int] = set()
+            if fields[0] not in {b"Z", b"X"}:
+                children.setdefault(int(fields[1]), []).append(int(name))
+                threads[int(name)] = int(fields[17])
+    found: dict[int, int] = {}
     waiting = [os.getpid()]
     while waiting:
         for pid in children.get(waiting.pop(), ()):
-            found.add(pid)
+            found[pid] = threads[pid]
             waiting.append(pid)
     return found
 
@@ -218,4 +248,5 @@ def _fail(message: str, code: int) -> "NoReturn":
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
+    _agent, _folders, _settings, _wait, _processes, *_argv = sys.argv[1:]
+    main(int(_agent), _folders, int(_settings), int(_wait), int(_processes), _argv)

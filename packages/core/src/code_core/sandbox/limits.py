@@ -5,9 +5,7 @@ from typing import Self
 
 from code_core.protocol.policies import WorkspaceWrite
 
-KIB = 1024
-FILE_BLOCK = 512
-_RLIMIT_FSIZE, _RLIMIT_DATA = 1, 2
+_RLIMIT_FSIZE, _RLIMIT_DATA, _RLIMIT_NPROC = 1, 2, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +34,17 @@ class Limits:
             policy.max_shared_memory_bytes,
         )
 
-    def wrapper(self) -> list[str]:
-        """What to put before a command to run it with its limits; nothing without any.
+    def resources(self, *, processes: bool) -> list[tuple[int, int]]:
+        """The limits as prlimit(2) takes them: the number of a resource of Linux, and its limit.
 
-        The system's shell, because there is a `ulimit` in each: processes are `-u` in some and `-p` in others.
+        That on `processes` is useful only where the command has a user namespace, of which the kernel counts
+        the processes; elsewhere it counts all of the user's.
         """
-        steps = []
-        if self.processes is not None:
-            steps.append(f"ulimit -u {self.processes} 2>/dev/null || ulimit -p {self.processes}")
-        if self.file_bytes is not None:
-            steps.append(f"ulimit -f {max(1, self.file_bytes // FILE_BLOCK)}")
-        if self.memory_bytes is not None:
-            steps.append(f"ulimit -d {max(1, self.memory_bytes // KIB)}")
-        return ["/bin/sh", "-c", "; ".join([*steps, 'exec "$@"']), "sh"] if steps else []
-
-    def resources(self) -> list[tuple[int, int]]:
-        """Those that hold for each process alone, as prlimit(2) takes them: a resource of Linux and its limit."""
-        pairs = [(_RLIMIT_FSIZE, self.file_bytes), (_RLIMIT_DATA, self.memory_bytes)]
+        pairs = [
+            (_RLIMIT_FSIZE, self.file_bytes),
+            (_RLIMIT_DATA, self.memory_bytes),
+            (_RLIMIT_NPROC, self.processes if processes else None),
+        ]
         return [(resource, most) for resource, most in pairs if most is not None]
 
 

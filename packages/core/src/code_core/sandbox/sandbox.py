@@ -2,15 +2,15 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from code_core.process.spawn import start_command
 from code_core.sandbox.confinement import Confinement
-from code_core.sandbox.seccomp import machines, seccomp_program
+from code_core.sandbox.seccomp import machines
 from code_core.sandbox.system_calls import Machine
 
 Mechanism = Literal["bwrap", "landlock", "seatbelt"]
@@ -45,7 +45,13 @@ class Sandbox(Protocol):
     def confined(
         self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]
     ) -> AbstractContextManager[Launch]:
-        """What to start so that `argv` runs in `cwd` with the rights of `confinement`."""
+        """What to start so that `argv` runs in `cwd` with the rights of `confinement`.
+
+        Start it in the context, and do not wait for it there: the command begins when the context ends.
+
+        Raises:
+            SpawnError: on leaving the context, if the command cannot begin.
+        """
         ...
 
     def start(
@@ -74,17 +80,3 @@ def seccomp_machine() -> Machine | None:
     """The machine this is, if there is a filter for it."""
     name = os.uname().machine
     return next((machine for machine in machines() if machine == name), None)
-
-
-@contextmanager
-def seccomp_descriptor(machine: Machine, confinement: Confinement) -> Iterator[int]:
-    """A descriptor to read the filter from, once."""
-    reading, writing = os.pipe()
-    try:
-        try:
-            os.write(writing, seccomp_program(machine, network=confinement.network))
-        finally:
-            os.close(writing)
-        yield reading
-    finally:
-        os.close(reading)

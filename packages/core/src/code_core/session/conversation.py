@@ -1,7 +1,6 @@
 """A conversation: a mailbox and a lifecycle. Ops in, one task at a time, events out."""
 
 import logging
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
 from itertools import count
@@ -118,10 +117,9 @@ class Conversation:
             raise ConversationError(f"conversation {self.id} has ended: start a new one") from None
         return submission
 
-    async def events(self) -> AsyncIterator[Event]:
-        """Every event once, in order; ends after `shutdown_complete`. For one reader, from the first event on."""
-        async for event in self._events:
-            yield event
+    def events(self) -> EventReader:
+        """Every event once, in order; ends after `shutdown_complete`. For one reader, which goes on where it stopped."""
+        return self._events
 
     @property
     def waiting(self) -> int:

@@ -26,7 +26,7 @@ from code_core.protocol.items import (
     ToolCall,
     UnknownItem,
 )
-from code_core.store.entries import Compacted, Entry, ItemEntry
+from code_core.store.entries import Compacted, Entry, EventEntry, ItemEntry
 from code_core.store.errors import JournalError, JournalTimeout
 from code_core.store.journal import Journal
 
@@ -111,8 +111,8 @@ class History:
         """What a model understands of it, not yet normalised."""
         return [one.item for one in self._items if not isinstance(one.item, UnknownItem)]
 
-    async def add(self, *items: HistoryItem) -> None:
-        """Record `items`, then add them; a cancellation waits until that is done.
+    async def add(self, *parts: HistoryItem | Entry) -> None:
+        """Record `parts` in order and at once, then add the items among them; a cancellation waits until that is done.
 
         An item whose id another one has gets an id of its own: a resume tells by its id
         what a journal that did not answer in time has recorded twice.
@@ -120,9 +120,12 @@ class History:
         Raises:
             JournalError: they are in the history, but could not be recorded.
         """
-        added = self._with_own_ids(items)
+        own = [self._with_own_id(one) if isinstance(one, HistoryItem) else one for one in parts]
+        added = [one for one in own if isinstance(one, HistoryItem)]
         if self._recorded:
-            self._unwritten += [ItemEntry(one.payload()) for one in added]
+            self._unwritten += [
+                entry for one in own for entry in (_entries(one) if isinstance(one, HistoryItem) else [one])
+            ]
         try:
             await self._write()
         finally:
@@ -158,22 +161,19 @@ class History:
         self._ids = {one.id for one in items}
         self.tokens = estimated_tokens(one.item for one in items)
 
-    def _with_own_ids(self, items: Iterable[HistoryItem]) -> list[HistoryItem]:
-        own: list[HistoryItem] = []
-        for one in items:
-            free = one if one.id not in self._ids else replace(one, id=f"item_{uuid4().hex}")
-            self._ids.add(free.id)
-            own.append(free)
+    def _with_own_id(self, item: HistoryItem) -> HistoryItem:
+        own = item if item.id not in self._ids else replace(item, id=f"item_{uuid4().hex}")
+        self._ids.add(own.id)
         return own
 
-    async def note(self, entry: Entry) -> None:
-        """Record what is not for the model.
+    async def note(self, *entries: Entry) -> None:
+        """Record, at once, what is not for the model.
 
         Raises:
             JournalError: it could not be recorded yet.
         """
         if self._recorded:
-            self._unwritten.append(entry)
+            self._unwritten += entries
             await self._write()
 
     async def sync(self) -> None:
@@ -197,8 +197,6 @@ class History:
                 await self._journal.aclose()
 
     async def _write(self, *, sync: bool = False) -> None:
-        if not self._recorded:
-            return
         patience = self._patience
         with anyio.move_on_after(patience, shield=True) as clock:
             async with self._writing:
@@ -213,6 +211,15 @@ class History:
                 f"the session could not be recorded within {patience:g} s: "
                 "check the disk that holds it, then send the message again"
             )
+
+
+def _entries(one: HistoryItem) -> list[Entry]:
+    """How the journal records an item."""
+    match one.item:
+        case Message(role="assistant", text=text) if text:
+            return [ItemEntry(one.payload()), EventEntry.agent_message(text)]
+        case _:
+            return [ItemEntry(one.payload())]
 
 
 def estimated_tokens(items: Iterable[ResponseItem]) -> int:

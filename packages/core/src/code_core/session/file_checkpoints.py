@@ -3,18 +3,23 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio.to_thread
 
 from code_core.config.paths import expand_home
+from code_core.errors import CodeError
 from code_core.protocol.checkpoints import Restored, Steps
 
 if TYPE_CHECKING:
     from code_core.store.checkpoints import Checkpoints, Outcome
 
 T = TypeVar("T")
+
+_SLICE = 0.02
+"""Seconds for which files are saved at a time, while nobody waits for it: whoever comes waits as long."""
 
 
 class FileCheckpoints:
@@ -35,6 +40,7 @@ class FileCheckpoints:
         self._begun = False
         self._used = False
         self._warned = False
+        self._closed = False
 
     def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
         """See `Checkpoints.begin_turn`."""
@@ -42,7 +48,7 @@ class FileCheckpoints:
         self._roots = tuple(root for root in roots if not _holds_users_home(root))
         self._turn, self._begun = turn_id, False
         if look_ahead and self._roots:
-            self._submit(lambda: self._in_turn().prepare())
+            self._submit(self._prepare)
 
     async def before_write(self, turn_id: str, paths: Sequence[Path]) -> None:
         """See `Checkpoints.before_write`."""
@@ -86,8 +92,10 @@ class FileCheckpoints:
 
     async def aclose(self) -> None:
         """See `Checkpoints.aclose`."""
+        self._closed = True
         if self._store is not None:
             self._store.stop()
+        self._store = None  # and what it watches
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def _submit(self, work: Callable[[], T]) -> Future[T]:
@@ -121,7 +129,25 @@ class FileCheckpoints:
             return "the working directory holds your home: undo covers patches here, not what commands change"
         store = self._in_turn()
         store.before_command()
+        self._save_later()
         return store.warning
+
+    def _prepare(self) -> None:
+        with suppress(CodeError):  # whoever needs it learns it
+            self._in_turn().prepare()
+            self._save_later()
+
+    def _save_later(self) -> None:
+        with suppress(RuntimeError):  # the session has ended
+            self._submit(self._save)
+
+    def _save(self) -> None:
+        """Go on saving, a slice at a time: what was submitted meanwhile goes first."""
+        if self._store is None or self._closed:
+            return
+        with suppress(CodeError):
+            if self._store.save(_SLICE):
+                self._save_later()
 
 
 def _restored(outcome: "Outcome | None") -> Restored | None:

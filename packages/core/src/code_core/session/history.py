@@ -15,6 +15,7 @@ from code_core.protocol.items import (
     ToolCall,
     ToolCallOutput,
     output_for,
+    output_type,
 )
 from code_core.wire.arguments import sendable_arguments
 from code_core.wire.response_items import is_answer
@@ -93,7 +94,7 @@ def _answers(items: Sequence[ResponseItem]) -> dict[str, ToolCallOutput]:
                 calls.setdefault(item.call_id, item)
             case FunctionCallOutput() | CustomToolCallOutput():
                 call = calls.get(item.call_id)
-                if call is not None and type(item) is type(output_for(call, "")):
+                if call is not None and type(item) is output_type(call):
                     answers.setdefault(item.call_id, item)
             case _:
                 pass

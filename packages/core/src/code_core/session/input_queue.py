@@ -26,7 +26,7 @@ class QueuedInput:
 
     def entry(self) -> EventEntry:
         """How the journal records that it waits."""
-        items = [item.model_dump(mode="json", exclude_none=True) for item in self.items]
+        items = [item.model_dump(mode="json") for item in self.items]
         payload = {"type": "input_queued", "id": self.id, "items": items, "output_schema": self.output_schema}
         return EventEntry({name: value for name, value in payload.items() if value is not None})
 
@@ -39,9 +39,6 @@ class InputQueue:
 
     def __len__(self) -> int:
         return len(self._entries)
-
-    def __contains__(self, entry_id: object) -> bool:
-        return entry_id in self._entries
 
     @property
     def entries(self) -> Sequence[QueuedInput]:

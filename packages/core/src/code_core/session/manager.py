@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
+import anyio
+
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides, load_config
 from code_core.errors import ConfigError
 from code_core.model.key_proxy import KeyProxies
@@ -20,6 +22,7 @@ from code_core.session.restore import SessionState
 from code_core.session.restored_settings import settings_to_restore
 from code_core.session.stored_session import StoredSession
 from code_core.session.told_context import ToldContext
+from code_core.store.entries import EventEntry
 from code_core.store.layout import checkpoints_of
 from code_core.store.rollout_journal import RolloutJournal
 
@@ -80,13 +83,13 @@ class ConversationManager:
         """
         given = _over(self._base, overrides)
         if isinstance(session, SessionState):
-            return self._resumed(session, self._config(given, parts), parts)
+            return await self._resumed(session, self._config(given, parts), parts)
         if given.ephemeral:
             raise ConfigError("a session that is resumed goes on being recorded: fork it to try something")
         store = store_of()
         if parts.journal is not None:
-            return self._restored(await read_stored(store, session), given, parts)
-        return self._restored(await open_stored(store, session), given, parts)
+            return await self._restored(await read_stored(store, session), given, parts)
+        return await self._restored(await open_stored(store, session), given, parts)
 
     async def fork(
         self,
@@ -111,7 +114,7 @@ class ConversationManager:
         if isinstance(session, SessionState):
             return await self._copied(session, self._config(given, parts), parts, drop_last)
         if parts.journal is None and not given.ephemeral:
-            return self._restored(await fork_stored(store_of(), session, drop_last), given, parts)
+            return await self._restored(await fork_stored(store_of(), session, drop_last), given, parts)
         read = await read_stored(store_of(), session)
         config, state = self._restored_config(read, given, parts)
         return await self._copied(state, config, parts, drop_last)
@@ -127,6 +130,8 @@ class ConversationManager:
         if history:
             await conversation.session.history.add(*history)
             conversation.session.told = ToldContext(one.item for one in history)
+        if parts.recorded_at_once:
+            await _recorded_at_once(conversation)
         return conversation
 
     async def _copied(
@@ -138,15 +143,16 @@ class ConversationManager:
         session.settings = cut.settings_over(session.settings)
         session.totals.total, session.notes = cut.usage, cut.notes
         session.name, session.preview = cut.name, cut.preview
+        await _end_open_turn(conversation, cut)
         return conversation
 
-    def _restored(self, opened: Opened, given: ConfigOverrides, parts: Parts) -> Conversation:
+    async def _restored(self, opened: Opened, given: ConfigOverrides, parts: Parts) -> Conversation:
         try:
             config, state = self._restored_config(opened, given, parts)
         except BaseException:
             opened.release()
             raise
-        return self._resumed(state, config, parts, opened)
+        return await self._resumed(state, config, parts, opened)
 
     def _restored_config(
         self, opened: Opened, given: ConfigOverrides, parts: Parts
@@ -169,11 +175,13 @@ class ConversationManager:
         )
         return config, replace(state, settings=settings, notes=(*notes, *why))
 
-    def _resumed(
+    async def _resumed(
         self, state: SessionState, config: Config, parts: Parts, opened: Opened | None = None
     ) -> Conversation:
         parts = replace(parts, session_id=state.session_id or parts.session_id)
-        return self._made(config, parts, state, opened)
+        conversation = self._made(config, parts, state, opened)
+        await _end_open_turn(conversation, state)
+        return conversation
 
     def _config(self, overrides: ConfigOverrides, parts: Parts) -> Config:
         config = load_config(overrides)
@@ -210,6 +218,30 @@ def _recorded(config: Config, parts: Parts, opened: Opened) -> Parts:
         checkpoints = FileCheckpoints(checkpoints_of(home, opened.session.id), (home,))
     journal = parts.journal or RolloutJournal(opened.session.file, opened.session.lock)
     return replace(parts, journal=journal, checkpoints=checkpoints, session_id=opened.session.id)
+
+
+async def _end_open_turn(conversation: Conversation, state: SessionState) -> None:
+    """Record the end of a turn that was cut off, and tell the model."""
+    if state.open_turn is None:
+        return
+    note = state.cut_off_note()
+    history = conversation.session.history
+    try:
+        await history.add(*([] if note is None else [note]))
+        await history.note(EventEntry.turn_aborted(state.open_turn, "interrupted"))
+    except BaseException:
+        await conversation.discard()
+        raise
+
+
+async def _recorded_at_once(conversation: Conversation) -> None:
+    """Have the record begin now, which a session else does with its first turn."""
+    try:
+        await conversation.session.history.note(conversation.session.context_entry())
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await conversation.discard()
+        raise
 
 
 def _from_elsewhere(item: ResponseItem) -> HistoryItem:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -12,10 +11,11 @@ import anyio.to_thread
 
 from code_core.config.load import Config
 from code_core.config.paths import Home, find_home
+from code_core.context.git import head_of
 from code_core.session.input_queue import removed_entry
 from code_core.session.restore import SessionState
 from code_core.store.entries import text_of
-from code_core.store.errors import SessionNotFound, StoreError
+from code_core.store.errors import CannotLock, SessionNotFound, StoreError
 from code_core.store.record import SessionRecord
 from code_core.store.sessions import OpenSession, SessionStore
 
@@ -67,9 +67,13 @@ async def create(config: Config, session_id: str, source: str) -> Opened:
         StoreError: the home cannot be written.
     """
     store = store_of(config.home)
-    meta = {"cwd": str(config.cwd), "source": source, "model_provider": config.provider.id}
+
+    def created() -> OpenSession:
+        meta = {"cwd": str(config.cwd), "source": source, "model_provider": config.provider.id}
+        return store.create(session_id, {**meta, **_git(config.cwd)})
+
     try:
-        session = await _in_thread(partial(store.create, session_id, meta))
+        session = await _in_thread(created)
     except StoreError as error:
         raise StoreError(
             f"{error}: make {store.home} writable, set CODE_HOME to another directory, or give --ephemeral "
@@ -89,7 +93,13 @@ async def open_stored(store: SessionStore, reference: Last | Path | str) -> Open
 
     def opened() -> Opened:
         record = found(store, reference)
-        return _opened(store, record, store.resume(record))
+        try:
+            return _opened(store, record, store.resume(record))
+        except CannotLock as error:
+            raise CannotLock(
+                f"{error}: make {store.home} writable and free space, or go on with a copy that is not "
+                f"recorded: code fork --ephemeral {record.id}"
+            ) from error
 
     return await _in_thread(opened)
 
@@ -150,6 +160,13 @@ def found(store: SessionStore, reference: Last | Path | str) -> SessionRecord:
             return store.find(os.fspath(reference.absolute()))
         case str():
             return store.find(reference)
+
+
+def _git(directory: Path) -> dict[str, dict[str, str]]:
+    """What is checked out where the session begins, as Codex records it."""
+    head = head_of(directory)
+    git = {name: text for name, text in (("commit_hash", head.commit), ("branch", head.branch)) if text}
+    return {"git": git} if git else {}
 
 
 def _opened(store: SessionStore, record: SessionRecord, session: OpenSession) -> Opened:

@@ -51,6 +51,7 @@ class Parts:
         client: the model; that of the settings if None.
         session_id: a new one if None; a UUID.
         source: what began the session, for lists.
+        recorded_at_once: whether other processes find the session before its first turn.
     """
 
     file_system: "FileSystem | None" = None
@@ -62,6 +63,7 @@ class Parts:
     client: ModelClient | None = None
     session_id: str | None = None
     source: str = "library"
+    recorded_at_once: bool = False
 
 
 OURS = Parts()

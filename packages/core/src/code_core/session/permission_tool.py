@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 from typing import TYPE_CHECKING
 
 from code_core.acp.permissions import permission_decision, permission_request
@@ -37,7 +36,7 @@ class PermissionTool:
             return None
         arguments = permission_request(self._conversation_id, request)
         try:
-            result = await tool.client.call_tool(tool.definition.name, arguments, timeout=math.inf)
+            result = await tool.host.call_tool(tool.definition.name, arguments)
         except (McpClientError, OSError) as error:
             _log.warning("the tool for permissions failed: %s", error)
             return None

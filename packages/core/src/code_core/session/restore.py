@@ -12,10 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 from code_core.protocol.events import TokenUsage
 from code_core.protocol.items import Message, ResponseItem
 from code_core.protocol.ops import InputItem, OverrideTurnContext
-from code_core.session.compaction import is_users_own
 from code_core.session.conversation_history import HistoryItem
+from code_core.session.engine_notes import INTERRUPTED_TAG, is_users_own
 from code_core.session.input_queue import InputQueue, QueuedInput
-from code_core.session.session import LONGEST_PREVIEW
+from code_core.session.session import LONGEST_PREVIEW, user_note
 from code_core.session.settings import TurnSettings
 from code_core.store.entries import Entry, EventEntry, JsonObject, SessionMeta, text_of
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from code_core.store.restore import Restored
 
 _log = logging.getLogger("code_core")
+
+CUT_OFF_NOTE = (
+    f"{INTERRUPTED_TAG}The turn above was cut off: the program ended, or this is a copy made meanwhile. "
+    "Commands may have run in part; check before you rely on them.</turn_interrupted>"
+)
 
 _SETTINGS = ("cwd", "approval_policy", "sandbox_policy", "model", "effort", "summary")
 
@@ -33,6 +38,7 @@ class SessionState:
 
     Attributes:
         settings: the last ones that were recorded, as far as they can be read.
+        open_turn: the id of a turn that did not end, empty where it has none; None where all ended.
         notes: what had to be left out, a sentence each, for the user.
     """
 
@@ -43,6 +49,7 @@ class SessionState:
     name: str | None = None
     preview: str = ""
     usage: TokenUsage = field(default_factory=TokenUsage)
+    open_turn: str | None = None
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -57,6 +64,7 @@ class SessionState:
             name=name,
             preview=_preview_of(items),
             usage=_usage_of(stored.token_info),
+            open_turn=stored.open_turn,
             notes=(*stored.notes, *notes),
         )
 
@@ -84,6 +92,7 @@ class SessionState:
             name=name,
             preview=_preview_of(items),
             usage=_usage_of(replay.token_info),
+            open_turn=replay.open_turn,
             notes=notes,
         )
 
@@ -108,7 +117,18 @@ class SessionState:
         places = [index for index, one in enumerate(self.items) if is_users_own(one.item)]
         if number <= 0 or not places:
             return self
-        return replace(self, items=self.items[: places[-min(number, len(places))]])
+        return replace(self, items=self.items[: places[-min(number, len(places))]], open_turn=None)
+
+    def cut_off_note(self) -> HistoryItem | None:
+        """What the model has to know about a turn that did not end; None where it did not get to do anything."""
+        if self.open_turn is None or not self.items:
+            return None
+        match self.items[-1].item:
+            case Message(role="assistant"):
+                return None
+            case Message(text=text) if text.startswith(INTERRUPTED_TAG):
+                return None
+        return user_note(CUT_OFF_NOTE, self.open_turn or None)
 
 
 def _items_of(stored: Sequence[JsonObject]) -> tuple[tuple[HistoryItem, ...], tuple[str, ...]]:

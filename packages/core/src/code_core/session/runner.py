@@ -119,17 +119,18 @@ class Runner:
 
     async def _record(self, end: TaskEnd, running: RunningTask) -> None:
         history, report = self._session.history, running.report
-        await history.note(self._session.totals.entry())
+        totals = self._session.totals.entry()
         match end:
             case TurnAborted(reason=reason):
-                if (note := running.task.interrupted_note) is not None:
-                    await history.add(user_note(note, report.turn_id))
-                await history.note(EventEntry.turn_aborted(report.turn_id, reason))
+                note = running.task.interrupted_note
+                notes = [] if note is None else [user_note(note, report.turn_id)]
+                await history.add(totals, *notes, EventEntry.turn_aborted(report.turn_id, reason))
                 await history.sync()
             case TaskComplete(last_agent_message=message):
-                await history.note(EventEntry.task_complete(report.turn_id, message))
+                await history.note(totals, EventEntry.task_complete(report.turn_id, message))
             case ErrorEvent():
-                await history.note(EventEntry(end.model_dump(mode="json") | {"turn_id": report.turn_id}))
+                ended = EventEntry(end.model_dump(mode="json") | {"turn_id": report.turn_id})
+                await history.note(totals, ended)
 
     async def _end_checkpoint(self, report: Report) -> None:
         """Say what can be undone now; a store that fails or hangs must not hold the end."""

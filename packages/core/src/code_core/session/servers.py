@@ -16,11 +16,14 @@ from code_core.tools.tool import Emit, Tool
 from code_core.view.visible import visible
 
 if TYPE_CHECKING:
-    from code_core.mcp_servers.connections import Elicit, McpServers, ServerTool, Status
+    from code_core.mcp_servers.connections import Elicit, McpServers, ServerTool
+    from code_core.mcp_servers.server import Status
 
 
 NOTICED_WAIT = 0.2
 """Seconds after which the user learns what a turn waits for."""
+LONGEST_WAIT = 5.0
+"""Seconds after which a turn goes on without servers that are not required."""
 
 
 class ConversationServers:
@@ -51,60 +54,79 @@ class ConversationServers:
         self._policy = policy
         self._elicit = elicit
         self._servers: McpServers | None = None
-        self._tools: list[Tool] = []
-        self._ready = anyio.Event()
+        self._begun = anyio.Event()
 
     async def connect(self, emit: Emit, report: Callable[[EventMsg], None]) -> None:
-        """Connect all servers; those that fail are warnings. `report` gets the status of each."""
-        if self._tables:
-            from code_core.mcp_servers.connections import McpServers
-            from code_core.mcp_servers.launch import Workplace
-            from code_core.tools.mcp import McpServerTool
+        """Start all servers and keep them, until this is cancelled; those that fail are warnings.
 
-            workplace = Workplace(self._cwd, self._home, self._policy, os.environ)
-            self._servers = McpServers(self._tables, workplace, self._elicit)
+        `report` gets the status of each.
+        """
+        if not self._tables:
+            self._begun.set()
+            return
+        from code_core.mcp_servers.connections import McpServers
+        from code_core.mcp_servers.launch import Workplace
 
-            def on_status(name: str, status: "Status", problem: str | None) -> None:
-                report(McpServerStatus(name=name, status=status, error=problem))
+        def on_status(name: str, status: "Status", problem: str | None) -> None:
+            report(McpServerStatus(name=name, status=status, error=problem))
 
-            await self._servers.connect(on_status)
-            self._tools = [
-                McpServerTool(name, tool)
-                for name, tool in self._servers.tools.items()
-                if not _is(tool, self._hidden)
-            ]
-            for name, problem in sorted(self._servers.failures.items()):
+        def on_warning(warning: str) -> None:
+            report(WarningEvent(message=visible(warning)))
+
+        workplace = Workplace(self._cwd, self._home, self._policy, os.environ)
+        servers = self._servers = McpServers(self._tables, workplace, self._elicit, on_status, on_warning)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(servers.run)
+            self._begun.set()
+            await servers.settled()
+            for name, problem in sorted(servers.failures.items()):
                 await emit(WarningEvent(message=f"MCP server {name!r} is not available: {problem}"))
-            for warning in self._servers.warnings:
+            for warning in servers.warnings:
                 await emit(WarningEvent(message=visible(warning)))
-        self._ready.set()
 
     async def tools(self, emit: Emit) -> list[Tool]:
-        """Their tools, when each server is there or has failed; a wait that can be noticed is reported through `emit`.
+        """The tools of the servers that are there.
+
+        Waits for required servers as long as they may take to start, for others at most 5 s; a wait that can
+        be noticed is reported through `emit`. The tools of a slow server come with a later turn.
 
         Raises:
-            TurnError: one that is required has failed.
+            TurnError: a required server has failed.
         """
+        await self._begun.wait()
+        servers = self._servers
+        if servers is None:
+            return []
         with anyio.move_on_after(NOTICED_WAIT):
-            await self._ready.wait()
-        if not self._ready.is_set():
-            names = ", ".join(sorted(name for name, table in self._tables.items() if table.enabled))
+            await servers.settled()
+        if servers.starting:
+            names = ", ".join(servers.starting)
             await emit(BackgroundEvent(message=f"waiting for the MCP servers to start: {names}"))
-            await self._ready.wait()
-        if self._servers is not None and (missing := self._servers.missing):
-            problems = "; ".join(f"{name}: {self._servers.failures[name]}" for name in missing)
+            with anyio.move_on_after(LONGEST_WAIT):
+                await servers.settled()
+            await servers.settled(required=True)
+        if servers.starting:
+            names = ", ".join(servers.starting)
+            text = f"this turn goes on without MCP servers that are still starting: {names}"
+            await emit(BackgroundEvent(message=text))
+        if missing := servers.missing:
+            problems = "; ".join(f"{name}: {servers.failures[name]}" for name in missing)
             raise TurnError(f"a required MCP server is not available: {problems}")
-        return self._tools
+        from code_core.tools.mcp import McpServerTool
+
+        return [
+            McpServerTool(name, tool) for name, tool in servers.tools.items() if not _is(tool, self._hidden)
+        ]
 
     async def client_tool(self) -> "ServerTool | None":
         """The tool that the model does not see; None if its server is not there or does not have it."""
-        await self._ready.wait()
+        await self._settled()
         tools = self._servers.tools.values() if self._servers is not None else ()
         return next((tool for tool in tools if _is(tool, self._hidden)), None)
 
     async def listing(self) -> McpListToolsResponse:
         """Their tools, for the user."""
-        await self._ready.wait()
+        await self._settled()
         tools = self._servers.tools if self._servers is not None else {}
         return McpListToolsResponse(
             tools={
@@ -117,6 +139,11 @@ class ConversationServers:
                 for name, tool in tools.items()
             }
         )
+
+    async def _settled(self) -> None:
+        await self._begun.wait()
+        if self._servers is not None:
+            await self._servers.settled()
 
     async def aclose(self) -> None:
         """End all of them."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,11 +13,11 @@ from code_core.config.schema.storage import KeepTable
 from code_core.errors import CodeError
 from code_core.protocol.ops import GetHistoryEntryRequest
 from code_core.protocol.session_events import GetHistoryEntryResponse, TypedEntry
-from code_core.store.message_history import MessageHistory
 from code_core.store.sessions import SessionStore
 
 if TYPE_CHECKING:
     from code_core.store.cleaning import CleaningSettings, Limit
+    from code_core.store.message_history import MessageHistory
 
 _log = logging.getLogger("code_core")
 
@@ -38,7 +38,12 @@ class StoredSession:
         self._store = store
         self._id = session_id
         self._storage = storage
-        self._typed = MessageHistory(store.home, storage.typed.max_bytes)
+
+    @cached_property
+    def _typed(self) -> "MessageHistory":
+        from code_core.store.message_history import MessageHistory  # only a conversation with a user needs it
+
+        return MessageHistory(self._store.home, self._storage.typed.max_bytes)
 
     async def rename(self, name: str | None) -> None:
         """Have lists show `name`.

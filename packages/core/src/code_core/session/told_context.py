@@ -63,7 +63,7 @@ class ToldContext:
                 config.project_doc_max_bytes,
             )
             instructions, warnings = found.message, tuple(found.warnings)
-            if instructions is None and self._instructions not in {None, NO_INSTRUCTIONS}:
+            if instructions is None and self._instructions is not None:
                 instructions = Message(role="user", content=[InputText(text=NO_INSTRUCTIONS)])
             if instructions is not None and instructions.text != self._instructions:
                 news.append(instructions)

@@ -92,6 +92,7 @@ class TurnLoop:
         try:
             return await self._ask(schema)
         except ContextWindowExceeded:
+            self.reporter.totals.note_overflow(self.history.tokens)
             if not await self.make_room():
                 raise
             return await self._ask(schema)

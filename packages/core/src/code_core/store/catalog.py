@@ -37,6 +37,11 @@ class Catalog:
 
         return SessionIndex(self.homes)
 
+    @property
+    def problem(self) -> str | None:
+        """Why the index could not be used, so that every file was read; None where it could."""
+        return self._index.problem
+
     def list(self, query: "Query | None" = None) -> "Page":
         """The sessions that `query` asks for, newest first; all kinds if None.
 

@@ -1,4 +1,4 @@
-"""Deletes what stored sessions leave behind: outputs of commands, checkpoints and, if wanted, old sessions.
+"""Deletes what stored sessions leave behind: outputs, checkpoints, locks and, if wanted, old sessions.
 
 Never what a session that is open uses, nor what changed in the last hour. A run does a
 bounded amount of work and the next one goes on.
@@ -21,6 +21,7 @@ from code_core.store.layout import make_private_directory, open_private, walk_ro
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
 _MOST_FILES = 100_000  # that are looked at, of one session
+_ASIDE = ".deleted-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,20 @@ class _Run:
                 self._keep(list(self._directories(self._home / name)), limit)
         if settings.sessions != Limit(None, None):
             self._keep(list(self._rollouts()), settings.sessions)
+        self._release_stale_locks()
         return self._done
+
+    def _release_stale_locks(self) -> None:
+        """Delete the locks of processes that died; their sessions may never be opened again."""
+        try:
+            with os.scandir(self._home / "locks") as entries:
+                old = [entry.name for entry in entries if self._now - entry.stat().st_mtime >= _HOUR]
+        except OSError:
+            return
+        for name in old:
+            if name.endswith(lock.SUFFIX) and not self._is_over():
+                with suppress(StoreError):  # among them: it is held
+                    lock.acquire(self._home, name.removesuffix(lock.SUFFIX), weak=False).release()
 
     def _keep(self, things: list[_Thing], limit: Limit) -> None:
         things.sort(key=lambda thing: thing.changed)
@@ -161,17 +175,18 @@ class _Run:
             self._done.failed.append(str(error))
             return False
         try:
-            if thing.path.is_dir():
-                shutil.rmtree(thing.path)
-            else:
-                thing.path.unlink()
-        except FileNotFoundError:
-            pass
+            doomed = _set_aside(thing.path)
         except OSError as error:
             self._done.failed.append(f"cannot delete {thing.path}: {error.strerror}")
             return False
         finally:
             held.release()
+        if doomed is not None:
+            try:
+                shutil.rmtree(doomed)
+            except OSError as error:  # the next run goes on with it
+                self._done.failed.append(f"cannot delete {doomed}: {error.strerror}")
+                return False
         self._done.deleted += 1
         self._done.bytes += thing.bytes
         return True
@@ -195,6 +210,18 @@ class _Run:
 
     def _is_over(self) -> bool:
         return time.monotonic() > self._deadline
+
+
+def _set_aside(path: Path) -> Path | None:
+    """Delete a file; give a directory another name, to be deleted when its session is not locked any more."""
+    with suppress(FileNotFoundError):
+        if not path.is_dir():
+            path.unlink()
+        elif path.name.startswith(_ASIDE):
+            return path
+        else:
+            return path.rename(path.with_name(f"{_ASIDE}{path.name}-{os.urandom(4).hex()}"))
+    return None
 
 
 def _newest_and_size(directory: Path) -> tuple[float, int]:

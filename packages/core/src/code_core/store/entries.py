@@ -111,6 +111,11 @@ class EventEntry(Entry):
         return cls({"type": "user_message", "message": text, "kind": "plain"})
 
     @classmethod
+    def agent_message(cls, text: str) -> "EventEntry":
+        """The model wrote something; Codex shows the answers of a session by these."""
+        return cls({"type": "agent_message", "message": text})
+
+    @classmethod
     def task_complete(cls, turn_id: str, last_agent_message: str | None) -> "EventEntry":
         """The turn ended well."""
         return cls({"type": "task_complete", "turn_id": turn_id, "last_agent_message": last_agent_message})

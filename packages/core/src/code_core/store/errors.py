@@ -7,6 +7,7 @@ StoreError
 ├── SessionNotFound     no stored session matches
 ├── AmbiguousSession    more than one does
 ├── SessionInUse        another process has the session open
+├── CannotLock          the file that locks a session cannot be written
 ├── LocksUnsupported    the file system cannot lock files
 └── CheckpointError     the checkpoint store is damaged, missing or full
 """
@@ -40,6 +41,10 @@ class AmbiguousSession(StoreError):  # noqa: N818 - same
 
 class SessionInUse(StoreError):  # noqa: N818 - same
     """Another process has the session open; the message names it."""
+
+
+class CannotLock(StoreError):  # noqa: N818 - same
+    """The file that locks a session cannot be written: the home is read-only, or its disk is full."""
 
 
 class LocksUnsupported(StoreError):  # noqa: N818 - same

@@ -56,6 +56,8 @@ def _with_head(record: SessionRecord, head: Span) -> SessionRecord:
                 record = replace(record, preview=_preview(text_of_item(item)))
             case EventEntry() as entry if not record.preview and entry.name == "user_message":
                 record = replace(record, preview=_preview(text_of(entry.event, "message")))
+            case EventEntry() as entry if not record.preview and entry.name == "input_queued":
+                record = replace(record, preview=_preview(_text_of_input(entry.event.get("items"))))
             case _:
                 pass
         if number >= _MOST_LINES or (record.preview and record.model and record.created):
@@ -82,6 +84,12 @@ def _with_meta(record: SessionRecord, meta: JsonObject, timestamp: str) -> Sessi
         cli_version=text_of(meta, "cli_version"),
         forked_from=text_of(meta, "forked_from_id"),
     )
+
+
+def _text_of_input(items: object) -> str:
+    """What the user wrote and the model may not have yet."""
+    parts = items if isinstance(items, list) else []
+    return "\n".join(filter(None, (text_of(part, "text") for part in parts if isinstance(part, dict))))
 
 
 def _preview(text: str) -> str:

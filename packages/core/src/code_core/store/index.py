@@ -40,9 +40,14 @@ _INSERT = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * (len(COLUMN
 
 
 class SessionIndex:
-    """The index of the sessions below `homes`; it lies in the first of them, where names are, too."""
+    """The index of the sessions below `homes`; it lies in the first of them, where names are, too.
+
+    Attributes:
+        problem: why the file could not be used the last time; None where it could.
+    """
 
     def __init__(self, homes: Sequence[Path]) -> None:
+        self.problem: str | None = None
         self._homes = tuple(homes)
         self._path = homes[0] / f"sessions-{VERSION}.sqlite"
 
@@ -55,9 +60,9 @@ class SessionIndex:
         try:
             return self._run(self._file(), work)
         except sqlite3.OperationalError as error:  # read-only, full, locked: the file itself is good
-            _log("the index of sessions cannot be used: %s", error)
+            self._note(f"cannot use the index of sessions {self._path}: {error}")
         except sqlite3.DatabaseError as error:
-            _log("the index of sessions was damaged and is made anew: %s", error)
+            self._note(f"the index of sessions was damaged and is made anew: {error}")
             self._delete()
             with suppress(sqlite3.Error):
                 return self._run(self._file(), work)
@@ -65,6 +70,13 @@ class SessionIndex:
             return self._run(self._memory(), work)
         except sqlite3.Error as error:
             raise StoreError(f"cannot list the sessions: {error}") from error
+
+    def _note(self, problem: str) -> None:
+        import logging  # slow to import, for a list
+
+        self.problem = problem
+        if (logger := logging.getLogger("code_core")).hasHandlers():  # else it would go to stderr
+            logger.warning("%s", problem)
 
     def _run(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
         with closing(connection):
@@ -78,7 +90,7 @@ class SessionIndex:
                 open_private(self._path, os.O_RDWR | os.O_CREAT)
             )  # SQLite would make it readable for all
         except OSError as error:
-            raise sqlite3.OperationalError(f"{self._path}: {error.strerror}") from error
+            raise sqlite3.OperationalError(error.strerror) from error
         connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
         try:
             _prepare(connection)
@@ -152,12 +164,6 @@ class SessionIndex:
         except OSError:
             return ""
         return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
-
-
-def _log(text: str, error: Exception) -> None:
-    import logging  # slow to import, for a list
-
-    logging.getLogger("code_core").warning(text, error)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

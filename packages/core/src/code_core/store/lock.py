@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from code_core.store.errors import LocksUnsupported, SessionInUse, StoreError
+from code_core.store.errors import CannotLock, LocksUnsupported, SessionInUse
 from code_core.store.layout import make_private_directory, open_private
 
 _NOT_SUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _HELD = {errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN}
+SUFFIX = ".lock"
 _TRIES = 20
 _PATIENCE = 3
 
@@ -90,7 +91,7 @@ class SessionLock:
 
 def lock_path(home: Path, session_id: str) -> Path:
     """The file that is locked while a session is open."""
-    return home / "locks" / f"{session_id}.lock"
+    return home / "locks" / f"{session_id}{SUFFIX}"
 
 
 def acquire(home: Path, session_id: str, *, weak: bool = True) -> SessionLock:
@@ -104,7 +105,7 @@ def acquire(home: Path, session_id: str, *, weak: bool = True) -> SessionLock:
     Raises:
         SessionInUse: another has the session open.
         LocksUnsupported: the file system cannot lock, and `weak` is not allowed.
-        StoreError: the lock's file cannot be made.
+        CannotLock: the lock's file cannot be written.
     """
     path = lock_path(home, session_id)
     try:
@@ -120,8 +121,8 @@ def acquire(home: Path, session_id: str, *, weak: bool = True) -> SessionLock:
             if lock is not None:
                 return lock
     except OSError as error:
-        raise StoreError(f"cannot lock the session {session_id}: {path}: {error.strerror}") from error
-    raise StoreError(f"cannot lock the session {session_id}: {path} keeps being replaced")
+        raise CannotLock(f"cannot lock the session {session_id}: {path}: {error.strerror}") from error
+    raise CannotLock(f"cannot lock the session {session_id}: {path} keeps being replaced")
 
 
 def holder_of(home: Path, session_id: str) -> Holder | None:

@@ -25,6 +25,7 @@ MARKERS = frozenset(
         "task_complete",
         "turn_complete",
         "turn_aborted",
+        "error",
         "thread_rolled_back",
         "token_count",
         "input_queued",
@@ -47,7 +48,7 @@ class Replay:
         items: the history.
         turn_context: the settings of the last turn; empty where none were recorded.
         token_info: the last token count, as in the event `token_count`; None where there was none.
-        open_turn: whether a turn has begun and not ended.
+        open_turn: the id of the turn that has begun and not ended, empty where it has none; None without one.
         queue: the inputs that wait for the model, by id: events `input_queued`, oldest first.
         unknown: how many entries there were of each type that we do not know.
     """
@@ -55,7 +56,7 @@ class Replay:
     items: list[JsonObject] = field(default_factory=list)
     turn_context: JsonObject = field(default_factory=dict)
     token_info: JsonObject | None = None
-    open_turn: bool = False
+    open_turn: str | None = None
     queue: dict[str, EventEntry] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
 
@@ -80,9 +81,11 @@ class Replay:
     def _mark(self, entry: EventEntry) -> None:
         match entry.name:
             case "task_started" | "turn_started":
-                self.open_turn = True
+                self.open_turn = text_of(entry.event, "turn_id")
             case "task_complete" | "turn_complete" | "turn_aborted":
-                self.open_turn = False
+                self.open_turn = None
+            case "error" if text_of(entry.event, "turn_id"):  # an error of Codex does not end a turn
+                self.open_turn = None
             case "thread_rolled_back":
                 self._roll_back(turns_of(entry))
             case "token_count":

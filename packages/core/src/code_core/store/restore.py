@@ -31,7 +31,9 @@ MOST_SCANNED = 128 * 2**20
 
 _HEAD = 2**20
 _SETTINGS_SCANNED = 4 * 2**20
-_TURN_MARKERS = frozenset({"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted"})
+_TURN_MARKERS = frozenset(
+    {"task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted", "error"}
+)
 _CALLS = {"function_call": "function_call_output", "local_shell_call": "function_call_output"} | {
     "custom_tool_call": "custom_tool_call_output"
 }
@@ -47,6 +49,7 @@ class Restored:
         turn_context: the settings of the last turn.
         token_info: `{total_token_usage, last_token_usage, model_context_window}`, or None.
         queue: the inputs that wait for the model: events `input_queued`, oldest first.
+        open_turn: the id of a turn that did not end, empty where it has none; None where all ended.
         next_ordinal: the running number of the next line in files whose lines have one.
         foreign: whether another program began the session.
         notes: what was repaired, skipped or left out, a sentence each.
@@ -57,6 +60,7 @@ class Restored:
     turn_context: JsonObject
     token_info: JsonObject | None
     queue: tuple[EventEntry, ...]
+    open_turn: str | None
     next_ordinal: int | None
     foreign: bool
     notes: tuple[str, ...]
@@ -160,6 +164,7 @@ def restore(path: Path) -> Restored:
         turn_context=replay.turn_context,
         token_info=replay.token_info,
         queue=tuple(replay.queue.values()),
+        open_turn=replay.open_turn,
         next_ordinal=next_ordinal,
         foreign=foreign,
         notes=tuple(notes),
@@ -305,7 +310,7 @@ def _notes(replay: Replay, items: list[JsonObject], *, cut: bool) -> Iterator[st
         yield f"{_count(count, 'line')} of a type unknown to this version ({kinds}) {_were(count)} ignored"
     if cut:
         yield f"only the last {MOST_HISTORY // 2**20} MiB of the history were restored; the file keeps the rest"
-    if replay.open_turn:
+    if replay.open_turn is not None:
         yield "the last turn did not end"
     unanswered, repeated = _unanswered_and_repeated(items)
     if unanswered:

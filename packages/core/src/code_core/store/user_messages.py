@@ -20,6 +20,7 @@ _ADDED = (
     # Ours.
     "<turn_interrupted>",
     "<stream_interrupted>",
+    "<session_state>",
     "<session_summary>",
     "<files_restored>",
     "<code_review>",

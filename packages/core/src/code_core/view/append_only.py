@@ -1,5 +1,6 @@
 """Events for frontends that cannot take back what they have shown: lines, ACP, MCP notifications."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from code_core.protocol.agent_events import (
     AgentReasoningRawContentDelta,
     AgentReasoningReset,
 )
-from code_core.protocol.events import EventMsg, TaskStarted
+from code_core.protocol.events import Event, EventMsg, TaskStarted
 from code_core.wire.repeated_text import RepeatedText
 
 _NEW_BEGINNING = "\n\n"
@@ -71,6 +72,16 @@ class AppendOnly:
         self._message = _Shown(lambda text: AgentMessageDelta(delta=text))
         self._reasoning = _Shown(lambda text: AgentReasoningDelta(delta=text))
         self._raw = _Shown(lambda text: AgentReasoningRawContentDelta(delta=text))
+        self._numbers: Counter[str] = Counter()
+
+    def numbered(self, event: Event) -> list[Event]:
+        """The events to show for `event`, in order, with numbers of their own: none is missing or comes twice."""
+        shown: list[Event] = []
+        for msg in self.events(event.msg):
+            number = self._numbers[event.id]
+            self._numbers[event.id] += 1
+            shown.append(event.model_copy(update={"msg": msg, "event_seq": number}))
+        return shown
 
     def events(self, msg: EventMsg) -> list[EventMsg]:
         """The events to show for `msg`, in order."""

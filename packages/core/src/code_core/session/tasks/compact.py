@@ -1,7 +1,7 @@
 """The user asks for a compaction."""
 
 from code_core.errors import TurnError
-from code_core.session.compaction import can_compact, compact
+from code_core.session.compaction.compact import can_compact, compact
 from code_core.session.session import Session
 from code_core.session.tasks.task import Report
 

@@ -11,9 +11,10 @@ from code_core.context.instructions import BASE_INSTRUCTIONS
 from code_core.context.user_input import user_message
 from code_core.protocol.events import UserMessage, WarningEvent
 from code_core.protocol.items import Message
-from code_core.protocol.ops import LocalImageInput
-from code_core.session.compaction import can_compact, compact, is_full
+from code_core.protocol.ops import ImageInput, LocalImageInput
+from code_core.session.compaction.budget import FULL
 from code_core.session.conversation_history import HistoryItem
+from code_core.session.engine_notes import INTERRUPTED_TAG
 from code_core.session.input_queue import QueuedInput
 from code_core.session.lazy_tool_context import LazyToolContext
 from code_core.session.reporter import Reporter
@@ -24,7 +25,7 @@ from code_core.session.turn_loop import TurnLoop
 from code_core.store.entries import EventEntry
 
 INTERRUPTED_NOTE = (
-    "<turn_interrupted>The user interrupted the turn above. Commands may have run in part; "
+    f"{INTERRUPTED_TAG}The user interrupted the turn above. Commands may have run in part; "
     "check before you rely on them.</turn_interrupted>"
 )
 
@@ -58,7 +59,7 @@ class TurnTask:
                     reporter=turn.reporter(),
                     history=session.history,
                     before_request=turn.take_queued,
-                    is_full=lambda: is_full(session),
+                    is_full=turn.is_full,
                     make_room=turn.make_room,
                     item_id=report.item_id,
                 ).run()
@@ -101,12 +102,11 @@ class _Turn:
     async def tell_surroundings(self) -> None:
         """Add to the history what the model does not know of its surroundings, and to the journal the settings."""
         session = self._session
-        await session.history.note(session.context_entry())
+        context = session.context_entry()
         news = await session.told.news(session.config, session.settings)
         turn_id = self._report.turn_id
         items = [HistoryItem(f"note_{uuid4().hex}", message, turn_id) for message in news.messages]
-        if items:
-            await session.history.add(*items)
+        await session.history.add(context, *items)
         for warning in news.warnings:
             await self._report.emit(WarningEvent(message=warning))
 
@@ -127,15 +127,23 @@ class _Turn:
         session.queue.remove(entry.id)
         session.note_preview(entry)
         try:
-            await session.history.add(HistoryItem(entry.id, message, self._report.turn_id))
-            await session.history.note(EventEntry.user_message(message.text))
+            item = HistoryItem(entry.id, message, self._report.turn_id)
+            await session.history.add(item, EventEntry.user_message(message.text))
         finally:
             self._schema = entry.output_schema or self._schema
             await self._report.emit(UserMessage(items=list(entry.items), id=entry.id))
             await self._report.emit(session.queue.changed())
 
+    def is_full(self) -> bool:
+        """Whether the next request would take 85 % of the model's window; False where the window is not known."""
+        session = self._session
+        window = session.settings.capabilities.context_window
+        return window is not None and session.totals.next_request(session.history.tokens) >= FULL * window
+
     async def make_room(self) -> bool:
         """Compact the history; False where nothing in it could be shorter."""
+        from code_core.session.compaction.compact import can_compact, compact  # most turns need none
+
         if not can_compact(self._session):
             return False
         await compact(self._session, self._report, automatic=True)
@@ -143,7 +151,7 @@ class _Turn:
 
 
 async def _message(entry: QueuedInput, session: Session) -> tuple[Message, Sequence[str]]:
-    """The input as a message, and what in it cannot be sent; image files are read in a thread."""
-    if any(isinstance(item, LocalImageInput) for item in entry.items):
+    """The input as a message, and what in it cannot be sent; images are read and checked in a thread."""
+    if any(isinstance(item, ImageInput | LocalImageInput) for item in entry.items):
         return await anyio.to_thread.run_sync(user_message, entry.items, session.settings.cwd)
     return user_message(entry.items, session.settings.cwd)

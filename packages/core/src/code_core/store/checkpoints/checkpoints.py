@@ -5,23 +5,25 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from code_core.store.checkpoints.contents import Contents
+from code_core.store.checkpoints.entries import Entry, State, entry_at
 from code_core.store.checkpoints.restoring import Outcome, bring_back
 from code_core.store.checkpoints.tree import (
     MOST_ENTRIES,
-    MOST_READ,
     NOT_OURS,
     REBUILT,
-    Entry,
     Snapshot,
-    TreeTooLarge,
     differences,
-    entry_at,
+    is_below,
     missing_parents,
-    scan,
-    standing_in,
+    state_in,
+    unseen_in,
 )
 from code_core.store.checkpoints.turns import Turn, Turns
+from code_core.store.checkpoints.workspace import MOST_COPIED, Workspace
 from code_core.store.errors import CheckpointError
+
+MOST_WAIT = 1.0
+"""Seconds that the first command of a turn waits for files to be saved; the others are saved while it runs."""
 
 
 class Checkpoints:
@@ -36,9 +38,6 @@ class Checkpoints:
         roots: the directories below which commands may write; not the temporary ones.
         excluded: directories below them that are not looked at, such as our own home.
 
-    Attributes:
-        warning: why commands are not covered, or None.
-
     Raises:
         CheckpointError: those of an earlier process are damaged.
     """
@@ -49,12 +48,12 @@ class Checkpoints:
         self._roots = _outermost([Path(os.path.realpath(root)) for root in roots])
         hidden = [directory, *excluded]
         self._excluded = frozenset(os.path.realpath(path) for path in hidden)
-        self._snapshot: Snapshot = {}
+        self._workspace = Workspace([os.fspath(root) for root in self._roots], self._excluded, self._contents)
         self._turn = ""
         self._before: dict[str, Entry | None] = {}
         self._baseline: Snapshot | None = None
-        self._stopped = False
-        self.warning: str | None = None
+        self._looked = False
+        self._unsaved = 0
 
     @property
     def can_undo(self) -> bool:
@@ -72,12 +71,34 @@ class Checkpoints:
 
     def stop(self) -> None:
         """End what another thread is saving now, and save nothing more."""
-        self._stopped = True
+        self._workspace.stop()
 
     @property
     def can_redo(self) -> bool:
         """Whether a turn can be redone."""
         return self._turns.redoable is not None
+
+    @property
+    def warning(self) -> str | None:
+        """What undo does not cover, if there is something that the user would not expect."""
+        below = ", ".join(map(str, self._roots))
+        if self._workspace.is_too_large:
+            return (
+                "undo covers patches here, not what commands change:"
+                f" there are more than {MOST_ENTRIES:,} files below {below}"
+            )
+        if count := self._workspace.left_out:
+            return (
+                f"undo does not cover what commands change in {_files(count)} below {below}:"
+                f" git does not have {'its' if count == 1 else 'their'} contents,"
+                f" and more than {MOST_COPIED // 2**20} MiB would be copied"
+            )
+        if self._unsaved:
+            return (
+                f"undo does not cover yet what commands change in {_files(self._unsaved)} below {below}:"
+                f" {'it is' if self._unsaved == 1 else 'they are'} still being saved"
+            )
+        return None
 
     def prepare(self) -> None:
         """Look at everything below the roots ahead of the first command, such as while the model thinks.
@@ -85,14 +106,25 @@ class Checkpoints:
         Raises:
             CheckpointError: it cannot be saved.
         """
-        if self.warning is None:
-            self._scanned()
+        if not self._looked:
+            self._looked = True
+            self._workspace.look()
+
+    def save(self, seconds: float) -> bool:
+        """Save for some time what the last look has seen; says whether there is more.
+
+        Raises:
+            CheckpointError: it cannot be saved.
+        """
+        self._unsaved = self._workspace.save(seconds)
+        return self._unsaved > 0
 
     def begin_turn(self, turn: str) -> None:
         """A turn begins; what was changed until now is not the agent's."""
         self._turn = turn
         self._before = {}
         self._baseline = None
+        self._workspace.forget()
 
     def before_write(self, paths: Iterable[Path]) -> None:
         """Save what stands at `paths`, which a patch is about to write, move or delete.
@@ -110,13 +142,21 @@ class Checkpoints:
         self._before |= fresh
 
     def before_command(self) -> None:
-        """Save what is below the roots, once a turn; only files that changed since the last turn are read.
+        """Look at what is below the roots, once a turn, and save what of it is not saved.
+
+        That takes at most `MOST_WAIT` longer than the look; call `save` for what is left.
 
         Raises:
             CheckpointError: it cannot be saved.
         """
-        if self._baseline is None and self.warning is None:
-            self._baseline = self._scanned()
+        if self._baseline is not None:
+            self.save(0)
+            return
+        self._looked = True
+        self._workspace.look()
+        if not self._workspace.is_too_large:
+            self.save(MOST_WAIT)
+            self._baseline = self._workspace.snapshot
 
     def end_turn(self) -> tuple[str, ...]:
         """The turn has ended; gives the paths that it changed, for which there is an undo now.
@@ -124,13 +164,9 @@ class Checkpoints:
         Raises:
             CheckpointError: they cannot be recorded.
         """
-        changes: dict[str, tuple[Entry | None, Entry | None]] = {}
-        if self._baseline is not None:
-            now = self._scanned()
-            changes = {} if now is None else differences(self._baseline, now)
+        changes = self._by_commands()
         for path, before in self._before.items():
             after = self._standing(path)
-            changes.pop(path, None)
             if before != after:
                 changes[path] = (before, after)
         self._contents.flush()
@@ -166,11 +202,42 @@ class Checkpoints:
         self._turns.redone()
         return outcome
 
+    def _by_commands(self) -> dict[str, tuple[Entry | None, Entry | None]]:
+        """What changed below the roots since the first command, but for what `before_write` was called with."""
+        if self._baseline is None:
+            return {}
+        self._workspace.look()
+        if self._workspace.is_too_large:
+            return {}
+        states = differences(self._baseline, self._workspace.snapshot)
+        for path in self._before:
+            states.pop(path, None)
+        were = self._workspace.entries(was for was, _ in states.values() if was is not None)
+        changes: dict[str, tuple[Entry | None, Entry | None]] = {}
+        for path, (was, now) in states.items():
+            before = None if was is None else were[was]
+            after = None if now is None else self._entry(path, now)
+            if before != after:
+                changes[path] = (before, after)
+        return changes
+
+    def _entry(self, path: str, state: State) -> Entry | None:
+        """What stands at `path`, which had this state a moment ago."""
+        if not state.is_file:
+            return state.entry()
+        digest = self._workspace.content(path, state)
+        return self._standing(path) if digest is None else state.entry(digest)
+
     def _known(self, path: str) -> Entry | None:
         """What stood at `path` when the turn began, as far as it is known; else what stands there."""
-        if self._baseline is not None and self._is_scanned(path):
-            return standing_in(self._baseline, path)
-        return self._standing(path)
+        if self._baseline is None or not self._is_scanned(path) or is_below(path, unseen_in(self._baseline)):
+            return self._standing(path)
+        state = state_in(self._baseline, path)
+        if state is None:
+            return None
+        if state.is_file:
+            self._workspace.content(path, state)
+        return self._workspace.entries([state])[state]
 
     def _is_scanned(self, path: str) -> bool:
         """Whether the baseline has `path` if it stood there."""
@@ -188,26 +255,6 @@ class Checkpoints:
         except OSError as error:
             raise CheckpointError(f"cannot save {path} for undo: {error.strerror}") from error
 
-    def _save(self, data: bytes) -> str | None:
-        if self._stopped:
-            raise CheckpointError("the session has ended")
-        return self._contents.put(data)
-
-    def _scanned(self) -> Snapshot | None:
-        """What is below the roots now; None from when there is too much of it on."""
-        try:
-            snapshot = scan(self._roots, self._excluded, self._snapshot, self._save)
-            self._contents.flush()
-        except TreeTooLarge:
-            self._snapshot = {}
-            self.warning = (
-                f"undo covers patches here, not what commands change: there are more than {MOST_ENTRIES:,} files"
-                f" or {MOST_READ // 2**20} MiB below {', '.join(map(str, self._roots))}"
-            )
-            return None
-        self._snapshot = snapshot
-        return snapshot
-
 
 def _outermost(roots: Sequence[Path]) -> tuple[Path, ...]:
     """`roots` without those that are below another one."""
@@ -220,3 +267,7 @@ def _outermost(roots: Sequence[Path]) -> tuple[Path, ...]:
             if position != number
         )
     )
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"

@@ -5,6 +5,7 @@ Only one process writes them: the one that holds the session's lock.
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 from code_core.store.errors import CheckpointError
@@ -14,6 +15,7 @@ MOST_BYTES = 2**30
 """How much is kept of one session; what does not fit is not saved, and undo names it."""
 
 _BUFFER = 8 * 2**20
+_LISTED = re.compile(rb"([0-9a-f]{40}) ([0-9]{1,15}) ([0-9]{1,9})\n")
 
 
 class Contents:
@@ -53,6 +55,10 @@ class Contents:
         if self._buffered > _BUFFER:
             self.flush()
         return digest
+
+    def has(self, digest: str) -> bool:
+        """Whether it was put, and could be written."""
+        return digest in self._offsets
 
     def flush(self) -> None:
         """Write what was put.
@@ -104,9 +110,9 @@ class Contents:
             raise CheckpointError(f"cannot read the saved files: {self._list}: {error.strerror}") from error
         with os.fdopen(descriptor, "rb") as file:
             for line in file:
-                digest, offset, length = (*line.split(), b"", b"")[:3]
-                if line.endswith(b"\n") and offset.isdigit() and length.isdigit():
-                    self._offsets[digest.decode("ascii", "replace")] = (int(offset), int(length))
+                if match := _LISTED.fullmatch(line):  # what a crash left half does not
+                    digest, offset, length = match.groups()
+                    self._offsets[digest.decode("ascii")] = (int(offset), int(length))
         try:
             self._size = self._pack.stat().st_size
         except OSError:

@@ -9,10 +9,10 @@ from secrets import token_hex
 
 from code_core.files.directory import open_directory
 from code_core.store.checkpoints.contents import Contents, digest_of
-from code_core.store.checkpoints.tree import Changes, Entry, entry_at
+from code_core.store.checkpoints.entries import Changes, Entry, entry_at
 
 CHANGED = "it was changed since"
-NOT_SAVED = "it was too large to be saved"
+NOT_SAVED = "it was not saved"
 NOT_EMPTY = "it contains other files"
 
 

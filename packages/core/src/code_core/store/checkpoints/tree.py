@@ -1,21 +1,18 @@
-"""What stands at the paths below some directories, and what changed since one looked last."""
+"""The state of every inode below some directories, and what differs between two looks at them.
+
+Nothing is read but links and files that changed just now: the state shows whether a content changed.
+"""
 
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable
+from pathlib import PurePath
 
-MOST_ENTRIES = 20_000
-MOST_READ = 128 * 2**20
-"""How many files and directories are looked at, and how many bytes are read and saved each time.
+from code_core.store.checkpoints.entries import State, changed_recently, content_of, state_of
 
-Of a larger tree, patches alone can be undone: a first look would hold up the first command for seconds.
-"""
-
-LARGEST_FILE = 16 * 2**20
-"""The bytes that a file may have to be saved."""
+MOST_ENTRIES = 100_000
+"""How many files and directories are looked at. Of a larger tree, patches alone can be undone."""
 
 NOT_OURS = frozenset({".git", ".hg", ".svn", ".jj"})
 """What version control keeps, which is never looked at or changed."""
@@ -35,81 +32,121 @@ REBUILT = frozenset(
 )
 """Directories that tools fill and can fill again: nothing in them is looked at for what commands change."""
 
-_NOTHING: "Folder" = {}
-_RECENT = 50_000_000  # ns: a file may change again without its times showing it
+NOTHING: "Folder" = {}
+UNSEEN: "Folder" = {}
+"""What stands in a directory that may not be listed: nobody knows, so nothing in it is new or gone."""
 
+_OPEN = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
-class Entry(NamedTuple):
-    """What stands at a path.
-
-    Attributes:
-        kind: a file, a symbolic link or a directory.
-        mode: the permission bits; 0 for a link.
-        value: the digest of a file's content, the target of a link. For a content that was not
-            saved a `?` and the state of the file, so that a later change can be detected.
-    """
-
-    kind: Literal["f", "l", "d"]
-    mode: int
-    value: str
-
-    @property
-    def is_saved(self) -> bool:
-        """Whether what stood there can be brought back."""
-        return not self.value.startswith("?") or self.kind != "f"
-
-
-Folder = dict[str, tuple[int, int, int, Entry]]
-"""By name, what stands in a directory, with the state of the inode in which it was read: ctime, inode, size.
-
-The ctime alone changes with everything; it is -1 where it cannot be relied on.
-"""
+Folder = dict[str, State]
+"""By name, what stands in a directory. One that did not change is the same object as before."""
 
 Snapshot = dict[str, Folder]
-"""By directory. A directory in which nothing changed is the same object as before."""
+"""By directory, what stands in it."""
 
 
 class TreeTooLarge(Exception):  # noqa: N818 - a state of the tree
-    """There are more than `MOST_ENTRIES` files, or there is more than `MOST_READ` to read."""
+    """There are more than `MOST_ENTRIES` files and directories."""
 
 
-def scan(
-    roots: Iterable[Path], excluded: frozenset[str], previous: Snapshot, save: Callable[[bytes], str | None]
-) -> Snapshot:
-    """What is below `roots`; only files whose inode changed since `previous` are read, and saved.
+class Look:
+    """One look at directories, of which some were looked at before.
 
-    Raises:
-        TreeTooLarge: there are too many.
+    Args:
+        excluded: directories that are passed over.
+        save: keeps the content of a file that changed just now; gives its digest.
+        enter: called with each directory before it is listed, such as to watch it.
+
+    Attributes:
+        new_files: the paths and states of files that are new or changed, and whose content was not read.
+        linked: directories that contain a file with several names, which may change under another one.
+        repositories: directories that contain a `.git`.
     """
-    scanner = _Scan(excluded, save)
-    result: Snapshot = {}
-    waiting = [os.fspath(root) for root in roots]
-    while waiting:
-        directory = waiting.pop()
-        before = previous.get(directory)
-        folder = scanner.folder(directory, before or _NOTHING, waiting)
-        if folder is not None:
-            result[directory] = folder
-    return result
 
-
-class _Scan:
-    def __init__(self, excluded: frozenset[str], save: Callable[[bytes], str | None]) -> None:
+    def __init__(
+        self,
+        excluded: frozenset[str],
+        save: Callable[[bytes], str | None],
+        enter: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._excluded = excluded
         self._save = save
-        self._recent = time.time_ns() - _RECENT
-        self._left = MOST_ENTRIES
-        self._unread = MOST_READ
+        self._enter = enter
+        self._now = time.time_ns()
+        self.new_files: list[tuple[str, State]] = []
+        self.linked: set[str] = set()
+        self.repositories: set[str] = set()
 
-    def folder(self, directory: str, before: Folder, waiting: list[str]) -> Folder | None:
-        """What stands in `directory`, `before` itself if that is the same; None for one that cannot be read.
+    def all(self, roots: Iterable[str], previous: Snapshot) -> Snapshot:
+        """Everything below `roots`.
 
-        The directories in it are added to `waiting`.
+        Raises:
+            TreeTooLarge: there is too much of it.
+        """
+        result: Snapshot = {}
+        waiting = list(roots)
+        left = MOST_ENTRIES
+        while waiting:
+            directory = waiting.pop()
+            folder = self.folder(directory, previous.get(directory, NOTHING), left)
+            if folder is not None:
+                result[directory] = folder
+                left -= len(folder)
+                waiting += _directories_in(directory, folder)
+        return result
+
+    def some(self, dirty: Iterable[str], previous: Snapshot) -> Snapshot:
+        """`previous`, after another look at the directories in `dirty` and at all that is new in them.
+
+        Raises:
+            TreeTooLarge: there is too much of it.
+        """
+        result = dict(previous)
+        waiting = sorted(dirty, reverse=True)  # those above first
+        while waiting:
+            directory = waiting.pop()
+            before = result.get(directory)
+            if before is None:
+                continue  # it is gone, or something in it was new and is looked at
+            folder = self.folder(directory, before, MOST_ENTRIES)
+            if folder is before:
+                continue
+            if folder is None:
+                _drop(directory, result)
+                continue
+            result[directory] = folder
+            for path in _directories_in(directory, before):
+                name = os.path.basename(path)  # noqa: PTH119 - a text
+                old, new = before[name], folder.get(name)
+                if new is None or not new.is_directory or new.inode != old.inode:
+                    _drop(path, result)
+                elif new.mode != old.mode:
+                    waiting.append(path)  # what it hid may be seen now
+            unseen = [path for path in _directories_in(directory, folder) if path not in result]
+            result |= self.all(unseen, {})
+        if sum(map(len, result.values())) > MOST_ENTRIES:
+            raise TreeTooLarge
+        return result
+
+    def folder(self, directory: str, before: Folder, most: int) -> Folder | None:
+        """What stands in `directory`, `before` itself if that is the same; None for one that is gone.
+
+        Of one that may not be listed any more, it is what stood there; `UNSEEN` if that is not known.
+
+        Raises:
+            TreeTooLarge: there are more than `most` entries in it.
         """
         folder: Folder = {}
         same = True
+        self._enter(directory)
         try:
-            with os.scandir(directory) as entries:
+            descriptor = os.open(directory, _OPEN)
+        except PermissionError:
+            return before or UNSEEN
+        except OSError:
+            return None
+        try:
+            with os.scandir(descriptor) as entries:
                 for entry in entries:
                     try:
                         status = entry.stat(follow_symlinks=False)
@@ -117,7 +154,7 @@ class _Scan:
                         continue
                     name = entry.name
                     old = before.get(name)
-                    # This condition and the `stat` above, 50,000 times, are what a turn costs.
+                    # This condition and the `stat` above, 50,000 times, are what a look costs.
                     if (
                         old is not None
                         and old[0] == status.st_ctime_ns
@@ -126,120 +163,95 @@ class _Scan:
                     ):
                         folder[name] = old
                         continue
-                    new = self._looked_at(entry, status, waiting)
+                    new = self._state(directory, name, status, descriptor)
                     if new is not None:
-                        unchanged = old is not None and old[0] == new[0] == -1 and old[3] == new[3]
-                        folder[name] = old if old is not None and unchanged else new
-                        same = same and unchanged
-                        if len(folder) > self._left:
+                        same = same and old == new
+                        folder[name] = old if old is not None and old == new else new
+                        if len(folder) > most:
                             raise TreeTooLarge
         except OSError:
             return None
-        self._left -= len(folder)
-        return before if same and before is not _NOTHING and len(folder) == len(before) else folder
+        finally:
+            os.close(descriptor)
+        return before if before and same and len(folder) == len(before) else folder
 
-    def _looked_at(
-        self, entry: "os.DirEntry[str]", status: os.stat_result, waiting: list[str]
-    ) -> tuple[int, int, int, Entry] | None:
-        if entry.name in NOT_OURS:
+    def _state(self, directory: str, name: str, status: os.stat_result, descriptor: int) -> State | None:
+        """None for what undo does not know: version control, devices, what tools can fill again."""
+        if name in NOT_OURS:
+            if name == ".git":
+                self.repositories.add(directory)
             return None
+        path = f"{directory.rstrip('/')}/{name}"
         if stat.S_ISDIR(status.st_mode):
-            if entry.name in REBUILT or entry.path in self._excluded:
+            return None if name in REBUILT or path in self._excluded else state_of(status)
+        if stat.S_ISLNK(status.st_mode):
+            try:
+                target = os.readlink(name, dir_fd=descriptor)
+            except OSError:
                 return None
-            waiting.append(entry.path)
-            # Looked at each time, for nothing else tells whether something in it changed.
-            return -1, status.st_ino, status.st_size, Entry("d", stat.S_IMODE(status.st_mode), "")
-        self._unread -= min(status.st_size, LARGEST_FILE)
-        if self._unread < 0:
-            raise TreeTooLarge
-        read = _read(entry.path, status, self._save)
-        if read is None:
+            return State(status.st_ctime_ns, status.st_ino, status.st_size, status.st_mode, target)
+        if not stat.S_ISREG(status.st_mode):
             return None
-        ctime = -1 if status.st_ctime_ns > self._recent else status.st_ctime_ns
-        return ctime, status.st_ino, status.st_size, read
+        if status.st_nlink > 1:
+            self.linked.add(directory)
+        state = state_of(status)
+        if changed_recently(status, self._now):
+            data = content_of(path)
+            digest = None if data is None else self._save(data)
+            return state if digest is None else state._replace(ctime=-1, size=0, value=digest)
+        self.new_files.append((path, state))
+        return state
 
 
-def standing_in(snapshot: Snapshot, path: str) -> Entry | None:
+def _directories_in(directory: str, folder: Folder) -> list[str]:
+    above = directory.rstrip("/")
+    return [f"{above}/{name}" for name, state in folder.items() if stat.S_ISDIR(state[3])]
+
+
+def _drop(directory: str, snapshot: Snapshot) -> None:
+    """Forget `directory` and what is below it."""
+    waiting = [directory]
+    while waiting:
+        path = waiting.pop()
+        waiting += _directories_in(path, snapshot.pop(path, NOTHING))
+
+
+def state_in(snapshot: Snapshot, path: str) -> State | None:
     """What stood at `path`."""
     directory, name = os.path.split(path)
-    entry = snapshot.get(directory, _NOTHING).get(name)
-    return None if entry is None else entry[3]
+    return snapshot.get(directory, NOTHING).get(name)
 
 
-def entry_at(path: str, save: Callable[[bytes], str | None]) -> Entry | None:
-    """What stands at `path` itself; None for nothing, and for what is not saved: devices, sockets.
-
-    Raises:
-        OSError: it may not be seen.
-    """
-    try:
-        status = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if stat.S_ISDIR(status.st_mode):
-        return Entry("d", stat.S_IMODE(status.st_mode), "")
-    return _read(path, status, save)
-
-
-def _read(path: str, status: os.stat_result, save: Callable[[bytes], str | None]) -> Entry | None:
-    if stat.S_ISLNK(status.st_mode):
-        try:
-            return Entry("l", 0, os.readlink(path))  # noqa: PTH115 - same
-        except OSError:
-            return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    data = _content(path) if status.st_size <= LARGEST_FILE else None
-    digest = None if data is None else save(data)
-    if digest is None:
-        digest = f"?{status.st_ctime_ns}:{status.st_ino}:{status.st_size}"
-    return Entry("f", stat.S_IMODE(status.st_mode), digest)
-
-
-def _content(path: str) -> bytes | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            parts = []
-            size = 0
-            while part := file.read(LARGEST_FILE + 1 - size):
-                parts.append(part)
-                size += len(part)
-            return None if size > LARGEST_FILE else b"".join(parts)
-    except OSError:
-        return None
-
-
-def differences(before: Snapshot, after: Snapshot) -> dict[str, tuple[Entry | None, Entry | None]]:
-    """The paths at which something else stands."""
-    changed: dict[str, tuple[Entry | None, Entry | None]] = {}
+def differences(before: Snapshot, after: Snapshot) -> dict[str, tuple[State | None, State | None]]:
+    """The paths at which something else may stand: the state is another one."""
+    changed: dict[str, tuple[State | None, State | None]] = {}
+    hidden = unseen_in(before) | unseen_in(after)
     for directory in before.keys() | after.keys():
-        old, new = before.get(directory, _NOTHING), after.get(directory, _NOTHING)
-        if old is new:
+        old, new = before.get(directory, NOTHING), after.get(directory, NOTHING)
+        if old is new or is_below(directory, hidden):
             continue
         for name in old.keys() | new.keys():
             was, now = old.get(name), new.get(name)
-            if was is now or (was is not None and now is not None and was[3] == now[3]):
-                continue
-            path = os.path.join(directory, name)  # noqa: PTH118 - texts
-            changed[path] = (None if was is None else was[3], None if now is None else now[3])
+            if was != now:
+                changed[f"{directory.rstrip('/')}/{name}"] = was, now
     return changed
+
+
+def unseen_in(snapshot: Snapshot) -> frozenset[str]:
+    """The directories that could not be listed."""
+    return frozenset(path for path, folder in snapshot.items() if folder is UNSEEN)
+
+
+def is_below(path: str, directories: frozenset[str]) -> bool:
+    """Whether `path` is one of `directories`, or below one."""
+    return bool(directories) and not directories.isdisjoint((path, *map(str, PurePath(path).parents)))
 
 
 def missing_parents(path: str) -> list[str]:
     """The directories above `path` that do not exist: writing it makes them."""
     parents: list[str] = []
-    parent = os.path.dirname(path)  # noqa: PTH120 - same
+    parent = os.path.dirname(path)  # noqa: PTH120 - a text
     while parent not in {"", "/"} and not os.path.lexists(parent):
         parents.append(parent)
         parent = os.path.dirname(parent)  # noqa: PTH120 - same
     return parents
-
-
-Changes = Mapping[str, tuple[Entry | None, Entry | None]]
-"""By path, what stood there before a turn and what stands there after it."""

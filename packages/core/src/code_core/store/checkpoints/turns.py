@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from code_core.store.checkpoints.tree import Changes, Entry
+from code_core.store.checkpoints.entries import Changes, Entry
 from code_core.store.errors import CheckpointError
 from code_core.store.layout import make_private_directory, open_private
+
+_MOST_MODE = 0o7777
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,11 @@ class Turns:
             self.done = done
             return
         changes = {path: (_entry(before), _entry(after)) for path, before, after in fields["changes"]}
-        if not all(isinstance(path, str) and path.startswith("/") for path in changes):
-            raise ValueError("a path")
+        for path in changes:
+            _check_text(path)
+            if not path.startswith("/") or os.path.normpath(path) != path:
+                raise ValueError(path)
+        _check_text(fields["turn"])
         self._take(Turn(fields["turn"], changes))
 
 
@@ -135,6 +140,18 @@ def _entry(value: Any) -> Entry | None:
     if value is None:
         return None
     kind, mode, content = value
-    if kind not in {"f", "l", "d"} or not isinstance(mode, int) or not isinstance(content, str):
+    _check_text(content)
+    if kind not in {"f", "l", "d"} or not isinstance(mode, int) or not 0 <= mode <= _MOST_MODE:
         raise ValueError(kind)
     return Entry(kind, mode, content)
+
+
+def _check_text(value: Any) -> None:
+    """Refuse what no name of a file can be.
+
+    Raises:
+        TypeError: it is not text.
+        ValueError: it cannot be the name of a file.
+    """
+    if b"\0" in os.fsencode(value):
+        raise ValueError(value)

@@ -1,0 +1,127 @@
+"""Which lines each test runs: only the tests that run a changed line can notice the change."""
+
+import hashlib
+import json
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+from mutation.changes import FunctionText
+
+
+@dataclass
+class TestRecord:
+    """What one run of a test showed.
+
+    Attributes:
+        digest: of the test's file; a record of another version of the file does not count.
+        seconds: how long it took.
+        lines: what it ran, by the keys of functions: lines from the function's first on.
+    """
+
+    digest: str
+    seconds: float
+    passed: bool
+    lines: dict[str, set[int]] = field(default_factory=dict)
+
+    @property
+    def cost(self) -> float:
+        """Low for quick tests of little: those are likely to notice a change soon."""
+        return self.seconds * len(self.lines)
+
+    def calls(self, function: FunctionText) -> bool:
+        """Whether it called the function, in the version of now or of then."""
+        return function.name in self._names
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(key.partition("#")[0] for key in self.lines)
+
+    def runs(self, function: FunctionText, line: int) -> bool:
+        """Whether it ran this line of the module; if the function has changed since, whether it called it."""
+        run = self.lines.get(function.key)
+        return self.calls(function) if run is None else line - function.first in run
+
+
+class CoverageMap:
+    """The records of all tests, kept in a file between runs."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.records: dict[str, TestRecord] = {}
+        self.load()
+
+    def load(self) -> None:
+        """Read the records that the file has."""
+        self.records = {}
+        if self._file.exists():
+            for name, (digest, seconds, passed, lines) in json.loads(self._file.read_text()).items():
+                sets = {key: set(numbers) for key, numbers in lines.items()}
+                self.records[name] = TestRecord(digest, seconds, passed, sets)
+
+    def save(self) -> None:
+        """Write the records that exist."""
+        table = {
+            name: (one.digest, one.seconds, one.passed, {key: sorted(run) for key, run in one.lines.items()})
+            for name, one in self.records.items()
+        }
+        self._file.write_text(json.dumps(table))
+
+    def is_current(self, test: str, digest: str) -> bool:
+        """Whether `test` has a record of this version of its file."""
+        return test in self.records and self.records[test].digest == digest
+
+
+def digest(file: Path) -> str:
+    """A name for the contents of `file`."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+
+
+def code_places(functions: Iterable[tuple[FunctionText, FunctionType]]) -> dict[int, FunctionText]:
+    """The outermost function around every code object, by the object's `id`."""
+    places: dict[int, FunctionText] = {}
+
+    def collect(place: FunctionText, code: CodeType) -> None:
+        places[id(code)] = place
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                collect(place, constant)
+
+    for place, function in functions:
+        collect(place, function.__code__)
+    return places
+
+
+@contextmanager
+def lines_run(places: dict[int, FunctionText]) -> Iterator[dict[str, set[int]]]:
+    """Fills the result with what runs meanwhile, in any thread: lines from their function's first on."""
+    seen: dict[FunctionText, set[int]] = {}
+    lines: dict[str, set[int]] = {}
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG001 - the interpreter's signature
+        place = places.get(id(frame.f_code))
+        if place is None:
+            return None
+        run = seen.setdefault(place, set())
+
+        def trace_line(frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG001 - same
+            run.add(frame.f_lineno)
+            return trace_line
+
+        return trace_line
+
+    sys.settrace(trace)
+    threading.settrace(trace)
+    try:
+        yield lines
+    finally:
+        sys.settrace(None)
+        threading.settrace(None)
+        for place, run in seen.items():
+            lines[place.key] = {number - place.first for number in run}

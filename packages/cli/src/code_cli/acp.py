@@ -1,0 +1,45 @@
+"""`code acp`."""
+
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import click
+
+from code_cli.session_options import overrides_from, session_options
+
+ENGINE = (
+    "anyio",
+    "pydantic",
+    "code_core.protocol.events",
+    "code_core.config.load",
+    "code_core.session.manager",
+)
+"""What is imported behind the first answer, piece by piece: a client that only wanted that is not waited for."""
+
+
+@click.command("acp")
+@session_options
+def acp_command(**session: Any) -> None:
+    """Be the agent of an editor: the Agent Client Protocol on stdin and stdout.
+
+    The options are the settings of every session, as far as the editor does not change them.
+    """
+    from code_mcp_server.acp.handshake import client_left, shake_hands
+    from code_mcp_server.acp.streams import taken_streams
+
+    with taken_streams() as (stdin, stdout):
+        opening = shake_hands(stdin, stdout)
+        if opening.client is None:
+            return
+        # The client has its answer; now what takes longer to import.
+        for module in ENGINE:
+            if client_left(stdin, opening):
+                return
+            import_module(module)
+        overrides = overrides_from(**session)
+
+        from code_cli.run import run_frontend
+        from code_mcp_server.acp.run import run_agent
+
+        run_frontend(partial(run_agent, opening, overrides, stdin, stdout))

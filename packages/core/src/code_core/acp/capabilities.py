@@ -1,0 +1,63 @@
+"""What a client has declared in `initialize`. Whatever it did not declare, it is not sent.
+
+Source: Agent Client Protocol, version 1, "Initialization" (schema of SDK 2.4.0).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCapabilities:
+    """The capabilities that change what we send.
+
+    Attributes:
+        read_files: Patches are planned from the editor's text, saved or not (`fs/read_text_file`).
+        write_files: Patches are written by the editor (`fs/write_text_file`).
+        terminal_output: Commands show their output in a terminal, as it comes (`_meta.terminal_*`).
+        notices: Warnings are `notice` updates; else they are thoughts of the agent's.
+        compaction: Compactions are `compaction_update` updates; else a sentence tells of them.
+        plans: Plans are `plan_update` updates instead of `plan`.
+        forms: MCP servers may ask the user (`elicitation/create` with a form); else they get a no.
+    """
+
+    read_files: bool = False
+    write_files: bool = False
+    terminal_output: bool = False
+    notices: bool = False
+    compaction: bool = False
+    plans: bool = False
+    forms: bool = False
+
+    @classmethod
+    def of(cls, initialize: Mapping[str, Any]) -> Self:
+        """Those in the parameters of `initialize`; what is malformed counts as not declared."""
+        declared = initialize.get("clientCapabilities")
+        return cls(**{name: _is_declared(_at(declared, *path), name) for name, path in DECLARED.items()})
+
+
+DECLARED: Mapping[str, tuple[str, ...]] = {
+    "read_files": ("fs", "readTextFile"),
+    "write_files": ("fs", "writeTextFile"),
+    "terminal_output": ("_meta", "terminal_output"),
+    "notices": ("session", "notices"),
+    "compaction": ("session", "compaction"),
+    "plans": ("plan",),
+    "forms": ("elicitation", "form"),
+}
+"""Where in `clientCapabilities` each is declared: by an object, or by `true` where it is one of `_FLAGS`."""
+
+_FLAGS = frozenset({"read_files", "write_files", "terminal_output"})
+
+NOTHING_DECLARED = ClientCapabilities()
+
+
+def _is_declared(value: object, name: str) -> bool:
+    return value is True if name in _FLAGS else isinstance(value, Mapping)
+
+
+def _at(value: Any, *path: str) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value

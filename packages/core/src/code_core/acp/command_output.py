@@ -1,0 +1,103 @@
+"""The live output of commands: as a terminal that the client shows, or as text that grows.
+
+Source: the `_meta` conventions `terminal_info`, `terminal_output` and `terminal_exit` of Zed.
+"""
+
+import base64
+import codecs
+from pathlib import Path
+from typing import Any
+
+from code_core.acp.tool_calls import fenced, text_content
+from code_core.protocol.events import ExecCommandEnd
+from code_core.protocol.text import repaired
+from code_core.view.visible import readable
+
+Fields = dict[str, Any]
+LONGEST_LIVE = 64 * 1024
+"""Characters of growing text; the end of a command shows what is kept of all of it."""
+LONGEST_TERMINAL = 4 * 2**20
+"""Characters of one command that a terminal is sent."""
+
+
+class TerminalOutput:
+    """Output for a client that shows a terminal, to which each piece is appended."""
+
+    def __init__(self, call_id: str) -> None:
+        self._terminal = call_id
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._sent = 0
+
+    def begin(self, cwd: Path) -> Fields:
+        """Fields of the call that have the client make the terminal."""
+        return terminal_fields(self._terminal, cwd)
+
+    def add(self, chunk: bytes) -> Fields | None:
+        """Fields of the next update; None while there is nothing to show."""
+        return self._data(self._decoder.decode(chunk))
+
+    def end(self, msg: ExecCommandEnd) -> Fields:
+        """Fields of the last update: what has not been shown, and how the command ended."""
+        rest = self._decoder.decode(b"", final=True)
+        if not self._sent:
+            rest = "\n".join(filter(None, (msg.stdout, msg.stderr)))
+        fields = self._data(rest)
+        meta = {} if fields is None else fields["_meta"]
+        code, signal = msg.exit_code, None
+        exit_ = {"terminal_id": self._terminal, "exit_code": code, "signal": signal}
+        return {"_meta": {**meta, "terminal_exit": exit_}}
+
+    def _data(self, text: str) -> Fields | None:
+        if not text or self._sent >= LONGEST_TERMINAL:
+            return None
+        self._sent += len(text)
+        data = readable(text)
+        if self._sent >= LONGEST_TERMINAL:
+            data += "\n[more output is not shown]\n"
+        return {"_meta": {"terminal_output": {"terminal_id": self._terminal, "data": data}}}
+
+
+class GrowingText:
+    """Output for any other client: each update carries the whole text.
+
+    It is sent when the text has doubled, so the sum of what is sent stays in proportion to what was printed.
+    """
+
+    def __init__(self, _call_id: str) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._shown = ""
+        self._sent = 0
+
+    def begin(self, _cwd: Path) -> Fields:
+        """See `TerminalOutput.begin`."""
+        return {}
+
+    def add(self, chunk: bytes) -> Fields | None:
+        """See `TerminalOutput.add`."""
+        if len(self._shown) < LONGEST_LIVE:
+            self._shown += self._decoder.decode(chunk)
+        if len(self._shown) <= 2 * self._sent:
+            return None
+        self._sent = len(self._shown)
+        return {"content": [text_content(fenced(readable(self._shown)))]}
+
+    def end(self, msg: ExecCommandEnd) -> Fields:
+        """See `TerminalOutput.end`."""
+        text = "\n".join(part.rstrip("\n") for part in (msg.stdout, msg.stderr) if part)
+        return {"content": [text_content(fenced(readable(text)))] if text else []}
+
+
+CommandOutput = TerminalOutput | GrowingText
+
+
+def terminal_fields(terminal: str, cwd: Path) -> Fields:
+    """Fields of a call that have the client make a terminal."""
+    return {
+        "content": [{"type": "terminal", "terminalId": terminal}],
+        "_meta": {"terminal_info": {"terminal_id": terminal, "cwd": repaired(str(cwd))}},
+    }
+
+
+def decoded(chunk: str) -> bytes:
+    """The bytes of an output event's chunk."""
+    return base64.b64decode(chunk)

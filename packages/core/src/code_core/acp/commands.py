@@ -1,0 +1,97 @@
+"""Slash commands: what a prompt that begins with one does.
+
+Source: Agent Client Protocol, version 1, "Slash commands".
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from code_core.protocol.ops import (
+    Compact,
+    CustomReview,
+    InputItem,
+    Op,
+    Review,
+    TextInput,
+    UncommittedChanges,
+    Undo,
+    UserInput,
+)
+
+_COMMAND = re.compile(r"/([\w:-]+)(?:\s+(.*))?", re.DOTALL)
+
+INIT_PROMPT = (
+    "Look at this repository and write an AGENTS.md at its root for agents and newcomers: how it is laid out, "
+    "how to build, test and lint it, and the conventions that its code follows. Keep it under 100 lines and "
+    "state only what you have checked. If there is one already, correct and complete it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, as the client lists it.
+
+    Attributes:
+        hint: what may follow the name; None for nothing.
+    """
+
+    name: str
+    description: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """A command that shows something without asking the model."""
+
+    what: str
+
+
+BUILT_IN = (
+    Command("compact", "Replace the conversation so far by a summary."),
+    Command("review", "Review the uncommitted changes, or what you name.", "what to review"),
+    Command("undo", "Undo what the last turn changed in files."),
+    Command("init", "Write an AGENTS.md for this repository."),
+    Command("diff", "Show what the last turn changed in files."),
+    Command("status", "Show the session and its settings."),
+)
+
+
+def available_commands(commands: Sequence[Command] = BUILT_IN) -> dict[str, Any]:
+    """The update that lists `commands`."""
+    listed = [
+        {"name": one.name, "description": one.description}
+        | ({} if one.hint is None else {"input": {"hint": one.hint}})
+        for one in commands
+    ]
+    return {"sessionUpdate": "available_commands_update", "availableCommands": listed}
+
+
+def command_in(items: Sequence[InputItem]) -> tuple[str, str] | None:
+    """The name of the command that a prompt is, and what follows the name; None for any other prompt."""
+    match items:
+        case [TextInput(text=text), *_] if (found := _COMMAND.fullmatch(text.strip())) is not None:
+            return found[1], (found[2] or "").strip()
+        case _:
+            return None
+
+
+def carried_out(items: Sequence[InputItem]) -> Op | Show:
+    """What a prompt does: one of the commands built in, or input for the model, as a path that begins with `/` is."""
+    match command_in(items):
+        case "compact", _:
+            return Compact()
+        case "review", "":
+            return Review(target=UncommittedChanges())
+        case "review", what:
+            return Review(target=CustomReview(instructions=what))
+        case "undo", _:
+            return Undo()
+        case "init", _:
+            return UserInput(items=[TextInput(text=INIT_PROMPT)])
+        case ("diff" | "status") as what, _:
+            return Show(what)
+        case _:
+            return UserInput(items=list(items))

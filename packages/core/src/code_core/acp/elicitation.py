@@ -1,0 +1,36 @@
+"""What an MCP server asks the user, as `elicitation/create` with a form.
+
+Source: Agent Client Protocol, version 1, "Elicitation" (schema of SDK 2.4.0).
+"""
+
+from typing import Any, Literal
+
+from code_core.protocol.mcp_events import ElicitationRequest
+from code_core.protocol.ops import ResolveElicitation
+from code_core.view.questions import elicitation_schema, elicitation_text
+
+MOST_FIELDS = 100
+
+
+def elicitation_request(session_id: str, question: ElicitationRequest) -> dict[str, Any]:
+    """The parameters of the question; every text of the server's is marked as the server's."""
+    return {
+        "mode": "form",
+        "sessionId": session_id,
+        "message": elicitation_text(question).markdown,
+        "requestedSchema": {"type": "object", **elicitation_schema(question)},
+    }
+
+
+def elicitation_answer(question: ElicitationRequest, answer: object) -> ResolveElicitation:
+    """What the client answered; anything but an acceptance with an object is a no."""
+    action: Literal["accept", "decline", "cancel"] = "decline"
+    content: dict[str, Any] | None = None
+    match answer:
+        case {"action": "accept", "content": dict(values)} if len(values) <= MOST_FIELDS:
+            action, content = "accept", values
+        case {"action": "cancel"}:
+            action = "cancel"
+        case _:
+            pass
+    return ResolveElicitation(id=question.id, action=action, content=content)

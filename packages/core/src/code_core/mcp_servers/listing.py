@@ -1,0 +1,80 @@
+"""The tools that a server has, and when to ask for them again."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+
+from code_mcp_client import McpClient, McpClientError
+
+if TYPE_CHECKING:
+    import mcp_types
+
+MOST_PAGES = 100
+MOST_TOOLS = 2_048
+MOST_PROBLEMS = 20
+SHORTEST_POLL = 60.0
+"""Seconds between two looks at a list that a server lets us keep for less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The tools of a server, each name once, and a line for what is left out of them."""
+
+    tools: list["mcp_types.Tool"]
+    problems: list[str]
+
+
+async def all_tools(client: McpClient) -> Listing:
+    """What an open client's server has, from at most 100 pages and at most 2,048."""
+    listed: list[mcp_types.Tool] = []
+    problems: list[str] = []
+    cursor: str | None = None
+    for _ in range(MOST_PAGES):
+        page = await client.list_tools(cursor=cursor)
+        listed += page.tools
+        cursor = page.next_cursor
+        if cursor is None or len(listed) > MOST_TOOLS:
+            break
+    if cursor is not None or len(listed) > MOST_TOOLS:
+        problems.append(
+            f"it has more than {MOST_TOOLS:,} tools, or lists them on more than {MOST_PAGES} pages"
+        )
+    tools: dict[str, mcp_types.Tool] = {}
+    problems += [
+        f"it lists two tools called {tool.name!r}; the first one counts"
+        for tool in listed[:MOST_TOOLS]
+        if tools.setdefault(tool.name, tool) is not tool
+    ]
+    return Listing(list(tools.values()), [*client.left_out, *problems][:MOST_PROBLEMS])
+
+
+async def next_listing(client: McpClient, pushed: anyio.Event) -> None:
+    """Return when it is time to list the tools again.
+
+    Servers of the handshake era push a notification. Those of 2026-07-28 push one to a subscriber, if they
+    declare it; otherwise the list is looked at again when the time for which it may be kept is over.
+    """
+    info = await client.initialize()
+    declared = info.capabilities.tools
+    if not client.is_modern:
+        await pushed.wait()
+    elif declared is not None and declared.list_changed:
+        with anyio.move_on_after(SHORTEST_POLL):  # and then again: a subscription may have been lost
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_subscribe, client)
+                await pushed.wait()
+                tasks.cancel_scope.cancel()
+        if not pushed.is_set():
+            await anyio.lowlevel.checkpoint()
+    else:
+        await anyio.sleep(max(client.tools_fresh_for or SHORTEST_POLL, SHORTEST_POLL))
+
+
+async def _subscribe(client: McpClient) -> None:
+    """Keep a subscription to changes of the tools; its notifications come like all others."""
+    try:
+        await client.subscribe_to_tools()
+    except McpClientError:
+        return  # it declares what it does not have, or the connection is lost, which others notice

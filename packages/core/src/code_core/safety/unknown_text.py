@@ -1,0 +1,248 @@
+"""Whether a script runs program text that it does not show: out of a pipe, a variable or another program.
+
+`curl … | sh`, `base64 -d | python3`, `eval "$(…)"` or `sh <(…)`: what guards and rules are about
+may be in there, and nobody can tell. A script file counts as shown: it can be looked at before it runs.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, dropwhile, pairwise
+
+from code_core.safety.expansion import SUBSTITUTIONS
+from code_core.safety.git_commands import GIT_COMMANDS
+from code_core.safety.normal_form import normal_form, program
+from code_core.safety.script_values import ASSIGNMENT
+from code_core.safety.shell_output import PRINTING
+from code_core.safety.shell_reader import Script, read_script
+from code_core.safety.shell_words import KEYWORDS, SHELLS, Words
+from code_core.safety.wrappers import WRAPPERS
+
+_SHOWING = PRINTING | frozenset(
+    ": [ cd declare export false local mapfile read readarray set shift sleep tee test true xargs".split()
+)
+"""What these print comes from their arguments or their input."""
+_TAKE_LINES = frozenset({"at", "batch", "crontab"})
+_READ_VARIABLES = frozenset({"mapfile", "read", "readarray"})
+_STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+_READS_PROGRAM = re.compile(
+    r"python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|bun|php[\d.]*|lua[\d.]*"
+)
+_OTHER_SHELLS = frozenset("ash csh fish mksh tcsh $0 $bash $shell ${bash} ${shell}".split())
+_SUBSTITUTED = tuple((one,) for one in SUBSTITUTIONS)
+_WORD = re.compile(r"[a-z][a-z0-9-]*")
+_PLACEHOLDERS = ("{}", "%", "@")
+_EXPANDED = re.compile(r"\$\{?!?(\w+|[@*])")
+_SHELL_SCRIPT = re.compile(r"-\w*c")
+_SHELL_OTHER = re.compile(r"-\w*n\w*|--(?:version|help|dump-strings|pretty-print).*")
+_SHELL_VALUED = frozenset({"-o", "+o", "-O", "+O", "--rcfile", "--init-file"})
+_PROGRAM_OPTION = re.compile(
+    r"-\w*[ceEmpVvhfFlnr].*|--(?:eval|print|check|test|run|version|help|require|import).*"
+)
+
+
+def runs_unknown_text(script: Script, known: Callable[[str], bool]) -> bool:
+    """Whether `script` does; `known` tells whether it shows a value of a variable."""
+    commands = [_begun(words) for words in script.commands]
+    opaque = [_is_opaque(words, known) for words in commands]
+    before = [0, *accumulate(opaque)]
+    hidden = any(opaque)
+    made = _made_elsewhere(script) if hidden else frozenset()
+
+    def begins_unknown(text: str) -> bool:
+        return _begins_unknown(text, known, made, hidden=hidden)
+
+    return (
+        any(
+            before[stop] > before[start] and _runs_its_input(commands[at]) for start, stop, at in script.pipes
+        )
+        or (
+            bool(script.documents)
+            and any(map(_runs_its_input, commands))
+            and any(map(begins_unknown, script.documents))
+        )
+        or any(
+            is_git_alias(words)
+            or _is_expanded(_subcommand_of_git(words), known, made)
+            or (hidden and (_reads_a_substitution(words) or words[:1] in _SUBSTITUTED))
+            or any(map(begins_unknown, _texts(words)))
+            or any(
+                _is_expanded(text, known, made) or (hidden and text in SUBSTITUTIONS)
+                for text in _programs(words)
+            )
+            or (len(words) == 1 and _name_in(words[0]) in made)
+            for words in commands
+        )
+    )
+
+
+def is_git_alias(words: Sequence[str]) -> bool:
+    """Whether it is a subcommand of git that git does not have: an alias, or a program that was added to it."""
+    subcommand = _subcommand_of_git(words)
+    return bool(_WORD.fullmatch(subcommand)) and subcommand not in GIT_COMMANDS
+
+
+def _subcommand_of_git(words: Sequence[str]) -> str:
+    """Also behind a wrapper; an empty string for other commands."""
+    if words and program(words) in WRAPPERS:
+        words = words[next((at for at, word in enumerate(words) if word == "git"), len(words)) :]
+    form = normal_form(tuple(words) or ("",))
+    return form[1] if form[0] == "git" and len(form) > 1 else ""
+
+
+def _is_opaque(words: Words, known: Callable[[str], bool]) -> bool:
+    """Whether what the command prints cannot be told from its arguments."""
+    if not words or words == ("…",) or words[:1] in _SUBSTITUTED:  # as the reader writes a substitution
+        return False
+    name = program(words)
+    if name in PRINTING:
+        return any((variable := _name_in(word)) and not known(variable) for word in words[1:])
+    if name in {"cat", "paste"}:
+        return any(not word.startswith("-") for word in words[1:])
+    return name not in _SHOWING
+
+
+def _is_expanded(text: str, known: Callable[[str], bool], made: frozenset[str]) -> bool:
+    """Whether `text` is nothing but a variable that the script does not show."""
+    name = _name_in(text)
+    return bool(name) and text in {f"${name}", f"${{{name}}}"} and (name in made or not known(name))
+
+
+def _made_elsewhere(script: Script) -> frozenset[str]:
+    """The variables that take what other programs print."""
+    made: set[str] = set()
+    for words in script.commands:
+        for word in words:
+            found = ASSIGNMENT.match(word)
+            value = word[found.end() :] if found else ""
+            if found and (any(one in value for one in SUBSTITUTIONS) or _name_in(value) in made):
+                made.add(found["name"])
+        match _begun(words):
+            case [variable, "in", *members] if not set(SUBSTITUTIONS).isdisjoint(members):
+                made.add(variable)
+            case ["set", *members] if not set(SUBSTITUTIONS).isdisjoint(members):
+                made.add("@")
+            case ["printf", "-v", variable, *members] if not set(SUBSTITUTIONS).isdisjoint(members):
+                made.add(variable)
+            case [name, *variables] if name in _READ_VARIABLES:
+                made.update(filter(str.isidentifier, variables))
+            case _:
+                pass
+    return frozenset(made)
+
+
+def _reads_a_substitution(words: Sequence[str]) -> bool:
+    return "<()" in words and (program(words) in {"source", "."} or any(True for _ in _interpreters(words)))
+
+
+def _texts(words: Sequence[str]) -> Iterator[str]:
+    """The arguments that a shell takes for program text."""
+    if words and program(words) in {"eval", "trap"}:
+        yield " ".join(words[1:])
+    for _, rest in _interpreters(words, shells_only=True):
+        for option, text in pairwise(rest):
+            if _SHELL_SCRIPT.fullmatch(option):
+                yield text
+
+
+def _programs(words: Sequence[str]) -> Iterator[str]:
+    """The arguments that an interpreter takes for a program."""
+    for _, rest in _interpreters(words):
+        for option, text in pairwise(rest):
+            if re.fullmatch(r"-\w*[cerE]|--eval", option):
+                yield text
+
+
+def _begins_unknown(text: str, known: Callable[[str], bool], made: frozenset[str], *, hidden: bool) -> bool:
+    """Whether a command in `text` begins with an expansion that the script does not show."""
+    if "$" not in text and "`" not in text:
+        return False
+    for words in map(_begun, read_script(text).commands):
+        if words and words[0].startswith(SUBSTITUTIONS):
+            if hidden:
+                return True
+        elif words and (name := _name_in(words[0])) and (name in made or not known(name)):
+            return True
+    return False
+
+
+def _runs_its_input(words: Sequence[str]) -> bool:
+    """Whether a command takes its standard input for commands or a program."""
+    if not words:
+        return False
+    name = program(words)
+    if name in {"source", "."}:
+        return not _STANDARD_INPUT.isdisjoint(words)
+    if name in {"awk", "gawk", "make", "mawk"}:
+        return "-f-" in words or ("-f", "-") in pairwise(words)
+    if name == "parallel":
+        return all(word.startswith("-") for word in words[1:])
+    if name in _TAKE_LINES:
+        return True
+    if name == "xargs":
+        if _SHELL_SCRIPT.fullmatch(words[-1]) and any(True for _ in _interpreters(words, shells_only=True)):
+            return True
+        return any(word in _PLACEHOLDERS for word in words[-1:] if _after_option(words)) or any(
+            text.startswith(_PLACEHOLDERS) for text in _texts(words)
+        )
+    return any(
+        _shell_reads(rest) if found in SHELLS else _interpreter_reads(rest)
+        for found, rest in _interpreters(words)
+    )
+
+
+def _after_option(words: Sequence[str]) -> bool:
+    """Whether the last word is the whole command of `xargs`: an option with its value comes right before it."""
+    return len(words) > 2 and (words[-2].startswith("-") or words[-3].startswith("-"))
+
+
+def _interpreters(words: Sequence[str], *, shells_only: bool = False) -> Iterator[tuple[str, Sequence[str]]]:
+    """The shells and interpreters that the words begin, behind wrappers, too; with what comes after each."""
+    if not words:
+        return
+    for place in range(len(words) if program(words) in WRAPPERS else 1):
+        name = program(words[place : place + 1])
+        if name in _OTHER_SHELLS:
+            yield "sh", words[place + 1 :]
+        elif name in SHELLS or (not shells_only and _READS_PROGRAM.fullmatch(name)):
+            yield name, words[place + 1 :]
+
+
+def _shell_reads(rest: Sequence[str]) -> bool:
+    """Whether a shell with these arguments reads its commands from standard input."""
+    skip = False
+    for word in rest:
+        if skip:
+            skip = False
+        elif word in _STANDARD_INPUT or re.fullmatch(r"-\w*s\w*", word):
+            return True
+        elif _SHELL_SCRIPT.fullmatch(word) or _SHELL_OTHER.fullmatch(word):
+            return False
+        elif word in _SHELL_VALUED:
+            skip = True
+        elif not word.startswith(("-", "+")):
+            return False
+    return True
+
+
+def _interpreter_reads(rest: Sequence[str]) -> bool:
+    for word in rest:
+        if word in _STANDARD_INPUT:
+            return True
+        if _PROGRAM_OPTION.fullmatch(word) or not word.startswith("-"):
+            return False
+    return True
+
+
+def _name_in(word: str) -> str:
+    """The variable that `word` begins with."""
+    found = _EXPANDED.match(word)
+    return found[1] if found else ""
+
+
+def _begun(words: Sequence[str]) -> Words:
+    """The words from the command on: without assignments, keywords and their options."""
+    return tuple(
+        dropwhile(
+            lambda word: word.startswith("-") or word in KEYWORDS or ASSIGNMENT.match(word) is not None, words
+        )
+    )

@@ -1,0 +1,99 @@
+"""Makes the history of a session shorter: by a summary, and where there is none, by leaving out what is oldest."""
+
+from uuid import uuid4
+
+from code_core.errors import ModelError, TurnError
+from code_core.protocol.events import WarningEvent
+from code_core.protocol.items import Message
+from code_core.protocol.session_events import ContextCompacted
+from code_core.session.compaction.budget import Budget, budget_for
+from code_core.session.compaction.kept import Kept, kept_of
+from code_core.session.compaction.shortening import shortened
+from code_core.session.compaction.state import changed_files, state_text
+from code_core.session.compaction.summary import summarise
+from code_core.session.conversation_history import HistoryItem, estimated_tokens
+from code_core.session.engine_notes import SUMMARY_TAG, begins_with
+from code_core.session.session import Session, user_note
+from code_core.session.tasks.task import Report
+from code_core.session.told_context import ENVIRONMENT_TAG, INSTRUCTIONS_TAG
+
+OUTPUT_HINT = (
+    "The conversation so far was summarised to save space. The user's messages above are verbatim, and so is "
+    "what follows."
+)
+
+UNKNOWN_WINDOW = 128_000
+"""Tokens that requests to a model may take of which nothing is known."""
+
+
+def can_compact(session: Session) -> bool:
+    """Whether the history holds more than what a compaction keeps: something of the model or of a tool."""
+    return any(
+        not (isinstance(one.item, Message) and one.item.role == "user") for one in session.history.items
+    )
+
+
+async def compact(session: Session, report: Report, *, automatic: bool) -> None:
+    """Replace the history by the user's words, a summary, the plan, the state, and the end as it is.
+
+    An automatic compaction for which the model writes no summary leaves out what is oldest instead, and
+    says so. Nothing is replaced before everything is there.
+
+    Raises:
+        ModelError: the model could not be asked, when the user asked for the compaction.
+        TurnError: it wrote no summary, likewise; the history is what it was.
+    """
+    before = session.history.tokens
+    room = session.totals.window(session.settings.capabilities.context_window) or UNKNOWN_WINDOW
+    budget = budget_for(room, before, _told(session) + session.totals.overhead)
+    why, summary = "", ""
+    try:
+        summary = await summarise(session, report, room, budget.summary)
+    except (ModelError, TurnError) as error:
+        if not automatic:
+            raise
+        why = str(error)
+    kept = kept_of(session.history.items, budget)
+    items = _summarised(kept, summary, budget, report.turn_id) if summary else shortened(kept, budget)
+    if (state := _state(session, budget, report.turn_id)) is not None:
+        items.insert(len(items) - len(kept.tail), state)
+    news = await _news(session, report)
+    await session.history.replace([*news, *items], summary, *session.notes_to_resume())
+    session.totals.history_replaced()
+    after = session.history.tokens
+    await report.emit(ContextCompacted(before=before, after=after, automatic=automatic, summary=summary))
+    if why:
+        message = f"the conversation was shortened without a summary, because there was none: {why}"
+        await report.emit(WarningEvent(message=message))
+
+
+async def _news(session: Session, report: Report) -> list[HistoryItem]:
+    """What the model must know of its surroundings."""
+    session.told.forget()
+    told = await session.told.news(session.config, session.settings)
+    return [HistoryItem(f"note_{uuid4().hex}", message, report.turn_id) for message in told.messages]
+
+
+def _summarised(kept: Kept, summary: str, budget: Budget, turn_id: str) -> list[HistoryItem]:
+    note = user_note(f"{SUMMARY_TAG}\n{OUTPUT_HINT}\n\n{summary}\n</session_summary>", turn_id)
+    items = [*kept.words, note, *kept.plan, *kept.tail]
+    if _tokens(items) <= budget.total:
+        return items
+    return shortened(Kept([*kept.words, note], [], kept.plan, kept.tail), budget)
+
+
+def _state(session: Session, budget: Budget, turn_id: str) -> HistoryItem | None:
+    files = changed_files(one.item for one in session.history.items)
+    text = state_text(files, (), budget)
+    return None if text is None else user_note(text, turn_id)
+
+
+def _tokens(items: list[HistoryItem]) -> int:
+    return estimated_tokens(one.item for one in items)
+
+
+def _told(session: Session) -> int:
+    """Tokens of what the model is told of its surroundings."""
+    return estimated_tokens(
+        one.item for one in session.history.items if begins_with(one.item, ENVIRONMENT_TAG, INSTRUCTIONS_TAG)
+    )

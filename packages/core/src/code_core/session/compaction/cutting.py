@@ -1,0 +1,75 @@
+"""Cuts texts and items of the history to a number of tokens."""
+
+import json
+from collections.abc import Sequence
+
+from code_core.protocol.items import (
+    ContentItem,
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    InputImage,
+    InputText,
+    Message,
+    OutputText,
+    ResponseItem,
+)
+from code_core.session.conversation_history import TOKENS_AROUND_AN_ITEM, estimated_tokens
+
+BYTES_PER_TOKEN = 4
+AN_IMAGE = "[an image, left out to save space]"
+
+
+def cut_text(text: str, tokens: int) -> str:
+    """`text` with its middle left out where it is more than `tokens`; a line says how much is missing."""
+    most = max(0, tokens) * BYTES_PER_TOKEN
+    if len(text) <= most:
+        return text
+    gap = f"\n[… {len(text) - most:,} characters left out to save space …]\n"
+    ends = max(0, most - len(gap))
+    head = ends // 2
+    return text[:head] + gap + (text[-(ends - head) :] if ends > head else "")
+
+
+def cut_item(item: ResponseItem, tokens: int) -> ResponseItem:
+    """A message, a call or an output of at most about `tokens`; other items as they are."""
+    if estimated_tokens([item]) <= tokens:
+        return item
+    room = tokens - TOKENS_AROUND_AN_ITEM
+    match item:
+        case Message(role="assistant"):
+            return item.model_copy(update={"content": [OutputText(text=cut_text(item.text, room))]})
+        case Message(content=content):
+            return item.model_copy(update={"content": _cut_parts(content, room)})
+        case FunctionCallOutput(output=str(text)) | CustomToolCallOutput(output=text):
+            return item.model_copy(update={"output": cut_text(text, room)})
+        case FunctionCallOutput(output=[*parts]):
+            return item.model_copy(update={"output": _cut_parts(parts, room)})
+        case CustomToolCall(input=text):
+            return item.model_copy(update={"input": cut_text(text, room)})
+        case FunctionCall(arguments=text):
+            note = {"left_out": f"{len(text):,} characters of arguments, to save space"}
+            return item.model_copy(update={"arguments": json.dumps(note)})
+        case _:
+            return item
+
+
+def without_images(item: ResponseItem) -> ResponseItem:
+    """`item` with a note in the place of each image."""
+    match item:
+        case Message(content=parts) if any(isinstance(part, InputImage) for part in parts):
+            return item.model_copy(update={"content": _noted(parts)})
+        case FunctionCallOutput(output=[*parts]) if any(isinstance(part, InputImage) for part in parts):
+            return item.model_copy(update={"output": _noted(parts)})
+        case _:
+            return item
+
+
+def _noted(parts: Sequence[ContentItem]) -> list[ContentItem]:
+    return [InputText(text=AN_IMAGE) if isinstance(part, InputImage) else part for part in parts]
+
+
+def _cut_parts(parts: Sequence[ContentItem], tokens: int) -> list[ContentItem]:
+    text = "".join(part.text for part in _noted(parts) if isinstance(part, InputText | OutputText))
+    return [InputText(text=cut_text(text, tokens))]

@@ -1,0 +1,60 @@
+"""What a summary must not get wrong: which files were changed, and which commands still run."""
+
+from collections.abc import Iterable, Sequence
+
+from code_core.protocol.items import CustomToolCallOutput, FunctionCallOutput, Message, ResponseItem
+from code_core.session.compaction.budget import Budget
+from code_core.session.compaction.cutting import BYTES_PER_TOKEN
+from code_core.session.engine_notes import STATE_TAG, begins_with
+
+PATCHED = "Success. Updated the following files:"
+"""How the output of a patch begins that was applied; a line for each file follows."""
+_CHANGED = "Changed so far: "
+_RUNNING = "Still running: "
+
+
+def changed_files(items: Iterable[ResponseItem]) -> list[str]:
+    """The files that patches of the history have changed, earlier states of it included; in their order, once each."""
+    files: dict[str, None] = {}
+    for item in items:
+        match item:
+            case Message() if begins_with(item, STATE_TAG):
+                files |= dict.fromkeys(_listed(item.text))
+            case FunctionCallOutput(output=str(text)) | CustomToolCallOutput(output=text):
+                files |= dict.fromkeys(_patched(text))
+            case _:
+                pass
+    return [*files]
+
+
+def state_text(files: Sequence[str], running: Sequence[str], budget: Budget) -> str | None:
+    """The note about the state; None where there is nothing to say. The files that changed last are named."""
+    lines: list[str] = []
+    room = budget.state * BYTES_PER_TOKEN - len(STATE_TAG) * 2
+    for title, entries in ((_RUNNING, running), (_CHANGED, [*reversed(files)])):
+        shown: list[str] = []
+        for entry in entries:
+            room -= len(entry) + len(title) + 1
+            if room < 0:
+                break
+            shown.append(f"{title}{entry}")
+        lines += reversed(shown) if title == _CHANGED else shown
+        if len(shown) < len(entries):
+            lines.append(f"… and {len(entries) - len(shown):,} more")
+    return f"{STATE_TAG}\n" + "\n".join(lines) + "\n</session_state>" if lines else None
+
+
+def _listed(text: str) -> list[str]:
+    return [line.removeprefix(_CHANGED) for line in text.split("\n") if line.startswith(_CHANGED)]
+
+
+def _patched(text: str) -> list[str]:
+    _, found, rest = text.partition(PATCHED)
+    if not found:
+        return []
+    files: list[str] = []
+    for line in rest.split("\n")[1:]:
+        if line[:2] not in {"A ", "M ", "D "}:
+            break
+        files.append(line[2:])
+    return files

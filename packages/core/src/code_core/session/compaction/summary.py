@@ -1,0 +1,110 @@
+"""Asks the model for a summary of the history, in bounded time and space."""
+
+from collections.abc import Sequence
+
+import anyio
+
+from code_core.errors import ContextWindowExceeded, TurnError
+from code_core.protocol.events import EventMsg, EventOrder, StreamError, TokenCount
+from code_core.protocol.items import InputText, Message, Reasoning, Refusal, ResponseItem
+from code_core.session.compaction.cutting import cut_item, cut_text, without_images
+from code_core.session.conversation_history import estimated_tokens
+from code_core.session.history import normalised
+from code_core.session.reporter import Reporter
+from code_core.session.sampling import Response, sample
+from code_core.session.session import Session
+from code_core.session.tasks.task import Report
+from code_core.view.durations import duration_text
+from code_core.wire.prompt import Prompt
+
+SECONDS = 300.0
+"""How long the model may take."""
+MOST_ATTEMPTS = 8
+LONGEST_ITEM = 2_000
+"""Tokens of one item that the model sees of the history."""
+ROOM = 0.8
+"""The part of the window that the history may take when it is to be summarised."""
+
+INSTRUCTIONS = (
+    "You hand your work over to another engineer who has not seen this conversation. Write what they need to "
+    "go on without asking: the goal and the user's wishes, decisions and why, what is done and how it was "
+    "checked, files and commands that matter, what failed, what comes next. Be precise with names, paths and "
+    "numbers. Call no tools; answer with the summary alone."
+)
+HANDOVER = Message(
+    role="user", content=[InputText(text="Summarise the conversation above, as your instructions say.")]
+)
+
+
+async def summarise(session: Session, report: Report, room: int, most: int) -> str:
+    """What the model writes, at most `most` tokens of it.
+
+    Images, reasoning and the middle of long items are not sent. Where `room` tokens or the model's
+    window are too small for the rest, the oldest items are left out.
+
+    Raises:
+        ModelError: the model could not be asked.
+        TurnError: it wrote no summary, refused, or took too long.
+    """
+    items = shortened_for_summary(session.history.model_items())
+    while estimated_tokens(items) > ROOM * room and len(items) > 1:
+        items = trimmed(items)
+    try:
+        with anyio.fail_after(SECONDS):
+            text = await _asked(session, report, items)
+    except TimeoutError:
+        raise TurnError(f"the model wrote no summary within {duration_text(SECONDS)}") from None
+    return cut_text(text, most)
+
+
+def shortened_for_summary(items: Sequence[ResponseItem]) -> list[ResponseItem]:
+    """`items` without reasoning and images, and with the middle of each long one left out."""
+    return [cut_item(without_images(item), LONGEST_ITEM) for item in items if not isinstance(item, Reasoning)]
+
+
+def trimmed(items: Sequence[ResponseItem]) -> list[ResponseItem]:
+    """`items` without the oldest ones, a quarter of all by their size and at least one."""
+    goal = estimated_tokens(items) // 4
+    dropped = 0
+    for index, item in enumerate(items[:-1]):
+        dropped += estimated_tokens([item])
+        if dropped >= goal:
+            return list(items[index + 1 :])
+    return list(items[1:])
+
+
+async def _asked(session: Session, report: Report, items: list[ResponseItem]) -> str:
+    async def emit(msg: EventMsg, order: EventOrder | None = None) -> None:
+        if isinstance(msg, TokenCount | StreamError):  # the summary itself is not an answer to the user
+            await report.emit(msg, order)
+
+    model = session.settings.capabilities
+    reporter = Reporter(emit, session.totals, model.context_window)
+    for attempt in range(MOST_ATTEMPTS):
+        response = Response()
+
+        def prompt_after(finished: Sequence[ResponseItem], so_far: Sequence[ResponseItem] = items) -> Prompt:
+            return Prompt(
+                settings=model.settings,
+                conversation_id=session.id,
+                instructions=INSTRUCTIONS,
+                input=[*normalised(so_far), HANDOVER, *finished],
+            )
+
+        try:
+            await sample(session.services.client, prompt_after, response, reporter)
+        except ContextWindowExceeded:
+            if attempt == MOST_ATTEMPTS - 1 or len(items) < 2:
+                raise
+            items = trimmed(items)
+            continue
+        if any(_is_refusal(item) for item in response.items):
+            raise TurnError("the model refused to write a summary")
+        if text := (response.message or "").strip():
+            return text
+        raise TurnError("the model wrote no summary")
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _is_refusal(item: ResponseItem) -> bool:
+    return isinstance(item, Message) and any(isinstance(part, Refusal) for part in item.content)

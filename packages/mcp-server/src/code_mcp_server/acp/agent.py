@@ -1,0 +1,178 @@
+"""The methods of the agent. Source: Agent Client Protocol, version 1 (schema of SDK 2.4.0)."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from code_core.acp.commands import available_commands
+from code_core.acp.content import ContentBlock, input_items
+from code_core.config.load import load_config
+from code_core.errors import CodeError, ConfigError
+from code_core.protocol.ops import InputItem
+from code_core.view.visible import visible
+from code_mcp_server.acp.connection import Answer
+from code_mcp_server.acp.initialize import API_KEY_METHOD, initialize_result
+from code_mcp_server.acp.jsonrpc import Code, JsonObject, Notification, Request, RpcError, text_in
+from code_mcp_server.acp.open_session import OpenSession
+from code_mcp_server.acp.session_params import LONGEST_PATH, SessionParams, directory
+from code_mcp_server.acp.session_settings import SessionSettings
+from code_mcp_server.acp.sessions import Sessions
+from code_mcp_server.acp.workspace import api_key_given, missing_key
+
+_log = logging.getLogger("code_core")
+
+LONGEST_CURSOR = 1_000
+Method = Callable[["Agent", JsonObject], Awaitable[Answer]]
+
+
+@dataclass(slots=True)
+class Agent:
+    """See `Handler`; answers for the sessions of one connection."""
+
+    sessions: Sessions
+
+    async def answer(self, request: Request) -> Answer:
+        """See `Handler.answer`."""
+        method = METHODS.get(request.method)
+        if method is None:
+            raise RpcError(Code.METHOD_NOT_FOUND, f"there is no method {visible(request.method[:80])!r}")
+        try:
+            return await method(self, request.params)
+        except CodeError as error:
+            code = Code.INVALID_PARAMS if isinstance(error, ConfigError) else Code.INTERNAL_ERROR
+            raise RpcError(code, str(error), {"code": error.code}) from error
+
+    def notified(self, notification: Notification) -> None:
+        """See `Handler.notified`."""
+        if notification.method == "session/cancel":
+            self.sessions.cancel(notification.params.get("sessionId"))
+
+    async def initialize(self, _params: JsonObject) -> Answer:
+        """What the agent is and can do; a second time the answer is the same."""
+        return Answer(initialize_result())
+
+    async def authenticate(self, params: JsonObject) -> Answer:
+        """Look for the model provider's key."""
+        method = text_in(params, "methodId")
+        if method != API_KEY_METHOD:
+            raise RpcError(
+                Code.INVALID_PARAMS, f"there is no method {visible(method[:80])!r}: {API_KEY_METHOD}"
+            )
+        config = load_config(self.sessions.overrides)
+        if not api_key_given(config):
+            raise RpcError(Code.AUTH_REQUIRED, missing_key(config))
+        self.sessions.logged_out = False
+        return Answer({})
+
+    async def logout(self, _params: JsonObject) -> Answer:
+        """Open no more sessions before the next `authenticate`; the key itself is the user's."""
+        self.sessions.logged_out = True
+        return Answer({})
+
+    async def new_session(self, params: JsonObject) -> Answer:
+        """Open a session, which later processes can resume from now on."""
+        session = await self.sessions.new(SessionParams.of(params))
+        return Answer({"sessionId": session.id, **session.info.state()}, _lists_commands(session))
+
+    async def load_session(self, params: JsonObject) -> Answer:
+        """Go on with a session; all of it is shown before the answer."""
+        return await self._opened_again(params, show=True)
+
+    async def resume_session(self, params: JsonObject) -> Answer:
+        """Go on with a session that the client has shown already."""
+        return await self._opened_again(params, show=False)
+
+    async def list_sessions(self, params: JsonObject) -> Answer:
+        """The stored sessions, newest first, of one directory or of all."""
+        cwd = None if params.get("cwd") is None else directory(text_in(params, "cwd", LONGEST_PATH), "cwd")
+        cursor = None if params.get("cursor") is None else text_in(params, "cursor", LONGEST_CURSOR)
+        return Answer(await self.sessions.listed(cwd, cursor))
+
+    async def close_session(self, params: JsonObject) -> Answer:
+        """End what a session runs, and free what it holds; it stays in the list."""
+        await self.sessions.close(text_in(params, "sessionId"))
+        return Answer({})
+
+    async def delete_session(self, params: JsonObject) -> Answer:
+        """Delete a session with its record and its checkpoints."""
+        await self.sessions.delete(text_in(params, "sessionId"))
+        return Answer({})
+
+    async def prompt(self, params: JsonObject) -> Answer:
+        """Answer a prompt; `stopReason` comes after everything that the turn shows.
+
+        Nothing is waited for before the prompt is the session's: a cancellation may follow.
+        """
+        session = self.sessions.find(text_in(params, "sessionId"))
+        return Answer({"stopReason": await session.prompt(prompt_items(params.get("prompt")))})
+
+    async def set_mode(self, params: JsonObject) -> Answer:
+        """Change what the agent may do, and when it asks."""
+        session = self.sessions.find(text_in(params, "sessionId"))
+        await SessionSettings(session).set_mode(text_in(params, "modeId"))
+        return Answer({})
+
+    async def set_option(self, params: JsonObject) -> Answer:
+        """Set `mode`, `model` or `reasoning_effort`, by id or by category."""
+        session = self.sessions.find(text_in(params, "sessionId"))
+        await SessionSettings(session).set_option(text_in(params, "configId"), params.get("value"))
+        return Answer({"configOptions": session.info.options()})
+
+    async def set_model(self, params: JsonObject) -> Answer:
+        """The option `model`, as older clients set it."""
+        session = self.sessions.find(text_in(params, "sessionId"))
+        await SessionSettings(session).set_option("model", text_in(params, "modelId"))
+        return Answer({})
+
+    async def _opened_again(self, params: JsonObject, *, show: bool) -> Answer:
+        session_id = text_in(params, "sessionId")
+        session = await self.sessions.load(session_id, SessionParams.of(params), show=show)
+        return Answer(session.info.state(), _lists_commands(session))
+
+
+METHODS: Mapping[str, Method] = {
+    "initialize": Agent.initialize,
+    "authenticate": Agent.authenticate,
+    "logout": Agent.logout,
+    "session/new": Agent.new_session,
+    "session/load": Agent.load_session,
+    "session/resume": Agent.resume_session,
+    "session/list": Agent.list_sessions,
+    "session/close": Agent.close_session,
+    "session/delete": Agent.delete_session,
+    "session/prompt": Agent.prompt,
+    "session/set_mode": Agent.set_mode,
+    "session/set_config_option": Agent.set_option,
+    "session/set_model": Agent.set_model,
+}
+
+
+def prompt_items(blocks: object) -> list[InputItem]:
+    """The content blocks of a prompt as input for the engine.
+
+    Raises:
+        RpcError: says which block cannot be taken, and why.
+    """
+    if not isinstance(blocks, list) or not blocks:
+        raise RpcError(Code.INVALID_PARAMS, "prompt must be a list of content blocks")
+    for number, block in enumerate(blocks):
+        if isinstance(block, dict) and block.get("type") == "audio":
+            raise RpcError(Code.INVALID_PARAMS, f"prompt.{number}: audio is not understood: send its text")
+    try:
+        return input_items(_BLOCKS.validate_python(blocks))
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise RpcError(Code.INVALID_PARAMS, f"prompt.{where}: {problem['msg']}") from None
+
+
+_BLOCKS: TypeAdapter[list[ContentBlock]] = TypeAdapter(list[ContentBlock])
+
+
+def _lists_commands(session: OpenSession) -> Callable[[], Awaitable[None]]:
+    async def send() -> None:
+        await session.send(available_commands())
+
+    return send

@@ -1,0 +1,252 @@
+"""A session that a client works with: one prompt at a time, its events as updates, its questions asked."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from anyio.abc import TaskStatus
+
+from code_core.acp.capabilities import ClientCapabilities
+from code_core.acp.commands import Show, carried_out
+from code_core.acp.updates import UpdateTranslator
+from code_core.errors import ConversationError
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
+from code_core.protocol.events import Event, WarningEvent
+from code_core.protocol.mcp_events import ElicitationRequest
+from code_core.protocol.ops import InputItem, Interrupt, Op, OverrideTurnContext
+from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
+from code_core.session.conversation import Conversation
+from code_mcp_server.acp.connection import Connection
+from code_mcp_server.acp.jsonrpc import Code, JsonObject, RpcError
+from code_mcp_server.acp.questions import Questioner
+from code_mcp_server.acp.session_info import SessionInfo
+from code_mcp_server.acp.turns import Turn
+from code_mcp_server.acp.workspace import Workspace
+
+_log = logging.getLogger("code_core")
+
+INTERRUPT_SECONDS = 5.0
+MOST_HELD = 20
+"""Notices that wait for the next prompt."""
+
+
+@dataclass(slots=True)
+class _Change:
+    """A change of settings that is on its way."""
+
+    quiet: bool
+    made: anyio.Event = field(default_factory=anyio.Event)
+
+
+class OpenSession:
+    """See the module.
+
+    Args:
+        conversation: what runs it; entered by `run`.
+        workspace: what it was opened with.
+        connection: to the client.
+        client: what the client has declared.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        workspace: Workspace,
+        connection: Connection,
+        client: ClientCapabilities,
+    ) -> None:
+        self.workspace = workspace
+        self.conversation = conversation
+        self.info = SessionInfo(conversation.id)
+        self._connection = connection
+        self._translator = UpdateTranslator(client)
+        self._questions = Questioner(conversation, connection, client)
+        self._turn: Turn | None = None
+        self._held: list[JsonObject] = []
+        self._changes: dict[str, _Change] = {}
+        self._closing = anyio.Event()
+        self.closed = anyio.Event()
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.conversation.id
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a prompt is being answered."""
+        return self._turn is not None
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Run the session until it is closed; it has started when its settings are known."""
+        started = False
+        try:
+            async with self.conversation, anyio.create_task_group() as self._tasks:
+                reader = self.conversation.follow()
+                snapshot = (await anext(reader)).msg
+                reader.close()
+                assert isinstance(snapshot, SessionSnapshot)  # noqa: S101 - always the first event of a reader
+                self.info.opened(snapshot)
+                self._tasks.start_soon(self._pump)
+                task_status.started()
+                started = True
+                await self._closing.wait()
+                self._tasks.cancel_scope.cancel()
+        except Exception:
+            if not started:
+                raise
+            _log.exception("session %s failed", self.id)  # the others go on
+        finally:
+            self._closing.set()
+            self._release()
+            self.closed.set()
+
+    async def close(self) -> None:
+        """End what runs, and the session; its record stays."""
+        if (turn := self._turn) is not None:
+            self.cancel()
+            with anyio.move_on_after(INTERRUPT_SECONDS):
+                await turn.ended.wait()
+        self._closing.set()
+        await self.closed.wait()
+
+    async def prompt(self, items: Sequence[InputItem]) -> str:
+        """Answer a prompt; the stop reason, when everything of the turn is on its way. Cancelling it interrupts.
+
+        Raises:
+            RpcError: another prompt is being answered, or this one failed.
+        """
+        if self._turn is not None:
+            raise RpcError(
+                Code.INVALID_REQUEST, "the session is still answering a prompt: cancel it or wait for it"
+            )
+        turn = self._turn = Turn()
+        self.info.prompted(items)
+        try:
+            what = carried_out(items)
+            if isinstance(what, Show):
+                await self.send(self.info.shown(what))
+                return "end_turn"
+            turn.submission = await self._submit(what)
+            held, self._held = self._held, []
+            for update in held:
+                await self.send(update)
+            await turn.ended.wait()
+        finally:
+            if turn.submission and turn.end is None:
+                await self._interrupt(turn)
+            turn.ended.set()
+            self._turn = None
+        return turn.stop_reason()
+
+    def cancel(self) -> None:
+        """Stop the prompt that is being answered, if there is one."""
+        if (turn := self._turn) is not None:
+            turn.cancelled = True
+            turn.withdraw_questions()
+            self._tasks.start_soon(self._submit_quietly, Interrupt())
+
+    async def change(self, op: OverrideTurnContext, *, quiet: bool = False) -> None:
+        """Change settings, and tell the client what they are now, unless this is to be `quiet`.
+
+        Raises:
+            RpcError: the session has ended.
+        """
+        submission = await self._submit(op)
+        changed = self._changes[submission] = _Change(quiet)
+        await changed.made.wait()
+
+    def hold(self, *warnings: str) -> None:
+        """Show these with the next prompt."""
+        for warning in warnings:
+            self._hold(self._translator.updates(WarningEvent(message=warning)))
+
+    async def send(self, update: JsonObject) -> None:
+        """Send one update."""
+        await self._connection.notify("session/update", {"sessionId": self.id, "update": update})
+
+    async def _pump(self) -> None:
+        try:
+            async for event in self.conversation.events():
+                await self._show(event)
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        """Let nobody wait for events that do not come."""
+        if self._turn is not None:
+            self._turn.ended.set()
+        for change in self._changes.values():
+            change.made.set()
+
+    async def _show(self, event: Event) -> None:
+        turn = self._turn if self._turn is not None and self._turn.end is None else None
+        self.info.observe(event.msg)
+        updates = self._translator.updates(event.msg)
+        if turn is None:
+            self._hold(updates)
+        else:
+            for update in updates:
+                await self.send(update)
+        match event.msg:
+            case ExecApprovalRequest() | ApplyPatchApprovalRequest() | ElicitationRequest() as question:
+                if turn is not None and not turn.cancelled:
+                    self._tasks.start_soon(self._ask, turn, question)
+            case SettingsChanged():
+                await self._settings_changed(event.id)
+            case _:
+                pass
+        if turn is not None and (end := turn.end_in(event)) is not None:
+            turn.withdraw_questions()
+            if (titled := self.info.new_title()) is not None:
+                await self.send(titled)
+            turn.end = end
+            turn.ended.set()
+
+    async def _settings_changed(self, submission: str) -> None:
+        change = self._changes.get(submission)
+        if change is None or not change.quiet:
+            for update in self.info.settings_updates():
+                await self.send(update)
+        if change is not None:
+            del self._changes[submission]  # not before: this may be cancelled
+            change.made.set()
+
+    def _hold(self, updates: Iterable[JsonObject]) -> None:
+        """Keep what the user should know: between prompts a client expects nothing."""
+        self._held += [one for one in updates if one["sessionUpdate"] in {"notice", "agent_thought_chunk"}]
+        del self._held[:-MOST_HELD]
+
+    async def _ask(self, turn: Turn, question: Any) -> None:
+        with anyio.CancelScope() as scope:
+            turn.asking.add(scope)
+            try:
+                answer = await self._questions.ask(question)
+            finally:
+                turn.asking.discard(scope)
+            if answer.denied_call is not None:
+                for update in self._translator.denied(answer.denied_call):
+                    await self.send(update)
+            await self._submit_quietly(answer.op)
+
+    async def _submit(self, op: Op) -> str:
+        if self._closing.is_set():
+            raise RpcError(Code.NOT_FOUND, "the session was closed", {"sessionId": self.id})
+        try:
+            return await self.conversation.submit(op)
+        except ConversationError as error:
+            raise RpcError(Code.INVALID_REQUEST, str(error)) from None
+
+    async def _submit_quietly(self, op: Op) -> None:
+        with suppress(ConversationError):
+            await self.conversation.submit(op)
+
+    async def _interrupt(self, turn: Turn) -> None:
+        """End the turn that nobody waits for any more, so that the next prompt finds only its own events."""
+        with anyio.move_on_after(INTERRUPT_SECONDS, shield=True):
+            turn.withdraw_questions()
+            await self._submit_quietly(Interrupt())
+            await turn.ended.wait()

@@ -1,0 +1,83 @@
+"""Questions of the engine, asked at the client, and its answers as operations.
+
+A question that is too long to be shown whole is a no: nobody may approve what they have not seen.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from code_core.acp.capabilities import ClientCapabilities
+from code_core.acp.elicitation import elicitation_answer, elicitation_request
+from code_core.acp.permissions import permission_decision, permission_request
+from code_core.protocol.approval_events import ApprovalRequest, ExecApprovalRequest
+from code_core.protocol.mcp_events import ElicitationRequest
+from code_core.protocol.ops import ExecApproval, Op, PatchApproval, ResolveElicitation
+from code_core.protocol.policies import ReviewDecision
+from code_core.session.conversation import Conversation
+from code_mcp_server.acp.connection import Connection
+from code_mcp_server.acp.jsonrpc import Code, JsonObject, RpcError
+from code_mcp_server.acp.outgoing import fits
+
+_log = logging.getLogger("code_core")
+
+TOO_LONG = "the editor cannot show this question whole, so nobody could approve it: do it in smaller steps"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The answer to a question.
+
+    Attributes:
+        op: carries it to the engine.
+        denied_call: the tool call that will not run, if the answer is a no.
+    """
+
+    op: Op
+    denied_call: str | None = None
+
+
+class Questioner:
+    """Asks one client about one conversation."""
+
+    def __init__(
+        self, conversation: Conversation, connection: Connection, client: ClientCapabilities
+    ) -> None:
+        self._conversation = conversation
+        self._connection = connection
+        self._client = client
+
+    async def ask(self, question: ApprovalRequest | ElicitationRequest) -> Asked:
+        """The client's answer, however long a person takes; what cannot be asked or understood is a no."""
+        if isinstance(question, ElicitationRequest):
+            return Asked(await self._elicit(question))
+        decision, feedback = await self._decision(question)
+        allowed = decision not in {ReviewDecision.DENIED, ReviewDecision.ABORT}
+        denied = None if allowed else question.call_id
+        if isinstance(question, ExecApprovalRequest):
+            return Asked(ExecApproval(id=question.approval_id, decision=decision, feedback=feedback), denied)
+        return Asked(PatchApproval(id=question.approval_id, decision=decision, feedback=feedback), denied)
+
+    async def _decision(self, question: ApprovalRequest) -> tuple[ReviewDecision, str | None]:
+        params = permission_request(self._conversation.id, question)
+        if not fits(params):
+            return ReviewDecision.DENIED, TOO_LONG
+        try:
+            answer = await self._connection.request("session/request_permission", params)
+        except RpcError as error:
+            _log.warning("the client refused to ask for permission: %s", error)
+            return (ReviewDecision.ABORT if error.code == Code.CANCELLED else ReviewDecision.DENIED), None
+        decision = permission_decision(answer)
+        if decision is None:
+            _log.warning("the client's answer to a permission request names none of the options")
+        return decision or ReviewDecision.DENIED, None
+
+    async def _elicit(self, question: ElicitationRequest) -> ResolveElicitation:
+        params: JsonObject = elicitation_request(self._conversation.id, question)
+        if not self._client.forms or not fits(params):
+            return ResolveElicitation(id=question.id, action="decline")
+        try:
+            answer = await self._connection.request("elicitation/create", params)
+        except RpcError as error:
+            _log.warning("the client refused a question of the MCP server %s: %s", question.server, error)
+            return ResolveElicitation(id=question.id, action="decline")
+        return elicitation_answer(question, answer)

@@ -1,0 +1,184 @@
+"""The parameters that `session/new`, `session/load` and `session/resume` share."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from code_core.config.schema.servers import McpServerTable
+from code_core.view.visible import visible
+from code_mcp_server.acp.jsonrpc import Code, RpcError, text_in
+
+LONGEST_PATH = 4096
+MOST_DIRECTORIES = 100
+MOST_SERVERS = 100
+LONGEST_SYSTEM_PROMPT = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParams:
+    """Where a session works and what with.
+
+    Attributes:
+        directories: further roots of the workspace.
+        servers: MCP servers besides the configured ones.
+        unusable: what is wrong with those of the servers that cannot be used, a sentence each.
+        append_instructions: goes after the agent's own instructions.
+        instructions: takes the place of the agent's own instructions.
+    """
+
+    cwd: Path
+    directories: tuple[Path, ...] = ()
+    servers: Mapping[str, McpServerTable] = field(default_factory=dict)
+    unusable: tuple[str, ...] = ()
+    append_instructions: str | None = None
+    instructions: str | None = None
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> "SessionParams":
+        """The parameters of a request.
+
+        Raises:
+            RpcError: names the one that is wrong.
+        """
+        servers, unusable = mcp_servers(params.get("mcpServers"))
+        append, override = system_prompt(params)
+        return cls(
+            cwd=directory(text_in(params, "cwd", LONGEST_PATH), "cwd"),
+            directories=_directories(params.get("additionalDirectories")),
+            servers=servers,
+            unusable=unusable,
+            append_instructions=append,
+            instructions=override,
+        )
+
+
+def directory(text: str, name: str) -> Path:
+    """An absolute path to a directory.
+
+    Raises:
+        RpcError: it is none.
+    """
+    if "\0" in text or not text.startswith("/") or len(text) > LONGEST_PATH:
+        raise _invalid(f"{name} must be an absolute path, not {visible(text[:200])!r}")
+    path = Path(os.path.normpath(text))
+    if not os.path.isdir(path):  # noqa: PTH112 - `Path.is_dir` raises for a name that cannot be
+        raise _invalid(f"{name}: {visible(text[:200])!r} is not a directory")
+    return path
+
+
+def _directories(value: object) -> tuple[Path, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) > MOST_DIRECTORIES:
+        raise _invalid(f"additionalDirectories must be a list of at most {MOST_DIRECTORIES} paths")
+    if not all(isinstance(one, str) for one in value):
+        raise _invalid("additionalDirectories must be strings")
+    return tuple(dict.fromkeys(directory(one, "additionalDirectories") for one in value))
+
+
+def mcp_servers(value: object) -> tuple[dict[str, McpServerTable], tuple[str, ...]]:
+    """The servers that a client names, and what is wrong with those that cannot be used.
+
+    Raises:
+        RpcError: it is no list of servers.
+    """
+    if value is None:
+        return {}, ()
+    if not isinstance(value, list) or len(value) > MOST_SERVERS:
+        raise _invalid(f"mcpServers must be a list of at most {MOST_SERVERS} servers")
+    tables: dict[str, McpServerTable] = {}
+    unusable: list[str] = []
+    for entry in value:
+        if not isinstance(entry, dict):
+            raise _invalid("mcpServers must be objects")
+        name = _server_name(text_in(entry, "name", 200), tables)
+        if entry.get("type", "stdio") not in {"stdio", "http"}:
+            kind = visible(str(entry["type"])[:40])
+            unusable.append(
+                f"the MCP server {name!r} has the transport {kind!r}: only stdio and http are spoken"
+            )
+            continue
+        try:
+            tables[name] = McpServerTable.model_validate(_table(entry))
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, problem["loc"]))
+            raise _invalid(f"mcpServers: {name!r}: {where} {problem['msg']}") from None
+    return tables, tuple(unusable)
+
+
+def _table(entry: Mapping[str, Any]) -> dict[str, Any]:
+    if entry.get("type") == "http":
+        return {"url": entry.get("url"), "http_headers": _pairs(entry.get("headers"), "headers")}
+    table = {"command": entry.get("command"), "args": entry.get("args") or []}
+    return {**table, "env": _pairs(entry.get("env"), "env")}
+
+
+def _pairs(value: object, what: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for one in value if isinstance(value, list) else []:
+        match one:
+            case {"name": str(name), "value": str(text)}:
+                pairs[name] = text
+            case _:
+                raise _invalid(f"mcpServers: {what} must be objects with a name and a value")
+    return pairs
+
+
+def _server_name(name: str, taken: Mapping[str, object]) -> str:
+    """The name as settings may spell it, and that no other server has."""
+    plain = re.sub(r"[^a-zA-Z0-9_-]", "_", name)
+    numbered = (plain, *(f"{plain}_{number}" for number in range(2, MOST_SERVERS + 2)))
+    return next(one for one in numbered if one not in taken)
+
+
+def system_prompt(params: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """What goes after the agent's instructions, and what takes their place.
+
+    Raises:
+        RpcError: a mode that is not known, which must not be taken for another one.
+    """
+    meta = params.get("_meta")
+    old = meta.get("systemPrompt") if isinstance(meta, dict) else None
+    match params.get("systemPrompt"), old:
+        case {"mode": "append", "content": content}, _:
+            return _text_of(content), None
+        case {"mode": "override", "content": content}, _:
+            return None, _text_of(content)
+        case {"mode": mode}, _:
+            raise _invalid(f"systemPrompt.mode {visible(str(mode)[:40])!r} is not known: append or override")
+        case None, str(text) | {"append": str(text)} if text:
+            return text[:LONGEST_SYSTEM_PROMPT], None
+        case None, _:
+            return None, None
+        case _:
+            raise _invalid("systemPrompt must be an object with a mode and a content")
+
+
+def _text_of(content: object) -> str:
+    match content:
+        case [*parts]:
+            texts = [_block_text(part) for part in parts]
+            return "\n\n".join(texts)[:LONGEST_SYSTEM_PROMPT]
+        case _:
+            raise _invalid(_NO_TEXTS)
+
+
+def _block_text(block: object) -> str:
+    match block:
+        case {"type": "text", "text": str(text)}:
+            return text
+        case _:
+            raise _invalid(_NO_TEXTS)
+
+
+_NO_TEXTS = "systemPrompt.content must be a list of text blocks"
+
+
+def _invalid(text: str) -> RpcError:
+    return RpcError(Code.INVALID_PARAMS, text)

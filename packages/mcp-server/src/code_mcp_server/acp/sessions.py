@@ -1,0 +1,267 @@
+"""The sessions of one connection: opened, found again in the store, listed, closed, deleted."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+
+from code_core.acp.capabilities import ClientCapabilities
+from code_core.acp.replay import ReplayTranslator
+from code_core.config.load import ConfigOverrides
+from code_core.model.catalog import suggested_models
+from code_core.session.conversation import Conversation
+from code_core.session.manager import ConversationManager
+from code_core.session.opening import store_of
+from code_core.session.parts import Parts
+from code_core.store.errors import SessionInUse, SessionNotFound, StoreError
+from code_core.store.layout import is_session_id
+from code_core.store.listing import Query
+from code_core.store.record import SessionRecord
+from code_mcp_server.acp.client_files import ClientFileSystem
+from code_mcp_server.acp.connection import Connection
+from code_mcp_server.acp.jsonrpc import Code, JsonObject, RpcError
+from code_mcp_server.acp.open_session import OpenSession
+from code_mcp_server.acp.replay import replay
+from code_mcp_server.acp.session_params import SessionParams
+from code_mcp_server.acp.session_settings import SessionSettings
+from code_mcp_server.acp.workspace import Workspace, api_key_given, missing_key
+
+MOST_SESSIONS = 256
+PAGE = 50
+HELD_SECONDS = 2.0
+"""How long we wait for a process that is about to give a session up: clients start the next agent at once."""
+
+
+@dataclass(slots=True)
+class Sessions:
+    """See the module.
+
+    Attributes:
+        tasks: run the sessions.
+        overrides: settings that every session has.
+        logged_out: the user wants no session before the next `authenticate`.
+    """
+
+    manager: ConversationManager
+    connection: Connection
+    client: ClientCapabilities
+    overrides: ConfigOverrides
+    tasks: TaskGroup
+    logged_out: bool = False
+    _open: dict[str, OpenSession] = field(default_factory=dict)
+    _directories: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    _opening: set[str] = field(default_factory=set)
+
+    def find(self, session_id: str) -> OpenSession:
+        """The open session of that id.
+
+        Raises:
+            RpcError: no such session is open.
+        """
+        if (session := self._open.get(session_id)) is None:
+            raise not_found(session_id)
+        return session
+
+    def cancel(self, session_id: object) -> None:
+        """Stop the prompt of a session, if it has one."""
+        if isinstance(session_id, str) and (session := self._open.get(session_id)) is not None:
+            session.cancel()
+
+    async def new(self, params: SessionParams) -> OpenSession:
+        """A new session, which other processes can resume from now on.
+
+        Raises:
+            CodeError: the settings are wrong, or it cannot be recorded.
+        """
+        session_id = str(uuid4())
+        workspace = self._workspace(params)
+        parts = self._parts(session_id, workspace)
+        conversation = await self.manager.new(workspace.overrides, parts)
+        return await self._opened(conversation, workspace)
+
+    async def load(self, session_id: str, params: SessionParams, *, show: bool) -> OpenSession:
+        """A stored session, which goes on; with `show` the client is sent all of it first.
+
+        Raises:
+            RpcError: there is no such session, or it is being used.
+            CodeError: it cannot be read.
+        """
+        record = await self._record(session_id)
+        if session_id in self._opening:
+            raise RpcError(Code.INVALID_REQUEST, "the session is being opened")
+        self._opening.add(session_id)
+        try:
+            if (session := self._open.get(session_id)) is not None:
+                if session.is_busy:
+                    raise RpcError(Code.INVALID_REQUEST, "the session is answering a prompt: cancel it first")
+                await self.close(session_id)
+            workspace = self._workspace(params)
+            parts = self._parts(session_id, workspace)
+            resume = partial(self.manager.resume, session_id, workspace.overrides, parts)
+            conversation = await _when_free(resume)
+            try:
+                if show:
+                    translator = ReplayTranslator(params.cwd, self.client)
+                    await replay(record.path, translator, partial(self._send, session_id))
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await conversation.discard()
+                raise
+            return await self._opened(conversation, workspace)
+        finally:
+            self._opening.discard(session_id)
+
+    async def listed(self, cwd: Path | None, cursor: str | None) -> JsonObject:
+        """A page of the stored sessions, newest first, before it those that are open and have no turn yet.
+
+        Raises:
+            RpcError: the cursor is wrong.
+        """
+        query = Query(limit=PAGE, cursor=cursor, cwd=cwd)
+        try:
+            page = await anyio.to_thread.run_sync(lambda: store_of().list(query))
+        except StoreError as error:
+            raise RpcError(Code.INVALID_PARAMS, str(error)) from None
+        stored = {record.id for record in page.sessions}
+        fresh = [
+            session
+            for session in self._open.values()
+            if cursor is None
+            and session.id not in stored
+            and not session.info.title
+            and cwd in {None, session.info.settings.cwd}
+        ]
+        sessions = [
+            {"sessionId": one.id, "cwd": str(one.info.settings.cwd), **self._roots(one.id)} for one in fresh
+        ]
+        sessions += [self._shown(record) for record in page.sessions]
+        return {"sessions": sessions} | ({} if page.next_cursor is None else {"nextCursor": page.next_cursor})
+
+    async def close(self, session_id: str) -> None:
+        """End a session and what it runs; its record stays. One that is stored and not open is closed already.
+
+        Raises:
+            RpcError: there is no such session.
+        """
+        if (session := self._open.pop(session_id, None)) is not None:
+            self._directories.pop(session_id, None)
+            with anyio.CancelScope(shield=True):
+                await session.close()
+            return
+        await self._record(session_id)
+
+    async def delete(self, session_id: str) -> None:
+        """Delete a session, with its record.
+
+        Raises:
+            RpcError: there is no such session.
+            StoreError: another process has it open, or it cannot be deleted.
+        """
+        was_open = session_id in self._open
+        if was_open:
+            await self.close(session_id)
+        try:
+            record = await self._record(session_id)
+        except RpcError:
+            if was_open:  # it was kept in memory alone
+                return
+            raise
+        await anyio.to_thread.run_sync(lambda: store_of().delete(record))
+
+    def _workspace(self, params: SessionParams) -> Workspace:
+        if len(self._open) + len(self._opening) >= MOST_SESSIONS:
+            raise RpcError(Code.INVALID_REQUEST, f"{MOST_SESSIONS} sessions are open: close one first")
+        workspace = Workspace.of(self.overrides, params)
+        if self.logged_out or not api_key_given(workspace.config):
+            raise RpcError(Code.AUTH_REQUIRED, missing_key(workspace.config))
+        return workspace
+
+    def _parts(self, session_id: str, workspace: Workspace) -> Parts:
+        files = None
+        if self.client.read_files or self.client.write_files:
+            files = ClientFileSystem(self.connection, session_id, self.client)
+        return Parts(
+            file_system=files,
+            mcp_servers=workspace.params.servers,
+            session_id=session_id,
+            source="acp",
+            recorded_at_once=True,
+        )
+
+    async def _opened(self, conversation: Conversation, workspace: Workspace) -> OpenSession:
+        session = OpenSession(conversation, workspace, self.connection, self.client)
+        config = workspace.config
+        session.info.offer(
+            (config.approval_policy.value, config.sandbox_policy.mode),
+            [*dict.fromkeys((config.model, *suggested_models(config.provider.id)))],
+        )
+        session.hold(*workspace.params.unusable)
+        await self.tasks.start(session.run)
+        await SessionSettings(session).use_directories()
+        self._open[session.id] = session
+        self._directories[session.id] = workspace.params.directories
+        self.tasks.start_soon(self._forget_when_closed, session)
+        return session
+
+    async def _forget_when_closed(self, session: OpenSession) -> None:
+        await session.closed.wait()
+        if self._open.get(session.id) is session:
+            del self._open[session.id]
+
+    async def _record(self, session_id: str) -> SessionRecord:
+        """The stored session; only a whole id may reach the file system.
+
+        Raises:
+            RpcError: there is none.
+        """
+        if not is_session_id(session_id):
+            raise not_found(session_id)
+        try:
+            return await anyio.to_thread.run_sync(lambda: store_of().find(session_id))
+        except SessionNotFound:
+            raise not_found(session_id) from None
+
+    async def _send(self, session_id: str, update: JsonObject) -> None:
+        await self.connection.notify("session/update", {"sessionId": session_id, "update": update})
+
+    def _shown(self, record: SessionRecord) -> JsonObject:
+        updated = datetime.fromtimestamp(record.updated_ns / 1e9, UTC).isoformat(timespec="seconds")
+        title = {"title": record.name or record.preview} if record.name or record.preview else {}
+        return {
+            "sessionId": record.id,
+            "cwd": record.cwd or "/",
+            **title,
+            "updatedAt": updated.replace("+00:00", "Z"),
+            **self._roots(record.id),
+        }
+
+    def _roots(self, session_id: str) -> JsonObject:
+        directories = self._directories.get(session_id)
+        return {"additionalDirectories": list(map(str, directories))} if directories else {}
+
+
+def not_found(session_id: str) -> RpcError:
+    """The error for a session that there is none of."""
+    return RpcError(Code.NOT_FOUND, "there is no session with this id", {"sessionId": session_id[:200]})
+
+
+async def _when_free(resume: Callable[[], Awaitable[Conversation]]) -> Conversation:
+    """What `resume` gives, tried again for a while as long as another process has the session.
+
+    Raises:
+        SessionInUse: it still has it.
+    """
+    deadline = anyio.current_time() + HELD_SECONDS
+    while True:
+        try:
+            return await resume()
+        except SessionInUse:
+            if anyio.current_time() > deadline:
+                raise
+        await anyio.sleep(0.05)

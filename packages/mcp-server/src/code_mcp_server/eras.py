@@ -1,0 +1,100 @@
+"""The two eras of MCP, as a server sees them in a request. No IO, and nothing imported: the handshake waits for it.
+
+Up to 2025-11-25 a connection begins with `initialize`. Since 2026-07-28 every request carries the
+protocol version and the client's capabilities in its `_meta`. Source: MCP 2026-07-28, "Lifecycle".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from code_mcp_server.rpc import INVALID_PARAMS, UNSUPPORTED_VERSION, RpcError
+
+HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+MODERN_VERSIONS = ("2026-07-28",)
+
+_NAMESPACE = "io.modelcontextprotocol/"
+VERSION_KEY = f"{_NAMESPACE}protocolVersion"
+CAPABILITIES_KEY = f"{_NAMESPACE}clientCapabilities"
+LOG_LEVEL_KEY = f"{_NAMESPACE}logLevel"
+SERVER_INFO_KEY = f"{_NAMESPACE}serverInfo"
+TASKS = f"{_NAMESPACE}tasks"
+"""The extension by which a call may answer with a task."""
+
+LogLevel = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
+LOG_LEVELS: tuple[LogLevel, ...] = (
+    *("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAbilities:
+    """What a client declares that it can do.
+
+    Attributes:
+        elicits: it shows forms to its user.
+        tasks: it follows tasks (modern only).
+        experimental: names of its experimental capabilities.
+    """
+
+    elicits: bool = False
+    tasks: bool = False
+    experimental: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a modern request says about its client."""
+
+    version: str
+    abilities: ClientAbilities
+    log_level: LogLevel | None = None
+
+
+def abilities_of(capabilities: Mapping[str, Any]) -> ClientAbilities:
+    """The abilities in a `capabilities` object. `elicitation: {}` means forms, as older clients declare them."""
+    elicitation, extensions = capabilities.get("elicitation"), capabilities.get("extensions")
+    experimental = capabilities.get("experimental")
+    return ClientAbilities(
+        elicits=isinstance(elicitation, dict) and (not elicitation or elicitation.get("form") is not None),
+        tasks=isinstance(extensions, dict) and isinstance(extensions.get(TASKS), dict),
+        experimental=frozenset(experimental if isinstance(experimental, dict) else ()),
+    )
+
+
+def has_envelope(params: Mapping[str, Any] | None) -> bool:
+    """Whether a request is of the modern era: its `_meta` names a protocol version."""
+    meta = (params or {}).get("_meta")
+    return isinstance(meta, dict) and VERSION_KEY in meta
+
+
+def envelope_of(params: Mapping[str, Any] | None) -> Envelope:
+    """The envelope of a modern request.
+
+    Raises:
+        RpcError: it has none, it is malformed, or its version is not supported.
+    """
+    meta = (params or {}).get("_meta")
+    meta = meta if isinstance(meta, dict) else {}
+    version, capabilities = meta.get(VERSION_KEY), meta.get(CAPABILITIES_KEY)
+    if not isinstance(version, str):
+        raise RpcError(INVALID_PARAMS, f"_meta[{VERSION_KEY!r}] must be a string")
+    if version not in MODERN_VERSIONS:
+        raise unsupported(version)
+    if not isinstance(capabilities, dict):
+        raise RpcError(INVALID_PARAMS, f"_meta[{CAPABILITIES_KEY!r}] must be an object")
+    level = meta.get(LOG_LEVEL_KEY)
+    if level is not None and level not in LOG_LEVELS:
+        raise RpcError(INVALID_PARAMS, f"_meta[{LOG_LEVEL_KEY!r}] must be one of {', '.join(LOG_LEVELS)}")
+    return Envelope(version, abilities_of(capabilities), level)
+
+
+def unsupported(version: str) -> RpcError:
+    """The error for a protocol version that a modern request cannot have."""
+    data = {"supported": [*MODERN_VERSIONS], "requested": version}
+    return RpcError(UNSUPPORTED_VERSION, f"unsupported protocol version {version[:100]!r}", data)
+
+
+def negotiated(version: str) -> str:
+    """The handshake version to answer `initialize` with: the client's, or the newest one."""
+    return version if version in HANDSHAKE_VERSIONS else HANDSHAKE_VERSIONS[-1]

@@ -1,0 +1,92 @@
+"""Tells a client what a turn does, in the notifications that it understands."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from code_core.acp.updates import UpdateTranslator
+from code_core.protocol.agent_events import AgentMessage
+from code_core.protocol.events import (
+    ErrorEvent,
+    Event,
+    EventMsg,
+    ExecCommandBegin,
+    PatchApplyBegin,
+    WarningEvent,
+)
+from code_core.protocol.mcp_events import McpToolCallBegin
+from code_core.view.append_only import AppendOnly
+from code_core.view.titles import command_title
+from code_core.view.visible import visible
+from code_mcp_server.dialogue import Caller
+from code_mcp_server.eras import LOG_LEVELS
+
+
+@dataclass(slots=True)
+class Relay:
+    """Sends the events of a turn to the client of one request.
+
+    Every event is a `codex/event`; for `session/prompt` there are also `session/update` notifications, for a
+    client that wants progress `notifications/progress`, for one that wants log messages `notifications/message`.
+
+    Args:
+        caller: the client.
+        conversation_id: names the session in updates.
+        append_only: what of the session's events a client is shown; it cannot take text back.
+        translator: makes updates.
+    """
+
+    caller: Caller
+    conversation_id: str
+    append_only: AppendOnly
+    translator: UpdateTranslator | None = None
+    _steps: int = 0
+
+    async def send(self, event: Event) -> None:
+        """Notify the client of `event`."""
+        for shown in self.append_only.numbered(event):
+            params = shown.model_dump(mode="json", exclude_none=True)
+            await self.caller.peer.notify(
+                "codex/event", params | {"_meta": {"requestId": str(self.caller.request_id)}}
+            )
+        if self.translator is not None:
+            for update in self.translator.updates(event.msg):
+                await self.caller.peer.notify(
+                    "session/update", {"sessionId": self.conversation_id, "update": update}
+                )
+        await self._progress(event.msg)
+        await self._log(event.msg)
+
+    async def _progress(self, msg: EventMsg) -> None:
+        if self.caller.progress_token is None or (step := _step(msg)) is None:
+            return
+        self._steps += 1
+        params = {"progressToken": self.caller.progress_token, "progress": self._steps, "message": step}
+        await self.caller.peer.notify("notifications/progress", params)
+
+    async def _log(self, msg: EventMsg) -> None:
+        wanted = self.caller.log_level
+        match msg:
+            case WarningEvent(message=text):
+                level = "warning"
+            case ErrorEvent(message=text):
+                level = "error"
+            case _:
+                return
+        if wanted is not None and LOG_LEVELS.index(level) >= LOG_LEVELS.index(wanted):
+            params: dict[str, Any] = {"level": level, "logger": "code", "data": text}
+            await self.caller.peer.notify("notifications/message", params)
+
+
+def _step(msg: EventMsg) -> str | None:
+    """What a client may show as the newest step; None for what is not one."""
+    match msg:
+        case ExecCommandBegin(command=command):
+            return command_title(command)
+        case PatchApplyBegin(changes=changes):
+            return f"Change {len(changes)} file{'' if len(changes) == 1 else 's'}"
+        case McpToolCallBegin(invocation=call):
+            return visible(f"{call.server}: {call.tool}")
+        case AgentMessage(message=text):
+            return visible(text)[:200]
+        case _:
+            return None

@@ -1,0 +1,94 @@
+"""Turns that wait for a client to come back: what it has to send, and whether it is the one that may.
+
+Since 2026-07-28 a server cannot ask. A call that needs an answer ends with what is asked and a
+state; the client repeats the call with its answers and that state. Source: MCP 2026-07-28, "Multi
+Round-Trip Requests".
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from code_mcp_server.approvals import details, elicitation, reply
+from code_mcp_server.rpc import INVALID_PARAMS, RpcError
+from code_mcp_server.turns import Turn
+
+EXPIRED = "invalid or expired requestState"
+DETAILS_KEY = "code/approvals"
+"""Where the result's `_meta` has the fields by which clients of Codex tell approvals apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A turn that waits.
+
+    Attributes:
+        session_id: its session.
+        digest: of the call that began it, which has to be repeated as it was.
+    """
+
+    turn: Turn
+    session_id: str
+    digest: bytes
+
+
+def input_required(turn: Turn, call_id: str, state: str | None = None) -> dict[str, Any]:
+    """What a turn needs to know, as `inputRequests` by their keys."""
+    fields = {key: details(question, event_id, call_id) for key, (question, event_id) in turn.open.items()}
+    result: dict[str, Any] = {
+        "inputRequests": {
+            key: {"method": "elicitation/create", "params": elicitation(question)}
+            for key, (question, _) in turn.open.items()
+        }
+    }
+    if state is not None:
+        result |= {"resultType": "input_required", "requestState": state}
+    return result | {"_meta": {DETAILS_KEY: {key: one for key, one in fields.items() if one}}}
+
+
+async def take_answers(turn: Turn, responses: Mapping[str, Any]) -> None:
+    """Pass on the answers to open questions; answers to anything else are ignored."""
+    for key, answer in responses.items():
+        if key in turn.open:
+            question, _ = turn.open[key]
+            await turn.reply(reply(question, answer))
+
+
+@dataclass(slots=True)
+class RoundTrips:
+    """The turns that wait, by the state that their clients were given. Each state is good for one call."""
+
+    _parked: dict[str, Parked] = field(default_factory=dict)
+
+    def park(self, turn: Turn, session_id: str, call: bytes) -> str:
+        """Let a turn wait; the state that goes on with it."""
+        self._forget_ended()
+        state = secrets.token_urlsafe(24)
+        self._parked[state] = Parked(turn, session_id, call)
+        return state
+
+    def resume(self, state: object, call: bytes) -> Parked:
+        """The turn that a state belongs to.
+
+        Raises:
+            RpcError: it is not one of ours, was used before, belongs to another call, or its turn is over.
+        """
+        self._forget_ended()
+        parked = self._parked.get(state) if isinstance(state, str) else None
+        if parked is None or parked.digest != call:
+            raise RpcError(INVALID_PARAMS, EXPIRED)
+        del self._parked[str(state)]
+        return parked
+
+    def _forget_ended(self) -> None:
+        for state in [state for state, one in self._parked.items() if one.turn.end is not None]:
+            del self._parked[state]
+
+
+def digest(name: str, arguments: Mapping[str, Any] | None) -> bytes:
+    """What two calls of the same tool with the same arguments have in common."""
+    text = json.dumps([name, arguments or {}], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

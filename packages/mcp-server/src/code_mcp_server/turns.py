@@ -1,0 +1,147 @@
+"""One turn of a conversation. It belongs to its session, so that one request may begin it and another go on with it."""
+
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import TypeGuard
+
+import anyio
+from anyio.abc import TaskGroup
+
+from code_core.errors import ConversationError
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
+from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
+from code_core.protocol.mcp_events import ElicitationRequest
+from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval, ResolveElicitation, UserInput
+from code_core.session.conversation import Conversation
+
+INTERRUPT_SECONDS = 5.0
+QUIET_SECONDS = 0.05
+"""A turn that has asked something, and does nothing more for so long, waits for the answer."""
+MOST_ASKING_SECONDS = 1.0
+"""After its first question, whatever else the turn does."""
+
+OnEvent = Callable[[Conversation, Event, TaskGroup], Awaitable[None]]
+TurnEnd = TaskComplete | TurnAborted | ErrorEvent
+Question = ApprovalRequest | ElicitationRequest
+Reply = ExecApproval | PatchApproval | ResolveElicitation
+
+
+def question_key(question: Question) -> str:
+    """What the answer to a question names it by."""
+    return question.id if isinstance(question, ElicitationRequest) else question.approval_id
+
+
+def is_question(msg: object) -> TypeGuard[Question]:
+    """Whether an event waits for an answer of the client."""
+    return isinstance(msg, ExecApprovalRequest | ApplyPatchApprovalRequest | ElicitationRequest)
+
+
+class Turn:
+    """A turn and its open questions. While nobody follows it, its events wait in the conversation.
+
+    Attributes:
+        open: questions without an answer, and the submission of the event that asked, by their keys.
+        followed: a request takes its events.
+        end: how it ended.
+    """
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._submission = ""
+        self.open: dict[str, tuple[Question, str]] = {}
+        self.followed = True
+        self.end: TurnEnd | None = None
+
+    async def submit(self, op: UserInput) -> None:
+        """Begin it.
+
+        Raises:
+            ConversationError: the conversation has ended.
+        """
+        try:
+            self._submission = await self._conversation.submit(op)
+        except ConversationError as error:
+            self.end = ErrorEvent(message=str(error))
+            raise
+
+    async def run(self, on_event: OnEvent) -> TurnEnd:
+        """Follow it to its end. Cancelling this interrupts it.
+
+        What `on_event` starts in its task group runs beside the events and ends with the turn.
+        """
+        self.followed = True
+        try:
+            async with anyio.create_task_group() as questions:
+                async for event in self._events():
+                    await on_event(self._conversation, event, questions)
+                questions.cancel_scope.cancel()
+        finally:
+            self.followed = False
+            if self.end is None:
+                await self.interrupt()
+        assert self.end is not None  # noqa: S101 - `_events` has ended
+        return self.end
+
+    async def run_until_asked(self, on_event: Callable[[Event], Awaitable[None]]) -> TurnEnd | None:
+        """Follow it to its end, or until it waits for answers: then None, and it goes on when they come.
+
+        Cancelling this interrupts it.
+        """
+        self.followed, parked = True, False
+        asked_at = anyio.current_time()
+        try:
+            while self.end is None:
+                quiet = min(anyio.current_time() + QUIET_SECONDS, asked_at + MOST_ASKING_SECONDS)
+                event = await self._next_before(quiet if self.open else math.inf)
+                if event is None:
+                    parked = True
+                    break
+                asked_at = asked_at if self.open else anyio.current_time()
+                await on_event(event)
+                self.note(event)
+        finally:
+            self.followed = False
+            if self.end is None and not parked:
+                await self.interrupt()
+        return self.end
+
+    def note(self, event: Event) -> None:
+        """Remember the question in `event`, if it is one."""
+        if is_question(event.msg):
+            self.open[question_key(event.msg)] = event.msg, event.id
+
+    async def reply(self, answer: Reply) -> None:
+        """Answer a question."""
+        self.open.pop(answer.id, None)
+        with suppress(ConversationError):
+            await self._conversation.submit(answer)
+
+    async def interrupt(self) -> None:
+        """End a turn that nobody follows any more, so that the next one finds only its own events."""
+        with anyio.move_on_after(INTERRUPT_SECONDS, shield=True), suppress(ConversationError):
+            await self._conversation.submit(Interrupt())
+            async for _ in self._events():
+                pass
+        self.end = self.end or TurnAborted(reason="interrupted")
+
+    async def _events(self) -> AsyncIterator[Event]:
+        """The events up to the last one of this turn; sets `end` before that one is taken."""
+        while self.end is None and (event := await self._next_before(math.inf)) is not None:
+            yield event
+
+    async def _next_before(self, deadline: float) -> Event | None:
+        """The next event, and `end` if it is the last one; None if there is none before `deadline`."""
+        event: Event | None = None
+        with anyio.CancelScope(deadline=deadline) as waiting:
+            event = await anext(self._conversation.events(), None)
+        if event is None:
+            if not waiting.cancelled_caught:
+                self.end = ErrorEvent(message=f"session {self._conversation.id} has ended")
+            return None
+        match event.msg:
+            case (TaskComplete() | TurnAborted() | ErrorEvent()) as end if event.id == self._submission:
+                self.end = end
+            case _:
+                pass
+        return event

@@ -1,0 +1,140 @@
+"""What a late reader must see, and which ends are owed."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta, AgentMessageReset
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
+from code_core.protocol.events import (
+    ErrorEvent,
+    Event,
+    EventMsg,
+    ExecCommandBegin,
+    ExecCommandEnd,
+    PatchApplyBegin,
+    PatchApplyEnd,
+    TaskComplete,
+    TaskStarted,
+    TurnAborted,
+    WebSearchBegin,
+    WebSearchComplete,
+)
+from code_core.protocol.mcp_events import ElicitationRequest, McpInvocation, McpToolCallBegin, McpToolCallEnd
+from code_core.protocol.ops import UncommittedChanges
+from code_core.protocol.session_events import EnteredReviewMode, ExitedReviewMode
+from code_core.session.open_items import OpenItems
+
+INVOCATION = McpInvocation(server="s", tool="t")
+BEGINS: tuple[EventMsg, ...] = (
+    ExecCommandBegin(call_id="c", command=["x"], cwd=Path("/w")),
+    PatchApplyBegin(call_id="c", auto_approved=True, changes={}),
+    McpToolCallBegin(call_id="c", invocation=INVOCATION),
+    WebSearchBegin(call_id="c"),
+    EnteredReviewMode(target=UncommittedChanges(), description="changes"),
+)
+ENDS = ("task_complete", "turn_aborted", "error")
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def observing(*msgs: EventMsg, submission: str = "1") -> OpenItems:
+    items = OpenItems()
+    for number, msg in enumerate(msgs):
+        items.observe(Event(id=submission, event_seq=number, msg=msg))
+    return items
+
+
+def seen(items: OpenItems) -> list[str]:
+    return [event.msg.type for event in items.events()]
+
+
+@pytest.mark.parametrize("begin", BEGINS, ids=lambda begin: begin.type)
+def test_what_a_task_has_begun_is_owed_its_end(begin: EventMsg, now: list[float]) -> None:
+    items = observing(begin)
+    assert seen(items) == [begin.type]
+    now[0] += 1.5
+    assert items.owed("2", "interrupted") == []
+    (end,) = items.owed("1", "interrupted")
+    items.observe(Event(id="1", event_seq=1, msg=end))
+    assert seen(items) == []
+    assert items.owed("1", "interrupted") == []
+
+
+def test_an_owed_end_says_why_and_how_long_it_took(now: list[float]) -> None:
+    items = observing(*BEGINS)
+    now[0] += 1.5
+    command, patch, tool, search, review = items.owed("1", "interrupted")
+    assert isinstance(command, ExecCommandEnd)
+    assert (command.call_id, command.exit_code, command.stderr) == ("c", 130, "interrupted")
+    assert (command.duration.secs, command.duration.nanos) == (1, 500_000_000)
+    assert command.stdout == ""
+    assert patch == PatchApplyEnd(call_id="c", stdout="", stderr="interrupted", success=False)
+    assert isinstance(tool, McpToolCallEnd)
+    assert (tool.invocation, tool.result) == (INVOCATION, {"Err": "interrupted"})
+    assert tool.duration == command.duration
+    assert search == WebSearchComplete(call_id="c")
+    assert review == ExitedReviewMode()
+
+
+def test_items_of_different_kinds_with_the_same_id_are_different() -> None:
+    items = observing(*BEGINS, PatchApplyEnd(call_id="c", stdout="", stderr="", success=True))
+    assert "patch_apply_begin" not in seen(items)
+    assert len(seen(items)) == len(BEGINS) - 1
+    items.observe(Event(id="1", event_seq=9, msg=WebSearchComplete(call_id="other")))
+    assert len(seen(items)) == len(BEGINS) - 1
+
+
+def test_a_late_reader_gets_the_task_first_and_the_rest_in_its_order() -> None:
+    question = ExecApprovalRequest(call_id="c", approval_id="a", command=["x"], cwd=Path("/w"))
+    items = observing(AgentMessageDelta(delta="hel"), question, BEGINS[0], TaskStarted(turn_id="t"))
+    items.grow("lo")
+    events = items.events()
+    assert seen(items) == [
+        "task_started",
+        "agent_message_delta",
+        "exec_approval_request",
+        "exec_command_begin",
+    ]
+    message: Any = events[1].msg
+    assert message.delta == "hello"
+    assert [event.event_seq for event in events] == [3, 0, 1, 2]
+
+
+@pytest.mark.parametrize("end", [AgentMessage(message="hello"), AgentMessageReset()])
+def test_a_finished_or_withdrawn_message_is_not_open(end: EventMsg) -> None:
+    items = observing(AgentMessageDelta(delta="hel"), end)
+    assert seen(items) == []
+    items.observe(Event(id="1", event_seq=5, msg=AgentMessageDelta(delta="new")))
+    (message,) = (event.msg for event in items.events())
+    assert message == AgentMessageDelta(delta="new")
+
+
+@pytest.mark.parametrize(
+    "end", [TaskComplete(), TurnAborted(reason="interrupted"), ErrorEvent(message="no")], ids=ENDS
+)
+def test_the_end_of_a_task_closes_its_questions_and_its_message(end: EventMsg) -> None:
+    question = ExecApprovalRequest(call_id="c", approval_id="a", command=["x"], cwd=Path("/w"))
+    items = observing(TaskStarted(turn_id="t"), AgentMessageDelta(delta="hel"), question)
+    items.observe(Event(id="2", event_seq=3, msg=end))  # such as a refused op while the task runs
+    assert len(seen(items)) == 3
+    items.observe(Event(id="1", event_seq=3, msg=end))
+    assert seen(items) == []
+
+
+def test_questions_are_answered_by_their_own_ids() -> None:
+    items = observing(
+        ExecApprovalRequest(call_id="c", approval_id="a", command=["x"], cwd=Path("/w")),
+        ApplyPatchApprovalRequest(call_id="c", approval_id="b", changes={}),
+        ElicitationRequest(id="e", server="s", message="?", requested_schema={}),
+    )
+    for name, left in (("c", 3), ("a", 2), ("b", 1), ("e", 0), ("e", 0)):
+        items.answered(name)
+        assert len(seen(items)) == left

@@ -1,0 +1,142 @@
+"""What the entries of a journal lead to."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from code_core.protocol.items import InputText, Message, OutputText
+from code_core.protocol.ops import TextInput
+from code_core.session.conversation_history import HistoryItem
+from code_core.session.input_queue import QueuedInput
+from code_core.session.restore import SessionState
+from code_core.session.session import LONGEST_PREVIEW
+from code_core.store.entries import EventEntry, ItemEntry, SessionMeta, TurnContext
+
+
+def message(words: str, role: str = "user", **more: Any) -> ItemEntry:
+    kind = "input_text" if role == "user" else "output_text"
+    return ItemEntry({"type": "message", "role": role, "content": [{"type": kind, "text": words}], **more})
+
+
+def event(kind: str, **more: Any) -> EventEntry:
+    return EventEntry({"type": kind, **more})
+
+
+def user(words: str) -> Message:
+    return Message(role="user", content=[InputText(text=words)])
+
+
+def test_the_history_is_read_with_its_ids() -> None:
+    state = SessionState.from_entries(
+        [
+            SessionMeta({"id": "s1"}),
+            message("hello", item_id="a", turn_id="t"),
+            message("hi", role="assistant", item_id="b"),
+            message("hello twice", item_id="a"),
+            message("foreign"),
+            SessionMeta({"id": "s2"}),
+        ]
+    )
+    assert state.session_id == "s1"
+    assert state.items[:2] == (
+        HistoryItem("a", user("hello"), "t"),
+        HistoryItem("b", Message(role="assistant", content=[OutputText(text="hi")])),
+    )
+    (foreign,) = state.items[2:]
+    assert foreign.id.startswith("item_")
+    assert foreign.item == user("foreign")
+    assert state.notes == ()
+    assert SessionState.from_entries([]).session_id is None
+
+
+@pytest.mark.parametrize(
+    ("count", "note"),
+    [
+        (1, "1 item of the history was damaged and left out"),
+        (1_200, "1,200 items of the history were damaged and left out"),
+    ],
+)
+def test_damaged_items_are_left_out_and_counted(count: int, note: str) -> None:
+    damaged = [ItemEntry({"type": "message", "role": 5})] * count
+    state = SessionState.from_entries([*damaged, message("hello")])
+    assert [one.item for one in state.items] == [user("hello")]
+    assert state.notes == (note,)
+    assert state.noted("and more").notes == (note, "and more")
+
+
+def test_the_newest_name_counts() -> None:
+    names = [event("session_renamed", name=name) for name in ("first", "second")]
+    assert SessionState.from_entries(names).name == "second"
+    assert SessionState.from_entries([*names, event("session_renamed", name=None)]).name is None
+    assert SessionState.from_entries([event("other", name="none")]).name is None
+
+
+def test_settings_are_read_one_by_one() -> None:
+    recorded = {
+        "cwd": "/work",
+        "approval_policy": "often",
+        "sandbox_policy": {"mode": "read-only"},
+        "model": "m",
+        "effort": None,
+        "summary": "concise",
+        "unknown": 1,
+    }
+    settings = SessionState.from_entries([TurnContext(recorded)]).settings
+    assert settings.model_fields_set == {"cwd", "sandbox_policy", "model", "effort", "summary"}
+    assert (settings.cwd, settings.model) == (Path("/work"), "m")
+    assert settings.approval_policy is None
+
+
+def test_what_waits_is_read_and_what_is_damaged_is_not() -> None:
+    items = [{"type": "text", "text": "later"}]
+    state = SessionState.from_entries(
+        [
+            event("input_queued", id="a", items=items, output_schema={"type": "object"}),
+            event("input_queued", id="b", items="damaged"),
+            event("input_queued", items=items),
+            event("input_queued", id="c", items=items, output_schema="damaged"),
+        ]
+    )
+    later = (TextInput(text="later"),)
+    assert state.queue == (
+        QueuedInput("a", "0", later, {"type": "object"}),
+        QueuedInput("c", "0", later, None),
+    )
+    assert state.input_queue().entries == list(state.queue)
+    assert state.without_queue().queue == ()
+
+
+def test_the_preview_is_what_the_user_said_first() -> None:
+    first = message("  say \n" + "x" * 300)
+    state = SessionState.from_entries(
+        [message("<environment_context>x</environment_context>"), message("hi", "assistant"), first]
+    )
+    assert state.preview == ("say " + "x" * 300)[:LONGEST_PREVIEW]
+    assert SessionState.from_entries([]).preview == ""
+
+
+@pytest.mark.parametrize(
+    ("info", "total"),
+    [
+        ({"total_token_usage": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}}, 7),
+        ({"total_token_usage": {"total_tokens": "many"}}, 0),
+        ({"total_token_usage": [7]}, 0),
+        ({}, 0),
+    ],
+)
+def test_the_totals_go_on_where_they_were(info: dict[str, Any], total: int) -> None:
+    assert SessionState.from_entries([event("token_count", info=info)]).usage.total_tokens == total
+
+
+@pytest.mark.parametrize(("number", "left"), [(-1, 5), (0, 5), (1, 3), (2, 1), (9, 1)])
+def test_a_history_is_cut_before_the_last_inputs(number: int, left: int) -> None:
+    context = message("<environment_context>x</environment_context>")
+    turns = [message("one"), message("a", "assistant"), message("two"), message("b", "assistant")]
+    state = SessionState.from_entries([context, *turns])
+    assert state.before_last_inputs(number).items == state.items[:left]
+
+
+def test_a_history_without_inputs_is_not_cut() -> None:
+    state = SessionState.from_entries([message("hello", "assistant")])
+    assert state.before_last_inputs(1) == state

@@ -1,0 +1,70 @@
+"""What a model is told of its surroundings: once, and again when it changes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+from code_core.config.load import Config
+from code_core.session.settings import TurnSettings
+from code_core.session.told_context import ToldContext
+from core.session.scripted import scripted_config
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Config:
+    config = scripted_config(tmp_path)
+    (config.cwd / "AGENTS.md").write_text("Use tabs.")
+    for name in ("bare", "barer"):
+        (tmp_path / name).mkdir()
+    return config
+
+
+def news(told: ToldContext, config: Config, cwd: Path | None = None) -> list[str]:
+    """The texts that are new in a directory."""
+    settings = TurnSettings.of(config)
+    settings = settings if cwd is None else replace(settings, cwd=cwd)
+    return [message.text for message in anyio.run(told.news, config, settings).messages]
+
+
+def test_the_environment_names_the_users_shell(project: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELL", "/usr/bin/fish")
+    environment, _ = news(ToldContext(), project)
+    assert "<shell>fish</shell>" in environment
+    monkeypatch.delenv("SHELL")
+    environment, _ = news(ToldContext(), project)
+    assert "<shell>" not in environment
+
+
+def test_what_has_not_changed_is_not_repeated(project: Config) -> None:
+    told = ToldContext()
+    environment, instructions = news(told, project)
+    assert "environment_context" in environment
+    assert "Use tabs." in instructions
+    assert news(told, project) == []
+    told.forget()
+    assert news(told, project) == [environment, instructions]
+
+
+def test_instructions_are_read_once_in_a_directory(project: Config) -> None:
+    told = ToldContext()
+    news(told, project)
+    (project.cwd / "AGENTS.md").write_text("Use spaces.")
+    assert news(told, project) == []
+
+
+def test_a_directory_without_instructions_ends_the_earlier_ones_once(project: Config) -> None:
+    told = ToldContext()
+    news(told, project)
+    bare = project.cwd.parent / "bare"
+    _, ended = news(told, project, bare)
+    assert "do not apply here" in ended
+    assert len(news(told, project, bare.with_name("barer"))) == 1  # the environment alone
+    _, again = news(told, project)
+    assert "Use tabs." in again
+
+
+def test_without_instructions_from_the_beginning_nothing_ends(project: Config) -> None:
+    told = ToldContext()
+    assert len(news(told, project, project.cwd.parent / "bare")) == 1

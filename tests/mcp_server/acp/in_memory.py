@@ -1,0 +1,271 @@
+"""A connection without processes or files: the real agent over conversations that do as a test says."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Self, cast
+
+import anyio
+import anyio.lowlevel
+
+from code_core.acp.capabilities import ClientCapabilities
+from code_core.config.load import ConfigOverrides
+from code_core.errors import ConversationError
+from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta
+from code_core.protocol.approval_events import ExecApprovalRequest
+from code_core.protocol.duration import Duration
+from code_core.protocol.events import (
+    ErrorEvent,
+    Event,
+    EventMsg,
+    ExecCommandBegin,
+    ExecCommandEnd,
+    SessionConfigured,
+    TaskComplete,
+    TaskStarted,
+    TurnAborted,
+    WarningEvent,
+)
+from code_core.protocol.ops import ExecApproval, Interrupt, Op, OverrideTurnContext, Shutdown
+from code_core.protocol.policies import ReviewDecision
+from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
+from code_core.session.events import EventLog, EventReader
+from code_core.session.manager import ConversationManager
+from code_core.session.parts import Parts
+from code_core.store.errors import SessionNotFound
+from code_mcp_client.framing import Line
+from code_mcp_server.acp.agent import Agent
+from code_mcp_server.acp.connection import Connection
+from code_mcp_server.acp.peer import Peer
+from code_mcp_server.acp.sessions import Sessions
+from code_mcp_server.acp.streams import LineWriter
+from support.acp_schema import check_frame
+
+CWD = Path("/")
+Json = dict[str, Any]
+
+
+class ScriptedConversation:
+    """A conversation whose turns go on by one event when `step` is called; a question waits for its answer."""
+
+    def __init__(self, session_id: str) -> None:
+        self.id = session_id
+        self.log = EventLog()
+        self._events = self.log.reader()
+        self._numbers = count(1)
+        self.turn: str | None = None
+        self._calls = count(1)
+        self._call: str | None = None
+        self.question: str | None = None
+        self.entered = self.left = False
+
+    async def __aenter__(self) -> Self:
+        self.entered = True
+        self.log.publish("0", SessionConfigured(
+            session_id=self.id, model="m", cwd=CWD, approval_policy="on-request", sandbox_mode="read-only"
+        ))  # fmt: skip
+        self.log.publish("0", WarningEvent(message="something to know"))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.left = True
+        self.log.close()
+
+    async def discard(self) -> None:
+        self.left = True
+
+    async def submit(self, op: Op) -> str:
+        if self.left:
+            raise ConversationError("ended")
+        submission = str(next(self._numbers))
+        match op:
+            case Interrupt():
+                self._end(TurnAborted(reason="interrupted"))
+            case ExecApproval(id=question, decision=decision) if question == self.question:
+                self._answered(decision)
+            case OverrideTurnContext():
+                self.log.publish(submission, _settings(op))
+            case ExecApproval() | Shutdown():
+                pass
+            case _:
+                assert self.turn is None
+                self.turn = submission
+                self.log.publish(submission, TaskStarted(turn_id=f"turn-{submission}"))
+        return submission
+
+    async def events(self) -> AsyncIterator[Event]:
+        async for event in self._events:
+            yield event
+
+    def follow(self) -> EventReader:
+        snapshot = SessionSnapshot(
+            session_id=self.id, preview="", settings=_settings(OverrideTurnContext()), items=[], queue=[]
+        )
+        return self.log.reader([Event(id="0", event_seq=0, msg=snapshot)])
+
+    def step(self, what: str) -> None:
+        """Let the turn go on: `text`, `message`, `ask`, `command`, `done`, `complete` or `fail`."""
+        if self.turn is None or (self.question is not None and what != "fail"):
+            return
+        match what:
+            case "text":
+                self._publish(AgentMessageDelta(delta="x"))
+            case "message":
+                self._publish(AgentMessage(message="x"))
+            case "ask":
+                self.question = f"call-{next(self._calls)}"
+                self._publish(
+                    ExecApprovalRequest(
+                        call_id=self.question, approval_id=self.question, command=["ls"], cwd=CWD
+                    )
+                )
+            case "command" if self._call is None:
+                self._begin(f"call-{next(self._calls)}")
+            case "done" if self._call is not None:
+                self._publish(ExecCommandEnd(
+                    call_id=self._call, stdout="", stderr="", exit_code=0, duration=Duration.of(0)
+                ))  # fmt: skip
+                self._call = None
+            case "complete":
+                self._end(TaskComplete(last_agent_message="x"))
+            case "fail":
+                self._end(ErrorEvent(message="no", code="provider"))
+            case _:
+                pass
+
+    def _answered(self, decision: ReviewDecision) -> None:
+        call, self.question = self.question, None
+        assert call is not None
+        match decision:
+            case ReviewDecision.ABORT:
+                self._end(TurnAborted(reason="interrupted"))
+            case ReviewDecision.DENIED:
+                pass
+            case _ if self._call is None:
+                self._begin(call)
+
+    def _begin(self, call: str) -> None:
+        self._call = call
+        self._publish(ExecCommandBegin(call_id=call, command=["ls"], cwd=CWD))
+
+    def _publish(self, msg: EventMsg) -> None:
+        assert self.turn is not None
+        self.log.publish(self.turn, msg)
+
+    def _end(self, end: TaskComplete | TurnAborted | ErrorEvent) -> None:
+        if self.turn is None:
+            return
+        self.question = self._call = None
+        for owed in self.log.open.owed(self.turn, "ended"):
+            self._publish(owed)
+        self._publish(end)
+        self.turn = None
+        self.log.publish("0", WarningEvent(message="between turns"))
+
+
+def _settings(op: OverrideTurnContext) -> SettingsChanged:
+    policy = op.approval_policy or "on-request"
+    mode = "read-only" if op.sandbox_policy is None else op.sandbox_policy.mode
+    return SettingsChanged(model=op.model or "m", cwd=CWD, approval_policy=policy, sandbox_mode=mode)
+
+
+@dataclass
+class MemoryManager:
+    """Makes scripted conversations."""
+
+    made: list[ScriptedConversation] = field(default_factory=list)
+
+    async def new(self, _overrides: ConfigOverrides, parts: Parts) -> ScriptedConversation:
+        assert parts.session_id is not None
+        await anyio.lowlevel.checkpoint()
+        self.made.append(ScriptedConversation(parts.session_id))
+        return self.made[-1]
+
+    async def resume(self, session: str, _overrides: ConfigOverrides, _parts: Parts) -> ScriptedConversation:
+        await anyio.lowlevel.checkpoint()
+        self.made.append(ScriptedConversation(session))
+        return self.made[-1]
+
+
+_current: list[MemoryManager] = []
+
+
+class MemoryStore:
+    """Knows the sessions that were made by the manager of the newest harness."""
+
+    def __init__(self) -> None:
+        self._manager = _current[-1]
+
+    def find(self, reference: str) -> SimpleNamespace:
+        if all(one.id != reference for one in self._manager.made):
+            raise SessionNotFound(reference)
+        return SimpleNamespace(id=reference, path=Path("/nowhere"))
+
+    def list(self, _query: object) -> SimpleNamespace:
+        return SimpleNamespace(sessions=(), next_cursor=None)
+
+    def delete(self, record: SimpleNamespace) -> None:
+        self._manager.made[:] = [one for one in self._manager.made if one.id != record.id]
+
+
+class MemoryWriter:
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        self.frames: list[Json] = []
+
+    def put(self, line: bytes) -> None:
+        if line:
+            assert line.endswith(b"\n")
+            assert line.count(b"\n") == 1
+            frame = json.loads(line)
+            check_frame(frame)
+            self.frames.append(frame)
+
+    async def room(self) -> None:
+        await anyio.lowlevel.checkpoint()
+
+
+@dataclass
+class Harness:
+    """The agent, and what the client sees of it."""
+
+    manager: MemoryManager
+    writer: MemoryWriter
+    send_line: Callable[[Line], None]
+    agent: Agent
+    end: Callable[[], None]
+
+    @property
+    def frames(self) -> list[Json]:
+        return self.writer.frames
+
+    def send(self, message: Json) -> None:
+        self.send_line(json.dumps({"jsonrpc": "2.0", **message}).encode())
+
+
+@asynccontextmanager
+async def harness(capabilities: Json | None = None) -> AsyncIterator[Harness]:
+    """An agent whose `initialize` has been answered; its input ends with the context at the latest."""
+    manager, writer = MemoryManager(), MemoryWriter()
+    _current[:] = [manager]
+    send, receive = anyio.create_memory_object_stream[Line](float("inf"))
+    client = ClientCapabilities.of({"clientCapabilities": capabilities or {}})
+    async with anyio.create_task_group() as tasks:
+        connection = Connection(cast("LineWriter", writer), Peer())
+        overrides = ConfigOverrides(cwd=CWD)
+        agent = Agent(Sessions(cast("ConversationManager", manager), connection, client, overrides, tasks))
+
+        async def serve() -> None:
+            async with receive:
+                await connection.serve(receive, agent)
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(serve)
+        yield Harness(manager, writer, send.send_nowait, agent, send.close)
+        send.close()
+    assert all(one.left or not one.entered for one in manager.made)

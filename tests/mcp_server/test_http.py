@@ -1,0 +1,122 @@
+"""`code mcp-server --http`: the SDK's client over HTTP in both eras, and who is let in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import ElicitRequestParams, ElicitResult
+
+from support import responses_events as sse
+from support.command import Workspace
+from support.scenario import write_scenario
+
+TOKEN = "a-token-for-this-test"
+TOUCH = [sse.function_call("shell", {"command": ["touch", "made"]}, "c1"), sse.completed()]
+BYE = [sse.message("bye"), sse.completed()]
+ASK = {"prompt": "go", "approval-policy": "untrusted", "sandbox": "danger-full-access"}
+
+
+@contextmanager
+def server(workspace: Workspace, *responses: list[dict[str, Any]]) -> Iterator[str]:
+    """The URL of a server, which ends when it is told to."""
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, responses))
+    workspace.environment["CODE_MCP_TOKEN"] = TOKEN
+    with workspace.start("mcp-server", "--http", "0") as process:
+        try:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+            assert line.startswith("MCP server at http://127.0.0.1:"), line
+            yield line.split()[-1]
+            process.terminate()
+            assert process.wait(10) == 128 + 15
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()
+
+
+async def call(url: str, mode: str, elicit: Any = None, **arguments: Any) -> dict[str, Any]:
+    with anyio.fail_after(60):
+        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as http:
+            transport = streamable_http_client(url, http_client=http)
+            async with Client(transport, mode=mode, elicitation_callback=elicit) as client:
+                assert [tool.name for tool in (await client.list_tools()).tools] == ["codex", "codex-reply"]
+                result = await client.call_tool("codex", {**ASK, **arguments})
+                assert result.structured_content is not None
+                return {**result.structured_content, "notes": [part.text for part in result.content[1:]]}  # type: ignore[union-attr]  # ours are texts
+
+
+@pytest.mark.parametrize(
+    ("mode", "decision"),
+    [
+        ("legacy", "approved"),
+        ("auto", "approved"),
+        ("2026-07-28", "denied"),
+        ("legacy", None),
+        ("auto", None),
+    ],
+)
+def test_codex_asks_in_both_eras(workspace: Workspace, mode: str, decision: str | None) -> None:
+    async def elicit(_: Any, params: ElicitRequestParams) -> ElicitResult:
+        assert "$ touch made" in params.message
+        if decision is None:
+            return ElicitResult(action="decline")
+        return ElicitResult(action="accept", content={"decision": decision})
+
+    with server(workspace, TOUCH, BYE) as url:
+        assert anyio.run(call, url, mode, elicit)["content"] == "bye"
+    assert (workspace.directory / "made").exists() == (decision == "approved")
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+def test_a_client_that_cannot_be_asked_is_not_waited_for(workspace: Workspace, mode: str) -> None:
+    with server(workspace, TOUCH, BYE) as url:
+        answer = anyio.run(call, url, mode)
+    assert answer["content"] == "bye"
+    assert "does not declare elicitation" in answer["notes"][0]
+    assert not (workspace.directory / "made").exists()
+
+
+def test_only_those_with_the_token_are_let_in_and_no_web_page(workspace: Workspace) -> None:
+    def status(**headers: str) -> int:
+        hello = {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "t", "version": "1"},
+        }
+        accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+        return httpx2.post(url, json=body, headers=accept | headers).status_code
+
+    right = f"Bearer {TOKEN}"
+    with server(workspace) as url:
+        assert status() == 401
+        assert status(authorization="Bearer wrong") == 401
+        assert status(authorization=TOKEN) == 401
+        assert status(authorization=right, host="evil.example:80") == 421
+        assert status(authorization=right, origin="http://evil.example") == 403
+        assert status(authorization=right) == 200
+
+
+@pytest.mark.parametrize(
+    ("token", "text"), [("", "set CODE_MCP_TOKEN"), ("short", "at least 16"), ("a b" * 10, "without blanks")]
+)
+def test_it_does_not_start_without_a_good_token(workspace: Workspace, token: str, text: str) -> None:
+    workspace.environment["CODE_MCP_TOKEN"] = token
+    done = workspace.run("mcp-server", "--http", "0")
+    assert done.returncode == 2
+    assert text in done.stderr
+    assert token == "" or token not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_port_in_use_is_one_line(workspace: Workspace) -> None:
+    with server(workspace) as url:
+        port = url.rpartition(":")[2].partition("/")[0]
+        done = workspace.run("mcp-server", "--http", port)
+        assert done.returncode == 2
+        assert f"cannot listen on port {port}" in done.stderr

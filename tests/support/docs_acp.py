@@ -1,0 +1,69 @@
+"""Tables for `docs/acp.md`, made from the agent itself."""
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from code_core.acp.capabilities import DECLARED, ClientCapabilities
+from code_core.acp.commands import BUILT_IN
+from code_core.acp.modes import PRESETS
+from code_mcp_server.acp.agent import METHODS
+from code_mcp_server.acp.initialize import CAPABILITIES
+
+
+def methods() -> str:
+    """Every method, and what it does."""
+    rows = [
+        (f"`{name}`", _first_sentence(inspect.getdoc(method) or "", name)) for name, method in METHODS.items()
+    ]
+    return _table(("method", ""), rows)
+
+
+def agent_capabilities() -> str:
+    """What `initialize` declares."""
+    return _table(
+        ("capability", "value"), [(f"`{path}`", f"`{value}`") for path, value in _flat(CAPABILITIES)]
+    )
+
+
+def client_capabilities() -> str:
+    """What a client may declare, and what that changes."""
+    meanings = dict(re.findall(r"^ {4}(\w+): (.*)$", inspect.getdoc(ClientCapabilities) or "", re.MULTILINE))
+    return _table(
+        ("declared", "changes"), [(f"`{'.'.join(path)}`", meanings[name]) for name, path in DECLARED.items()]
+    )
+
+
+def commands() -> str:
+    """The slash commands."""
+    rows = [(f"`/{one.name}`" + (f" *{one.hint}*" if one.hint else ""), one.description) for one in BUILT_IN]
+    return _table(("command", ""), rows)
+
+
+def modes() -> str:
+    """The modes, and the settings that they stand for."""
+    rows = [
+        (f"`{one.id}`", one.description, f"`{one.approval.value}`", f"`{one.sandbox.value}`")
+        for one in PRESETS
+    ]
+    return _table(("mode", "", "`approval_policy`", "`sandbox_mode`"), rows)
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, one in value.items():
+        if isinstance(one, dict) and one:
+            yield from _flat(one, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", {True: "true", False: "false"}[one] if isinstance(one, bool) else "{}"
+
+
+def _first_sentence(text: str, name: str) -> str:
+    sentence = " ".join(text.split("\n\n", maxsplit=1)[0].split()).removeprefix(f"`{name}`").lstrip(".: ")
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    names = list(head)
+    lines = [names, ["---"] * len(names), *map(list, rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
