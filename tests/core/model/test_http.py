@@ -20,7 +20,7 @@ from code_core.model.providers import Provider
 from code_core.model.record import Recorder
 from code_core.model.replay import ReplayClient, load_scenario
 from code_core.model.responses import ResponsesWire
-from code_core.protocol.items import InputText, Message
+from code_core.protocol.items import InputText, Message, Reasoning
 from code_core.protocol.policies import WireApi
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.response_events import Completed, ItemDone, ResponseEvent
@@ -225,9 +225,31 @@ def test_a_server_that_does_not_run_is_an_error_at_once_that_says_how_to_start_i
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         with pytest.raises(RequestRefused, match=r"cannot be reached: .*Start it with: ollama serve$"):
             ask(provider(url, server="ollama"))
-        with pytest.raises(StreamBroken, match="cannot be reached") as caught:
-            ask(provider(url))
-        assert not caught.value.opened
+        for of in (provider(url), provider(url.replace("127.0.0.1", "0.0.0.0"), server="ollama")):  # noqa: S104 - an address that does not count as this machine
+            with pytest.raises(StreamBroken, match="cannot be reached") as caught:
+                ask(of)
+            assert not caught.value.opened
+
+
+@pytest.mark.parametrize(
+    ("api", "answer", "origin"),
+    [
+        (
+            "responses",
+            stream(sse.created(), sse.reasoning("Hm", "x"), sse.message("Hi"), sse.completed()),
+            "p",
+        ),
+        ("chat", chat_stream(chat.reasoning("Hm"), chat.text("Hi"), chat.finish()), "p/m"),
+    ],
+)
+def test_reasoning_knows_whom_it_belongs_to(
+    upstream: ScriptedUpstream, api: WireApi, answer: Reply, origin: str
+) -> None:
+    upstream.add(answer)
+    items = [
+        event.item for event in ask(provider(upstream.base_url, wire_api=api)) if isinstance(event, ItemDone)
+    ]
+    assert [item.origin for item in items if isinstance(item, Reasoning)] == [origin]
 
 
 def test_the_rest_of_a_whole_answer_is_not_waited_for(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from code_core.errors import RequestRefused
 from code_core.protocol.events import TokenUsage
 from code_core.protocol.items import Message, Reasoning, Refusal
+from code_core.wire.chat_calls import CallAssembly
 from code_core.wire.chat_reader import ChatReader
 from code_core.wire.response_events import Completed, Created, ItemDone, ReasoningTextDelta, TextDelta
 from code_core.wire.sse import SseEvent
@@ -213,6 +214,11 @@ def test_time_and_memory_grow_as_the_stream_does(kind: str) -> None:
 
 
 def test_a_name_without_end_is_cut() -> None:
+    calls = CallAssembly(lambda: 0)
+    for number in range(50):
+        calls.add({"index": 0, "id": "a", "function": {"name": f"{number}" * 100}})
+    [(_, call)] = calls.finished()
+    assert len(call["name"]) < 500
     [(name, _, _)] = shape(
         read(*[chat.call("n" * 100 + str(i), "", "a") for i in range(50)], chat.finish("tool_calls"))
     )
