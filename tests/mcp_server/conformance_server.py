@@ -126,7 +126,7 @@ class SuiteTools:
             case "test_elicitation_sep1330_enums":
                 return text(f"Elicitation completed: {await caller.peer.ask('elicitation/create', ENUMS)}")
             case "test_missing_capability":
-                needed = {"requiredCapabilities": {"sampling": {}}}
+                needed: dict[str, Any] = {"requiredCapabilities": {"sampling": {}}}
                 raise RpcError(MISSING_CAPABILITY, "this tool needs sampling", needed)
             case str(name) if name in ROUNDS:
                 return self.round(name, caller, params)

@@ -116,6 +116,8 @@ class Config:
     key_isolation: KeyIsolation = "auto"
     mcp_servers: Mapping[str, McpServerTable] = field(default_factory=dict)
     permission_tool: ClientToolTable | None = None
+    read_tool: ClientToolTable | None = None
+    write_tool: ClientToolTable | None = None
     storage: Storage = field(default_factory=Storage)
     warnings: tuple[str, ...] = ()
 
@@ -182,6 +184,8 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         key_isolation=settings.key_isolation,
         mcp_servers=servers,
         permission_tool=_client_tool(settings.experimental_client_tools.request_permission, servers),
+        read_tool=_client_tool(settings.experimental_client_tools.read_text_file, servers),
+        write_tool=_client_tool(settings.experimental_client_tools.write_text_file, servers),
         record=_path(environ.get("CODE_RECORD")),
         storage=_storage(settings, ephemeral=bool(overrides.ephemeral)),
         warnings=(
