@@ -72,7 +72,7 @@ class NewSessionArguments(ToolArguments):
         None,
         alias="clientTools",
         description="Tools of configured MCP servers that the agent itself uses: "
-        "`requestPermission` with `mcpServer` and `toolName`.",
+        "`requestPermission`, `readTextFile` and `writeTextFile`, each with `mcpServer` and `toolName`.",
     )
 
     mcp_servers: list[Any] = Field(

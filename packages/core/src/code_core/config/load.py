@@ -117,6 +117,8 @@ class Config:
     mcp_servers: Mapping[str, McpServerTable] = field(default_factory=dict)
     mcp_tools_share: float = 0.01
     permission_tool: ClientToolTable | None = None
+    read_tool: ClientToolTable | None = None
+    write_tool: ClientToolTable | None = None
     storage: Storage = field(default_factory=Storage)
     warnings: tuple[str, ...] = ()
 
@@ -188,6 +190,8 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         mcp_servers=servers,
         mcp_tools_share=settings.mcp_tools_share,
         permission_tool=_client_tool(settings.experimental_client_tools.request_permission, servers),
+        read_tool=_client_tool(settings.experimental_client_tools.read_text_file, servers),
+        write_tool=_client_tool(settings.experimental_client_tools.write_text_file, servers),
         record=_path(environ.get("CODE_RECORD")),
         storage=_storage(settings, ephemeral=bool(overrides.ephemeral)),
         warnings=(

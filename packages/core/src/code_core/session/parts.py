@@ -87,19 +87,24 @@ def make_session(
         config.home.path,
         config.sandbox_policy,
         elicit,
-        config.permission_tool,
+        [tool for tool in (config.permission_tool, config.read_tool, config.write_tool) if tool is not None],
     )
     permission_tool = None
     if config.permission_tool is not None:
         from code_core.session.permission_tool import PermissionTool
 
-        permission_tool = PermissionTool(session_id, servers)
+        permission_tool = PermissionTool(session_id, servers, config.permission_tool)
+    file_system = parts.file_system
+    if file_system is None and (config.read_tool is not None or config.write_tool is not None):
+        from code_core.session.tool_files import ToolFileSystem
+
+        file_system = ToolFileSystem(session_id, servers, config.read_tool, config.write_tool)
     session = Session(
         id=session_id,
         config=config,
         settings=state.settings_over(TurnSettings.of(config)),
         history=History(parts.journal if parts.journal is not None else NoJournal(), state.items),
-        services=Services(client, servers, make_tools(config, parts.file_system), parts.checkpoints),
+        services=Services(client, servers, make_tools(config, file_system), parts.checkpoints),
         approvals=Approvals(permission_tool, rules_file=always_allowed(config.home.path)),
         elicitations=elicitations,
         queue=state.input_queue(),

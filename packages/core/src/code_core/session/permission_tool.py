@@ -5,6 +5,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from code_core.acp.permissions import permission_decision, permission_request
+from code_core.config.schema.servers import ClientToolTable
 from code_core.protocol.approval_events import ApprovalRequest
 from code_core.protocol.policies import ReviewDecision
 from code_core.session.servers import ConversationServers
@@ -21,17 +22,19 @@ class PermissionTool:
     Args:
         conversation_id: the `sessionId` of its questions.
         servers: those that have it.
+        tool: which one it is.
     """
 
-    def __init__(self, conversation_id: str, servers: ConversationServers) -> None:
+    def __init__(self, conversation_id: str, servers: ConversationServers, tool: ClientToolTable) -> None:
         self._conversation_id = conversation_id
+        self._tool = tool
         self._servers = servers
 
     async def ask(self, request: ApprovalRequest) -> ReviewDecision | None:
         """The decision, however long it takes; None if the tool is not there or does not decide."""
         from code_mcp_client import McpClientError
 
-        tool = await self._servers.client_tool()
+        tool = await self._servers.client_tool(self._tool)
         if tool is None:
             return None
         arguments = permission_request(self._conversation_id, request)
@@ -40,10 +43,10 @@ class PermissionTool:
         except (McpClientError, OSError) as error:
             _log.warning("the tool for permissions failed: %s", error)
             return None
-        return None if result.is_error else permission_decision(_answer(result))
+        return None if result.is_error else permission_decision(structured_answer(result))
 
 
-def _answer(result: "mcp_types.CallToolResult") -> object:
+def structured_answer(result: "mcp_types.CallToolResult") -> object:
     """The structured content; from servers that have none, the JSON of the text."""
     if result.structured_content is not None:
         return result.structured_content

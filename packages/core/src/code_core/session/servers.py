@@ -1,7 +1,7 @@
 """The MCP servers of a conversation: started beside it, waited for where their tools are needed."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ class ConversationServers:
         home: the agent's own directory.
         policy: what commands may do when the conversation starts.
         elicit: answers what servers ask.
-        hidden: a tool that is for the agent, not for the model.
+        hidden: tools that are for the agent, not for the model.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ConversationServers:
         home: Path,
         policy: SandboxPolicy,
         elicit: "Elicit",
-        hidden: ClientToolTable | None = None,
+        hidden: Collection[ClientToolTable] = (),
     ) -> None:
         self._tables = tables
         self._hidden = hidden
@@ -115,14 +115,16 @@ class ConversationServers:
         from code_core.tools.mcp import McpServerTool
 
         return [
-            McpServerTool(name, tool) for name, tool in servers.tools.items() if not _is(tool, self._hidden)
+            McpServerTool(name, tool)
+            for name, tool in servers.tools.items()
+            if not any(_is(tool, one) for one in self._hidden)
         ]
 
-    async def client_tool(self) -> "ServerTool | None":
-        """The tool that the model does not see; None if its server is not there or does not have it."""
+    async def client_tool(self, wanted: ClientToolTable) -> "ServerTool | None":
+        """A tool that the model does not see; None if its server is not there or does not have it."""
         await self._settled()
         tools = self._servers.tools.values() if self._servers is not None else ()
-        return next((tool for tool in tools if _is(tool, self._hidden)), None)
+        return next((tool for tool in tools if _is(tool, wanted)), None)
 
     async def listing(self) -> McpListToolsResponse:
         """Their tools, for the user."""
@@ -151,5 +153,5 @@ class ConversationServers:
             await self._servers.aclose()
 
 
-def _is(tool: "ServerTool", wanted: ClientToolTable | None) -> bool:
-    return wanted is not None and (tool.server, tool.definition.name) == (wanted.mcp_server, wanted.tool_name)
+def _is(tool: "ServerTool", wanted: ClientToolTable) -> bool:
+    return (tool.server, tool.definition.name) == (wanted.mcp_server, wanted.tool_name)

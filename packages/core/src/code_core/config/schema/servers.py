@@ -93,6 +93,16 @@ class ClientToolsTable(SettingsTable):
         validation_alias=AliasChoices("request_permission", "requestPermission"),
         description="a tool of a configured server that decides approvals",
     )
+    read_text_file: ClientToolTable | None = Field(
+        None,
+        validation_alias=AliasChoices("read_text_file", "readTextFile"),
+        description="a tool of a configured server that reads the files that patches change",
+    )
+    write_text_file: ClientToolTable | None = Field(
+        None,
+        validation_alias=AliasChoices("write_text_file", "writeTextFile"),
+        description="a tool of a configured server that writes the files that patches change",
+    )
 
 
 class AcpTable(SettingsTable):

@@ -1,0 +1,61 @@
+"""Patches through an editor's tools."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from code_core.protocol.events import EventMsg
+from core.session.conversing import Frontend, user
+from support import responses_events as sse
+
+TESTS = str(Path(__file__).parents[2])
+PATCH = (
+    "*** Begin Patch\n*** Update File: a.txt\n@@\n-{old}\n+new\n*** Add File: b.txt\n+added\n*** End Patch"
+)
+
+
+def settings(tmp_path: Path, how: str) -> dict[str, Any]:
+    (tmp_path / "notes").mkdir()
+    environment = {"PYTHONPATH": TESTS, "PYTHONDONTWRITEBYTECODE": "1", "NOTES": str(tmp_path / "notes")}
+    arguments = ["-S", "-m", "mcp_client.servers.edits", how]
+    server = {"command": sys.executable, "args": arguments, "env": environment}
+    client_tools = {
+        "readTextFile": {"mcpServer": "ide", "toolName": "read"},
+        "writeTextFile": {"mcpServer": "ide", "toolName": "write"},
+    }
+    return {
+        "settings": (("mcp_servers", {"ide": server}), ("experimental_client_tools", client_tools)),
+    }
+
+
+async def _nothing(msg: EventMsg) -> None:
+    raise AssertionError(msg)
+
+
+@pytest.mark.parametrize("how", ["edit", "refuse"])
+def test_unsaved_text_in_the_editor_wins_and_a_refusal_goes_to_the_disk(
+    converse: Callable[..., None], tmp_path: Path, how: str
+) -> None:
+    async def script(frontend: Frontend) -> None:
+        work = frontend.conversation.config.cwd
+        (work / "a.txt").write_text("saved\n")
+        if how == "edit":
+            (tmp_path / "notes" / "a.txt").write_text("unsaved\n")
+        await frontend.send(user("go"))
+        await frontend.until("task_complete")
+        tools = await frontend.conversation.session.services.servers.tools(_nothing)
+        assert [tool.name for tool in tools] == ["ide__other"]
+        if how == "edit":
+            assert (tmp_path / "notes" / "a.txt").read_text() == "new\n"
+            assert (tmp_path / "notes" / "b.txt").read_text() == "added\n"
+            assert (work / "a.txt").read_text() == "saved\n"
+        else:
+            assert (work / "a.txt").read_text() == "new\n"
+            assert (work / "b.txt").read_text() == "added\n"
+
+    patch = PATCH.format(old="unsaved" if how == "edit" else "saved")
+    call = [sse.custom_tool_call("apply_patch", patch, "p1"), sse.completed()]
+    converse(script, call, [sse.message("bye"), sse.completed()], **settings(tmp_path, how))
