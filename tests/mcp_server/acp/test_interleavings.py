@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from mcp_server.acp.in_memory import Harness, harness
 EXAMPLES = int(os.environ.get("ACP_EXAMPLES", "200"))
 Json = dict[str, Any]
 
-_STEPS = st.sampled_from(["text", "message", "ask", "ask", "command", "done", "complete", "fail"])
+_STEPS = st.sampled_from(["text", "message", "ask", "ask", "ask", "command", "done", "complete", "fail"])
 _OPTIONS = st.sampled_from(
     [
         "approved",
@@ -29,17 +30,14 @@ _OPTIONS = st.sampled_from(
         "cancelled error",
     ]
 )
-_SESSION = st.integers(0, 2)
+_SESSION = st.sampled_from([0, 0, 0, 0, 1, 2])
 ACTIONS = st.one_of(
     st.tuples(st.just("new")),
-    st.tuples(st.just("prompt"), _SESSION),
-    st.tuples(st.just("prompt"), _SESSION),
+    *[st.tuples(st.just("prompt"), _SESSION)] * 4,
     st.tuples(st.just("prompt and cancel"), _SESSION),
     st.tuples(st.just("cancel"), _SESSION),
     st.tuples(st.just("withdraw"), st.integers(0, 5)),
-    st.tuples(st.just("step"), _SESSION, _STEPS),
-    st.tuples(st.just("step"), _SESSION, _STEPS),
-    st.tuples(st.just("step"), _SESSION, _STEPS),
+    *[st.tuples(st.just("step"), _SESSION, _STEPS)] * 9,
     st.tuples(st.just("answer"), _OPTIONS),
     st.tuples(st.just("answer"), _OPTIONS),
     st.tuples(st.just("answer twice"), _OPTIONS),
@@ -48,8 +46,12 @@ ACTIONS = st.one_of(
     st.tuples(st.just("load"), _SESSION),
     st.tuples(st.just("resume"), _SESSION),
     st.tuples(st.just("delete"), _SESSION),
-    st.tuples(st.just("settle")),
+    st.tuples(st.just("nothing")),
 )
+SETTLED = 50
+"""So often every task has run, until it waits for something that does not come by itself."""
+_PAUSES = st.sampled_from([0, 1, 5, -1, -1, -1])
+"""How many times the agent gets to run before the next action; -1 until it waits for one."""
 
 
 class Editor:
@@ -89,13 +91,13 @@ class Editor:
                 self.sessions.append(made)
         return self.sessions[number] if number < len(self.sessions) else None
 
-    async def act(self, action: tuple[Any, ...]) -> None:
+    def act(self, action: tuple[Any, ...]) -> None:
         place: Json = {"cwd": "/", "mcpServers": []}
         match action:
             case ("new",):
                 self.request("session/new", **place)
-            case ("settle",):
-                await anyio.wait_all_tasks_blocked()
+            case ("nothing",):
+                pass
             case "withdraw", back:
                 self.agent.send(
                     {"method": "$/cancel_request", "params": {"requestId": len(self.requests) - 1 - back}}
@@ -106,9 +108,11 @@ class Editor:
                     for _ in range(2 if action[0] == "answer twice" else 1):
                         self.agent.send({"id": question, **_answer(option)})
             case "step", number, what:
-                made = self.agent.manager.made
-                if number < len(made):
-                    made[number].step(what)
+                session = self.session(number)
+                for scripted in reversed(self.agent.manager.made):  # the newest, if it was opened again
+                    if scripted.id == session:
+                        scripted.step(what)
+                        break
             case kind, number if (session := self.session(number)) is not None:
                 self._on_session(kind, session, place)
             case _:
@@ -155,14 +159,20 @@ def _answer(option: str) -> Json:
             return {"result": {"outcome": {"outcome": "selected", "optionId": option}}}
 
 
-async def _run(actions: list[tuple[Any, ...]], *, ends: bool) -> None:
+async def _pause(times: int) -> None:
+    for _ in range(times if times >= 0 else SETTLED):
+        await anyio.lowlevel.checkpoint()
+
+
+async def _run(actions: list[tuple[tuple[Any, ...], int]], *, ends: bool) -> None:
     with anyio.fail_after(20):
         async with harness() as agent:
             editor = Editor(agent)
             editor.request("session/new", cwd="/", mcpServers=[])
-            await anyio.wait_all_tasks_blocked()
-            for action in actions:
-                await editor.act(action)
+            await _pause(-1)
+            for action, pause in actions:
+                editor.act(action)
+                await _pause(pause)
             if ends:
                 agent.end()  # the client is gone in the middle of everything
                 return
@@ -172,18 +182,18 @@ async def _run(actions: list[tuple[Any, ...]], *, ends: bool) -> None:
 
 async def _wind_up(editor: Editor) -> None:
     """Whatever is open now ends: each session is cancelled."""
-    await anyio.wait_all_tasks_blocked()
+    await _pause(-1)
     await anyio.sleep(0.001)  # threads of the store
-    await anyio.wait_all_tasks_blocked()
+    await _pause(-1)
     editor.session(0)
     for session in editor.sessions:
         editor.cancel(session)
     for _ in range(20):
-        await anyio.wait_all_tasks_blocked()
+        await _pause(-1)
         if len(editor.answered()) == len(editor.requests):
             break
         await anyio.sleep(0.002)
-    await anyio.wait_all_tasks_blocked()
+    await _pause(-1)
 
 
 def _check(editor: Editor) -> None:
@@ -235,9 +245,9 @@ def _prompt_open(editor: Editor, frames: list[Json], at: int, session: str) -> b
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(actions=st.lists(ACTIONS, max_size=40), ends=st.booleans())
+@given(actions=st.lists(st.tuples(ACTIONS, _PAUSES), min_size=12, max_size=60), ends=st.booleans())
 def test_every_request_is_answered_once_and_nothing_follows_the_end_of_a_turn(
-    actions: list[tuple[Any, ...]], ends: bool
+    actions: list[tuple[tuple[Any, ...], int]], ends: bool
 ) -> None:
     anyio.run(lambda: _run(actions, ends=ends))
 
@@ -273,7 +283,7 @@ def test_no_parameters_crash_it_and_every_request_is_answered(calls: list[tuple[
                 for method, params, number in calls:
                     agent.send({"id": number, "method": method, "params": params})
                 for _ in range(20):
-                    await anyio.wait_all_tasks_blocked()
+                    await _pause(-1)
                     if len(agent.frames) >= len(calls):
                         break
                     await anyio.sleep(0.002)
@@ -288,9 +298,9 @@ def test_no_parameters_crash_it_and_every_request_is_answered(calls: list[tuple[
                     repr(one) for one in answers if one is not None
                 ) + Counter(repr(None) for one in valid if one is None)
                 agent.send({"id": "last", "method": "session/list", "params": {}})
-                await anyio.wait_all_tasks_blocked()
+                await _pause(-1)
                 for _ in range(20):
-                    if agent.frames[-1].get("id") == "last":
+                    if agent.frames and agent.frames[-1].get("id") == "last":
                         break
                     await anyio.sleep(0.002)
                 assert "result" in agent.frames[-1]
@@ -339,5 +349,24 @@ def test_a_bad_line_is_answered_and_the_next_one_too(line: Line) -> None:
                 first, last = agent.frames
                 assert "result" in first or first["error"]["code"] in {-32700, -32600, -32602, -32002}
                 assert "result" in last
+
+    anyio.run(main)
+
+
+@pytest.mark.usefixtures("in_memory")
+def test_a_cancellation_that_crosses_the_end_of_the_turn_counts() -> None:
+    async def main() -> None:
+        with anyio.fail_after(20):
+            async with harness() as agent:
+                editor = Editor(agent)
+                editor.request("session/new", cwd="/", mcpServers=[])
+                await _pause(-1)
+                editor.act(("prompt", 0))
+                await _pause(-1)
+                editor.act(("step", 0, "complete"))
+                editor.act(("cancel", 0))
+                await _wind_up(editor)
+                assert editor.answered()[1]["result"] == {"stopReason": "cancelled"}
+                _check(editor)
 
     anyio.run(main)

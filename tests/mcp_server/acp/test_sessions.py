@@ -1,6 +1,7 @@
 """Sessions outlive the process: loaded, resumed, listed, closed and deleted by a later one."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,23 @@ def test_a_session_without_a_prompt_is_resumed_by_another_process(
         client.process.wait()
     with AcpClient(workspace) as client:
         client.initialize()
+        assert [one["sessionId"] for one in client.call("session/list", {})["sessions"]] == [session]
         state = client.call("session/resume", {"sessionId": session, "cwd": str(workspace.directory)})
         assert state["modes"]["currentModeId"] == "read-only"
         assert client.of_kind("user_message_chunk") == []
         assert client.prompt(session) == "end_turn"
+
+
+def test_a_session_that_was_never_prompted_leaves_the_list_after_a_day(
+    workspace: Workspace, replay: Replay
+) -> None:
+    replay()
+    with AcpClient(workspace) as client:
+        session = client.new_session()
+        client.call("session/close", {"sessionId": session})
+        (record,) = workspace.home.glob("sessions/*/*/*/rollout-*.jsonl")
+        os.utime(record, (time.time() - 90_000,) * 2)
+        assert client.call("session/list", {}) == {"sessions": []}
 
 
 def test_a_session_that_is_being_given_up_is_waited_for(workspace: Workspace, replay: Replay) -> None:

@@ -17,6 +17,8 @@ import anyio.to_thread
 
 from code_core.errors import CodeError
 from code_mcp_client.framing import Line
+from code_mcp_client.pipes import PipeWriter
+from code_mcp_server.acp.handshake import Opening, answered, is_initialize
 from code_mcp_server.dialogue import Dialogue, Tools
 from code_mcp_server.loading import Loading
 from code_mcp_server.peer import Peer
@@ -60,14 +62,47 @@ async def run_server(overrides: Overrides) -> int:
             tasks.start_soon(writer.flush_forever)
             engine: Loading[Tools] = Loading()
             peer, first = Peer(writer), anyio.Event()
-            tasks.start_soon(_load, overrides, engine, first, tasks.cancel_scope)
-            await peer.serve(_noted(lines_of(stdio.input), first), Dialogue(peer, engine))
+            loading = anyio.CancelScope()
+
+            async def load() -> None:
+                with loading:
+                    await _load(overrides, engine, first, tasks.cancel_scope)
+
+            tasks.start_soon(load)
+            lines = lines_of(stdio.input)
+            head = await anext(lines, None)
+            if head is not None and is_initialize(head):  # of ACP: the client is an editor
+                loading.cancel()
+                stopped.code = await _serve_editor(head, lines, overrides, writer, stdio.output)
+                tasks.cancel_scope.cancel()
+                return stopped.code
+            await peer.serve(_noted(_again(head, lines), first), Dialogue(peer, engine))
             with anyio.move_on_after(LAST_OUTPUT_SECONDS):
                 await writer.drained()
             tasks.cancel_scope.cancel()
     if engine.problem is not None:
         raise engine.problem
     return stopped.code
+
+
+async def _serve_editor(
+    head: Line, lines: AsyncIterator[Line], overrides: Overrides, writer: PipeWriter, output: int
+) -> int:
+    """Be the agent of an editor, as `code acp` is; the exit code."""
+    opening = Opening()
+    writer.send_nowait(answered(opening, head))
+    await writer.drained()
+    from code_mcp_server.acp.run import serve_agent  # the client has its answer
+
+    return await serve_agent(opening, await anyio.to_thread.run_sync(overrides), lines, output)
+
+
+async def _again(head: Line | None, lines: AsyncIterator[Line]) -> AsyncIterator[Line]:
+    """The lines, with the one that was looked at."""
+    if head is not None:
+        yield head
+    async for line in lines:
+        yield line
 
 
 class Stopped:

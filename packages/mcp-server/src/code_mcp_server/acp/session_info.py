@@ -72,11 +72,6 @@ class SessionInfo:
         assert self._settings is not None  # noqa: S101 - the session has been opened
         return self._settings
 
-    @property
-    def title(self) -> str:
-        """What to call the session in a list; empty before its first prompt."""
-        return self._title
-
     def modes(self) -> tuple[Mode, ...]:
         """The modes to choose from."""
         now = (self.settings.approval_policy, self.settings.sandbox_mode)

@@ -1,5 +1,6 @@
 """The sessions of one connection: opened, found again in the store, listed, closed, deleted."""
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,6 +35,8 @@ from code_mcp_server.acp.workspace import Workspace, api_key_given, missing_key
 
 MOST_SESSIONS = 256
 PAGE = 50
+EMPTY_SECONDS = 24 * 3600.0
+"""How long a session that was opened and never prompted is listed."""
 HELD_SECONDS = 2.0
 """How long we wait for a process that is about to give a session up: clients start the next agent at once."""
 
@@ -118,30 +121,19 @@ class Sessions:
             self._opening.discard(session_id)
 
     async def listed(self, cwd: Path | None, cursor: str | None) -> JsonObject:
-        """A page of the stored sessions, newest first, before it those that are open and have no turn yet.
+        """A page of the stored sessions, newest first; those without a turn for a day only.
 
         Raises:
             RpcError: the cursor is wrong.
         """
-        query = Query(limit=PAGE, cursor=cursor, cwd=cwd)
+        query = Query(limit=PAGE, cursor=cursor, cwd=cwd, empty=True)
         try:
             page = await anyio.to_thread.run_sync(lambda: store_of().list(query))
         except StoreError as error:
             raise RpcError(Code.INVALID_PARAMS, str(error)) from None
-        stored = {record.id for record in page.sessions}
-        fresh = [
-            session
-            for session in self._open.values()
-            if cursor is None
-            and session.id not in stored
-            and not session.info.title
-            and cwd in {None, session.info.settings.cwd}
-        ]
-        sessions = [
-            {"sessionId": one.id, "cwd": str(one.info.settings.cwd), **self._roots(one.id)} for one in fresh
-        ]
-        sessions += [self._shown(record) for record in page.sessions]
-        return {"sessions": sessions} | ({} if page.next_cursor is None else {"nextCursor": page.next_cursor})
+        oldest = (time.time() - EMPTY_SECONDS) * 1e9
+        shown = [self._shown(one) for one in page.sessions if one.preview or one.updated_ns > oldest]
+        return {"sessions": shown} | ({} if page.next_cursor is None else {"nextCursor": page.next_cursor})
 
     async def close(self, session_id: str) -> None:
         """End a session and what it runs; its record stays. One that is stored and not open is closed already.
