@@ -133,7 +133,7 @@ def test_what_belongs_together_is_recorded_in_one_write(config: Config) -> None:
         ["task_started"],
         ["turn_context", "response_item"],
         ["response_item", "user_message"],
-        ["response_item"],
+        ["response_item", "agent_message"],
         ["token_count", "task_complete"],
     ]
 
