@@ -266,6 +266,6 @@ async def harness(capabilities: Json | None = None) -> AsyncIterator[Harness]:
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(serve)
-        yield Harness(manager, writer, send.send_nowait, agent, send.close)
-        send.close()
+        with send:
+            yield Harness(manager, writer, send.send_nowait, agent, send.close)
     assert all(one.left or not one.entered for one in manager.made)
