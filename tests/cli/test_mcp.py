@@ -34,7 +34,7 @@ def test_a_server_is_added_tried_and_removed_and_the_rest_of_the_file_stays(
     lines = tried.stdout.splitlines()
     assert lines[0] == "mine: scripted 1, protocol 2025-11-25"
     assert lines[1].startswith("ready after ")
-    assert lines[2:4] == ["8 tools:", "  echo  Says it back."]
+    assert lines[2:4] == ["9 tools:", "  echo  Says it back."]
     assert workspace.run("mcp", "remove", "mine").returncode == 0
     assert config.read_text().rstrip() == before.rstrip()
 
