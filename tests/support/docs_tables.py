@@ -24,7 +24,7 @@ from code_core.sandbox.system_calls import (
 )
 from code_core.validation.tools import CHECKERS
 from core.sandbox.attacks import ATTACKS
-from support import docs_acp, docs_protocol, docs_settings
+from support import docs_acp, docs_mcp, docs_protocol, docs_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 FILES = (
@@ -33,6 +33,8 @@ FILES = (
     "configuration.md",
     "events.md",
     "from-codex.md",
+    "mcp-client.md",
+    "mcp-server.md",
     "sandbox.md",
     "validation.md",
 )
@@ -187,6 +189,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "ops": docs_protocol.ops,
     "values": docs_protocol.values,
     "wrappers": wrappers,
+    "mcp_server_tools": lambda: _table(
+        ["tool", "", "arguments", "structured result"], docs_mcp.server_tools()
+    ),
+    "mcp_server_capabilities": lambda: _table(
+        ["", "handshake era", "2026-07-28"], docs_mcp.server_capabilities()
+    ),
+    "mcp_client_methods": lambda: _table(["method", ""], docs_mcp.client_methods()),
+    "mcp_conformance": lambda: _table(["as", "revision", "scenarios", ""], docs_mcp.conformance()),
 }
 
 

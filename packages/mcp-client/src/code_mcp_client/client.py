@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 import mcp_types as types
 from mcp.client.session import ClientSession
-from mcp.shared.dispatcher import CallOptions, ProgressFnT
-from mcp.shared.exceptions import MCPError
+from mcp.shared.dispatcher import ProgressFnT
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 from pydantic import ValidationError
 
+from code_mcp_client.calls import Calls
 from code_mcp_client.config import LARGE_RESPONSE_CAPACITY, McpClientConfig, resolve_capacity
 from code_mcp_client.connect import (
     ClientCallbacks,
@@ -26,7 +26,6 @@ from code_mcp_client.connect import (
 )
 from code_mcp_client.environment import server_environment
 from code_mcp_client.errors import ClientClosed, McpClientError, ServerStartError
-from code_mcp_client.input_required import completed
 from code_mcp_client.launch import Confine, ServerCommand
 from code_mcp_client.mending import mended_result
 from code_mcp_client.negotiation import EndedByProbe, Negotiation
@@ -83,6 +82,7 @@ class McpClient:
         self._callbacks = callbacks or ClientCallbacks()
         self._connection: Connection | None = None
         self._owner = self._new_owner()
+        self._calls = Calls(self._open, self._relist, config.tool_timeout)
         self.left_out: list[str] = []
         self.tools_fresh_for: float | None = None
         self._initialized: types.InitializeResult | None = None
@@ -282,7 +282,7 @@ class McpClient:
             params["_meta"] = dict(meta)
         with translated("tools/call"):
             # The session would check the result against two models and serialise it once between.
-            raw = await self._tool_call(params, timeout, progress)
+            raw = await self._calls.tool(params, timeout, progress)
             try:
                 result = types.CallToolResult.model_validate(raw, by_name=False)
             except ValidationError:
@@ -298,7 +298,7 @@ class McpClient:
     ) -> types.ReadResourceResult:
         """What a resource holds."""
         with translated("resources/read"):
-            raw = await self._completed("resources/read", {"uri": uri}, timeout)
+            raw = await self._calls.completed("resources/read", {"uri": uri}, timeout)
             return types.ReadResourceResult.model_validate(raw, by_name=False)
 
     async def get_prompt(
@@ -313,7 +313,7 @@ class McpClient:
             {} if arguments is None else {"arguments": dict(arguments)}
         )
         with translated("prompts/get"):
-            raw = await self._completed("prompts/get", params, timeout)
+            raw = await self._calls.completed("prompts/get", params, timeout)
             return types.GetPromptResult.model_validate(raw, by_name=False)
 
     async def send_request(
@@ -325,7 +325,7 @@ class McpClient:
     ) -> dict[str, Any]:
         """Any request; returns the `result` object as it came."""
         with translated(method):
-            return await self._request(method, params, timeout)
+            return await self._calls.request(method, params, timeout)
 
     async def send_notification(self, method: str, params: Mapping[str, Any] | None = None) -> None:
         """Any notification."""
@@ -335,51 +335,12 @@ class McpClient:
         """The server's notifications from now on, in wire order: an async iterator over `Notification`."""
         return self._open().dispatcher.listen()
 
-    async def _request(
-        self,
-        method: str,
-        params: Mapping[str, Any] | None,
-        seconds: float | None,
-        progress: ProgressFnT | None = None,
-    ) -> dict[str, Any]:
-        options: CallOptions = {}
-        if seconds is None:
-            seconds = self._config.tool_timeout
-        if seconds is not None and seconds != math.inf:
-            options["timeout"] = seconds
-        if progress is not None:
-            options["on_progress"] = progress
-        return await self._open().dispatcher.send_raw_request(method, params, options)
-
-    async def _tool_call(
-        self, params: dict[str, Any], seconds: float | None, progress: ProgressFnT | None
-    ) -> dict[str, Any]:
-        """A tool's result; once more with a new list of tools, if the server misses headers that the list names."""
-        try:
-            return await self._completed("tools/call", params, seconds, progress)
-        except MCPError as error:
-            if error.code != types.HEADER_MISMATCH or not self.is_modern:
-                raise
+    async def _relist(self) -> None:
         page = await self.list_tools()
         for _ in range(MOST_PAGES):
             if page.next_cursor is None:
-                break
+                return
             page = await self.list_tools(cursor=page.next_cursor)
-        return await self._completed("tools/call", params, seconds, progress)
-
-    async def _completed(
-        self,
-        method: str,
-        params: dict[str, Any],
-        seconds: float | None,
-        progress: ProgressFnT | None = None,
-    ) -> dict[str, Any]:
-        """The final result of a request; each round of it may take the given time, and its questions any."""
-        if not self.is_modern:
-            return await self._request(method, params, seconds, progress)
-        return await completed(
-            self.session, method, params, lambda round_: self._request(method, round_, seconds, progress)
-        )
 
     async def _negotiate(self) -> types.InitializeResult:
         version = self._config.protocol_version
