@@ -1,6 +1,7 @@
 """acpx, a command-line client that nobody here wrote, drives `code acp`."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -15,7 +16,8 @@ from support import responses_events as sse
 from support.command import CODE, Workspace
 from support.npm import npm_programs
 
-ACPX = "acpx@0.1.15"
+VERSIONS = {"0.1.15": ("acpx@0.1.15",), "0.19.1": ("node@22.23.3", "acpx@0.19.1")}
+"""What npm has to give; newer ones need a newer Node than most machines have."""
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="acpx uses sockets of Unix"),
@@ -24,9 +26,10 @@ pytestmark = [
 Acpx = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
-def acpx(workspace: Workspace, tmp_path: Path) -> Acpx:
-    program = npm_programs(ACPX) / "acpx"
+@pytest.fixture(params=VERSIONS)
+def acpx(request: pytest.FixtureRequest, workspace: Workspace, tmp_path: Path) -> Acpx:
+    programs = npm_programs(*VERSIONS[request.param])
+    path = os.pathsep.join((str(programs), workspace.environment["PATH"]))
     home = tmp_path / "user"
     home.mkdir()
 
@@ -35,9 +38,9 @@ def acpx(workspace: Workspace, tmp_path: Path) -> Acpx:
     ) -> "subprocess.CompletedProcess[str]":
         options = ("--cwd", str(workspace.directory), "--ttl", "2", "--timeout", "60", "--format", form)
         return subprocess.run(
-            [str(program), "--agent", agent, *options, *arguments],
+            [str(programs / "acpx"), "--agent", agent, *options, *arguments],
             cwd=workspace.directory,
-            env={**workspace.environment, "HOME": str(home)},
+            env={**workspace.environment, "HOME": str(home), "PATH": path},
             capture_output=True,
             text=True,
             timeout=100,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from code_core.acp.commands import available_commands
 from code_core.acp.content import ContentBlock, input_items
 from code_core.config.load import load_config
 from code_core.errors import CodeError, ConfigError
@@ -15,7 +14,6 @@ from code_core.view.visible import visible
 from code_mcp_server.acp.connection import Answer
 from code_mcp_server.acp.initialize import API_KEY_METHOD, initialize_result
 from code_mcp_server.acp.jsonrpc import Code, JsonObject, Notification, Request, RpcError, text_in
-from code_mcp_server.acp.open_session import OpenSession
 from code_mcp_server.acp.session_params import LONGEST_PATH, SessionParams, directory
 from code_mcp_server.acp.session_settings import SessionSettings
 from code_mcp_server.acp.sessions import Sessions
@@ -74,7 +72,7 @@ class Agent:
     async def new_session(self, params: JsonObject) -> Answer:
         """Open a session, which later processes can resume from now on."""
         session = await self.sessions.new(SessionParams.of(params))
-        return Answer({"sessionId": session.id, **session.info.state()}, _lists_commands(session))
+        return Answer({"sessionId": session.id, **session.info.state()}, session.list_commands)
 
     async def load_session(self, params: JsonObject) -> Answer:
         """Go on with a session; all of it is shown before the answer."""
@@ -129,7 +127,7 @@ class Agent:
     async def _opened_again(self, params: JsonObject, *, show: bool) -> Answer:
         session_id = text_in(params, "sessionId")
         session = await self.sessions.load(session_id, SessionParams.of(params), show=show)
-        return Answer(session.info.state(), _lists_commands(session))
+        return Answer(session.info.state(), session.list_commands)
 
 
 METHODS: Mapping[str, Method] = {
@@ -169,10 +167,3 @@ def prompt_items(blocks: object) -> list[InputItem]:
 
 
 _BLOCKS: TypeAdapter[list[ContentBlock]] = TypeAdapter(list[ContentBlock])
-
-
-def _lists_commands(session: OpenSession) -> Callable[[], Awaitable[None]]:
-    async def send() -> None:
-        await session.send(available_commands())
-
-    return send

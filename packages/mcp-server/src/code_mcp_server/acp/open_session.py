@@ -10,7 +10,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from code_core.acp.capabilities import ClientCapabilities
-from code_core.acp.commands import Show, carried_out
+from code_core.acp.commands import BUILT_IN, Show, available_commands, carried_out
 from code_core.acp.updates import UpdateTranslator
 from code_core.errors import ConversationError
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
@@ -20,6 +20,7 @@ from code_core.protocol.ops import InputItem, Interrupt, Op, OverrideTurnContext
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
 from code_core.session.conversation import Conversation
 from code_mcp_server.acp.connection import Connection
+from code_mcp_server.acp.custom_commands import CustomCommands
 from code_mcp_server.acp.jsonrpc import Code, JsonObject, RpcError
 from code_mcp_server.acp.questions import Questioner
 from code_mcp_server.acp.session_info import SessionInfo
@@ -63,6 +64,7 @@ class OpenSession:
         self.info = SessionInfo(conversation.id)
         self._connection = connection
         self._translator = UpdateTranslator(client)
+        self._custom = CustomCommands(workspace.config.home.path)
         self._questions = Questioner(conversation, connection, client)
         self._turn: Turn | None = None
         self._held: list[JsonObject] = []
@@ -125,8 +127,12 @@ class OpenSession:
             )
         turn = self._turn = Turn()
         self.info.prompted(items)
+        if self._custom.changed():
+            self._tasks.start_soon(self.list_commands)
         try:
-            what = carried_out(items)
+            what = await self._custom.input_of(items) or carried_out(items)
+            if turn.cancelled:
+                return turn.stop_reason()
             if isinstance(what, Show):
                 await self.send(self.info.shown(what))
                 return "end_turn"
@@ -158,6 +164,12 @@ class OpenSession:
         submission = await self._submit(op)
         changed = self._changes[submission] = _Change(quiet)
         await changed.made.wait()
+
+    async def list_commands(self) -> None:
+        """Tell the client which commands there are."""
+        custom, warnings = await self._custom.listed()
+        self.hold(*warnings)
+        await self.send(available_commands((*BUILT_IN, *custom)))
 
     def hold(self, *warnings: str) -> None:
         """Show these with the next prompt."""

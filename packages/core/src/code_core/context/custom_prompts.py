@@ -1,0 +1,140 @@
+"""Custom prompts: texts that the user keeps in `<home>/prompts/*.md` and sends by name.
+
+A file may begin with front matter between lines of `---`: `description` and `argument-hint`, one `key: value` a
+line. In the text, `$1` to `$9` stand for single arguments, quoted as in a shell, `$ARGUMENTS` for all of them as
+they were written, and `$$` for a dollar sign.
+"""
+
+import re
+import shlex
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from code_core.files.checkout import Checkout, DistrustedFileError, own_ids, within_seconds
+from code_core.view.visible import visible, visible_line
+
+FOLDER = "prompts"
+LARGEST = 64 * 1024
+"""Bytes of a file; a longer one is left out."""
+MOST_PROMPTS = 200
+LONGEST_LINE = 200
+"""Characters of a description or a hint."""
+
+_NAME = re.compile(r"[\w-]{1,64}")
+_FIELD = re.compile(r"([\w-]+)[ \t]*:[ \t]*(.*)")
+_PLACEHOLDER = re.compile(r"\$(\$|[1-9]|ARGUMENTS\b)")
+
+
+@dataclass(frozen=True, slots=True)
+class CustomPrompt:
+    """A prompt of the user's.
+
+    Attributes:
+        name: of its file, without `.md`.
+        description: what it does, on one line; its first line where the front matter has none.
+        hint: the arguments that it takes, if the front matter names them.
+        text: what the model gets, before arguments are filled in.
+    """
+
+    name: str
+    description: str
+    hint: str | None
+    text: str
+
+    @property
+    def takes_arguments(self) -> bool:
+        """Whether the text has a place for arguments."""
+        return any(found[1] != "$" for found in _PLACEHOLDER.finditer(self.text))
+
+    def filled(self, arguments: str) -> str:
+        """The text with `arguments` in it; after it where it has no place for them. A missing one is empty."""
+        words = _words(arguments)
+
+        def value(found: re.Match[str]) -> str:
+            match found[1]:
+                case "$":
+                    return "$"
+                case "ARGUMENTS":
+                    return arguments
+                case number:
+                    return words[int(number) - 1] if int(number) <= len(words) else ""
+
+        text = _PLACEHOLDER.sub(value, self.text)
+        return f"{text}\n\n{arguments}" if arguments and not self.takes_arguments else text
+
+
+@dataclass(frozen=True, slots=True)
+class CustomPrompts:
+    """The user's prompts by name, sorted, and warnings about files that are left out; fit for a terminal."""
+
+    prompts: tuple[CustomPrompt, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def custom_prompts(home: Path) -> CustomPrompts:
+    """The prompts in `home`, read in at most 2 seconds; links count as far as they stay in `home`."""
+    try:
+        return within_seconds(f"{home / FOLDER}", partial(_read_all, home))
+    except DistrustedFileError as error:
+        return CustomPrompts(warnings=(visible(str(error)),))
+
+
+def parse_custom_prompt(name: str, text: str) -> CustomPrompt:
+    """The prompt in the text of a file."""
+    fields, body = _front_matter(text.replace("\r\n", "\n"))
+    first = next((line.strip("# \t") for line in body.split("\n") if line.strip("# \t")), name)
+    hint = fields.get("argument-hint", "")
+    return CustomPrompt(name, _short(fields.get("description") or first), _short(hint) or None, body.strip())
+
+
+def _read_all(home: Path) -> CustomPrompts:
+    checkout, folder = Checkout(home, own_ids()), home / FOLDER
+    names = [name for name in checkout.names(folder) if name.endswith(".md")]
+    prompts: list[CustomPrompt] = []
+    warnings: list[str] = []
+    if len(names) > MOST_PROMPTS:
+        warnings.append(f"{visible(str(folder))} holds {len(names)} prompts: the first {MOST_PROMPTS} count")
+    for name in names[:MOST_PROMPTS]:
+        try:
+            prompts.append(_read(checkout, folder / name))
+        except DistrustedFileError as error:
+            warnings.append(visible(str(error)))
+    return CustomPrompts(tuple(prompts), tuple(warnings))
+
+
+def _read(checkout: Checkout, path: Path) -> CustomPrompt:
+    if _NAME.fullmatch(path.stem) is None:
+        raise DistrustedFileError(
+            f"{path} is not read: its name may hold letters, digits, - and _, and 64 of them"
+        )
+    data = checkout.read(path, LARGEST + 1)
+    if data is None:
+        raise DistrustedFileError(f"{path} is not read: it is a link to nothing")
+    if len(data) > LARGEST:
+        raise DistrustedFileError(f"{path} is not read: it is larger than {LARGEST // 1024} KiB")
+    prompt = parse_custom_prompt(path.stem, data.decode("utf-8-sig", "replace"))
+    if not prompt.text:
+        raise DistrustedFileError(f"{path} is not read: it has no text")
+    return prompt
+
+
+def _front_matter(text: str) -> tuple[dict[str, str], str]:
+    """The fields at the beginning, and the text after them; a beginning without an end is text."""
+    head, closed, body = text.removeprefix("---\n").partition("\n---\n")
+    if not text.startswith("---\n") or not closed:
+        return {}, text
+    found = [_FIELD.fullmatch(line.strip()) for line in head.split("\n")]
+    return {one[1].lower(): one[2].strip().strip("\"'") for one in found if one is not None}, body
+
+
+def _words(arguments: str) -> list[str]:
+    try:
+        return shlex.split(arguments)
+    except ValueError:  # an apostrophe is no quotation
+        return arguments.split()
+
+
+def _short(line: str) -> str:
+    shown = " ".join(visible_line(line).split())
+    return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 1]}…"
