@@ -69,7 +69,8 @@ def test_the_tool_decides_in_place_of_the_frontend(
             "approved": "allow_once", "approved-for-session": "allow_always", "approved-prefix": "allow_always",
             "denied": "reject_once", "abort": "reject_once",
         }  # fmt: skip
-        assert r'pattern = ["touch", "made"]\x0a' in options["approved-prefix"]["name"]
+        assert options["approved-prefix"]["name"].startswith("Allow always: Allows exactly `touch made`")
+        assert 'pattern = ["touch", "made"]' in content["content"]["text"]
         tools = [tool.name for tool in await frontend.conversation.session.services.servers.tools(_nothing)]
         assert tools == ["ide__other"]
 
