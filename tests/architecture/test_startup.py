@@ -20,9 +20,11 @@ SERVICES_OF_A_MESSAGE = frozenset(
         "code_core.sandbox.writable",
         "code_core.tools.apply_patch",
         "code_core.tools.arguments",
+        "code_core.tools.exec_command",
         "code_core.tools.plan",
         "code_core.tools.registry",
         "code_core.tools.shell",
+        "code_core.tools.terminals",
         "code_core.tools.tool",
         "code_core.validation.switches",
     }

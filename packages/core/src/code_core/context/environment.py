@@ -1,5 +1,6 @@
 """What the model is told of the place it works in."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from code_core.protocol.items import InputText, Message
@@ -13,9 +14,13 @@ from code_core.protocol.policies import (
 
 
 def environment_context(
-    cwd: Path, approval: AskForApproval, sandbox: SandboxPolicy, shell: str | None
+    cwd: Path,
+    approval: AskForApproval,
+    sandbox: SandboxPolicy,
+    shell: str | None,
+    running: Sequence[str] = (),
 ) -> Message:
-    """A message with directory, policies and shell. It names no time, so that prompt caches stay warm."""
+    """A message with directory, policies, shell, and the commands that are `running`. It names no time, so that prompt caches stay warm."""
     roots: list[Path] = []
     match sandbox:
         case ReadOnly():
@@ -31,6 +36,7 @@ def environment_context(
         "network_access": network,
         "writable_roots": ", ".join(str(root) for root in roots),
         "shell": shell or "",
+        "running_commands": "; ".join(running),
     }
     lines = [f"  <{name}>{_escaped(value)}</{name}>" for name, value in fields.items() if value]
     text = "\n".join(["<environment_context>", *lines, "</environment_context>"])

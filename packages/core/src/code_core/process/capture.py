@@ -47,6 +47,11 @@ class Capture:
         if self._spill is not None:
             self._spill.close()
 
+    @property
+    def kept_in(self) -> Path | None:
+        """The file with everything so far, if one was written."""
+        return self._spill_path if self._spill is not None and self._spill_problem is None else None
+
     def text(self) -> str:
         """What was captured; when it was too long, whole lines of both ends and a line that says so."""
         tail = bytes(self._tail[-self._half :])

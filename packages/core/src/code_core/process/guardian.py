@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-from code_core.process.spawn import start_command
+from code_core.process.spawn import PIPES, Streams, start_command
 
 VARIABLE = "CODE_AGENT_RUN"
 
@@ -22,7 +22,9 @@ _lock = Lock()
 _guardian: "_Guardian | None" = None
 
 
-def start_guarded(argv: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start_guarded(
+    argv: Sequence[str], cwd: Path, environment: Mapping[str, str], streams: Streams = PIPES
+) -> subprocess.Popen[bytes]:
     """Start `argv` like `start_command`; it and what it starts end with this process.
 
     What it leaves running when it ends goes on until then.
@@ -31,7 +33,7 @@ def start_guarded(argv: Sequence[str], cwd: Path, environment: Mapping[str, str]
         SpawnError: the program or the directory is missing or may not be used.
     """
     guardian = _current()
-    process = start_command(argv, cwd, {**environment, VARIABLE: guardian.mark})
+    process = start_command(argv, cwd, {**environment, VARIABLE: guardian.mark}, streams=streams)
     guardian.note(f"+{process.pid}\n")
     return process
 

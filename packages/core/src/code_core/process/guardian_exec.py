@@ -30,10 +30,11 @@ def main(mark: bytes) -> None:
         else:
             begun.pop(pid, None)
     # The number of a session that has ended may be another's by now.
-    _end(mark, {pid for pid, time_ in begun.items() if _start_time(pid) in {None, time_}})
+    end_all(mark, {pid for pid, time_ in begun.items() if _start_time(pid) in {None, time_}})
 
 
-def _end(mark: bytes, sessions: "set[int]") -> None:
+def end_all(mark: bytes, sessions: "set[int]") -> None:
+    """End every process of `sessions`, and all with `mark` in their environment; takes at most 5 seconds."""
     begun = time.monotonic()
     asked: set[int] = set()
     while time.monotonic() < begun + KILL_SECONDS and (left := _left(mark, sessions)):

@@ -26,6 +26,18 @@ Stream = Literal["stdout", "stderr"]
 OnOutput = Callable[[Stream, bytes], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The descriptors that a command is started with, as `subprocess.Popen` takes them."""
+
+    stdin: int = subprocess.DEVNULL
+    stdout: int = subprocess.PIPE
+    stderr: int = subprocess.PIPE
+
+
+PIPES = Streams()
+
+
 class SpawnError(Exception):
     """The command could not be started; `exit_code` is what a shell would give."""
 
@@ -72,7 +84,7 @@ async def follow(process: subprocess.Popen[bytes], *, time_limit: float, on_outp
         timed_out = await _communicate(process, time_limit, on_output)
     except BaseException:
         with anyio.CancelScope(shield=True):
-            await _end_group(process)
+            await end_group(process)
         raise
     finally:
         for pipe in (process.stdout, process.stderr):
@@ -89,11 +101,15 @@ async def follow(process: subprocess.Popen[bytes], *, time_limit: float, on_outp
 
 
 def start_command(
-    argv: Sequence[str], cwd: Path, environment: Mapping[str, str], fds: Sequence[int] = ()
+    argv: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    fds: Sequence[int] = (),
+    streams: Streams = PIPES,
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` in a session of its own, with pipes for its output.
+    """Start `argv` in a session of its own, with pipes for its output unless `streams` says otherwise.
 
-    It gets no input, and no descriptors besides `fds`.
+    It gets no descriptors besides those and `fds`.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.
@@ -106,9 +122,9 @@ def start_command(
             list(argv),
             cwd=cwd,
             env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=streams.stdin,
+            stdout=streams.stdout,
+            stderr=streams.stderr,
             bufsize=0,
             pass_fds=fds,
             start_new_session=True,
@@ -151,9 +167,9 @@ async def _communicate(process: subprocess.Popen[bytes], time_limit: float, on_o
         readers.start_soon(_read, process.stdout, "stdout", on_output)
         readers.start_soon(_read, process.stderr, "stderr", on_output)
         with anyio.move_on_after(time_limit) as clock:
-            await _exited(process)
+            await exited(process)
         if clock.cancelled_caught:
-            await _end_group(process)
+            await end_group(process)
         readers.cancel_scope.deadline = anyio.current_time() + DRAIN_SECONDS
     # Left over where whoever takes the output was slow.
     await _read(process.stdout, "stdout", on_output, most=LARGEST_PIPE)
@@ -183,7 +199,7 @@ async def _read(pipe: IO[bytes] | None, name: Stream, on_output: OnOutput, most:
         await anyio.lowlevel.checkpoint()
 
 
-async def _exited(process: subprocess.Popen[bytes]) -> None:
+async def exited(process: subprocess.Popen[bytes]) -> None:
     """Wait until `process` has exited, but do not reap it.
 
     While it is a zombie its process group id cannot be given to anyone else, so
@@ -201,14 +217,15 @@ async def _exited(process: subprocess.Popen[bytes]) -> None:
         os.close(pidfd)
 
 
-async def _end_group(process: subprocess.Popen[bytes]) -> None:
+async def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End the group of a command that was not reaped yet: TERM, a second, KILL, a second."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, signum)
         except (ProcessLookupError, PermissionError) as error:
             _log.warning("process group %d cannot be signalled: %s", process.pid, error)
         with anyio.move_on_after(TERMINATE_SECONDS):
-            await _exited(process)
+            await exited(process)
 
 
 def exit_code(process: subprocess.Popen[bytes]) -> int | None:

@@ -48,6 +48,7 @@ from code_core.protocol.session_events import (
     UndoCompleted,
     UnknownEvent,
 )
+from code_core.protocol.terminal_events import TerminalEnded, TerminalsChanged
 from code_core.protocol.text import FilePath, Text
 
 
@@ -198,7 +199,12 @@ class WebSearchComplete(ProtocolModel):
 
 
 class ExecCommandBegin(ProtocolModel):
-    """A command starts."""
+    """A command starts, or is typed into.
+
+    Attributes:
+        session_id: the number of a command that may run on after its call.
+        input: what is typed into it; null where it starts or is only waited for.
+    """
 
     type: Literal["exec_command_begin"] = "exec_command_begin"
     call_id: Text
@@ -206,6 +212,8 @@ class ExecCommandBegin(ProtocolModel):
     cwd: FilePath
     parsed_cmd: list[ParsedCommand] = []
     source: Literal["agent", "user"] = "agent"
+    session_id: int | None = None
+    input: Text | None = None
 
 
 class ExecCommandOutputDelta(ProtocolModel):
@@ -218,7 +226,11 @@ class ExecCommandOutputDelta(ProtocolModel):
 
 
 class ExecCommandEnd(ProtocolModel):
-    """A command has ended; the streams are cut like what the model gets."""
+    """A command has ended, or a wait for it; the streams are cut like what the model gets.
+
+    Attributes:
+        session_id: the command runs on under this number; the exit code is then 0 and means nothing.
+    """
 
     type: Literal["exec_command_end"] = "exec_command_end"
     call_id: Text
@@ -226,6 +238,7 @@ class ExecCommandEnd(ProtocolModel):
     stderr: Text
     exit_code: int
     duration: Duration
+    session_id: int | None = None
 
 
 class PatchApplyBegin(ProtocolModel):
@@ -339,6 +352,8 @@ KnownEvent = (
     | UndoCompleted
     | EnteredReviewMode
     | ExitedReviewMode
+    | TerminalsChanged
+    | TerminalEnded
     | EventsSkipped
     | SessionSnapshot
     | ShutdownComplete

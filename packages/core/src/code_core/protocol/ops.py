@@ -145,6 +145,19 @@ class RunUserShellCommand(ProtocolModel):
     command: Annotated[Text, Field(min_length=1)]
 
 
+class ListTerminals(ProtocolModel):
+    """Ask which commands run on after their calls: `terminals_changed`."""
+
+    type: Literal["list_terminals"] = "list_terminals"
+
+
+class StopTerminals(ProtocolModel):
+    """End a command that runs on after its call, with everything it started; all of them if null."""
+
+    type: Literal["stop_terminals"] = "stop_terminals"
+    session_id: int | None = None
+
+
 class SetSessionName(ProtocolModel):
     """Name the session; null removes the name."""
 
@@ -288,6 +301,8 @@ Op = Annotated[
     | Undo
     | Redo
     | RunUserShellCommand
+    | ListTerminals
+    | StopTerminals
     | SetSessionName
     | AddToHistory
     | GetHistoryEntryRequest

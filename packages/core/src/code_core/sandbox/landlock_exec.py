@@ -33,7 +33,7 @@ CAPSET = {"x86_64": 126, "aarch64": 91}
 PRLIMIT = {"x86_64": 302, "aarch64": 261}
 SECCOMP = {"x86_64": 317, "aarch64": 277}
 CAPABILITY_VERSION = 0x20080522
-DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty")
 CANNOT_CONFINE, NOT_FOUND = 126, 127
 BEGUN = signal.SIGUSR1
 WAITED_FOR = frozenset({BEGUN, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
@@ -65,7 +65,7 @@ def main(agent: int, folders: str, settings: int, wait: int, processes: int, arg
 def _execute(settings: int, wait: int, supervisor: int, argv: list[str]) -> "NoReturn":
     """Wait for the command if need be, confine this process and become the command."""
     try:
-        os.setpgid(0, 0)
+        os.setsid()  # so that the command can have a terminal of its own
         _end_with(supervisor, signal.SIGKILL)
         if wait >= 0:
             if not os.read(wait, 1):

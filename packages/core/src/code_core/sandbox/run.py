@@ -1,20 +1,21 @@
-"""Runs a confined command to its end, and looks after what the sandbox cannot protect."""
+"""Starts a confined command, and looks after what the sandbox cannot protect."""
 
 import subprocess
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import anyio
 
 from code_core.process.guardian import ended
-from code_core.process.spawn import Exit, OnOutput, follow, require_program
+from code_core.process.spawn import PIPES, Exit, OnOutput, Streams, follow, require_program, start_command
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.placeholders import placeholders
 from code_core.sandbox.sandbox import Sandbox
 from code_core.sandbox.watch import changed, seen_in, watched
 
 OnStart = Callable[[subprocess.Popen[bytes]], None]
+OnChanged = Callable[[Sequence[Path]], Awaitable[None]]
 
 
 async def run_confined(
@@ -27,28 +28,66 @@ async def run_confined(
     time_limit: float,
     on_start: OnStart,
     on_output: OnOutput,
-    on_changed: Callable[[Sequence[Path]], Awaitable[None]],
+    on_changed: OnChanged,
 ) -> Exit:
     """Run `argv` with the rights of `confinement` and follow it to its end.
 
-    `on_start` gets the process that was started. `on_changed` gets the paths that the command has changed though they are to be protected, also
+    `on_start` gets the process that was started. See `confined_process` for `on_changed`.
+
+    Raises:
+        SpawnError: the program or the directory is missing or may not be used.
+    """
+    async with confined_process(
+        sandbox, argv, confinement, cwd, environment, on_changed=on_changed
+    ) as process:
+        on_start(process)
+        return await follow(process, time_limit=time_limit, on_output=on_output)
+
+
+@asynccontextmanager
+async def confined_process(
+    sandbox: Sandbox,
+    argv: Sequence[str],
+    confinement: Confinement,
+    cwd: Path,
+    environment: Mapping[str, str],
+    *,
+    on_changed: OnChanged,
+    streams: Streams = PIPES,
+) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """Start `argv` with the rights of `confinement`; whoever enters the context waits for its end in it.
+
+    `on_changed` gets the paths that the command has changed though they are to be protected, also
     when it was cancelled.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.
     """
-    require_program(argv[0], cwd, environment)
     exposed = watched(confinement, protects=sandbox.protects)
     before = await anyio.to_thread.run_sync(seen_in, exposed)
     try:
         with placeholders(confinement) if sandbox.protects else nullcontext(confinement) as ready:
-            process = sandbox.start(argv, ready, cwd, environment)
-            on_start(process)
+            process = _start(sandbox, argv, ready, cwd, environment, streams)
             try:
-                return await follow(process, time_limit=time_limit, on_output=on_output)
+                yield process
             finally:
                 ended(process)
     finally:
         with anyio.CancelScope(shield=True):
             if paths := changed(before, await anyio.to_thread.run_sync(seen_in, exposed)):
                 await on_changed(paths)
+
+
+def _start(
+    sandbox: Sandbox,
+    argv: Sequence[str],
+    confinement: Confinement,
+    cwd: Path,
+    environment: Mapping[str, str],
+    streams: Streams,
+) -> subprocess.Popen[bytes]:
+    require_program(argv[0], cwd, environment)
+    if streams is PIPES:
+        return sandbox.start(argv, confinement, cwd, environment)
+    with sandbox.confined(argv, confinement, cwd, environment) as launch:
+        return start_command(launch.argv, cwd, launch.environment, launch.fds, streams)

@@ -20,6 +20,7 @@ from code_core.protocol.ops import (
     GetHistoryEntryRequest,
     Interrupt,
     ListMcpTools,
+    ListTerminals,
     Op,
     OverrideTurnContext,
     PatchApproval,
@@ -29,6 +30,7 @@ from code_core.protocol.ops import (
     ResolveElicitation,
     SetSessionName,
     Shutdown,
+    StopTerminals,
     UpdateValidationGroup,
     UpdateValidationTool,
     UserInput,
@@ -83,6 +85,7 @@ class Conversation:
         connect, publish = self.session.services.servers.connect, partial(self._log.publish, "0")
         self._tasks.start_soon(connect, partial(self._emit, "0"), publish)
         self._tasks.start_soon(self._serve)
+        self.session.services.terminals.serve(self._tasks, partial(self._emit, "0"))
         if (stored := self.session.services.stored) is not None:
             self._tasks.start_soon(stored.clean)
         return self
@@ -176,6 +179,10 @@ class Conversation:
                 )
             case ResolveElicitation():
                 self._answered(submission, op.id, answered=self.session.elicitations.answer(op))
+            case ListTerminals():
+                self._log.publish(submission, self.session.services.terminals.listing())
+            case StopTerminals(session_id=session_id):
+                self._stop_terminals(submission, session_id)
             case ListMcpTools():
                 self._tasks.start_soon(self._list_server_tools, submission)
             case UpdateValidationTool() | UpdateValidationGroup():
@@ -193,6 +200,11 @@ class Conversation:
                 self._start_alone(submission, task)
             case _:
                 self._warn(submission, f"nothing is done for the operation {op.type!r}")
+
+    def _stop_terminals(self, submission: str, session_id: int | None) -> None:
+        if not self.session.services.terminals.stop(session_id):
+            which = "command" if session_id is None else f"session {session_id}"
+            self._warn(submission, f"nothing was stopped: no {which} is running")
 
     def _answered(self, submission: str, question_id: str, *, answered: bool) -> None:
         self._log.open.answered(question_id)

@@ -25,6 +25,7 @@ from code_core.session.settings import TurnSettings
 from code_core.session.told_context import ToldContext
 from code_core.store.journal import Journal
 from code_core.tools.apply_patch import ApplyPatch
+from code_core.tools.exec_command import ExecCommand, WriteStdin
 from code_core.tools.plan import UpdatePlan
 from code_core.tools.registry import ToolRegistry
 from code_core.tools.shell import Shell
@@ -155,4 +156,6 @@ def _wire(provider: Provider) -> "Wire":
 def make_tools(config: Config, file_system: "FileSystem | None" = None) -> ToolRegistry:
     """The tools for the configured model."""
     apply_patch = ApplyPatch(file_system)
-    return ToolRegistry([Shell(apply_patch, config.command_guards), apply_patch, UpdatePlan()])
+    shell = Shell(apply_patch, config.command_guards)
+    exec_command = ExecCommand(shell)
+    return ToolRegistry([shell, exec_command, WriteStdin(exec_command), apply_patch, UpdatePlan()])

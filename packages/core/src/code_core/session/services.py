@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -11,6 +11,7 @@ from code_core.protocol.checkpoints import Checkpoints
 from code_core.session.servers import ConversationServers
 from code_core.session.stored_session import StoredSession
 from code_core.tools.registry import ToolRegistry
+from code_core.tools.terminals import Terminals
 
 _log = logging.getLogger("code_core")
 
@@ -23,6 +24,7 @@ class Services:
 
     Attributes:
         tools: the session's own; a turn adds those of the servers.
+        terminals: the commands that outlive their calls.
         checkpoints: keeps old versions of files; None where nothing can be undone.
         stored: the session in the store; None for one that is kept in memory alone.
     """
@@ -32,6 +34,7 @@ class Services:
     tools: ToolRegistry
     checkpoints: Checkpoints | None = None
     stored: StoredSession | None = None
+    terminals: Terminals = field(default_factory=Terminals)
 
 
 async def close_all(*parts: tuple[str, Callable[[], Awaitable[None]]]) -> None:

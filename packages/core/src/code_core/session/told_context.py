@@ -1,7 +1,7 @@
 """What the model has been told of its surroundings, and what it has to be told anew."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +44,13 @@ class ToldContext:
         """The history has lost it."""
         self._environment = self._instructions = self._directory = None
 
-    async def news(self, config: Config, settings: TurnSettings) -> News:
-        """What the model does not know yet: the environment, and the instructions of a new directory."""
+    async def news(self, config: Config, settings: TurnSettings, running: Sequence[str] = ()) -> News:
+        """What the model does not know yet: the environment with what is `running`, and the instructions of a new directory."""
         shell = Path(os.environ.get("SHELL", "")).name or None
         news: list[Message] = []
         warnings: tuple[str, ...] = ()
         environment = environment_context(
-            settings.cwd, settings.approval_policy, settings.sandbox_policy, shell
+            settings.cwd, settings.approval_policy, settings.sandbox_policy, shell, running
         )
         if environment.text != self._environment:
             news.append(environment)

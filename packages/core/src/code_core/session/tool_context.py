@@ -42,6 +42,7 @@ def tool_context(
         approver=UnhurriedApprover(session.approvals.for_turn(report.emit), clock),
         changes=TurnChanges(repository_root(directory) or directory, outputs / "turn"),
         validation=settings.validation,
+        terminals=session.services.terminals,
         before_write=keep_nothing if checkpoint is None else checkpoint.before_write,
         before_command=keep_nothing if checkpoint is None else checkpoint.before_command,
     )

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -63,7 +64,7 @@ async def run_shell_command(
         "stderr": Capture(context.output_limit),
     }
     deltas = 0
-    confinement = None if sandbox is None else await _confinement(context)
+    confinement = None if sandbox is None else await confinement_for(context)
 
     async def on_output(stream: Stream, chunk: bytes) -> None:
         nonlocal deltas
@@ -74,7 +75,7 @@ async def run_shell_command(
             encoded = base64.b64encode(chunk).decode("ascii")
             await context.emit(ExecCommandOutputDelta(call_id=call_id, stream=stream, chunk=encoded))
 
-    if source == "agent" and _may_write(request, context, sandbox):
+    if source == "agent" and may_write(request, context, sandbox):
         await context.before_command()
     await context.emit(
         ExecCommandBegin(
@@ -117,11 +118,13 @@ async def run_shell_command(
         text = f"{notice}\n{text}"
     await _emit_end(call_id, streams, end, notice, context)
     output = _output(end, text)
-    denied = confinement is not None and not end.timed_out and _denied(end, text, cwd, confinement, context)
+    denied = (
+        confinement is not None and not end.timed_out and was_denied(end, text, cwd, confinement, context)
+    )
     return CommandResult(output, denied=denied)
 
 
-def _may_write(request: CommandRequest, context: ToolContext, sandbox: Sandbox | None) -> bool:
+def may_write(request: CommandRequest, context: ToolContext, sandbox: Sandbox | None) -> bool:
     """Whether files of the user may be other ones after the command."""
     if sandbox is not None and isinstance(context.sandbox_policy, ReadOnly):
         return False
@@ -135,13 +138,15 @@ def _output(end: Exit, text: str) -> ToolOutput:
     )
 
 
-async def _confinement(context: ToolContext) -> Confinement:
+async def confinement_for(context: ToolContext) -> Confinement:
+    """The rights that the turn's policy gives a command."""
     return await anyio.to_thread.run_sync(
         confinement_of, context.sandbox_policy, context.cwd, context.home, context.environment
     )
 
 
-def _denied(end: Exit, text: str, cwd: Path, confinement: Confinement, context: ToolContext) -> bool:
+def was_denied(end: Exit, text: str, cwd: Path, confinement: Confinement, context: ToolContext) -> bool:
+    """Whether a command ended as it does when the sandbox has denied it something."""
     # As commands print it, the working directory may have symlinks in it.
     roots = (*confinement.writable, context.cwd) if confinement.writable else ()
     protected = (*confinement.protected, *confinement.absent)
@@ -174,9 +179,6 @@ async def _run(
         finally:
             ended(process)
 
-    async def on_changed(paths: Sequence[Path]) -> None:
-        await context.emit(WarningEvent(message=_changed_notice(paths, sandbox.mechanism)))
-
     return await run_confined(
         sandbox,
         command,
@@ -186,8 +188,14 @@ async def _run(
         time_limit=time_limit,
         on_start=on_start,
         on_output=on_output,
-        on_changed=on_changed,
+        on_changed=partial(report_changed, context=context, sandbox=sandbox),
     )
+
+
+async def report_changed(paths: Sequence[Path], *, context: ToolContext, sandbox: Sandbox | None) -> None:
+    """Warn of what a confined command has changed though the sandbox was to protect it."""
+    if sandbox is not None:
+        await context.emit(WarningEvent(message=_changed_notice(paths, sandbox.mechanism)))
 
 
 def _changed_notice(paths: Sequence[Path], mechanism: Mechanism) -> str:

@@ -46,15 +46,15 @@ class Shell:
                     "workdir": {"type": "string", "description": "The directory to run in."},
                     "timeout_ms": {
                         "type": "number",
-                        "description": f"Milliseconds until the command is killed; {DEFAULT_TIMEOUT_MS} if absent.",
+                        "description": f"{DEFAULT_TIMEOUT_MS} if absent.",
                     },
                     "with_escalated_permissions": {
                         "type": "boolean",
-                        "description": "Ask the user to run it outside of the sandbox.",
+                        "description": "Ask to run it outside of the sandbox.",
                     },
                     "justification": {
                         "type": "string",
-                        "description": "Why it must run outside of the sandbox, in one sentence for the user.",
+                        "description": "Why, in a sentence for the user.",
                     },
                 },
                 "required": ["command"],
@@ -64,9 +64,13 @@ class Shell:
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
         """See `Tool.call`."""
+        return await (await self.commands()).call(call, context)
+
+    async def commands(self) -> "ShellCommands":
+        """What decides about commands, for this tool and for others that run some."""
         if self._commands is None:
             self._commands = await anyio.to_thread.run_sync(self._first)
-        return await self._commands.call(call, context)
+        return self._commands
 
     def _first(self) -> "ShellCommands":
         """What runs commands; imported by the first one, because many turns run none."""

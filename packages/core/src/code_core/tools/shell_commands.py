@@ -2,7 +2,8 @@
 
 import json
 import os
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from code_core.protocol.policies import AskForApproval, DangerFullAccess
 from code_core.safety.confirm_guard import strip_confirm
 from code_core.safety.shell_words import Words
 from code_core.sandbox.detection import detect as detect_sandbox
+from code_core.sandbox.sandbox import Sandbox
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.arguments import BadArguments, parse_arguments
 from code_core.tools.command_files import TooManyFilesError
@@ -30,7 +32,7 @@ from code_core.tools.command_permission import (
     permission,
     permission_to_retry,
 )
-from code_core.tools.command_run import run_shell_command
+from code_core.tools.command_run import CommandResult, run_shell_command
 from code_core.tools.shell import DEFAULT_TIMEOUT_MS
 from code_core.tools.tool import ToolContext, ToolOutput
 
@@ -53,6 +55,21 @@ class _Arguments(BaseModel):
         return ["bash", "-lc", value] if isinstance(value, str) else value
 
 
+RunCommand = Callable[[CommandRequest, Sandbox | None], Awaitable[CommandResult]]
+"""Runs a command that is permitted, confined if there is a sandbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCall:
+    """A command as the model sent it."""
+
+    call_id: str
+    command: Sequence[str]
+    workdir: str | None = None
+    escalated: bool = False
+    justification: str | None = None
+
+
 class ShellCommands:
     """The commands of one session."""
 
@@ -68,11 +85,31 @@ class ShellCommands:
             arguments = _parse(call)
         except BadArguments as error:
             return ToolOutput(str(error), success=False)
-        if "\0" in (arguments.workdir or ""):
-            return ToolOutput(f"the directory {arguments.workdir!r} has a NUL character", success=False)
+        time_limit = min(arguments.timeout_ms or DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS) / 1000
+        command = CommandCall(
+            call.call_id,
+            arguments.command,
+            arguments.workdir,
+            arguments.with_escalated_permissions,
+            arguments.justification,
+        )
+
+        async def run(request: CommandRequest, sandbox: Sandbox | None) -> CommandResult:
+            return await run_shell_command(request, time_limit, context, sandbox)
+
+        return await self.carry_out(command, context, run)
+
+    async def carry_out(self, call: CommandCall, context: ToolContext, run: RunCommand) -> ToolOutput:
+        """Have a command decided about, and `run` it if it is permitted; a patch in it is applied.
+
+        Raises:
+            TurnAbandoned: the user does not want the turn to go on.
+        """
+        if "\0" in (call.workdir or ""):
+            return ToolOutput(f"the directory {call.workdir!r} has a NUL character", success=False)
         # Where links lead: the user is asked about the directory that the command runs in.
-        cwd = Path(os.path.realpath(context.cwd / (arguments.workdir or "")))
-        command, confirmed = strip_confirm(arguments.command)
+        cwd = Path(os.path.realpath(context.cwd / (call.workdir or "")))
+        command, confirmed = strip_confirm(call.command)
         if not command:
             return ToolOutput("the command is empty", success=False)
         if any("\0" in word for word in command):
@@ -93,14 +130,13 @@ class ShellCommands:
             argv=command,
             cwd=cwd,
             confirmed=confirmed,
-            escalated=arguments.with_escalated_permissions,
-            justification=arguments.justification,
+            escalated=call.escalated,
+            justification=call.justification,
         )
-        time_limit = min(arguments.timeout_ms or DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS) / 1000
         refused = await anyio.to_thread.run_sync(guarded, request, self._guards)
-        return refused or _noted(await self._run(request, time_limit, context))
+        return refused or _noted(await self._run(request, context, run))
 
-    async def _run(self, request: CommandRequest, time_limit: float, context: ToolContext) -> ToolOutput:
+    async def _run(self, request: CommandRequest, context: ToolContext, run: RunCommand) -> ToolOutput:
         """Run the command where it may, and outside of the sandbox when that denied it something."""
         full_access = isinstance(context.sandbox_policy, DangerFullAccess)
         sandbox = None if full_access else (await anyio.to_thread.run_sync(detect_sandbox)).sandbox
@@ -111,8 +147,8 @@ class ShellCommands:
         if isinstance(allowed, ToolOutput):
             return allowed
         if sandbox is None or not allowed.confined:
-            return await self._run_unconfined(request, allowed, time_limit, context)
-        confined = await run_shell_command(request, time_limit, context, sandbox)
+            return await self._run_unconfined(request, allowed, run)
+        confined = await run(request, sandbox)
         if not confined.denied or context.approval_policy is AskForApproval.NEVER:
             return confined.output
         match await permission_to_retry(request, self._guards, context):
@@ -121,16 +157,16 @@ class ShellCommands:
                     confined.output, text=f"{confined.output.text}\n{refusal}, outside of the sandbox"
                 )
             case Permission() as allowed:
-                return await self._run_unconfined(request, allowed, time_limit, context)
+                return await self._run_unconfined(request, allowed, run)
 
     async def _run_unconfined(
-        self, request: CommandRequest, allowed: Permission, time_limit: float, context: ToolContext
+        self, request: CommandRequest, allowed: Permission, run: RunCommand
     ) -> ToolOutput:
         if (refused := await changed_since(request, allowed)) is not None:
             return refused
         if allowed.grant is not None:
             self._ran_outside.add((allowed.grant.argv, allowed.grant.cwd))
-        return (await run_shell_command(request, time_limit, context)).output
+        return (await run(request, None)).output
 
     async def _granted_outside(self, request: CommandRequest, context: ToolContext) -> bool:
         """Whether the user has allowed the command, as it is now, to run outside of the sandbox for the session."""

@@ -14,6 +14,7 @@ from code_core.wire.tool_specs import ToolSpec
 
 if TYPE_CHECKING:
     from code_core.tools.approver import Approver, Review
+    from code_core.tools.terminals import Terminals
     from code_core.tools.turn_changes import TurnChanges
 
 _log = logging.getLogger("code_core")
@@ -58,6 +59,7 @@ class ToolContext:
         output_limit: bytes of output that the model gets.
         outputs: directory for what is longer.
         home: the directory of settings and sessions.
+        terminals: where commands run that outlive their calls; None where none may.
         before_write: keeps files as they are, for undo, before a call changes them.
         before_command: keeps whatever a command could change.
         interrupted: what a call had got to when it was cancelled, by its id; the model gets it.
@@ -74,6 +76,7 @@ class ToolContext:
     approver: "Approver"
     changes: "TurnChanges"
     validation: ValidationSwitches = DEFAULT_SWITCHES
+    terminals: "Terminals | None" = None
     before_write: BeforeWrite = keep_nothing
     before_command: BeforeCommand = keep_nothing
     interrupted: dict[str, ToolOutput] = field(default_factory=dict)

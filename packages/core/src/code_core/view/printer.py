@@ -84,6 +84,8 @@ class HumanPrinter:
                 )
             case TaskStarted() | AgentMessageDelta() | AgentMessage() | AgentReasoning():
                 self._text(msg)
+            case ExecCommandBegin(input=str(typed), session_id=session_id):
+                self._line(f"\ntyped into session {session_id}: {shortened(visible(typed))}", "cyan")
             case ExecCommandBegin(command=command):
                 self._command(command)
             case ExecCommandEnd():
@@ -234,6 +236,9 @@ class HumanPrinter:
 
     def _command_end(self, end: ExecCommandEnd) -> None:
         self._output([line for text in (end.stdout, end.stderr) for line in _lines(text)])
+        if end.session_id is not None:
+            self._line(f"  session {end.session_id} runs on after {end.duration.seconds:.1f} s", "dim")
+            return
         style = "green" if end.exit_code == 0 else "red"
         self._line(f"  exit {end.exit_code} after {end.duration.seconds:.1f} s", style)
 

@@ -84,7 +84,7 @@ async def leave_out_images(session: Session, report: Report) -> None:
 async def _news(session: Session, report: Report) -> list[HistoryItem]:
     """What the model must know of its surroundings."""
     session.told.forget()
-    told = await session.told.news(session.config, session.settings)
+    told = await session.told.news(session.config, session.settings, session.services.terminals.shown())
     return [HistoryItem(f"note_{uuid4().hex}", message, report.turn_id) for message in told.messages]
 
 
@@ -98,7 +98,7 @@ def _summarised(kept: Kept, summary: str, budget: Budget, turn_id: str) -> list[
 
 def _state(session: Session, budget: Budget, turn_id: str) -> HistoryItem | None:
     files = changed_files(one.item for one in session.history.items)
-    text = state_text(files, (), budget)
+    text = state_text(files, session.services.terminals.shown(), budget)
     return None if text is None else user_note(text, turn_id)
 
 

@@ -127,7 +127,7 @@ class _Turn:
         """Add to the history what the model does not know of its surroundings, and to the journal the settings."""
         session = self._session
         context = session.context_entry()
-        news = await session.told.news(session.config, session.settings)
+        news = await session.told.news(session.config, session.settings, session.services.terminals.shown())
         turn_id = self._report.turn_id
         items = [HistoryItem(f"note_{uuid4().hex}", message, turn_id) for message in news.messages]
         await session.history.add(context, *items)

@@ -1,0 +1,45 @@
+"""What a command printed and nobody has read yet: the newest part of it."""
+
+
+class RecentBytes:
+    """Keeps the last `limit` bytes since they were last taken; memory stays below twice that."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept = bytearray()
+        self._dropped = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Add the next bytes."""
+        self._kept += chunk
+        if len(self._kept) > 2 * self._limit:  # trimmed seldom, so that each byte moves O(1) times
+            self._trim()
+
+    def take(self, *, whole: bool) -> tuple[bytes, int]:
+        """The bytes since the last call, and how many older ones are lost.
+
+        Unless they are the `whole` rest, the beginning of a UTF-8 character at their end stays for the next call.
+        """
+        self._trim()
+        end = len(self._kept) if whole else len(self._kept) - _unfinished(self._kept)
+        taken, dropped = bytes(self._kept[:end]), self._dropped
+        del self._kept[:end]
+        self._dropped = 0
+        return taken, dropped
+
+    def _trim(self) -> None:
+        excess = max(0, len(self._kept) - self._limit)
+        del self._kept[:excess]
+        self._dropped += excess
+
+
+def _unfinished(data: bytearray) -> int:
+    """How many bytes at the end begin a character of UTF-8 without finishing it."""
+    for count in range(1, min(3, len(data)) + 1):
+        byte = data[-count]
+        if byte >= 0xC0:
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return count if count < length else 0
+        if byte < 0x80:
+            return 0
+    return 0

@@ -1,0 +1,41 @@
+"""Commands that run on after the call which started them."""
+
+from typing import Literal
+
+from code_core.protocol.duration import Duration
+from code_core.protocol.model import ProtocolModel
+from code_core.protocol.text import FilePath, Text
+
+
+class TerminalInfo(ProtocolModel):
+    """A command that runs.
+
+    Attributes:
+        session_id: what `write_stdin` and `stop_terminal` call it.
+        tty: whether it has a terminal, and so takes input.
+        confined: whether a sandbox holds it.
+    """
+
+    session_id: int
+    command: Text
+    cwd: FilePath
+    tty: bool
+    confined: bool
+
+
+class TerminalsChanged(ProtocolModel):
+    """The commands that run on after their calls, whole, oldest first; also the answer to `list_terminals`."""
+
+    type: Literal["terminals_changed"] = "terminals_changed"
+    terminals: list[TerminalInfo]
+
+
+class TerminalEnded(ProtocolModel):
+    """Such a command has ended; `stopped` if it did not do so by itself."""
+
+    type: Literal["terminal_ended"] = "terminal_ended"
+    session_id: int
+    command: Text
+    exit_code: int
+    duration: Duration
+    stopped: bool = False
