@@ -32,8 +32,8 @@ def look(call_id: str) -> Response:
 
 async def until_running(mark: str) -> None:
     with anyio.fail_after(10):
-        while not running(mark):
-            await anyio.sleep(0.01)  # another process; nothing tells when it begins
+        while not running(mark):  # noqa: ASYNC110 - another process; nothing tells when it begins
+            await anyio.sleep(0.01)
 
 
 def said(frontend: Frontend) -> list[str]:

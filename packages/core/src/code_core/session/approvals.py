@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from code_core.protocol.approval_events import ApprovalRequest
-from code_core.protocol.ops import ExecApproval, PatchApproval
+from code_core.protocol.ops import ExecApproval, PatchApproval, RegisterApprovedCommand
 from code_core.protocol.policies import ReviewDecision
 from code_core.session.questions import Questions
 from code_core.tools.tool import Emit
@@ -73,6 +73,12 @@ class Approvals:
     def registered_commands(self) -> "Sequence[RegisteredCommand]":
         """What `register` was given."""
         return self._registered
+
+    def register_command(self, op: RegisterApprovedCommand) -> None:
+        """Allow what a frontend has registered."""
+        from code_core.safety.rules import RegisteredCommand  # few conversations have one
+
+        self.register(RegisteredCommand(tuple(op.command), op.match_kind, tuple(op.semantic_prefix or ())))
 
     def register(self, command: "RegisteredCommand") -> None:
         """Allow the commands that `command` stands for from now on."""

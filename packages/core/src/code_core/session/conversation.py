@@ -172,17 +172,15 @@ class Conversation:
             case ExecApproval() | PatchApproval():
                 self._answered(submission, op.id, answered=self.session.approvals.answer(op))
             case RegisterApprovedCommand():
-                from code_core.safety.rules import RegisteredCommand  # few conversations have one
-
-                self.session.approvals.register(
-                    RegisteredCommand(tuple(op.command), op.match_kind, tuple(op.semantic_prefix or ()))
-                )
+                self.session.approvals.register_command(op)
             case ResolveElicitation():
                 self._answered(submission, op.id, answered=self.session.elicitations.answer(op))
             case ListTerminals():
                 self._log.publish(submission, self.session.services.terminals.listing())
             case StopTerminals(session_id=session_id):
-                self._stop_terminals(submission, session_id)
+                if not self.session.services.terminals.stop(session_id):
+                    which = "command" if session_id is None else f"session {session_id}"
+                    self._warn(submission, f"nothing was stopped: no {which} is running")
             case ListMcpTools():
                 self._tasks.start_soon(self._list_server_tools, submission)
             case UpdateValidationTool() | UpdateValidationGroup():
@@ -200,11 +198,6 @@ class Conversation:
                 self._start_alone(submission, task)
             case _:
                 self._warn(submission, f"nothing is done for the operation {op.type!r}")
-
-    def _stop_terminals(self, submission: str, session_id: int | None) -> None:
-        if not self.session.services.terminals.stop(session_id):
-            which = "command" if session_id is None else f"session {session_id}"
-            self._warn(submission, f"nothing was stopped: no {which} is running")
 
     def _answered(self, submission: str, question_id: str, *, answered: bool) -> None:
         self._log.open.answered(question_id)
