@@ -18,10 +18,10 @@ import pytest
 
 from code_core.config.load import ConfigOverrides
 from code_core.model.retry import RetryLimits
-from code_core.protocol.events import TokenUsage
 from code_core.protocol.items import FunctionCall, Message, OutputText
 from code_core.protocol.ops import TextInput, UserInput
 from code_core.protocol.policies import SandboxMode
+from code_core.protocol.token_events import TokenUsage
 from code_core.session.manager import ConversationManager
 from code_core.wire.response_events import Completed, ItemDone
 

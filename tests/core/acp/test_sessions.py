@@ -33,9 +33,6 @@ from code_core.protocol.events import (
     PlanUpdate,
     StreamError,
     TaskComplete,
-    TokenCount,
-    TokenUsage,
-    TokenUsageInfo,
     ToolCallFailed,
     TurnAborted,
     WarningEvent,
@@ -54,6 +51,7 @@ from code_core.protocol.ops import (
 from code_core.protocol.ops import UserInput as Input
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
 from code_core.protocol.session_events import ContextCompacted
+from code_core.protocol.token_events import TokenCount, TokenUsage, TokenUsageInfo
 from support.acp_schema import check
 
 EVERYTHING = ClientCapabilities(

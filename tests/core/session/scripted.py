@@ -12,10 +12,11 @@ from code_core.config.load import Config, ConfigOverrides, load_config
 from code_core.errors import RequestRefused
 from code_core.model.client import ModelClient
 from code_core.model.retry import RetryLimits
-from code_core.protocol.events import Event, EventOrder, TokenUsage
+from code_core.protocol.events import Event, EventOrder
 from code_core.protocol.items import FunctionCall, Message, OutputText, ToolCall
 from code_core.protocol.ops import Op, QueueUserInput, TextInput, UserInput
 from code_core.protocol.policies import AskForApproval, SandboxMode
+from code_core.protocol.token_events import TokenUsage
 from code_core.session.conversation import Conversation
 from code_core.session.parts import Parts, make_session
 from code_core.session.restore import SessionState

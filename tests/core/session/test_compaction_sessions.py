@@ -15,9 +15,10 @@ import pytest
 from code_core.config.load import Config
 from code_core.errors import ContextWindowExceeded, RequestRefused
 from code_core.model.retry import RetryLimits
-from code_core.protocol.events import ErrorEvent, TokenUsage
+from code_core.protocol.events import ErrorEvent
 from code_core.protocol.items import FunctionCall, Message, OutputText, Refusal
 from code_core.protocol.ops import Compact
+from code_core.protocol.token_events import TokenUsage
 from code_core.session.compaction import summary as summary_module
 from code_core.session.compaction.budget import budget_for
 from code_core.session.compaction.summary import INSTRUCTIONS

@@ -8,7 +8,7 @@ import pytest
 
 from code_core.errors import RequestRefused, StreamBroken
 from code_core.model.retry import LONGEST_REQUESTED_DELAY, RetryLimits
-from code_core.protocol.events import EventMsg, EventOrder, TokenUsage
+from code_core.protocol.events import EventMsg, EventOrder
 from code_core.protocol.items import (
     FunctionCall,
     InputText,
@@ -20,6 +20,7 @@ from code_core.protocol.items import (
     SummaryText,
     WebSearchCall,
 )
+from code_core.protocol.token_events import TokenUsage
 from code_core.session import sampling
 from code_core.session.reporter import Reporter, TokenTotals
 from code_core.session.sampling import GO_ON_NOTE, Response, sample

@@ -9,8 +9,8 @@ import pytest
 
 from code_core.config.load import Config
 from code_core.model.catalog import Prices
-from code_core.protocol.events import TokenUsage
 from code_core.protocol.items import ToolCall
+from code_core.protocol.token_events import TokenUsage
 from code_core.session.parts import Parts
 from code_core.session.restore import SessionState
 from code_core.store.journal import MemoryJournal

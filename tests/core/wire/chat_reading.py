@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from code_core.errors import ModelError
-from code_core.protocol.events import TokenUsage
 from code_core.protocol.items import FunctionCall, Message, Reasoning
+from code_core.protocol.token_events import TokenUsage
 from code_core.wire.chat_reader import ChatReader
 from code_core.wire.response_events import Completed, ItemDone, ResponseEvent, TextDelta
 from code_core.wire.sse import SseParser

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from code_core.errors import RequestRefused
-from code_core.protocol.events import TokenUsage
 from code_core.protocol.items import Message, Reasoning, Refusal
+from code_core.protocol.token_events import TokenUsage
 from code_core.wire.chat_calls import CallAssembly
 from code_core.wire.chat_reader import ChatReader
 from code_core.wire.response_events import Completed, Created, ItemDone, ReasoningTextDelta, TextDelta

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, StreamBroken
-from code_core.protocol.events import TokenUsage
 from code_core.protocol.items import FunctionCall, InputText, Message
 from code_core.protocol.policies import ReasoningEffort, ReasoningSummary
+from code_core.protocol.token_events import TokenUsage
 from code_core.wire.failures import failure_of
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.request_json import encoded

@@ -39,7 +39,6 @@ from code_core.protocol.events import (
     StreamError,
     TaskComplete,
     TaskStarted,
-    TokenCount,
     ToolCallFailed,
     TurnAborted,
     WarningEvent,
@@ -53,6 +52,7 @@ from code_core.protocol.session_events import (
     SessionRenamed,
     UndoCompleted,
 )
+from code_core.protocol.token_events import TokenCount
 from code_core.view.append_only import AppendOnly
 from code_core.view.undo import undo_lines
 from code_core.view.visible import readable, visible

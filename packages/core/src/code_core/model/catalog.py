@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from code_core.protocol.events import TokenUsage
+from code_core.protocol.token_events import TokenUsage
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Byte chunks are base64, durations `{secs, nanos}`, file changes externally tagge
 """
 
 from functools import cache
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Discriminator, Tag, TypeAdapter
 
@@ -50,21 +50,7 @@ from code_core.protocol.session_events import (
 )
 from code_core.protocol.terminal_events import TerminalEnded, TerminalsChanged
 from code_core.protocol.text import FilePath, Text
-
-
-class TokenUsage(ProtocolModel):
-    """Tokens as the provider counted them."""
-
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_output_tokens: int = 0
-    total_tokens: int = 0
-
-    def __add__(self, other: "TokenUsage") -> "TokenUsage":
-        return TokenUsage(
-            **{name: getattr(self, name) + getattr(other, name) for name in TokenUsage.model_fields}
-        )
+from code_core.protocol.token_events import TokenCount
 
 
 class SessionConfigured(ProtocolModel):
@@ -142,37 +128,6 @@ class StreamError(ProtocolModel):
     max: int
     delay_ms: int
     code: Text | None = None
-
-
-class TokenUsageInfo(ProtocolModel):
-    """Usage of the conversation and of its last request.
-
-    Attributes:
-        total_cost_usd: US dollars for all of it whose prices are known; None where none are.
-    """
-
-    total_token_usage: TokenUsage
-    last_token_usage: TokenUsage
-    model_context_window: int | None = None
-    total_cost_usd: float | None = None
-
-
-class LimitsLeft(ProtocolModel):
-    """What is left of the turn's limits; what is not limited is absent."""
-
-    tool_calls: int | None = None
-    wall_seconds: float | None = None
-    total_tokens: int | None = None
-    cost_usd: float | None = None
-
-
-class TokenCount(ProtocolModel):
-    """Token usage after a response."""
-
-    type: Literal["token_count"] = "token_count"
-    info: TokenUsageInfo | None = None
-    rate_limits: dict[str, Any] | None = None
-    limits_left: LimitsLeft | None = None
 
 
 class UserMessage(ProtocolModel):

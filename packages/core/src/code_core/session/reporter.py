@@ -5,14 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from code_core.model.catalog import Prices
-from code_core.protocol.events import (
-    EventMsg,
-    EventOrder,
-    LimitsLeft,
-    TokenCount,
-    TokenUsage,
-    TokenUsageInfo,
-)
+from code_core.protocol.events import EventMsg, EventOrder
+from code_core.protocol.token_events import LimitsLeft, TokenCount, TokenUsage, TokenUsageInfo
 from code_core.store.entries import EventEntry
 
 

@@ -10,9 +10,9 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
-from code_core.protocol.events import TokenUsage
 from code_core.protocol.items import Message, ResponseItem
 from code_core.protocol.ops import InputItem, OverrideTurnContext
+from code_core.protocol.token_events import TokenUsage
 from code_core.session.conversation_history import HistoryItem
 from code_core.session.engine_notes import INTERRUPTED_TAG, is_users_own
 from code_core.session.input_queue import InputQueue, QueuedInput

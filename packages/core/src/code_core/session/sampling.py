@@ -19,14 +19,7 @@ from code_core.protocol.agent_events import (
     AgentReasoningReset,
     AgentReasoningSectionBreak,
 )
-from code_core.protocol.events import (
-    EventMsg,
-    EventOrder,
-    StreamError,
-    TokenUsage,
-    WebSearchBegin,
-    WebSearchComplete,
-)
+from code_core.protocol.events import EventMsg, EventOrder, StreamError, WebSearchBegin, WebSearchComplete
 from code_core.protocol.items import (
     InputText,
     Message,
@@ -35,6 +28,7 @@ from code_core.protocol.items import (
     ToolCall,
     WebSearchCall,
 )
+from code_core.protocol.token_events import TokenUsage
 from code_core.session.history import salvaged
 from code_core.session.reporter import Reporter
 from code_core.view.durations import counted, duration_text

@@ -8,8 +8,9 @@ import logging
 from typing import Any
 
 from code_core.errors import ModelError, StreamBroken
-from code_core.protocol.events import EventOrder, TokenUsage
+from code_core.protocol.events import EventOrder
 from code_core.protocol.items import Message, OutputText, Refusal, ResponseItem
+from code_core.protocol.token_events import TokenUsage
 from code_core.wire.chat_calls import CallAssembly
 from code_core.wire.chat_reasoning import THINKING, ReasoningPieces, reasoning_text, thinking_text
 from code_core.wire.chat_usage import usage_in

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from code_core.protocol.events import TokenUsage
+from code_core.protocol.token_events import TokenUsage
 
 
 def usage_in(chunk: dict[str, Any], choice: dict[str, Any] | None) -> TokenUsage | None:

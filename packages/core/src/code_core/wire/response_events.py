@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from code_core.protocol.events import EventOrder, TokenUsage
+from code_core.protocol.events import EventOrder
 from code_core.protocol.items import ResponseItem
+from code_core.protocol.token_events import TokenUsage
 
 
 @dataclass(frozen=True, slots=True)

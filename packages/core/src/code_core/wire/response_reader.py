@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from code_core.errors import ModelError, StreamBroken
-from code_core.protocol.events import EventOrder, TokenUsage
+from code_core.protocol.events import EventOrder
 from code_core.protocol.items import Reasoning, ResponseItem
+from code_core.protocol.token_events import TokenUsage
 from code_core.wire.assembly import Assembly
 from code_core.wire.event_json import event_value
 from code_core.wire.failures import error_in, failure_of, incomplete

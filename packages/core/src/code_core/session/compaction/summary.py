@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import anyio
 
 from code_core.errors import ContextWindowExceeded, TurnError
-from code_core.protocol.events import EventMsg, EventOrder, StreamError, TokenCount
+from code_core.protocol.events import EventMsg, EventOrder, StreamError
 from code_core.protocol.items import InputText, Message, Reasoning, Refusal, ResponseItem
+from code_core.protocol.token_events import TokenCount
 from code_core.session.compaction.cutting import cut_item, cut_text, without_images
 from code_core.session.history import normalised
 from code_core.session.reporter import Reporter
