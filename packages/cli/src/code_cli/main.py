@@ -41,7 +41,7 @@ _NO_LOGIN = (
 )
 # Words that other agents take as commands or options; as prompts they would be sent to the model.
 ELSEWHERE = {
-    "--continue": "there is no option --continue: code resume --last goes on with the last session here",
+    "--continue": "there is no option --continue: use code resume --last to resume the last session of this directory",
     "app-server": "there is no app server yet: code mcp-server serves other programs",
     "apply": "there is no command 'apply': code apply-patch applies a patch, code exec leaves its changes in place",
     "cloud": "there are no cloud tasks here",

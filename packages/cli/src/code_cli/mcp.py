@@ -151,7 +151,7 @@ def _server(name: str) -> "McpServerTable":
     with settings_checked():
         if name not in servers:
             known = ", ".join(servers) or "none"
-            raise ConfigError(f"no MCP server is called {name!r} (configured: {known})")
+            raise ConfigError(f"there is no MCP server called {name!r} (configured: {known})")
     return servers[name]
 
 
