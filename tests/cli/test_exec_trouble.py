@@ -144,9 +144,9 @@ def test_a_connection_that_cannot_be_set_up_is_one_line(
 @pytest.mark.parametrize(
     ("headers", "said"),
     [
-        ('env_http_headers = { X-Secret = "THE_HEADER" }', "variable THE_HEADER holds control characters"),
+        ('env_http_headers = { X-Secret = "THE_HEADER" }', "variable THE_HEADER contains control characters"),
         ('http_headers = { "X-\u00e4" = "a" }', "is not a header name"),
-        ('http_headers = { "X-A" = "a\\nb" }', "value of the header 'X-A' holds control characters"),
+        ('http_headers = { "X-A" = "a\\nb" }', "value of the header 'X-A' contains control characters"),
     ],
 )
 def test_a_header_that_cannot_be_is_one_line_that_does_not_show_it(

@@ -73,8 +73,8 @@ def test_without_a_settings_file_one_is_made_for_its_owner(workspace: Workspace)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["get", "nobody"], "no MCP server is called 'nobody' (configured: old)"),
-        (["test", "nobody"], "no MCP server is called 'nobody'"),
+        (["get", "nobody"], "there is no MCP server called 'nobody' (configured: old)"),
+        (["test", "nobody"], "there is no MCP server called 'nobody'"),
         (["remove", "nobody"], "mcp_servers.nobody is not set in"),
         (["add", "a b", "--", "x"], "a b"),
         (["add", "both", "--url", "http://x", "--env", "A=hush", "--", "x"], "command and url are both set"),

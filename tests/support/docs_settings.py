@@ -29,7 +29,7 @@ def settings() -> Iterator[list[str]]:
         "`profiles.NAME.…`",
         "table",
         "",
-        "any of these keys but `profile`, `profiles` and `projects`: `--profile NAME` uses them",
+        "any of these keys except `profile`, `profiles` and `projects`; `--profile NAME` selects the table",
     ]
 
 

@@ -30,7 +30,7 @@ def test_a_pattern_finds_and_says_why(tmp_path: Path) -> None:
 
 def test_a_bad_pattern_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigError, match=r"config.toml: confirm_guard.patterns: '\(a' is no regular expression"
+        ConfigError, match=r"config.toml: confirm_guard.patterns: '\(a' is not a regular expression"
     ):
         load_guards(table("b", "(a"), tmp_path, project_of(tmp_path), SOURCE)
 

@@ -122,7 +122,7 @@ def test_a_provider_of_ones_own(home: Path) -> None:
         ("http://[x", "is not a URL"),
         ("http://x:99999", "host and port"),
         ("http://x:0", "must begin with"),
-        ("http://user:secret@x/v1", "holds a user name: give it as a header"),
+        ("http://user:secret@x/v1", "contains a user name: set it as a header"),
         ("http://user:secret/x@y", "host and port"),
         ("http://x/v1?key=secret", "put it in query_params"),
         ("http://x/v1#a", "put it in query_params"),

@@ -166,7 +166,7 @@ def test_without_a_sandbox_a_server_that_wants_one_does_not_start(
 
     nothing = Detection((Finding("bwrap", None, "not installed"),))
     monkeypatch.setattr("code_core.mcp_servers.launch.detect", lambda: nothing)
-    with pytest.raises(McpClientError, match="sandbox = true, but nothing can be confined here"):
+    with pytest.raises(McpClientError, match="sandbox = true, but this machine has no sandbox"):
         prepare("s", table(sandbox=True), workplace)
     prepare("s", table(), workplace)
 

@@ -144,8 +144,8 @@ def test_other_characters_are_not_added_where_the_encoding_is_a_guess() -> None:
         with pytest.raises(PatchMatchError) as caught:
             change(b'caf\xe9\nx\n"x\n', *lines)
         assert str(caught.value) == (
-            f"f is not UTF-8, and may be iso-8859-1. To add text that is not ASCII, as in {lines[1][1:]!r}, give as "
-            "context a line of the file that has such characters, too."
+            f"f is not UTF-8, and may be iso-8859-1. To add text that is not ASCII, as in {lines[1][1:]!r}, add a "
+            "context line of the file that has such characters."
         )
 
 

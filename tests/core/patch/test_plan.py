@@ -225,7 +225,7 @@ def test_a_link_that_moves_is_remembered_as_a_link(tmp_path: Path) -> None:
 
 def test_files_that_are_replaced_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "MAX_READ_BYTES", 100)
-    with pytest.raises(PatchReadError, match="have more than 100 bytes together"):
+    with pytest.raises(PatchReadError, match="have more than 100 bytes in total"):
         planned({"a": "x" * 101}, "*** Add File: a\n+y")
 
 

@@ -143,7 +143,7 @@ def test_a_limit_of_the_costs_needs_prices(tmp_path: Path) -> None:
 
     converse(scripted_conversation(config, model), script)
     assert found == [
-        'max_cost_usd is set, and what m costs is not known: set prices for it, [models."m".prices], or unset the limit'
+        'max_cost_usd is set, but the price of m is unknown: set prices for it, [models."m".prices], or unset the limit'
     ]
     assert model.prompts == []
 

@@ -21,7 +21,7 @@ ENGINE = (
 @click.command("acp")
 @session_options
 def acp_command(**session: Any) -> None:
-    """Be the agent of an editor: the Agent Client Protocol on stdin and stdout.
+    """Run as an editor's agent: the Agent Client Protocol on stdin and stdout.
 
     The options are the settings of every session, as far as the editor does not change them.
     """

@@ -13,7 +13,7 @@ from code_cli.session_options import overrides_from, session_options
 @click.argument("prompt", required=False)
 @session_options
 def chat_command(prompt: str | None, **session: Any) -> None:
-    """Talk to the agent in the terminal, beginning with PROMPT if there is one."""
+    """Chat with the agent in the terminal, starting with PROMPT if given."""
     overrides = overrides_from(**session)
 
     from code_tui.plain import run_plain

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 _OPTIONS = (
     click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="The directory to work in."),
-    click.option("-p", "--profile", help="A profile of the settings file."),
+    click.option("-p", "--profile", help="A profile in the settings file."),
     click.option(
         "-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, as TOML."
     ),
@@ -35,7 +35,7 @@ def _of_a_run(command: CommandT) -> CommandT:
 
 @click.group("config", context_settings={"help_option_names": ["-h", "--help"]})
 def config_command() -> None:
-    """Show, explain and change settings; trust those of a project."""
+    """Show, explain and change settings; trust a project's settings."""
 
 
 @config_command.command("get")
@@ -44,7 +44,7 @@ def config_command() -> None:
 def get_command(
     key: str, cwd: Path | None, profile: str | None, settings: tuple[str, ...], as_json: bool
 ) -> None:
-    """Print the value of a setting; values that may be secrets are masked."""
+    """Print the value of a setting; values that could be secrets are masked."""
     from code_core.config.explain import explain
     from code_core.config.overrides import key_path
 
@@ -59,7 +59,7 @@ def get_command(
 def explain_command(
     key: str | None, cwd: Path | None, profile: str | None, settings: tuple[str, ...], as_json: bool
 ) -> None:
-    """Say where the value of a setting comes from; without KEY, of every setting that is set."""
+    """Explain where the value of a setting comes from; without KEY, explain every key that is set."""
     from code_core.config.explain import explain, explain_all
     from code_core.config.overrides import key_path
 
@@ -80,7 +80,7 @@ def explain_command(
 @click.argument("key")
 @click.argument("value")
 def set_command(key: str, value: str) -> None:
-    """Set KEY in your settings file to VALUE, which is TOML or else a text; the rest of the file stays as it is."""
+    """Set KEY in your settings file to VALUE, which is TOML or a string; the rest of the file does not change."""
     from code_core.config.edit import set_values
     from code_core.config.explain import known_path
     from code_core.config.overrides import key_path, parse_setting
@@ -95,7 +95,7 @@ def set_command(key: str, value: str) -> None:
 @config_command.command("unset")
 @click.argument("key")
 def unset_command(key: str) -> None:
-    """Take KEY out of your settings file."""
+    """Remove KEY from your settings file."""
     from code_core.config.edit import remove_value
     from code_core.config.overrides import key_path
     from code_core.config.paths import find_home
@@ -115,9 +115,9 @@ def schema_command() -> None:
 
 @config_command.command("trust")
 @click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="A directory of the project.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask; the file is shown all the same.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; still show the file.")
 def trust_command(cwd: Path | None, yes: bool) -> None:
-    """Show the settings file of a project, and use it from now on, as long as it stays as it is."""
+    """Show a project's settings file and trust it until it changes."""
     from code_core.config.paths import find_home
     from code_core.config.toml_source import parse
     from code_core.config.trust import remember
@@ -144,7 +144,7 @@ def trust_command(cwd: Path | None, yes: bool) -> None:
 @config_command.command("untrust")
 @click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="A directory of the project.")
 def untrust_command(cwd: Path | None) -> None:
-    """Never use the settings file of a project, and do not mention it."""
+    """Ignore a project's settings file, without warnings."""
     from code_core.config.paths import find_home
     from code_core.config.trust import remember
 

@@ -12,7 +12,7 @@ FAILED = 1
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 def doctor_command(as_json: bool) -> None:
     """Check Python, settings, sandbox, hardening, provider, MCP servers and terminal.
 

@@ -14,23 +14,23 @@ from code_cli.session_options import overrides_from, session_options
 @click.command("exec")
 @click.argument("words", nargs=-1, metavar="[PROMPT] | resume SESSION [PROMPT] | resume --last [PROMPT]")
 @click.option("--last", is_flag=True, help="With resume: the last session of this directory.")
-@click.option("--all", "everywhere", is_flag=True, help="With --last: of any directory.")
+@click.option("--all", "everywhere", is_flag=True, help="With --last: the last session of any directory.")
 @session_options
 @click.option(
     "-i", "--image", "images", multiple=True, type=click.Path(path_type=Path), help="An image to send."
 )
-@click.option("--json", "as_json", is_flag=True, help="One event per line on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print one event per line on stdout.")
 @click.option(
     "-o",
     "--output-last-message",
     "last_message_file",
     type=click.Path(path_type=Path),
-    help="A file for the answer.",
+    help="Write the answer to this file.",
 )
 @click.option(
-    "--output-schema", type=click.Path(path_type=Path), help="JSON Schema that the answer must follow."
+    "--output-schema", type=click.Path(path_type=Path), help="A JSON Schema that the answer must follow."
 )
-@click.option("--skip-git-repo-check", is_flag=True, help="Work outside of a git repository too.")
+@click.option("--skip-git-repo-check", is_flag=True, help="Allow running outside a git repository.")
 def exec_command(
     words: tuple[str, ...],
     last: bool,
@@ -42,7 +42,7 @@ def exec_command(
     skip_git_repo_check: bool,
     **session: Any,
 ) -> None:
-    """Run PROMPT to its end, without questions; with resume in a session that is stored.
+    """Run PROMPT to completion without asking; with resume, in a stored session.
 
     Without PROMPT, or with -, it is read from stdin; what is piped in besides a PROMPT follows it:
     git diff | code exec "review this". The answer goes to stdout, everything

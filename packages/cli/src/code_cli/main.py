@@ -10,22 +10,24 @@ from code_cli.lazy_group import Entry, LazyGroup
 from code_cli.terminal import guard_standard_streams
 
 COMMANDS = {
-    "exec": Entry("code_cli.exec:exec_command", "Run one prompt to its end, without questions (alias: e)."),
+    "exec": Entry("code_cli.exec:exec_command", "Run one prompt to completion without asking (alias: e)."),
     "e": Entry("code_cli.exec:exec_command", "", hidden=True),
-    "chat": Entry("code_cli.chat:chat_command", "Talk in the terminal; the default."),
+    "chat": Entry("code_cli.chat:chat_command", "Chat in the terminal; the default."),
     "config": Entry(
         "code_cli.config:config_command", "Show, explain and change settings; trust a project's."
     ),
-    "acp": Entry("code_cli.acp:acp_command", "Be the agent of an editor: speak ACP on stdin and stdout."),
+    "acp": Entry("code_cli.acp:acp_command", "Run as an editor's agent: speak ACP on stdin and stdout."),
     "mcp-server": Entry("code_cli.mcp_server:mcp_server_command", "Serve MCP on stdin and stdout."),
-    "mcp": Entry("code_cli.mcp:mcp_command", "List, add, remove and try MCP servers."),
-    "resume": Entry("code_cli.resume:resume_command", "Go on with a session."),
-    "fork": Entry("code_cli.resume:fork_command", "Go on with a copy of a session."),
+    "mcp": Entry("code_cli.mcp:mcp_command", "List, add, remove and test MCP servers."),
+    "resume": Entry("code_cli.resume:resume_command", "Resume a session."),
+    "fork": Entry("code_cli.resume:fork_command", "Continue with a copy of a session."),
     "sessions": Entry("code_cli.sessions:sessions_command", "List, show, name, archive and delete sessions."),
-    "undo": Entry("code_cli.undo:undo_command", "Undo what the last turn of a session changed in files."),
-    "redo": Entry("code_cli.undo:redo_command", "Bring back what was undone."),
+    "undo": Entry("code_cli.undo:undo_command", "Undo the file changes of a session's last turn."),
+    "redo": Entry("code_cli.undo:redo_command", "Redo what was undone."),
     "sandbox": Entry("code_cli.sandbox:sandbox_command", "Run a command as the agent would, confined."),
-    "doctor": Entry("code_cli.doctor:doctor_command", "Say what works here, and what does not."),
+    "doctor": Entry(
+        "code_cli.doctor:doctor_command", "Report what works on this machine, and what does not."
+    ),
     "apply-patch": Entry("code_cli.apply_patch:apply_patch_command", "Apply a patch in the agent's format."),
     "responses-api-proxy": Entry(
         "code_cli.responses_api_proxy:responses_api_proxy_command",
@@ -39,7 +41,7 @@ _NO_LOGIN = (
 )
 # Words that other agents take as commands or options; as prompts they would be sent to the model.
 ELSEWHERE = {
-    "--continue": "there is no option --continue: code resume --last goes on with the last session here",
+    "--continue": "there is no option --continue: use code resume --last to resume the last session of this directory",
     "app-server": "there is no app server yet: code mcp-server serves other programs",
     "apply": "there is no command 'apply': code apply-patch applies a patch, code exec leaves its changes in place",
     "cloud": "there are no cloud tasks here",
@@ -67,7 +69,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     elsewhere=ELSEWHERE,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True},
-    help="A coding agent for the terminal and for editors. `code PROMPT` begins to talk.",
+    help="A coding agent for the terminal and for editors. `code PROMPT` starts a chat.",
 )
 @click.option("-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version)
 @click.pass_context

@@ -17,13 +17,13 @@ SERVERS = "mcp_servers"
 
 @click.group("mcp", context_settings={"help_option_names": ["-h", "--help"]})
 def mcp_command() -> None:
-    """List, add, remove and try the MCP servers whose tools the agent can call."""
+    """List, add, remove and test the MCP servers whose tools the agent can call."""
 
 
 @mcp_command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(as_json: bool) -> None:
-    """List the configured servers; values that may be secrets are masked."""
+    """List the configured servers; values that could be secrets are masked."""
     servers = _servers()
     if as_json:
         click.echo(json.dumps([_shown(name, table) for name, table in servers.items()], indent=2))
@@ -40,7 +40,7 @@ def list_command(as_json: bool) -> None:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def get_command(name: str, as_json: bool) -> None:
-    """Show the settings of one server; values that may be secrets are masked."""
+    """Show the settings of one server; values that could be secrets are masked."""
     shown = _shown(name, _server(name))
     if as_json:
         click.echo(json.dumps(shown, indent=2))
@@ -53,9 +53,11 @@ def get_command(name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("command", nargs=-1)
 @click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable for the server.")
-@click.option("--env-var", "passed", multiple=True, metavar="NAME", help="A variable to pass on to it.")
-@click.option("--url", help="The endpoint of a server over HTTP, in place of a command.")
-@click.option("--bearer-token-env-var", metavar="NAME", help="The variable with the token for --url.")
+@click.option(
+    "--env-var", "passed", multiple=True, metavar="NAME", help="A variable to pass on to the server."
+)
+@click.option("--url", help="The endpoint of an HTTP server, instead of a command.")
+@click.option("--bearer-token-env-var", metavar="NAME", help="The variable that holds the token for --url.")
 def add_command(
     name: str,
     command: tuple[str, ...],
@@ -105,7 +107,7 @@ def remove_command(name: str) -> None:
 @mcp_command.command("test")
 @click.argument("name")
 def test_command(name: str) -> None:
-    """Start a server, and say how long that took, what it is, and which tools it has."""
+    """Start a server, and report its start-up time, version and tools."""
     from code_cli.mcp_test import try_server
 
     run_frontend(partial(try_server, name, _server(name)))
@@ -149,7 +151,7 @@ def _server(name: str) -> "McpServerTable":
     with settings_checked():
         if name not in servers:
             known = ", ".join(servers) or "none"
-            raise ConfigError(f"no MCP server is called {name!r} (configured: {known})")
+            raise ConfigError(f"there is no MCP server called {name!r} (configured: {known})")
     return servers[name]
 
 

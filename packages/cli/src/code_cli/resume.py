@@ -20,10 +20,12 @@ _NO_SESSION = "name a session (code sessions list shows them), or give --last"
 @click.command("resume")
 @click.argument("words", nargs=-1, metavar="[SESSION] [PROMPT]")
 @click.option("--last", is_flag=True, help="The last session of this directory.")
-@click.option("--all", "everywhere", is_flag=True, help="With --last and in the list: of any directory.")
+@click.option(
+    "--all", "everywhere", is_flag=True, help="With --last and in the list: sessions of any directory."
+)
 @session_options
 def resume_command(words: tuple[str, ...], last: bool, everywhere: bool, **session: Any) -> None:
-    """Go on with SESSION: its id, the beginning of one, its name, or the path of its file.
+    """Resume SESSION: an id, the beginning of an id, a name, or the path of a session's file.
 
     Without SESSION, the recent sessions of this directory are listed to choose from.
     """
@@ -38,15 +40,15 @@ def resume_command(words: tuple[str, ...], last: bool, everywhere: bool, **sessi
 @click.command("fork")
 @click.argument("words", nargs=-1, metavar="[SESSION] [PROMPT]")
 @click.option("--last", is_flag=True, help="The last session of this directory.")
-@click.option("--all", "everywhere", is_flag=True, help="With --last and in the list: of any directory.")
 @click.option(
-    "--drop-last", type=click.IntRange(0), default=0, help="How many of its last turns to leave out."
+    "--all", "everywhere", is_flag=True, help="With --last and in the list: sessions of any directory."
 )
+@click.option("--drop-last", type=click.IntRange(0), default=0, help="The number of last turns to leave out.")
 @session_options
 def fork_command(
     words: tuple[str, ...], last: bool, everywhere: bool, drop_last: int, **session: Any
 ) -> None:
-    """Go on with a copy of SESSION, which stays as it is and may be open elsewhere."""
+    """Continue with a copy of SESSION, which does not change and may be open elsewhere."""
     reference, prompt = chosen(words, last=last, everywhere=everywhere, cwd=session["cwd"], pick=True)
     overrides = overrides_from(**session)
 

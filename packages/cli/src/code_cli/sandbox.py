@@ -24,10 +24,12 @@ END_SECONDS = 3.0
 @click.command(
     "sandbox", context_settings={"help_option_names": ["-h", "--help"], "allow_interspersed_args": False}
 )
-@click.option("-s", "--sandbox", "mode", type=click.Choice(SANDBOXES[:2]), help="What it may touch.")
+@click.option("-s", "--sandbox", "mode", type=click.Choice(SANDBOXES[:2]), help="What the command may touch.")
 @click.option("-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, as TOML.")
 @click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="The directory to run in.")
-@click.option("--mechanism", type=click.Choice(MECHANISMS), help="A mechanism other than the best.")
+@click.option(
+    "--mechanism", type=click.Choice(MECHANISMS), help="Use this mechanism instead of the best one."
+)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def sandbox_command(
     mode: str | None,

@@ -15,22 +15,22 @@ APPROVALS = ("untrusted", "on-failure", "on-request", "never")
 SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
 
 _OPTIONS = (
-    click.option("-m", "--model", help="The model to ask."),
-    click.option("-p", "--profile", help="A profile of the settings file."),
+    click.option("-m", "--model", help="The model to use."),
+    click.option("-p", "--profile", help="A profile in the settings file."),
     click.option(
         "-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, as TOML."
     ),
     click.option("-s", "--sandbox", type=click.Choice(SANDBOXES), help="What commands and edits may touch."),
     click.option("-a", "--ask-for-approval", "approval", type=click.Choice(APPROVALS), help="When to ask."),
     click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="The directory to work in."),
-    click.option("--oss", is_flag=True, help="Use a local Ollama."),
+    click.option("--oss", is_flag=True, help="Use a local Ollama server."),
     click.option("--full-auto", is_flag=True, help="Same as -a on-failure -s workspace-write."),
-    click.option("--ephemeral", is_flag=True, help="Keep no record of the session."),
+    click.option("--ephemeral", is_flag=True, help="Do not record the session."),
     click.option(
         "--dangerously-bypass-approvals-and-sandbox",
         "bypass",
         is_flag=True,
-        help="Run everything, ask nothing. Only where nothing can be lost.",
+        help="Run everything without asking. Use this only where nothing can be lost.",
     ),
 )
 

@@ -30,15 +30,17 @@ def sessions_command() -> None:
 
 @sessions_command.command("list")
 @click.argument("search", required=False)
-@click.option("-n", "--limit", type=click.IntRange(1, 1000), default=25, help="How many at most.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(1, 1000), default=25, help="The maximum number of sessions."
+)
 @click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="Only sessions of this directory.")
-@click.option("--archived", is_flag=True, help="The archived ones instead.")
-@click.option("--cursor", help="Go on where another list ended (next_cursor).")
+@click.option("--archived", is_flag=True, help="List archived sessions instead.")
+@click.option("--cursor", help="Continue after another list (its next_cursor).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(
     search: str | None, limit: int, cwd: Path | None, archived: bool, cursor: str | None, as_json: bool
 ) -> None:
-    """List sessions, newest first; with SEARCH those whose name, first message, directory, branch or id has it."""
+    """List sessions, newest first; with SEARCH, those whose name, first message, directory, branch or id contains it."""
     with reported():
         from code_core.config.paths import find_home
         from code_core.store.catalog import Catalog
@@ -68,7 +70,7 @@ def list_command(
 @sessions_command.command("show")
 @click.argument("session")
 @click.option(
-    "-n", "--limit", type=click.IntRange(1), default=50, help="How many messages and calls at most."
+    "-n", "--limit", type=click.IntRange(1), default=50, help="The maximum number of messages and calls."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_command(session: str, limit: int, as_json: bool) -> None:
@@ -110,7 +112,7 @@ def show_command(session: str, limit: int, as_json: bool) -> None:
 @click.argument("session")
 @click.argument("name")
 def rename_command(session: str, name: str) -> None:
-    """Name a session; an empty NAME takes its name away."""
+    """Name a session; an empty NAME removes the name."""
     with reported():
         store = _store()
         kept = store.rename(store.find(session), name)
@@ -120,7 +122,7 @@ def rename_command(session: str, name: str) -> None:
 @sessions_command.command("archive")
 @click.argument("session")
 def archive_command(session: str) -> None:
-    """Leave a session out of lists; it can still be resumed."""
+    """Hide a session from lists; it can still be resumed."""
     with reported():
         store = _store()
         path = store.archive(store.find(session))
@@ -130,7 +132,7 @@ def archive_command(session: str) -> None:
 @sessions_command.command("unarchive")
 @click.argument("session")
 def unarchive_command(session: str) -> None:
-    """Have an archived session in lists again."""
+    """Show an archived session in lists again."""
     with reported():
         store = _store()
         path = store.unarchive(store.find(session))
@@ -141,7 +143,7 @@ def unarchive_command(session: str) -> None:
 @click.argument("session")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete_command(session: str, yes: bool) -> None:
-    """Delete a session, with its outputs and checkpoints, for good."""
+    """Delete a session permanently, with its outputs and checkpoints."""
     with reported():
         store = _store()
         record = store.find(session)

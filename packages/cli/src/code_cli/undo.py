@@ -13,7 +13,7 @@ from code_cli.sessions import reported
 @click.argument("session", nargs=-1)
 @click.option("--last", is_flag=True, help="The last session of this directory; the default.")
 def undo_command(session: tuple[str, ...], last: bool) -> None:
-    """Undo what the last turn of SESSION changed in files; what you changed since stays."""
+    """Undo the file changes of SESSION's last turn; your own later changes are kept."""
     _step("undo", session, last=last)
 
 
@@ -21,7 +21,7 @@ def undo_command(session: tuple[str, ...], last: bool) -> None:
 @click.argument("session", nargs=-1)
 @click.option("--last", is_flag=True, help="The last session of this directory; the default.")
 def redo_command(session: tuple[str, ...], last: bool) -> None:
-    """Bring back what the last undo of SESSION took away."""
+    """Redo the file changes that the last undo of SESSION reverted."""
     _step("redo", session, last=last)
 
 

@@ -32,7 +32,7 @@ class CodexArguments(ToolArguments):
     sandbox: SandboxMode | None = Field(None, description="What commands and changes may touch.")
     config: dict[str, Any] | None = Field(None, description="Settings by dotted key, over the settings file.")
     base_instructions: str | None = Field(
-        None, alias="base-instructions", description="Instructions in place of the built-in ones."
+        None, alias="base-instructions", description="Instructions that replace the built-in ones."
     )
     include_plan_tool: bool | None = Field(
         None,
@@ -78,7 +78,7 @@ class NewSessionArguments(ToolArguments):
     mcp_servers: list[Any] = Field(
         default=[],
         alias="mcpServers",
-        description="MCP servers for this session besides the configured ones, as the Agent Client Protocol "
+        description="MCP servers for this session in addition to the configured ones, as the Agent Client Protocol "
         "describes them; one with the name of a configured server takes its place.",
     )
 

@@ -116,7 +116,7 @@ def _token(environ: Mapping[str, str]) -> str:
         raise ConfigError(f"set {TOKEN_VARIABLE} to a token that clients have to send")
     if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigError(
-            f"{TOKEN_VARIABLE} cannot be used: at least {SHORTEST_TOKEN} ASCII characters without blanks"
+            f"{TOKEN_VARIABLE} must have at least {SHORTEST_TOKEN} ASCII characters and no spaces"
         )
     return token
 

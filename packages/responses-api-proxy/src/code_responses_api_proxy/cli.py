@@ -136,9 +136,7 @@ def _number(least: int, most: int) -> Callable[[str], int]:
 
 def _serve(options: argparse.Namespace, target: Target, head: SecretBuffer, redactor: Redactor) -> None:
     if options.require_token and options.server_info is None:
-        raise UsageError(
-            "--require-token needs --server-info FILE: the token is written there and nowhere else"
-        )
+        raise UsageError("--require-token needs --server-info FILE: the token is written only there")
     context = _trusting(options.ca_file) if options.ca_file else None
     tunnel = find_tunnel(target) if options.use_env_proxy else None
     if not target.tls and not target.loopback:

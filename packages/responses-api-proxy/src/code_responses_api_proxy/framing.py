@@ -145,7 +145,7 @@ class ChunkedBody:
             return
         self._trailers += len(line)
         if self._trailers > _TRAILERS_LIMIT or parse_fields(line) is None:
-            raise MalformedBodyError("a trailer is no field, or there are too many")
+            raise MalformedBodyError("a trailer is malformed, or there are too many")
 
 
 def chunk(data: bytes) -> bytes:

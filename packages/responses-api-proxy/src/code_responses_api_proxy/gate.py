@@ -99,7 +99,7 @@ def judge(head: bytes, policy: Policy) -> Forward | Shutdown:
     method, target, old = _request_line(line)
     fields = parse_fields(block)
     if fields is None:
-        raise RefusedError(400, "the request's head has a line that is no header field")
+        raise RefusedError(400, "the request's head has a malformed header field")
     if len(fields) > FIELDS_LIMIT:
         raise RefusedError(431, f"the request has more than {FIELDS_LIMIT} header fields")
     judged: dict[bytes, list[bytes]] = {}

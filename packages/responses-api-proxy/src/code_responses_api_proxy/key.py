@@ -65,7 +65,7 @@ def _read_key(buffer: SecretBuffer, descriptor: int) -> None:
             if len(view) > start and view[-1] == ending:
                 buffer.truncate(len(view) - 1)
     if buffer.length == start:
-        raise UsageError("standard input holds no key: pipe it in, `printenv OPENAI_API_KEY | ...`")
+        raise UsageError("standard input has no key: pipe it in, `printenv OPENAI_API_KEY | ...`")
     if buffer.length > most:
         raise UsageError(f"the key is longer than {MOST_BYTES} bytes")
     with buffer.view() as view, view[start:] as key:

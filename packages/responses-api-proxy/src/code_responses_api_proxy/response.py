@@ -145,7 +145,7 @@ class ResponseRelay:
         codings = judged.get(b"transfer-encoding", [])
         if status in {b"204", b"304"}:
             if codings:
-                raise InvalidResponseError("the upstream's response has a body where none may be")
+                raise InvalidResponseError("the upstream's response has a body where none is allowed")
             return LengthBody(0)
         if codings:
             if members(codings) != [b"chunked"] or lengths:

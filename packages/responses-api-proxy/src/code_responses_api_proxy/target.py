@@ -43,7 +43,7 @@ def parse_target(url: str) -> Target:
     port = int(parsed["port"] or 0) if parsed else 0
     if parsed is None or port > 65535 or parsed["port"] == "0":
         raise UsageError(
-            "--upstream-url is not a URL this proxy can use: it takes http:// or https://, a host name in ASCII, "
+            "--upstream-url is not a URL that this proxy supports: use http:// or https://, a host name in ASCII, "
             "and maybe a port, a path and a query"
         )
     tls = parsed["scheme"].lower() == "https"

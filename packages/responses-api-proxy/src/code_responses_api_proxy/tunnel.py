@@ -85,7 +85,7 @@ def find_tunnel(target: Target) -> Tunnel | None:
     )
     if parsed is None or not 0 < int(parsed[3]) < 65536:
         raise UsageError(
-            f"{name} is not of the form http://HOST:PORT, the only kind of proxy that can be used"
+            f"{name} is not of the form http://HOST:PORT, the only kind of proxy that is supported"
         )
     return Tunnel(target, parsed[2].strip("[]"), int(parsed[3]), parsed[1] or "")
 

@@ -15,11 +15,11 @@ class ClientCapabilities:
     Attributes:
         read_files: Patches are planned from the editor's text, saved or not (`fs/read_text_file`).
         write_files: Patches are written by the editor (`fs/write_text_file`).
-        terminal_output: Commands show their output in a terminal, as it comes (`_meta.terminal_*`).
-        notices: Warnings are `notice` updates; else they are thoughts of the agent's.
-        compaction: Compactions are `compaction_update` updates; else a sentence tells of them.
+        terminal_output: Commands show their output live in a terminal (`_meta.terminal_*`).
+        notices: Warnings are `notice` updates; otherwise they are agent thoughts.
+        compaction: Compactions are `compaction_update` updates; otherwise a message reports them.
         plans: Plans are `plan_update` updates instead of `plan`.
-        forms: MCP servers may ask the user (`elicitation/create` with a form); else they get a no.
+        forms: MCP servers can ask the user (`elicitation/create` with a form); otherwise their questions are declined.
     """
 
     read_files: bool = False

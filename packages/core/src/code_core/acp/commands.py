@@ -50,11 +50,11 @@ class Show:
 
 
 BUILT_IN = (
-    Command("compact", "Replace the conversation so far by a summary."),
+    Command("compact", "Replace the conversation so far with a summary."),
     Command("review", "Review the uncommitted changes, or what you name.", "what to review"),
-    Command("undo", "Undo what the last turn changed in files."),
+    Command("undo", "Undo the file changes of the last turn."),
     Command("init", "Write an AGENTS.md for this repository."),
-    Command("diff", "Show what the last turn changed in files."),
+    Command("diff", "Show the file changes of the last turn."),
     Command("status", "Show the session and its settings."),
 )
 

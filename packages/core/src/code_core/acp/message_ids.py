@@ -39,7 +39,7 @@ class MessageIds:
         return chunk(kind, text, message_id)
 
     def whole(self, kind: str, text: str) -> list[Chunk]:
-        """A whole message: nothing where it has been streamed."""
+        """A complete message: nothing where it has been streamed."""
         if self._streaming.pop(kind, None) is not None or not text:
             return []
         return [chunk(kind, text, self._latest or self.fresh())]

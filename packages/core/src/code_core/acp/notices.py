@@ -52,7 +52,7 @@ def compaction_updates(msg: ContextCompacted, client: ClientCapabilities, compac
 
 
 def plan_update(msg: PlanUpdate, client: ClientCapabilities) -> Update:
-    """The agent's plan, whole."""
+    """The agent's complete plan."""
     entries = [
         {"content": visible_line(step.step), "priority": "medium", "status": step.status} for step in msg.plan
     ]

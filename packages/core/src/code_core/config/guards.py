@@ -107,7 +107,7 @@ def _guards(table: ConfirmGuardTable, source: Path) -> "Iterator[UserGuard]":
             pattern = regex.compile(entry.regex)
         except regex.error as error:
             raise ConfigError(
-                f"{source}: confirm_guard.patterns: {entry.regex!r} is no regular expression: {error}"
+                f"{source}: confirm_guard.patterns: {entry.regex!r} is not a regular expression: {error}"
             ) from error
         yield UserGuard(BoundedPattern(pattern), entry.message or f"it matches {entry.regex}")
 

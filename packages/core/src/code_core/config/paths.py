@@ -52,5 +52,5 @@ def find_home(environ: Mapping[str, str]) -> Home:
     try:
         user_home = Path.home()
     except RuntimeError as error:
-        raise ConfigError("no home directory is known: set CODE_HOME to a directory for settings") from error
+        raise ConfigError("there is no home directory: set CODE_HOME to a directory for settings") from error
     return Home(user_home / ".code", fallback=user_home / ".codex")

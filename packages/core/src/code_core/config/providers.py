@@ -97,11 +97,11 @@ def _with_usable_url(provider: Provider) -> Provider:
     except ValueError:
         raise ConfigError(f"{where} is not a URL: check its host and port") from None
     if "@" in parts.netloc:  # and a password, maybe: it is not shown
-        raise ConfigError(f"{where} holds a user name: give it as a header instead (env_http_headers)")
+        raise ConfigError(f"{where} contains a user name: set it as a header instead (env_http_headers)")
     if "?" in url or "#" in url:  # the same of a key
         raise ConfigError(f"{where} has a query or a fragment: put it in query_params")
     if not complete:
         raise ConfigError(f"{where} {url!r} must begin with http:// or https:// and a host")
     if not url.isprintable() or " " in url:
-        raise ConfigError(f"{where} {url!r} holds spaces or control characters")
+        raise ConfigError(f"{where} {url!r} contains spaces or control characters")
     return provider

@@ -83,7 +83,7 @@ class Checkout:
         except OSError as error:
             raise DistrustedFileError(f"{path} is not read: {error.strerror}") from error
         if len(names) > MOST_NAMES:
-            raise DistrustedFileError(f"{path} is not read: it holds more than {MOST_NAMES:,} files")
+            raise DistrustedFileError(f"{path} is not read: it has more than {MOST_NAMES:,} files")
         return sorted(names)
 
     @contextmanager
@@ -146,7 +146,7 @@ class Checkout:
             while len(data) < limit and (piece := file.read(limit - len(data))):
                 data += piece
         if b"\0" in data:
-            raise DistrustedFileError(f"{path} is not read: it is not a text")
+            raise DistrustedFileError(f"{path} is not read: it is not text")
         return bytes(data)
 
     def _check_file(self, path: Path, status: os.stat_result) -> None:

@@ -249,7 +249,7 @@ def _confine(table: McpServerTable, workplace: Workplace, directory: Path) -> "_
     """
     detection = detect()
     if detection.sandbox is None:
-        raise ServerStartError(f"sandbox = true, but nothing can be confined here: {detection}")
+        raise ServerStartError(f"sandbox = true, but this machine has no sandbox: {detection}")
     policy = workplace.policy
     if not isinstance(policy, WorkspaceWrite):
         policy = ReadOnly()

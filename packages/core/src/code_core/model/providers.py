@@ -106,7 +106,9 @@ class Provider:
                 f"provider {self.id!r} needs an API key: set the environment variable {self.env_key}{hint}"
             )
         if not all(0x21 <= byte <= 0x7E for byte in key):
-            raise ConfigError(f"the environment variable {self.env_key} holds spaces or control characters")
+            raise ConfigError(
+                f"the environment variable {self.env_key} contains spaces or control characters"
+            )
         return key
 
     def headers(self, environ: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
@@ -183,5 +185,5 @@ def _local(provider_id: str, name: str, url: str, server: ServerKind) -> Provide
 
 def _header_value(value: bytes, where: str) -> bytes:
     if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in value):
-        raise ConfigError(f"{where} holds control characters, which no header can")
+        raise ConfigError(f"{where} contains control characters, which a header cannot")
     return value

@@ -50,7 +50,7 @@ def _check_encodable(lines: list[str]) -> None:
     except UnicodeEncodeError as error:
         number = error.object.count("\n", 0, error.start) + 1
         raise PatchSyntaxError(
-            f"Invalid patch: line {number} has half of a surrogate pair, which is not a character"
+            f"Invalid patch: line {number} has a lone surrogate, which is not a valid character"
         ) from None
 
 

@@ -91,7 +91,7 @@ def _check_ascii(replacements: Iterable[Replacement], path: str, codec: str) -> 
             if isinstance(line, str) and not line.isascii():
                 raise PatchMatchError(
                     f"{path} is not UTF-8, and may be {codec}. To add text that is not ASCII, as in "
-                    f"{excerpt(line)!r}, give as context a line of the file that has such characters, too."
+                    f"{excerpt(line)!r}, add a context line of the file that has such characters."
                 )
 
 

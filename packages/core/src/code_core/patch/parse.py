@@ -127,7 +127,7 @@ class _Parser:
                 end_of_file = True
             elif marker.startswith("*** "):
                 raise self._error(
-                    f"{line!r} is no marker that is known here; a line of the file needs a space, - or + before it"
+                    f"{line!r} is not a known marker; a line of the file needs a space, - or + before it"
                 )
             else:
                 # A context line may have lost its space; an empty one always has.

@@ -76,7 +76,7 @@ async def read_sources(patch: Patch, files: FileSystem, directory: Path) -> Sour
                 size += len(state.data) if isinstance(state, FileState) else 0
                 if size > MAX_READ_BYTES:
                     raise PatchReadError(
-                        f"The patch's files have more than {MAX_READ_BYTES:,} bytes together: split it into several patches."
+                        f"The patch's files have more than {MAX_READ_BYTES:,} bytes in total: split it into several patches."
                     )
     return sources
 

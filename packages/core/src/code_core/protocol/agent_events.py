@@ -7,7 +7,7 @@ from code_core.protocol.text import Text
 
 
 class AgentMessage(ProtocolModel):
-    """A whole message of the model."""
+    """A complete message of the model."""
 
     type: Literal["agent_message"] = "agent_message"
     message: Text
@@ -33,7 +33,7 @@ class AgentMessageReset(ProtocolModel):
 
 
 class AgentReasoning(ProtocolModel):
-    """A whole part of a reasoning summary."""
+    """A complete part of a reasoning summary."""
 
     type: Literal["agent_reasoning"] = "agent_reasoning"
     text: Text
@@ -49,7 +49,7 @@ class AgentReasoningDelta(ProtocolModel):
 
 
 class AgentReasoningRawContent(ProtocolModel):
-    """A whole part of raw reasoning."""
+    """A complete part of raw reasoning."""
 
     type: Literal["agent_reasoning_raw_content"] = "agent_reasoning_raw_content"
     text: Text
@@ -71,6 +71,6 @@ class AgentReasoningSectionBreak(ProtocolModel):
 
 
 class AgentReasoningReset(ProtocolModel):
-    """The reasoning whose deltas came last is withdrawn, as `agent_message_reset` does a message."""
+    """The reasoning with the latest deltas is withdrawn, like a message by `agent_message_reset`."""
 
     type: Literal["agent_reasoning_reset"] = "agent_reasoning_reset"

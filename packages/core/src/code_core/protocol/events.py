@@ -83,7 +83,7 @@ class TaskStarted(ProtocolModel):
 
 
 class TaskComplete(ProtocolModel):
-    """A turn has ended well."""
+    """A turn has ended successfully."""
 
     type: Literal["task_complete"] = "task_complete"
     last_agent_message: Text | None = None
@@ -106,7 +106,7 @@ class ErrorEvent(ProtocolModel):
 
 
 class WarningEvent(ProtocolModel):
-    """Something the user should know, which stops nothing."""
+    """Something the user should know that does not stop the turn."""
 
     type: Literal["warning"] = "warning"
     message: Text
@@ -206,7 +206,7 @@ class PatchApplyBegin(ProtocolModel):
 
 
 class PatchApplyEnd(ProtocolModel):
-    """A patch was applied, or not; `stdout` and `stderr` say what happened."""
+    """A patch was applied or failed; `stdout` and `stderr` say what happened."""
 
     type: Literal["patch_apply_end"] = "patch_apply_end"
     call_id: Text
@@ -216,7 +216,7 @@ class PatchApplyEnd(ProtocolModel):
 
 
 class ToolCallFailed(ProtocolModel):
-    """A call of the model's failed before anything was begun: it was rejected, guarded or not understood.
+    """A call failed before it started: it was rejected, guarded or malformed.
 
     Attributes:
         tool: the name that the model used.
@@ -246,7 +246,7 @@ class PlanStep(ProtocolModel):
 
 
 class PlanUpdate(ProtocolModel):
-    """The agent's plan, whole."""
+    """The agent's complete plan."""
 
     type: Literal["plan_update"] = "plan_update"
     name: Text | None = None

@@ -81,7 +81,7 @@ class McpListToolsResponse(ProtocolModel):
 
 
 class McpServerStatus(ProtocolModel):
-    """A server starts, is ready, or is not available and why."""
+    """A server starts, is ready, or is not available; `error` says why."""
 
     type: Literal["mcp_server_status"] = "mcp_server_status"
     name: Text
@@ -90,7 +90,7 @@ class McpServerStatus(ProtocolModel):
 
 
 class McpToolCallProgress(ProtocolModel):
-    """How far a server's tool has got, in the server's own units."""
+    """The progress of a server's tool, in the server's own units."""
 
     type: Literal["mcp_tool_call_progress"] = "mcp_tool_call_progress"
     call_id: Text

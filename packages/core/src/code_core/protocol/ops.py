@@ -67,7 +67,7 @@ class QueueUserInput(ProtocolModel):
 
 
 class EditQueuedInput(ProtocolModel):
-    """Replace input that still waits in the queue; it keeps its place."""
+    """Replace input in the queue; it keeps its position."""
 
     type: Literal["edit_queued_input"] = "edit_queued_input"
     id: Text
@@ -75,7 +75,7 @@ class EditQueuedInput(ProtocolModel):
 
 
 class RemoveQueuedInput(ProtocolModel):
-    """Take input out of the queue before the model gets it."""
+    """Remove input from the queue before the model gets it."""
 
     type: Literal["remove_queued_input"] = "remove_queued_input"
     id: Text
@@ -88,7 +88,7 @@ class Compact(ProtocolModel):
 
 
 class UncommittedChanges(ProtocolModel):
-    """Review what is not committed yet, untracked files included."""
+    """Review uncommitted changes, including untracked files."""
 
     type: Literal["uncommitted_changes"] = "uncommitted_changes"
 
@@ -133,13 +133,13 @@ class Undo(ProtocolModel):
 
 
 class Redo(ProtocolModel):
-    """Bring back what the last `undo` has taken away."""
+    """Redo the changes that the last `undo` reverted."""
 
     type: Literal["redo"] = "redo"
 
 
 class RunUserShellCommand(ProtocolModel):
-    """Run a command of the user's own, outside of the sandbox; the model sees it with its output."""
+    """Run a command for the user, outside the sandbox; the model sees the command and its output."""
 
     type: Literal["run_user_shell_command"] = "run_user_shell_command"
     command: Annotated[Text, Field(min_length=1)]
@@ -202,7 +202,7 @@ class PatchApproval(ProtocolModel):
 
 
 class RegisterApprovedCommand(ProtocolModel):
-    """Allow a command for the session: just this one, or every one that begins so.
+    """Allow a command for the session: exactly this command, or every command with this prefix.
 
     `semantic_prefix` also allows commands whose words, options left out, begin so.
     """
@@ -214,7 +214,7 @@ class RegisterApprovedCommand(ProtocolModel):
 
 
 class UpdateValidationTool(ProtocolModel):
-    """Turn one check of patches on or off, for the turns to come."""
+    """Turn one check of patches on or off, for later turns."""
 
     type: Literal["update_validation_tool"] = "update_validation_tool"
     name: ValidationTool
@@ -222,7 +222,7 @@ class UpdateValidationTool(ProtocolModel):
 
 
 class UpdateValidationGroup(ProtocolModel):
-    """Turn a group of checks on or off; what was said of a single one stays."""
+    """Turn a group of checks on or off; settings of single checks are kept."""
 
     type: Literal["update_validation_group"] = "update_validation_group"
     group: ValidationGroup
@@ -230,7 +230,7 @@ class UpdateValidationGroup(ProtocolModel):
 
 
 class OverrideTurnContext(ProtocolModel):
-    """Change settings for the turns to come; what is left out stays as it is."""
+    """Change settings for later turns; omitted fields do not change."""
 
     type: Literal["override_turn_context"] = "override_turn_context"
     cwd: FilePath | None = None
@@ -242,7 +242,7 @@ class OverrideTurnContext(ProtocolModel):
 
 
 class ResolveElicitation(ProtocolModel):
-    """Answer an `elicitation_request`; `content` fits its schema where it is accepted."""
+    """Answer an `elicitation_request`; `content` must match its schema if it is accepted."""
 
     type: Literal["resolve_elicitation"] = "resolve_elicitation"
     id: Text
@@ -257,7 +257,7 @@ class ListMcpTools(ProtocolModel):
 
 
 class AddToHistory(ProtocolModel):
-    """Remember what the user typed, for all sessions; `history.persistence` may say not to."""
+    """Save what the user typed, for all sessions, unless `history.persistence` turns this off."""
 
     type: Literal["add_to_history"] = "add_to_history"
     text: Text

@@ -51,7 +51,7 @@ class WorkspaceWrite(ProtocolModel):
 
 
 class DangerFullAccess(ProtocolModel):
-    """No confinement at all."""
+    """No confinement."""
 
     mode: Literal["danger-full-access"] = "danger-full-access"
 

@@ -16,14 +16,14 @@ class QueueEntry(ProtocolModel):
 
 
 class QueueChanged(ProtocolModel):
-    """The queue as it is now, whole, oldest entry first."""
+    """The complete current queue, oldest entry first."""
 
     type: Literal["queue_changed"] = "queue_changed"
     entries: list[QueueEntry]
 
 
 class SettingsChanged(ProtocolModel):
-    """The settings that the next turn works with, whole."""
+    """All settings of the next turn."""
 
     type: Literal["settings_changed"] = "settings_changed"
     model: Text
@@ -35,7 +35,7 @@ class SettingsChanged(ProtocolModel):
 
 
 class SessionRenamed(ProtocolModel):
-    """The session has a new name; null where the name was removed."""
+    """The session has a new name, or null if the name was removed."""
 
     type: Literal["session_renamed"] = "session_renamed"
     name: Text | None = None
@@ -60,7 +60,7 @@ class UndoAvailable(ProtocolModel):
 
 
 class UndoCompleted(ProtocolModel):
-    """Files are back as they were before a turn, or after it.
+    """Files were restored to their state before or after a turn.
 
     Attributes:
         files: what was restored.
@@ -107,7 +107,7 @@ class EnteredReviewMode(ProtocolModel):
 
 
 class ExitedReviewMode(ProtocolModel):
-    """The review has ended; `review` is null where it did not get to a result."""
+    """The review has ended; `review` is null if it produced no result."""
 
     type: Literal["exited_review_mode"] = "exited_review_mode"
     review: Text | None = None

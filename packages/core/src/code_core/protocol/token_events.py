@@ -34,7 +34,7 @@ class TokenUsageInfo(ProtocolModel):
 
 
 class LimitsLeft(ProtocolModel):
-    """What is left of the turn's limits; what is not limited is absent."""
+    """What is left of the turn's limits; unset limits are absent."""
 
     tool_calls: int | None = None
     wall_seconds: float | None = None

@@ -38,7 +38,7 @@ def parse_rules(table: Mapping[str, Any], source: str) -> tuple[PrefixRule, ...]
     """
     entries = table.get("rule", [])
     if set(table) - {"rule"} or not isinstance(entries, list):
-        raise RuleError(f"{source}: a rules file holds [[rule]] tables and nothing else")
+        raise RuleError(f"{source}: a rules file may contain only [[rule]] tables")
     return tuple(_parse(entry, f"{source}: rule {number}") for number, entry in enumerate(entries, 1))
 
 
@@ -65,7 +65,7 @@ def _quoted(word: str) -> str:
 
 def _parse(entry: Any, where: str) -> PrefixRule:
     if not isinstance(entry, dict) or set(entry) - _KEYS:
-        raise RuleError(f"{where} has other keys than {', '.join(sorted(_KEYS))}")
+        raise RuleError(f"{where} has unknown keys; the known ones are {', '.join(sorted(_KEYS))}")
     pattern = entry.get("pattern")
     if not isinstance(pattern, list) or not pattern:
         raise RuleError(f"{where} needs a pattern: a list of words")
@@ -87,7 +87,7 @@ def _parse(entry: Any, where: str) -> PrefixRule:
         ) from None
     justification = entry.get("justification", "")
     if not isinstance(justification, str):
-        raise RuleError(f"{where}: the justification is not a text")
+        raise RuleError(f"{where}: the justification is not a string")
     outside = entry.get("outside", False)
     if not isinstance(outside, bool) or (outside and decision is not RuleDecision.ALLOW):
         raise RuleError(f"{where}: outside is true or false, and true only with the decision allow")
@@ -135,6 +135,6 @@ def _examples(value: Any, where: str) -> list[Words]:
     for example in value if isinstance(value, list) else [value]:
         commands = split_plain(example) if isinstance(example, str) else None
         if commands is None or len(commands) != 1:
-            raise RuleError(f"{where} holds {example!r}, which is not one plain command")
+            raise RuleError(f"{where} contains {example!r}, which is not a single plain command")
         examples.append(commands[0])
     return examples

@@ -65,7 +65,9 @@ def _child(reports: int) -> int | None:
     until = time.monotonic() + LONGEST_START
     while not report.endswith(b"}\n"):
         if not waiting.poll(max(0.0, until - time.monotonic()) * 1000):
-            raise SpawnError(f"bubblewrap made no namespaces within {LONGEST_START:g} seconds", 126)
+            raise SpawnError(
+                f"bubblewrap did not create its namespaces within {LONGEST_START:g} seconds", 126
+            )
         part = os.read(reports, 4096)
         if not part:
             break

@@ -85,7 +85,7 @@ class ConversationManager:
         if isinstance(session, SessionState):
             return await self._resumed(session, self._config(given, parts), parts)
         if given.ephemeral:
-            raise ConfigError("a session that is resumed goes on being recorded: fork it to try something")
+            raise ConfigError("a resumed session is always recorded: fork it instead")
         store = store_of()
         if parts.journal is not None:
             return await self._restored(await read_stored(store, session), given, parts)

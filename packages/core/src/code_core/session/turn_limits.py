@@ -33,7 +33,7 @@ class TurnLimits:
         """
         if self._table.max_cost_usd is not None and prices is None:
             raise TurnError(
-                f"max_cost_usd is set, and what {model} costs is not known: "
+                f"max_cost_usd is set, but the price of {model} is unknown: "
                 f'set prices for it, [models."{model}".prices], or unset the limit'
             )
 

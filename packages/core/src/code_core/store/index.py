@@ -62,7 +62,7 @@ class SessionIndex:
         except sqlite3.OperationalError as error:  # read-only, full, locked: the file itself is good
             self._note(f"cannot use the index of sessions {self._path}: {error}")
         except sqlite3.DatabaseError as error:
-            self._note(f"the index of sessions was damaged and is made anew: {error}")
+            self._note(f"the index of sessions was damaged and is being rebuilt: {error}")
             self._delete()
             with suppress(sqlite3.Error):
                 return self._run(self._file(), work)

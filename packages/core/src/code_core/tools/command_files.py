@@ -149,7 +149,7 @@ def _matching(pattern: str, base: str) -> Iterator[str]:
                 for entry in entries:
                     left -= 1
                     if left < 0:
-                        raise TooManyFilesError("it names too many files by a pattern")
+                        raise TooManyFilesError("its patterns match too many files")
                     if fnmatchcase(entry.name, part):
                         found.append(entry.path)
     yield from sorted(found)

@@ -122,7 +122,7 @@ async def permission(
             return Permission(decision.confined, None if confined else grant)
         case Ask(reason=reason):
             reason = (
-                "it failed in the sandbox, and would run again outside of it" if request.failed else reason
+                "it failed in the sandbox; run it again outside the sandbox" if request.failed else reason
             )
             question = CommandQuestion(
                 call_id=request.call_id,

@@ -192,7 +192,7 @@ class HumanPrinter:
                 pass
 
     def _message(self, text: str) -> None:
-        """A whole message: all of it, or what was not shown of it while it came."""
+        """A complete message: all of it, or what was not shown of it while it came."""
         shown, self._streamed = self._streamed.lstrip(), ""
         if self._stream is not None and shown and text.lstrip().startswith(shown):
             self._stream.add(text.lstrip().removeprefix(shown))

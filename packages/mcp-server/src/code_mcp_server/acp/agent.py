@@ -48,7 +48,7 @@ class Agent:
             self.sessions.cancel(notification.params.get("sessionId"))
 
     async def initialize(self, _params: JsonObject) -> Answer:
-        """What the agent is and can do; a second time the answer is the same."""
+        """Describe the agent and its capabilities; calling it again gives the same answer."""
         return Answer(initialize_result())
 
     async def authenticate(self, params: JsonObject) -> Answer:
@@ -65,21 +65,21 @@ class Agent:
         return Answer({})
 
     async def logout(self, _params: JsonObject) -> Answer:
-        """Open no more sessions before the next `authenticate`; the key itself is the user's."""
+        """Open no sessions until the next `authenticate`; the key is not removed."""
         self.sessions.logged_out = True
         return Answer({})
 
     async def new_session(self, params: JsonObject) -> Answer:
-        """Open a session, which later processes can resume from now on."""
+        """Open a session, which other processes can resume from now on."""
         session = await self.sessions.new(SessionParams.of(params))
         return Answer({"sessionId": session.id, **session.info.state()}, session.list_commands)
 
     async def load_session(self, params: JsonObject) -> Answer:
-        """Go on with a session; all of it is shown before the answer."""
+        """Load a session; its whole history is shown before the answer."""
         return await self._opened_again(params, show=True)
 
     async def resume_session(self, params: JsonObject) -> Answer:
-        """Go on with a session that the client has shown already."""
+        """Resume a session without showing its history."""
         return await self._opened_again(params, show=False)
 
     async def list_sessions(self, params: JsonObject) -> Answer:
@@ -89,7 +89,7 @@ class Agent:
         return Answer(await self.sessions.listed(cwd, cursor))
 
     async def close_session(self, params: JsonObject) -> Answer:
-        """End what a session runs, and free what it holds; it stays in the list."""
+        """Stop a session and free its resources; it stays in the list."""
         await self.sessions.close(text_in(params, "sessionId"))
         return Answer({})
 
@@ -119,7 +119,7 @@ class Agent:
         return Answer({"configOptions": session.info.options()})
 
     async def set_model(self, params: JsonObject) -> Answer:
-        """The option `model`, as older clients set it."""
+        """Set the option `model`, for older clients."""
         session = self.sessions.find(text_in(params, "sessionId"))
         await SessionSettings(session).set_option("model", text_in(params, "modelId"))
         return Answer({})

@@ -81,7 +81,7 @@ def _effort(value: str) -> ReasoningEffort | None:
         return ReasoningEffort(value)
     except ValueError:
         known = ", ".join((DEFAULT_EFFORT, *ReasoningEffort))
-        raise _invalid(f"{visible(value[:80])!r} is no reasoning effort: {known}") from None
+        raise _invalid(f"{visible(value[:80])!r} is not a reasoning effort: {known}") from None
 
 
 def _invalid(text: str, data: Any = None) -> RpcError:

@@ -61,7 +61,7 @@ def _check_root(directory: Path, home: Path) -> None:
     if any(path.is_relative_to(real) for path in own):
         raise RpcError(
             Code.INVALID_PARAMS,
-            f"additionalDirectories: {str(directory)[:200]!r} holds the agent's own files: name a directory of the project",
+            f"additionalDirectories: {str(directory)[:200]!r} contains the agent's own files: use a directory of the project",
         )
 
 

@@ -12,36 +12,40 @@ from code_core.protocol.validation import ValidationGroup, ValidationTool
 class WorkspaceWriteTable(SettingsTable):
     """`[sandbox_workspace_write]`: what `workspace-write` allows besides the working directory."""
 
-    writable_roots: list[Path] = Field([], description="more directories to write; `~` is your home")
-    network_access: bool = Field(False, description="let commands reach the network")
-    exclude_tmpdir_env_var: bool = Field(False, description="do not open `$TMPDIR`")
-    exclude_slash_tmp: bool = Field(False, description="do not open `/tmp`")
-    allow_git_writes: bool = Field(True, description="let commands and patches write in `.git`")
-    max_processes: int | None = Field(4096, ge=16, description="processes and threads of a command")
+    writable_roots: list[Path] = Field([], description="additional writable directories; `~` is your home")
+    network_access: bool = Field(False, description="give commands network access")
+    exclude_tmpdir_env_var: bool = Field(False, description="do not make `$TMPDIR` writable")
+    exclude_slash_tmp: bool = Field(False, description="do not make `/tmp` writable")
+    allow_git_writes: bool = Field(True, description="let commands and patches write to `.git`")
+    max_processes: int | None = Field(
+        4096, ge=16, description="the maximum number of processes and threads of a command"
+    )
     max_file_bytes: int | None = Field(
         64 * 2**30, ge=4096, description="the largest file a command may write"
     )
-    max_memory_bytes: int | None = Field(None, ge=2**20, description="private memory of each process")
+    max_memory_bytes: int | None = Field(
+        None, ge=2**20, description="the maximum private memory of each process"
+    )
     max_shared_memory_bytes: int = Field(2**30, ge=4096, description="the size of `/dev/shm`")
 
 
 class EnvironmentTable(SettingsTable):
     """`[shell_environment_policy]`: which variables a command gets."""
 
-    inherit: Literal["all", "core", "none"] = Field("all", description="which variables commands begin with")
-    ignore_default_excludes: bool = Field(False, description="pass credentials on")
-    exclude: list[str] = Field([], description="names (globs) that are dropped")
-    set: dict[str, Value] = Field({}, description="variables that are set")
-    include_only: list[str] = Field(
-        [], description="if any are given, the only names (globs) that are passed on"
+    inherit: Literal["all", "core", "none"] = Field("all", description="which variables commands inherit")
+    ignore_default_excludes: bool = Field(
+        False, description="also pass on variables that look like credentials"
     )
+    exclude: list[str] = Field([], description="names (globs) of variables to remove")
+    set: dict[str, Value] = Field({}, description="variables to set")
+    include_only: list[str] = Field([], description="if not empty, pass on only these names (globs)")
 
 
 class GuardPatternTable(SettingsTable):
     """`[[confirm_guard.patterns]]`: a regular expression for commands that need `confirm:`."""
 
-    regex: str = Field(description="commands in which it is found need `confirm:`")
-    message: str | None = Field(None, description="why, for the model")
+    regex: str = Field(description="commands that match need `confirm:`")
+    message: str | None = Field(None, description="the reason, shown to the model")
 
 
 class ConfirmGuardTable(SettingsTable):
@@ -53,20 +57,24 @@ class ConfirmGuardTable(SettingsTable):
 class ValidationTable(SettingsTable):
     """`[validation]`: the checks of patches before they are applied."""
 
-    groups: dict[ValidationGroup, bool] = Field({}, description="groups of checks that are on or off")
+    groups: dict[ValidationGroup, bool] = Field({}, description="turns groups of checks on or off")
     tools: dict[ValidationTool, bool] = Field(
-        {}, description="checks that are on or off, whatever their group"
+        {}, description="turns single checks on or off; overrides their group"
     )
-    tools_allowlist: list[ValidationTool] | None = Field(None, description="the only checks; all if absent")
-    timeout_seconds: float = Field(6.0, gt=0, le=600, description="the time limit of a check without its own")
+    tools_allowlist: list[ValidationTool] | None = Field(
+        None, description="run only these checks; all if absent"
+    )
+    timeout_seconds: float = Field(
+        6.0, gt=0, le=600, description="the time limit of checks without their own"
+    )
 
 
 class LimitsTable(SettingsTable):
     """`[limits]`: when a turn stops by itself; absent means no limit."""
 
     max_tool_calls: int | None = Field(None, ge=1, description="stop a turn after this many tool calls")
-    max_wall_seconds: float | None = Field(None, gt=0, description="stop a turn after this time")
+    max_wall_seconds: float | None = Field(None, gt=0, description="stop a turn after this many seconds")
     max_total_tokens: int | None = Field(None, ge=1, description="stop a turn after this many tokens")
     max_cost_usd: float | None = Field(
-        None, gt=0, description="stop a turn after so many US dollars; the model's prices must be known"
+        None, gt=0, description="stop a turn after this many US dollars; the model's prices must be known"
     )

@@ -38,7 +38,7 @@ class ProjectTable(SettingsTable):
     left_alone: ClassVar[frozenset[str]] = unsupported_at("projects.*.")
 
     trust_level: str | None = Field(
-        None, description="`trusted` or `untrusted`: whether the project's own settings file counts"
+        None, description="`trusted` or `untrusted`: whether the project's own settings file applies"
     )
     trusted_settings: str | None = Field(None, description="the SHA-256 of that file when you trusted it")
     approval_policy: AskForApproval | None = Field(None, description="as above, for this directory")
@@ -50,7 +50,7 @@ class Settings(SettingsTable):
 
     left_alone: ClassVar[frozenset[str]] = unsupported_at("")
 
-    model: str | None = Field(None, description="the model; `gpt-5-codex` if nothing names one")
+    model: str | None = Field(None, description="the model; `gpt-5-codex` if absent")
     model_provider: str | None = Field(
         None, description="a built-in provider or one of yours; `openai` if absent"
     )
@@ -63,18 +63,20 @@ class Settings(SettingsTable):
     model_text_verbosity: Verbosity | None = Field(
         None,
         validation_alias=AliasChoices("model_text_verbosity", "model_verbosity"),
-        description="how long answers are; only models of the gpt-5 family know it",
+        description="how long answers are; only models of the gpt-5 family support it",
     )
     model_context_window: int | None = Field(
-        None, ge=1, description="tokens, of the model that the conversation begins with"
+        None,
+        ge=1,
+        description="the context window, in tokens, of the model that the conversation starts with",
     )
     model_supports_reasoning_summaries: bool | None = Field(
-        None, description="send `reasoning` to a model that we do not know"
+        None, description="send `reasoning` to an unknown model"
     )
     model_providers: dict[str, ProviderTable] = Field({}, description="endpoints of your own")
-    models: dict[str, ModelTable] = Field({}, description="what you know of models")
+    models: dict[str, ModelTable] = Field({}, description="properties of models")
     approval_policy: AskForApproval = Field(
-        AskForApproval.ON_REQUEST, description="when you are asked before a command or a patch"
+        AskForApproval.ON_REQUEST, description="when to ask before a command or a patch"
     )
     sandbox_mode: SandboxMode = Field(
         SandboxMode.READ_ONLY, description="what commands and patches may touch"
@@ -90,19 +92,21 @@ class Settings(SettingsTable):
         ConfirmGuardTable.model_construct(), description="guards of your own"
     )
     validation: ValidationTable = Field(ValidationTable.model_construct(), description="checks of patches")
-    limits: LimitsTable = Field(LimitsTable.model_construct(), description="when a turn stops by itself")
+    limits: LimitsTable = Field(LimitsTable.model_construct(), description="limits that stop a turn")
     tool_output_token_limit: int = Field(
         10_000,
         ge=100,
-        description="how much of an output the model gets; the whole is in `outputs` of the home",
+        description="how many tokens of an output the model gets; the full output is in `outputs` in the home",
     )
-    project_doc_max_bytes: int = Field(32_768, ge=0, description="how much of the AGENTS.md files is sent")
-    instructions: str | None = Field(None, description="your own words to the model")
+    project_doc_max_bytes: int = Field(
+        32_768, ge=0, description="how many bytes of the AGENTS.md files are sent"
+    )
+    instructions: str | None = Field(None, description="your own instructions to the model")
     experimental_instructions_file: Path | None = Field(
-        None, description="a file in place of the built-in instructions"
+        None, description="a file that replaces the built-in instructions"
     )
-    show_raw_agent_reasoning: bool = Field(False, description="show reasoning as the model gave it")
-    hide_agent_reasoning: bool = Field(False, description="show no reasoning")
+    show_raw_agent_reasoning: bool = Field(False, description="show the model's raw reasoning")
+    hide_agent_reasoning: bool = Field(False, description="hide reasoning")
     mcp_servers: dict[ServerName, McpServerTable] = Field(
         {}, description="servers whose tools the agent can call"
     )
@@ -110,30 +114,30 @@ class Settings(SettingsTable):
         0.01,
         ge=0,
         le=1,
-        description="the part of the window that declarations of servers' tools may take; more are behind `search_tools`",
+        description="the share of the context window that the tools of MCP servers may take; above it, the model uses `search_tools`",
     )
     experimental_client_tools: ClientToolsTable = Field(
-        ClientToolsTable.model_construct(), description="tools of servers that serve the agent itself"
+        ClientToolsTable.model_construct(), description="tools that the agent itself uses"
     )
     acp: AcpTable = Field(AcpTable.model_construct(), description="the `session/*` tools of the MCP server")
     key_isolation: KeyIsolation = Field(
-        "auto", description="whether a process of its own holds the provider's API key"
+        "auto", description="whether a separate process holds the provider's API key"
     )
     replay_scenario: Path | None = Field(None, description="the file that the `replay` provider plays")
     history: MessageHistoryTable = Field(MessageHistoryTable.model_construct(), description="what you type")
     sessions: SessionsTable = Field(SessionsTable.model_construct(), description="recorded sessions")
     checkpoints: CheckpointsTable = Field(
-        CheckpointsTable.model_construct(), description="the files that undo brings back"
+        CheckpointsTable.model_construct(), description="file contents for undo"
     )
-    outputs: KeepTable = Field(KeepTable.model_construct(), description="whole outputs of commands")
+    outputs: KeepTable = Field(KeepTable.model_construct(), description="full outputs of commands")
 
 
 class ConfigFile(Settings):
     """`config.toml`, or the same keys given with `-c key=value`."""
 
-    profile: str | None = Field(None, description="the profile that is used unless `--profile` names another")
+    profile: str | None = Field(None, description="the profile to use unless `--profile` names another")
     # What a profile holds is validated where it is used: it may complete a table of the file.
     profiles: dict[str, SkipValidation[Settings]] = Field(
-        {}, description="sets of settings that `--profile` puts over the file's own"
+        {}, description="sets of settings that `--profile` selects"
     )
     projects: dict[str, ProjectTable] = Field({}, description="settings for one directory")

@@ -13,11 +13,11 @@ class PricesTable(SettingsTable):
     """`[models.NAME.prices]`: US dollars per million tokens."""
 
     input: float = Field(ge=0, description="US dollars per million tokens of input")
-    output: float = Field(ge=0, description="the same of output")
+    output: float = Field(ge=0, description="US dollars per million tokens of output")
     cached_input: float | None = Field(
         None,
         ge=0,
-        description="the same of input that the provider has in its cache; as other input if absent",
+        description="US dollars per million tokens of cached input; the price of `input` if absent",
     )
 
 
@@ -28,41 +28,40 @@ class ChatQuirksTable(SettingsTable):
         None, description="the role of the instructions; `system` if absent"
     )
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = Field(
-        None, description="what the limit of the output is called"
+        None, description="the field for the output limit"
     )
     effort_field: Literal["reasoning_effort", "reasoning", "none"] | None = Field(
-        None, description="what the reasoning effort is called"
+        None, description="the field for the reasoning effort"
     )
-    stream_usage: bool | None = Field(None, description="whether the usage is asked for")
-    alternate_roles: bool | None = Field(
-        None, description="whether neighbouring messages of the user are sent as one"
-    )
-    reasoning_history: bool | None = Field(None, description="whether reasoning is sent back")
+    stream_usage: bool | None = Field(None, description="whether to request token usage")
+    alternate_roles: bool | None = Field(None, description="whether to merge consecutive user messages")
+    reasoning_history: bool | None = Field(None, description="whether to send reasoning back")
     reasoning_required: bool | None = Field(
-        None, description="whether messages without `reasoning_content` are refused"
+        None, description="whether the server rejects messages without `reasoning_content`"
     )
-    short_call_ids: bool | None = Field(
-        None, description="whether ids of calls must be nine letters and digits"
-    )
+    short_call_ids: bool | None = Field(None, description="whether call ids must be nine letters and digits")
 
 
 class ModelTable(SettingsTable):
     """`[models.NAME]`: what you know of a model; a `NAME` that ends in `*` is for all that begin so."""
 
-    context_window: int | None = Field(None, ge=1, description="tokens that it reads")
+    context_window: int | None = Field(None, ge=1, description="the context window, in tokens")
     max_output_tokens: int | None = Field(
-        None, ge=1, description="tokens that it may write, sent with each request"
+        None, ge=1, description="the output limit, in tokens, sent with each request"
     )
-    reasoning: bool | None = Field(None, description="whether a reasoning effort is sent")
-    verbosity: bool | None = Field(None, description="whether the length of answers can be chosen")
-    parallel_tool_calls: bool | None = Field(None, description="whether it may make several calls at once")
+    reasoning: bool | None = Field(None, description="whether to send a reasoning effort")
+    verbosity: bool | None = Field(None, description="whether the model supports `model_text_verbosity`")
+    parallel_tool_calls: bool | None = Field(
+        None, description="whether the model may make several calls at once"
+    )
     tool_form: Literal["freeform", "function", "none"] | None = Field(
-        None, description="how it takes patches: as plain text, as a function; or that it has no tools"
+        None,
+        description="how the model sends patches: as plain text or as a function; `none` for a model without tools",
     )
-    images: bool | None = Field(None, description="whether it can see")
-    prices: PricesTable | None = Field(None, description="what its tokens cost")
-    chat: ChatQuirksTable = Field(ChatQuirksTable(), description="how it departs from Chat Completions")
-    extra_body: dict[str, Any] = Field({}, description="further fields of each request")
+    images: bool | None = Field(None, description="whether the model accepts images")
+    prices: PricesTable | None = Field(None, description="the prices of its tokens")
+    chat: ChatQuirksTable = Field(ChatQuirksTable(), description="deviations from Chat Completions")
+    extra_body: dict[str, Any] = Field({}, description="extra fields of each request")
 
     @model_validator(mode="after")
     def _own_fields(self) -> Self:
@@ -75,26 +74,26 @@ class ModelTable(SettingsTable):
 class ProviderTable(SettingsTable):
     """`[model_providers.ID]`: an endpoint of your own, or what is different of a built-in one."""
 
-    name: str | None = Field(None, description="what messages call it")
+    name: str | None = Field(None, description="the name shown in messages")
     base_url: str | None = Field(
         None,
-        description="the URL that `/responses` or `/chat/completions` is added to; required for your own",
+        description="the URL, without `/responses` or `/chat/completions`; required for your own provider",
     )
-    env_key: str | None = Field(None, description="the variable with its API key")
-    env_key_instructions: str | None = Field(None, description="how to get a key, shown when there is none")
-    wire_api: WireApi = Field("responses", description="the API that it speaks")
+    env_key: str | None = Field(None, description="the variable that holds the API key")
+    env_key_instructions: str | None = Field(
+        None, description="how to get a key, shown if the key is missing"
+    )
+    wire_api: WireApi = Field("responses", description="the provider's API")
     server: ServerKind | None = Field(
-        None, description="the program that serves it, which is asked for the window of the model"
+        None, description="the server program, which is asked for the model's context window"
     )
-    models: dict[str, ModelTable] = Field({}, description="what you know of its models, over `models`")
+    models: dict[str, ModelTable] = Field({}, description="properties of its models; overrides `models`")
     query_params: dict[str, Value] = Field({}, description="added to every URL")
     http_headers: dict[str, Value] = Field({}, description="sent with every request")
     env_http_headers: dict[str, str] = Field({}, description="headers whose values are in these variables")
-    request_max_retries: int = Field(
-        4, ge=0, le=100, description="how often a request that failed is sent again"
+    request_max_retries: int = Field(4, ge=0, le=100, description="how often to retry a failed request")
+    stream_max_retries: int = Field(5, ge=0, le=100, description="how often to retry a broken stream")
+    stream_idle_timeout_ms: int = Field(
+        300_000, ge=1, description="how long a stream may be silent before it counts as broken"
     )
-    stream_max_retries: int = Field(
-        5, ge=0, le=100, description="how often a broken stream is asked for again"
-    )
-    stream_idle_timeout_ms: int = Field(300_000, ge=1, description="silence after which a stream is broken")
     requires_openai_auth: bool = Field(False, description="take the key from `OPENAI_API_KEY`")

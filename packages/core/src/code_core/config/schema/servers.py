@@ -16,32 +16,35 @@ class McpServerTable(SettingsTable):
 
     left_alone: ClassVar[frozenset[str]] = frozenset({"startup_timeout_ms"})
 
-    command: str | None = Field(None, description="the program that is started")
+    command: str | None = Field(None, description="the program to start")
     args: list[str] = Field([], description="its arguments")
-    env: dict[str, Value] = Field({}, description="variables that are set for it")
-    env_vars: list[str] = Field([], description="names of variables that are passed on to it")
-    cwd: Path | None = Field(None, description="the directory it starts in; one of its own if absent")
-    sandbox: bool = Field(False, description="confine it like a command")
-    network_access: bool = Field(False, description="let it reach the network although it is confined")
-    url: str | None = Field(None, description="the endpoint of a server over HTTP, in place of `command`")
-    bearer_token_env_var: str | None = Field(None, description="the variable with the token for `url`")
+    env: dict[str, Value] = Field({}, description="variables to set for the server")
+    env_vars: list[str] = Field([], description="names of variables to pass on to the server")
+    cwd: Path | None = Field(None, description="the directory to start in; a private one if absent")
+    sandbox: bool = Field(False, description="confine the server like a command")
+    network_access: bool = Field(False, description="give the confined server network access")
+    url: str | None = Field(None, description="the endpoint of an HTTP server, instead of `command`")
+    bearer_token_env_var: str | None = Field(None, description="the variable that holds the token for `url`")
     bearer_token: SecretStr | None = Field(None, description="the token itself; a variable is safer")
     http_headers: dict[str, Value] = Field({}, description="headers for `url`")
-    enabled: bool = Field(True, description="start it")
+    enabled: bool = Field(True, description="whether to start the server")
     required: bool = Field(
-        False, description="a server that fails ends turns with an error; otherwise it is a warning"
+        False, description="end turns with an error if the server fails; otherwise only warn"
     )
     roots: list[Path] | None = Field(
-        None, description="directories that it is told of; the working directory if absent"
+        None,
+        description="directories that the server may work on (MCP roots); the working directory if absent",
     )
     enabled_tools: list[str] | None = Field(
-        None, description="the only tools that the model sees; all if absent"
+        None, description="show the model only these tools; all if absent"
     )
-    disabled_tools: list[str] = Field([], description="tools that the model does not see")
-    startup_timeout_sec: float = Field(10.0, gt=0, description="how long its start may take")
-    tool_timeout_sec: float = Field(60.0, gt=0, description="how long a call may take")
+    disabled_tools: list[str] = Field([], description="tools to hide from the model")
+    startup_timeout_sec: float = Field(
+        10.0, gt=0, description="how many seconds the server may take to start"
+    )
+    tool_timeout_sec: float = Field(60.0, gt=0, description="how many seconds a call may take")
     buffer_capacity: int | str | None = Field(
-        None, description="bytes per read of its output, such as `1MiB`"
+        None, description="bytes per read of the server's output, such as `1MiB`"
     )
 
     @model_validator(mode="before")
@@ -91,7 +94,7 @@ class ClientToolsTable(SettingsTable):
     request_permission: ClientToolTable | None = Field(
         None,
         validation_alias=AliasChoices("request_permission", "requestPermission"),
-        description="a tool of a configured server that decides approvals",
+        description="a tool of a configured server that answers approval requests",
     )
     read_text_file: ClientToolTable | None = Field(
         None,

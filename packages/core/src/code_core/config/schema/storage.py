@@ -11,28 +11,34 @@ class MessageHistoryTable(SettingsTable):
     """`[history]`: whether what you type is kept for all sessions, and how large its file becomes."""
 
     persistence: Literal["save-all", "none"] = Field(
-        "save-all", description="keep what you type in `history.jsonl` of the home"
+        "save-all", description="save your prompts in `history.jsonl` in the home"
     )
-    max_bytes: int = Field(8 * 2**20, ge=4096, description="how large that file becomes")
+    max_bytes: int = Field(8 * 2**20, ge=4096, description="the maximum size of that file, in bytes")
 
 
 class KeepTable(SettingsTable):
     """`[outputs]`: when what sessions leave behind is deleted; 0 means never."""
 
-    keep_days: float = Field(30, ge=0, description="delete after this many days; 0 keeps")
-    keep_megabytes: float = Field(1024, ge=0, description="delete the oldest above this size; 0 keeps")
+    keep_days: float = Field(30, ge=0, description="delete after this many days; 0 keeps everything")
+    keep_megabytes: float = Field(
+        1024, ge=0, description="delete the oldest above this total size; 0 keeps everything"
+    )
 
 
 class CheckpointsTable(KeepTable):
     """`[checkpoints]`: the files that undo brings back."""
 
-    enabled: bool = Field(True, description="make undo possible")
-    keep_megabytes: float = Field(2048, ge=0, description="delete the oldest above this size; 0 keeps")
+    enabled: bool = Field(True, description="save file contents, so that undo works")
+    keep_megabytes: float = Field(
+        2048, ge=0, description="delete the oldest above this total size; 0 keeps everything"
+    )
 
 
 class SessionsTable(KeepTable):
     """`[sessions]`: the records that sessions are resumed from."""
 
-    save: bool = Field(True, description="record sessions; `--ephemeral` turns it off for one")
-    keep_days: float = Field(0, ge=0, description="delete after this many days; 0 keeps")
-    keep_megabytes: float = Field(0, ge=0, description="delete the oldest above this size; 0 keeps")
+    save: bool = Field(True, description="record sessions; `--ephemeral` turns this off for one session")
+    keep_days: float = Field(0, ge=0, description="delete after this many days; 0 keeps everything")
+    keep_megabytes: float = Field(
+        0, ge=0, description="delete the oldest above this total size; 0 keeps everything"
+    )

@@ -5,7 +5,7 @@ Files that other programs read too load unchanged: these keys are accepted.
 
 from collections.abc import Mapping
 
-_SCREEN = "it is about the full-screen interface of another program"
+_SCREEN = "it belongs to the full-screen interface of another program"
 _UPDATES = "updates come from the installer that you used"
 
 UNSUPPORTED: Mapping[str, str] = {
@@ -19,29 +19,29 @@ UNSUPPORTED: Mapping[str, str] = {
     "disable_paste_burst": _SCREEN,
     "disable_response_storage": "responses are stored only where a provider requires it",
     "experimental_resume": "use code resume",
-    "experimental_use_exec_command_tool": "tools depend on the model alone",
+    "experimental_use_exec_command_tool": "the model alone determines the tools",
     "experimental_use_rmcp_client": "there is one MCP client",
-    "features": "features are not switched on and off here",
+    "features": "there are no feature switches",
     "file_opener": _SCREEN,
     "forced_login_method": "there is no login; keys come from variables",
-    "github": "there is no watch over workflows; `validation` checks patches of them",
+    "github": "workflows are not watched; `validation` checks patches to them",
     "mcp_servers_disabled": "set `enabled = false` in a server's table",
-    "model_auto_compact_token_limit": "compaction begins at 85 % of the window",
-    "model_max_output_tokens": "the provider's limit holds",
+    "model_auto_compact_token_limit": "compaction starts at 85 % of the window",
+    "model_max_output_tokens": "the provider's limit applies",
     "notice": _SCREEN,
-    "notify": "no program is run for notifications; `code exec --json` and the library report every event",
+    "notify": "notification programs are not run; `code exec --json` and the library report every event",
     "otel": "nothing is sent to a collector",
     "preferred_auth_method": "there is no login; keys come from variables",
     "project_doc_fallback_filenames": "only AGENTS.md is read",
     "responses_originator_header_internal_override": "the header names this program",
     "review_model": "a review uses the session's model",
     "subagents": "agents of other programs are not started",
-    "tools": "tools depend on the model alone",
+    "tools": "the model alone determines the tools",
     "tui": _SCREEN,
-    "use_experimental_reasoning_summary": "summaries are asked for by `model_reasoning_summary`",
+    "use_experimental_reasoning_summary": "`model_reasoning_summary` controls summaries",
     "windows_wsl_setup_acknowledged": "Windows is not supported",
-    "projects.*.always_allow_commands": "use a rule of yours: see approvals",
-    "projects.*.commands": "there are no commands of a project",
+    "projects.*.always_allow_commands": "use a rule instead: see approvals",
+    "projects.*.commands": "projects cannot define commands",
     "projects.*.hooks": "there are no hooks",
 }
 

@@ -110,7 +110,7 @@ def _described(target: ReviewTarget) -> tuple[str, str]:
         case UncommittedChanges():
             return (
                 "uncommitted changes",
-                "Review what is not committed: staged, unstaged and untracked files (git status, git diff HEAD).",
+                "Review the uncommitted changes: staged, unstaged and untracked files (git status, git diff HEAD).",
             )
         case BaseBranch(branch=branch):
             return (
