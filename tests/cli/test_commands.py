@@ -3,7 +3,9 @@
 import subprocess
 
 import pytest
+from click.testing import CliRunner
 
+from code_cli.main import cli
 from support import responses_events as sse
 from support.command import CODE, Workspace
 from support.scenario import write_scenario
@@ -66,3 +68,12 @@ def test_a_stream_that_was_closed_is_no_traceback(scripted: Workspace, redirecti
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
     assert done.stdout == ("" if ">&-" in redirections.replace("2>&-", "") else "done\n")
+
+
+def test_ctrl_c_while_a_command_is_imported_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("code_cli.lazy_group.import_module", interrupted)
+    done = CliRunner().invoke(cli, ["exec", "hi"])
+    assert (done.exit_code, done.output) == (130, "")
