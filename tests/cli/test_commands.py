@@ -1,9 +1,14 @@
 """How `code` finds the command among its words."""
 
+import os
+import pty
 import subprocess
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from code_cli.main import cli
 from support import responses_events as sse
 from support.command import CODE, Workspace
 from support.scenario import write_scenario
@@ -66,3 +71,52 @@ def test_a_stream_that_was_closed_is_no_traceback(scripted: Workspace, redirecti
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
     assert done.stdout == ("" if ">&-" in redirections.replace("2>&-", "") else "done\n")
+
+
+def test_ctrl_c_while_a_command_is_imported_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("code_cli.lazy_group.import_module", interrupted)
+    done = CliRunner().invoke(cli, ["exec", "hi"])
+    assert (done.exit_code, done.output) == (130, "")
+
+
+@pytest.mark.parametrize("arguments", ["undo", "resume --last", "exec hi", "fork --last"])
+def test_a_directory_that_is_gone_is_named(scripted: Workspace, tmp_path: Path, arguments: str) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f'cd "$1" && rmdir "$1" && exec "$0" {arguments}'
+    done = scripted.run(str(gone), prefix=["sh", "-c", script])
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(
+        "the current directory no longer exists: change to another one"
+    )
+
+
+def test_a_directory_that_is_gone_does_not_matter_where_another_is_given(
+    scripted: Workspace, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f'cd "$1" && rmdir "$1" && exec "$0" exec -C "{scripted.directory}" hi'
+    assert scripted.run(str(gone), prefix=["sh", "-c", script]).stdout == "done\n"
+
+
+def test_acp_in_a_terminal_says_who_starts_it(scripted: Workspace) -> None:
+    main, terminal = pty.openpty()
+    started = subprocess.Popen(
+        [CODE, "acp"],
+        env=scripted.environment,
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        os.write(main, b"\x04")
+        _, errors = started.communicate(timeout=30)
+    finally:
+        started.kill()
+        os.close(main)
+        os.close(terminal)
+    assert errors.startswith(b"code acp speaks ACP")

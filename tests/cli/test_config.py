@@ -126,3 +126,15 @@ def test_a_terminal_is_asked(workspace: Workspace, file: Path, typed: bytes, mod
         os.close(main)
         os.close(terminal)
     assert workspace.run("config", "get", "model").stdout == model
+
+
+def test_explain_says_that_nothing_is_set(workspace: Workspace, file: Path) -> None:
+    file.unlink()
+    done = workspace.run("config", "explain")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "nothing is set: every setting has its default\n"
+    assert workspace.run("config", "explain", "--json").stdout == "[]\n"
+
+
+def test_the_list_of_commands_is_not_cut(workspace: Workspace) -> None:
+    assert "..." not in workspace.run("config", "--help").stdout.partition("Commands:")[2]

@@ -66,10 +66,21 @@ def test_a_path_that_cannot_be_is_one_line(
     assert said in done.stderr
 
 
-def test_a_full_disk_is_one_line(scripted: Workspace) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["exec", "--json", "hi"],
+        ["exec", "hi"],
+        ["--help"],
+        ["--version"],
+        ["config", "schema"],
+        ["mcp", "list"],
+    ],
+)
+def test_an_output_without_room_is_one_line(scripted: Workspace, arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [CODE, "exec", "--json", "hi"],
+            [CODE, *arguments],
             cwd=scripted.directory,
             env=scripted.environment,
             stdin=subprocess.DEVNULL,
@@ -79,11 +90,25 @@ def test_a_full_disk_is_one_line(scripted: Workspace) -> None:
             timeout=60,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (1, "code: [Errno 28] No space left on device\n")
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[-1] == "code: the output cannot be written: No space left on device"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [(".", "is a directory: name a file"), ("no/answer", "/no is not a directory")]
+)
+def test_a_file_for_the_answer_that_cannot_be_made_stops_before_the_model_is_asked(
+    scripted: Workspace, name: str, reason: str
+) -> None:
+    done = scripted.run("exec", "-o", str(scripted.directory / name), "hi")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert reason in done.stderr
 
 
 def test_a_message_that_could_not_be_saved_is_a_failure(scripted: Workspace) -> None:
-    done = scripted.run("exec", "-o", str(scripted.directory), "hi")
+    done = scripted.run("exec", "-o", "/dev/full", "hi")
     assert done.returncode == 1
-    assert "cannot be written: Is a directory" in done.stderr
+    assert "/dev/full cannot be written: No space left on device" in done.stderr
     assert done.stdout

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,18 @@ def test_undo_and_redo_without_a_model(workspace: Workspace, upstream: ScriptedU
     assert len(upstream.requests) == requests
     ok(workspace.run("exec", "resume", "--last", "what now?"))
     assert json.dumps(inputs(upstream)[-1]).count("<files_restored>") == 2
+
+
+def test_undo_elsewhere_takes_the_advice_of_its_error(
+    workspace: Workspace, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    upstream.add(runs("bash", "-c", "echo x > made"), says("done"))
+    ok(workspace.run("exec", FULL, "go"))
+    elsewhere = replace(workspace, directory=tmp_path)
+    refused = elsewhere.run("undo")
+    assert (refused.returncode, "--all takes those of other directories" in refused.stderr) == (1, True)
+    assert "undid 1 file of go" in ok(elsewhere.run("undo", "--all"))
+    assert "brought back 1 file of go" in ok(elsewhere.run("redo", "--all"))
 
 
 def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: ScriptedUpstream) -> None:

@@ -56,7 +56,12 @@ def test_what_wins_over_what(home: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("model = 5", "config.toml:1: model is 5: it must be a valid string"),
+        ('mcp_tools_share = "x"', "mcp_tools_share is 'x': it must be a number"),
+        ('tool_output_token_limit = "abc"', "tool_output_token_limit is 'abc': it must be a whole number"),
+        ("tool_output_token_limit = 200.5", "tool_output_token_limit is 200.5: it must be a whole number"),
+        ('hide_agent_reasoning = "perhaps"', "hide_agent_reasoning is 'perhaps': it must be true or false"),
+        ("limits = 3", "limits is 3: it must be a table"),
+        ("model = 5", "config.toml:1: model is 5: it must be a text"),
         ('sandbox_mode = "open"', "sandbox_mode is 'open'"),
         ("[limits]\nmax_tool_calls = 0", "config.toml:2: limits.max_tool_calls is 0"),
         ("model = ", "is not TOML"),

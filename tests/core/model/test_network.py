@@ -4,7 +4,7 @@ import ssl
 import pytest
 
 from code_core.errors import ConfigError
-from code_core.model.network import certificate_problem, proxy_for, without_proxies
+from code_core.model.network import certificate_problem, proxy_for, reason_of, without_proxies
 
 PROXY = "http://127.0.0.1:3128"
 URL = "https://api.example.com/v1/responses"
@@ -130,3 +130,8 @@ def test_a_certificate_is_found_behind_the_errors_around_it() -> None:
     circle.__context__ = OSError("another")
     circle.__context__.__context__ = circle
     assert certificate_problem(circle) is None
+
+
+def test_a_reason_has_no_error_number() -> None:
+    assert reason_of(OSError(-2, "Name or service not known")) == "Name or service not known"
+    assert reason_of(TimeoutError()) == "TimeoutError"

@@ -1,5 +1,6 @@
 """`code acp`."""
 
+import sys
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -17,6 +18,8 @@ ENGINE = (
 )
 """What is imported behind the first answer, piece by piece: a client that only wanted that is not waited for."""
 
+BY_HAND = "code acp speaks ACP on standard input and output, and is meant to be started by an editor. Ctrl+C ends it."
+
 
 @click.command("acp")
 @session_options
@@ -28,6 +31,8 @@ def acp_command(**session: Any) -> None:
     from code_mcp_server.acp.handshake import client_left, shake_hands
     from code_mcp_server.acp.streams import taken_streams
 
+    if sys.stdin.isatty():
+        click.echo(BY_HAND, err=True)
     with taken_streams() as (stdin, stdout):
         opening = shake_hands(stdin, stdout)
         if opening.client is None:

@@ -38,7 +38,7 @@ def config_command() -> None:
     """Show, explain and change settings; trust a project's settings."""
 
 
-@config_command.command("get")
+@config_command.command("get", short_help="Print the value of a setting.")
 @click.argument("key")
 @_of_a_run
 def get_command(
@@ -53,7 +53,7 @@ def get_command(
     click.echo(json.dumps(value, indent=2) if as_json else _as_text(value))
 
 
-@config_command.command("explain")
+@config_command.command("explain", short_help="Show where the value of a setting comes from.")
 @click.argument("key", required=False)
 @_of_a_run
 def explain_command(
@@ -72,11 +72,13 @@ def explain_command(
     for one in found:
         for line in _lines(one):
             click.echo(line)
+    if not found:
+        click.echo("nothing is set: every setting has its default", err=True)
     for warning in sources.warnings:
         click.echo(f"warning: {warning}", err=True)
 
 
-@config_command.command("set")
+@config_command.command("set", short_help="Change a setting in your settings file.")
 @click.argument("key")
 @click.argument("value")
 def set_command(key: str, value: str) -> None:
@@ -113,7 +115,7 @@ def schema_command() -> None:
     click.echo(json.dumps(ConfigFile.model_json_schema(), indent=2))
 
 
-@config_command.command("trust")
+@config_command.command("trust", short_help="Show a project's settings file, and use it.")
 @click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="A directory of the project.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask; still show the file.")
 def trust_command(cwd: Path | None, yes: bool) -> None:

@@ -9,6 +9,8 @@ from importlib import import_module
 
 import click
 
+from code_cli.run import INTERRUPTED
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -59,6 +61,13 @@ class LazyGroup(click.Group):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - the table is ours
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Import and run the command; exits with 130 where Ctrl+C ends it, also while it is imported."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -86,7 +86,12 @@ def main() -> None:
     gc.set_threshold(1_000_000)  # imports make many objects that stay; `run_frontend` searches sooner
     _reopen_closed_streams()
     guard_standard_streams()
-    sys.exit(cli.main(prog_name="code"))
+    try:
+        sys.exit(cli.main(prog_name="code"))
+    except OSError as error:
+        from code_cli.run import report_os_error
+
+        sys.exit(report_os_error(error))
 
 
 def _reopen_closed_streams() -> None:

@@ -78,17 +78,23 @@ def chosen(
     if everywhere and not last and not can_ask:
         raise click.UsageError("--all belongs to --last")
     reference: Last | str
-    here = None if everywhere else Path(os.path.normpath(Path.cwd() / (cwd or "")))
     if last:
-        reference = Last(here)
+        reference = Last(None if everywhere else _directory(cwd))
     elif words:
         reference, words = words[0], words[1:]
     elif can_ask:
         from code_cli.session_picker import pick_session
 
-        reference = pick_session(here)
+        reference = pick_session(None if everywhere else _directory(cwd))
     else:
         raise click.UsageError(_NO_SESSION)
     if len(words) > 1:
         raise click.UsageError(f"there are several prompts: put quotes around {' '.join(words)[:80]!r}")
     return reference, words[0] if words else None
+
+
+def _directory(cwd: Path | None) -> Path:
+    try:
+        return Path(os.path.abspath(cwd or "."))
+    except FileNotFoundError:
+        raise click.UsageError("the current directory no longer exists: change to another one") from None

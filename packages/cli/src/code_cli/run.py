@@ -1,5 +1,6 @@
 """Runs a frontend and turns what went wrong into one line and an exit code."""
 
+import errno
 import gc
 import os
 import sys
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 LONGEST_MESSAGE = 1_000
+_WRITES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def run_frontend(frontend: Callable[[], Awaitable[int]]) -> None:
@@ -48,6 +50,13 @@ def settings_checked() -> Iterator[None]:
         sys.exit(_report(error, USAGE))
 
 
+def report_os_error(error: OSError) -> int:
+    """Print one line about an error that no command expected, such as a full disk; the exit code."""
+    code = _report(error, FAILED)
+    _abandon_output()
+    return code
+
+
 def _collect_garbage() -> None:
     """Search for cycles from now on, but not among the objects that imports have made: they stay."""
     gc.freeze()
@@ -60,11 +69,21 @@ def _report(error: BaseException, code: int) -> int:
         inner = inner.exceptions[0]
     from code_core.view.visible import readable
 
-    text = readable(str(inner))
+    text = readable(_os_error_text(inner) if isinstance(inner, OSError) else str(inner))
     if len(text) > LONGEST_MESSAGE:
         text = f"{text[: LONGEST_MESSAGE // 2]} … {text[-LONGEST_MESSAGE // 2 :]}"
     print(f"code: {text}", file=sys.stderr)
     return code
+
+
+def _os_error_text(error: OSError) -> str:
+    """What failed, and on what; an error of a write that names no file is that of the output."""
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {reason}"
+    if error.errno in _WRITES:
+        return f"the output cannot be written: {reason}"
+    return reason
 
 
 def _abandon_output() -> None:

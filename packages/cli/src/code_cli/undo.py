@@ -12,21 +12,23 @@ from code_cli.sessions import reported
 @click.command("undo")
 @click.argument("session", nargs=-1)
 @click.option("--last", is_flag=True, help="The last session of this directory; the default.")
-def undo_command(session: tuple[str, ...], last: bool) -> None:
+@click.option("--all", "everywhere", is_flag=True, help="The last session of any directory.")
+def undo_command(session: tuple[str, ...], last: bool, everywhere: bool) -> None:
     """Undo the file changes of SESSION's last turn; your own later changes are kept."""
-    _step("undo", session, last=last)
+    _step("undo", session, last=last, everywhere=everywhere)
 
 
 @click.command("redo")
 @click.argument("session", nargs=-1)
 @click.option("--last", is_flag=True, help="The last session of this directory; the default.")
-def redo_command(session: tuple[str, ...], last: bool) -> None:
+@click.option("--all", "everywhere", is_flag=True, help="The last session of any directory.")
+def redo_command(session: tuple[str, ...], last: bool, everywhere: bool) -> None:
     """Redo the file changes that the last undo of SESSION reverted."""
-    _step("redo", session, last=last)
+    _step("redo", session, last=last, everywhere=everywhere)
 
 
-def _step(action: Literal["undo", "redo"], words: tuple[str, ...], *, last: bool) -> None:
-    reference, more = chosen(words, last=last or not words, everywhere=False, cwd=None)
+def _step(action: Literal["undo", "redo"], words: tuple[str, ...], *, last: bool, everywhere: bool) -> None:
+    reference, more = chosen(words, last=last or not words, everywhere=everywhere, cwd=None)
     if more is not None:
         raise click.UsageError("name one session")
     with reported():

@@ -22,6 +22,22 @@ from code_core.errors import ConfigError
 _DISPENSABLE = frozenset(
     {"model_reasoning_effort", "model_reasoning_summary", "model_text_verbosity", "model_verbosity"}
 )
+# Where pydantic's own words are about how it parses a text.
+_PARSED = {
+    "int_parsing": "it must be a whole number",
+    "int_type": "it must be a whole number",
+    "int_from_float": "it must be a whole number",
+    "float_parsing": "it must be a number",
+    "float_type": "it must be a number",
+    "bool_parsing": "it must be true or false",
+    "bool_type": "it must be true or false",
+    "string_type": "it must be a text",
+    "list_type": "it must be a list",
+    "dict_type": "it must be a table",
+    "model_type": "it must be a table",
+    "model_attributes_type": "it must be a table",
+    "path_type": "it must be a path",
+}
 _MAY_BE_SECRET = frozenset({"bearer_token", "env", "http_headers", "query_params", "set"})
 _LONGEST_VALUE = 200
 _PARTS = frozenset({LayerKind.DIRECTORY, LayerKind.PROFILE})
@@ -78,7 +94,9 @@ def _mistake(loc: KeyPath, given: Any, problem: str, kind: str) -> Mistake:
     path = tuple(part for part in loc if part != "[key]")
     hidden = isinstance(given, dict | list) or may_be_secret(path)
     value = "" if hidden else f" is {repr(given)[:_LONGEST_VALUE]}"
-    expected = problem.replace("Input should be", "it must be").removeprefix("Value error, ")
+    expected = _PARSED.get(kind) or problem.replace("Input should be", "it must be").removeprefix(
+        "Value error, "
+    )
     dispensable = kind in {"enum", "literal_error"} and (path[-1] in _DISPENSABLE or path[0] == "validation")
     return Mistake(path, f"{dotted(path)}{value}: {expected}", dispensable)
 

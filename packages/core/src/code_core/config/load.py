@@ -244,7 +244,7 @@ def working_directory(given: Path | None) -> Path:
         ConfigError: it is not a directory.
     """
     try:
-        cwd = Path.cwd() if given is None else Path.cwd() / given
+        cwd = given if given is not None and given.is_absolute() else Path.cwd() / (given or "")
     except FileNotFoundError as error:
         raise ConfigError("the current directory no longer exists: change to another one") from error
     if not is_directory(cwd):

@@ -79,6 +79,8 @@ async def run_exec(options: ExecOptions) -> int:
     schema = _read_schema(options.output_schema) if options.output_schema else None
     for image in options.images:
         await anyio.to_thread.run_sync(_check_image, image)
+    if options.last_message_file is not None:
+        _check_destination(options.last_message_file)
     with ConversationManager() as manager:
         return await _run(manager, options, schema)
 
@@ -203,6 +205,14 @@ def _check_image(path: Path) -> None:
         local_image(path)
     except NotAnImage as problem:
         raise ConfigError(f"-i {problem}") from None
+
+
+def _check_destination(path: Path) -> None:
+    """Refuse a file for the answer that cannot be made, before the model is asked."""
+    if path.is_dir():
+        raise ConfigError(f"-o {path} is a directory: name a file")
+    if not path.parent.is_dir():
+        raise ConfigError(f"-o {path} cannot be written: {path.parent} is not a directory")
 
 
 def use_color(stream: TextIO) -> bool:

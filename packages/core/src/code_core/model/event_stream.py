@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from code_core.errors import RequestRefused, StreamBroken
+from code_core.model.network import reason_of
 from code_core.model.request_log import RequestLog
 from code_core.wire.errors import SseOverflowError
 from code_core.wire.failures import not_a_stream
@@ -92,7 +93,7 @@ class EventStream:
             except TimeoutError:
                 raise StreamBroken(f"{self._where} sent nothing for {self.idle:g} seconds") from None
             except httpx2.RequestError as error:
-                reason = str(error) or type(error).__name__
+                reason = reason_of(error)
                 raise StreamBroken(f"{self._where}: the stream broke: {reason}") from error
             if chunk is None:
                 return

@@ -17,7 +17,7 @@ import anyio
 from code_core.errors import ModelError, RequestRefused, StreamBroken
 from code_core.model.event_stream import EventStream
 from code_core.model.key_proxy import Endpoint, KeyProxy
-from code_core.model.network import certificate_problem, http_client, proxy_for
+from code_core.model.network import certificate_problem, http_client, proxy_for, reason_of
 from code_core.model.providers import Provider
 from code_core.model.rate_limits import rate_limit_snapshot
 from code_core.model.refusals import Answer, refusal, request_id, untrusted
@@ -197,12 +197,12 @@ class HttpModelClient:
             raise StreamBroken(f"{self._where} did not answer", opened=False) from None
         except (OSError, ValueError) as error:
             raise RequestRefused(
-                f"{self._where}: no connection can be set up: {_reason(error)} (check SSL_CERT_FILE and SSL_CERT_DIR)",
+                f"{self._where}: no connection can be set up: {reason_of(error)} (check SSL_CERT_FILE and SSL_CERT_DIR)",
                 code="provider",
             ) from error
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise RequestRefused(
-                f"{self._where} is not a URL that can be asked: {_reason(error)}", code="provider"
+                f"{self._where} is not a URL that can be asked: {reason_of(error)}", code="provider"
             ) from error
         except httpx2.RequestError as error:
             raise self._unreachable(error) from error
@@ -219,7 +219,7 @@ class HttpModelClient:
 
         if (problem := certificate_problem(error)) is not None:
             return untrusted(self._where, problem)
-        reason = f"{self._where} cannot be reached: {_reason(error)}"
+        reason = f"{self._where} cannot be reached: {reason_of(error)}"
         if (
             isinstance(error, httpx2.ConnectError)
             and self._provider.start_hint
@@ -306,9 +306,5 @@ async def _error_body(response: "httpx2.Response") -> str:
                 if len(body) >= ERROR_BODY_LIMIT:
                     break
     except httpx2.HTTPError as error:
-        _log.debug("reading an error's body: %s", _reason(error))
+        _log.debug("reading an error's body: %s", reason_of(error))
     return body[:ERROR_BODY_LIMIT].decode("utf-8", "replace").strip()
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

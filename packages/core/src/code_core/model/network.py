@@ -24,6 +24,7 @@ CERTIFICATE_ADVICE = (
     "(of your company's proxy, for one)"
 )
 _PROXY = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>[^\s/?#]+)/?")
+_ERROR_NUMBER = re.compile(r"^\[Errno -?[0-9]+\] ")
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
 
@@ -77,6 +78,11 @@ def certificate_problem(error: BaseException) -> str | None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return cause.verify_message or "it cannot be verified"
     return None
+
+
+def reason_of(error: Exception) -> str:
+    """Why a request failed, without the number that `OSError` puts before its text."""
+    return _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -4,7 +4,7 @@ import os
 import time
 
 from code_core.errors import ConfigError, ModelError
-from code_core.model.network import CERTIFICATE_ADVICE, certificate_problem, http_client
+from code_core.model.network import CERTIFICATE_ADVICE, certificate_problem, http_client, reason_of
 from code_core.model.providers import Provider
 
 SECONDS = 10.0
@@ -26,7 +26,7 @@ async def reach(provider: Provider) -> str:
         ):
             status = response.status_code
     except (httpx2.RequestError, ConfigError, OSError, ValueError) as error:
-        reason = str(error) or type(error).__name__
+        reason = reason_of(error)
         if (problem := certificate_problem(error)) is not None:
             reason = f"its certificate is not trusted ({problem}): {CERTIFICATE_ADVICE}"
         raise ModelError(f"{provider.base_url} cannot be reached: {reason}") from error
