@@ -83,7 +83,11 @@ def test_a_session_over_several_processes(workspace: Workspace, replay: Replay, 
     new = acpx("sessions", "new")
     assert new.returncode == 0, new.stderr
     assert new.stdout.strip() in acpx("sessions", "list").stdout
-    for *change, value in (("set-mode", "auto"), ("set", "model", "gpt-5"), ("set", "thought_level", "high")):
+    for *change, value in (
+        ("set-mode", "auto"),
+        ("set", "model", "gpt-5-codex"),
+        ("set", "thought_level", "high"),
+    ):
         done = acpx(*change, value)
         assert done.stdout.strip() == value, done.stderr
     first = acpx("--approve-all", "prompt", "do it")
