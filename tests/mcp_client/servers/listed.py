@@ -78,13 +78,9 @@ def call(request: Json) -> Json | None:
             return {**text("it went wrong"), "isError": True}
         case "ask":
             schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-            send(
-                {
-                    "id": "q",
-                    "method": "elicitation/create",
-                    "params": {"message": "Who?", "requestedSchema": schema},
-                }
-            )
+            page = {"mode": "url", "elicitationId": "e", "url": arguments.get("url")}
+            params = page if "url" in arguments else {"requestedSchema": schema}
+            send({"id": "q", "method": "elicitation/create", "params": {"message": "Who?", **params}})
             return text(json.dumps(next(requests())["result"]))
         case "progress":
             progress(request)

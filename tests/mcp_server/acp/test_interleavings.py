@@ -55,6 +55,8 @@ ACTIONS = st.one_of(
 )
 SETTLED = 50
 """So often every task has run, until it waits for something that does not come by itself."""
+MOST_WAITS = 2_000
+"""How often 2 ms are given to the threads of the store; a busy machine needs many."""
 _PAUSES = st.sampled_from([0, 1, 5, -1, -1, -1])
 """How many times the agent gets to run before the next action; -1 until it waits for one."""
 
@@ -200,7 +202,7 @@ async def _wind_up(editor: Editor) -> None:
     editor.session(0)
     for session in editor.sessions:
         editor.cancel(session)
-    for _ in range(20):
+    for _ in range(MOST_WAITS):
         await _pause(-1)
         if len(editor.answered()) == len(editor.requests):
             break
@@ -298,7 +300,7 @@ def test_no_parameters_crash_it_and_every_request_is_answered(calls: list[tuple[
             async with harness() as agent:
                 for method, params, number in calls:
                     agent.send({"id": number, "method": method, "params": params})
-                for _ in range(20):
+                for _ in range(MOST_WAITS):
                     await _pause(-1)
                     if len(agent.frames) >= len(calls):
                         break
@@ -315,7 +317,7 @@ def test_no_parameters_crash_it_and_every_request_is_answered(calls: list[tuple[
                 ) + Counter(repr(None) for one in valid if one is None)
                 agent.send({"id": "last", "method": "session/list", "params": {}})
                 await _pause(-1)
-                for _ in range(20):
+                for _ in range(MOST_WAITS):
                     if agent.frames and agent.frames[-1].get("id") == "last":
                         break
                     await anyio.sleep(0.002)

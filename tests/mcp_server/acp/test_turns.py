@@ -223,6 +223,55 @@ def test_a_client_without_forms_declines(workspace: Workspace, replay: Replay) -
         assert "decline" in str(client.updates)
 
 
+PAGE = "https://example.com/login?state=1"
+URLS: dict[str, Any] = {"elicitation": {"url": {}}, "session": {"notices": {}}}
+
+
+@pytest.mark.parametrize("action", ["accept", "decline", "cancel"])
+def test_a_server_may_ask_to_open_a_page(workspace: Workspace, replay: Replay, action: str) -> None:
+    replay([sse.function_call("my_server__ask", {"url": PAGE}, "c1"), sse.completed()], said("Done."))
+    with AcpClient(workspace, *FULL, capabilities=URLS) as client:
+        client.answers["elicitation/create"] = lambda _: {"action": action}
+        session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
+        assert client.prompt(session) == "end_turn"
+        (asked,) = client.asked
+        assert (asked["params"]["mode"], asked["params"]["url"]) == ("url", PAGE)
+        assert asked["params"]["elicitationId"]
+        assert "my_server│ Who?" in asked["params"]["message"]
+        (end,) = [u for u in client.updates if u.get("toolCallId") == "c1" and u["status"] == "completed"]
+        assert f'{{"action": "{action}"}}' in json.dumps(end).replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "https://bank.example@evil.example/",
+        "https://",
+        "https://a.example/\u202egnp",
+        "https://a.example/ b",
+        "https://[",
+        "https://a.example/" + "x" * 9_000,
+    ],
+)
+def test_what_is_no_plain_web_address_is_not_opened(workspace: Workspace, replay: Replay, url: str) -> None:
+    replay([sse.function_call("my_server__ask", {"url": url}, "c1"), sse.completed()], said("Done."))
+    with AcpClient(workspace, *FULL, capabilities=URLS) as client:
+        session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
+        assert client.prompt(session) == "end_turn"
+        assert client.asked == []
+        assert any("my_server was declined" in str(one) for one in client.of_kind("notice"))
+
+
+def test_a_client_that_opens_no_pages_is_not_asked_to(workspace: Workspace, replay: Replay) -> None:
+    replay([sse.function_call("my_server__ask", {"url": PAGE}, "c1"), sse.completed()], said("Done."))
+    with AcpClient(workspace, *FULL, capabilities=EDITOR) as client:
+        session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
+        assert client.prompt(session) == "end_turn"
+        assert client.asked == []
+
+
 @pytest.mark.parametrize("capabilities", [{}, EDITOR], ids=["bare", "editor"])
 def test_a_server_that_fails_or_cannot_be_spoken_to_is_a_notice(
     workspace: Workspace, replay: Replay, capabilities: dict[str, Any]

@@ -95,6 +95,6 @@ def chosen(
 
 def _directory(cwd: Path | None) -> Path:
     try:
-        return Path(os.path.abspath(cwd or "."))
+        return Path(os.path.abspath(cwd or "."))  # noqa: PTH100 - `resolve` would follow links
     except FileNotFoundError:
         raise click.UsageError("the current directory no longer exists: change to another one") from None

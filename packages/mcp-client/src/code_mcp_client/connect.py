@@ -20,6 +20,7 @@ from mcp_types import (
     FormElicitationCapability,
     RootsCapability,
     SamplingCapability,
+    UrlElicitationCapability,
 )
 
 from code_mcp_client.dispatcher import StdioDispatcher
@@ -37,19 +38,22 @@ Connect = Callable[[], AbstractAsyncContextManager[Dispatcher[TransportContext]]
 class ClientCallbacks:
     """What answers the server's own requests, in the SDK's signatures; what is None is refused.
 
-    Having `elicitation`, `sampling` or `list_roots` also tells the server that it may ask.
+    Having `elicitation`, `sampling` or `list_roots` also tells the server that it may ask; `opens_urls`, that
+    `elicitation` can send the user to a page.
     """
 
     elicitation: ElicitationFnT | None = None
     sampling: SamplingFnT | None = None
     list_roots: ListRootsFnT | None = None
     logging: LoggingFnT | None = None
+    opens_urls: bool = False
 
     def capabilities(self) -> ClientCapabilities:
         """What the client declares that the server may ask for."""
-        form = ElicitationCapability(form=FormElicitationCapability())
+        url = UrlElicitationCapability() if self.opens_urls else None
+        asking = ElicitationCapability(form=FormElicitationCapability(), url=url)
         return ClientCapabilities(
-            elicitation=form if self.elicitation else None,
+            elicitation=asking if self.elicitation else None,
             sampling=SamplingCapability() if self.sampling else None,
             roots=RootsCapability(list_changed=True) if self.list_roots else None,
         )

@@ -20,6 +20,7 @@ class ClientCapabilities:
         compaction: Compactions are `compaction_update` updates; otherwise a message reports them.
         plans: Plans are `plan_update` updates instead of `plan`.
         forms: MCP servers can ask the user (`elicitation/create` with a form); otherwise their questions are declined.
+        urls: MCP servers can ask the user to open a page (`elicitation/create` with a `url`).
     """
 
     read_files: bool = False
@@ -29,6 +30,7 @@ class ClientCapabilities:
     compaction: bool = False
     plans: bool = False
     forms: bool = False
+    urls: bool = False
 
     @classmethod
     def of(cls, initialize: Mapping[str, Any]) -> Self:
@@ -45,6 +47,7 @@ DECLARED: Mapping[str, tuple[str, ...]] = {
     "compaction": ("session", "compaction"),
     "plans": ("plan",),
     "forms": ("elicitation", "form"),
+    "urls": ("elicitation", "url"),
 }
 """Where in `clientCapabilities` each is declared: by an object, or by `true` where it is one of `_FLAGS`."""
 

@@ -1,4 +1,4 @@
-"""What an MCP server asks the user, as `elicitation/create` with a form.
+"""What an MCP server asks the user, as `elicitation/create` with a form or an address.
 
 Source: Agent Client Protocol, version 1, "Elicitation" (schema of SDK 2.4.0).
 """
@@ -14,10 +14,14 @@ MOST_FIELDS = 100
 
 def elicitation_request(session_id: str, question: ElicitationRequest) -> dict[str, Any]:
     """The parameters of the question; every text of the server's is marked as the server's."""
+    message = elicitation_text(question).markdown
+    if question.url is not None:
+        page = {"elicitationId": question.id, "url": question.url}
+        return {"mode": "url", "sessionId": session_id, "message": message, **page}
     return {
         "mode": "form",
         "sessionId": session_id,
-        "message": elicitation_text(question).markdown,
+        "message": message,
         "requestedSchema": {"type": "object", **elicitation_schema(question)},
     }
 
@@ -27,6 +31,8 @@ def elicitation_answer(question: ElicitationRequest, answer: object) -> ResolveE
     action: Literal["accept", "decline", "cancel"] = "decline"
     content: dict[str, Any] | None = None
     match answer:
+        case {"action": "accept"} if question.url is not None:
+            action = "accept"
         case {"action": "accept", "content": dict(values)} if len(values) <= MOST_FIELDS:
             action, content = "accept", values
         case {"action": "cancel"}:

@@ -60,6 +60,7 @@ class McpServers:
     Attributes:
         on_status: gets the status of each server.
         on_warning: gets what the user should know, once `connect` has returned.
+        opens_urls: whether `elicit` can ask the user to open a page.
         warnings: what the user should know of how they started.
         tools: by the names that the model uses, sorted.
     """
@@ -71,6 +72,7 @@ class McpServers:
     on_warning: Callable[[str], None] = ignore_warning
     warnings: list[str] = field(default_factory=list)
     tools: dict[str, ServerTool] = field(default_factory=dict)
+    opens_urls: bool = False
     _servers: dict[str, Server] = field(default_factory=dict)
     _connected: bool = False
 
@@ -148,7 +150,9 @@ class McpServers:
             return mcp_types.ListRootsResult(roots=[_root(path) for path in declared])
 
         declared = roots_of(table, self.workplace.cwd)
-        return ClientCallbacks(elicitation=elicit, list_roots=roots if declared else None)
+        return ClientCallbacks(
+            elicitation=elicit, list_roots=roots if declared else None, opens_urls=self.opens_urls
+        )
 
 
 def _root(path: Path) -> "mcp_types.Root":

@@ -54,7 +54,8 @@ class ElicitationRequest(ProtocolModel):
     """A server asks the user for something; answered by `resolve_elicitation` with the same `id`.
 
     Attributes:
-        requested_schema: JSON Schema of a flat object, the answer's content.
+        requested_schema: JSON Schema of a flat object, the answer's content; empty where there is a `url`.
+        url: a page that the user is to open instead; only for frontends that declare that they can.
     """
 
     type: Literal["elicitation_request"] = "elicitation_request"
@@ -62,6 +63,7 @@ class ElicitationRequest(ProtocolModel):
     server: Text
     message: Text
     requested_schema: dict[str, Any]
+    url: Text | None = None
 
 
 class McpTool(ProtocolModel):

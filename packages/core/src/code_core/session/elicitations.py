@@ -2,6 +2,7 @@
 
 from itertools import count
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from code_core.protocol.events import WarningEvent
 from code_core.protocol.mcp_events import ElicitationRequest
@@ -14,10 +15,20 @@ if TYPE_CHECKING:
     import mcp_types
 
 
-class Elicitations:
-    """Asks the user for a server while a turn runs; without one there is nobody to ask."""
+LONGEST_URL = 8_192
+LONGEST_SHOWN = 200
+"""Characters of an address in a warning."""
 
-    def __init__(self) -> None:
+
+class Elicitations:
+    """Asks the user for a server while a turn runs; without one there is nobody to ask.
+
+    Args:
+        urls: whether the user can be asked to open pages.
+    """
+
+    def __init__(self, *, urls: bool = False) -> None:
+        self._urls = urls
         self._numbers = count(1)
         self._questions: Questions[ResolveElicitation] = Questions()
         self._emit: Emit | None = None
@@ -39,24 +50,65 @@ class Elicitations:
         """Ask for `server`, and wait for the answer as long as it takes or the turn lasts."""
         import mcp_types
 
-        if self._emit is None or not isinstance(params, mcp_types.ElicitRequestFormParams):
+        if self._emit is None:
             return mcp_types.ElicitResult(action="decline")
+        if isinstance(params, mcp_types.ElicitRequestURLParams):
+            return await self._open(server, params)
         properties = params.requested_schema.get("properties")
         names = [str(name) for name in properties] if isinstance(properties, dict) else []
         if hidden := [name for name in names if visible(name) != name]:
-            problem = f"asked for a field whose name cannot be shown as it is: {visible(hidden[0])}"
-            await self._emit(
-                WarningEvent(message=f"the MCP server {visible(server)} was declined: it {problem}")
+            return await self._declined(
+                server, f"asked for a field whose name cannot be shown as it is: {visible(hidden[0])}"
             )
-            return mcp_types.ElicitResult(action="decline")
         request = ElicitationRequest(
             id=f"{server}-{next(self._numbers)}",
             server=server,
             message=params.message,
             requested_schema=dict(params.requested_schema),
         )
+        return await self._asked(request)
+
+    async def _open(
+        self, server: str, params: "mcp_types.ElicitRequestURLParams"
+    ) -> "mcp_types.ElicitResult":
+        if not self._urls:
+            return await self._declined(server, "asked to open a page, which this frontend cannot do")
+        if not _can_be_opened(params.url):
+            shown = visible(params.url[:LONGEST_SHOWN])
+            return await self._declined(server, f"asked to open what is not a plain web address: {shown}")
+        return await self._asked(
+            ElicitationRequest(
+                id=f"{server}-{next(self._numbers)}",
+                server=server,
+                message=params.message,
+                requested_schema={},
+                url=params.url,
+            )
+        )
+
+    async def _declined(self, server: str, problem: str) -> "mcp_types.ElicitResult":
+        import mcp_types
+
+        assert self._emit is not None  # noqa: S101 - a turn runs
+        await self._emit(WarningEvent(message=f"the MCP server {visible(server)} was declined: it {problem}"))
+        return mcp_types.ElicitResult(action="decline")
+
+    async def _asked(self, request: ElicitationRequest) -> "mcp_types.ElicitResult":
+        import mcp_types
+
+        assert self._emit is not None  # noqa: S101 - a turn runs
         answer = await self._questions.ask(request.id, request, self._emit)
         if answer is None:
             return mcp_types.ElicitResult(action="cancel")
-        content = answer.content if answer.action == "accept" else None
+        content = answer.content if answer.action == "accept" and request.url is None else None
         return mcp_types.ElicitResult(action=answer.action, content=content)
+
+
+def _can_be_opened(url: str) -> bool:
+    """Whether it is a web address that says where it leads: no user name in it can pass for the host."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    plain = url.isascii() and url.isprintable() and " " not in url and len(url) <= LONGEST_URL
+    return plain and parts.scheme in {"https", "http"} and bool(parts.hostname) and "@" not in parts.netloc

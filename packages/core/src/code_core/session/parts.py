@@ -53,6 +53,7 @@ class Parts:
         session_id: a new one if None; a UUID.
         source: what began the session, for lists.
         recorded_at_once: whether other processes find the session before its first turn.
+        opens_urls: whether MCP servers may ask the user to open a page (`elicitation_request` with a `url`).
     """
 
     file_system: "FileSystem | None" = None
@@ -65,6 +66,7 @@ class Parts:
     session_id: str | None = None
     source: str = "library"
     recorded_at_once: bool = False
+    opens_urls: bool = False
 
 
 OURS = Parts()
@@ -76,7 +78,7 @@ def make_session(
     """A session with all its parts."""
     state = state if state is not None else SessionState()
     session_id = parts.session_id or str(uuid4())
-    elicitations = Elicitations()
+    elicitations = Elicitations(urls=parts.opens_urls)
 
     async def elicit(server: str, params: "mcp_types.ElicitRequestParams") -> "mcp_types.ElicitResult":
         with session.clock.asking():
@@ -89,6 +91,7 @@ def make_session(
         config.sandbox_policy,
         elicit,
         [tool for tool in (config.permission_tool, config.read_tool, config.write_tool) if tool is not None],
+        opens_urls=parts.opens_urls,
     )
     permission_tool = None
     if config.permission_tool is not None:

@@ -36,6 +36,7 @@ class ConversationServers:
         policy: what commands may do when the conversation starts.
         elicit: answers what servers ask.
         hidden: tools that are for the agent, not for the model.
+        opens_urls: whether `elicit` can ask the user to open a page.
     """
 
     def __init__(
@@ -46,7 +47,10 @@ class ConversationServers:
         policy: SandboxPolicy,
         elicit: "Elicit",
         hidden: Collection[ClientToolTable] = (),
+        *,
+        opens_urls: bool = False,
     ) -> None:
+        self._opens_urls = opens_urls
         self._tables = tables
         self._hidden = hidden
         self._cwd = cwd
@@ -74,7 +78,9 @@ class ConversationServers:
             report(WarningEvent(message=visible(warning)))
 
         workplace = Workplace(self._cwd, self._home, self._policy, os.environ)
-        servers = self._servers = McpServers(self._tables, workplace, self._elicit, on_status, on_warning)
+        servers = self._servers = McpServers(
+            self._tables, workplace, self._elicit, on_status, on_warning, opens_urls=self._opens_urls
+        )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(servers.run)
             self._begun.set()

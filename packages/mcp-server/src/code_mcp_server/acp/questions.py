@@ -73,7 +73,8 @@ class Questioner:
 
     async def _elicit(self, question: ElicitationRequest) -> ResolveElicitation:
         params: JsonObject = elicitation_request(self._conversation.id, question)
-        if not self._client.forms or not fits(params):
+        asks = self._client.forms if question.url is None else self._client.urls
+        if not asks or not fits(params):
             return ResolveElicitation(id=question.id, action="decline")
         try:
             answer = await self._connection.request("elicitation/create", params)

@@ -184,6 +184,7 @@ class Sessions:
             session_id=session_id,
             source="acp",
             recorded_at_once=True,
+            opens_urls=self.client.urls,
         )
 
     async def _opened(self, conversation: Conversation, workspace: Workspace) -> OpenSession:
