@@ -26,6 +26,7 @@ SERVICES_OF_A_MESSAGE = frozenset(
         "code_core.tools.shell",
         "code_core.tools.terminals",
         "code_core.tools.tool",
+        "code_core.tools.view_image",
         "code_core.validation.switches",
     }
 )

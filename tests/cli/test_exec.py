@@ -104,9 +104,16 @@ def test_the_requests_field_by_field(workspace: Workspace, upstream: ScriptedUps
     ]
     assert body["model"] == "gpt-5-codex"
     assert body["instructions"].startswith("You are Code")
-    assert [tool["name"] for tool in body["tools"]] == ["shell", "apply_patch", "update_plan"]
-    assert body["tools"][1]["type"] == "custom"
-    assert body["tools"][1]["format"]["syntax"] == "lark"
+    assert [tool["name"] for tool in body["tools"]] == [
+        "shell",
+        "exec_command",
+        "write_stdin",
+        "apply_patch",
+        "update_plan",
+        "view_image",
+    ]
+    assert body["tools"][3]["type"] == "custom"
+    assert body["tools"][3]["format"]["syntax"] == "lark"
     assert body["tool_choice"] == "auto"
     assert body["parallel_tool_calls"] is True
     assert body["reasoning"] == {"effort": "high", "summary": "auto"}

@@ -13,7 +13,7 @@ from code_core.config.layers import Layer, LayerKind
 from code_core.config.overrides import Setting
 from code_core.config.paths import Home, expand_home, find_home, is_directory
 from code_core.config.providers import catalog, chosen_provider
-from code_core.config.schema.commands import EnvironmentTable, LimitsTable, ValidationTable
+from code_core.config.schema.commands import EnvironmentTable, LimitsTable, ToolsTable, ValidationTable
 from code_core.config.schema.file import ConfigFile
 from code_core.config.schema.servers import ClientToolTable, McpServerTable
 from code_core.config.schema.storage import CheckpointsTable, KeepTable, MessageHistoryTable, SessionsTable
@@ -105,6 +105,7 @@ class Config:
     command_guards: CommandGuards = NO_GUARDS
     validation: ValidationSwitches = DEFAULT_SWITCHES
     limits: LimitsTable = field(default_factory=LimitsTable)
+    tools: ToolsTable = field(default_factory=ToolsTable)
     base_instructions: str | None = None
     user_instructions: str | None = None
     project_doc_max_bytes: int = 32_768
@@ -179,6 +180,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         command_guards=guards,
         validation=_validation(settings.validation),
         limits=settings.limits,
+        tools=settings.tools,
         base_instructions=overrides.base_instructions or _instructions_file(settings, cwd),
         user_instructions=settings.instructions,
         project_doc_max_bytes=settings.project_doc_max_bytes,

@@ -29,6 +29,8 @@ from code_core.tools.exec_command import ExecCommand, WriteStdin
 from code_core.tools.plan import UpdatePlan
 from code_core.tools.registry import ToolRegistry
 from code_core.tools.shell import Shell
+from code_core.tools.tool import Tool
+from code_core.tools.view_image import ViewImage
 
 if TYPE_CHECKING:
     import mcp_types
@@ -161,4 +163,11 @@ def make_tools(config: Config, file_system: "FileSystem | None" = None) -> ToolR
     apply_patch = ApplyPatch(file_system)
     shell = Shell(apply_patch, config.command_guards)
     exec_command = ExecCommand(shell)
-    return ToolRegistry([shell, exec_command, WriteStdin(exec_command), apply_patch, UpdatePlan()])
+    tools: list[Tool] = [shell, exec_command, WriteStdin(exec_command), apply_patch, UpdatePlan()]
+    if config.tools.view_image:
+        tools.append(ViewImage())
+    if config.tools.web_search:
+        from code_core.tools.web_search import WebSearch
+
+        tools.append(WebSearch(tuple(config.tools.web_search_allowed_domains)))
+    return ToolRegistry(tools)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from code_core.config.schema.base import SettingsTable, Value
 from code_core.protocol.validation import ValidationGroup, ValidationTool
@@ -67,6 +67,18 @@ class ValidationTable(SettingsTable):
     timeout_seconds: float = Field(
         6.0, gt=0, le=600, description="the time limit of checks without their own"
     )
+
+
+class ToolsTable(SettingsTable):
+    """`[tools]`: which tools the model has besides those for commands and patches."""
+
+    view_image: bool = Field(True, description="let it look at image files")
+    web_search: bool = Field(
+        False,
+        validation_alias=AliasChoices("web_search", "web_search_request"),
+        description="let the provider search the web, where it can (Responses API)",
+    )
+    web_search_allowed_domains: list[str] = Field([], description="the only sites to search; all if empty")
 
 
 class LimitsTable(SettingsTable):

@@ -13,6 +13,7 @@ from code_core.config.schema.commands import (
     ConfirmGuardTable,
     EnvironmentTable,
     LimitsTable,
+    ToolsTable,
     ValidationTable,
     WorkspaceWriteTable,
 )
@@ -93,6 +94,7 @@ class Settings(SettingsTable):
     )
     validation: ValidationTable = Field(ValidationTable.model_construct(), description="checks of patches")
     limits: LimitsTable = Field(LimitsTable.model_construct(), description="limits that stop a turn")
+    tools: ToolsTable = Field(ToolsTable.model_construct(), description="which tools the model has")
     tool_output_token_limit: int = Field(
         10_000,
         ge=100,
