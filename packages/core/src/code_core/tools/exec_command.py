@@ -50,8 +50,7 @@ class ExecCommand:
         """See `Tool.spec`."""
         return _spec(
             self.name,
-            "Like shell, for what may keep running (server, REPL): gives a session ID if `cmd`, a bash script, "
-            "still runs after `yield_time_ms`.",
+            "Run a bash script that may keep running (server, REPL): gives a session ID if it does after `yield_time_ms`.",
             {
                 "cmd": {"type": "string"},
                 "workdir": {"type": "string"},
