@@ -4,7 +4,7 @@ import pytest
 
 from code_core.model.capabilities import ModelPreferences, capabilities
 from code_core.model.catalog import ModelTraits, Prices, family_of, suggested_models
-from code_core.protocol.events import TokenUsage
+from code_core.protocol.token_events import TokenUsage
 from code_core.protocol.policies import ReasoningSummary
 
 
