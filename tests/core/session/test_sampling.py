@@ -339,6 +339,26 @@ def test_two_repeated_messages_are_recognised_one_after_the_other(sampled: Any) 
     assert [one.message for one in it.of("agent_message")] == ["one", "two", "three"]
 
 
+def test_a_model_may_repeat_the_last_message_alone(sampled: Any) -> None:
+    broken = [ItemDone(words("one")), ItemDone(words("once more")), StreamBroken("cut")]
+    again = [
+        *(TextDelta("on"), TextDelta("ce more"), ItemDone(words("once more"))),
+        *(TextDelta("one"), ItemDone(words("one"))),
+    ]
+    it: Sampled = sampled(broken, [*again, Completed("r", None)])
+    assert texts(it) == ["one", "once more", GO_ON_NOTE, "one"]
+    assert [one.delta for one in it.of("agent_message_delta")] == ["one"]
+    assert [one.message for one in it.of("agent_message")] == ["one", "once more", "one"]
+
+
+def test_text_that_only_begins_like_earlier_messages_is_shown_whole(sampled: Any) -> None:
+    broken = [ItemDone(words("one")), ItemDone(words("once more")), StreamBroken("cut")]
+    again = [TextDelta("on"), TextDelta("ce"), TextDelta(" only"), ItemDone(words("once only"))]
+    it: Sampled = sampled(broken, [*again, Completed("r", None)])
+    assert [one.delta for one in it.of("agent_message_delta")] == ["once only"]
+    assert texts(it)[-1] == "once only"
+
+
 @pytest.mark.parametrize("deltas", [[], [TextDelta("n"), TextDelta("ew")]])
 def test_once_the_model_says_something_new_nothing_is_a_repetition(
     sampled: Any, deltas: list[TextDelta]

@@ -165,9 +165,9 @@ class _Taker:
     def __init__(self, response: Response, reporter: Reporter, kept: Sequence[ResponseItem]) -> None:
         self._response = response
         self._reporter = reporter
-        # Some models repeat the message that they are asked to go on from: it is shown and kept once.
+        # Some models repeat messages that they are asked to go on from: each is shown and kept once.
         self._repeats = [item.text for item in kept if isinstance(item, Message) and item.role == "assistant"]
-        self._repeat: RepeatedText | None = None
+        self._alike: list[RepeatedText] = []  # those that the streamed text may turn out to repeat
         self._text_of: EventOrder | None = None  # the place of the message that deltas came for
         self._text_shown = False
         self._reasoning_shown = False
@@ -208,18 +208,20 @@ class _Taker:
     async def _text(self, event: TextDelta) -> None:
         delta = event.delta
         if self._repeats and not self._text_shown:
-            self._repeat = self._repeat or RepeatedText(self._repeats[0])
-            if not (delta := self._repeat.add(delta)):
+            alike = self._alike or [RepeatedText(text) for text in self._repeats]
+            texts = [one.add(delta) for one in alike]
+            self._alike = [one for one, text in zip(alike, texts, strict=True) if not text]
+            if self._alike:
                 return
+            delta = texts[0]
         self._text_shown, self._text_of = True, event.order
         await self._reporter.emit(AgentMessageDelta(delta=delta), event.order)
 
     async def _item(self, item: ResponseItem, order: EventOrder | None) -> None:
         if isinstance(item, Message):
-            repeated = bool(self._repeats) and not self._text_shown and item.text == self._repeats[0]
-            self._repeat, self._text_shown = None, False
-            if repeated:
-                del self._repeats[0]
+            shown, self._text_shown, self._alike = self._text_shown, False, []
+            if not shown and item.text in self._repeats:
+                del self._repeats[: self._repeats.index(item.text) + 1]
                 return
             self._repeats.clear()
         elif isinstance(item, Reasoning):
