@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "packages" / "core" / "src" / "code_core"
 CHANGED = (
     "session/*.py",
+    "session/compaction/*.py",
     "session/tasks/*.py",
     "tools/*.py",
     "safety/decide.py",

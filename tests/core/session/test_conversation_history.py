@@ -22,7 +22,7 @@ from code_core.session import conversation_history
 from code_core.session.conversation_history import History, HistoryItem, NoJournal
 from code_core.session.sizes import estimated_tokens
 from code_core.store.entries import Compacted, EventEntry, ItemEntry
-from code_core.store.errors import JournalError
+from code_core.store.errors import JournalError, JournalTimeout
 from code_core.store.journal import FaultyJournal, MemoryJournal
 
 NOTE = EventEntry({"type": "note"})
@@ -220,5 +220,99 @@ def test_a_session_that_is_not_stored_keeps_its_history_in_memory() -> None:
         await history.replace([words("b")], "summary", NOTE)
         await history.aclose()
         assert [one.item for one in history.items] == [words("b").item]
+
+    anyio.run(main)
+
+
+def answer(*parts: OutputText | Refusal) -> HistoryItem:
+    return HistoryItem("a", Message(role="assistant", content=list(parts)))
+
+
+def picture(characters: int) -> HistoryItem:
+    return HistoryItem(
+        f"p{characters}", Message(role="user", content=[InputImage(image_url="x" * characters)])
+    )
+
+
+def test_the_sizes_of_images_follow_the_items() -> None:
+    async def main() -> None:
+        history = History(MemoryJournal(), [picture(3)])
+        await history.add(words("between"), picture(5))
+        assert history.image_sizes == [3, 5]
+        await history.replace([picture(7)], "summary")
+        assert history.image_sizes == [7]
+
+    anyio.run(main)
+
+
+def test_an_answer_is_recorded_as_an_event_too_and_so_are_entries_in_their_order() -> None:
+    said, unsaid = answer(OutputText(text="hi")), answer()
+
+    async def main() -> None:
+        journal = MemoryJournal()
+        history = History(journal)
+        await history.add(said, NOTE)
+        assert journal.entries == [ItemEntry(said.payload()), EventEntry.agent_message("hi"), NOTE]
+        await history.replace([], "summary")
+        await history.add(unsaid)
+        assert journal.entries[4:] == [ItemEntry(unsaid.payload())]
+        assert list(history.items) == [unsaid]
+
+    anyio.run(main)
+
+
+def test_an_id_is_used_once_until_a_compaction_forgets_it() -> None:
+    async def main() -> None:
+        history = History(MemoryJournal())
+        await history.add(words("one", "a"), words("two", "a"))
+        await history.add(words("three", "a"))
+        ids = [one.id for one in history.items]
+        assert ids[0] == "a"
+        assert len(set(ids)) == 3
+        assert all(one in history.ids for one in ids)
+        await history.replace([words("new", "b")], "summary")
+        assert "b" in history.ids
+        assert "a" not in history.ids
+        await history.add(words("again", "a"))
+        assert [one.id for one in history.items] == ["b", "a"]
+
+    anyio.run(main)
+
+
+def test_a_journal_that_hung_is_waited_for_less_until_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation_history, "RECORD_SECONDS", 0.05)
+    monkeypatch.setattr(conversation_history, "PATIENCE_SECONDS", 0.02)
+
+    async def main() -> None:
+        journal = FaultyJournal()
+        journal.block()
+        history = History(journal)
+        for seconds in (r"0\.05", r"0\.02", r"0\.02"):
+            with pytest.raises(JournalTimeout, match=f"within {seconds} s"):
+                await history.note(NOTE)
+        journal.gate.set()
+        await history.sync()
+        assert journal.entries == [NOTE] * 3
+        journal.block()
+        with pytest.raises(JournalTimeout, match=r"within 0\.05 s"):
+            await history.sync()
+
+    anyio.run(main)
+
+
+def test_a_compaction_that_the_journal_may_yet_take_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation_history, "RECORD_SECONDS", 0.02)
+
+    async def main() -> None:
+        journal = FaultyJournal()
+        journal.block()
+        history = History(journal, [words("old", "a")])
+        new = words("new", "b")
+        with pytest.raises(JournalTimeout):
+            await history.replace([new], "summary")
+        assert list(history.items) == [new]
+        journal.gate.set()
+        await history.sync()
+        assert journal.entries == [Compacted.of("summary", [new.payload()])]
 
     anyio.run(main)

@@ -6,7 +6,7 @@ import anyio.lowlevel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta
+from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta, AgentReasoningDelta
 from code_core.protocol.events import (
     Event,
     EventMsg,
@@ -73,6 +73,30 @@ def test_messages_at_other_places_of_the_stream_do_not_merge() -> None:
             event.msg.delta for event in await rest(log, reader) if isinstance(event.msg, AgentMessageDelta)
         ]
         assert seen == ["xx", "x"]
+
+    run(script)
+
+
+def test_messages_of_other_requests_do_not_merge() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        for request in (1, 2):
+            log.publish(
+                "1", AgentMessageDelta(delta="x"), EventOrder(request_ordinal=request, output_index=0)
+            )
+        assert [event.msg for event in await rest(log, reader)] == [AgentMessageDelta(delta="x")] * 2
+
+    run(script)
+
+
+def test_reasoning_between_does_not_keep_a_message_from_growing() -> None:
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        log.publish("1", AgentMessageDelta(delta="a"))
+        log.publish("1", AgentReasoningDelta(delta="r"))
+        log.publish("1", AgentMessageDelta(delta="b"))
+        seen = [event.msg for event in await rest(log, reader)]
+        assert seen == [AgentMessageDelta(delta="ab"), AgentReasoningDelta(delta="r")]
 
     run(script)
 

@@ -8,11 +8,16 @@ import anyio
 import pytest
 
 from code_core.config.load import Config
+from code_core.config.schema.commands import LimitsTable
+from code_core.errors import TurnError
 from code_core.model.catalog import Prices
-from code_core.protocol.events import TokenUsage
+from code_core.protocol.events import LimitsLeft, TokenUsage
 from code_core.protocol.items import ToolCall
 from code_core.session.parts import Parts
+from code_core.session.reporter import TokenTotals
 from code_core.session.restore import SessionState
+from code_core.session.turn_clock import TurnClock
+from code_core.session.turn_limits import TurnLimits
 from code_core.store.journal import MemoryJournal
 from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
 from core.session.scripted import (
@@ -203,3 +208,19 @@ def test_the_costs_go_on_after_a_resume(tmp_path: Path) -> None:
     again = scripted_conversation(config, ScriptedModel(answer("b")), state=state)
     converse(again, script)
     assert again.session.totals.cost_usd == pytest.approx(0.12)
+
+
+def test_what_is_left_is_rounded_and_never_less_than_nothing() -> None:
+    totals = TokenTotals()
+    table = LimitsTable(max_tool_calls=1, max_total_tokens=10, max_cost_usd=1.0)
+    limits = TurnLimits(table, TurnClock(1.26), totals)
+    totals.cost_usd = 0.123456789
+    totals.total = TokenUsage(total_tokens=10)
+    limits.add_calls(1)
+    left = LimitsLeft(tool_calls=0, wall_seconds=1.3, total_tokens=0, cost_usd=0.876543)
+    assert limits.left() == left
+    totals.cost_usd = 2.0
+    totals.total = TokenUsage(total_tokens=11)
+    with pytest.raises(TurnError, match="stopped after 1 tool calls"):
+        limits.add_calls(1)
+    assert limits.left() == LimitsLeft(tool_calls=0, wall_seconds=1.3, total_tokens=0, cost_usd=0.0)

@@ -209,11 +209,11 @@ class _Taker:
         delta = event.delta
         if self._repeats and not self._text_shown:
             alike = self._alike or [RepeatedText(text) for text in self._repeats]
-            texts = [one.add(delta) for one in alike]
-            self._alike = [one for one, text in zip(alike, texts, strict=True) if not text]
+            pairs = [(one, one.add(delta)) for one in alike]
+            self._alike = [one for one, text in pairs if not text]
             if self._alike:
                 return
-            delta = texts[0]
+            delta = pairs[0][1]
         self._text_shown, self._text_of = True, event.order
         await self._reporter.emit(AgentMessageDelta(delta=delta), event.order)
 

@@ -1,0 +1,54 @@
+"""What is known of models: their families, their prices, and whose word wins."""
+
+import pytest
+
+from code_core.model.capabilities import ModelPreferences, capabilities
+from code_core.model.catalog import ModelTraits, Prices, family_of, suggested_models
+from code_core.protocol.events import TokenUsage
+from code_core.protocol.policies import ReasoningSummary
+
+
+@pytest.mark.parametrize(
+    ("model", "prices"),
+    [
+        ("gpt-5", Prices(1.25, 10, 0.125)),
+        ("gpt-5-mini", Prices(0.25, 2, 0.025)),
+        ("gpt-5-pro", Prices(15, 120, None)),
+        ("openai/GPT-4o-mini-2024", Prices(0.15, 0.6, 0.075)),
+        ("mistral-large", None),
+        ("unheard-of", None),
+    ],
+)
+def test_the_longest_beginning_of_the_name_decides_the_price(model: str, prices: Prices | None) -> None:
+    assert family_of(model).prices == prices
+
+
+def test_input_that_was_all_in_the_cache_costs_nothing_more() -> None:
+    usage = TokenUsage(input_tokens=5, cached_input_tokens=5)
+    assert Prices(1_000_000, 1, 0.0).of(usage) == 0.0
+
+
+def test_tables_of_traits_are_joined_and_the_stronger_entries_win() -> None:
+    stronger = ModelTraits(extra_body={"a": 1}, chat={"x": 1})
+    weaker = ModelTraits(extra_body={"a": 2, "b": 2}, chat={"x": 2, "y": 2})
+    joined = stronger.over(weaker)
+    assert joined.extra_body == {"a": 1, "b": 2}
+    assert joined.chat == {"x": 1, "y": 2}
+
+
+def test_a_pattern_needs_all_of_its_beginning_and_the_longest_one_wins() -> None:
+    shorter, longer = ModelTraits(context_window=1), ModelTraits(context_window=2)
+    preferences = ModelPreferences("m", catalog={"own-5*": ModelTraits(context_window=3)})
+    assert preferences.traits_of("own-4") == ModelTraits()
+    preferences = ModelPreferences("m", catalog={"own*": shorter, "own *": longer})
+    assert preferences.traits_of("own model") == longer
+
+
+def test_the_summary_of_reasoning_is_what_the_user_prefers() -> None:
+    preferences = ModelPreferences("m", summary=ReasoningSummary.DETAILED)
+    assert capabilities(preferences, "m").settings.summary is ReasoningSummary.DETAILED
+
+
+def test_a_picker_suggests_models_of_known_providers_only() -> None:
+    assert "gpt-5" in suggested_models("openai")
+    assert suggested_models("unheard-of") == ()
