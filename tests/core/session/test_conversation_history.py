@@ -246,17 +246,17 @@ def test_the_sizes_of_images_follow_the_items() -> None:
 
 
 def test_an_answer_is_recorded_as_an_event_too_and_so_are_entries_in_their_order() -> None:
-    said, unsaid = answer(OutputText(text="hi")), answer()
+    spoken, empty = answer(OutputText(text="hi")), answer()
 
     async def main() -> None:
         journal = MemoryJournal()
         history = History(journal)
-        await history.add(said, NOTE)
-        assert journal.entries == [ItemEntry(said.payload()), EventEntry.agent_message("hi"), NOTE]
+        await history.add(spoken, NOTE)
+        assert journal.entries == [ItemEntry(spoken.payload()), EventEntry.agent_message("hi"), NOTE]
         await history.replace([], "summary")
-        await history.add(unsaid)
-        assert journal.entries[4:] == [ItemEntry(unsaid.payload())]
-        assert list(history.items) == [unsaid]
+        await history.add(empty)
+        assert journal.entries[4:] == [ItemEntry(empty.payload())]
+        assert list(history.items) == [empty]
 
     anyio.run(main)
 

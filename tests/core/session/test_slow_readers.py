@@ -38,6 +38,18 @@ def test_deltas_that_grow_count_against_the_limit(monkeypatch: pytest.MonkeyPatc
     run(script)
 
 
+def test_growing_alone_can_be_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_CHARACTERS", 100)
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        for piece in ("x" * 60, "y" * 41):
+            log.publish("1", AgentMessageDelta(delta=piece))
+        assert [event.msg for event in await rest(log, reader)] == [EventsSkipped(count=1)]
+
+    run(script)
+
+
 def test_what_a_reader_has_taken_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MOST_CHARACTERS", 100)
 
