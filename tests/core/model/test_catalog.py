@@ -4,8 +4,8 @@ import pytest
 
 from code_core.model.capabilities import ModelPreferences, capabilities
 from code_core.model.catalog import ModelTraits, Prices, family_of, suggested_models
-from code_core.protocol.token_events import TokenUsage
 from code_core.protocol.policies import ReasoningSummary
+from code_core.protocol.token_events import TokenUsage
 
 
 @pytest.mark.parametrize(
