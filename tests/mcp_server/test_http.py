@@ -1,7 +1,8 @@
 """`code mcp-server --http`: the SDK's client over HTTP in both eras, and who is let in."""
 
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import anyio
@@ -11,6 +12,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import ElicitRequestParams, ElicitResult
 
+from code_mcp_server.http_connections import MOST_WAITING
 from support import responses_events as sse
 from support.command import Workspace
 from support.scenario import write_scenario
@@ -100,6 +102,44 @@ def test_only_those_with_the_token_are_let_in_and_no_web_page(workspace: Workspa
         assert status(authorization=right, host="evil.example:80") == 421
         assert status(authorization=right, origin="http://evil.example") == 403
         assert status(authorization=right) == 200
+
+
+def test_connections_without_a_request_keep_nobody_out(workspace: Workspace) -> None:
+    with server(workspace, [sse.message("hi"), sse.completed()]) as url:
+        port = httpx2.URL(url).port
+        assert port is not None
+        idle = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(3 * MOST_WAITING)]
+        try:
+            for one in idle:
+                with suppress(OSError):
+                    one.sendall(b"POST /mcp HTTP/1.1\r\n")
+            assert anyio.run(call, url, "legacy")["content"] == "hi"
+            assert sum(_is_open(one) for one in idle) <= MOST_WAITING
+        finally:
+            for one in idle:
+                one.close()
+
+
+def test_who_has_no_token_cannot_go_on_sending(workspace: Workspace) -> None:
+    with server(workspace) as url:
+        port = httpx2.URL(url).port
+        assert port is not None
+        with socket.create_connection(("127.0.0.1", port), 5) as one:
+            one.sendall(b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999999\r\n\r\nx")
+            answer = b""
+            while part := one.recv(4096):
+                answer += part
+            assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+def _is_open(one: socket.socket) -> bool:
+    one.setblocking(False)
+    try:
+        return one.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,9 @@ HIDDEN = [
     'bash <<< "$(base64 -d f)"',
     "bash <<X\n$(base64 -d f)\nX",
     # variables
+    "$(<f)",
+    'eval "$(< f)"',
+    'bash -c "`<f`"',
     'eval "$X"',
     'eval "${X:-}"',
     'bash -c "$X"',

@@ -17,6 +17,7 @@ import uvicorn
 
 from code_core.errors import ConfigError
 from code_mcp_server.engine import open_engine
+from code_mcp_server.http_connections import ACCEPTED_AT_ONCE, Connection
 from code_mcp_server.loading import Loading
 from code_mcp_server.run import Overrides, stopped_by_signals
 from code_mcp_server.sdk import sdk_server
@@ -73,7 +74,11 @@ def guarded(app: Any, token: str) -> Any:
         if scope["type"] == "http":
             given = [value for name, value in scope["headers"] if name == b"authorization"]
             if len(given) != 1 or not hmac.compare_digest(given[0], expected):
-                headers = [(b"www-authenticate", b"Bearer"), (b"content-length", b"0")]
+                headers = [
+                    (b"www-authenticate", b"Bearer"),
+                    (b"content-length", b"0"),
+                    (b"connection", b"close"),
+                ]
                 await send({"type": "http.response.start", "status": 401, "headers": headers})
                 await send({"type": "http.response.body", "body": b""})
                 return
@@ -85,7 +90,14 @@ def guarded(app: Any, token: str) -> Any:
 async def serve(app: Any, listener: socket.socket) -> None:
     """Serve `app` until this is cancelled."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1, ws="none"
+        app,
+        http=Connection,
+        backlog=ACCEPTED_AT_ONCE,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+        ws="none",
     )
     server = _Server(config)
 

@@ -7,8 +7,10 @@ from code_core.safety.shell_words import SHELLS
 
 # Programs that take a script as an argument.
 RUNS_TEXTS = SHELLS | frozenset(
-    "ash bunx cmd concurrently csh entr eval expect fish flock gdb hyperfine mksh newgrp nix-shell nodemon npm npx nu parallel pnpm "
-    "powershell pwsh rbash runuser screen script sg sops ssh su tcsh tmux trap watch watchexec wsl xonsh yarn".split()
+    "ansible apply ash autossh bun bunx byobu capsh chokidar clush cmd concurrently csh deno dsh elvish entr es eval execlineb "
+    "expect fish flock fly fzf gcloud gdb hyperfine ipython lerna mispipe mksh mosh newgrp nix-shell nodemon npm npx nu oil osh "
+    "parallel pdsh pee pnpm powershell pssh pwsh rbash rc runuser rush salt-call screen script sg sops ssh su tcsh tmux trap "
+    "vagrant watch watchexec watchman-make wsl xonsh yarn yash ysh".split()
 )
 # Options and words after which another program runs a command.
 RUNNING_OPTIONS = {
@@ -17,17 +19,37 @@ RUNNING_OPTIONS = {
     "fd": frozenset({"-x", "--exec", "-X", "--exec-batch"}),
     "fdfind": frozenset({"-x", "--exec", "-X", "--exec-batch"}),
     "git": frozenset({"foreach", "run", "-x", "--exec"}),
+    "docker": frozenset({"--entrypoint"}),
+    "flatpak": frozenset({"--command"}),
+    "podman": frozenset({"--entrypoint"}),
+    "start-stop-daemon": frozenset({"-x", "--exec", "-a", "--startas"}),
 }
 # Options whose value is a command.
 _TEXT_OPTIONS = {
     "git": frozenset(
-        "-x -O --exec --extcmd --upload-pack --receive-pack --open-files-in-pager --tree-filter --index-filter --msg-filter "
+        "-x -O -u --exec --extcmd --upload-pack --receive-pack --open-files-in-pager --tree-filter --index-filter --msg-filter "
         "--env-filter --commit-filter --parent-filter --tag-name-filter".split()
     ),
-    "make": frozenset({"--eval"}),
+    "bat": frozenset({"--pager"}),
+    "bind": frozenset({"-x"}),
+    "compgen": frozenset({"-C", "-W"}),
+    "complete": frozenset({"-C", "-W"}),
+    "cpio": frozenset({"--rsh-command"}),
+    "delta": frozenset({"--pager"}),
+    "fc": frozenset({"-e"}),
+    "docker": frozenset({"--entrypoint"}),
+    "flatpak": frozenset({"--command"}),
+    "gcloud": frozenset({"--command"}),
+    "npm": frozenset({"-c", "--call"}),
+    "npx": frozenset({"-c", "--call"}),
+    "gpg": frozenset({"--photo-viewer"}),
+    "history": frozenset({"-s"}),
+    "make": frozenset({"--eval", "-E"}),
+    "mapfile": frozenset({"-C"}),
     "man": frozenset({"-P", "--pager"}),
     "nodemon": frozenset({"-x", "--exec"}),
-    "rg": frozenset({"--pre"}),
+    "readarray": frozenset({"-C"}),
+    "rg": frozenset({"--pre", "--hostname-bin"}),
     "rsync": frozenset({"-e", "--rsh", "--rsync-path"}),
     "scp": frozenset({"-o", "-S"}),
     "sftp": frozenset({"-o", "-S"}),
@@ -50,7 +72,8 @@ RUNNERS = {
     "cargo": frozenset({"watch"}),
     "chamber": frozenset({"exec"}),
     "cmd": frozenset({"/c", "/C", "/k", "/K"}),
-    "docker": frozenset({"exec", "run"}),
+    "docker": frozenset({"exec", "run", "--entrypoint"}),
+    "dotenvx": frozenset({"run"}),
     "fnm": frozenset({"exec"}),
     "gdb": frozenset({"--args"}),
     "guix": frozenset({"--"}),
@@ -62,7 +85,7 @@ RUNNERS = {
     "nvm": frozenset({"exec"}),
     "perf": frozenset({"record", "stat", "trace"}),
     "pnpm": frozenset({"dlx", "exec"}),
-    "podman": frozenset({"exec", "run"}),
+    "podman": frozenset({"exec", "run", "--entrypoint"}),
     "powershell": frozenset({"-c", "-command", "-Command"}),
     "pwsh": frozenset({"-c", "-command", "-Command"}),
     "uv": frozenset({"run"}),
@@ -80,18 +103,29 @@ RUNNING_VARIABLE = re.compile(
 )
 """Names of environment variables whose value is a command that some program runs."""
 
-_BEFORE_COMMAND = re.compile(r"(?:exec|ProxyCommand|LocalCommand|KnownHostsCommand)[= ]|[:!]+|sh ", re.ASCII)
+_ESCAPES = {
+    "sed": re.compile(r"(?:^|[\d$/;{}!~+\s])e[ \t]+(\S[^\n]*)|s(\W)(?:(?!\2).)*\2((?:(?!\2).)*)\2\w*e"),
+} | dict.fromkeys(
+    "dc ed ex ftp gdb ipython less lftp man more mysql nvim psql ranger sftp sqlite3 tmux vi view vim".split(),
+    re.compile(r"(?:^|[\s;:+(])(?:\\?!+|\.(?:shell|system)\s|shell\s|run(?:-shell)?\s)()()\s*(\S[^\n]*)"),
+)
+"""Where programs with commands of their own run one of the shell: `:!rm`, `.shell rm`, `1e rm`."""
+
+_BEFORE_COMMAND = re.compile(
+    r"\A\s*(?:(?:exec|ProxyCommand|LocalCommand|KnownHostsCommand)[= ]|[:!]+|sh )", re.ASCII
+)
 
 # Languages in which one argument is the program: the options before it; all arguments where there are none.
 INTERPRETER = re.compile(
     r"python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|bun|deno|php[\d.]*|lua[\d.]*|[gmn]?awk"
+    r"|elixir|erl|ghc|groovy|guile|ipython|julia|m4|octave|osascript|r|racket|rscript|tclsh"
 )
 _PYTHON = re.compile(r"py|python[\d.]*|pypy[\d.]*")
 _NODE = frozenset({"node", "nodejs", "bun"})
 _NODE_SCRIPT = re.compile(r"(?:.*/)?([\w.-]+?)(?:-cli)?\.[cm]?js")
 _MODULE = re.compile(r"-[bBdEhiIOPqRsSuvVx]*m(.+)?")
 _RUNS = re.compile(
-    r"system|print\s*\||%x|popen|exec|spawn|subprocess|Popen|\brun\b|\bcall|check_output|`|qx|\|\s*getline|\bsh\b"
+    r"system|print\s*\||%x|popen|exec|spawn|subprocess|Popen|\brun\b|\bcall|check_output|`|qx|\|\s*getline|\bsh\b|\bcmd\b|shell"
 )
 _LITERAL = re.compile(
     r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`|(?:qw|qx|%x)[({/]([^)}/]*)", re.DOTALL
@@ -144,6 +178,14 @@ def option_texts(name: str, arguments: Sequence[str]) -> Iterator[str]:
             yield _BEFORE_COMMAND.sub("", arguments[place + 1], count=1)
         elif len(word) > 2 and word[:2] in options:
             yield _BEFORE_COMMAND.sub("", word[2:], count=1)
+
+
+def shell_escapes(name: str, arguments: Sequence[str]) -> Iterator[str]:
+    """The commands that the own language of a program hands to a shell, as in `vim -c '!rm x'`."""
+    if pattern := _ESCAPES.get(name):
+        for word in arguments:
+            for found in pattern.finditer(word):
+                yield from filter(None, (found[1], found[3]))
 
 
 def embedded_commands(name: str, arguments: Sequence[str]) -> Iterator[list[str]]:

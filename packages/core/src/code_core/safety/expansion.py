@@ -93,7 +93,8 @@ class Values:
             values = [inner for value in values for inner in self._masked(value)]
         if default := _DEFAULTS.match(how):
             default_value = re.sub("[\"']", "", how[default.end() :])
-            return [*values, default_value] if "?" not in default[0] else values or [""]
+            unset = [""] if "+" in default[0] else []
+            return [*values, default_value, *unset] if "?" not in default[0] else values or [""]
         return [_modified(value, how) for value in values] if values else [""]
 
     def fields(self, text: str) -> str:
@@ -107,7 +108,9 @@ def _modified(value: str, how: str) -> str:
     match how[:1], how[1:]:
         case ":", places:
             numbers = [
-                int(number) for number in places.split(":")[:2] if re.fullmatch(r" ?-?\d{1,6}", number)
+                int(number or 0)
+                for number in places.split(":")[:2]
+                if re.fullmatch(r"(?: ?-?\d{1,6})?", number)
             ]
             start = numbers[0] if numbers else 0
             rest = value[start:]
@@ -125,13 +128,20 @@ def _modified(value: str, how: str) -> str:
             )
             return value[: (min if longest else max)(cuts)] if cuts else value
         case "/", rest:
-            everywhere = rest.startswith("/")
             old, _, new = rest.removeprefix("/").partition("/")
-            return value.replace(old, new, -1 if everywhere else 1) if old else value
+            match old[:1], old[1:]:
+                case "#", prefix if value.startswith(prefix):
+                    return new + value[len(prefix) :]
+                case "%", suffix if value.endswith(suffix):
+                    return value[: len(value) - len(suffix)] + new
+                case _:
+                    return value.replace(old, new, -1 if rest.startswith("/") else 1) if old else value
         case "^", rest:
             return value.upper() if rest else value[:1].upper() + value[1:]
         case ",", rest:
             return value.lower() if rest else value[:1].lower() + value[1:]
+        case "~", rest:
+            return value.swapcase() if rest else value[:1].swapcase() + value[1:]
         case _:
             return value
 

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import dropwhile
 
 from code_core.safety.expansion import SUBSTITUTIONS, Values, is_name
 from code_core.safety.normal_form import program
@@ -14,6 +15,7 @@ ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\[[^]]*\])?(?P<operator>\+?=)
 
 _DECLARING = frozenset({"declare", "env", "export", "local", "readonly", "sudo", "typeset"})
 _READING = frozenset({"mapfile", "read", "readarray"})
+_SUBSCRIPT = re.compile(r"(?:^|(?<=\s))\[[^]\s]*\]=")  # of a member of an array, as in `x=([a]=git)`
 # Their arguments are not what a shell gets to read.
 _SILENT = frozenset({"git", "grep", "rg"})
 _MOST_FUNCTIONS = 64
@@ -49,10 +51,15 @@ class Definitions:
         for word in words:
             found = ASSIGNMENT.match(word)
             if found and leading:
-                self.values.assign(found["name"], found["operator"], word[found.end() :])
+                value = _SUBSCRIPT.sub("", word[found.end() :])
+                self.values.assign(found["name"], found["operator"], value)
             elif found and name == "alias":
                 self._aliases[found["name"]].append(word[found.end() :])
+        words = list(dropwhile(ASSIGNMENT.match, words)) or words  # `IFS=: read x`
+        name = program(words)
         match list(words):
+            case ["hash", "-p", path, alias]:
+                self._aliases[alias].append(path)
             case [variable, "in", *members] if is_name(variable):
                 for member in members:
                     self.values.assign(variable, "=", member)
@@ -65,7 +72,12 @@ class Definitions:
                 outputs = [*script.documents, *self.values.of(SUBSTITUTIONS[0])]
                 for variable in filter(is_name, words[1:]):
                     for text in outputs:
-                        for part in (text, *text.splitlines(), *text.split()):
+                        for part in (
+                            text,
+                            *text.splitlines(),
+                            *text.split(),
+                            *self.values.fields(text).split(),
+                        ):
                             self.values.add(variable, part)
             case _ if name in PRINTING:
                 for text in printed(words[1:]):

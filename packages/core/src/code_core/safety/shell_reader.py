@@ -19,6 +19,7 @@ MOST_NESTING = 40
 _PLAIN = re.compile(r"[^ \t\n'\"\\`$;&|()<>]+")
 _PLAIN_QUOTED = re.compile(r"[^\"\\`$]+")
 _NAME = re.compile(r"[A-Za-z_]\w*|\d", re.ASCII)
+_BLANKS = " \t\n"
 _ENDS_WORD = " \t\n;&|()<>"
 _ARRAY = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
 _PIPE = re.compile(r"\|(?!\|)")
@@ -323,12 +324,15 @@ class _Reader:
             _Reader(inside, self._script, self._depth).read()
             self._depth -= 1
             self._at = end + 1
+            self._printed_file(inside, before)
             return output(self._script.commands[before:]) or "`…`"
         self._at += 1
         match self._peek():
             case "(":
                 before = len(self._script.commands)
+                start = self._at + 1
                 self._parentheses()
+                self._printed_file(text[start : self._at - 1], before)
                 return output(self._script.commands[before:]) or "$(…)"
             case "{":
                 self._at += 1
@@ -346,6 +350,11 @@ class _Reader:
             case _:
                 pass
         return text[start : self._at]
+
+    def _printed_file(self, inside: str, before: int) -> None:
+        """Take `$(<file)` for `$(cat file)`."""
+        if len(self._script.commands) == before and inside.lstrip(_BLANKS).startswith("<"):
+            self._script.commands.append(["cat", inside.strip(_BLANKS).removeprefix("<").lstrip(_BLANKS)])
 
     def _braces(self, *, quoted: bool) -> None:
         quoted = quoted and not _TAKES_PATTERN.match(self._text, self._at)

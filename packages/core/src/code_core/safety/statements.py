@@ -15,6 +15,7 @@ from code_core.safety.command_texts import (
     embedded_commands,
     module_command,
     option_texts,
+    shell_escapes,
     started,
 )
 from code_core.safety.expansion import SUBSTITUTIONS, variants
@@ -37,6 +38,10 @@ _GIT_ALIAS = re.compile(r"(?:-c|--config-env=)?alias\.([^=]*)(?:=(.*))?", re.DOT
 _GIT_SETTING = re.compile(r"(?:-c)?[\w-]+\.[^=]*=(.*)", re.DOTALL)
 _VERSION = re.compile(r"(?<=.)@[^/]*\Z")  # of a package, as in `npx npm@10`
 _EXPANSION = re.compile(r"[$`][^/]*")
+_EVALUATING = frozenset(
+    "[ [[ compgen declare export let local mapfile printf read readarray readonly test typeset unset wait".split()
+)
+"""Builtins that evaluate names and expressions in their arguments: `test -v 'a[$(ls)]'` runs `ls`."""
 _MOST_TEXTS = 16
 _MOST_FEEDING = 2
 
@@ -132,6 +137,7 @@ class _Search:
         if found is None:
             return
         self._definitions.values.assign(found["name"], found["operator"], word[found.end() :])
+        self._quoted_substitutions([word], depth)
         if RUNNING_VARIABLE.fullmatch(found["name"]):
             value = word[found.end() :]
             self._read([value, f"git {value}" if "GIT_CONFIG" in found["name"] else value], depth)
@@ -146,6 +152,11 @@ class _Search:
             self._read(rest, depth)
         if name == "eval":
             self._read([" ".join(rest)], depth)
+            for word in rest:
+                self._assignment(word, depth)
+        if name in _EVALUATING or rest[-1:] == ["]]"]:
+            self._quoted_substitutions([name, *rest], depth)
+        self._read(shell_escapes(name, rest), depth)
         if name in WRAPPERS or name in SHELLS:
             glued = (_BEFORE_SCRIPT.match(word) for word in rest)
             self._read([option.string[option.end() :] for option in glued if option], depth)
@@ -154,6 +165,13 @@ class _Search:
         for words in embedded_commands(name, rest):
             self.command(words, depth + 1)
             self._read(words, depth)
+
+    def _quoted_substitutions(self, words: Iterable[str], depth: int) -> None:
+        """Read what bash runs though it was quoted: in a subscript, an arithmetic expression or a prompt."""
+        self._read(
+            (word for word in words if "$(" in word.replace("$(…)", "") or "`" in word.replace("`…`", "")),
+            depth,
+        )
 
     def _fed(self, inner: list[str], depth: int) -> None:
         """The command of `xargs` or `parallel` with the arguments that it may read."""
@@ -194,6 +212,10 @@ class _Search:
                 self.command([value, *rest[place + 1 :]], depth + 1)
             elif any(len(one) == 2 and word.startswith(one) and len(word) > 2 for one in running):
                 self.command([word[2:], *rest[place + 1 :]], depth + 1)
+            if name in {"docker", "flatpak", "podman"} and option in running:  # an image stands between
+                head = value or next(iter(rest[place + 1 :]), "")
+                for at in range(place + 1, min(len(rest), place + _MOST_TEXTS)):
+                    self.command([head, *rest[at + 1 :]], depth + 1)
         for text in option_texts(name, rest):
             self._read([text], depth)
             self.command([text], depth + 1)
@@ -234,9 +256,12 @@ class _Search:
             )
             self._read([*script.documents, *texts], depth + 1)
         for words in script.commands:
-            for embedded in embedded_commands(program(words), script.documents):
-                self.command(embedded, depth + 1)
-                self._read(embedded, depth)
+            languages = {"python" if word == "uv" else program([word]) for word in words}
+            for language in languages if script.documents else ():
+                self._read(shell_escapes(language, script.documents), depth)
+                for embedded in embedded_commands(language, script.documents):
+                    self.command(embedded, depth + 1)
+                    self._read(embedded, depth)
 
 
 def _start(words: Sequence[str]) -> int:

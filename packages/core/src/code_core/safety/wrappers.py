@@ -68,7 +68,12 @@ WRAPPERS: dict[str, Wrapper] = {
     "busybox caffeinate dbus-run-session entr spawn valgrind choom chroot chrt direnv dumb-init fakeroot firejail flatpak flock gosu linux32 linux64 "
     "ltrace mise nocorrect noglob nsenter numactl parallel pkexec prlimit proot rbenv repeat runuser script "
     "setarch setpriv ssh start-stop-daemon strace su su-exec systemd-inhibit systemd-run taskset tini toybox uclampset "
-    "unbuffer unshare watch winpty xvfb-run asdf pyenv nodenv".split(),
+    "unbuffer unshare watch winpty xvfb-run asdf pyenv nodenv abduco autossh bwrap catchsegv cgexec chpst chruby-exec clush "
+    "coreutils cpulimit cross-env daemon daemonize distrobox dsh dtach eatmydata env-cmd envchain envdir fakechroot faketime "
+    "flatpak-spawn heroku ifne incus lxc machinectl mosh multitime nerdctl nox nq pdsh pexec proxychains proxychains4 "
+    "pssh reflex rlwrap rsh rtx run-one rvm s6-setuidgid sem setuidgid shx sshpass systemd-nspawn task-spooler teller toolbox torify "
+    "torsocks tox trickle ts tsocks tsp turbo uutils zellij ld.so ld-linux-x86-64.so.2 ld-linux-aarch64.so.1 "
+    "ld-musl-x86_64.so.1 ld-musl-aarch64.so.1".split(),
     _UNLISTED,
 )
 
