@@ -259,3 +259,25 @@ def test_directories_that_may_not_be_listed_lose_nothing() -> None:
     )
     shutil.rmtree(base)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_mode_is_changed_through_a_link_that_was_put_there_meanwhile(
+    checkpoints: Checkpoints, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "er").mkdir(parents=True)
+    (elsewhere / "er").chmod(0o755)
+    (work / "deep/er").chmod(0o777)
+    begin(checkpoints)
+    (work / "deep/er").chmod(0o755)
+    checkpoints.end_turn()
+    set_mode = restoring._set_mode
+
+    def swapped(path: str, entry: Entry) -> None:
+        (work / "deep").rename(work / "moved")
+        (work / "deep").symlink_to(elsewhere)
+        set_mode(path, entry)
+
+    monkeypatch.setattr(restoring, "_set_mode", swapped)
+    assert [left.path for left in undo(checkpoints)] == [str(work / "deep/er")]
+    assert (elsewhere / "er").stat().st_mode & 0o777 == 0o755

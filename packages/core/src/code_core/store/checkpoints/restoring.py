@@ -1,9 +1,11 @@
 """Brings paths back to what stood there, unless somebody changed them since."""
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import ENOTDIR
 from pathlib import Path
 from secrets import token_hex
 
@@ -148,8 +150,25 @@ def _remove(path: str, entry: Entry) -> None:
 
 
 def _set_mode(path: str, entry: Entry) -> None:
-    if os.lstat(path).st_mode & 0o7777 != entry.mode:
-        os.chmod(path, entry.mode)  # noqa: PTH101 - same
+    _change_mode(path, entry.mode)
+
+
+def _change_mode(path: str, wanted: int | None) -> int:
+    """Give a directory another mode, its own with all rights for us if None is `wanted`; the mode it had.
+
+    Raises:
+        OSError: it is no directory any more, or one above it is a link.
+    """
+    above, name = os.path.split(path)
+    with open_directory(Path(above)) as parent:
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError(ENOTDIR, "Not a directory", path)
+        mode = stat.S_IMODE(status.st_mode)
+        new = mode | 0o700 if wanted is None else wanted
+        if new != mode:
+            os.chmod(name, new, dir_fd=parent)
+        return mode
 
 
 def _replace(parent: int, name: str, make: Callable[[str], None]) -> None:
@@ -179,12 +198,10 @@ def _writable(directories: Iterable[str]) -> Iterator[None]:
     before: list[tuple[str, int]] = []
     for path in directories:
         with suppress(OSError):
-            mode = os.lstat(path).st_mode & 0o7777
-            os.chmod(path, mode | 0o700)  # noqa: PTH101 - same
-            before.append((path, mode))
+            before.append((path, _change_mode(path, None)))
     try:
         yield
     finally:
         for path, mode in reversed(before):
             with suppress(OSError):
-                os.chmod(path, mode)  # noqa: PTH101 - same
+                _change_mode(path, mode)
