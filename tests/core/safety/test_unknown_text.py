@@ -62,6 +62,9 @@ HIDDEN = [
     'bash <<< "$(base64 -d f)"',
     "bash <<X\n$(base64 -d f)\nX",
     # variables
+    "base64 -d f | ssh -p 22 h",
+    "base64 -d f | sudo -s",
+    "base64 -d f | su - x",
     "$(<f)",
     'eval "$(< f)"',
     'bash -c "`<f`"',
@@ -103,6 +106,11 @@ HIDDEN = [
     "if true; then base64 -d f | sh; fi",
 ]
 SHOWN = [
+    "export X='run $(date)'",
+    "tar c . | ssh -p 22 h 'tar x'",
+    "cat f | sudo tee /etc/x",
+    "cat f | sudo -u x tee y",
+    "cat f | su x -c 'cat > y'",
     "cat data.json | python3 -c 'import json'",
     "cat data | python3 script.py",
     "cat data | python3 -m json.tool",

@@ -71,6 +71,7 @@ RUNNERS = {
     "bundle": frozenset({"exec"}),
     "cargo": frozenset({"watch"}),
     "chamber": frozenset({"exec"}),
+    "cmake": frozenset({"env", "time", "chdir"}),
     "cmd": frozenset({"/c", "/C", "/k", "/K"}),
     "docker": frozenset({"exec", "run", "--entrypoint"}),
     "dotenvx": frozenset({"run"}),
@@ -125,10 +126,10 @@ _NODE = frozenset({"node", "nodejs", "bun"})
 _NODE_SCRIPT = re.compile(r"(?:.*/)?([\w.-]+?)(?:-cli)?\.[cm]?js")
 _MODULE = re.compile(r"-[bBdEhiIOPqRsSuvVx]*m(.+)?")
 _RUNS = re.compile(
-    r"system|print\s*\||%x|popen|exec|spawn|subprocess|Popen|\brun\b|\bcall|check_output|`|qx|\|\s*getline|\bsh\b|\bcmd\b|shell"
+    r"system|print\s*\||%x|popen|exec|spawn|subprocess|Popen|\brun\b|\bcall|check_output|`|qx|\|\s*getline|\bsh\b|passthru|capture|\bopen\b[^;]*\||\bcmd\b|shell"
 )
 _LITERAL = re.compile(
-    r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`|(?:qw|qx|%x)[({/]([^)}/]*)", re.DOTALL
+    r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|`([^`]*)`|(?:\bqq?|qw|qx|%[xw])[({/]([^)}/]*)", re.DOTALL
 )
 _MOST_LITERALS = 64
 

@@ -24,7 +24,7 @@ from code_core.safety.normal_form import normal_form, program
 from code_core.safety.script_values import ASSIGNMENT, Definitions, spoken
 from code_core.safety.shell_reader import MOST_NESTING, Script, TooComplexError, read_script
 from code_core.safety.shell_words import KEYWORDS, SHELLS, Words
-from code_core.safety.unknown_text import is_git_alias, runs_unknown_text
+from code_core.safety.unknown_text import is_git_alias, runs_unknown_text, starts_a_shell
 from code_core.safety.wrappers import WRAPPERS, wrapped
 
 MOST_CHARACTERS = 2**17
@@ -42,6 +42,7 @@ _EVALUATING = frozenset(
     "[ [[ compgen declare export let local mapfile printf read readarray readonly test typeset unset wait".split()
 )
 """Builtins that evaluate names and expressions in their arguments: `test -v 'a[$(ls)]'` runs `ls`."""
+_SCHEDULE = re.compile(r"^(?:@\w+|(?:[\d*,/-]+[ \t]+){4}[\d*,/-]+)[ \t]+", re.MULTILINE)  # of `crontab`
 _MOST_TEXTS = 16
 _MOST_FEEDING = 2
 
@@ -168,10 +169,10 @@ class _Search:
 
     def _quoted_substitutions(self, words: Iterable[str], depth: int) -> None:
         """Read what bash runs though it was quoted: in a subscript, an arithmetic expression or a prompt."""
-        self._read(
-            (word for word in words if "$(" in word.replace("$(…)", "") or "`" in word.replace("`…`", "")),
-            depth,
-        )
+        for word in words:
+            if "$(" in word.replace("$(…)", "") or "`" in word.replace("`…`", ""):
+                text = word.replace('"', "")
+                self._read([f': "{text}"'], depth)
 
     def _fed(self, inner: list[str], depth: int) -> None:
         """The command of `xargs` or `parallel` with the arguments that it may read."""
@@ -254,7 +255,8 @@ class _Search:
             texts = chain.from_iterable(
                 spoken(words[_start(words) :], words[: _start(words)]) for words in script.commands
             )
-            self._read([*script.documents, *texts], depth + 1)
+            given = [*script.documents, *texts]
+            self._read([*given, *(_SCHEDULE.sub("", text) for text in given)], depth + 1)
         for words in script.commands:
             languages = {"python" if word == "uv" else program([word]) for word in words}
             for language in languages if script.documents else ():
@@ -295,6 +297,12 @@ def _feeds_on_text(words: Sequence[str]) -> bool:
     named = words if name in WRAPPERS or name in SHELLS else words[:1]
     if name in {"alias", "eval", "source", ".", "parallel", "at", "batch", "crontab"} or any(
         _EXPANSION.fullmatch(word) for word in named
+    ):
+        return True
+    if starts_a_shell(words) or name in {"expect", "tclsh"}:
+        return True
+    if name in {"gmake", "just", "make"} and any(
+        word in {"-", "/dev/stdin", "<()", "--file=-", "-f-"} for word in words
     ):
         return True
     return name not in READERS and any(word.rsplit("/", 1)[-1] in SHELLS for word in words)

@@ -11,6 +11,7 @@ from itertools import accumulate, dropwhile, pairwise
 from code_core.safety.expansion import SUBSTITUTIONS
 from code_core.safety.git_commands import GIT_COMMANDS
 from code_core.safety.normal_form import normal_form, program
+from code_core.safety.options import Options, long_names
 from code_core.safety.script_values import ASSIGNMENT
 from code_core.safety.shell_output import PRINTING
 from code_core.safety.shell_reader import Script, read_script
@@ -32,12 +33,43 @@ _SUBSTITUTED = tuple((one,) for one in SUBSTITUTIONS)
 _WORD = re.compile(r"[a-z][a-z0-9-]*")
 _PLACEHOLDERS = ("{}", "%", "@")
 _EXPANDED = re.compile(r"\$\{?!?(\w+|[@*])")
+_LOGIN_OPTION = re.compile(r"-\w*[si]|--(?:shell|login)")
 _SHELL_SCRIPT = re.compile(r"-\w*c")
 _SHELL_OTHER = re.compile(r"-\w*n\w*|--(?:version|help|dump-strings|pretty-print).*")
 _SHELL_VALUED = frozenset({"-o", "+o", "-O", "+O", "--rcfile", "--init-file"})
 _PROGRAM_OPTION = re.compile(
     r"-\w*[ceEmpVvhfFlnr].*|--(?:eval|print|check|test|run|version|help|require|import).*"
 )
+
+
+_LOGINS = {
+    "chroot": Options("", long_names("userspec groups"), "", long_names("skip-chdir")),
+    "ssh": Options("bcDEeFIiJLlmOopQRSWwB", frozenset(), "46AaCfGgKkMNnqsTtVvXxYy", frozenset()),
+}
+"""Programs that start a shell where only a host or a directory follows their options."""
+
+
+def starts_a_shell(words: Sequence[str]) -> bool:
+    """Whether a program such as `ssh`, `su` or `sudo -s` starts a shell that reads its commands from standard input."""
+    if not words:
+        return False
+    name, rest = program(words), list(words[1:])
+    if options := _LOGINS.get(name):
+        end = options.end(rest)
+        return end is not None and len(rest) == end + 1
+    operands = [word for word in rest if not word.startswith("-")]
+    bare = [word for word in rest if _LOGIN_OPTION.fullmatch(word)]
+    match name:
+        case "sudo" | "doas":
+            if bare and not operands:
+                return True
+            return any(
+                starts_a_shell(words[at:]) for at, word in enumerate(words) if word in {"chroot", "ssh", "su"}
+            )
+        case "su" | "newgrp":
+            return len(operands) <= 1 and not any(re.match(r"-\w*c|--command", word) for word in rest)
+        case _:
+            return False
 
 
 def runs_unknown_text(script: Script, known: Callable[[str], bool]) -> bool:
@@ -176,7 +208,7 @@ def _runs_its_input(words: Sequence[str]) -> bool:
         return "-f-" in words or ("-f", "-") in pairwise(words)
     if name == "parallel":
         return all(word.startswith("-") for word in words[1:])
-    if name in _TAKE_LINES:
+    if name in _TAKE_LINES or starts_a_shell(words):
         return True
     if name == "xargs":
         if _SHELL_SCRIPT.fullmatch(words[-1]) and any(True for _ in _interpreters(words, shells_only=True)):
