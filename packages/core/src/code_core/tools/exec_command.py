@@ -97,10 +97,5 @@ class WriteStdin:
 
 
 def _spec(name: str, description: str, properties: Mapping[str, Any], required: str) -> FunctionSpec:
-    schema = {
-        "type": "object",
-        "properties": properties,
-        "required": [required],
-        "additionalProperties": False,
-    }
+    schema = {"type": "object", "properties": properties, "required": [required]}
     return FunctionSpec(name, description, schema)

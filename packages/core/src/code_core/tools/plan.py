@@ -37,8 +37,8 @@ class UpdatePlan:
         return FunctionSpec(
             self.name,
             (
-                "Show the user your plan. Send all steps each time, with at most one in progress. "
-                "Use it for work of several steps, and update it as steps are done."
+                "Show the user your plan for work of several steps, and update it as steps are done. "
+                "Send all steps each time, with at most one in progress."
             ),
             {
                 "type": "object",
@@ -53,7 +53,6 @@ class UpdatePlan:
                                 "status": {"type": "string", "enum": ["pending", "in_progress", "completed"]},
                             },
                             "required": ["step", "status"],
-                            "additionalProperties": False,
                         },
                     },
                 },

@@ -27,7 +27,6 @@ class ViewImage:
             "type": "object",
             "properties": {"path": {"type": "string"}},
             "required": ["path"],
-            "additionalProperties": False,
         }
         return FunctionSpec(self.name, "Look at an image file.", schema)
 
