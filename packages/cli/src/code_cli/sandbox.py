@@ -81,7 +81,7 @@ def _config(mode: str | None, settings: tuple[str, ...], cwd: Path | None) -> "C
 
 
 def _sandbox(mechanism: str | None) -> "Sandbox":
-    """The sandbox to use; ends the command where there is none."""
+    """The sandbox to use; ends the command if this machine has none."""
     from code_core.sandbox.detection import detect, find
 
     match mechanism:

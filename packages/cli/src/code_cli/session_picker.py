@@ -18,7 +18,7 @@ LONGEST_TITLE = 60
 def pick_session(cwd: Path | None) -> str:
     """The id of the session that the user chooses among the recent ones of `cwd`, or of all.
 
-    Ends the process with 1 where there is none, or where the user chooses none.
+    Ends the process with 1 if there is no session, or the user chooses none.
     """
     from code_cli.sessions import reported
 

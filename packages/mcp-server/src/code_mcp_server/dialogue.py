@@ -64,7 +64,7 @@ class BackChannel(Protocol):
         """Send a notification."""
 
     async def ask(self, method: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The result of a request to the client; None where there is none."""
+        """The result of a request to the client; None if it answers with an error."""
 
 
 class Tools(Protocol):

@@ -121,7 +121,7 @@ class SessionPool:
         """The session of that id, resumed from the store if an earlier process left it there.
 
         Raises:
-            UnknownSession: there is none, live or stored.
+            UnknownSession: no live or stored session has that id.
             SessionInUse: another process has it open.
             StoreError: it cannot be read.
             TooManySessions: the limit is reached, and all are busy.

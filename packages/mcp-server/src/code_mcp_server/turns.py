@@ -131,7 +131,7 @@ class Turn:
             yield event
 
     async def _next_before(self, deadline: float) -> Event | None:
-        """The next event, and `end` if it is the last one; None if there is none before `deadline`."""
+        """The next event, and `end` if it is the last one; None if none comes before `deadline`."""
         event: Event | None = None
         with anyio.CancelScope(deadline=deadline) as waiting:
             event = await anext(self._conversation.events(), None)

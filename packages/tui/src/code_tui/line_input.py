@@ -26,7 +26,7 @@ class LineInput:
         self._ended = False
 
     async def line(self) -> str | None:
-        """The next line without its end; None when there is none left.
+        """The next line without its end; None at the end of the input.
 
         What was typed on a terminal without Enter before the input ended is no line: nobody has confirmed it.
         """
@@ -40,7 +40,7 @@ class LineInput:
         return line.decode("utf-8", "replace")
 
     async def entry(self, on_unfinished: Callable[[], object] = lambda: None) -> str | None:
-        """The next line, and on a terminal those that are pasted with it; None when there is none left.
+        """The next line, and on a terminal those pasted with it; None at the end of the input.
 
         Args:
             on_unfinished: called where the last line of a paste has no end, and Enter is waited for.

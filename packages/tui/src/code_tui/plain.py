@@ -206,7 +206,7 @@ class _PlainFrontend:
                 return await answer_in_lines(question, self._ask_about, self._show_lines)
 
     async def _decision(self, request: ApprovalRequest) -> tuple[ReviewDecision, str | None]:
-        """The user's answer, and what the model is told about a no; the end of input stops the turn."""
+        """The user's answer, and the reason for a no, for the model; the end of input stops the turn."""
         rows = self._printer.show_question(approval_text(request))
         while True:
             choices = Choices.about(request, unseen=len(rows))

@@ -1,1 +1,1 @@
-"""What the model is told besides the conversation."""
+"""Context that the model gets in addition to the conversation."""

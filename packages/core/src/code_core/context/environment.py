@@ -1,4 +1,4 @@
-"""What the model is told of the place it works in."""
+"""The environment context: where the model works, and what it may do."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -187,7 +187,7 @@ class KeyProxies:
     def isolate(
         self, provider: Provider, wanted: KeyIsolation, environ: Mapping[str, str] = os.environ
     ) -> KeyProxy | None:
-        """The child that holds the provider's key, its environment variable erased; None where there is none.
+        """The child that holds the provider's key, its environment variable erased; None without a key.
 
         From then on no other process of the user can read this one's memory, or debug it (Linux).
 

@@ -98,7 +98,7 @@ def _size(value: object) -> int | None:
 
 
 async def _get(http: "httpx2.AsyncClient", url: str, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
-    """The JSON object at `url`; empty where there is none."""
+    """The JSON object at `url`; empty if there is no such object."""
     import httpx2
 
     body = bytearray()

@@ -64,7 +64,7 @@ def _dedented(lines: list[str]) -> list[str]:
 
 
 def _from_json(text: str) -> str:
-    """The patch inside of JSON arguments, or `text` when there is none."""
+    """The patch inside JSON arguments, or `text` itself."""
     value: object = text
     for _ in range(MAX_JSON_LAYERS):
         match value:

@@ -31,7 +31,7 @@ class PermissionTool:
         self._servers = servers
 
     async def ask(self, request: ApprovalRequest) -> ReviewDecision | None:
-        """The decision, however long it takes; None if the tool is not there or does not decide."""
+        """The decision, however long it takes; None if the tool is missing or does not decide."""
         from code_mcp_client import McpClientError
 
         tool = await self._servers.client_tool(self._tool)

@@ -127,7 +127,7 @@ class ConversationServers:
         ]
 
     async def client_tool(self, wanted: ClientToolTable) -> "ServerTool | None":
-        """A tool that the model does not see; None if its server is not there or does not have it."""
+        """A tool that the model does not see; None if its server is missing or does not have it."""
         await self._settled()
         tools = self._servers.tools.values() if self._servers is not None else ()
         return next((tool for tool in tools if _is(tool, wanted)), None)

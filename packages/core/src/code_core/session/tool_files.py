@@ -94,7 +94,7 @@ class ToolFileSystem:
                 return on_disk
 
     async def _call(self, wanted: ClientToolTable, path: Path, **more: Any) -> object:
-        """The answer of a tool; None if it is not there or refuses, a `TimeoutError` if it says nothing."""
+        """The answer of a tool; None if the tool is missing or refuses, a `TimeoutError` if it does not answer."""
         from code_mcp_client import McpClientError
 
         tool = await self._servers.client_tool(wanted)
@@ -113,7 +113,7 @@ class ToolFileSystem:
 
 
 def _text(state: FileState) -> str | None:
-    """The text of a file; None for a link and for what is no text."""
+    """The text of a file; None for a link or a binary file."""
     if state.link or b"\0" in state.data:
         return None
     try:

@@ -63,7 +63,7 @@ class Report:
 
 
 def read_lines(tool: str, text: str, files: Sequence[str], root: str) -> list[Issue]:
-    """The issues in text of lines such as `path:3:1: message`; a path alone is none, and what is about other files.
+    """The issues in text of lines such as `path:3:1: message`; a path alone does not count, nor do lines about other files.
 
     Args:
         tool: whose text it is.

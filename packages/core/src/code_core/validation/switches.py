@@ -8,7 +8,7 @@ from code_core.protocol.validation import ValidationGroup, ValidationTool
 
 @dataclass(frozen=True, slots=True)
 class ValidationSwitches:
-    """The groups and tools that are on or off; what is said of a tool wins over its group.
+    """The groups and tools that are on or off; a setting for a tool wins over its group.
 
     Attributes:
         allowed: the only tools there are; all when None.

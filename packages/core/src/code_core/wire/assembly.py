@@ -61,7 +61,7 @@ class Assembly:
         piece.whole = (piece.whole or "") + text if kind == "message" else text
 
     def done(self, event: dict[str, Any], value: object) -> ResponseItem | None:
-        """The finished item `value`; None if it is none of ours, or came already.
+        """The finished item `value`; None if we do not know its type, or it came before.
 
         Raises:
             StreamBroken: it cannot be read.

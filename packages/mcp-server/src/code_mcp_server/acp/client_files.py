@@ -97,7 +97,7 @@ class ClientFileSystem:
 
 
 def _text(state: FileState) -> str | None:
-    """The text of a file; None for a link and for what is no text."""
+    """The text of a file; None for a link or a binary file."""
     if state.link or b"\0" in state.data:
         return None
     try:

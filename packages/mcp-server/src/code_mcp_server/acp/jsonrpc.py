@@ -152,7 +152,7 @@ def text_in(params: Mapping[str, Any], name: str, longest: int = 32_768) -> str:
     """The text at `name`.
 
     Raises:
-        RpcError: there is none, or it is too long.
+        RpcError: it is missing, or too long.
     """
     value = params.get(name)
     if not isinstance(value, str) or not value:

@@ -28,7 +28,7 @@ def bounded(line: bytes, message: Notification) -> bytes:
 
 
 def _shortened(value: Any, longest: int) -> Any:
-    """`value` with each long text in it cut, and a note on how much; what is no text is left out whole."""
+    """`value` with every long text in it shortened, and a note of how much is missing; other long values are dropped."""
     match value:
         case str() if len(value) > longest:
             return f"{value[:longest]}\n[{len(value) - longest:,} more characters are not shown]"

@@ -61,7 +61,7 @@ def directory(text: str, name: str) -> Path:
     """An absolute path to a directory.
 
     Raises:
-        RpcError: it is none.
+        RpcError: it is not one.
     """
     if "\0" in text or not text.startswith("/") or len(text) > LONGEST_PATH:
         raise _invalid(f"{name} must be an absolute path, not {visible(text[:200])!r}")

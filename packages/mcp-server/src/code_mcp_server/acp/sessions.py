@@ -211,7 +211,7 @@ class Sessions:
         """The stored session; only a whole id may reach the file system.
 
         Raises:
-            RpcError: there is none.
+            RpcError: no such session exists.
         """
         if not is_session_id(session_id):
             raise not_found(session_id)
@@ -240,7 +240,7 @@ class Sessions:
 
 
 def not_found(session_id: str) -> RpcError:
-    """The error for a session that there is none of."""
+    """The error for a session that does not exist."""
     return RpcError(Code.NOT_FOUND, "there is no session with this id", {"sessionId": session_id[:200]})
 
 

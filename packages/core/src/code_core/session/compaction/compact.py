@@ -1,4 +1,4 @@
-"""Makes the history of a session shorter: by a summary, and where there is none, by leaving out what is oldest."""
+"""Makes the history of a session shorter: with a summary or, if the model writes none, by dropping the oldest parts."""
 
 from uuid import uuid4
 
@@ -107,7 +107,7 @@ def _tokens(items: list[HistoryItem]) -> int:
 
 
 def _told(session: Session) -> int:
-    """Tokens of what the model is told of its surroundings."""
+    """Tokens of the environment context and the instructions."""
     return estimated_tokens(
         one.item for one in session.history.items if begins_with(one.item, ENVIRONMENT_TAG, INSTRUCTIONS_TAG)
     )
