@@ -60,14 +60,20 @@ def test_an_answer_has_content_only_if_it_accepts(action: Any, content: Any) -> 
 
 
 def test_without_a_turn_or_a_form_nobody_is_asked() -> None:
+    warnings: list[str] = []
+
     async def emit(msg: EventMsg) -> None:
-        raise AssertionError(msg)
+        assert isinstance(msg, WarningEvent)
+        warnings.append(msg.message)
 
     elicitations = Elicitations()
     assert anyio.run(elicitations.ask, "s", FORM).action == "decline"
     elicitations.begin(emit)
     url = mcp_types.ElicitRequestURLParams(message="m", url="https://example.com", elicitation_id="e")
     assert anyio.run(elicitations.ask, "s", url).action == "decline"
+    assert warnings == [
+        "the MCP server s was declined: it asked to open a page, which this frontend cannot do"
+    ]
     elicitations.end()
     assert anyio.run(elicitations.ask, "s", FORM).action == "decline"
 
