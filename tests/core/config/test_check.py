@@ -124,7 +124,7 @@ def test_a_wrong_value_names_the_option_it_came_from(home: Path) -> None:
     for key in ("limits", "limits.max_tool_calls"):
         value = {"max_tool_calls": "many"} if key == "limits" else "many"
         with pytest.raises(
-            ConfigError, match=rf"^-c {key}: limits.max_tool_calls is 'many': it must be a valid"
+            ConfigError, match=rf"^-c {key}: limits.max_tool_calls is 'many': it must be a whole number"
         ):
             load(home, "[limits]\nmax_tool_calls = 3", ConfigOverrides(settings=((key, value),)))
 
