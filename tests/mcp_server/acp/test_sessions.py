@@ -220,7 +220,7 @@ def test_a_session_is_closed_while_it_works(workspace: Workspace, replay: Replay
         ({"mcpServers": [{"name": "x", "type": "http", "url": 5, "headers": []}]}, "mcpServers: 'x': url"),
         ({"mcpServers": [{"name": "x", "command": "y", "args": [], "env": [{"name": "A"}]}]}, "env must be"),
         ({"additionalDirectories": ["x"]}, "additionalDirectories must be an absolute path"),
-        ({"additionalDirectories": ["/"]}, "holds the agent's own files"),
+        ({"additionalDirectories": ["/"]}, "contains the agent's own files"),
         ({"systemPrompt": {"mode": "blend", "content": []}}, "systemPrompt.mode 'blend' is not known"),
         ({"systemPrompt": {"mode": "append", "content": [{"type": "image"}]}}, "systemPrompt.content"),
     ],
