@@ -143,7 +143,7 @@ def _is_open(one: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("token", "text"), [("", "set CODE_MCP_TOKEN"), ("short", "at least 16"), ("a b" * 10, "without blanks")]
+    ("token", "text"), [("", "set CODE_MCP_TOKEN"), ("short", "at least 16"), ("a b" * 10, "no spaces")]
 )
 def test_it_does_not_start_without_a_good_token(workspace: Workspace, token: str, text: str) -> None:
     workspace.environment["CODE_MCP_TOKEN"] = token
