@@ -39,7 +39,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def repository(tree: Path) -> Iterator[Path]:
     """The same in a repository; it goes away before the tests without one."""
-    for command in ("init -q", "add -A", "-c user.name=a -c user.email=a@example.org commit -qm x", "gc -q"):
+    for command in (
+        "init -q",
+        "config gc.auto 0",
+        "add -A",
+        "-c user.name=a -c user.email=a@example.org commit -qm x",
+        "gc -q",
+    ):
         subprocess.run([shutil.which("git") or "git", *command.split()], cwd=tree, check=True)
     yield tree
     shutil.rmtree(tree / ".git")
