@@ -126,12 +126,24 @@ def work(
     return [event for event in shown if event["type"] != "turn_diff"], upstream, directory
 
 
+def joined(events: list[Any]) -> list[Any]:
+    """`events` with neighbouring pieces of a text in one: they merge while nobody has read them."""
+    whole: list[Any] = []
+    for event in events:
+        if whole and "delta" in event and whole[-1]["type"] == event["type"]:
+            whole[-1] = {**whole[-1], "delta": whole[-1]["delta"] + event["delta"]}
+        else:
+            whole.append(event)
+    return whole
+
+
 def test_the_same_work_has_the_same_events_on_each_wire(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (first, _, one), (second, upstream, two) = (
         work(tmp_path / wire, wire, monkeypatch) for wire in ("responses", "chat")
     )
+    first, second = joined(first), joined(second)
     place = {str(one): "WORK", str(two): "WORK"}
 
     def without_places(events: list[Any]) -> str:
