@@ -32,7 +32,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if number % 50 == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"%d\n" % number * 700)
-    time.sleep(0.1)
+    time.sleep(0.1)  # a file that has just changed is read at once, and these are not to count as changed
     return root
 
 

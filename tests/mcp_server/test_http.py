@@ -25,7 +25,7 @@ ASK = {"prompt": "go", "approval-policy": "untrusted", "sandbox": "danger-full-a
 
 @contextmanager
 def server(workspace: Workspace, *responses: list[dict[str, Any]]) -> Iterator[str]:
-    """The URL of a server, which ends when it is told to."""
+    """The URL of a server, which ends on request."""
     workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, responses))
     workspace.environment["CODE_MCP_TOKEN"] = TOKEN
     with workspace.start("mcp-server", "--http", "0") as process:

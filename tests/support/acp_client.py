@@ -39,7 +39,7 @@ class Refused(Exception):  # noqa: N818 - an answer
 
 
 class AcpClient:
-    """A client with its agent. Everything happens when it is asked to read; nothing runs beside the test.
+    """A client with its agent. Everything happens when it is asked to read; nothing runs alongside the test.
 
     Attributes:
         updates: the updates so far, oldest first.

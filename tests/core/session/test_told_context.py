@@ -1,4 +1,4 @@
-"""What a model is told of its surroundings: once, and again when it changes."""
+"""The context that a model gets: once, and again when it changes."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A server that changes its tools, and dies when it is told to: `changes.py DIRECTORY [modern]`.
+"""A server that changes its tools, and dies on request: `changes.py DIRECTORY [modern]`.
 
 Every start adds a line to `starts`. Its tools are the lines of `tools`; `die` ends it, `change` adds a tool.
 """

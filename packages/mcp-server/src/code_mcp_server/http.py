@@ -102,7 +102,7 @@ async def serve(app: Any, listener: socket.socket) -> None:
     server = _Server(config)
 
     async def run() -> None:
-        with anyio.CancelScope(shield=True):  # it ends when it is told to, within a second
+        with anyio.CancelScope(shield=True):  # it ends within a second of being stopped
             await server.serve(sockets=[listener])
 
     async with anyio.create_task_group() as tasks:

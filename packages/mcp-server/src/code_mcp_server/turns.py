@@ -68,7 +68,7 @@ class Turn:
     async def run(self, on_event: OnEvent) -> TurnEnd:
         """Follow it to its end. Cancelling this interrupts it.
 
-        What `on_event` starts in its task group runs beside the events and ends with the turn.
+        What `on_event` starts in its task group runs alongside the events and ends with the turn.
         """
         self.followed = True
         try:

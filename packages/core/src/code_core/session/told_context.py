@@ -1,4 +1,4 @@
-"""What the model has been told of its surroundings, and what it has to be told anew."""
+"""Which context the model has seen, and which it needs to see again."""
 
 import os
 from collections.abc import Iterable, Sequence
