@@ -5,8 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from support.http_listener import HttpListener
 
 Json = dict[str, Any]
 
@@ -107,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def http_server() -> Iterator[Script]:
     script = Script()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Scripted", (Handler,), {"script": script}))
+    server = HttpListener(("127.0.0.1", 0), type("Scripted", (Handler,), {"script": script}))
     script.url = f"http://127.0.0.1:{server.server_port}/mcp"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from support import chat_rules, responses_rules
+from support.http_listener import HttpListener
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class ScriptedUpstream:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
                 pass
 
-        class Server(ThreadingHTTPServer):
+        class Server(HttpListener):
             daemon_threads = True
             block_on_close = False
 
