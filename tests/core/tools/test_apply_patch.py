@@ -46,7 +46,7 @@ def test_a_patch_that_was_half_applied_is_a_failure_that_the_turn_diff_shows(
     begin, end, diff = emitted.events
     assert isinstance(begin, PatchApplyBegin)
     assert isinstance(end, PatchApplyEnd)
-    assert (end.success, end.stderr) == (False, output.text)
+    assert (end.success, end.stdout, end.stderr) == (False, "", output.text)
     assert isinstance(diff, TurnDiff)
     assert "+one" in diff.unified_diff
     assert "two" not in diff.unified_diff
