@@ -61,6 +61,7 @@ def test_the_environment_names_the_proxy(url: str, environ: dict[str, str], prox
         ("other.com example.com", True),
         ("example.com:8443", True),
         ("example.com:443", False),
+        ("example.com:https", False),
         ("ample.com", False),
         ("com.example", False),
         (",", False),
