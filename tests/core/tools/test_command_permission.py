@@ -1,10 +1,7 @@
 """Whether a command may run, and where: the order of guards, rules, approvals and the user."""
 
-import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -15,14 +12,11 @@ from code_core.protocol.policies import (
     DangerFullAccess,
     ReviewDecision,
     SandboxPolicy,
-    WorkspaceWrite,
 )
 from code_core.safety.confirm_guard import UserGuard
-from code_core.safety.grants import CommandGrant, Grant
+from code_core.safety.grants import CommandGrant
 from code_core.safety.proposals import Proposal
-from code_core.safety.rules import PrefixRule, RegisteredCommand, RuleDecision
-from code_core.tools import command_files
-from code_core.tools.approver import CommandQuestion, Question, Review
+from code_core.tools.approver import CommandQuestion
 from code_core.tools.command_permission import (
     CommandRequest,
     Permission,
@@ -30,93 +24,8 @@ from code_core.tools.command_permission import (
     grant_of,
     guarded,
     looked_up,
-    permission,
-    permission_to_retry,
 )
-from code_core.tools.tool import ToolContext, ToolOutput
-
-UNTRUSTED, FAILURE, REQUEST, NEVER = AskForApproval
-WORKSPACE = WorkspaceWrite()
-
-
-@dataclass
-class User:
-    """Answers every question with `decision`, after doing something."""
-
-    decision: ReviewDecision = ReviewDecision.APPROVED
-    deed: Callable[[], object] = lambda: None
-    grants: set[Grant] = field(default_factory=set)
-    registered: list[RegisteredCommand] = field(default_factory=list)
-    questions: list[CommandQuestion] = field(default_factory=list)
-
-    async def ask(self, question: Question) -> Review:
-        assert isinstance(question, CommandQuestion)
-        self.questions.append(question)
-        self.deed()
-        return Review(self.decision)
-
-    def approved(self, *grants: Grant) -> bool:
-        return bool(grants) and self.grants.issuperset(grants)
-
-    def registered_commands(self) -> Sequence[RegisteredCommand]:
-        return self.registered
-
-
-@dataclass
-class Desk:
-    """A workspace with a script, and a user."""
-
-    context: ToolContext
-    user: User
-
-    @property
-    def cwd(self) -> Path:
-        return self.context.cwd
-
-    def request(self, *argv: str, cwd: Path | None = None, **more: Any) -> CommandRequest:
-        return looked_up(CommandRequest("c1", argv, cwd or self.cwd, **more), self.context)
-
-    def decide(
-        self,
-        request: CommandRequest,
-        guards: CommandGuards = NO_GUARDS,
-        *,
-        policy: AskForApproval = REQUEST,
-        sandbox: SandboxPolicy = WORKSPACE,
-        confinable: bool = True,
-        retry: bool = False,
-    ) -> Permission | ToolOutput:
-        context = replace(self.context, approval_policy=policy, sandbox_policy=sandbox, approver=self.user)
-
-        async def main() -> Permission | ToolOutput:
-            if retry:
-                return await permission_to_retry(request, guards, context)
-            return await permission(request, guards, context, confinable=confinable)
-
-        return anyio.run(main)
-
-    def change(self) -> None:
-        (self.cwd / "tool.sh").write_text("#!/bin/sh\necho other\n")
-
-
-@pytest.fixture
-def desk(tool_context: ToolContext) -> Desk:
-    cwd = tool_context.cwd / "work"
-    cwd.mkdir()
-    (cwd / "tool.sh").write_text("#!/bin/sh\n")
-    (cwd / "tool.sh").chmod(0o755)
-    return Desk(replace(tool_context, cwd=cwd, environment={"PATH": "/usr/bin:/bin"}), User())
-
-
-def text(answer: Permission | ToolOutput | None) -> str:
-    assert isinstance(answer, ToolOutput)
-    assert not answer.success
-    return answer.text
-
-
-def rule(decision: RuleDecision, *words: str, outside: bool = False) -> CommandGuards:
-    pattern = tuple(frozenset({word}) for word in words)
-    return CommandGuards(rules=(PrefixRule(pattern, decision, "so there", outside=outside),))
+from core.tools.command_desk import NEVER, REQUEST, UNTRUSTED, WORKSPACE, Desk, text
 
 
 def test_programs_are_looked_up_where_the_command_runs(desk: Desk) -> None:
@@ -294,104 +203,6 @@ def test_a_denial_is_a_denial_even_if_the_directory_has_changed(desk: Desk) -> N
     assert text(desk.decide(request, policy=UNTRUSTED)) == "command rejected by user"
 
 
-def test_what_was_allowed_for_the_session_runs_where_it_was_allowed(desk: Desk) -> None:
-    request = desk.request("./tool.sh")
-    desk.user.grants.add(grant_of(request, outside=False))
-    assert desk.decide(request, policy=UNTRUSTED) == Permission(confined=True)
-    assert desk.user.questions == []
-    escalated = replace(request, escalated=True)
-    desk.decide(escalated)
-    assert len(desk.user.questions) == 1
-    grant = grant_of(request, outside=True)
-    desk.user.grants.add(grant)
-    assert desk.decide(escalated) == Permission(False, grant)
-    assert len(desk.user.questions) == 1
-    desk.change()
-    desk.decide(escalated)
-    assert len(desk.user.questions) == 2
-
-
-def test_what_cannot_be_recognised_again_is_allowed_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command_files, "MOST_BYTES", 1)
-    assert desk.decide(desk.request("./tool.sh", escalated=True)) == Permission(False, None)
-    (question,) = desk.user.questions
-    assert question.reason == (
-        "it is to run outside of the sandbox (it can only be allowed once: it names files that are too large)"
-    )
-    assert question.grant is None
-    assert question.proposal is None
-
-
-def test_a_rule_that_forbids_rejects_whatever_was_allowed(desk: Desk) -> None:
-    request = desk.request("./tool.sh")
-    desk.user.grants.add(grant_of(request, outside=False))
-    guards = rule(RuleDecision.FORBIDDEN, "./tool.sh")
-    assert text(desk.decide(request, guards)) == "command rejected: a rule forbids it: so there"
-    assert desk.user.questions == []
-
-
-def test_a_rule_that_asks_offers_no_rule_and_remembers_the_answer(desk: Desk) -> None:
-    request = desk.request("./tool.sh")
-    guards = rule(RuleDecision.PROMPT, "./tool.sh")
-    assert desk.decide(request, guards) == Permission(confined=True)
-    (question,) = desk.user.questions
-    assert question.reason == "a rule asks for it: so there"
-    assert question.proposal is None
-    assert "never to ask" in text(desk.decide(request, guards, policy=NEVER))
-    desk.user.registered.append(RegisteredCommand(("./tool.sh",), "exact"))
-    desk.decide(request, guards)
-    assert len(desk.user.questions) == 2  # a rule that asks is stricter than one that allows
-    desk.user.grants.add(grant_of(request, outside=False))
-    assert desk.decide(request, guards) == Permission(confined=True)
-    assert len(desk.user.questions) == 2
-
-
-def test_a_rule_sees_what_a_command_hides(desk: Desk) -> None:
-    guards = rule(RuleDecision.FORBIDDEN, "deploy")
-    desk.decide(desk.request("bash", "-c", "make | sh"), guards)
-    assert "text that it does not show" in desk.user.questions[0].reason
-    assert "forbids" in text(desk.decide(desk.request("bash", "-c", "true && deploy now"), guards))
-
-
-def test_a_rule_that_allows_holds_in_the_sandbox_or_outside_as_it_says(desk: Desk) -> None:
-    request = desk.request("./tool.sh", "x")
-    allowing = rule(RuleDecision.ALLOW, "./tool.sh")
-    assert desk.decide(request, allowing, policy=UNTRUSTED) == Permission(confined=True)
-    assert desk.user.questions == []
-    escalated = replace(request, escalated=True)
-    desk.decide(escalated, allowing)
-    assert len(desk.user.questions) == 1
-    outside = rule(RuleDecision.ALLOW, "./tool.sh", outside=True)
-    assert desk.decide(escalated, outside) == Permission(False, grant_of(request, outside=True))
-    assert len(desk.user.questions) == 1
-
-
-def test_a_registered_command_holds_for_its_directory_and_its_files(desk: Desk) -> None:
-    request = desk.request("./tool.sh", "x")
-    known = grant_of(replace(request, escalated=True), outside=True).contents
-    desk.user.registered.append(
-        RegisteredCommand(("./tool.sh", "x"), "prefix", outside=True, cwd=desk.cwd, files=known)
-    )
-    escalated = replace(request, escalated=True)
-    (desk.cwd / "link").symlink_to(".")
-    assert isinstance(desk.decide(replace(escalated, cwd=desk.cwd / "link")), Permission)
-    assert desk.user.questions == []
-    desk.decide(replace(escalated, cwd=Path("/")))
-    assert len(desk.user.questions) == 1
-    desk.change()
-    desk.decide(escalated)
-    assert len(desk.user.questions) == 2
-
-
-def test_git_that_is_allowed_with_others_only_reads_where_it_is_confined(desk: Desk) -> None:
-    request = desk.request("bash", "-c", "git status && ./tool.sh")
-    allowing = rule(RuleDecision.ALLOW, "./tool.sh", outside=True)
-    assert desk.decide(request, allowing, policy=UNTRUSTED) == Permission(confined=True)
-    assert desk.user.questions == []
-    desk.decide(request, allowing, policy=UNTRUSTED, sandbox=DangerFullAccess())
-    assert len(desk.user.questions) == 1
-
-
 def test_a_change_after_the_answer_is_noticed(desk: Desk) -> None:
     request = desk.request("./tool.sh", escalated=True)
     allowed = Permission(False, grant_of(request, outside=True))
@@ -400,11 +211,3 @@ def test_a_change_after_the_answer_is_noticed(desk: Desk) -> None:
     output = anyio.run(changed_since, request, allowed)
     assert text(output).startswith("command rejected: a file that it names, or its directory, changed")
     assert anyio.run(changed_since, request, Permission(confined=True)) is None
-
-
-def test_the_real_directory_is_the_grants(desk: Desk) -> None:
-    (desk.cwd / "link").symlink_to(".")
-    request = desk.request("./tool.sh", cwd=desk.cwd / "link")
-    desk.user.grants.add(CommandGrant(("./tool.sh",), Path(os.path.realpath(desk.cwd))))
-    assert desk.decide(request, policy=UNTRUSTED) == Permission(confined=True)
-    assert desk.user.questions == []
