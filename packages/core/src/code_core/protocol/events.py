@@ -25,7 +25,11 @@ from code_core.protocol.duration import Duration
 from code_core.protocol.file_changes import FileChange
 from code_core.protocol.mcp_events import (
     ElicitationRequest,
+    McpGetPromptResponse,
+    McpListPromptsResponse,
+    McpListResourcesResponse,
     McpListToolsResponse,
+    McpOffersChanged,
     McpServerStatus,
     McpToolCallBegin,
     McpToolCallEnd,
@@ -296,6 +300,10 @@ KnownEvent = (
     | McpToolCallEnd
     | ElicitationRequest
     | McpListToolsResponse
+    | McpListResourcesResponse
+    | McpListPromptsResponse
+    | McpGetPromptResponse
+    | McpOffersChanged
     | McpServerStatus
     | McpToolCallProgress
     | QueueChanged
