@@ -31,6 +31,10 @@ def ignore_offers(name: str, kinds: frozenset[Kind]) -> None:
     """For those who do not follow what servers offer."""
 
 
+def ignore_page(name: str, elicitation_id: str) -> None:
+    """For those who open no pages for servers."""
+
+
 def ignore_warning(warning: str) -> None:
     """For those who read `McpServers.warnings`."""
 
@@ -65,6 +69,7 @@ class McpServers:
     Attributes:
         on_status: gets the status of each server.
         on_offers: gets what kinds of things a server says have changed.
+        on_page_completed: gets that a server has what it wanted from a page that it asked to open.
         on_warning: gets what the user should know, once `connect` has returned.
         opens_urls: whether `elicit` can ask the user to open a page.
         warnings: what the user should know of how they started.
@@ -77,6 +82,7 @@ class McpServers:
     on_status: OnStatus = ignore_status
     on_warning: Callable[[str], None] = ignore_warning
     on_offers: OnOffers = ignore_offers
+    on_page_completed: Callable[[str, str], None] = ignore_page
     warnings: list[str] = field(default_factory=list)
     tools: dict[str, ServerTool] = field(default_factory=dict)
     opens_urls: bool = False
@@ -85,7 +91,7 @@ class McpServers:
 
     def __post_init__(self) -> None:
         for name, table in self.tables.items():
-            report = Report(self._status, self._list, self._offers, self._warn)
+            report = Report(self._status, self._list, self._offers, self._page_completed, self._warn)
             server = Server(name, table, partial(self._prepare, name, table), report)
             self._servers[name] = server
 
@@ -137,6 +143,9 @@ class McpServers:
 
     def _offers(self, name: str, kinds: frozenset[Kind]) -> None:
         self.on_offers(name, kinds)
+
+    def _page_completed(self, name: str, elicitation_id: str) -> None:
+        self.on_page_completed(name, elicitation_id)
 
     def _warn(self, warning: str) -> None:
         if self._connected:

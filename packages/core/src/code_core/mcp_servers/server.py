@@ -44,12 +44,14 @@ class Report:
         status: gets how far it has got.
         changed: called when its tools, or whether it is there, have changed.
         offers: gets what kinds of things it says have changed, by its name.
+        page_completed: gets its name and the id of an elicitation whose page is done with.
         warn: gets what else the user should know.
     """
 
     status: OnStatus
     changed: Callable[[], None]
     offers: OnOffers
+    page_completed: Callable[[str, str], None]
     warn: Callable[[str], None]
 
 
@@ -204,6 +206,10 @@ class Server:
             async for notification in notifications:
                 if (kind := kind_changed(notification.method)) is not None:
                     self._changed.note(kind)
+                elif notification.method == "notifications/elicitation/complete":
+                    elicitation_id = (notification.params or {}).get("elicitationId")
+                    if isinstance(elicitation_id, str):
+                        self._report.page_completed(self.name, elicitation_id)
             tasks.cancel_scope.cancel()
         if self._closed:
             return

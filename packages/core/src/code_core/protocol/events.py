@@ -24,6 +24,7 @@ from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecAp
 from code_core.protocol.duration import Duration
 from code_core.protocol.file_changes import FileChange
 from code_core.protocol.mcp_events import (
+    ElicitationComplete,
     ElicitationRequest,
     McpGetPromptResponse,
     McpListPromptsResponse,
@@ -299,6 +300,7 @@ KnownEvent = (
     | McpToolCallBegin
     | McpToolCallEnd
     | ElicitationRequest
+    | ElicitationComplete
     | McpListToolsResponse
     | McpListResourcesResponse
     | McpListPromptsResponse

@@ -67,6 +67,14 @@ class ElicitationRequest(ProtocolModel):
     url: Text | None = None
 
 
+class ElicitationComplete(ProtocolModel):
+    """What the user did on the page of an `elicitation_request` with a `url` is complete, says the server."""
+
+    type: Literal["elicitation_complete"] = "elicitation_complete"
+    id: Text
+    server: Text
+
+
 class McpTool(ProtocolModel):
     """A tool as `mcp_list_tools_response` lists it."""
 

@@ -39,6 +39,7 @@ class ConversationServers:
         elicit: answers what servers ask.
         hidden: tools that are for the agent, not for the model.
         opens_urls: whether `elicit` can ask the user to open a page.
+        completed: what to report when a server, by its name, says that it has what it wanted from such a page.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class ConversationServers:
         hidden: Collection[ClientToolTable] = (),
         *,
         opens_urls: bool = False,
+        completed: Callable[[str, str], EventMsg | None] = lambda _server, _elicitation: None,
     ) -> None:
+        self._completed = completed
         self._opens_urls = opens_urls
         self._tables = tables
         self._hidden = hidden
@@ -79,6 +82,10 @@ class ConversationServers:
         def on_offers(name: str, kinds: "frozenset[Kind]") -> None:
             report(McpOffersChanged(server=name, kinds=sorted(kinds)))
 
+        def on_page_completed(name: str, elicitation_id: str) -> None:
+            if (msg := self._completed(name, elicitation_id)) is not None:
+                report(msg)
+
         def on_warning(warning: str) -> None:
             report(WarningEvent(message=visible(warning)))
 
@@ -90,6 +97,7 @@ class ConversationServers:
             on_status,
             on_warning,
             on_offers,
+            on_page_completed,
             opens_urls=self._opens_urls,
         )
         async with anyio.create_task_group() as tasks:
