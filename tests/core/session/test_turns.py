@@ -66,7 +66,7 @@ def test_a_stream_is_asked_for_again_as_often_as_allowed(
     converse(scripted_conversation(config, model), script)
 
 
-def test_an_interrupt_is_told_to_the_model_once_and_the_queue_stays(config: Config) -> None:
+def test_the_model_learns_of_an_interrupt_once_and_the_queue_stays(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("first words"))
         await reading.until("token_count")
