@@ -1,8 +1,6 @@
 """What every wire shares, on a real socket."""
 
-import json
 import socket
-import socketserver
 import threading
 import time
 from collections.abc import Iterator
@@ -283,35 +281,6 @@ def test_a_stream_that_breaks_before_it_is_not(upstream: ScriptedUpstream, answe
     with pytest.raises(StreamBroken, match=r"^P \(http") as caught:
         ask(provider(upstream.base_url))
     assert caught.value.opened
-
-
-def test_the_next_request_uses_the_connection_of_the_last() -> None:
-    sent = [sse.created(), sse.message("Hi"), sse.completed()]
-    body = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in sent)
-    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
-    connections = 0
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            nonlocal connections
-            connections += 1
-            while line := self.rfile.readline():
-                length = 0
-                while line.strip():
-                    name, _, value = line.partition(b":")
-                    length = int(value) if name.lower() == b"content-length" else length
-                    line = self.rfile.readline()
-                self.rfile.read(length)
-                self.wfile.write(answer)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}"
-        events = ask(provider(url, wire_api="responses"), times=3)
-        server.shutdown()
-    assert sum(isinstance(event, Completed) for event in events) == 3
-    assert connections == 1
 
 
 def test_a_silent_stream_is_broken_after_its_idle_time(upstream: ScriptedUpstream) -> None:
