@@ -23,6 +23,7 @@ class HttpClient:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self.headers: dict[str, str] = {}
         self._ids = itertools.count(1)
 
     def request(self, method: str, params: Json, **capabilities: Any) -> Json:
@@ -35,6 +36,7 @@ class HttpClient:
         }
         if "name" in params or "taskId" in params:
             headers["mcp-name"] = params.get("name") or params["taskId"]
+        headers |= self.headers
         body = {
             "jsonrpc": "2.0",
             "id": next(self._ids),
@@ -57,7 +59,7 @@ class HttpClient:
 
     def poll(self, task_id: str, while_status: str) -> Json:
         while True:
-            state: Json = self.request("tasks/get", {"taskId": task_id})["result"]
+            state: Json = self.request("tasks/get", {"taskId": task_id}, **TASKS)["result"]
             if state["status"] != while_status:
                 return state
 
@@ -81,23 +83,28 @@ def test_a_call_may_be_a_task(workspace: Workspace) -> None:
         assert (state["resultType"], state["status"]) == ("complete", "input_required")
         answers = dict.fromkeys(state["inputRequests"], APPROVED)
         update = {"taskId": task["taskId"], "inputResponses": answers}
-        assert client.request("tasks/update", update)["result"]["resultType"] == "complete"
+        assert client.request("tasks/update", update, **TASKS)["result"]["resultType"] == "complete"
         state = client.poll(task["taskId"], "working")
         assert state["status"] == "completed"
         assert state["result"]["structuredContent"]["content"] == "bye"
         assert (workspace.directory / "made").exists()
 
 
-def test_a_task_can_be_cancelled_and_an_unknown_one_is_an_error(workspace: Workspace) -> None:
+def test_a_task_can_be_cancelled_and_an_unknown_or_misrouted_one_is_an_error(workspace: Workspace) -> None:
     with server(workspace, TOUCH, BYE) as url:
         client = HttpClient(url)
         task = client.request("tools/call", {"name": "codex", "arguments": ASK}, **TASKS, **FORMS)["result"]
         assert client.poll(task["taskId"], "working")["status"] == "input_required"
-        client.request("tasks/cancel", {"taskId": task["taskId"]})
+        client.request("tasks/cancel", {"taskId": task["taskId"]}, **TASKS)
         assert client.poll(task["taskId"], "input_required")["status"] == "cancelled"
         for method in ("tasks/get", "tasks/update", "tasks/cancel"):
-            error = client.request(method, {"taskId": "nothing", "inputResponses": {}})["error"]
+            params = {"taskId": "nothing", "inputResponses": {}}
+            error = client.request(method, params, **TASKS)["error"]
             assert error == {"code": -32602, "message": "there is no such task: it may have been forgotten"}
+            assert client.request(method, params)["error"]["code"] == -32021
+            client.headers = {"mcp-name": "another"}
+            assert client.request(method, params, **TASKS)["error"]["code"] == -32020
+            client.headers = {}
 
 
 def test_a_client_of_the_handshake_era_has_no_tasks(workspace: Workspace) -> None:

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from code_mcp_client.messages import Notification
 from code_mcp_server.dialogue import INSTRUCTIONS, LIST_SECONDS, SERVER_INFO, Caller, TaskMethod, Tools
 from code_mcp_server.eras import LOG_LEVEL_KEY, LOG_LEVELS, TASKS, abilities_of
-from code_mcp_server.rpc import RpcError
+from code_mcp_server.rpc import HEADER_MISMATCH, RpcError
 
 
 class _AnyNotification(SdkNotification[dict[str, Any], str]):
@@ -73,10 +73,10 @@ def sdk_server(tools: Awaitable[Tools]) -> "Server[Any]":
 
     def task_handler(method: TaskMethod) -> Callable[..., Awaitable[Any]]:
         async def handle(context: ServerRequestContext[Any], params: _AnyRequestParams) -> Any:
-            del params
             caller = _caller(context)
             if not caller.modern:
                 raise MCPError(METHOD_NOT_FOUND, f"method not found: {method}")
+            _check_routing(context, params)
             try:
                 result = await (await tools).task(caller, method, context.params or {})
             except RpcError as error:
@@ -103,6 +103,18 @@ def sdk_server(tools: Awaitable[Tools]) -> "Server[Any]":
         server.add_request_handler(method, _AnyRequestParams, task_handler(method))
     server.add_notification_handler("session/cancel", _AnyParams, on_cancel)
     return server
+
+
+def _check_routing(context: ServerRequestContext[Any], params: _AnyRequestParams) -> None:
+    """See that proxies route a request by the task that it is about.
+
+    Raises:
+        MCPError: the header that names the task is missing, or names another one.
+    """
+    headers = getattr(context.request, "headers", {})
+    task_id = (params.model_extra or {}).get("taskId")
+    if headers.get("mcp-name") != task_id:
+        raise MCPError(HEADER_MISMATCH, "the header Mcp-Name must be the taskId of the request")
 
 
 class _RequestChannel:
