@@ -183,14 +183,14 @@ def test_files_are_kept_before_what_may_change_them(desk: Desk) -> None:
         assert kept == []
         await calls.exec("touch x; echo ready; cat", tty=True)
         assert kept == ["kept"]
-        await calls.write(1)
-        await calls.write(1, "x\n")
+        await calls.write(2)
+        await calls.write(2, "x\n")
         assert kept == ["kept", "kept"]
-        session = calls.terminals.find(2) or calls.terminals.find(1)
+        session = calls.terminals.find(2)
         assert session is not None
         session.command = replace(session.command, policy=ReadOnly())
         calls.context = replace(calls.context, sandbox_policy=ReadOnly())
-        await calls.write(session.id, "y\n")
+        await calls.write(2, "y\n")
         assert kept == ["kept", "kept"]
 
     run(desk, body)
