@@ -1,12 +1,14 @@
 """Operations: everything a frontend can ask of a conversation."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, field_validator
 
 from code_core.protocol.model import ProtocolModel
 from code_core.protocol.policies import (
     AskForApproval,
+    CollaborationMode,
     ReasoningEffort,
     ReasoningSummary,
     ReviewDecision,
@@ -230,7 +232,12 @@ class UpdateValidationGroup(ProtocolModel):
 
 
 class OverrideTurnContext(ProtocolModel):
-    """Change settings for later turns; omitted fields do not change."""
+    """Change settings for later turns; omitted fields do not change.
+
+    Attributes:
+        collaboration_mode: `plan`: nothing may change until the user accepts the plan. Codex's form, an object
+            with a `mode`, is accepted, too.
+    """
 
     type: Literal["override_turn_context"] = "override_turn_context"
     cwd: FilePath | None = None
@@ -239,6 +246,53 @@ class OverrideTurnContext(ProtocolModel):
     model: Text | None = None
     effort: ReasoningEffort | None = None
     summary: ReasoningSummary | None = None
+    collaboration_mode: CollaborationMode | None = None
+
+    @field_validator("collaboration_mode", mode="before")
+    @classmethod
+    def _mode(cls, value: Any) -> Any:
+        return value.get("mode") if isinstance(value, Mapping) else value
+
+
+class ResolvePlan(ProtocolModel):
+    """Answer a `plan_proposed`: `accept` ends plan mode and starts the work, `revise` asks for another plan.
+
+    Attributes:
+        id: that of the plan.
+        action: `reject` starts nothing, and plan mode goes on.
+        feedback: what the user says of the plan, for the model.
+    """
+
+    type: Literal["resolve_plan"] = "resolve_plan"
+    id: Text
+    action: Literal["accept", "revise", "reject"]
+    feedback: Text | None = None
+
+
+class UserAnswers(ProtocolModel):
+    """What the user answered to one question: labels of options, or their own words."""
+
+    answers: list[Text]
+
+
+class UserInputResponse(ProtocolModel):
+    """The answers by the ids of their questions; a question without one was not answered."""
+
+    answers: dict[Text, UserAnswers] = {}
+
+
+class UserInputAnswer(ProtocolModel):
+    """Answer a `request_user_input`; `id` is its `request_id`."""
+
+    type: Literal["user_input_answer"] = "user_input_answer"
+    id: Text
+    response: UserInputResponse
+
+
+class ListCustomPrompts(ProtocolModel):
+    """Ask for the prompts that the user keeps: `list_custom_prompts_response`."""
+
+    type: Literal["list_custom_prompts"] = "list_custom_prompts"
 
 
 class ResolveElicitation(ProtocolModel):
@@ -293,7 +347,10 @@ Op = Annotated[
     | UpdateValidationGroup
     | OverrideTurnContext
     | ResolveElicitation
+    | ResolvePlan
+    | UserInputAnswer
     | ListMcpTools
+    | ListCustomPrompts
     | EditQueuedInput
     | RemoveQueuedInput
     | Compact
