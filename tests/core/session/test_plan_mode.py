@@ -10,15 +10,9 @@ import anyio
 import pytest
 
 from code_core.config.load import Config, ConfigOverrides
+from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.items import InputText, Message, OutputText
-from code_core.protocol.ops import (
-    Compact,
-    Interrupt,
-    OverrideTurnContext,
-    ResolvePlan,
-    StopTerminals,
-    UserInput,
-)
+from code_core.protocol.ops import Compact, Interrupt, OverrideTurnContext, StopTerminals, UserInput
 from code_core.protocol.policies import AskForApproval, CollaborationMode, SandboxMode
 from code_core.session.conversation_history import HistoryItem
 from code_core.session.manager import ConversationManager

@@ -8,8 +8,9 @@ import anyio
 import pytest
 
 from code_core.config.load import Config
+from code_core.protocol.answer_ops import UserAnswers, UserInputAnswer, UserInputResponse
 from code_core.protocol.items import FunctionCall
-from code_core.protocol.ops import Interrupt, UserAnswers, UserInputAnswer, UserInputResponse
+from code_core.protocol.ops import Interrupt
 from code_core.session.parts import Parts
 from code_core.session.restore import SessionState
 from code_core.store.journal import MemoryJournal

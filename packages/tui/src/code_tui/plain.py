@@ -16,6 +16,7 @@ import anyio
 from code_core.config.load import ConfigOverrides
 from code_core.errors import ConversationError
 from code_core.headless.exec import use_color
+from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import (
     ErrorEvent,
@@ -32,7 +33,6 @@ from code_core.protocol.ops import (
     Interrupt,
     Op,
     PatchApproval,
-    ResolvePlan,
     Shutdown,
     TextInput,
     UserInput,

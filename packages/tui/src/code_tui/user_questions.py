@@ -1,6 +1,6 @@
 """Asks the model's questions, line by line."""
 
-from code_core.protocol.ops import UserAnswers, UserInputAnswer, UserInputResponse
+from code_core.protocol.answer_ops import UserAnswers, UserInputAnswer, UserInputResponse
 from code_core.protocol.question_events import RequestUserInput, UserQuestion
 from code_core.view.questions import user_question_text
 from code_tui.elicitation import Ask, Show

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, field_validator
 
+from code_core.protocol.answer_ops import ResolvePlan, UserInputAnswer
 from code_core.protocol.model import ProtocolModel
 from code_core.protocol.policies import (
     AskForApproval,
@@ -254,41 +255,6 @@ class OverrideTurnContext(ProtocolModel):
         return value.get("mode") if isinstance(value, Mapping) else value
 
 
-class ResolvePlan(ProtocolModel):
-    """Answer a `plan_proposed`: `accept` ends plan mode and starts the work, `revise` asks for another plan.
-
-    Attributes:
-        id: that of the plan.
-        action: `reject` starts nothing, and plan mode goes on.
-        feedback: what the user says of the plan, for the model.
-    """
-
-    type: Literal["resolve_plan"] = "resolve_plan"
-    id: Text
-    action: Literal["accept", "revise", "reject"]
-    feedback: Text | None = None
-
-
-class UserAnswers(ProtocolModel):
-    """What the user answered to one question: labels of options, or their own words."""
-
-    answers: list[Text]
-
-
-class UserInputResponse(ProtocolModel):
-    """The answers by the ids of their questions; a question without one was not answered."""
-
-    answers: dict[Text, UserAnswers] = {}
-
-
-class UserInputAnswer(ProtocolModel):
-    """Answer a `request_user_input`; `id` is its `request_id`."""
-
-    type: Literal["user_input_answer"] = "user_input_answer"
-    id: Text
-    response: UserInputResponse
-
-
 class ListCustomPrompts(ProtocolModel):
     """Ask for the prompts that the user keeps: `list_custom_prompts_response`."""
 
@@ -304,10 +270,35 @@ class ResolveElicitation(ProtocolModel):
     content: dict[Text, Any] | None = None
 
 
-class ListMcpTools(ProtocolModel):
+class McpQuery(ProtocolModel):
+    """Something that a frontend asks the MCP servers."""
+
+
+class ListMcpTools(McpQuery):
     """Ask for the tools of all MCP servers: `mcp_list_tools_response`."""
 
     type: Literal["list_mcp_tools"] = "list_mcp_tools"
+
+
+class ListMcpResources(McpQuery):
+    """Ask for the resources of all MCP servers: `mcp_list_resources_response`."""
+
+    type: Literal["list_mcp_resources"] = "list_mcp_resources"
+
+
+class ListMcpPrompts(McpQuery):
+    """Ask for the prompts of all MCP servers: `mcp_list_prompts_response`."""
+
+    type: Literal["list_mcp_prompts"] = "list_mcp_prompts"
+
+
+class GetMcpPrompt(McpQuery):
+    """Ask for a prompt of an MCP server with its arguments filled in: `mcp_get_prompt_response`."""
+
+    type: Literal["get_mcp_prompt"] = "get_mcp_prompt"
+    server: Text
+    name: Text
+    arguments: dict[Text, Text] = {}
 
 
 class AddToHistory(ProtocolModel):
@@ -351,6 +342,9 @@ Op = Annotated[
     | UserInputAnswer
     | ListMcpTools
     | ListCustomPrompts
+    | ListMcpResources
+    | ListMcpPrompts
+    | GetMcpPrompt
     | EditQueuedInput
     | RemoveQueuedInput
     | Compact

@@ -11,6 +11,7 @@ import anyio
 
 from code_core.config.load import Config
 from code_core.errors import ConversationError
+from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.events import ErrorEvent, Event, EventMsg, ShutdownComplete, WarningEvent
 from code_core.protocol.ops import (
     EditQueuedInput,
@@ -20,7 +21,6 @@ from code_core.protocol.ops import (
     QueueUserInput,
     RegisterApprovedCommand,
     RemoveQueuedInput,
-    ResolvePlan,
     SetSessionName,
     Shutdown,
     StopTerminals,

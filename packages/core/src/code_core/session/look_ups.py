@@ -10,8 +10,8 @@ from code_core.protocol.ops import (
     AddToHistory,
     GetHistoryEntryRequest,
     ListCustomPrompts,
-    ListMcpTools,
     ListTerminals,
+    McpQuery,
 )
 from code_core.protocol.session_events import GetHistoryEntryResponse
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from code_core.protocol.question_events import ListCustomPromptsResponse
     from code_core.session.session import Session
 
-LookUp = ListTerminals | ListMcpTools | ListCustomPrompts | AddToHistory | GetHistoryEntryRequest
+LookUp = ListTerminals | McpQuery | ListCustomPrompts | AddToHistory | GetHistoryEntryRequest
 
 
 async def look_up(session: "Session", op: LookUp) -> EventMsg | None:
@@ -34,8 +34,8 @@ async def look_up(session: "Session", op: LookUp) -> EventMsg | None:
     match op:
         case ListTerminals():
             return session.services.terminals.listing()
-        case ListMcpTools():
-            return await session.services.servers.listing()
+        case McpQuery():
+            return await session.services.servers.answer(op)
         case ListCustomPrompts():
             return await anyio.to_thread.run_sync(partial(_prompts, session.config.home.path))
         case AddToHistory(text=text):

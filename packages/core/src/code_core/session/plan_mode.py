@@ -4,8 +4,9 @@ A plan is open as long as it is the last item of the history of a session in pla
 has it, too. The tags are those of Codex.
 """
 
+from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.items import Message
-from code_core.protocol.ops import ResolvePlan, TextInput, UserInput
+from code_core.protocol.ops import TextInput, UserInput
 from code_core.protocol.policies import CollaborationMode
 from code_core.protocol.question_events import PlanProposed
 from code_core.session.conversation_history import HistoryItem

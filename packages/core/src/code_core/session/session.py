@@ -5,9 +5,10 @@ from typing import Any
 from uuid import uuid4
 
 from code_core.config.load import Config
+from code_core.protocol.answer_ops import UserInputAnswer
 from code_core.protocol.events import SessionConfigured
 from code_core.protocol.items import InputText, Message
-from code_core.protocol.ops import ExecApproval, PatchApproval, ResolveElicitation, TextInput, UserInputAnswer
+from code_core.protocol.ops import ExecApproval, PatchApproval, ResolveElicitation, TextInput
 from code_core.protocol.question_events import PlanProposed
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged, SnapshotItem
 from code_core.session.approvals import Approvals

@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from code_core.protocol.ops import UserInputAnswer, UserInputResponse
+from code_core.protocol.answer_ops import UserInputAnswer, UserInputResponse
 from code_core.protocol.question_events import RequestUserInput, UserQuestion
 from code_core.session.questions import Questions
 from code_core.session.turn_clock import TurnClock

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from code_core.protocol.answer_ops import UserInputResponse
 from code_core.protocol.items import FunctionCall, ToolCall
-from code_core.protocol.ops import UserInputResponse
 from code_core.protocol.question_events import UserQuestion, UserQuestionOption
 from code_core.tools.arguments import BadArguments, parse_arguments
 from code_core.tools.tool import ToolContext, ToolOutput
