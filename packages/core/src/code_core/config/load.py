@@ -25,6 +25,7 @@ from code_core.model.capabilities import ModelPreferences, capabilities
 from code_core.model.providers import Provider
 from code_core.protocol.policies import (
     AskForApproval,
+    CollaborationMode,
     DangerFullAccess,
     KeyIsolation,
     ReadOnly,
@@ -101,6 +102,7 @@ class Config:
     preferences: ModelPreferences
     approval_policy: AskForApproval
     sandbox_policy: SandboxPolicy
+    collaboration_mode: CollaborationMode = CollaborationMode.DEFAULT
     environment: EnvironmentTable = field(default_factory=EnvironmentTable)
     command_guards: CommandGuards = NO_GUARDS
     validation: ValidationSwitches = DEFAULT_SWITCHES
@@ -176,6 +178,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         preferences=preferences,
         approval_policy=settings.approval_policy,
         sandbox_policy=policy,
+        collaboration_mode=settings.collaboration_mode,
         environment=settings.shell_environment_policy,
         command_guards=guards,
         validation=_validation(settings.validation),

@@ -23,11 +23,13 @@ from code_core.session.services import Services
 from code_core.session.session import Session
 from code_core.session.settings import TurnSettings
 from code_core.session.told_context import ToldContext
+from code_core.session.user_questions import UserQuestions
 from code_core.store.journal import Journal
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.exec_command import ExecCommand, WriteStdin
 from code_core.tools.plan import UpdatePlan
 from code_core.tools.registry import ToolRegistry
+from code_core.tools.request_user_input import AskUser
 from code_core.tools.shell import Shell
 from code_core.tools.tool import Tool
 from code_core.tools.view_image import ViewImage
@@ -55,6 +57,8 @@ class Parts:
         session_id: a new one if None; a UUID.
         source: what began the session, for lists.
         recorded_at_once: whether other processes find the session before its first turn.
+        asks_user: whether the frontend answers the model's questions (`request_user_input`); without it the model
+            is not offered to ask any.
         opens_urls: whether MCP servers may ask the user to open a page (`elicitation_request` with a `url`).
     """
 
@@ -68,6 +72,7 @@ class Parts:
     session_id: str | None = None
     source: str = "library"
     recorded_at_once: bool = False
+    asks_user: bool = False
     opens_urls: bool = False
 
 
@@ -111,9 +116,12 @@ def make_session(
         config=config,
         settings=state.settings_over(TurnSettings.of(config)),
         history=History(parts.journal if parts.journal is not None else NoJournal(), state.items),
-        services=Services(client, servers, make_tools(config, file_system), parts.checkpoints),
+        services=Services(
+            client, servers, make_tools(config, file_system, asks_user=parts.asks_user), parts.checkpoints
+        ),
         approvals=Approvals(permission_tool, rules_file=always_allowed(config.home.path)),
         elicitations=elicitations,
+        user_questions=UserQuestions() if parts.asks_user else None,
         queue=state.input_queue(),
         told=ToldContext(one.item for one in state.items),
         name=state.name,
@@ -159,7 +167,9 @@ def _wire(provider: Provider) -> "Wire":
     return ResponsesWire(provider)
 
 
-def make_tools(config: Config, file_system: "FileSystem | None" = None) -> ToolRegistry:
+def make_tools(
+    config: Config, file_system: "FileSystem | None" = None, *, asks_user: bool = False
+) -> ToolRegistry:
     """The tools for the configured model."""
     apply_patch = ApplyPatch(file_system)
     shell = Shell(apply_patch, config.command_guards)
@@ -171,4 +181,6 @@ def make_tools(config: Config, file_system: "FileSystem | None" = None) -> ToolR
         from code_core.tools.web_search import WebSearch
 
         tools.append(WebSearch(tuple(config.tools.web_search_allowed_domains)))
-    return ToolRegistry(tools)
+    if asks_user:
+        return ToolRegistry([*tools, AskUser()])
+    return ToolRegistry(tools, undeclared=[AskUser()])

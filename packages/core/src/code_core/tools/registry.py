@@ -23,19 +23,28 @@ _ALIASES = {"container.exec": "shell", "applypatch": "apply_patch"}
 
 
 class ToolRegistry:
-    """Finds the tool for a call; a call that fits no tool, or breaks one, is answered, not raised."""
+    """Finds the tool for a call; a call that fits no tool, or breaks one, is answered, not raised.
 
-    def __init__(self, tools: Iterable[Tool], search: "ToolSearch | None" = None) -> None:
+    Args:
+        tools: what the model is offered.
+        search: finds further ones.
+        undeclared: answer calls of models that know them from elsewhere, but are not offered.
+    """
+
+    def __init__(
+        self, tools: Iterable[Tool], search: "ToolSearch | None" = None, undeclared: Iterable[Tool] = ()
+    ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._search = search
+        self._undeclared = {tool.name: tool for tool in undeclared}
 
     def with_tools(self, tools: Iterable[Tool]) -> "ToolRegistry":
         """These and further ones, which come after them."""
-        return ToolRegistry([*self._tools.values(), *tools])
+        return ToolRegistry([*self._tools.values(), *tools], undeclared=self._undeclared.values())
 
     def with_search(self, search: "ToolSearch") -> "ToolRegistry":
         """These, and those that `search` finds, which come after them."""
-        return ToolRegistry([*self._tools.values(), search], search)
+        return ToolRegistry([*self._tools.values(), search], search, self._undeclared.values())
 
     def only(self, *names: str) -> "ToolRegistry":
         """Those of these tools that have one of `names`."""
@@ -83,8 +92,10 @@ class ToolRegistry:
 
     def _find(self, call: ToolCall) -> Tool | None:
         name = name_of(call)
-        tool = self._tools.get(_ALIASES.get(name, name))
-        return tool if tool is not None or self._search is None else self._search.find(name)
+        name = _ALIASES.get(name, name)
+        if (tool := self._tools.get(name)) is None and self._search is not None:
+            tool = self._search.find(name)
+        return self._undeclared.get(name) if tool is None else tool
 
 
 class _BeginWatch:

@@ -24,6 +24,7 @@ from code_core.protocol.mcp_events import (
     McpServerStatus,
 )
 from code_core.protocol.ops import InputItem, Interrupt, ListMcpPrompts, Op, OverrideTurnContext, UserInput
+from code_core.protocol.question_events import RequestUserInput
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
 from code_core.session.conversation import Conversation
 from code_mcp_server.acp.connection import Connection
@@ -249,7 +250,12 @@ class OpenSession:
             for update in updates:
                 await self.send(update)
         match event.msg:
-            case ExecApprovalRequest() | ApplyPatchApprovalRequest() | ElicitationRequest() as question:
+            case (
+                ExecApprovalRequest()
+                | ApplyPatchApprovalRequest()
+                | ElicitationRequest()
+                | RequestUserInput()
+            ) as question:
                 if turn is not None and not turn.cancelled:
                     self._tasks.start_soon(self._ask, turn, question)
             case SettingsChanged():
