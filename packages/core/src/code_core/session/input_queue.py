@@ -1,15 +1,16 @@
 """Input that waits until the model is asked the next time."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from code_core.frozen import frozen
 from code_core.protocol.ops import InputItem
 from code_core.protocol.session_events import QueueChanged, QueueEntry
 from code_core.store.entries import EventEntry
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QueuedInput:
     """Input of the user.
 
