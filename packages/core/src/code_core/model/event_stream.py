@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MAX_RESPONSE_BYTES = 512 * 2**20
 MAX_PLAIN_BYTES = 16 * 2**20
 """Of a body without events that is kept, for the answer of a server that does not stream, or for its words."""
-MAX_UNREAD_BYTES = 2**20
-"""Received and not parsed yet; the server waits until there is room."""
+MAX_UNREAD_BYTES = 2**18
+"""Received and not parsed yet; the server waits until there is room. Parsing so much takes a few milliseconds."""
 
 
 class EventStream:
