@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,10 +177,9 @@ def _store() -> "SessionStore":
 
 
 def _fields(record: "SessionRecord") -> dict[str, Any]:
-    names = [name for name in type(record).__slots__ if name != "updated_ns"]
-    fields = {name: getattr(record, name) for name in names}
+    values = {one.name: getattr(record, one.name) for one in fields(record) if one.name != "updated_ns"}
     updated = datetime.fromtimestamp(record.updated_ns / 1e9).astimezone()
-    return fields | {"path": str(record.path), "updated": updated.isoformat(timespec="milliseconds")}
+    return values | {"path": str(record.path), "updated": updated.isoformat(timespec="milliseconds")}
 
 
 def _shown(text: str) -> str:

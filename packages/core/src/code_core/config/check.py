@@ -5,7 +5,6 @@ a value that only a newer version knows where the default can stand in for it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
@@ -17,6 +16,7 @@ from code_core.config.schema.file import ConfigFile
 from code_core.config.spellings import names_of
 from code_core.config.toml_source import KeyPath
 from code_core.errors import ConfigError
+from code_core.frozen import frozen
 
 # Keys whose unknown values do no harm when they are left out.
 _DISPENSABLE = frozenset(
@@ -61,7 +61,7 @@ def checked(layers: Sequence[Layer]) -> tuple[ConfigFile, tuple[str, ...]]:
     return ConfigFile.model_validate(table), tuple(warnings)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mistake:
     """A value that is wrong; as a text, the key, the value unless it may be a secret, and what it must be.
 

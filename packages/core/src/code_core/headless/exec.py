@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,6 +17,7 @@ import anyio.to_thread
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
+from code_core.frozen import frozen
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import ErrorEvent, EventMsg, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
@@ -49,7 +49,7 @@ DENIED_ADVICE = (
 HOW_TO_ACCEPT = 'nothing was changed; to carry the plan out: code exec resume {} --no-plan --full-auto "Carry out the plan."'
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExecOptions:
     """What one run is asked for.
 

@@ -1,16 +1,17 @@
 """Input that waits until the model is asked the next time."""
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 from uuid import uuid4
 
+from code_core.frozen import frozen
 from code_core.protocol.ops import EditQueuedInput, InputItem, QueueUserInput, RemoveQueuedInput, UserInput
 from code_core.protocol.session_events import QueueChanged, QueueEntry
 from code_core.store.entries import EventEntry
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QueuedInput:
     """Input of the user.
 

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from code_core.config.guards import always_allowed
 from code_core.config.load import Config
 from code_core.config.schema.servers import ClientToolTable, McpServerTable
+from code_core.frozen import frozen
 from code_core.model.client import ModelClient
 from code_core.model.key_proxy import KeyProxies
 from code_core.model.providers import Provider
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from code_core.patch import FileSystem
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parts:
     """What a frontend may put in the place of ours.
 

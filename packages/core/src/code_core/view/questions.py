@@ -5,10 +5,10 @@ what an answer for longer than this once would allow. Words of the model or of a
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from code_core.frozen import frozen
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange, UpdateChange
 from code_core.protocol.mcp_events import ElicitationRequest
@@ -24,7 +24,7 @@ MOST_DELETED_LINES = 20
 """Lines that are shown of a file that is deleted as a whole."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuestionText:
     """A question as lines, each safe to show.
 
