@@ -20,6 +20,7 @@ from code_mcp_server.acp.outgoing import fits
 
 _log = logging.getLogger("code_core")
 
+Question = ApprovalRequest | ElicitationRequest
 TOO_LONG = "the editor cannot show this question whole, so nobody could approve it: do it in smaller steps"
 
 
@@ -46,7 +47,7 @@ class Questioner:
         self._connection = connection
         self._client = client
 
-    async def ask(self, question: ApprovalRequest | ElicitationRequest) -> Asked:
+    async def ask(self, question: Question) -> Asked:
         """The client's answer, however long a person takes; what cannot be asked or understood is a no."""
         if isinstance(question, ElicitationRequest):
             return Asked(await self._elicit(question))
