@@ -23,6 +23,7 @@ from code_mcp_server.acp.outgoing import fits
 
 _log = logging.getLogger("code_core")
 
+Question = ApprovalRequest | ElicitationRequest | RequestUserInput
 TOO_LONG = "the editor cannot show this question whole, so nobody could approve it: do it in smaller steps"
 
 
@@ -49,7 +50,7 @@ class Questioner:
         self._connection = connection
         self._client = client
 
-    async def ask(self, question: ApprovalRequest | ElicitationRequest | RequestUserInput) -> Asked:
+    async def ask(self, question: Question) -> Asked:
         """The client's answer, however long a person takes; what cannot be asked or understood is a no."""
         if isinstance(question, RequestUserInput):
             return Asked(await self._ask_for_model(question))
