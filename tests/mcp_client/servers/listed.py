@@ -84,8 +84,8 @@ def call(request: Json) -> Json | None:
             result = next(requests())["result"]
             if "url" in arguments and result["action"] == "accept":
                 for elicitation in ("unknown", 7, "e", "e"):
-                    params = {"elicitationId": elicitation}
-                    send({"method": "notifications/elicitation/complete", "params": params})
+                    done = {"elicitationId": elicitation}
+                    send({"method": "notifications/elicitation/complete", "params": done})
             return text(json.dumps(result))
         case "progress":
             progress(request)

@@ -87,7 +87,7 @@ class ToolServer:
     async def task(self, caller: Caller, method: TaskMethod, params: Mapping[str, Any]) -> dict[str, Any]:
         """See `Tools.task`."""
         if not caller.abilities.tasks:
-            needed = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
+            needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
             raise RpcError(MISSING_CAPABILITY, f"{method}: the client does not declare {TASKS}", needed)
         return await self.tasks.request(method, params)
 
