@@ -6,7 +6,7 @@ from dataclasses import field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from code_core.config.advice import inline_tokens, paths_without_effect
+from code_core.config.advice import inline_tokens, paths_without_effect, recording_without_effect
 from code_core.config.check import checked
 from code_core.config.guards import NO_GUARDS, CommandGuards, load_guards
 from code_core.config.layers import Layer, LayerKind
@@ -207,6 +207,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
             *capabilities(preferences, model, provider.wire_api).warnings,
             *inline_tokens(sources.layers, servers),
             *guards.warnings,
+            *recording_without_effect(provider, environ),
         ),
     )
 

@@ -117,7 +117,8 @@ async def _follow(conversation: Conversation, options: ExecOptions) -> int:
     async for event in conversation.events():
         msg = event.msg
         if options.as_json:
-            print(event.to_json(), flush=True)
+            if sys.__stdout__ is not None:
+                print(event.to_json(), flush=True)
         else:
             printer.show(msg)
         await _deny(conversation, msg)
@@ -159,7 +160,8 @@ async def _deny(conversation: Conversation, msg: EventMsg) -> None:
 def _deliver(message: str, options: ExecOptions) -> bool:
     """Whether the final message is where it was asked for."""
     on_screen = sys.stdout.isatty() and sys.stderr.isatty()  # where it has just been shown
-    if not options.as_json and not on_screen:
+    closed = sys.__stdout__ is None  # only with a file for the answer
+    if not options.as_json and not on_screen and not closed:
         print(readable(message) if sys.stdout.isatty() else message, flush=True)
     if options.last_message_file is not None:
         try:
