@@ -132,7 +132,8 @@ def test_ctrl_c_while_a_frontend_runs_cancels_it(monkeypatch: pytest.MonkeyPatch
     async def frontend() -> int:
         try:
             os.kill(os.getpid(), signal.SIGINT)
-            await anyio.sleep_forever()
+            await anyio.sleep(60)
+            return 0
         finally:
             cleaned_up.append(True)
 

@@ -10,7 +10,6 @@ from code_core.config.load import NO_OVERRIDES, ConfigOverrides
 from code_core.config.schema.servers import ClientToolTable, McpServerTable
 from code_core.errors import ConfigError
 from code_core.model.key_proxy import KeyProxies
-from code_core.protocol.checkpoints import NoCheckpoints
 from code_core.protocol.items import InputText, Message
 from code_core.protocol.ops import OverrideTurnContext, SetSessionName
 from code_core.protocol.policies import AskForApproval
@@ -26,6 +25,7 @@ from code_core.store.errors import JournalError
 from code_core.store.journal import FaultyJournal, MemoryJournal
 from core.session.desk import Desk, Script, input_of, turns
 from core.session.scripted import Reading, ScriptedModel, answer
+from core.session.test_undo_and_commands import MemoryCheckpoints
 
 Make = Callable[[ConversationManager], Awaitable[Conversation]]
 ID = "11111111-1111-4111-8111-111111111111"
@@ -287,7 +287,7 @@ def test_old_versions_of_files_are_kept_unless_the_settings_say_no(desk: Desk, e
 
 
 def test_a_frontend_may_keep_old_versions_itself(desk: Desk) -> None:
-    ours = NoCheckpoints()
+    ours = MemoryCheckpoints()
     given = desk.overrides(cwd=desk.work)
     session = made(lambda manager: manager.new(given, scripted(checkpoints=ours))).session
     assert session.services.checkpoints is ours

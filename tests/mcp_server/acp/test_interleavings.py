@@ -58,7 +58,7 @@ def _next_action(random: Random, editor: Editor) -> Action:
 
 
 async def _wait(rounds_or_seconds: float) -> None:
-    if isinstance(rounds_or_seconds, float):
+    if not isinstance(rounds_or_seconds, int):
         await anyio.sleep(rounds_or_seconds)
         return
     for _ in range(rounds_or_seconds):
