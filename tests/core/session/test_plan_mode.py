@@ -1,7 +1,6 @@
 """Plan mode: nothing changes until the user accepts the plan, and everybody knows when it begins and ends."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ import pytest
 
 from code_core.config.load import Config, ConfigOverrides
 from code_core.protocol.answer_ops import ResolvePlan
-from code_core.protocol.items import InputText, Message, OutputText
+from code_core.protocol.items import Message
 from code_core.protocol.ops import Compact, Interrupt, OverrideTurnContext, StopTerminals, UserInput
 from code_core.protocol.policies import AskForApproval, CollaborationMode, SandboxMode
-from code_core.session.conversation_history import HistoryItem
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts, make_session
-from code_core.session.plan_mode import DEFAULT_MODE_NOTE, PLAN_MODE_NOTE, open_plan, plan_in
+from code_core.session.plan_mode import DEFAULT_MODE_NOTE, PLAN_MODE_NOTE
 from code_core.session.restore import SessionState
 from code_core.store.journal import MemoryJournal
 from core.session import scripted
@@ -359,42 +357,6 @@ def test_the_mode_of_a_codex_session_is_read(tmp_path: Path) -> None:
     assert "collaboration_mode" not in session.context_entry().payload
     session.settings = session.settings.overridden(PLAN)
     assert json.loads(json.dumps(session.context_entry().payload))["collaboration_mode"]["mode"] == "plan"
-
-
-@pytest.mark.parametrize(
-    ("message", "plan"),
-    [
-        (PROPOSAL, "# Plan\n\n1. Make it"),
-        ("<proposed_plan>\na\n</proposed_plan>\n<proposed_plan>\nb\n</proposed_plan>", "b"),
-        ("<proposed_plan>\na\n</proposed_plan>\n<proposed_plan>\nb", "a"),
-        ("<proposed_plan>\n<proposed_plan>\na\n</proposed_plan>", "<proposed_plan>\na"),
-        (" <proposed_plan> \r\n  a\r\n</proposed_plan>\t", "  a\r"),
-        ("<proposed_plan>\n \n</proposed_plan>", None),
-        ("<proposed_plan>a</proposed_plan>", None),
-        ("</proposed_plan>\na\n<proposed_plan>", None),
-        ("", None),
-    ],
-)
-def test_a_plan_stands_between_two_lines(message: str, plan: str | None) -> None:
-    assert plan_in(message) == plan
-
-
-def test_looking_for_a_plan_takes_time_in_proportion() -> None:
-    started = time.process_time()
-    assert plan_in("<proposed_plan>\n" * 300_000) is None
-    assert plan_in("<proposed_plan>\nx\n</proposed_plan>\n" * 100_000) == "x"
-    assert time.process_time() - started < 5
-
-
-def test_only_the_models_last_words_are_a_plan() -> None:
-    def item(role: Any, part: Any) -> HistoryItem:
-        return HistoryItem("i", Message(role=role, content=[part]))
-
-    plan = CollaborationMode.PLAN
-    assert open_plan(plan, item("assistant", OutputText(text=PROPOSAL))) is not None
-    assert open_plan(plan, item("user", InputText(text=PROPOSAL))) is None
-    assert open_plan(plan, None) is None
-    assert open_plan(CollaborationMode.DEFAULT, item("assistant", OutputText(text=PROPOSAL))) is None
 
 
 def test_an_answer_without_words_asks_for_another_plan(converse: Callable[..., None]) -> None:
