@@ -167,7 +167,7 @@ def test_whatever_the_provider_sends_the_recording_can_be_replayed(
     assert exchange.stream == events
 
 
-def test_a_file_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Is a directory"):
         Recorder(tmp_path, {})
     with pytest.raises(ConfigError, match="null"):
@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
         Recorder(Path("/dev/full"), {})
 
 
-def test_a_file_that_can_take_no_more_is_said(tmp_path: Path) -> None:
+def test_a_file_that_can_take_no_more_is_reported(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "r", {})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))

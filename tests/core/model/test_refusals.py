@@ -162,7 +162,7 @@ def test_a_usage_limit_says_when_it_ends_in_local_time(fields: dict[str, Any], w
     assert re.search(words, str(problem))
 
 
-def test_errors_of_the_key_proxy_are_told_as_without_it() -> None:
+def test_errors_of_the_key_proxy_are_reported_as_without_it() -> None:
     unreachable = error(type="proxy_error", message="no connection to the upstream p")
     problem = refused(502, unreachable, proxy=True)
     assert isinstance(problem, StreamBroken)

@@ -138,7 +138,9 @@ def test_an_expectation_looks_into_every_text_and_nothing_else(tmp_path: Path) -
         (None, RequestRefused, "ends after 0 responses"),
     ],
 )
-def test_what_does_not_fit_is_said(tmp_path: Path, response: Any, error: type[Exception], said: str) -> None:
+def test_what_does_not_fit_is_reported(
+    tmp_path: Path, response: Any, error: type[Exception], said: str
+) -> None:
     path = scenario(tmp_path, {"replay": 1}, *([response] if response else []))
     with pytest.raises(error, match=said):
         play(path, PROMPT)
@@ -160,7 +162,7 @@ def test_a_wrong_file_names_its_line(tmp_path: Path, lines: list[Any], said: str
         load_scenario(scenario(tmp_path, *lines))
 
 
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         load_scenario(tmp_path / "absent")
     with pytest.raises(ConfigError, match="cannot be read: embedded null"):
@@ -184,7 +186,7 @@ def test_a_recording_is_a_scenario_without_secrets(tmp_path: Path) -> None:
     assert second.stream == [sse.created()]
 
 
-def test_a_recording_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_recording_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be written"):
         Recorder(tmp_path / "no" / "such" / "place")
 

@@ -35,7 +35,9 @@ def read(
     async def main() -> list[SseEvent]:
         response = httpx2.Response(200, headers={"content-type": kind}, content=body())
         stream = EventStream("P", idle, log or RequestLog("https://p/x", 1, 0), whole)
-        return [event async for event in stream.events(response)]
+        async with stream.reading(response) as batches:
+            return [event async for batch in batches for event in batch]
+        raise AssertionError("the body has ended or raised")
 
     return anyio.run(main)
 

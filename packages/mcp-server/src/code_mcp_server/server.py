@@ -28,10 +28,11 @@ from code_mcp_server.arguments import (
     parse,
 )
 from code_mcp_server.dialogue import Caller, TaskMethod
+from code_mcp_server.eras import TASKS
 from code_mcp_server.errors import McpServerError, ToolHidden, UnknownTool
 from code_mcp_server.relay import Relay
 from code_mcp_server.round_trips import EXPIRED, RoundTrips, digest, input_required, take_answers
-from code_mcp_server.rpc import INVALID_PARAMS, RpcError
+from code_mcp_server.rpc import INVALID_PARAMS, MISSING_CAPABILITY, RpcError
 from code_mcp_server.sessions import SOURCE, Session, SessionPool
 from code_mcp_server.tasks import Tasks
 from code_mcp_server.tools import codex_tools, session_tools
@@ -85,7 +86,9 @@ class ToolServer:
 
     async def task(self, caller: Caller, method: TaskMethod, params: Mapping[str, Any]) -> dict[str, Any]:
         """See `Tools.task`."""
-        del caller
+        if not caller.abilities.tasks:
+            needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
+            raise RpcError(MISSING_CAPABILITY, f"{method}: the client does not declare {TASKS}", needed)
         return await self.tasks.request(method, params)
 
     async def notice(self, notification: Notification) -> None:

@@ -42,7 +42,7 @@ class Report:
 
     Attributes:
         status: gets how far it has got.
-        changed: called when its tools, or whether it is there, have changed.
+        changed: called when its tools change, and when it becomes available or unavailable.
         offers: gets what kinds of things it says have changed, by its name.
         page_completed: gets its name and the id of an elicitation whose page is done with.
         warn: gets what else the user should know.

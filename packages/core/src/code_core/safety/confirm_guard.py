@@ -86,7 +86,7 @@ def guard_of(
 
 
 def confirm_advice(argv: Sequence[str], reason: str) -> str:
-    """What the model is told: the reason, and the exact call that goes through."""
+    """The answer to the model: the reason, and the exact call that would be accepted."""
     script = script_of(argv)
     confirmed = [CONFIRM, *argv] if script is None else [*argv[:-1], f"{CONFIRM} {script}"]
     return (
