@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,15 @@ async def until(one: TerminalSession, expected: str) -> str:
     return seen
 
 
+def open_files() -> set[Path]:
+    """The files that this process has open, where the system tells."""
+    found = set()
+    for link in Path("/proc/self/fd").glob("*"):
+        with suppress(OSError):  # the one of this directory
+            found.add(link.readlink())
+    return found
+
+
 @pytest.mark.parametrize("tty", [True, False])
 def test_a_command_ends_with_its_code_and_all_that_it_printed(tmp_path: Path, tty: bool) -> None:
     async def body(one: TerminalSession) -> None:
@@ -100,11 +109,12 @@ def test_a_killed_command_has_the_code_of_its_signal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "cwd"), [(("no-such-program",), None), (("true",), Path("/no/such/directory"))]
 )
+@pytest.mark.parametrize("tty", [True, False])
 def test_what_cannot_start_is_an_error_and_an_end(
-    tmp_path: Path, argv: tuple[str, ...], cwd: Path | None
+    tmp_path: Path, argv: tuple[str, ...], cwd: Path | None, tty: bool
 ) -> None:
     async def main() -> TerminalSession:
-        one = session(tmp_path, *argv, cwd=cwd)()
+        one = session(tmp_path, *argv, cwd=cwd, tty=tty)()
         async with anyio.create_task_group() as tasks:
             with pytest.raises(SpawnError):
                 await tasks.start(one.run)
@@ -122,6 +132,7 @@ def test_the_whole_output_is_on_disk_when_it_has_ended(tmp_path: Path) -> None:
     async def body(one: TerminalSession) -> None:
         await one.wait(10)
         assert (tmp_path / "whole").read_text() == "".join(f"{number}\n" for number in range(1, 1001))
+        assert tmp_path / "whole" not in open_files()
 
     run(script("seq 1000", tmp_path, limit=100), body)
 
@@ -135,6 +146,38 @@ def test_old_output_that_nobody_read_is_lost(tmp_path: Path, monkeypatch: pytest
         assert one.whole.text() == "123456789\n0123456\n" or one.whole.total == 18
 
     run(script("printf '12345678'; printf '890123456\\n'", tmp_path), body)
+
+
+def test_a_command_has_its_environment(tmp_path: Path) -> None:
+    async def body(one: TerminalSession) -> None:
+        await one.wait(10)
+        assert one.take() == (f"{tmp_path}\n", 0)
+
+    run(script("echo $HOME", tmp_path), body)
+
+
+def test_what_is_left_when_it_has_ended_is_read(tmp_path: Path) -> None:
+    async def slowly(_chunk: bytes) -> None:
+        await anyio.sleep(0.2)
+
+    async def body(one: TerminalSession) -> None:
+        one.on_chunk = slowly
+        (tmp_path / "go").touch()
+        await one.wait(10)
+        assert one.whole.total == 100_000
+
+    run(script("until [ -e go ]; do sleep 0.01; done; head -c 100000 /dev/zero", tmp_path), body)
+
+
+def test_a_flood_leaves_others_their_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "READ_SIZE", 1)  # slower than the command, so that there is always more
+
+    async def body(one: TerminalSession) -> None:
+        await anyio.sleep(0.2)
+        assert one.whole.total > 0
+        assert one.end is None
+
+    run(session(tmp_path, "yes"), body)
 
 
 def test_half_a_character_waits_for_the_rest(tmp_path: Path) -> None:
@@ -167,12 +210,31 @@ def test_chunks_are_passed_on_while_somebody_waits(tmp_path: Path) -> None:
     assert b"got two" not in b"".join(chunks)
 
 
+def test_an_error_of_who_listens_is_not_lost(tmp_path: Path) -> None:
+    async def fail(_chunk: bytes) -> None:
+        raise RuntimeError("nobody listens")
+
+    async def body(one: TerminalSession) -> None:
+        one.on_chunk = fail
+        (tmp_path / "go").touch()
+        await one.finished.wait()
+        assert one.stopped
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        run(script("until [ -e go ]; do sleep 0.01; done; echo x; exec sleep 60", tmp_path), body)
+    assert caught.value.subgroup(RuntimeError) is not None
+
+
 def test_without_a_terminal_there_is_no_input(tmp_path: Path) -> None:
     async def body(one: TerminalSession) -> None:
         await one.wait(10)
         assert one.take() == ("end of input\n", 0)
 
+    async def writing(one: TerminalSession) -> None:
+        assert await one.write(b"x") == 0
+
     run(script("read x || echo end of input", tmp_path), body)
+    run(script("exec sleep 60", tmp_path), writing)
 
 
 def test_a_program_that_does_not_read_takes_what_fits(
@@ -203,6 +265,8 @@ def test_a_program_that_reads_slowly_gets_all(tmp_path: Path) -> None:
 def test_a_stop_ends_the_command_and_says_so(tmp_path: Path, tty: bool) -> None:
     async def body(one: TerminalSession) -> None:
         await until(one, "ready")
+        await one.wait(0.05)
+        assert one.end is None
         one.stop()
         await one.wait(10)
         assert one.stopped
