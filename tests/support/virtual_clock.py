@@ -12,7 +12,7 @@ THREAD_SECONDS = 0.05
 """How long a look at running threads takes; what they finish wakes the loop sooner."""
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]  # chosen per platform
+class _JumpingSelector(selectors.DefaultSelector):
     """Waits for files and threads for real, and for timers not at all."""
 
     def __init__(self) -> None:

@@ -20,10 +20,9 @@ from mcp_types import Request as SdkRequest
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from code_mcp_client.messages import Notification
 from code_mcp_server.dialogue import INSTRUCTIONS, LIST_SECONDS, SERVER_INFO, Caller, Tools
 from code_mcp_server.eras import LOG_LEVEL_KEY, LOG_LEVELS, abilities_of
-from code_mcp_server.rpc import RpcError
+from code_mcp_server.jsonrpc import Notification, RpcError
 
 
 class _AnyNotification(SdkNotification[dict[str, Any], str]):
@@ -62,7 +61,7 @@ def sdk_server(tools: Awaitable[Tools]) -> "Server[Any]":
         try:
             result = await (await tools).call_tool(caller, context.params or {})
         except RpcError as error:
-            raise MCPError(error.code, error.message, error.data) from None
+            raise MCPError(error.code, str(error), error.data) from None
         return {"resultType": "complete", **result} if caller.modern else result
 
     async def on_cancel(context: ServerRequestContext[Any], params: _AnyParams) -> None:

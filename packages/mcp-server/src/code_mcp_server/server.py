@@ -15,7 +15,6 @@ from code_core.errors import CodeError
 from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
 from code_core.protocol.ops import InputItem, OverrideTurnContext, TextInput
 from code_core.session.conversation import Conversation
-from code_mcp_client.messages import Notification
 from code_mcp_server import approvals
 from code_mcp_server.arguments import (
     CancelArguments,
@@ -28,9 +27,9 @@ from code_mcp_server.arguments import (
 )
 from code_mcp_server.dialogue import Caller, TaskMethod
 from code_mcp_server.errors import McpServerError, ToolHidden, UnknownTool
+from code_mcp_server.jsonrpc import Code, Notification, RpcError
 from code_mcp_server.relay import Relay
 from code_mcp_server.round_trips import EXPIRED, RoundTrips, digest, input_required, take_answers
-from code_mcp_server.rpc import INVALID_PARAMS, RpcError
 from code_mcp_server.sessions import Session, SessionPool
 from code_mcp_server.tasks import Tasks
 from code_mcp_server.tools import codex_tools, session_tools
@@ -71,9 +70,9 @@ class ToolServer:
         """See `Tools.call_tool`."""
         name, arguments = params.get("name"), params.get("arguments")
         if not isinstance(name, str):
-            raise RpcError(INVALID_PARAMS, "tools/call: name must be a string")
+            raise RpcError(Code.INVALID_PARAMS, "tools/call: name must be a string")
         if arguments is not None and not isinstance(arguments, dict):
-            raise RpcError(INVALID_PARAMS, "tools/call: arguments must be an object")
+            raise RpcError(Code.INVALID_PARAMS, "tools/call: arguments must be an object")
         call = _Call(self, caller, name, digest(name, arguments))
         try:
             if caller.modern and (params.get("requestState") or params.get("inputResponses")):
@@ -159,11 +158,11 @@ class _Call:
         """
         responses = params.get("inputResponses")
         if responses is not None and not isinstance(responses, dict):
-            raise RpcError(INVALID_PARAMS, "inputResponses must be an object")
+            raise RpcError(Code.INVALID_PARAMS, "inputResponses must be an object")
         parked = self.server.round_trips.resume(params.get("requestState"), self.digest)
         session = self.server.pool.sessions.get(parked.session_id)
         if session is None or session.turn is not parked.turn:
-            raise RpcError(INVALID_PARAMS, EXPIRED)
+            raise RpcError(Code.INVALID_PARAMS, EXPIRED)
         await take_answers(parked.turn, responses or {})
         if parked.turn.open:  # an answer is missing
             return self._parked(session, parked.turn)

@@ -15,8 +15,8 @@ from code_core.protocol.ops import ExecApproval, Op, PatchApproval, ResolveElici
 from code_core.protocol.policies import ReviewDecision
 from code_core.session.conversation import Conversation
 from code_mcp_server.acp.connection import Connection
-from code_mcp_server.acp.jsonrpc import Code, JsonObject, RpcError
 from code_mcp_server.acp.outgoing import fits
+from code_mcp_server.jsonrpc import Code, JsonObject, RpcError
 
 _log = logging.getLogger("code_core")
 
