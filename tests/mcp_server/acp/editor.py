@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from code_mcp_server.acp.jsonrpc import Notification, Request
+from code_mcp_server.jsonrpc import Notification, Request
 from mcp_server.acp.in_memory import Harness
 
 Json = dict[str, Any]

@@ -52,10 +52,10 @@ from code_core.store.errors import SessionNotFound
 from code_mcp_client.framing import Line
 from code_mcp_server.acp.agent import Agent
 from code_mcp_server.acp.connection import Answer, Connection
-from code_mcp_server.acp.jsonrpc import Notification, Request
 from code_mcp_server.acp.peer import Peer
 from code_mcp_server.acp.sessions import Sessions
 from code_mcp_server.acp.streams import LineWriter
+from code_mcp_server.jsonrpc import Notification, Request
 from support.acp_schema import check_frame
 
 CWD = Path("/")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from code_mcp_client.framing import Line, LineBuffer, OversizeLine
-from code_mcp_server.acp.handshake import LONGEST_LINE
+from code_mcp_server.acp.peer import LONGEST_LINE
 from mcp_server.acp.in_memory import Harness, harness
 from support.virtual_clock import run_virtually
 

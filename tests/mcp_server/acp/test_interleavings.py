@@ -35,7 +35,7 @@ ON_SESSION = "prompt,prompt and cancel,prompt twice,cancel,cancel,mode,model,clo
 )
 SESSIONS = [0, 0, 0, 0, 1, 2]
 WAITS = [
-    *(0, 0, 1, 5),  # rounds of the event loop
+    *(0, 0, -1, -5),  # below zero: rounds of the event loop
     *[SETTLE_SECONDS] * 5,
     *(1.0, 45.0, 600.0, 7200.0),  # a person thinks
 ]
@@ -57,11 +57,10 @@ def _next_action(random: Random, editor: Editor) -> Action:
     return ("prompt", number) if draw < 0.6 else (random.choice(ON_SESSION), number)
 
 
-async def _wait(rounds_or_seconds: float) -> None:
-    if not isinstance(rounds_or_seconds, int):
-        await anyio.sleep(rounds_or_seconds)
-        return
-    for _ in range(rounds_or_seconds):
+async def _wait(seconds: float) -> None:
+    if seconds > 0:
+        await anyio.sleep(seconds)
+    for _ in range(int(-seconds)):
         await anyio.lowlevel.checkpoint()
 
 

@@ -109,9 +109,10 @@ def make_session(
         permission_tool = PermissionTool(session_id, servers, config.permission_tool)
     file_system = parts.file_system
     if file_system is None and (config.read_tool is not None or config.write_tool is not None):
-        from code_core.session.tool_files import ToolFileSystem
+        from code_core.files.texts import TextFileSystem
+        from code_core.session.tool_texts import ToolTexts
 
-        file_system = ToolFileSystem(session_id, servers, config.read_tool, config.write_tool)
+        file_system = TextFileSystem(ToolTexts(session_id, servers, config.read_tool, config.write_tool))
     session = Session(
         id=session_id,
         config=config,

@@ -29,11 +29,11 @@ from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
 from code_core.session.conversation import Conversation
 from code_mcp_server.acp.connection import Connection
 from code_mcp_server.acp.custom_commands import CustomCommands
-from code_mcp_server.acp.jsonrpc import Code, JsonObject, RpcError
 from code_mcp_server.acp.questions import Question, Questioner
 from code_mcp_server.acp.session_info import SessionInfo
 from code_mcp_server.acp.turns import Turn
 from code_mcp_server.acp.workspace import Workspace
+from code_mcp_server.jsonrpc import Code, JsonObject, RpcError
 
 _log = logging.getLogger("code_core")
 

@@ -18,8 +18,8 @@ from code_core.protocol.question_events import RequestUserInput
 from code_core.session.conversation import Conversation
 from code_core.view.question_form import form_answer, form_schema, form_text, no_answer
 from code_mcp_server.acp.connection import Connection
-from code_mcp_server.acp.jsonrpc import Code, JsonObject, RpcError
 from code_mcp_server.acp.outgoing import fits
+from code_mcp_server.jsonrpc import Code, JsonObject, RpcError
 
 _log = logging.getLogger("code_core")
 

@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 from code_core.acp.capabilities import ClientCapabilities
 from code_core.acp.replay import ReplayTranslator
 from code_core.config.load import ConfigOverrides
+from code_core.files.texts import TextFileSystem
 from code_core.model.catalog import suggested_models
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
@@ -25,14 +26,14 @@ from code_core.store.errors import SessionInUse, SessionNotFound, StoreError
 from code_core.store.layout import is_session_id
 from code_core.store.listing import Query
 from code_core.store.record import SessionRecord
-from code_mcp_server.acp.client_files import ClientFileSystem
+from code_mcp_server.acp.client_texts import ClientTexts
 from code_mcp_server.acp.connection import Connection
-from code_mcp_server.acp.jsonrpc import Code, JsonObject, RpcError
 from code_mcp_server.acp.open_session import OpenSession
 from code_mcp_server.acp.replay import replay
 from code_mcp_server.acp.session_params import SessionParams
 from code_mcp_server.acp.session_settings import SessionSettings
 from code_mcp_server.acp.workspace import Workspace, api_key_given, missing_key
+from code_mcp_server.jsonrpc import Code, JsonObject, RpcError
 
 MOST_SESSIONS = 256
 PAGE = 50
@@ -205,7 +206,7 @@ class Sessions:
     def _parts(self, session_id: str, workspace: Workspace) -> Parts:
         files = None
         if self.client.read_files or self.client.write_files:
-            files = ClientFileSystem(self.connection, session_id, self.client)
+            files = TextFileSystem(ClientTexts(self.connection, session_id, self.client))
         return Parts(
             file_system=files,
             mcp_servers=workspace.params.servers,

@@ -7,7 +7,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
-from code_mcp_server.acp.jsonrpc import Code, RpcError
+from code_mcp_server.jsonrpc import Code, RpcError
 
 TurnEnd = TaskComplete | TurnAborted | ErrorEvent
 
