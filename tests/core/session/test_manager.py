@@ -129,7 +129,7 @@ def test_a_session_can_go_on_in_a_record_of_the_callers(desk: Desk) -> None:
         await turns("two")(reading)
 
     assert desk.resume(session, model, script, scripted(model, journal=journal)) == session
-    assert model.said().index("one") < model.said().index("two")
+    assert model.said().index("'text': 'one'") < model.said().index("'text': 'two'")
     assert [desk.rollouts()[0].read_bytes()] == [before]
     assert journal.entries
 

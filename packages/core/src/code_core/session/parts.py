@@ -30,7 +30,6 @@ from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.exec_command import ExecCommand, WriteStdin
 from code_core.tools.plan import UpdatePlan
 from code_core.tools.registry import ToolRegistry
-from code_core.tools.request_user_input import AskUser
 from code_core.tools.shell import Shell
 from code_core.tools.tool import Tool
 from code_core.tools.view_image import ViewImage
@@ -183,6 +182,17 @@ def make_tools(
         from code_core.tools.web_search import WebSearch
 
         tools.append(WebSearch(tuple(config.tools.web_search_allowed_domains)))
-    if asks_user:
-        return ToolRegistry([*tools, AskUser()])
-    return ToolRegistry(tools, undeclared=[AskUser()])
+    if not asks_user:
+        return ToolRegistry(tools, undeclared=_asks_nobody)
+    from code_core.tools.request_user_input import AskUser
+
+    return ToolRegistry([*tools, AskUser()])
+
+
+def _asks_nobody(name: str) -> Tool | None:
+    """The tool that asks the user, for models that call it where nobody can be asked: it says so."""
+    if name != "request_user_input":
+        return None
+    from code_core.tools.request_user_input import AskUser
+
+    return AskUser()
