@@ -83,6 +83,15 @@ def test_files_are_kept_before_they_change() -> None:
     assert checkpoints.asked == [("turn_a", [Path("/w/a")]), ("turn_a",)] * 2
 
 
+def test_a_turn_keeps_files_under_its_own_id(config: Config) -> None:
+    checkpoints = Checkpoints()
+    session = make_session(config, ScriptedModel(), Parts(checkpoints=checkpoints))
+    turn = begin_checkpoint(session, Report("1", "turn_a", EventLog()))
+    assert turn is not None
+    anyio.run(turn.before_write, [Path("/w/a")])
+    assert checkpoints.asked[1:] == [("turn_a", [Path("/w/a")])]
+
+
 @pytest.mark.parametrize("error", [CodeError("the store is damaged"), OSError("the store is damaged")])
 def test_a_store_that_fails_is_one_warning(error: Exception) -> None:
     assert after_work(Checkpoints(error=error)) == [
@@ -90,16 +99,18 @@ def test_a_store_that_fails_is_one_warning(error: Exception) -> None:
     ]
 
 
-def test_a_command_whose_store_fails_is_a_warning_too() -> None:
-    async def main(error: Exception) -> list[Any]:
+@pytest.mark.parametrize("error", [CodeError("no room"), OSError("no room")])
+@pytest.mark.parametrize("writes", [True, False])
+def test_the_first_failure_is_the_warning(writes: bool, error: Exception) -> None:
+    async def main() -> list[Any]:
         log = EventLog()
         reader = log.reader()
-        await TurnCheckpoint(Checkpoints(error=error), Report("1", "turn_a", log)).before_command()
+        turn = TurnCheckpoint(Checkpoints(error=error), Report("1", "turn_a", log))
+        await (turn.before_write([Path("/w/a")]) if writes else turn.before_command())
         log.close()
         return [event.msg async for event in reader]
 
-    for error in (CodeError("no room"), OSError("no room")):
-        assert anyio.run(main, error) == [WarningEvent(message="this turn cannot be undone: no room")]
+    assert anyio.run(main) == [WarningEvent(message="this turn cannot be undone: no room")]
 
 
 def test_what_is_not_covered_is_said() -> None:
