@@ -8,7 +8,7 @@ import anyio
 
 from code_core.protocol.events import BackgroundEvent, EventMsg
 from code_core.protocol.mcp_events import McpListToolsResponse, McpServerStatus
-from code_core.protocol.ops import GetHistoryEntryRequest
+from code_core.protocol.ops import GetHistoryEntryRequest, ListMcpTools, McpQuery
 from code_core.protocol.session_events import GetHistoryEntryResponse, TypedEntry
 from code_core.session.conversation import Conversation
 from code_core.store.errors import StoreError
@@ -34,7 +34,8 @@ class Servers:
         del emit
         return self._tools
 
-    async def listing(self) -> McpListToolsResponse:
+    async def answer(self, query: McpQuery) -> EventMsg:
+        assert isinstance(query, ListMcpTools)
         return LISTING
 
     async def aclose(self) -> None:

@@ -254,15 +254,12 @@ def test_nobody_waits_for_a_store_that_hangs(tmp_path: Path, store: type[Store])
         with anyio.move_on_after(0.05) as clock:
             await checkpoints.before_write("turn_a", [ROOT / "a"])
         assert clock.cancelled_caught
-        checkpoints._submit(lambda: problems.append("done after the end"))
 
-    problems: list[str] = []
     began = time.monotonic()
     run(tmp_path, script)
     assert time.monotonic() - began < 4
     store.slow.set()
-    worker = [one for one in threading.enumerate() if one.name.startswith("checkpoints")]
-    for thread in worker:
-        thread.join(5)
-        assert not thread.is_alive()
-    assert problems == []  # what waited was given up
+    for thread in threading.enumerate():
+        if thread.name.startswith("checkpoints"):
+            thread.join(5)
+            assert not thread.is_alive()
