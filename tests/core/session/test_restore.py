@@ -110,7 +110,7 @@ def test_what_waits_is_read_and_what_is_damaged_is_not() -> None:
     assert state.without_queue().queue == ()
 
 
-def test_the_preview_is_what_the_user_said_first() -> None:
+def test_the_preview_is_the_first_input() -> None:
     first = message("  say \n" + "x" * 300)
     state = SessionState.from_entries(
         [message("<environment_context>x</environment_context>"), message("hi", "assistant"), first]

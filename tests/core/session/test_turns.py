@@ -94,7 +94,7 @@ def test_after_a_break_the_model_sees_what_it_had_finished(config: Config) -> No
     converse(scripted_conversation(config, model), script)
 
 
-def test_an_interrupt_is_told_to_the_model_once_and_the_queue_stays(config: Config) -> None:
+def test_the_model_learns_of_an_interrupt_once_and_the_queue_stays(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("first words"))
         await reading.until("token_count")

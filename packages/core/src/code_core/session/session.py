@@ -38,7 +38,7 @@ class Session:
         preview: the first words of its first input.
         notes: what the user should know of how it was restored, a sentence each.
         found_tools: names of tools of servers that the model has searched for; None before the first search.
-        clock: that of the running turn.
+        clock: that of the newest turn.
     """
 
     id: str
