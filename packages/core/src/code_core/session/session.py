@@ -20,7 +20,7 @@ from code_core.session.turn_clock import TurnClock
 from code_core.store.entries import Entry, TurnContext
 
 LONGEST_PREVIEW = 200
-"""How a note begins that tells the model of a turn that did not come to its end."""
+"""Characters of the first input that lists show."""
 
 
 @dataclass(slots=True)
