@@ -207,7 +207,7 @@ class EventReader:
 
     def _take(self) -> Event:
         entry = self._backlog.popleft()
-        self._size = max(0, self._size - entry.size) if self._backlog else 0
+        self._size -= entry.size
         entry.taken = True
         if isinstance(entry.msg, Begin):
             self._begun.add(item_of(entry.msg))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio.to_thread
 
 from code_core.config.paths import expand_home
-from code_core.errors import CodeError
 from code_core.protocol.checkpoints import Restored, Steps
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ class FileCheckpoints:
 
     def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
         """See `Checkpoints.begin_turn`."""
-        self._used = False
         self._roots = tuple(root for root in roots if not _holds_users_home(root))
         self._turn, self._begun = turn_id, False
         self._wanted = threading.Event()
@@ -153,11 +151,10 @@ class FileCheckpoints:
 
     def _prepare(self, wanted: threading.Event) -> None:
         wanted.wait(_HESITATION)
-        if wanted is not self._wanted:
+        if self._closed or wanted is not self._wanted:
             return  # the turn has ended
-        with suppress(CodeError):  # whoever needs it learns it
-            self._in_turn().prepare()
-            self._save_later()
+        self._in_turn().prepare()  # nobody learns here that it fails: it fails again where it is needed
+        self._save_later()
 
     def _save_later(self) -> None:
         with suppress(RuntimeError):  # the session has ended
@@ -167,9 +164,8 @@ class FileCheckpoints:
         """Go on saving, a slice at a time: what was submitted meanwhile goes first."""
         if self._store is None or self._closed:
             return
-        with suppress(CodeError):
-            if self._store.save(_SLICE):
-                self._save_later()
+        if self._store.save(_SLICE):  # likewise
+            self._save_later()
 
 
 def _restored(outcome: "Outcome | None") -> Restored | None:
