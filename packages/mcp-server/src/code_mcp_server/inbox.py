@@ -1,4 +1,4 @@
-"""Lines of a client as messages, and what is wrong with those that are none. No IO."""
+"""Parses a client's lines into messages, or says why a line is not one. No IO."""
 
 from dataclasses import dataclass
 from typing import Any

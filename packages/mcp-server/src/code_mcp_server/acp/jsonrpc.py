@@ -73,7 +73,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """What is no message; `id` is that of the answer, where one could be read."""
+    """A line that is not a message; `id` is for the answer, if one could be read."""
 
     id: RequestId
     error: RpcError
