@@ -27,7 +27,7 @@ from code_core.protocol.events import (
     ShutdownComplete,
 )
 from code_core.protocol.question_events import PlanProposed
-from code_core.protocol.session_events import EventsSkipped
+from code_core.protocol.session_events import EventsSkipped, QueueChanged
 from code_core.session.deltas import Delta, delta_text, merged, stream_item, stream_of
 from code_core.session.open_items import Begin, End, OpenItems, Question, TaskEnd, item_of, question_id
 
@@ -262,6 +262,8 @@ def _size(value: Any) -> int:
     """About how many characters an event holds."""
     if isinstance(value, Delta):
         return len(delta_text(value))
+    if isinstance(value, QueueChanged):
+        return len(value.entries)  # the entries themselves belong to the queue: all its events share them
     match value:
         case str() | bytes():
             return len(value)
