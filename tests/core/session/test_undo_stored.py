@@ -1,6 +1,9 @@
 """Undo and redo in a session that nobody has open."""
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,17 +40,23 @@ def test_the_files_come_back_and_the_model_learns_it(desk: Desk) -> None:
     assert said.count(str(file)) >= 2
 
 
+def noted(method: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
+    """`method`, which leaves its name in `calls`."""
+
+    @wraps(method)
+    def call(*arguments: Any) -> Any:
+        calls.append(method.__name__)
+        return method(*arguments)
+
+    return call
+
+
 def test_a_session_is_given_back_with_everything_on_the_disk(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, store, calls = patched(desk), store_of(), list[str]()
     for name in ("write", "sync", "close"):
-        ours = getattr(RolloutFile, name)
-        monkeypatch.setattr(
-            RolloutFile,
-            name,
-            lambda self, *rest, name=name, ours=ours: (calls.append(name), ours(self, *rest))[1],
-        )
+        monkeypatch.setattr(RolloutFile, name, noted(getattr(RolloutFile, name), calls))
     step_stored(store, store.find(session), "undo")
     assert calls == ["write", "sync", "close"]
     assert store.holder(store.find(session)) is None
