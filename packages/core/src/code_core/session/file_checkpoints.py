@@ -156,9 +156,7 @@ class FileCheckpoints:
 
     def _save(self) -> None:
         """Go on saving, a slice at a time: what was submitted meanwhile goes first."""
-        if self._store is None or self._closed:
-            return
-        if self._store.save(_SLICE):  # likewise
+        if self._store is not None and self._store.save(_SLICE):  # likewise
             self._save_later()
 
 
