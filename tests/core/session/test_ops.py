@@ -103,10 +103,10 @@ class Announcing(Terminals):
     """Reports something as soon as it may."""
 
     def serve(self, tasks: TaskGroup, emit: Callable[[EventMsg], Awaitable[None]]) -> None:
-        async def announce() -> None:
+        async def report() -> None:
             await emit(BackgroundEvent(message="a command has ended"))
 
-        tasks.start_soon(announce)
+        tasks.start_soon(report)
 
 
 def test_what_commands_report_that_outlive_their_calls_belongs_to_no_op(config: Config) -> None:
