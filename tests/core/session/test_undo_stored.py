@@ -1,7 +1,6 @@
 """Undo and redo in a session that nobody has open."""
 
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -40,23 +39,20 @@ def test_the_files_come_back_and_the_model_learns_it(desk: Desk) -> None:
     assert said.count(str(file)) >= 2
 
 
-def noted(method: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
-    """`method`, which leaves its name in `calls`."""
-
-    @wraps(method)
-    def call(*arguments: Any) -> Any:
-        calls.append(method.__name__)
-        return method(*arguments)
-
-    return call
-
-
 def test_a_session_is_given_back_with_everything_on_the_disk(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, store, calls = patched(desk), store_of(), list[str]()
+
+    def noting(name: str, ours: Callable[..., None]) -> Callable[..., None]:
+        def note(*arguments: Any) -> None:
+            calls.append(name)
+            ours(*arguments)
+
+        return note
+
     for name in ("write", "sync", "close"):
-        monkeypatch.setattr(RolloutFile, name, noted(getattr(RolloutFile, name), calls))
+        monkeypatch.setattr(RolloutFile, name, noting(name, getattr(RolloutFile, name)))
     step_stored(store, store.find(session), "undo")
     assert calls == ["write", "sync", "close"]
     assert store.holder(store.find(session)) is None

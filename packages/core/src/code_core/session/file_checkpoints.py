@@ -45,7 +45,6 @@ class FileCheckpoints:
         self._begun = False
         self._used = False
         self._warned = False
-        self._closed = False
         self._wanted = threading.Event()  # in this turn, by somebody who waits for the worker
 
     def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
@@ -99,7 +98,6 @@ class FileCheckpoints:
 
     async def aclose(self) -> None:
         """See `Checkpoints.aclose`."""
-        self._closed = True
         self._forgo_look()
         if self._store is not None:
             self._store.stop()
@@ -162,9 +160,7 @@ class FileCheckpoints:
 
     def _save(self) -> None:
         """Go on saving, a slice at a time: what was submitted meanwhile goes first."""
-        if self._store is None or self._closed:
-            return
-        if self._store.save(_SLICE):  # likewise
+        if self._store is not None and self._store.save(_SLICE):  # likewise
             self._save_later()
 
 
