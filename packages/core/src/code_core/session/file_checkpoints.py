@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -46,16 +47,16 @@ class FileCheckpoints:
         self._used = False
         self._warned = False
         self._closed = False
-        self._wanted = threading.Event()  # somebody waits for the worker
+        self._wanted = threading.Event()  # in this turn, by somebody who waits for the worker
 
     def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
         """See `Checkpoints.begin_turn`."""
         self._used = False
         self._roots = tuple(root for root in roots if not _holds_users_home(root))
         self._turn, self._begun = turn_id, False
-        self._wanted.clear()
+        self._wanted = threading.Event()
         if look_ahead and self._roots:
-            self._submit(self._prepare)
+            self._submit(partial(self._prepare, self._wanted))
 
     async def before_write(self, turn_id: str, paths: Sequence[Path]) -> None:
         """See `Checkpoints.before_write`."""
@@ -79,6 +80,7 @@ class FileCheckpoints:
         if self._used:
             self._used = False
             await self._do(lambda: self._in_turn().end_turn())
+        self._forgo_look()
 
     async def steps(self) -> Steps:
         """See `Checkpoints.steps`."""
@@ -100,7 +102,7 @@ class FileCheckpoints:
     async def aclose(self) -> None:
         """See `Checkpoints.aclose`."""
         self._closed = True
-        self._wanted.set()
+        self._forgo_look()
         if self._store is not None:
             self._store.stop()
         self._submit(self._let_go)
@@ -145,10 +147,14 @@ class FileCheckpoints:
         """Forget the store and what it watches: the kernel may take 20 ms to end a watch."""
         self._store = None
 
-    def _prepare(self) -> None:
-        self._wanted.wait(_HESITATION)
-        if self._closed:
-            return
+    def _forgo_look(self) -> None:
+        wanted, self._wanted = self._wanted, threading.Event()
+        wanted.set()
+
+    def _prepare(self, wanted: threading.Event) -> None:
+        wanted.wait(_HESITATION)
+        if wanted is not self._wanted:
+            return  # the turn has ended
         with suppress(CodeError):  # whoever needs it learns it
             self._in_turn().prepare()
             self._save_later()
