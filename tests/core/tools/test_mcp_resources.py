@@ -1,5 +1,6 @@
 """The tools that list and read resources of MCP servers."""
 
+import base64
 import json
 import math
 from dataclasses import replace
@@ -18,6 +19,7 @@ from code_core.tools.mcp_resources import resource_tools
 from code_core.tools.tool import Tool, ToolContext, ToolOutput
 from code_core.wire.tool_specs import FunctionSpec
 from core.tools.conftest import Emitted
+from support.pictures import png
 
 LISTS = ("list_mcp_resources", "list_mcp_resource_templates")
 KEYS = {"list_mcp_resources": "resources", "list_mcp_resource_templates": "resourceTemplates"}
@@ -198,6 +200,20 @@ def test_a_resource_is_read(tool_context: ToolContext, emitted: Emitted) -> None
         server="notes", tool="read_mcp_resource", arguments={"server": "notes", "uri": "note://1"}
     )
     assert emitted.events[1].call_id == "c1"  # type: ignore[union-attr]  # its end
+
+
+def test_an_image_is_shown(tool_context: ToolContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = base64.b64encode(png()).decode()
+    server = Server("notes", "resources")
+
+    async def read(*_arguments: Any, **_options: Any) -> mcp_types.ReadResourceResult:
+        blob = mcp_types.BlobResourceContents(uri="note://picture", blob=data, mime_type="image/png")
+        return mcp_types.ReadResourceResult(contents=[blob])
+
+    monkeypatch.setattr(server, "read_resource", read)
+    output = call(tools(server)["read_mcp_resource"], tool_context, server="notes", uri="note://picture")
+    assert output.images == (f"data:image/png;base64,{data}",)
+    assert data not in output.text
 
 
 def test_a_server_that_takes_too_long_is_an_answer(tool_context: ToolContext) -> None:
