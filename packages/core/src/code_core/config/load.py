@@ -6,7 +6,7 @@ from dataclasses import field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from code_core.config.advice import inline_tokens, paths_without_effect
+from code_core.config.advice import inline_tokens, paths_without_effect, recording_without_effect
 from code_core.config.check import checked
 from code_core.config.guards import NO_GUARDS, CommandGuards, load_guards
 from code_core.config.layers import Layer, LayerKind
@@ -26,6 +26,7 @@ from code_core.model.capabilities import ModelPreferences, capabilities
 from code_core.model.providers import Provider
 from code_core.protocol.policies import (
     AskForApproval,
+    CollaborationMode,
     DangerFullAccess,
     KeyIsolation,
     ReadOnly,
@@ -102,6 +103,7 @@ class Config:
     preferences: ModelPreferences
     approval_policy: AskForApproval
     sandbox_policy: SandboxPolicy
+    collaboration_mode: CollaborationMode = CollaborationMode.DEFAULT
     environment: EnvironmentTable = field(default_factory=EnvironmentTable)
     command_guards: CommandGuards = NO_GUARDS
     validation: ValidationSwitches = DEFAULT_SWITCHES
@@ -177,6 +179,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         preferences=preferences,
         approval_policy=settings.approval_policy,
         sandbox_policy=policy,
+        collaboration_mode=settings.collaboration_mode,
         environment=settings.shell_environment_policy,
         command_guards=guards,
         validation=_validation(settings.validation),
@@ -204,6 +207,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
             *capabilities(preferences, model, provider.wire_api).warnings,
             *inline_tokens(sources.layers, servers),
             *guards.warnings,
+            *recording_without_effect(provider, environ),
         ),
     )
 

@@ -231,18 +231,11 @@ class KeyProxies:
 
 
 def _applies(provider: Provider, wanted: KeyIsolation) -> bool:
-    match wanted:
-        case "never":
-            return False
-        case "auto":
-            return not provider.is_loopback and _is_possible()
-        case "always":
-            if not _is_possible():
-                raise ConfigError(
-                    'key_isolation = "always" needs the package code-responses-api-proxy, '
-                    "which is not installed here"
-                )
-            return True
+    if wanted == "always" and not _is_possible():
+        raise ConfigError(
+            'key_isolation = "always" needs the package code-responses-api-proxy, which is not installed here'
+        )
+    return wanted == "always" or (wanted == "auto" and not provider.is_loopback and _is_possible())
 
 
 def _is_possible() -> bool:

@@ -31,7 +31,7 @@ CUT_OFF_NOTE = (
     "Commands may have run in part; check before you rely on them.</turn_interrupted>"
 )
 
-_SETTINGS = ("cwd", "approval_policy", "sandbox_policy", "model", "effort", "summary")
+_SETTINGS = ("cwd", "approval_policy", "sandbox_policy", "model", "effort", "summary", "collaboration_mode")
 
 
 @frozen

@@ -15,6 +15,7 @@ from code_core.wire.tool_specs import ToolSpec
 
 if TYPE_CHECKING:
     from code_core.tools.approver import Approver, Review
+    from code_core.tools.request_user_input import UserAsker
     from code_core.tools.terminals import Terminals
     from code_core.tools.turn_changes import TurnChanges
 
@@ -67,6 +68,8 @@ class ToolContext:
         terminals: where commands run that outlive their calls; None where none may.
         before_write: keeps files as they are, for undo, before a call changes them.
         before_command: keeps whatever a command could change.
+        planning: nothing may change; `sandbox_policy` is then read-only.
+        asker: asks the user the model's questions; None where nobody can be asked.
         interrupted: what a call had got to when it was cancelled, by its id; the model gets it.
     """
 
@@ -84,6 +87,8 @@ class ToolContext:
     terminals: "Terminals | None" = None
     before_write: BeforeWrite = keep_nothing
     before_command: BeforeCommand = keep_nothing
+    planning: bool = False
+    asker: "UserAsker | None" = None
     interrupted: dict[str, ToolOutput] = field(default_factory=dict)
 
     def output_file(self, call_id: str) -> Path:
