@@ -347,6 +347,8 @@ def _of_statement(node: ast.stmt) -> Iterator[tuple[_Node, str]]:
             pass
         case ast.Return():
             yield node, "return None"
+        case ast.Delete(targets=targets) if all(isinstance(one, ast.Name) for one in targets):
+            pass  # only names that are not used
         case ast.Expr() | ast.Raise() | ast.AugAssign() | ast.Break() | ast.Continue() | ast.Delete():
             yield node, "pass"
         case ast.Assign(targets=targets) if all(

@@ -32,7 +32,7 @@ def types(stdout: str) -> list[str]:
         (400, [1], "answered 400"),
     ],
 )
-def test_a_refusal_is_said_once_and_not_repeated(
+def test_a_refusal_is_reported_once_and_not_repeated(
     workspace: Workspace, upstream: ScriptedUpstream, status: int, body: dict[str, Any], said: str
 ) -> None:
     workspace.configure(upstream.base_url)

@@ -129,7 +129,7 @@ def test_a_key_that_cannot_be_one_is_one_line_without_the_key(
     assert upstream.requests == []
 
 
-def test_a_missing_key_is_said_before_anything_starts(
+def test_a_missing_key_is_reported_before_anything_starts(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -139,7 +139,7 @@ def test_a_missing_key_is_said_before_anything_starts(
     assert "set the environment variable SCRIPTED_API_KEY" in done.stderr
 
 
-def test_errors_of_the_provider_are_told_as_without_it(
+def test_errors_of_the_provider_are_reported_as_without_it(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -168,7 +168,7 @@ def test_the_proxy_is_a_command_too(workspace: Workspace) -> None:
     assert json.loads(done.stdout)["port"]
 
 
-def test_a_provider_that_is_down_is_said_to_be_and_not_the_proxy(workspace: Workspace) -> None:
+def test_a_provider_that_is_down_is_named_and_not_the_proxy(workspace: Workspace) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"

@@ -82,7 +82,7 @@ def test_without_a_settings_file_one_is_made_for_its_owner(workspace: Workspace)
         (["add", "odd", "--env", "novalue", "--", "x"], "NAME=VALUE"),
     ],
 )
-def test_a_mistake_is_said_and_changes_nothing(
+def test_a_mistake_is_reported_and_changes_nothing(
     workspace: Workspace, config: Path, arguments: list[str], said: str
 ) -> None:
     before = config.read_bytes()

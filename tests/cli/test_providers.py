@@ -76,7 +76,7 @@ def test_a_whole_response_instead_of_a_stream_is_taken(
 
 
 @pytest.mark.parametrize("isolation", ["always", "never"])
-def test_a_certificate_that_is_not_trusted_is_told_at_once(
+def test_a_certificate_that_is_not_trusted_is_reported_at_once(
     workspace: Workspace, tmp_path: Path, isolation: str
 ) -> None:
     subprocess.run(

@@ -80,7 +80,7 @@ def test_the_working_directory_is_writable_in_that_mode(tmp_path: Path, mechanis
         (["-C", "/no/such/place", "ls"], 2, "not a directory"),
     ],
 )
-def test_what_cannot_be_done_is_said(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+def test_what_cannot_be_done_is_reported(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
     if detect().sandbox is None and code == 127:
         pytest.skip("no sandbox here")
     if sys.platform == "darwin" and "seatbelt" in arguments:

@@ -18,7 +18,7 @@ class Script:
     """What the server did, and what it shall do.
 
     Attributes:
-        forget: answer every known session with 404 from now on.
+        forget: answer every known session with `forgetting_status` from now on.
         forgetting: the content type and the body of that answer; `ID` in it is the request's id.
         refuse: statuses to answer the next requests with.
         hang_up: close the connection instead of answering the next so many requests.
@@ -28,6 +28,7 @@ class Script:
     url: str = ""
     forget: set[str] = field(default_factory=set)
     forgetting: tuple[str, str] = ("", "")
+    forgetting_status: int = 404
     sessions: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     refuse: list[int] = field(default_factory=list)
@@ -67,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         elif method != "initialize" and self.headers["mcp-session-id"] in script.forget:
             kind, body = script.forgetting
             body = body.replace("ID", json.dumps(message["id"]))
-            self.reply(404, body.encode(), {"content-type": kind} if kind else {})
+            self.reply(script.forgetting_status, body.encode(), {"content-type": kind} if kind else {})
         else:
             self.answer(message)
 

@@ -117,6 +117,22 @@ async def test_a_forgotten_session_is_opened_anew_and_reads_go_on(
     assert server.ended == ["session-1"]
 
 
+async def test_a_server_that_refuses_an_unknown_session_with_400_gets_a_new_one(server: Script) -> None:
+    error = '{"jsonrpc": "2.0", "id": null, "error": {"code": -32000, "message": "No valid session ID"}}'
+    server.forgetting, server.forgetting_status = ("application/json", error), 400
+    async with McpClient.http(server.url) as client:
+        await client.initialize()
+        server.forget = {"session-0"}
+        assert (await client.list_tools()).tools == []
+        server.forgetting = ("text/plain", "Bad Request")
+        server.forget = {"session-1"}
+        with pytest.raises(RequestFailed, match="HTTP status 400"):
+            await client.list_tools()
+        server.hang_up = 1  # now it may have been started again
+        assert (await client.list_tools()).tools == []
+    assert server.sessions == ["session-0", "session-1", "session-2"]
+
+
 async def test_a_method_that_is_not_found_is_no_forgotten_session(server: Script) -> None:
     error = '{"jsonrpc": "2.0", "id": ID, "error": {"code": -32601, "message": "unknown method"}}'
     server.forgetting = ("application/json", error)
@@ -146,7 +162,7 @@ async def test_after_a_broken_connection_reads_are_repeated_and_tool_calls_are_n
         server.hang_up = 1
         await client.ping()
         server.hang_up = 1
-        with pytest.raises(ConnectionLost, match="no connection to MCP server"):
+        with pytest.raises(ConnectionLost, match=r"no answer from MCP server .* the tool may have run"):
             await client.call_tool("big", {"size": 1})
         assert server.methods().count("tools/call") == 1
         assert text_of(await client.call_tool("big", {"size": 1})) == "x"

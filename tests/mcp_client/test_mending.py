@@ -55,7 +55,7 @@ def test_only_the_odd_hint_is_lost() -> None:
 
 
 @pytest.mark.parametrize("odd", [3, None, [], {}, {"name": 3}, {"name": ""}, {"name": None, **OBJECT}])
-def test_what_is_no_tool_is_left_out_and_told(odd: Any) -> None:
+def test_an_entry_that_is_not_a_tool_is_left_out_and_reported(odd: Any) -> None:
     (good,), (problem,) = listed(odd, GOOD)
     assert good.name == "good"
     assert "a tool that cannot be used was left out" in problem

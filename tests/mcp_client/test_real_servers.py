@@ -71,7 +71,7 @@ async def test_filesystem_reads_a_file_of_eight_megabytes(npm: Path, tmp_path: P
         assert missing.is_error
 
 
-async def test_memory_keeps_what_it_is_told(npm: Path, tmp_path: Path) -> None:
+async def test_memory_keeps_what_it_is_given(npm: Path, tmp_path: Path) -> None:
     environment = {"MEMORY_FILE_PATH": str(tmp_path / "memory.jsonl")}
     entity = {"name": "Ada", "entityType": "person", "observations": ["wrote programs"]}
     async with McpClient.stdio(npm / "mcp-server-memory", env=environment) as client:

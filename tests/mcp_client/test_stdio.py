@@ -148,7 +148,7 @@ async def test_an_error_of_the_server_keeps_its_code() -> None:
     assert caught.value.data == {"x": 1}
 
 
-async def test_a_result_that_is_none_is_refused() -> None:
+async def test_an_invalid_result_is_refused() -> None:
     async with scripted("echo") as client:
         with pytest.raises(InvalidResult, match="tools/call"):
             await client.call_tool("raw", {"bytes": '{"jsonrpc":"2.0","id":ID,"result":{"content":3}}\n'})

@@ -68,7 +68,8 @@ def test_it_is_discovered_and_lists_its_tools(workspace: Workspace) -> None:
         (("resources/list", modern()), -32601, None),
         (("tools/call", modern({"name": 3})), -32602, None),
         (("tools/call", modern({"name": "codex", "arguments": []})), -32602, None),
-        (("tasks/get", modern({"taskId": "x"})), -32602, None),
+        (("tasks/get", modern({"taskId": "x"}, **TASKS)), -32602, None),
+        (("tasks/get", modern({"taskId": "x"})), -32021, {"requiredCapabilities": TASKS}),
         (("tools/call", modern({"name": "codex", "requestState": "x"})), -32602, None),
     ],
 )
@@ -214,7 +215,7 @@ def test_a_call_may_be_a_task(workspace: Workspace) -> None:
         assert state["status"] == "input_required"
         assert state["resultType"] == "complete"
         answers = dict.fromkeys(state["inputRequests"], APPROVED)
-        client.request("tasks/update", {"taskId": task["taskId"], "inputResponses": answers})
+        client.request("tasks/update", {"taskId": task["taskId"], "inputResponses": answers}, **TASKS)
         state = poll(client, task["taskId"], "working")
         assert state["status"] == "completed"
         assert state["result"]["structuredContent"]["content"] == "bye"
@@ -226,7 +227,7 @@ def test_a_task_can_be_cancelled_while_it_waits(workspace: Workspace) -> None:
     with raw_client(workspace) as client:
         task = client.call("codex", ASK, **TASKS, **FORMS)
         assert poll(client, task["taskId"], "working")["status"] == "input_required"
-        client.request("tasks/cancel", {"taskId": task["taskId"]})
+        client.request("tasks/cancel", {"taskId": task["taskId"]}, **TASKS)
         assert poll(client, task["taskId"], "input_required")["status"] == "cancelled"
 
 
@@ -240,6 +241,6 @@ def test_a_task_of_a_client_that_cannot_be_asked_goes_on(workspace: Workspace) -
 
 def poll(client: RawClient, task_id: str, while_status: str) -> dict[str, Any]:
     while True:
-        state: dict[str, Any] = client.request("tasks/get", {"taskId": task_id})["result"]
+        state: dict[str, Any] = client.request("tasks/get", {"taskId": task_id}, **TASKS)["result"]
         if state["status"] != while_status:
             return state

@@ -334,7 +334,7 @@ def test_an_environment_that_names_a_proxy_is_ignored() -> None:
         assert trap.connections == 0
 
 
-def test_a_connection_too_many_is_told_to_come_again() -> None:
+def test_a_connection_over_the_limit_is_asked_to_retry() -> None:
     with between(echo, "--max-connections", "1") as (running, _):
         first = running.ask(post())
         answer(first)

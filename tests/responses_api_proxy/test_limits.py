@@ -117,7 +117,7 @@ def test_a_second_signal_ends_it_at_once() -> None:
         assert running.process.wait(3) == -signal.SIGTERM
 
 
-def test_a_token_that_was_required_is_told_and_asked_for(tmp_path: Path) -> None:
+def test_a_required_token_is_printed_and_checked(tmp_path: Path) -> None:
     info = tmp_path / "info.json"
     options = ("--require-token", "--server-info", str(info))
     with upstream(answering) as server, proxy(f"http://127.0.0.1:{server.port}/", *options) as running:

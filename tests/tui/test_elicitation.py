@@ -61,7 +61,7 @@ def test_no_is_no_and_the_end_of_input_cancels(lines: tuple[str, ...], action: s
     assert (answer.action, answer.content) == (action, None)
 
 
-def test_a_schema_that_is_none_asks_for_nothing() -> None:
+def test_an_invalid_schema_asks_for_nothing() -> None:
     answer, asked = answered("y", schema={"properties": "nonsense"})
     assert (answer.content, len(asked)) == ({}, 1)
 

@@ -56,7 +56,7 @@ def test_the_end_of_the_input_decides_nothing(workspace: Workspace, theirs: Path
     assert "trust" not in (workspace.home / "config.toml").read_text()
 
 
-def test_a_pipe_is_told_and_not_asked(workspace: Workspace, theirs: Path) -> None:
+def test_a_pipe_gets_a_notice_and_no_question(workspace: Workspace, theirs: Path) -> None:
     done = workspace.run("chat", stdin="/status\n/quit\n")
     assert f"the project's settings in {theirs} are not used until you trust them" in done.stdout
     assert "model gpt-5-codex, on-request" in done.stdout

@@ -88,7 +88,7 @@ def test_a_wrong_setting_is_named(home: Path, text: str, said: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_not_text_is_said(home: Path) -> None:
+def test_a_file_that_is_not_text_is_reported(home: Path) -> None:
     (home / "config.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(NO_OVERRIDES, {"CODE_HOME": str(home)})
@@ -136,7 +136,7 @@ def test_a_provider_of_ones_own(home: Path) -> None:
         ("http://x/\udcff", "control characters"),
     ],
 )
-def test_a_url_that_cannot_be_asked_is_said_and_no_secret_in_it(home: Path, url: str, said: str) -> None:
+def test_a_url_that_cannot_be_asked_is_reported_and_no_secret_in_it(home: Path, url: str, said: str) -> None:
     for settings in ("", 'model_provider = "x"'):
         overrides = ConfigOverrides(settings=(("model_providers.x.base_url", url),))
         with pytest.raises(ConfigError) as caught:

@@ -165,7 +165,7 @@ def test_a_file_between_the_root_and_the_directory_is_read(repository: Path) -> 
     assert (docs.text, docs.warnings) == ("top\n\nmiddle", ())
 
 
-def test_a_git_directory_that_is_none_does_not_make_a_parent_count(tmp_path: Path) -> None:
+def test_an_invalid_git_directory_does_not_make_a_parent_count(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "AGENTS.md").write_text("planted\n")
     (tmp_path / "work").mkdir()

@@ -106,7 +106,7 @@ def test_what_is_deleted_is_gone_and_its_directory_is_not(files: FileSystem, tmp
         put(files, tmp_path / "a", "x")
 
 
-def test_a_missing_file_is_none(files: FileSystem, tmp_path: Path) -> None:
+def test_a_missing_file_reads_as_none(files: FileSystem, tmp_path: Path) -> None:
     assert read(files, tmp_path / "a") is None
     assert read(files, tmp_path / "a/b") is None
 

@@ -272,7 +272,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     assert names(tmp_path) == ["a"]
 
 
-def test_a_failure_is_told_even_when_the_new_file_is_gone(
+def test_a_failure_is_reported_even_when_the_new_file_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(name: str, *_names: str, **_where: int) -> None:

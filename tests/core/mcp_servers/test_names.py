@@ -30,7 +30,7 @@ def test_every_name_is_one_that_model_apis_take(server: str, tool: str) -> None:
     assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", qualified_name(server, tool))
 
 
-def test_names_that_come_out_alike_are_told_apart() -> None:
+def test_names_that_come_out_alike_stay_distinct() -> None:
     tools = [("s", name) for name in ("a.b", "a_b", "a b", "a/b", "other")] + [("s__a", "c"), ("s", "a__c")]
     named = qualified_names(tools)
     assert sorted(named.values()) == sorted(tools)

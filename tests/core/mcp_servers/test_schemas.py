@@ -125,7 +125,7 @@ def test_a_schema_grows_at_most_a_few_times(schema: dict[str, Any]) -> None:
     assert len(json.dumps(parameters(schema))) < 6 * len(json.dumps(schema)) + 1_000
 
 
-def test_a_part_that_contains_itself_is_told_once() -> None:
+def test_a_part_that_contains_itself_is_expanded_once() -> None:
     reduced = parameters({"properties": {"root": {"$ref": "#/$defs/Node"}}, "$defs": {"Node": NODE}})
     leaf = {"type": "object", "description": "A node.", "properties": {}}
     assert reduced["properties"]["root"] == {

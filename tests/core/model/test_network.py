@@ -1,10 +1,15 @@
 import re
+import socket
 import ssl
+import threading
 
+import anyio
+import httpx2
 import pytest
 
 from code_core.errors import ConfigError
-from code_core.model.network import certificate_problem, proxy_for, reason_of, without_proxies
+from code_core.model.network import certificate_problem, http_client, proxy_for, reason_of, without_proxies
+from support import ScriptedUpstream, reply
 
 PROXY = "http://127.0.0.1:3128"
 URL = "https://api.example.com/v1/responses"
@@ -28,6 +33,7 @@ URL = "https://api.example.com/v1/responses"
         (URL, {"HTTPS_PROXY": PROXY, "all_proxy": "http://other:1"}, PROXY),
         (URL, {"HTTPS_PROXY": "127.0.0.1:3128"}, PROXY),
         (URL, {"HTTPS_PROXY": "HTTP://127.0.0.1:3128/"}, PROXY),
+        (URL, {"HTTPS_PROXY": "http://host:1"}, "http://host:1"),
         (URL, {"HTTPS_PROXY": "http://[::1]:3128"}, "http://[::1]:3128"),
         (URL, {"HTTPS_PROXY": "http://me:p%40ss@host:65535"}, "http://me:p%40ss@host:65535"),
         ("https://localhost/v1", {"ALL_PROXY": PROXY}, None),
@@ -55,6 +61,7 @@ def test_the_environment_names_the_proxy(url: str, environ: dict[str, str], prox
         ("other.com example.com", True),
         ("example.com:8443", True),
         ("example.com:443", False),
+        ("example.com:https", False),
         ("ample.com", False),
         ("com.example", False),
         (",", False),
@@ -107,6 +114,67 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_secrets(value: str, pr
         proxy_for(URL, {"HTTPS_PROXY": value})
     assert re.search(problem, str(caught.value))
     assert "secret" not in str(caught.value)
+
+
+def get(url: str, environ: dict[str, str]) -> httpx2.Response:
+    async def main() -> httpx2.Response:
+        async with http_client(url, environ, httpx2.Timeout(7)) as client:
+            assert client.timeout == httpx2.Timeout(7)
+            return await client.get(url)
+
+    return anyio.run(main)
+
+
+def test_a_client_asks_as_the_settings_say_and_follows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # of this process, and not of the settings
+    with ScriptedUpstream() as upstream:
+        upstream.answers["/v1/models"] = reply(302, headers={"Location": "/elsewhere"})
+        assert get(f"{upstream.base_url}/models", {}).status_code == 302
+        [question] = upstream.questions
+        assert question.path == "/v1/models"
+
+
+def test_a_client_goes_through_its_proxy() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        asked: list[bytes] = []
+
+        def serve() -> None:
+            connection, _ = proxy.accept()
+            with connection:
+                asked.append(connection.recv(65536))
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        environ = {"HTTP_PROXY": f"http://127.0.0.1:{proxy.getsockname()[1]}"}
+        assert get("http://models.invalid/v1", environ).status_code == 204
+        thread.join()
+    assert asked[0].startswith(b"GET http://models.invalid/v1 HTTP/1.1\r\n")
+
+
+def test_certificates_are_read_for_tls_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unreadable:
+        def __init__(self, *_arguments: object, **_options: object) -> None:
+            raise OSError("the certificates cannot be read")
+
+    for name in ("httpx2.create_ssl_context", "httpcore2.default_ssl_context"):
+        monkeypatch.setattr(name, Unreadable)
+    http_client("http://models.example/v1", {}, httpx2.Timeout(7))
+    for url in ("https://models.example/v1", "HTTPS://models.example/v1"):
+        with pytest.raises(OSError, match="certificates"):
+            http_client(url, {}, httpx2.Timeout(7))
+
+
+def test_a_certificate_is_trusted_if_the_system_trusts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def made() -> ssl.SSLContext:
+        asked.append("the system")
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    monkeypatch.setattr("httpx2.create_ssl_context", made)
+    http_client("https://models.example/v1", {}, httpx2.Timeout(7))
+    assert asked == ["the system"]
 
 
 def test_a_child_sees_the_proxy_that_was_chosen_and_no_other() -> None:

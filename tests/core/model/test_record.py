@@ -56,6 +56,48 @@ def test_the_secrets_are_those_that_commands_do_not_get(
     )
 
 
+def test_a_secret_that_is_part_of_another_leaves_nothing_of_it(tmp_path: Path) -> None:
+    environ = {b"A_TOKEN": b"secret-one", b"B_TOKEN": b"my-secret-one"}
+    assert '"<[REDACTED]> <[REDACTED]>"' in recorded(
+        tmp_path / "r", {"text": "<my-secret-one> <secret-one>"}, environ=environ
+    )
+
+
+def test_a_secret_that_is_not_unicode_is_replaced_as_it_arrives(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "r", {b"MY_TOKEN": b"not\xffunicode"})
+    with recorder.exchange():
+        recorder.event(SseEvent("message", b'{"text":"<not\xffunicode>"}'))
+    recorder.close()
+    assert '"<[REDACTED]>"' in (tmp_path / "r").read_text()
+
+
+def test_the_providers_key_is_a_secret_whatever_its_name(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "r", {}, key=b"short")
+    with recorder.exchange():
+        recorder.event(SseEvent("message", b'{"text":"<short>"}'))
+    recorder.close()
+    assert '"<[REDACTED]>"' in (tmp_path / "r").read_text()
+
+
+def test_each_response_is_a_line_of_a_file_for_its_owner(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "r", {})
+    for number in (1, 2):
+        with recorder.exchange():
+            recorder.event(SseEvent("message", b'{"n":%d}' % number))
+    recorder.close()
+    _, *lines = (tmp_path / "r").read_text().splitlines()
+    assert [json.loads(line)["stream"] for line in lines] == [[{"n": 1}], [{"n": 2}]]
+    assert (tmp_path / "r").stat().st_mode & 0o777 == 0o600
+
+
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    before = sorted(Path("/dev/fd").iterdir())
+    Recorder(tmp_path / "r", {}).close()
+    with pytest.raises(ConfigError):
+        Recorder(Path("/dev/full"), {})
+    assert sorted(Path("/dev/fd").iterdir()) == before
+
+
 def test_deltas_that_spell_a_secret_together_are_left_out(tmp_path: Path) -> None:
     def delta(kind: str, text: str) -> dict[str, str]:
         return {"type": f"response.{kind}.delta", "delta": text}
@@ -125,7 +167,7 @@ def test_whatever_the_provider_sends_the_recording_can_be_replayed(
     assert exchange.stream == events
 
 
-def test_a_file_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Is a directory"):
         Recorder(tmp_path, {})
     with pytest.raises(ConfigError, match="null"):
@@ -134,7 +176,7 @@ def test_a_file_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
         Recorder(Path("/dev/full"), {})
 
 
-def test_a_file_that_can_take_no_more_is_said(tmp_path: Path) -> None:
+def test_a_file_that_can_take_no_more_is_reported(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "r", {})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))

@@ -54,12 +54,13 @@ def error(**fields: Any) -> dict[str, Any]:
             "usage_limit",
             "the usage limit is reached$",
         ),
+        (429, error(type="usage_not_included"), RequestRefused, "usage_limit", "plan does not include"),
         (429, error(code="usage_not_included"), RequestRefused, "usage_limit", "plan does not include"),
         (429, error(code="insufficient_quota", message="x"), RequestRefused, "usage_limit", "no quota left"),
         (429, error(message="busy"), StreamBroken, "provider", "busy"),
         *(
             (status, "busy", StreamBroken, "provider", "busy")
-            for status in (408, 409, 425, 500, 502, 503, 504, 520, 529)
+            for status in (408, 409, 425, 500, 502, 503, 504, 505, 520, 529)
         ),
         (501, "never", RequestRefused, "provider", "never"),
     ],
@@ -111,6 +112,8 @@ def test_a_delay_in_the_headers_wins_over_one_in_the_words() -> None:
             "https://new.example.com/v2/responses",
             "to https://new.example.com/v2/responses, .*set base_url to https://new.example.com/v2$",
         ),
+        ("https://new.example.com/v1/chat/completions", "set base_url to https://new.example.com/v1$"),
+        (f"https://p/{'x' * 400}", f"to https://p/{'x' * 290}…, "),
         ("https://new.example.com/v2/responses/", "set base_url to https://new.example.com/v2$"),
         (
             "https://me:secret@new.example.com/login?token=secret",
@@ -125,6 +128,7 @@ def test_a_delay_in_the_headers_wins_over_one_in_the_words() -> None:
 def test_a_redirect_names_its_target(status: int, location: str, words: str) -> None:
     problem = refused(status, location=location)
     assert isinstance(problem, RequestRefused)
+    assert problem.code == "provider"
     assert re.search(words, str(problem))
     assert "secret" not in str(problem)
 
@@ -144,7 +148,10 @@ def test_a_redirect_names_its_target(status: int, location: str, words: str) -> 
             {"resets_at": NOW.timestamp() + 3600, "plan_type": "plus"},
             r"limit of plan 'plus' .*resets in 1 hour \(at 10:28\)",
         ),
+        ({"resets_in_seconds": 0}, r"resets in 0 seconds \(at 09:28\)"),
         ({"resets_in_seconds": -5}, "is reached$"),
+        ({"resets_in_seconds": 366 * 86400 - 1}, r"resets in 366 days \("),
+        ({"resets_in_seconds": 366 * 86400}, "is reached$"),
         ({"resets_in_seconds": 1e12}, "is reached$"),
         ({"resets_in_seconds": "soon"}, "is reached$"),
     ],
@@ -155,10 +162,11 @@ def test_a_usage_limit_says_when_it_ends_in_local_time(fields: dict[str, Any], w
     assert re.search(words, str(problem))
 
 
-def test_errors_of_the_key_proxy_are_told_as_without_it() -> None:
+def test_errors_of_the_key_proxy_are_reported_as_without_it() -> None:
     unreachable = error(type="proxy_error", message="no connection to the upstream p")
     problem = refused(502, unreachable, proxy=True)
     assert isinstance(problem, StreamBroken)
+    assert not problem.opened
     assert str(problem) == "P (https://p) cannot be reached: no connection to the upstream p"
     assert "answered 502" in str(refused(502, unreachable))
     untrusted = refused(
@@ -167,6 +175,8 @@ def test_errors_of_the_key_proxy_are_told_as_without_it() -> None:
         proxy=True,
     )
     assert isinstance(untrusted, RequestRefused)
+    assert untrusted.code == "provider"
+    assert "P (https://p): its certificate is not trusted (self-signed certificate): " in str(untrusted)
     assert "SSL_CERT_FILE" in str(untrusted)
     other = refused(
         502,
@@ -181,5 +191,6 @@ def test_errors_of_the_key_proxy_are_told_as_without_it() -> None:
 )
 def test_the_id_of_a_request_has_many_names(name: str) -> None:
     assert request_id({name: "r-1\x1b[0m"}) == "r-1"
+    assert request_id({name: "1" * 100}) == "1" * 80 + "…"
     assert request_id({}) is None
     assert "(request id none)" in str(refused(400))

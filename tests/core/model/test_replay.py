@@ -8,10 +8,21 @@ import pytest
 from code_core.errors import ConfigError, RequestRefused, StreamBroken
 from code_core.model.record import Recorder
 from code_core.model.replay import ReplayClient, load_scenario
-from code_core.model.retry import backoff
-from code_core.protocol.items import FunctionCall, FunctionCallOutput, InputText, Message
+from code_core.model.retry import RetryLimits, backoff
+from code_core.protocol.items import (
+    FunctionCall,
+    FunctionCallOutput,
+    InputText,
+    LocalShellAction,
+    LocalShellCall,
+    Message,
+    Reasoning,
+)
 from code_core.wire.prompt import ModelSettings, Prompt
+from code_core.wire.response_events import Completed, ItemDone, ResponseEvent
 from code_core.wire.sse import SseEvent
+from core.wire.chat_reading import shape
+from support import chat_chunks as chat
 from support import responses_events as sse
 
 USER = Message(role="user", content=[InputText(text="hi there")])
@@ -55,6 +66,68 @@ def test_a_scenario_plays_response_by_response(tmp_path: Path) -> None:
     assert play(path, PROMPT, PROMPT) == ["Created", "ItemDone", "Completed", "ItemDone", "Completed"]
 
 
+def test_a_scenario_may_speak_chat(tmp_path: Path) -> None:
+    chunks = [chat.reasoning("Hm"), chat.text("Hi"), chat.finish()]
+    path = scenario(tmp_path, {"replay": 1}, {}, {"wire": "chat", "stream": chunks})
+
+    async def main() -> list[ResponseEvent]:
+        client = ReplayClient(load_scenario(path)[1:])
+        async with client.stream(PROMPT) as events:
+            return [event async for event in events]
+
+    events = anyio.run(main)
+    assert shape(events)[-1:] == ["Hi"]
+    reasoning, message = (event for event in events if isinstance(event, ItemDone))
+    assert isinstance(reasoning.item, Reasoning)
+    assert reasoning.item.origin == "replay"
+    assert message.order is not None
+    assert message.order.request_ordinal == 1
+    assert isinstance(events[-1], Completed)
+
+
+def test_pauses_are_milliseconds_and_at_most_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    stream = [{"pause_ms": 50}, sse.message("x"), {"pause_ms": 10**9}, sse.completed()]
+    path = scenario(tmp_path, {"replay": 1}, {"stream": stream})
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    assert play(path, PROMPT) == ["ItemDone", "Completed"]
+    assert slept == [0.05, 60.0]
+
+
+def test_nothing_comes_after_the_response_was_left(tmp_path: Path) -> None:
+    path = scenario(tmp_path, {"replay": 1}, {"stream": [sse.message("x"), sse.completed()]})
+
+    async def main() -> None:
+        async with ReplayClient(load_scenario(path)).stream(PROMPT) as events:
+            assert isinstance(await anext(events), ItemDone)
+        assert [event async for event in events] == []
+
+    anyio.run(main)
+
+
+def test_a_scenario_is_retried_like_any_provider() -> None:
+    assert ReplayClient([]).retry_limits == RetryLimits()
+
+
+def test_an_expectation_looks_into_every_text_and_nothing_else(tmp_path: Path) -> None:
+    shell = LocalShellCall(call_id="2", action=LocalShellAction(command=["ls"], timeout_ms=5))
+    seen = FunctionCallOutput(call_id="1", output=[InputText(text="all OK")])
+    prompt = Prompt(ModelSettings("m"), "c", "i", [CALLED[0], seen, shell])
+    stream = [sse.message("x"), sse.completed()]
+    for expected in ({"contains": "ls"}, {"call_id": "1", "output_contains": "all OK"}):
+        path = scenario(tmp_path, {"replay": 1}, {"expect": [expected], "stream": stream})
+        assert play(path, prompt) == ["ItemDone", "Completed"]
+    path = scenario(tmp_path, {"replay": 1}, {"expect": [{"contains": "absent"}], "stream": stream})
+    with pytest.raises(RequestRefused, match="'absent' in its input"):
+        play(path, prompt)
+
+
 @pytest.mark.parametrize(
     ("response", "error", "said"),
     [
@@ -65,7 +138,9 @@ def test_a_scenario_plays_response_by_response(tmp_path: Path) -> None:
         (None, RequestRefused, "ends after 0 responses"),
     ],
 )
-def test_what_does_not_fit_is_said(tmp_path: Path, response: Any, error: type[Exception], said: str) -> None:
+def test_what_does_not_fit_is_reported(
+    tmp_path: Path, response: Any, error: type[Exception], said: str
+) -> None:
     path = scenario(tmp_path, {"replay": 1}, *([response] if response else []))
     with pytest.raises(error, match=said):
         play(path, PROMPT)
@@ -78,7 +153,8 @@ def test_what_does_not_fit_is_said(tmp_path: Path, response: Any, error: type[Ex
         ([{"replay": 2}], "wrong at line 1: replay"),
         (["nonsense"], "wrong at line 1"),
         ([{"replay": 1}, "{"], "wrong at line 2"),
-        ([{"replay": 1}, {"stream": 5}], "wrong at line 2: stream"),
+        ([{"replay": 1}, {"stream": 5}], "wrong at line 2: stream: Input should be"),
+        ([{"replay": 1}, {"stream": [5]}], r"wrong at line 2: stream\.0: Input should be"),
     ],
 )
 def test_a_wrong_file_names_its_line(tmp_path: Path, lines: list[Any], said: str) -> None:
@@ -86,9 +162,11 @@ def test_a_wrong_file_names_its_line(tmp_path: Path, lines: list[Any], said: str
         load_scenario(scenario(tmp_path, *lines))
 
 
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         load_scenario(tmp_path / "absent")
+    with pytest.raises(ConfigError, match="cannot be read: embedded null"):
+        load_scenario(tmp_path / "a\0b")
 
 
 def test_a_recording_is_a_scenario_without_secrets(tmp_path: Path) -> None:
@@ -108,7 +186,7 @@ def test_a_recording_is_a_scenario_without_secrets(tmp_path: Path) -> None:
     assert second.stream == [sse.created()]
 
 
-def test_a_recording_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_recording_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be written"):
         Recorder(tmp_path / "no" / "such" / "place")
 

@@ -1,16 +1,20 @@
 """What servers of this machine say of their models' windows."""
 
+import json
 import socket
 import threading
 import time
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 
 from code_core.model import served
+from code_core.model.network import http_client
 from code_core.model.providers import Provider, ServerKind
-from code_core.model.served import served_window
+from code_core.model.refusals import Answer
+from code_core.model.served import names_a_model, served_models, served_window
 from support import Reply, ScriptedUpstream, pause, reply
 
 Answers = dict[str, Any]
@@ -60,6 +64,8 @@ WINDOWS: dict[str, tuple[ServerKind, Answers, int | None]] = {
     "llama.cpp": ("llamacpp", {"/props": {"default_generation_settings": {"n_ctx": 8192}}}, 8192),
     "llama.cpp, something else": ("llamacpp", {"/props": {"default_generation_settings": 5}}, None),
     "no number": ("llamacpp", {"/props": {"default_generation_settings": {"n_ctx": "8"}}}, None),
+    "no tokens": ("llamacpp", {"/props": {"default_generation_settings": {"n_ctx": 0}}}, None),
+    "one token": ("llamacpp", {"/props": {"default_generation_settings": {"n_ctx": 1}}}, 1),
     "no size": ("llamacpp", {"/props": {"default_generation_settings": {"n_ctx": -1}}}, None),
     "a list": ("llamacpp", {"/props": [1]}, None),
     "nothing": ("ollama", {}, None),
@@ -91,6 +97,117 @@ def test_a_server_that_hangs_costs_little(monkeypatch: pytest.MonkeyPatch) -> No
         never.set()
 
 
+def test_a_server_that_drips_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "SECONDS", 0.2)
+    whole = b'{"default_generation_settings": {"n_ctx": 1}}'
+    with ScriptedUpstream() as upstream:
+        upstream.answers["/props"] = Reply(
+            200, {}, (*[part for _ in range(8) for part in (b" ", pause(0.1))], whole)
+        )
+        assert window(upstream.base_url, "llamacpp") is None
+
+
+def test_an_answer_of_the_longest_size_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = '{"default_generation_settings": {"n_ctx": 7}}'
+    monkeypatch.setattr(served, "MOST_BYTES", len(body))
+    with ScriptedUpstream() as upstream:
+        upstream.answers["/props"] = reply(200, body=body)
+        assert window(upstream.base_url, "llamacpp") == 7
+        upstream.answers["/props"] = reply(200, body=body + " ")
+        assert window(upstream.base_url, "llamacpp") is None
+
+
+@pytest.mark.parametrize("body", ["no json", "[" * 100_000, "\ud800"])
+def test_an_answer_that_cannot_be_read_says_nothing(body: str) -> None:
+    with ScriptedUpstream() as upstream:
+        upstream.answers["/props"] = Reply(200, {}, (body.encode("utf-8", "surrogatepass"),))
+        assert window(upstream.base_url, "llamacpp") is None
+
+
+def test_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients: list[httpx2.AsyncClient] = []
+
+    def client(*arguments: Any) -> httpx2.AsyncClient:
+        clients.append(http_client(*arguments))
+        return clients[-1]
+
+    monkeypatch.setattr(served, "http_client", client)
+    with ScriptedUpstream() as upstream:
+        window(upstream.base_url, "llamacpp")
+    assert [one.is_closed for one in clients] == [True]
+
+
+def test_certificates_that_cannot_be_read_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*_arguments: Any) -> httpx2.AsyncClient:
+        raise OSError("no certificates")
+
+    monkeypatch.setattr(served, "http_client", unreadable)
+    assert window("https://localhost:1/v1", "llamacpp") is None
+
+
+def test_a_server_may_be_below_a_path() -> None:
+    with ScriptedUpstream() as upstream:
+        answer = reply(200, body={"default_generation_settings": {"n_ctx": 7}})
+        upstream.answers = {"/X/props": answer}
+        for path in ("/X/", "/X/v1", "/X/v1/"):
+            assert window(upstream.base_url.replace("/v1", path), "llamacpp") == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "names"),
+    [
+        (404, "Model 'm' not found", True),
+        (400, "model m does not exist", True),
+        (400, "Model is not loaded", True),
+        (404, "no models are loaded", True),
+        (400, "Invalid model name", True),
+        (404, "page not found", False),
+        (400, "the model is busy", False),
+        (401, "model not found", False),
+        (405, "model not found", False),
+    ],
+)
+def test_a_missing_model_is_known_by_the_words(status: int, message: str, names: bool) -> None:
+    body = json.dumps({"error": {"message": message}})
+    assert names_a_model(Answer(status, {}, body)) is names
+    assert names_a_model(Answer(status, {}, message)) is names
+
+
+def test_a_missing_model_is_known_by_the_code() -> None:
+    for field in ("code", "type"):
+        body = json.dumps({"error": {field: "model_not_found", "message": "sorry"}})
+        assert names_a_model(Answer(404, {}, body))
+
+
+def listed(answer: Reply) -> list[str]:
+    async def main(url: str) -> list[str]:
+        async with http_client(url, {}, httpx2.Timeout(5)) as http:
+            return await served_models(http, Provider("p", "P", f"{url}/"), {b"x-a": b"b"})
+
+    with ScriptedUpstream() as upstream:
+        upstream.answers["/v1/models"] = answer
+        names = anyio.run(main, upstream.base_url)
+        assert upstream.questions[0].headers["x-a"] == "b"
+        return names
+
+
+def test_some_models_are_named() -> None:
+    def names(count: int) -> list[str]:
+        return listed(reply(200, body={"data": [{"id": f"m{number:02}"} for number in range(count)]}))
+
+    assert names(12) == [f"m{number:02}" for number in range(12)]
+    assert names(13) == [*[f"m{number:02}" for number in range(12)], "and 1 more"]
+    assert listed(reply(200, body={"data": [{"id": "x" * 90}]})) == ["x" * 80 + "…"]
+
+    assert listed(reply(200, body={"data": [{"id": "a"}, {"id": 5}, {}, 7]})) == ["a"]
+
+
+def test_a_list_that_breaks_off_or_does_not_come_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert listed(Reply(200, {}, (b'{"data": [',), disconnect=True)) == []
+    monkeypatch.setattr(served, "SECONDS", 0.2)
+    assert listed(Reply(200, {}, (b'{"data": [', pause(threading.Event())))) == []
+
+
 def test_a_server_that_floods_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "MOST_BYTES", 100)
     with ScriptedUpstream() as upstream:
@@ -104,7 +221,9 @@ def test_nobody_is_asked_who_is_not_known_or_not_here() -> None:
     with ScriptedUpstream() as upstream:
         assert window(upstream.base_url, None) is None
         assert upstream.questions == []
-    assert window("http://models.invalid/v1", "vllm") is None
+        elsewhere = upstream.base_url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - does not count as this machine
+        assert window(elsewhere, "vllm") is None
+        assert upstream.questions == []
 
 
 def test_a_server_that_is_not_there_says_nothing() -> None:

@@ -237,7 +237,7 @@ def test_two_good_texts_are_not_forgiven_into_one_another() -> None:
         ("{" + "x" * 16 * 2**20, "the limit is 16,777,216"),
     ],
 )
-def test_what_is_not_a_patch_is_said_with_its_line(text: str, said: str) -> None:
+def test_what_is_not_a_patch_is_reported_with_its_line(text: str, said: str) -> None:
     with pytest.raises(PatchSyntaxError) as caught:
         parse_patch(text)
     assert said in str(caught.value)

@@ -163,7 +163,7 @@ UPDATE_A = "*** Update File: a\n-x\n+y"
         ),
     ],
 )
-def test_what_does_not_fit_is_said(
+def test_what_does_not_fit_is_reported(
     files: dict[str, str], body: str, error: type[PatchError], said: str
 ) -> None:
     with pytest.raises(error) as caught:

@@ -121,7 +121,7 @@ def test_rules_come_before_policies(policy: AskForApproval, sandbox: SandboxPoli
     assert decided(RuleDecision.PROMPT, approved=True) == (IN if confined else OUT)
 
 
-def test_a_rules_reason_is_told() -> None:
+def test_a_rules_reason_is_given() -> None:
     rule = PrefixRule((frozenset({"a"}),), RuleDecision.FORBIDDEN, "never on Fridays")
     assert decide_command(REQUEST, FULL, confinable=False, rule=rule) == Reject(
         "a rule forbids it: never on Fridays"

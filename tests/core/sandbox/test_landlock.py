@@ -102,7 +102,9 @@ def test_a_command_has_the_signals_of_any_other(landlock: Landlock, tmp_path: Pa
             assert process.stdout.read() == b"y\n141\n"
 
 
-def test_arguments_that_cannot_be_are_told_without_a_traceback(landlock: Landlock, tmp_path: Path) -> None:
+def test_arguments_that_cannot_be_are_reported_without_a_traceback(
+    landlock: Landlock, tmp_path: Path
+) -> None:
     with landlock.start(["sh", "-c", "a\0b"], Confinement(), tmp_path, {"PATH": os.defpath}) as process:
         assert process.stderr is not None
         assert process.stderr.read() == b"sh: cannot be run: embedded null byte\n"

@@ -11,10 +11,8 @@ from code_core.protocol.mcp_events import McpInvocation
 from code_core.protocol.ops import ExecApproval
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
 from code_core.safety.grants import CommandGrant, Grant, PathGrant, ToolGrant
-from code_core.safety.rules_file import RuleError
 from code_core.sandbox.detection import detect
 from code_core.session.approvals import Approvals
-from code_core.session.proposed_rule import ProposedRule
 from code_core.tools.approver import CommandQuestion, PatchQuestion, Question, ToolQuestion
 from core.session.conversing import Frontend, after, call, made, user
 
@@ -147,62 +145,3 @@ def test_an_edited_rule_replaces_the_proposed_one_if_it_allows_less(
              sandbox=SandboxMode.WORKSPACE_WRITE)  # fmt: skip
     file = tmp_path / "rules/always-allowed.toml"
     assert (file.read_text() if file.exists() else "") == ("" if wide else edited)
-
-
-PROPOSED = ProposedRule(("npm", "test"), Path("/w/project"), outside=False)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "more"),
-    [
-        ('["npm", "test"]', 'cwd = "/w/project"'),
-        ('["npm", "test", "--", "a b"]', 'cwd = "/w/project/below"'),
-        ('["npm", ["test"]]', 'cwd = "/w/project"\njustification = "mine"'),
-    ],
-)
-def test_a_rule_may_be_narrowed(pattern: str, more: str) -> None:
-    rule = PROPOSED.narrowed(f"[[rule]]\npattern = {pattern}\n{more}\n")
-    assert rule.words[:2] == ("npm", "test")
-    assert rule.narrowed(rule.text) == rule
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ('pattern = ["npm"]\ncwd = "/w/project"', "begin with the proposed pattern"),
-        ('pattern = [["npm", "rm"], "test"]\ncwd = "/w/project"', "one word at each position"),
-        ('pattern = ["npm", "test", ["a", "b"]]\ncwd = "/w/project"', "one word at each position"),
-        ('pattern = ["npm", "test"]', "the cwd of the edited rule must be /w/project"),
-        ('pattern = ["npm", "test"]\ncwd = "/w"', "or a directory below it"),
-        ('pattern = ["npm", "test"]\ncwd = "/w/project/../x"', "or a directory below it"),
-        ('pattern = ["npm", "test"]\ncwd = "/w/project2"', "or a directory below it"),
-        ('pattern = ["npm", "test"]\ncwd = "/w/project"\noutside = true', "outside of the sandbox"),
-        ('pattern = ["npm", "test"]\ndecision = "prompt"', "decision allow"),
-        ('pattern = ["npm", "test"]\ncwd = "/w/project"\n[[rule]]\npattern = ["rm"]', "must be one rule"),
-        ("pattern = [", "not TOML"),
-        ("", "needs a pattern"),
-    ],
-)
-def test_a_rule_that_allows_more_is_refused(text: str, problem: str) -> None:
-    with pytest.raises(RuleError, match=problem):
-        PROPOSED.narrowed(f"[[rule]]\n{text}\n")
-
-
-@pytest.mark.parametrize(
-    ("more", "problem"),
-    [
-        ('pattern = ["npm", "test"]', "must be exact"),
-        ('pattern = ["npm", "test", "x"]\nexact = true', "must be exact"),
-        ('pattern = ["npm", "test"]\nexact = true\noutside = true', "must name the proposed files"),
-        (
-            'pattern = ["npm", "test"]\nexact = true\noutside = true\nfiles = {}',
-            "must name the proposed files",
-        ),
-    ],
-)
-def test_an_exact_rule_stays_exact_and_with_its_files(more: str, problem: str) -> None:
-    files = frozenset({(Path("/w/project/package.json"), "a" * 64)})
-    exact = ProposedRule(("npm", "test"), Path("/w/project"), outside=True, exact=True, files=files)
-    with pytest.raises(RuleError, match=problem):
-        exact.narrowed(f'[[rule]]\n{more}\ncwd = "/w/project"\n')
-    assert exact.narrowed(exact.text) == exact

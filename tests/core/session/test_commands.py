@@ -113,7 +113,7 @@ def test_an_interrupt_withdraws_the_question_about_a_retry(converse: Callable[..
     converse(script, call("touch", "made"), sandbox=READ)
 
 
-def test_a_second_answer_is_said_and_changes_nothing(converse: Callable[..., None]) -> None:
+def test_a_second_answer_is_reported_and_changes_nothing(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         await frontend.until("exec_approval_request")
@@ -295,7 +295,7 @@ def landlock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("echo x > .git/index; cat .git/config", ""),
     ],
 )
-def test_the_user_is_told_what_landlock_could_not_protect(
+def test_the_user_learns_what_landlock_could_not_protect(
     converse: Callable[..., None],
     tmp_path: Path,
     script: str,

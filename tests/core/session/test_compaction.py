@@ -96,24 +96,17 @@ def test_a_full_window_is_compacted_once_before_the_request(config: Config) -> N
     converse(scripted_conversation(with_window(config, 1_000), model, tool), script)
 
 
-@pytest.mark.parametrize(("tokens", "compactions"), [(840, 0), (850, 1)])
+@pytest.mark.parametrize(("tokens", "compactions"), [(841, 0), (842, 1)])
 def test_a_window_is_full_at_85_percent_as_the_provider_counts(
     config: Config, tokens: int, compactions: int
 ) -> None:
     async def script(reading: Reading) -> None:
-        await reading.send(text("go"))
-        await reading.ended()
-        usage = reading.conversation.session.totals
-        usage.note_request(None, 0)
-        usage.last_request, usage._history_then = (
-            tokens,
-            reading.conversation.session.history.tokens + 8,
-        )  # of the next input
-        await reading.send(text("a"))
-        await reading.ended()
+        for words in ("go", "a"):  # the second input takes 8 tokens
+            await reading.send(text(words))
+            assert (await reading.ended()).type == "task_complete"
         assert len(reading.of("context_compacted")) == compactions
 
-    model = ScriptedModel(answer("bye"), *([answer("so far")] * compactions), answer("bye"))
+    model = ScriptedModel(answer("bye", tokens=tokens), *([answer("so far")] * compactions), answer("bye"))
     converse(scripted_conversation(with_window(config, 1_000), model), script)
 
 

@@ -139,7 +139,7 @@ def test_abort_ends_the_turn(converse: Callable[..., None]) -> None:
     converse(script, TOUCH, sandbox=SandboxMode.READ_ONLY)
 
 
-def test_late_and_unknown_answers_are_said_and_change_nothing(converse: Callable[..., None]) -> None:
+def test_late_and_unknown_answers_are_reported_and_change_nothing(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(PatchApproval(id="nothing", decision=ReviewDecision.APPROVED))
         assert "'nothing'" in (await frontend.until("warning")).message
@@ -154,7 +154,7 @@ def test_late_and_unknown_answers_are_said_and_change_nothing(converse: Callable
     converse(script, TOUCH, sandbox=SandboxMode.READ_ONLY)
 
 
-def test_changed_settings_are_told_to_the_model_and_hold(converse: Callable[..., None]) -> None:
+def test_changed_settings_apply_and_reach_the_model(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("one"))
         await frontend.until("task_complete")

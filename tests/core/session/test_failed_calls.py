@@ -75,7 +75,7 @@ def test_a_rejected_command_is_an_event(converse: Callable[..., None]) -> None:
     converse(script, call("touch", "a"), BYE, approval_policy=NEVER, sandbox=SandboxMode.WORKSPACE_WRITE)
 
 
-def test_a_command_that_ran_and_one_that_the_user_denied_are_not_told_twice(
+def test_a_command_that_ran_and_one_that_the_user_denied_are_not_reported_twice(
     converse: Callable[..., None],
 ) -> None:
     async def script(frontend: Frontend) -> None:

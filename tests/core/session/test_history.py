@@ -67,10 +67,19 @@ def test_a_good_history_stays_as_it_is() -> None:
         call("2"),
         output("1"),
         output("2"),
+        shell("3"),
+        custom("4"),
+        custom_output("4"),
+        output("3"),
         THOUGHT,
         AGENT,
     ]
     assert normalised(history) == history
+
+
+def test_an_item_that_comes_twice_is_sent_once() -> None:
+    answer = output("1")
+    assert normalised([call("1"), answer, answer]) == [call("1"), answer]
 
 
 def test_outputs_without_a_call_and_second_uses_of_an_id_go() -> None:

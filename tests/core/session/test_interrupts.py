@@ -20,7 +20,7 @@ from code_core.session.parts import Parts
 from code_core.store.entries import EventEntry, ItemEntry
 from code_core.store.journal import FaultyJournal, MemoryJournal
 from code_core.tools.approver import CommandQuestion
-from code_core.tools.tool import ToolContext, ToolOutput
+from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
 from core.session.conversing import Frontend, after, call, user
 from core.session.scripted import (
     Reading,
@@ -269,6 +269,29 @@ def test_an_interrupt_withdraws_an_open_question(config: Config) -> None:
     converse(
         scripted_conversation(config, ScriptedModel(calls("work")), ScriptedTool("work", asking)), script
     )
+
+
+def test_abort_ends_the_calls_that_run_at_the_same_time(config: Config) -> None:
+    ended = list[str]()
+
+    async def hang(call: ToolCall, context: ToolContext) -> ToolOutput:
+        try:
+            return await wait_for_ever(call, context)
+        finally:
+            ended.append(call.call_id)
+
+    async def asking(call: ToolCall, context: ToolContext) -> ToolOutput:
+        await anyio.wait_all_tasks_blocked()
+        raise TurnAbandoned
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        assert (await reading.ended()).type == "turn_aborted"
+        assert ended == ["c1"]
+        assert outputs(reading.conversation) == {}
+
+    tools = ScriptedTool("hang", hang, parallel_safe=True), ScriptedTool("ask", asking, parallel_safe=True)
+    converse(scripted_conversation(config, ScriptedModel(calls("hang", "ask")), *tools), script)
 
 
 def test_the_time_in_which_the_user_is_asked_counts_against_no_limit(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the entries of a journal lead to."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from code_core.protocol.items import InputText, Message, OutputText
 from code_core.protocol.ops import TextInput
 from code_core.session.conversation_history import HistoryItem
 from code_core.session.input_queue import QueuedInput
-from code_core.session.restore import SessionState
+from code_core.session.restore import CUT_OFF_NOTE, SessionState
 from code_core.session.session import LONGEST_PREVIEW
-from code_core.store.entries import EventEntry, ItemEntry, SessionMeta, TurnContext
+from code_core.session.tasks.turn import INTERRUPTED_NOTE
+from code_core.store.entries import Entry, EventEntry, ItemEntry, SessionMeta, TurnContext
 from code_core.store.restore import Restored
 
 
@@ -108,13 +110,21 @@ def test_what_waits_is_read_and_what_is_damaged_is_not() -> None:
     assert state.without_queue().queue == ()
 
 
-def test_the_preview_is_what_the_user_said_first() -> None:
+def test_the_preview_is_the_first_input() -> None:
     first = message("  say \n" + "x" * 300)
     state = SessionState.from_entries(
         [message("<environment_context>x</environment_context>"), message("hi", "assistant"), first]
     )
     assert state.preview == ("say " + "x" * 300)[:LONGEST_PREVIEW]
     assert SessionState.from_entries([]).preview == ""
+
+
+@pytest.mark.parametrize(
+    ("cost", "read"),
+    [(0.25, 0.25), (1, 1.0), (0, 0.0), (-1, 0.0), (math.inf, 0.0), (math.nan, 0.0), ("1", 0.0)],
+)
+def test_the_cost_goes_on_where_it_was(cost: Any, read: float) -> None:
+    assert SessionState.from_entries([event("token_count", info={"total_cost_usd": cost})]).cost_usd == read
 
 
 @pytest.mark.parametrize(
@@ -133,10 +143,11 @@ def test_the_totals_go_on_where_they_were(info: dict[str, Any], total: int) -> N
 def test_a_stored_session_is_read_like_its_entries() -> None:
     items = [dict(message("hello", item_id="a").payload), {"type": "message", "role": 5}]
     queued = event("input_queued", id="q", items=[{"type": "text", "text": "later"}])
-    info = {"total_token_usage": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}}
+    usage = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+    info = {"total_token_usage": usage, "total_cost_usd": 0.5}
     meta, context = SessionMeta({"id": "s"}), {"model": "m"}
     state = SessionState.from_store(
-        Restored(meta, list(items), context, info, (queued,), None, None, foreign=False, notes=("repaired",)),
+        Restored(meta, list(items), context, info, (queued,), "t", None, foreign=False, notes=("repaired",)),
         "mine",
     )
     entries = [
@@ -146,10 +157,12 @@ def test_a_stored_session_is_read_like_its_entries() -> None:
         TurnContext(context),
         event("token_count", info=info),
         event("session_renamed", name="mine"),
+        EventEntry.task_started("t"),
     ]
     same = SessionState.from_entries(entries)
     assert state == replace(same, notes=("repaired", *same.notes))
     assert (state.session_id, state.preview, state.usage.total_tokens) == ("s", "hello", 7)
+    assert (state.cost_usd, state.open_turn) == (0.5, "t")
     assert state.settings.model == "m"
     assert len(state.queue) == len(state.items) == 1
     nameless = Restored(SessionMeta({}), [], {}, None, (), None, None, foreign=False, notes=())
@@ -167,3 +180,39 @@ def test_a_history_is_cut_before_the_last_inputs(number: int, left: int) -> None
 def test_a_history_without_inputs_is_not_cut() -> None:
     state = SessionState.from_entries([message("hello", "assistant")])
     assert state.before_last_inputs(1) == state
+
+
+def test_a_turn_that_was_open_is_cut_off_with_its_input() -> None:
+    state = SessionState.from_entries(
+        [EventEntry.task_started("t"), message("one"), message("a", "assistant")]
+    )
+    assert state.open_turn == "t"
+    assert state.before_last_inputs(1).open_turn is None
+
+
+CALL = ItemEntry({"type": "function_call", "name": "shell", "arguments": "{}", "call_id": "c"})
+
+
+@pytest.mark.parametrize("last", [message("go"), CALL])
+def test_the_model_learns_that_a_turn_was_cut_off(last: ItemEntry) -> None:
+    state = SessionState.from_entries([EventEntry.task_started("t"), last])
+    note = state.cut_off_note()
+    assert note is not None
+    assert note.item == user(CUT_OFF_NOTE)
+    assert note.turn_id == "t"
+    nameless = replace(state, open_turn="").cut_off_note()
+    assert nameless is not None
+    assert nameless.turn_id is None
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [message("go")],  # the turn has ended
+        [EventEntry.task_started("t")],  # it did nothing
+        [EventEntry.task_started("t"), message("go"), message("done", "assistant")],
+        [EventEntry.task_started("t"), message("go"), message(INTERRUPTED_NOTE)],  # the model knows it
+    ],
+)
+def test_the_model_is_told_nothing_of_a_turn_that_came_to_an_end(entries: list[Entry]) -> None:
+    assert SessionState.from_entries(entries).cut_off_note() is None

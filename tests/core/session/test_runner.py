@@ -1,6 +1,7 @@
 """How a task begins and ends: what is recorded, in which order, and under whose id."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,21 @@ import pytest
 from code_core.config.load import Config
 from code_core.errors import RequestRefused
 from code_core.protocol.checkpoints import Steps
+from code_core.protocol.events import ExecCommandBegin
+from code_core.protocol.items import ToolCall
 from code_core.protocol.ops import Compact, Interrupt
 from code_core.session import runner
 from code_core.session.parts import Parts
 from code_core.session.runner import failure
 from code_core.store.entries import Entry, EventEntry
 from code_core.store.journal import FaultyJournal, MemoryJournal
+from code_core.tools.tool import ToolContext, ToolOutput
 from core.session.scripted import (
     Reading,
     ScriptedModel,
+    ScriptedTool,
     answer,
+    calls,
     converse,
     queued,
     scripted_config,
@@ -46,8 +52,11 @@ def test_events_of_a_task_have_the_id_of_the_op_that_began_it(config: Config) ->
             assert {event.id for event in of_task} == {submission}
             assert of_task[0].msg.type == "task_started"
         assert [started.kind for started in reading.of("task_started")] == ["turn", "compact"]
-        assert all(started.turn_id.startswith("turn_") for started in reading.of("task_started"))
+        for started in reading.of("task_started"):
+            assert started.turn_id.startswith("turn_")
+            assert started.model_context_window == 1_000
 
+    config = replace(config, preferences=replace(config.preferences, context_window=1_000))
     converse(scripted_conversation(config, ScriptedModel(answer("hello"), answer("short"))), script)
 
 
@@ -70,6 +79,7 @@ def test_the_journal_has_the_beginning_and_the_end_of_each_turn(config: Config) 
         (error,) = marks[3:]
         assert (error["type"], error["turn_id"]) == ("error", failed)
         assert "no more responses" in error["message"]
+        assert events(journal)[-1] == error  # the end is the last that a turn records
 
     model = ScriptedModel(answer("hello"))
     converse(scripted_conversation(config, model, parts=Parts(journal=journal)), script)
@@ -120,6 +130,23 @@ def test_a_stopped_turn_says_why(config: Config, replaced: bool, reason: str) ->
 
     model = ScriptedModel([*answer("partly")[:-1], anyio.Event()], answer("bye"))
     converse(scripted_conversation(config, model), script)
+
+
+def test_what_a_failed_turn_had_begun_ends_with_the_reason(tmp_path: Path) -> None:
+    async def begin(call: ToolCall, context: ToolContext) -> ToolOutput:
+        await context.emit(ExecCommandBegin(call_id=call.call_id, command=["x"], cwd=context.cwd))
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        error = await reading.ended()
+        (end,) = reading.of("exec_command_end")
+        assert "0.1 seconds" in error.message
+        assert end.stderr == error.message
+
+    config = scripted_config(tmp_path, settings=(("limits.max_wall_seconds", 0.1),))
+    converse(scripted_conversation(config, ScriptedModel(calls("work")), ScriptedTool("work", begin)), script)
 
 
 @pytest.mark.parametrize("replaced", [False, True])

@@ -87,7 +87,9 @@ def test_a_tool_is_called_and_its_text_goes_to_the_model(converse: Converse) -> 
         ("crash", "err: MCP server"),
     ],
 )
-def test_structured_content_failures_and_crashes_are_told(converse: Converse, tool: str, said: str) -> None:
+def test_structured_content_failures_and_crashes_are_reported(
+    converse: Converse, tool: str, said: str
+) -> None:
     converse(a_turn, called(f"one__{tool}"), after(said))
 
 
@@ -109,7 +111,7 @@ def test_a_long_answer_is_cut_for_the_model_and_kept_in_a_file(converse: Convers
 
 
 @pytest.mark.parametrize("arguments", ["[1]", "{", '{"a": "\\ud800"}', '{"a": NaN}', '{"a": 1e999}'])
-def test_wrong_arguments_are_told_to_the_model(converse: Converse, arguments: str) -> None:
+def test_wrong_arguments_are_an_answer_to_the_model(converse: Converse, arguments: str) -> None:
     wrong = [sse.function_call("one__echo", arguments, "c1"), sse.completed()]
     converse(a_turn, wrong, after("not a JSON object"))
 
@@ -278,7 +280,7 @@ def test_the_untrusted_policy_asks_for_tools_that_do_more_than_read(
     converse(script, called(f"one__{tool}"), after(said))
 
 
-def test_a_call_that_takes_too_long_is_told(converse: Converse, tmp_path: Path) -> None:
+def test_a_call_that_takes_too_long_is_reported(converse: Converse, tmp_path: Path) -> None:
     slow = {"one": server(tmp_path, tool_timeout_sec=0.2)}
     converse(a_turn, called("one__wait"), after("err: "), servers=slow)
 

@@ -41,7 +41,7 @@ def said(frontend: Frontend) -> list[str]:
     return [json.dumps(one.item.model_dump(mode="json")) for one in history]
 
 
-def test_a_running_command_is_listed_stopped_and_told_to_the_model(converse: Callable[..., None]) -> None:
+def test_a_running_command_is_listed_stopped_and_shown_to_the_model(converse: Callable[..., None]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
         changed = await frontend.until("terminals_changed")

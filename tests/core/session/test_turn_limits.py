@@ -174,7 +174,7 @@ def test_what_is_left_is_reported_with_the_tokens(tmp_path: Path) -> None:
     assert counts[-1].info.total_cost_usd == pytest.approx(0.12)
 
 
-def test_without_limits_nothing_is_said_to_be_left(tmp_path: Path) -> None:
+def test_without_limits_nothing_is_reported_as_left(tmp_path: Path) -> None:
     counts: list[Any] = []
 
     async def script(reading: Reading) -> None:

@@ -66,7 +66,35 @@ def test_a_stream_is_asked_for_again_as_often_as_allowed(
     converse(scripted_conversation(config, model), script)
 
 
-def test_an_interrupt_is_told_to_the_model_once_and_the_queue_stays(config: Config) -> None:
+def test_a_request_has_the_instructions_the_tools_and_the_form_of_the_answer(config: Config) -> None:
+    form = {"type": "object"}
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go", output_schema=form))
+        await reading.ended()
+        (prompt,) = model.prompts
+        assert prompt.conversation_id == reading.conversation.id
+        assert prompt.settings.model == config.model
+        assert "coding agent" in prompt.instructions
+        assert [spec.name for spec in prompt.tools] == ["work"]
+        assert prompt.output_schema == form
+
+    model = ScriptedModel(answer("bye"))
+    converse(scripted_conversation(config, model, ScriptedTool("work")), script)
+
+
+def test_after_a_break_the_model_sees_what_it_had_finished(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        assert (await reading.ended()).type == "task_complete"
+        assert "half of it" in model.said()
+
+    broken = [*answer("half of it")[:-1], StreamBroken("cut", delay=0.0)]
+    model = ScriptedModel(broken, answer("the other half", ordinal=2))
+    converse(scripted_conversation(config, model), script)
+
+
+def test_the_model_learns_of_an_interrupt_once_and_the_queue_stays(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("first words"))
         await reading.until("token_count")

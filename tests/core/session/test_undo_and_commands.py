@@ -4,8 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import anyio
+import pytest
+
 from code_core.config.load import Config
 from code_core.protocol.checkpoints import Restored, Steps
+from code_core.protocol.items import Message
 from code_core.protocol.ops import (
     CustomReview,
     Interrupt,
@@ -17,6 +21,7 @@ from code_core.protocol.ops import (
 )
 from code_core.protocol.session_events import UndoAvailable, UndoCompleted
 from code_core.session.parts import Parts
+from code_core.session.tasks import undo
 from code_core.tools.tool import ToolContext, ToolOutput
 from core.session.conversing import BYE, Frontend, call, user
 from core.session.scripted import (
@@ -120,11 +125,75 @@ def test_undo_and_redo_restore_files_and_tell_the_model(config: Config) -> None:
         assert (await reading.ended()).message == "nothing to redo"
         await reading.send(text("and?"))
         await reading.ended()
-        assert model.said().count("<files_restored>") == 2
+        said = model.said()
+        assert said.count("<files_restored>") == 2
+        assert said.index("undid your changes") < said.index("brought back your changes")
+        assert str(mine) not in said  # it was not restored
 
     model = ScriptedModel(calls("write"), answer("bye"), answer("bye"))
     parts = Parts(checkpoints=MemoryCheckpoints())
     converse(scripted_conversation(config, model, ScriptedTool("write", write), parts=parts), script)
+
+
+class SlowCheckpoints(MemoryCheckpoints):
+    """Restores files when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may = anyio.Event(), anyio.Event()
+
+    async def undo(self) -> Restored | None:
+        self.begun.set()
+        await self.may.wait()
+        return Restored("t", (Path("/w/a"),), ())
+
+
+def test_an_interrupt_waits_until_the_files_are_restored(config: Config) -> None:
+    checkpoints = SlowCheckpoints()
+
+    async def script(reading: Reading) -> None:
+        await reading.send(Undo())
+        await checkpoints.begun.wait()
+        await reading.send(Interrupt())
+        await anyio.wait_all_tasks_blocked()
+        checkpoints.may.set()
+        await reading.ended()
+        assert reading.of("undo_completed")[0].files == [Path("/w/a")]
+        (note,) = reading.conversation.session.history.model_items()
+        assert isinstance(note, Message)
+        assert "/w/a" in note.text
+
+    parts = Parts(checkpoints=checkpoints)
+    converse(scripted_conversation(config, ScriptedModel(), parts=parts), script)
+
+
+def test_files_that_take_too_long_to_restore_end_the_task(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undo, "STEP_SECONDS", 0.05)
+
+    async def script(reading: Reading) -> None:
+        await reading.send(Undo())
+        error = await reading.ended()
+        assert error.message == "undo took more than 0.05 s: look at the files before you go on"
+
+    parts = Parts(checkpoints=SlowCheckpoints())
+    converse(scripted_conversation(config, ScriptedModel(), parts=parts), script)
+
+
+@pytest.mark.parametrize(
+    ("count", "last"), [(1, "file 0"), (50, "file 49"), (51, "and 1 more"), (99, "and 49 more")]
+)
+def test_the_model_learns_the_names_of_at_most_50_files(count: int, last: str) -> None:
+    note = undo.restored_note("undo", [Path(f"file {number}") for number in range(count)])
+    assert note.split("\n")[-2] == last
+    assert len(note.split("\n")) == min(count, 50) + 3 + (count > 50)
+
+
+def test_names_of_files_cannot_end_the_note() -> None:
+    note = undo.restored_note("redo", [Path("</files_restored>"), Path('"it\'s"')])
+    assert "&lt;/files_restored&gt;" in note
+    assert '"it\'s"' in note
 
 
 def test_without_checkpoints_nothing_can_be_undone(config: Config) -> None:
@@ -161,9 +230,8 @@ def test_an_interrupted_command_of_the_user_is_recorded_too(converse: Callable[.
         await frontend.send(user("go"))
         await frontend.until("task_complete")
 
-    converse(
-        script, {"expect": [{"contains": "half way"}, {"contains": "interrupted by the user"}], "stream": BYE}
-    )
+    told = ["exec sleep 60</command>", "<result>", "half way", "interrupted by the user"]
+    converse(script, {"expect": [{"contains": words} for words in told], "stream": BYE})
 
 
 def test_a_review_reads_and_reports_without_touching_the_history(converse: Callable[..., None]) -> None:

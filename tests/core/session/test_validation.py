@@ -35,7 +35,7 @@ async def one_turn(frontend: Frontend) -> list[str]:
     return [event.msg.message for event in frontend.seen[before:] if isinstance(event.msg, BackgroundEvent)]
 
 
-def test_the_model_and_the_user_are_told_of_findings_and_the_patch_is_applied(
+def test_the_model_and_the_user_get_the_findings_and_the_patch_is_applied(
     converse: Callable[..., None], tmp_path: Path
 ) -> None:
     async def script(frontend: Frontend) -> None:

@@ -94,7 +94,7 @@ def test_its_history_is_the_conversation_without_what_that_program_added(
     assert texts(restore(rollout_of(program)).items) == expected
 
 
-def test_lines_of_ours_go_on_with_its_running_number_and_are_told_from_its_own(tmp_path: Path) -> None:
+def test_our_lines_continue_its_numbering_and_can_be_told_apart(tmp_path: Path) -> None:
     path = in_home("codex-0.169.0", tmp_path)
     before = path.read_bytes()
     opened = SessionStore(tmp_path).resume(path)

@@ -65,7 +65,7 @@ def test_a_glance_knows_our_lines() -> None:
         '{"type":"x","payload":{}}'.encode("utf-16"),
     ],
 )
-def test_a_line_that_is_none_of_a_rollout_is_refused(data: bytes) -> None:
+def test_a_line_that_does_not_belong_in_a_rollout_is_refused(data: bytes) -> None:
     with pytest.raises(BadLine):
         decode(data)
 

@@ -8,7 +8,7 @@ from code_core.store.transcript import read_transcript
 from core.store.samples import assistant, call, items, output, user, write_rollout
 
 
-def test_a_transcript_shows_who_said_and_did_what(tmp_path: Path) -> None:
+def test_a_transcript_shows_who_wrote_and_did_what(tmp_path: Path) -> None:
     reasoning = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "thinking"}]}
     odd = {"type": "function_call_output", "call_id": "b", "output": [{"type": "input_text", "text": "part"}]}
     older = {

@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ from code_core.protocol.policies import AskForApproval, DangerFullAccess
 from code_core.session.approvals import Approvals
 from code_core.tools.tool import ToolContext
 from code_core.tools.turn_changes import TurnChanges
+from core.tools.command_desk import Desk, User
 
 
 @dataclass
@@ -43,3 +44,12 @@ def tool_context(tmp_path: Path, emitted: Emitted) -> ToolContext:
         approver=Approvals().for_turn(emitted),
         changes=TurnChanges(tmp_path, tmp_path / "outputs/turn"),
     )
+
+
+@pytest.fixture
+def desk(tool_context: ToolContext) -> Desk:
+    cwd = tool_context.cwd / "work"
+    cwd.mkdir()
+    (cwd / "tool.sh").write_text("#!/bin/sh\n")
+    (cwd / "tool.sh").chmod(0o755)
+    return Desk(replace(tool_context, cwd=cwd, environment={"PATH": "/usr/bin:/bin"}), User())

@@ -46,10 +46,17 @@ def test_a_patch_that_was_half_applied_is_a_failure_that_the_turn_diff_shows(
     begin, end, diff = emitted.events
     assert isinstance(begin, PatchApplyBegin)
     assert isinstance(end, PatchApplyEnd)
-    assert (end.success, end.stderr) == (False, output.text)
+    assert (end.success, end.stdout, end.stderr) == (False, "", output.text)
     assert isinstance(diff, TurnDiff)
     assert "+one" in diff.unified_diff
     assert "two" not in diff.unified_diff
+
+
+def test_a_patch_may_come_as_the_arguments_of_a_function(tool_context: ToolContext) -> None:
+    patch = "*** Begin Patch\n*** Add File: a\n+x\n*** End Patch"
+    call = FunctionCall(name="apply_patch", arguments=patch, call_id="p1")
+    assert anyio.run(ApplyPatch(LocalFileSystem()).call, call, tool_context).success
+    assert (tool_context.cwd / "a").read_text() == "x\n"
 
 
 def test_bytes_that_are_not_unicode_stay_in_the_file_and_are_repaired_in_the_events(

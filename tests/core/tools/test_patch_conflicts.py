@@ -14,7 +14,8 @@ from code_core.patch import FileState, Sources
 from code_core.protocol.events import PatchApplyBegin, PatchApplyEnd
 from code_core.protocol.file_changes import UpdateChange
 from code_core.protocol.items import CustomToolCall
-from code_core.protocol.policies import AskForApproval, ReviewDecision
+from code_core.protocol.policies import AskForApproval, ReadOnly, ReviewDecision
+from code_core.safety.grants import PathGrant
 from code_core.tools import patch_run
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.approver import PatchQuestion, Review
@@ -36,8 +37,10 @@ class User:
     def __init__(self, *deeds: Callable[[], object]) -> None:
         self._deeds = [*deeds]
         self.shown: list[Any] = []
+        self.questions: list[PatchQuestion] = []
 
     async def __call__(self, question: PatchQuestion) -> Review:
+        self.questions.append(question)
         self.shown.append(question.changes)
         if self._deeds:
             self._deeds.pop(0)()
@@ -71,6 +74,31 @@ def test_an_edit_elsewhere_in_the_file_is_kept_and_nobody_is_asked_again(
     _, end, diff = emitted.events
     assert isinstance(end, PatchApplyEnd)
     assert "new" not in diff.unified_diff  # the user's own edit is not the turn's
+
+
+def test_the_question_has_a_reason_and_what_a_yes_for_the_session_allows(
+    asking: ToolContext, ask: Callable[..., User], emitted: Any
+) -> None:
+    user = ask()
+    assert apply(UPDATE, asking).success
+    (question,) = user.questions
+    assert question.call_id == "p1"
+    assert question.reason == "the approval policy is to ask for every change"
+    assert question.grants == {PathGrant(asking.cwd / "f")}
+    assert not emitted.events[0].auto_approved
+
+
+def test_a_patch_that_may_not_be_asked_about_is_rejected(tool_context: ToolContext) -> None:
+    output = apply("*** Add File: f\n+x", replace(tool_context, sandbox_policy=ReadOnly()))
+    assert not output.success
+    assert output.text == (
+        "patch rejected: the sandbox is read-only, and the approval policy is never to ask"
+    )
+
+
+def test_a_patch_that_nobody_was_asked_about_says_so(tool_context: ToolContext, emitted: Any) -> None:
+    assert apply("*** Add File: f\n+x", tool_context).success
+    assert emitted.events[0].auto_approved
 
 
 def test_an_edit_near_the_change_is_asked_about_again(

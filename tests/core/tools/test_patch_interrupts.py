@@ -95,6 +95,7 @@ def test_an_interrupt_at_any_step_leaves_all_or_nothing_and_tells_the_truth(
             assert isinstance(begin, PatchApplyBegin)
             assert isinstance(end, PatchApplyEnd)
             assert end.success
+            assert (end.stdout, end.stderr) == (output.text, "")
             assert isinstance(diff, TurnDiff)
     assert whole >= 8
     assert nothing >= 12

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import pytest
 
 from code_core.protocol.policies import ReadOnly, SandboxPolicy, WorkspaceWrite
 from code_core.safety.known_safe import Reading, reading
+from code_core.tools import program_lookup
 from code_core.tools.program_lookup import ProgramLookup, ResolvedCommand
 
 SYSTEM = "/usr/local/bin:/usr/bin:/bin"
@@ -67,14 +69,101 @@ def test_a_planted_program_is_itself(policy: SandboxPolicy, work: Path, tmp_path
     assert resolve(policy, work, "make", path=path).parts != (("make",),)
 
 
-def test_a_link_of_the_system_to_a_place_that_commands_may_write_is_no_program_of_the_system(
-    policy: SandboxPolicy, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def usr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that belongs to the system; only the workspace is writable."""
     folder = tmp_path / "usr"
     folder.mkdir()
-    (folder / "ls").symlink_to(plant(work, "mine"))
-    monkeypatch.setattr("code_core.tools.program_lookup.SYSTEM_DIRECTORIES", frozenset({str(folder)}))
-    assert resolve(policy, work, "ls", path=str(folder)).argv == (str(folder / "ls"),)
+    monkeypatch.setattr(program_lookup, "SYSTEM_DIRECTORIES", frozenset({str(folder)}))
+    monkeypatch.setattr(program_lookup, "_TEMPORARY", ())
+    return folder
+
+
+def test_a_link_of_the_system_to_a_place_that_commands_may_write_is_no_program_of_the_system(
+    usr: Path, work: Path
+) -> None:
+    (usr / "ls").symlink_to(plant(work, "mine"))
+    assert resolve(ReadOnly(), work, "ls", path=str(usr)).argv == (str(usr / "ls"),)
+
+
+def test_a_reader_or_a_shell_is_the_systems_only_in_its_directories(
+    usr: Path, work: Path, tmp_path: Path
+) -> None:
+    for name in ("ls", "bash", "make"):
+        plant(usr, name)
+        plant(tmp_path / "opt", name)
+        assert resolve(ReadOnly(), work, name, path=str(usr)).argv == (name,)
+    for name in ("ls", "bash"):
+        assert resolve(ReadOnly(), work, name, path=str(tmp_path / "opt")).argv == (
+            str(tmp_path / "opt" / name),
+        )
+    assert resolve(ReadOnly(), work, "make", path=str(tmp_path / "opt")).argv == ("make",)
+    assert resolve(ReadOnly(), work, "make", path="../opt").argv != ("make",)  # wherever `cd` leads
+
+
+def test_a_path_stays_as_it_is_written(policy: SandboxPolicy, work: Path) -> None:
+    plant(work / "sub", "tool")
+    command = resolve(policy, work, "sub/tool", "x", path=f"{work}:{SYSTEM}")
+    assert command.argv == command.run == ("sub/tool", "x")
+    assert command.parts == (("sub/tool", "x"),)
+    script = resolve(policy, work, "bash", "-c", "sub/tool x && ls")
+    assert script.parts == (("sub/tool", "x"), ("ls",))
+
+
+def test_a_planted_program_keeps_its_arguments(policy: SandboxPolicy, work: Path) -> None:
+    make = str(plant(work, "make"))
+    command = resolve(policy, work, "bash", "-c", "make a b", path=f"{work}:{SYSTEM}")
+    assert command.parts == ((make, "a", "b"),)
+
+
+def test_a_home_in_path_is_not_expanded_by_everybody(policy: SandboxPolicy, work: Path) -> None:
+    command = resolve(policy, work, "ls", path=f"~/bin:{SYSTEM}")
+    assert command.argv == command.run == ("ls",)
+    assert command.parts is None
+
+
+def loads(work: Path, library: str | Path, policy: SandboxPolicy | None = None, **environment: str) -> bool:
+    """Whether `ls` is trusted though it loads `library`."""
+    whole = {"PATH": SYSTEM, "LD_PRELOAD": str(library), **environment}
+    lookup = ProgramLookup(policy or ReadOnly(), work / "cwd", work, whole)
+    return reading(lookup.resolve(["ls"]).parts) is Reading.ALWAYS
+
+
+def test_commands_may_write_in_the_workspace_and_where_the_policy_lets_them(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+        if Path(folder).is_dir():
+            assert not loads(work, f"{folder}/x.so")
+    monkeypatch.setattr(program_lookup, "_TEMPORARY", ())
+    other = tmp_path / "other"
+    bounds = {"exclude_slash_tmp": True, "exclude_tmpdir_env_var": True}
+    assert loads(work, other / "x.so", WorkspaceWrite(**bounds))
+    assert not loads(work, other / "x.so", WorkspaceWrite(writable_roots=[other], **bounds))
+    assert not loads(work, other / "x.so", TMPDIR=str(other))
+    assert loads(work, other / "x.so", TMPDIR="")
+    assert not loads(work, work / "x.so")
+    assert not loads(work, f"{other}/x.so {work}/x.so")
+    (work / "cwd").symlink_to(tmp_path / "elsewhere")
+    assert not loads(work, tmp_path / "elsewhere/x.so")
+    (work / "loop").symlink_to("loop")
+    assert not loads(work, work / "loop/x.so")
+
+
+def test_what_the_system_protects_is_not_for_commands_to_write(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = work / "lib/x.so"
+    library.parent.mkdir()
+    library.write_text("x")
+    assert not loads(work, library)  # whoever owns a file may make it writable
+    owner, writable = library.stat().st_uid, set[Path]()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.X_OK or path in writable)
+    assert loads(work, library)
+    for path in (library, library.parent):
+        writable = {path}
+        assert not loads(work, library)
 
 
 def test_a_relative_entry_of_path_means_something_else_after_cd(policy: SandboxPolicy, work: Path) -> None:
@@ -105,15 +194,29 @@ def test_what_a_shell_reads_before_the_script_is_not_for_commands_to_write(
     assert reading(resolve(policy, work, "bash", "-lc", "ls", **elsewhere).parts) is Reading.ALWAYS
 
 
-def test_settings_of_rg_that_commands_may_write(policy: SandboxPolicy, work: Path) -> None:
-    rg = plant(work.parent / "usr", "rg")
+def test_a_login_shell_and_zsh_read_files_of_the_home_directory(usr: Path, work: Path) -> None:
+    for name in ("bash", "zsh", "ls", "git"):
+        plant(usr, name)
+    for shell, options, script, trusted in (
+        ("bash", "-c", "ls", True),
+        ("bash", "-lc", "pwd", False),
+        ("zsh", "-c", "pwd", False),
+    ):
+        command = resolve(ReadOnly(), work, shell, options, script, path=str(usr), HOME=str(work))
+        assert (reading(command.parts) is Reading.ALWAYS) is trusted, (shell, options)
+
+
+def test_settings_of_rg_that_commands_may_write(usr: Path, work: Path) -> None:
+    plant(usr, "rg")
     for settings, expected in (
         ("/etc/rgrc", Reading.ALWAYS),
         (str(work / "rgrc"), Reading.NO),
         ("x", Reading.NO),
     ):
-        lookup = ProgramLookup(policy, work, work, {"PATH": str(rg.parent), "RIPGREP_CONFIG_PATH": settings})
-        assert reading([lookup._with_settings(("rg", "x"))]) is expected
+        command = resolve(ReadOnly(), work, "rg", "x", "y", path=str(usr), RIPGREP_CONFIG_PATH=settings)
+        assert command.argv == ("rg", "x", "y")
+        assert command.parts == (("rg" if expected is Reading.ALWAYS else "./rg", "x", "y"),)
+        assert reading(command.parts) is expected
 
 
 def test_what_is_not_installed_stays_as_it_is(policy: SandboxPolicy, work: Path) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from code_core.patch import Added, Deleted, FileEdit, FileState, Updated
+from code_core.patch import Added, Deleted, FileEdit, FileState, Updated, unified_diff
 from code_core.protocol.file_changes import AddChange, DeleteChange, UpdateChange
 from code_core.tools import shown_changes as module
 from code_core.tools.shown_changes import is_same_change, shown_changes
@@ -64,10 +64,19 @@ def test_long_texts_are_cut_after_a_line_and_say_so(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "MAX_CHANGE_CHARS", 20)
     text = "".join(f"{number}\n" for number in range(20))
     shown = shown_changes(
-        [Added(F, state(text)), Updated(F / "u", state(""), state(text)), Deleted(F / "d", state("x" * 30))]
+        [
+            Added(F, state(text)),
+            Updated(F / "u", state(""), state(text)),
+            Deleted(F / "d", state("x" * 30)),
+            Added(F / "r", state(text), state("")),
+            Deleted(F / "b", state("\n" + "x" * 30)),
+        ]
     )
-    assert shown.hidden == (str(F), str(F / "u"))
-    added, updated, deleted = shown.changes.values()
+    assert shown.hidden == (str(F), str(F / "u"), str(F / "r"))
+    added, updated, deleted, replaced, blank = shown.changes.values()
+    assert replaced == updated
+    assert isinstance(blank, DeleteChange)
+    assert blank.delete.content == "\n… 1 more line is not shown\n"
     assert isinstance(added, AddChange)
     assert (
         added.add.content
@@ -81,14 +90,35 @@ def test_long_texts_are_cut_after_a_line_and_say_so(monkeypatch: pytest.MonkeyPa
 
 def test_all_texts_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_CHANGES_CHARS", 10)
-    shown = shown_changes([Added(F / f"{number}", state("1234\n")) for number in range(3)])
-    assert shown.hidden == (str(F / "2"),)
+    texts = ["1234\n", "1234\n", "12345\n", "\n"]
+    shown = shown_changes([Added(F / f"{number}", state(text)) for number, text in enumerate(texts)])
+    assert shown.hidden == (str(F / "2"), str(F / "3"))
     contents = [change.add.content for change in shown.changes.values() if isinstance(change, AddChange)]
-    assert contents == ["1234\n", "1234\n", "… 1 more line is not shown\n"]
+    rest = "… 1 more line is not shown\n"
+    assert contents == ["1234\n", "1234\n", rest, rest]
+
+
+def test_a_move_shows_where_to_and_what_it_replaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    def moved(*, most: int) -> UpdateChange:
+        monkeypatch.setattr(module, "MAX_CHANGE_CHARS", most)
+        edit = Updated(F, state("a\n"), state("b\n"), F / "t", state("\nreplaced\nfile\n"))
+        (change,) = shown_changes([edit]).changes.values()
+        assert isinstance(change, UpdateChange)
+        assert change.update.move_path == F / "t"
+        return change
+
+    diff = "@@ -1 +1 @@\n-a\n+b\n"
+    assert moved(most=100).update.unified_diff == diff
+    assert moved(most=100).update.overwritten == "\nreplaced\nfile\n"
+    assert moved(most=len(diff) + 12).update.overwritten == "\nreplaced\n… 1 more line is not shown\n"
+    cut = moved(most=len(diff) - 1).update
+    assert cut.unified_diff == "@@ -1 +1 @@\n-a\n\\ 1 more line is not shown\n"
+    assert cut.overwritten == "… 3 more lines are not shown\n"
 
 
 def test_what_is_too_large_to_be_compared_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_COMPARED_BYTES", 10)
+    assert shown_changes([Updated(F, state("a" * 5), state("b" * 5))]).hidden == ()
     edit = Updated(F, state("a" * 6), state("b" * 6))
     shown = shown_changes([edit])
     assert shown.hidden == (str(F),)
@@ -96,6 +126,30 @@ def test_what_is_too_large_to_be_compared_is_named(monkeypatch: pytest.MonkeyPat
     (change,) = shown.changes.values()
     assert isinstance(change, UpdateChange)
     assert change.update.unified_diff == "\\ Too large to be compared: 6 bytes before, 6 after\n"
+
+
+def test_a_small_change_of_a_large_file_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_COMPARED_BYTES", 50)
+    lines = [f"{number}\n" for number in range(100)]
+    old, new = "".join(lines), "".join(lines).replace("50\n", "fifty\n")
+    (change,) = shown_changes([Updated(F, state(old), state(new))]).changes.values()
+    assert isinstance(change, UpdateChange)
+    assert change.update.unified_diff == "@@ -48,7 +48,7 @@\n 47\n 48\n 49\n-50\n+fifty\n 51\n 52\n 53\n"
+
+
+def test_a_byte_order_mark_is_a_difference() -> None:
+    (change,) = shown_changes([Updated(F, state("a\n"), state("a\n", "utf-8-sig"))]).changes.values()
+    assert isinstance(change, UpdateChange)
+    assert change.update.unified_diff == "@@ -1 +1 @@\n-a\n+\ufeffa\n"
+
+
+def test_lines_of_wide_text_are_found_by_characters() -> None:
+    """The bytes of `\u010a` and `\u0a0a` have those of a newline in them."""
+    lines = [f"\u010a\u0a0a{number}\n" for number in range(9)]
+    old, new = "".join(lines), "".join(lines).replace("4", "four")
+    (change,) = shown_changes([Updated(F, state(old, "utf-16"), state(new, "utf-16"))]).changes.values()
+    assert isinstance(change, UpdateChange)
+    assert change.update.unified_diff == unified_diff(old, new)
 
 
 TEN = "".join(f"{number}\n" for number in range(10))
@@ -120,6 +174,7 @@ def update(old: str, new: str, to: Path | None = None, overwritten: str | None =
         (update("a\n", "b\n", F / "t"), update("a\n", "b\n"), False),
         (update("a\n", "b\n", F / "t", "x"), update("a\n", "b\n", F / "t", "y"), False),
         (update("a\n", "b\n", F / "t"), update("a\n", "b\n", F / "t", ""), False),
+        (update("a\n", "b\n\0"), update("a\n", "c\n\0"), False),  # nobody has seen either
         (Deleted(F, state("a")), Deleted(F, state("a")), True),
         (Deleted(F, state("a")), Deleted(F, state("b")), False),
         (Added(F, state("a")), Added(F, state("a"), state("")), False),

@@ -17,7 +17,7 @@ from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.tools.tool_search import ToolSearch, deferred
 from code_core.wire.response_events import ItemDone
 from code_core.wire.responses import request_body
-from code_core.wire.tool_specs import FunctionSpec
+from code_core.wire.tool_specs import FreeformSpec, FunctionSpec, WebSearchSpec
 from core.session.scripted import (
     Reading,
     ScriptedModel,
@@ -87,6 +87,49 @@ def test_a_name_counts_more_than_a_description_and_a_whole_word_more_than_a_begi
     assert found(one, "c__branches", tool_context) == ["c__branches"]
     assert found(one, "merge branch", tool_context, limit=1) == ["b__merge_branch"]
     assert [tool.name for tool in one.declared] == ["b__merge_branch", "a__misc", "c__branches"]
+
+
+def test_the_beginning_of_a_name_counts_more_than_a_word_of_a_description(tool_context: ToolContext) -> None:
+    one = search(Remote("z__merger", "Joins."), Remote("a__join", "Can merge."))
+    assert found(one, "merge", tool_context) == ["z__merger", "a__join"]
+
+
+def test_equal_matches_come_in_the_order_of_their_names(tool_context: ToolContext) -> None:
+    one = search(Remote("b__x", "Merge."), Remote("a__x", "Merge."))
+    assert found(one, "merge", tool_context) == ["a__x", "b__x"]
+
+
+class Plain(Remote):
+    """A tool of another kind."""
+
+    def __init__(self, spec: FreeformSpec | WebSearchSpec) -> None:
+        super().__init__(spec.name, "")
+        self._spec: Any = spec
+
+    def spec(self) -> Any:
+        return self._spec
+
+
+def test_tools_of_every_kind_can_be_found(tool_context: ToolContext) -> None:
+    text = Plain(FreeformSpec("write", "Writes\n a poem.", "start: LINE", ""))
+    one = search(text, Plain(WebSearchSpec("look")), Remote("long", "Poem " * 100))
+    call = FunctionCall(name="search_tools", arguments='{"query": "write"}', call_id="c")
+    assert anyio.run(one.call, call, tool_context).text == "You can call these now:\nwrite: Writes a poem."
+    call = FunctionCall(name="search_tools", arguments='{"query": "look"}', call_id="c")
+    assert anyio.run(one.call, call, tool_context).text == "You can call these now:\nlook: "
+    assert found(one, "poem", tool_context) == ["long", "write"]
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        Plain(FreeformSpec("n" * 3, "d" * 2, "g" * 7, "")),
+        Plain(WebSearchSpec("s" * 12)),
+    ],
+)
+def test_tools_of_every_kind_take_their_share(tool: Remote) -> None:
+    assert not deferred([tool], 1, 3)
+    assert deferred([tool], 0.99, 3)
 
 
 def test_without_a_match_the_servers_are_named(tool_context: ToolContext) -> None:

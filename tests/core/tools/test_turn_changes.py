@@ -50,6 +50,20 @@ def test_a_turn_without_changes_leaves_nothing_on_disk(changes: TurnChanges, tmp
     assert [*tmp_path.iterdir()] == []
 
 
+def test_no_edits_are_no_changes(tmp_path: Path) -> None:
+    changes = TurnChanges(ROOT, tmp_path / "a/b/c/turn")
+    changes.add([])
+    assert changes.diff() == ""
+    changes.add([Added(ROOT / "a", FileState(b"1\n"))])
+    assert changes.diff().endswith("+1\n")
+
+
+def test_an_executable_file_stays_one_in_the_diff(changes: TurnChanges) -> None:
+    changes.add([Added(ROOT / "a", FileState(b"1\n", 0o755)), Added(ROOT / "b", FileState(b"1\n", 0o644))])
+    assert "new file mode 100755\n" in changes.diff()
+    assert "new file mode 100644\n" in changes.diff()
+
+
 def test_what_a_crash_left_is_removed(changes: TurnChanges, tmp_path: Path) -> None:
     folder = tmp_path / "conversation/turn"
     folder.mkdir(parents=True)
@@ -68,6 +82,19 @@ def test_only_hashes_stay_in_memory(changes: TurnChanges) -> None:
         assert tracemalloc.get_traced_memory()[0] < 2**20
     finally:
         tracemalloc.stop()
+
+
+def test_diffs_are_shown_as_long_as_they_fit(changes: TurnChanges, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes.add([Added(ROOT / "a", FileState(b"1\n"))])
+    first = changes.diff()
+    changes.add([Added(ROOT / "b", FileState(b"2\n"))])
+    monkeypatch.setattr(turn_changes, "MAX_DIFF_CHARS", len(first))
+    monkeypatch.setattr(turn_changes, "MAX_FILE_DIFF_CHARS", len(first))
+    assert changes.diff().endswith("+2\n")
+    monkeypatch.setattr(turn_changes, "MAX_DIFF_CHARS", len(first) - 1)
+    assert changes.diff() == (
+        first + "[b: not shown, because the diffs of this turn are too large together]\n"
+    )
 
 
 def test_large_diffs_are_replaced_by_a_notice(changes: TurnChanges) -> None:

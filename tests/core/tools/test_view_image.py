@@ -30,6 +30,14 @@ def test_the_model_gets_the_image(tool_context: ToolContext) -> None:
     assert url.startswith("data:image/png;base64,")
 
 
+def test_an_image_that_changes_is_another_one(tool_context: ToolContext) -> None:
+    (tool_context.cwd / "a.png").write_bytes(png())
+    before = look(tool_context, "a.png")
+    assert look(tool_context, "./a.png").fingerprint == before.fingerprint
+    (tool_context.cwd / "a.png").write_bytes(png(2, 2))
+    assert look(tool_context, "a.png").fingerprint != before.fingerprint
+
+
 def test_what_is_no_image_is_an_answer(tool_context: ToolContext) -> None:
     (tool_context.cwd / "text.png").write_text("not an image")
     os.mkfifo(tool_context.cwd / "pipe")

@@ -95,7 +95,7 @@ def test_what_is_not_eslints_json_is_an_error(text: str) -> None:
         read_eslint("eslint", text, FILES, "/stage")
 
 
-def test_the_model_is_told_of_at_most_twelve_issues_and_of_their_number() -> None:
+def test_the_model_gets_at_most_twelve_issues_and_their_number() -> None:
     issues = tuple(Issue("ruff", "a.py", f"{number}: text") for number in range(20))
     told = json.loads(Report(("ruff", "mypy"), issues).as_json())["validation"]
     assert len(told["issues"]) == MOST_ISSUES

@@ -169,7 +169,7 @@ def test_what_a_killed_process_left_is_deleted_after_a_day(work: Path, tmp_path:
     assert not old.exists()
 
 
-def test_a_checker_that_fails_is_said_in_one_line(work: Path, tmp_path: Path) -> None:
+def test_a_checker_that_fails_is_reported_in_one_line(work: Path, tmp_path: Path) -> None:
     path = program(tmp_path / "bin", "shellcheck", "echo cannot read my settings >&2; echo more; exit 3")
     report = run(work, added(work / "a.sh", "echo"), path=path)
     assert report is not None
@@ -230,7 +230,7 @@ def test_without_a_sandbox_a_link_in_the_workspace_runs_nothing_of_a_patch(
     assert not ran.exists()
 
 
-def test_without_room_for_a_copy_nothing_is_checked_and_that_is_said(work: Path, tmp_path: Path) -> None:
+def test_without_room_for_a_copy_nothing_is_checked_and_a_line_reports_it(work: Path, tmp_path: Path) -> None:
     (tmp_path / "place").write_text("no folder")
     report = run(work, added(work / "a.json", "{"))
     assert report is not None
@@ -278,7 +278,7 @@ def test_a_checker_of_projects_sees_the_project_with_the_patch(
     assert (work / "lib/.venv/marker").exists()
 
 
-def test_a_project_that_is_too_large_is_left_out_and_said(
+def test_a_project_that_is_too_large_is_left_out_and_reported(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("code_core.validation.staging.MOST_FILES", 3)

@@ -113,7 +113,7 @@ def test_reasoning_of_another_is_left_out(item: Reasoning, quirks: ChatQuirks) -
     }
 
 
-def test_reasoning_that_is_required_is_empty_where_there_is_none() -> None:
+def test_required_reasoning_is_empty_if_there_was_not_any() -> None:
     quirks = ChatQuirks(reasoning_required=True)
     shown = messages(
         user("go"), called("f", "1"), output("1"), thought("Hm"), called("f", "2"), output("2"), quirks=quirks
@@ -176,7 +176,7 @@ def test_images_are_parts_and_those_of_tools_follow_all_outputs() -> None:
     assert shown[4]["content"][1:] == [part]
 
 
-def test_a_model_that_cannot_see_is_told_so() -> None:
+def test_a_model_without_vision_learns_that_an_image_was_left_out() -> None:
     picture = InputImage(image_url=PIXEL)
     shown = messages(
         Message(role="user", content=[InputText(text="see"), picture]),

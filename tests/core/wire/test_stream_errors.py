@@ -25,7 +25,7 @@ WORDS = "the backend has no capacity left"
         f'data: {{"type": "response.done", "response": {{"status": "failed", "error": {{"message": "{WORDS}"}}}}}}\n\n',
     ],
 )
-def test_an_error_in_the_stream_is_told_in_the_providers_words(stream: str) -> None:
+def test_an_error_in_the_stream_is_reported_in_the_providers_words(stream: str) -> None:
     with pytest.raises(StreamBroken, match=WORDS) as caught:
         read(stream.encode() + lines(completed(text("late"))))
     assert caught.value.code == "provider"

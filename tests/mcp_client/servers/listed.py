@@ -81,7 +81,12 @@ def call(request: Json) -> Json | None:
             page = {"mode": "url", "elicitationId": "e", "url": arguments.get("url")}
             params = page if "url" in arguments else {"requestedSchema": schema}
             send({"id": "q", "method": "elicitation/create", "params": {"message": "Who?", **params}})
-            return text(json.dumps(next(requests())["result"]))
+            result = next(requests())["result"]
+            if "url" in arguments and result["action"] == "accept":
+                for elicitation in ("unknown", 7, "e", "e"):
+                    done = {"elicitationId": elicitation}
+                    send({"method": "notifications/elicitation/complete", "params": done})
+            return text(json.dumps(result))
         case "progress":
             progress(request)
             return text("finished")

@@ -1,11 +1,15 @@
 """The user's prompts are commands of the editor."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mcp_server.acp.conftest import Replay
+from mcp_server.acp.test_turns import scripted_server
 from support import responses_events as sse
-from support.acp_client import AcpClient
+from support.acp_client import AcpClient, RequestFailed, prompt_params
 from support.command import Workspace
 from support.upstream import ScriptedUpstream, stream
 
@@ -76,3 +80,40 @@ def test_a_prompt_that_cannot_be_read_is_a_notice(workspace: Workspace, replay: 
         client.until(lambda: bool(client.of_kind("available_commands_update")))
         client.prompt(session)
         assert any("out.md" in str(notice) for notice in client.of_kind("notice"))
+
+
+def offering(client: AcpClient) -> str:
+    """A session with the MCP server `notes`, whose prompts are listed."""
+    session = client.new_session(
+        mcpServers=[scripted_server("mcp_client.servers.offers") | {"name": "notes"}]
+    )
+    client.until(
+        lambda: bool(client.of_kind("available_commands_update")) and "mcp:notes:greet" in listed(client)
+    )
+    return session
+
+
+def test_prompts_of_mcp_servers_are_commands(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    workspace.configure(upstream.base_url)
+    upstream.add(stream(sse.message("Yes."), sse.completed()))
+    with AcpClient(workspace) as client:
+        session = offering(client)
+        greet = {"name": "mcp:notes:greet", "description": "Greet somebody", "input": {"hint": "who [how]"}}
+        assert listed(client)["mcp:notes:greet"] == greet
+        assert "mcp:notes:two_words_" in listed(client)
+        assert client.prompt(session, "/mcp:notes:greet Ada 'very warmly'") == "end_turn"
+        asked = upstream.requests[-1].body.decode()
+        assert json.dumps(json.dumps({"how": "very warmly", "who": "Ada"}))[1:-1] in asked
+        assert "data:image/png;base64," in asked
+        assert "/mcp:notes" not in asked
+
+
+def test_a_prompt_of_an_mcp_server_that_fails_is_an_error_and_starts_no_turn(
+    workspace: Workspace, replay: Replay
+) -> None:
+    replay([sse.message("One."), sse.completed()])
+    with AcpClient(workspace) as client:
+        session = offering(client)
+        with pytest.raises(RequestFailed, match=r"needs who: type who \[how\] after the command"):
+            client.call("session/prompt", prompt_params(session, "/mcp:notes:greet"))
+        assert client.prompt(session, "hello") == "end_turn"

@@ -149,7 +149,7 @@ def test_a_client_that_dies_while_it_is_asked_leaves_nothing_behind(
     assert not (workspace.directory / "made").exists()
 
 
-def test_modes_and_options_change_and_are_told(workspace: Workspace, replay: Replay) -> None:
+def test_modes_and_options_change_and_are_reported(workspace: Workspace, replay: Replay) -> None:
     replay()
     with AcpClient(workspace) as client:
         session = {"sessionId": client.new_session()}

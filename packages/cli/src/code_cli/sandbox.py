@@ -148,7 +148,7 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
 @contextmanager
 def _terminal_kept() -> Iterator[None]:
     """Puts the terminal back as it was: a command may leave it without echo."""
-    import termios  # here, because Windows has none; nothing is confined there
+    import termios  # Windows does not have it, and confines nothing
 
     try:
         before = termios.tcgetattr(sys.stdin.fileno())

@@ -18,7 +18,7 @@ class Calls:
     Args:
         connection: gives the open connection, or raises `ClientClosed`.
         relist: lists all tools again.
-        seconds: the limit of a request that has none of its own.
+        seconds: the limit of a request without a limit of its own.
     """
 
     def __init__(

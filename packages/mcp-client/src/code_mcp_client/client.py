@@ -249,10 +249,10 @@ class McpClient:
             self.tools_fresh_for = page.ttl_ms / 1000
         return page
 
-    async def subscribe_to_tools(self) -> None:
-        """Let a modern server send `notifications/tools/list_changed`; returns when it ends the subscription."""
-        params = {"notifications": {"toolsListChanged": True}}
-        await self.send_request("subscriptions/listen", params, timeout=math.inf)
+    async def subscribe(self, kinds: Iterable[str] = ("tools",)) -> None:
+        """Let a modern server announce changes of its `tools`, `prompts` or `resources`; returns when that ends."""
+        wanted = {f"{kind}ListChanged": True for kind in kinds}
+        await self.send_request("subscriptions/listen", {"notifications": wanted}, timeout=math.inf)
 
     async def call_tool(
         self,

@@ -57,7 +57,7 @@ from code_mcp_client.noise import NoiseCounter
 
 _BROKEN_PIPE_SECONDS = 0.05
 _MOST_UNFINISHED = 2**30
-"""Bytes of a line that goes on after them, and is no message but has no end."""
+"""Bytes of a line after which it is taken for endless output and not for a message."""
 
 logger = logging.getLogger("code_mcp_client")
 

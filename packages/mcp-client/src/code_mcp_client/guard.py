@@ -42,7 +42,7 @@ class ParentDeathGuard:
         os.close(self._pipe)
         try:
             with anyio.move_on_after(_GOODBYE_SECONDS, shield=True):
-                while self._shell.poll() is None:  # noqa: ASYNC110 - nothing signals a process that is no asyncio child
+                while self._shell.poll() is None:  # noqa: ASYNC110 - nothing signals the end of a process that asyncio did not start
                     await anyio.sleep(0.002)
         finally:
             if self._shell.poll() is None:

@@ -10,10 +10,16 @@ from mcp.shared.dispatcher import Dispatcher
 from mcp.shared.transport_context import TransportContext
 
 from code_mcp_client.errors import InvalidSetting
+from code_mcp_client.http_client import IsolatingClient
 from code_mcp_client.http_dispatcher import HttpDispatcher
 from code_mcp_client.http_responses import Responses
 
 _CONNECT_SECONDS = 30.0
+_LIMITS = httpx2.Limits(
+    max_connections=None,  # calls that wait for the user hold theirs, and the user's answer needs one
+    max_keepalive_connections=20,
+    keepalive_expiry=2.0,  # many servers close an idle connection after 5 s: none is used at that moment
+)
 
 
 def request_headers(
@@ -43,15 +49,20 @@ async def http_connection(
 ) -> AsyncIterator[Dispatcher[TransportContext]]:
     """A dispatcher for `url`; at the end the server's session is ended."""
     responses = Responses(max_message_bytes)
-    async with httpx2.AsyncClient(
-        headers=dict(headers),
-        auth=auth,
-        timeout=httpx2.Timeout(_CONNECT_SECONDS, read=None),  # each request has its own limit
-        event_hooks={"response": [responses.hook]},
-    ) as client:
-        dispatcher = HttpDispatcher(url, client, responses, max_message_bytes)
-        try:
-            yield dispatcher
-        finally:
-            with anyio.CancelScope(shield=True):
-                await dispatcher.end_session()
+    async with anyio.create_task_group() as tasks:
+        client = IsolatingClient(
+            responses,
+            tasks,
+            headers=dict(headers),
+            auth=auth,
+            timeout=httpx2.Timeout(_CONNECT_SECONDS, read=None),  # each request has its own limit
+            limits=_LIMITS,
+        )
+        async with client:
+            dispatcher = HttpDispatcher(url, client, responses, max_message_bytes)
+            try:
+                yield dispatcher
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await dispatcher.end_session()
+                tasks.cancel_scope.cancel()

@@ -1,8 +1,9 @@
 """The SDK's HTTP transport behind one dispatcher that outlives its sessions and its failures.
 
-The SDK's transport ends with the first connection error and stays with a session that
-the server has forgotten. This one then opens another, repeats the handshake, and asks
-again what only reads. A tool call is never sent twice: nobody knows whether it ran.
+A connection that fails fails one request (see `IsolatingClient`). What surely was not sent, and
+what only reads, is tried again; a tool call that may have run is never sent twice. The SDK's
+transport stays with a session that the server has forgotten: this dispatcher then opens another
+and repeats the handshake, while requests in flight on the old one may still be answered.
 """
 
 import logging
@@ -20,6 +21,8 @@ from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, REQUEST_TIMEOUT
 
 from code_mcp_client.errors import ClientClosed, ConnectionLost, MessageTooLarge, RequestTimedOut
+from code_mcp_client.http_client import BROKEN
+from code_mcp_client.http_failures import Broken, Refused
 from code_mcp_client.http_responses import SESSION_HEADER, Responses
 
 READS = frozenset(
@@ -37,6 +40,14 @@ READS = frozenset(
 )
 _RETRY_DELAYS = (0.1, 0.5)
 _RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+_CUT_SHORT = frozenset(
+    {
+        BROKEN,
+        "SSE stream ended without a response",
+        "SSE stream ended and reconnection attempts were exhausted",
+    }
+)
+"""Messages with which our client and the SDK's transport answer in place of a server that did not."""
 _GOODBYE_SECONDS = 2.0
 
 logger = logging.getLogger("code_mcp_client")
@@ -44,23 +55,46 @@ logger = logging.getLogger("code_mcp_client")
 
 @dataclass(slots=True, eq=False)
 class _Link:
-    """One transport and its session, until it fails or is given up."""
+    """One transport and its session, until it is given up and the last request on it has ended.
+
+    Attributes:
+        shaken: a connection has failed; the server may have been started again, and have forgotten the session.
+        in_flight: requests that wait for their answers.
+        drained: it is retired, and none waits any more.
+    """
 
     ready: anyio.Event = field(default_factory=anyio.Event)
     retired: anyio.Event = field(default_factory=anyio.Event)
-    over: anyio.Event = field(default_factory=anyio.Event)
+    drained: anyio.Event = field(default_factory=anyio.Event)
     handshake: anyio.Lock = field(default_factory=anyio.Lock)
     shook_hands: bool = False
+    shaken: bool = False
+    in_flight: int = 0
     inner: JSONRPCDispatcher | None = None
-    reason: str = "it was closed"
+
+    def retire(self) -> None:
+        """Let no further request begin here."""
+        self.retired.set()
+        self.settle()
+
+    def settle(self) -> None:
+        """Note whether the last request has ended."""
+        if self.retired.is_set() and not self.in_flight:
+            self.drained.set()
 
 
 class _TryAgain(Exception):  # noqa: N818 - a state of an attempt, and never seen outside this file
-    """An attempt failed in a way that another may not; `error` is for the caller if there is no other."""
+    """An attempt failed in a way that another may not.
 
-    def __init__(self, error: Exception) -> None:
+    Attributes:
+        error: for the caller if there is no other.
+        unsent: the request surely did not reach the server.
+    """
+
+    def __init__(self, error: Exception, *, unsent: bool = False) -> None:
         super().__init__(str(error))
         self.error = error
+        self.unsent = unsent
 
 
 class HttpDispatcher:
@@ -68,8 +102,8 @@ class HttpDispatcher:
 
     Args:
         url: the server's endpoint.
-        client: sends the requests; has `responses.hook` as a response hook.
-        responses: see there.
+        client: sends the requests.
+        responses: has the failures of what the client sent.
         limit: most bytes of one event in a stream of events.
     """
 
@@ -86,7 +120,7 @@ class HttpDispatcher:
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """Send a request and return the answer's `result`; one that only reads is tried three times.
+        """Send a request and return the answer's `result`; three attempts, if it only reads or surely was not sent.
 
         Raises:
             MCPError: the server answered with an error, or with an HTTP status that is one.
@@ -98,14 +132,13 @@ class HttpDispatcher:
         timeout = options.pop("timeout", None)
         if method == "initialize":
             self._initialize = (params, options)
-        delays = _RETRY_DELAYS if method in READS else ()
         try:
             with anyio.fail_after(timeout):
-                for delay in (*delays, None):
+                for delay in (*_RETRY_DELAYS, None):
                     try:
                         return await self._attempt(method, params, options)
                     except _TryAgain as failed:
-                        if delay is None:
+                        if delay is None or not (failed.unsent or method in READS):
                             raise failed.error from None
                         logger.info("%s is tried again in %s s: %s", method, delay, failed.error)
                     await anyio.sleep(delay)
@@ -134,17 +167,11 @@ class HttpDispatcher:
         self._running = True
         task_status.started()
         try:
-            while True:
-                link = self._link
-                try:
-                    await self._serve(link, on_request, on_notify, on_notify_intercept)
-                except* httpx2.HTTPError as failures:
-                    link.reason = _first(failures)
-                    logger.warning("the connection to MCP server %s failed: %s", self._url, link.reason)
-                finally:
-                    self._link = _Link()
-                    link.inner = None
-                    link.over.set()
+            async with anyio.create_task_group() as links:
+                while True:
+                    link = self._link
+                    links.start_soon(self._keep, link, on_request, on_notify, on_notify_intercept)
+                    await link.retired.wait()
         finally:
             self._running = False
             self._link.ready.set()
@@ -159,19 +186,31 @@ class HttpDispatcher:
             except httpx2.HTTPError as error:
                 logger.info("MCP server %s was not told that its session ends: %r", self._url, error)
 
-    async def _serve(
+    async def _keep(
         self, link: _Link, on_request: OnRequest, on_notify: OnNotify, intercept: OnNotifyIntercept | None
     ) -> None:
+        """Serve one link until it has drained, or its transport has ended."""
         transport = streamable_http_client(
             self._url, http_client=self._client, terminate_on_close=False, max_sse_event_size=self._limit
         )
         async with transport as (read, write), anyio.create_task_group() as tasks:
-            inner: JSONRPCDispatcher = JSONRPCDispatcher(read, write)
-            await tasks.start(inner.run, on_request, on_notify, intercept)
-            link.inner = inner
+            link.inner = JSONRPCDispatcher(read, write)
+
+            async def pump(*, task_status: anyio.abc.TaskStatus[None]) -> None:
+                await inner.run(on_request, on_notify, intercept, task_status=task_status)
+                self._replace(link)
+
+            inner = link.inner
+            await tasks.start(pump)
             link.ready.set()
-            await link.retired.wait()
+            await link.drained.wait()
             tasks.cancel_scope.cancel()
+
+    def _replace(self, link: _Link) -> None:
+        """Send what comes next over a new link."""
+        if self._link is link:
+            self._link = _Link()
+        link.retire()
 
     async def _attempt(
         self, method: str, params: Mapping[str, Any] | None, options: CallOptions
@@ -188,7 +227,7 @@ class HttpDispatcher:
             await link.ready.wait()
             if not self._running:
                 raise ClientClosed("the MCP client was closed")
-            if link is self._link:
+            if link is self._link and not link.retired.is_set():
                 return link
 
     async def _shake_hands(self, link: _Link) -> None:
@@ -207,50 +246,66 @@ class HttpDispatcher:
         self, link: _Link, method: str, params: Mapping[str, Any] | None, options: CallOptions
     ) -> dict[str, Any]:
         inner = link.inner
-        if inner is None:
-            raise _TryAgain(ConnectionLost(f"{method}: the connection to MCP server {self._url} was lost"))
+        if inner is None or link.retired.is_set():
+            lost = ConnectionLost(f"{method}: the connection to MCP server {self._url} was lost")
+            raise _TryAgain(lost, unsent=True)
         self._last_id += 1
         request_id = options.get("request_id", self._last_id)
+        link.in_flight += 1
         try:
             return await inner.send_raw_request(method, params, {**options, "request_id": request_id})
         except MCPError as error:
-            status = self._responses.take_status(request_id)
-            raise await self._understood(error, status, link, method) from error
+            match self._responses.take_failure(request_id):
+                case Refused(status=status):
+                    raise self._refused(error, status, link, method) from error
+                case failure:
+                    raise self._failed(error, failure, link, method) from error
+        finally:
+            self._responses.take_failure(request_id)
+            link.in_flight -= 1
+            link.settle()
 
-    async def _understood(self, error: MCPError, status: int | None, link: _Link, method: str) -> Exception:
-        """What the SDK's error means for the caller."""
-        if error.message == "Connection closed" and await _is_over(link):
-            return _TryAgain(
-                ConnectionLost(f"{method}: no connection to MCP server {self._url}: {link.reason}")
-            )
-        forgotten = self._responses.session_id is not None and error.code != METHOD_NOT_FOUND
-        if status == 404 and (forgotten or error.code == INVALID_REQUEST):
-            self._responses.session_id = None
-            link.retired.set()
-            await link.over.wait()
+    def _refused(self, error: MCPError, status: int, link: _Link, method: str) -> Exception:
+        """What an HTTP status means for the caller."""
+        if self._has_forgotten(error, status, link):
+            if link is self._link:
+                self._responses.session_id = None
+            self._replace(link)
             return _TryAgain(
                 ConnectionLost(f"{method}: MCP server {self._url} has forgotten the session; the next is new")
             )
+        if error.message == "Server returned an error response":
+            refused = MCPError(error.code, f"MCP server {self._url} answered with HTTP status {status}")
+            return _TryAgain(refused) if status in _RETRIED_STATUSES else refused
+        return error
+
+    def _has_forgotten(self, error: MCPError, status: int, link: _Link) -> bool:
+        """Whether a status means that the server does not know the session; 404 does, and often 400."""
+        match status:
+            case 404:
+                in_session = self._responses.session_id is not None and error.code != METHOD_NOT_FOUND
+                return in_session or error.code == INVALID_REQUEST
+            case 400:
+                doubtful = link.shaken or "session" in error.message.lower()
+                return doubtful and link.shook_hands and self._responses.session_id is not None
+            case _:
+                return False
+
+    def _failed(self, error: MCPError, failure: Broken | None, link: _Link, method: str) -> Exception:
+        """What an error of the SDK's transport means for the caller."""
+        if failure is not None or error.message in _CUT_SHORT or error.message == "Connection closed":
+            link.shaken = True
+            broken = failure or Broken("it closed the connection before it had answered", unsent=False)
+            return _TryAgain(self._lost(method, broken), unsent=broken.unsent)
         if error.code == REQUEST_TIMEOUT:
             return RequestTimedOut(f"{method}: {error.message}")
         too_long = "max_message_bytes" in error.message or f"exceeded the {self._limit} byte" in error.message
         if too_long and error.code in {PARSE_ERROR, CONNECTION_CLOSED}:
             return MessageTooLarge(f"{method}: cannot use the MCP server's answer: {error.message}")
-        if status is not None and error.message == "Server returned an error response":
-            refused = MCPError(error.code, f"MCP server {self._url} answered with HTTP status {status}")
-            return _TryAgain(refused) if status in _RETRIED_STATUSES else refused
         return error
 
-
-async def _is_over(link: _Link) -> bool:
-    """Whether the link itself has ended; its last requests hear of it a moment before it is known why."""
-    with anyio.move_on_after(1):
-        await link.over.wait()
-    return link.over.is_set()
-
-
-def _first(failures: BaseExceptionGroup[httpx2.HTTPError]) -> str:
-    error: BaseException = failures
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error) or type(error).__name__
+    def _lost(self, method: str, broken: Broken) -> ConnectionLost:
+        if broken.unsent:
+            return ConnectionLost(f"{method}: no connection to MCP server {self._url}: {broken.reason}")
+        unsure = "; the tool may have run" if method == "tools/call" else ""
+        return ConnectionLost(f"{method}: no answer from MCP server {self._url}: {broken.reason}{unsure}")

@@ -1,4 +1,4 @@
-"""What every HTTP response goes through before the SDK reads it: a size limit and a look at its status."""
+"""What every HTTP response goes through before the SDK reads it: a size limit and a note of what went wrong."""
 
 import json
 from collections import OrderedDict
@@ -6,18 +6,19 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
+from code_mcp_client.http_failures import Broken, Failure, Refused, reason_of
 from code_mcp_client.messages import RequestId
 
 _MOST_REMEMBERED = 1_000
 SESSION_HEADER = "mcp-session-id"
 
 
-class TooLong(httpx2.StreamError):
-    """A response is longer than the limit; of a kind that the SDK turns into an answer to the request."""
+class Unreadable(httpx2.StreamError):
+    """A response cannot be read to its end; of a kind that the SDK turns into an answer to the request."""
 
 
 class Responses:
-    """A response hook for an `httpx2.AsyncClient`.
+    """A response hook for an `httpx2.AsyncClient`, and the failures of its requests.
 
     Attributes:
         session_id: of the MCP session, as the server last gave it.
@@ -28,49 +29,64 @@ class Responses:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._statuses: OrderedDict[RequestId, int] = OrderedDict()
+        self._failures: OrderedDict[RequestId, Failure] = OrderedDict()
         self.session_id: str | None = None
 
     async def hook(self, response: httpx2.Response) -> None:
-        """Note the status of a refused request and bound the body."""
-        self.session_id = response.headers.get(SESSION_HEADER, self.session_id)
+        """Note the status of a refused request; bound the body, and note where it breaks."""
+        if SESSION_HEADER not in response.request.headers:  # later answers may be those of an older session
+            self.session_id = response.headers.get(SESSION_HEADER, self.session_id)
         if response.status_code >= 400:
-            self._note(response)
-        if not response.headers.get("content-type", "").lower().startswith("text/event-stream"):
-            response.stream = _Bounded(response, self._limit)
+            self.note(response.request, Refused(response.status_code))
+        is_stream = response.headers.get("content-type", "").lower().startswith("text/event-stream")
+        response.stream = _Stream(response, self, None if is_stream else self._limit)
 
-    def take_status(self, request_id: RequestId) -> int | None:
-        """The HTTP status that refused a request, once."""
-        return self._statuses.pop(request_id, None)
-
-    def _note(self, response: httpx2.Response) -> None:
+    def note(self, request: httpx2.Request, failure: Failure) -> RequestId | None:
+        """Keep a failure for whoever sent the JSON-RPC request in `request`; its id, or None if it has none."""
         try:
-            sent = json.loads(response.request.content)
+            sent = json.loads(request.content)
         except (ValueError, httpx2.RequestNotRead):  # a GET or DELETE
-            return
-        if isinstance(sent, dict) and "method" in sent and isinstance(sent.get("id"), int | str):
-            self._statuses[sent["id"]] = response.status_code
-            while len(self._statuses) > _MOST_REMEMBERED:
-                self._statuses.popitem(last=False)
+            return None
+        if not (isinstance(sent, dict) and "method" in sent and isinstance(sent.get("id"), int | str)):
+            return None
+        request_id: RequestId = sent["id"]
+        self._failures[request_id] = failure
+        while len(self._failures) > _MOST_REMEMBERED:
+            self._failures.popitem(last=False)
+        return request_id
+
+    def take_failure(self, request_id: RequestId) -> Failure | None:
+        """What went wrong with a request, once."""
+        return self._failures.pop(request_id, None)
 
 
-class _Bounded(httpx2.AsyncByteStream):
-    def __init__(self, response: httpx2.Response, limit: int) -> None:
+class _Stream(httpx2.AsyncByteStream):
+    """The body of a response; `limit` is None for a stream of events, whose events are bounded one by one."""
+
+    def __init__(self, response: httpx2.Response, responses: Responses, limit: int | None) -> None:
+        assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - an async client's always is
         self._inner = response.stream
+        self._request = response.request
+        self._responses = responses
         self._limit = limit
         # The limit counts what is received; a compressed body could grow a thousandfold after it.
         self._compressed = response.headers.get("content-encoding", "identity") != "identity"
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._compressed:
-            raise TooLong("the server compressed a response although it was asked not to")
-        assert isinstance(self._inner, httpx2.AsyncByteStream)  # noqa: S101 - an async client's always is
+        if self._limit is not None and self._compressed:
+            raise Unreadable("the server compressed a response although it was asked not to")
         size = 0
-        async for chunk in self._inner:
-            size += len(chunk)
-            if size > self._limit:
-                raise TooLong(f"more than {self._limit:,} bytes, which is max_message_bytes")
-            yield chunk
+        try:
+            async for chunk in self._inner:
+                size += len(chunk)
+                if self._limit is not None and size > self._limit:
+                    raise Unreadable(f"more than {self._limit:,} bytes, which is max_message_bytes")
+                yield chunk
+        except httpx2.TransportError as error:
+            self._responses.note(self._request, Broken(reason_of(error), unsent=False))
+            if self._limit is not None:
+                raise Unreadable(reason_of(error)) from error
+            # A stream of events that breaks is one that ends: the SDK then asks for the rest if it can.
 
     async def aclose(self) -> None:
-        await self._inner.aclose()  # type: ignore[union-attr]  # as above
+        await self._inner.aclose()

@@ -24,7 +24,7 @@ class Tail:
         logger.debug("an MCP server wrote to its stderr: %s", chunk.decode("utf-8", "replace"))
 
     def text(self) -> str:
-        """What is kept; bytes that are no UTF-8 are replaced."""
+        """The kept text; invalid UTF-8 is replaced."""
         return self._kept.decode("utf-8", "replace").strip()
 
 

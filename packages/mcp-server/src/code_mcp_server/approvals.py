@@ -12,6 +12,7 @@ from code_core.protocol.ops import ExecApproval, PatchApproval, ResolveElicitati
 from code_core.protocol.policies import ReviewDecision
 from code_core.view.answers import Choices
 from code_core.view.questions import approval_text, elicitation_schema, elicitation_text
+from code_mcp_server.eras import ClientAbilities
 from code_mcp_server.turns import Question, Reply
 
 _NAMES = {
@@ -37,8 +38,18 @@ class ClientAnswer:
     rule: str | None = None
 
 
+def can_ask(question: Question, abilities: ClientAbilities) -> bool:
+    """Whether a client can put a question to its user."""
+    if isinstance(question, ElicitationRequest) and question.url is not None:
+        return abilities.opens_urls
+    return abilities.elicits
+
+
 def elicitation(question: Question) -> dict[str, Any]:
     """The parameters of `elicitation/create` that every client knows."""
+    if isinstance(question, ElicitationRequest) and question.url is not None:
+        message = elicitation_text(question).markdown
+        return {"mode": "url", "message": message, "url": question.url, "elicitationId": question.id}
     if isinstance(question, ElicitationRequest):
         message, schema = elicitation_text(question).markdown, elicitation_schema(question)
     else:

@@ -33,11 +33,13 @@ class ClientAbilities:
 
     Attributes:
         elicits: it shows forms to its user.
+        opens_urls: it opens pages for its user.
         tasks: it follows tasks (modern only).
         experimental: names of its experimental capabilities.
     """
 
     elicits: bool = False
+    opens_urls: bool = False
     tasks: bool = False
     experimental: frozenset[str] = frozenset()
 
@@ -57,6 +59,7 @@ def abilities_of(capabilities: Mapping[str, Any]) -> ClientAbilities:
     experimental = capabilities.get("experimental")
     return ClientAbilities(
         elicits=isinstance(elicitation, dict) and (not elicitation or elicitation.get("form") is not None),
+        opens_urls=isinstance(elicitation, dict) and isinstance(elicitation.get("url"), dict),
         tasks=isinstance(extensions, dict) and isinstance(extensions.get(TASKS), dict),
         experimental=frozenset(experimental if isinstance(experimental, dict) else ()),
     )

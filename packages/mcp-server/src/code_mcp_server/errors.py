@@ -33,7 +33,7 @@ class UnknownTool(McpServerError):  # noqa: N818 - same
 
 
 class ToolHidden(McpServerError):  # noqa: N818 - same
-    """The tool is there for clients that enable it."""
+    """The tool is only available to clients that enable it."""
 
 
 class InvalidArguments(McpServerError):  # noqa: N818 - same

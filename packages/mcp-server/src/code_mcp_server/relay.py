@@ -13,7 +13,7 @@ from code_core.protocol.events import (
     PatchApplyBegin,
     WarningEvent,
 )
-from code_core.protocol.mcp_events import McpToolCallBegin
+from code_core.protocol.mcp_events import ElicitationComplete, McpToolCallBegin
 from code_core.view.append_only import AppendOnly
 from code_core.view.titles import command_title
 from code_core.view.visible import visible
@@ -53,6 +53,9 @@ class Relay:
                 await self.caller.peer.notify(
                     "session/update", {"sessionId": self.conversation_id, "update": update}
                 )
+        if isinstance(event.msg, ElicitationComplete) and not self.caller.modern:
+            done = {"elicitationId": event.msg.id}
+            await self.caller.peer.notify("notifications/elicitation/complete", done)
         await self._progress(event.msg)
         await self._log(event.msg)
 

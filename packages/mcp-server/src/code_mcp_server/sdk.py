@@ -1,12 +1,11 @@
 """The tools as a server of the official SDK, for transports that the SDK has: streamable HTTP.
 
 The SDK's part is the protocol of both eras; what a tool does, and what it asks, is the same as over stdio.
-Two things are not here: tasks, which the SDK does not implement, and `logging/setLevel`, which is deprecated.
+`logging/setLevel` is not here, because it is deprecated.
 """
 
-from collections.abc import Awaitable, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, get_args
 
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
@@ -17,12 +16,13 @@ from mcp_types import CallToolRequestParams, ListToolsResult, PaginatedRequestPa
 from mcp_types import Notification as SdkNotification
 from mcp_types import NotificationParams as SdkNotificationParams
 from mcp_types import Request as SdkRequest
+from mcp_types import RequestParams as SdkRequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from code_mcp_server.dialogue import INSTRUCTIONS, LIST_SECONDS, SERVER_INFO, Caller, Tools
-from code_mcp_server.eras import LOG_LEVEL_KEY, LOG_LEVELS, abilities_of
-from code_mcp_server.jsonrpc import Notification, RpcError
+from code_mcp_server.dialogue import INSTRUCTIONS, LIST_SECONDS, SERVER_INFO, Caller, TaskMethod, Tools
+from code_mcp_server.eras import LOG_LEVEL_KEY, LOG_LEVELS, TASKS, abilities_of
+from code_mcp_server.jsonrpc import Code, Notification, RpcError
 
 
 class _AnyNotification(SdkNotification[dict[str, Any], str]):
@@ -40,6 +40,12 @@ class _AnyResult(BaseModel):
 
 
 class _AnyParams(SdkNotificationParams):
+    """Parameters as they came."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class _AnyRequestParams(SdkRequestParams):
     """Parameters as they came."""
 
     model_config = ConfigDict(extra="allow")
@@ -64,6 +70,20 @@ def sdk_server(tools: Awaitable[Tools]) -> "Server[Any]":
             raise MCPError(error.code, str(error), error.data) from None
         return {"resultType": "complete", **result} if caller.modern else result
 
+    def task_handler(method: TaskMethod) -> Callable[..., Awaitable[Any]]:
+        async def handle(context: ServerRequestContext[Any], params: _AnyRequestParams) -> Any:
+            caller = _caller(context)
+            if not caller.modern:
+                raise MCPError(Code.METHOD_NOT_FOUND, f"method not found: {method}")
+            _check_routing(context, params)
+            try:
+                result = await (await tools).task(caller, method, context.params or {})
+            except RpcError as error:
+                raise MCPError(error.code, str(error), error.data) from None
+            return {"resultType": "complete", **result}
+
+        return handle
+
     async def on_cancel(context: ServerRequestContext[Any], params: _AnyParams) -> None:
         del context
         await (await tools).notice(Notification("session/cancel", params.model_dump(by_alias=True)))
@@ -77,8 +97,23 @@ def sdk_server(tools: Awaitable[Tools]) -> "Server[Any]":
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
+    server.extensions = {TASKS: {}}
+    for method in get_args(TaskMethod):
+        server.add_request_handler(method, _AnyRequestParams, task_handler(method))
     server.add_notification_handler("session/cancel", _AnyParams, on_cancel)
     return server
+
+
+def _check_routing(context: ServerRequestContext[Any], params: _AnyRequestParams) -> None:
+    """See that proxies route a request by the task that it is about.
+
+    Raises:
+        MCPError: the header that names the task is missing, or names another one.
+    """
+    headers = getattr(context.request, "headers", {})
+    task_id = (params.model_extra or {}).get("taskId")
+    if headers.get("mcp-name") != task_id:
+        raise MCPError(Code.HEADER_MISMATCH, "the header Mcp-Name must be the taskId of the request")
 
 
 class _RequestChannel:
@@ -111,7 +146,7 @@ def _caller(context: ServerRequestContext[Any]) -> Caller:
     level, token = meta.get(LOG_LEVEL_KEY), meta.get("progressToken", meta.get("progress_token"))
     return Caller(
         context.request_id if context.request_id is not None else "",
-        replace(abilities_of(capabilities), tasks=False),
+        abilities_of(capabilities),
         context.protocol_version in MODERN_PROTOCOL_VERSIONS,
         _RequestChannel(context),
         token if isinstance(token, int | str) else None,

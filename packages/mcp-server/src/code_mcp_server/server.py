@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from anyio.abc import TaskGroup
@@ -15,6 +15,7 @@ from code_core.errors import CodeError
 from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
 from code_core.protocol.ops import InputItem, OverrideTurnContext, TextInput
 from code_core.session.conversation import Conversation
+from code_core.session.parts import Parts
 from code_mcp_server import approvals
 from code_mcp_server.arguments import (
     CancelArguments,
@@ -26,11 +27,12 @@ from code_mcp_server.arguments import (
     parse,
 )
 from code_mcp_server.dialogue import Caller, TaskMethod
+from code_mcp_server.eras import TASKS
 from code_mcp_server.errors import McpServerError, ToolHidden, UnknownTool
 from code_mcp_server.jsonrpc import Code, Notification, RpcError
 from code_mcp_server.relay import Relay
 from code_mcp_server.round_trips import EXPIRED, RoundTrips, digest, input_required, take_answers
-from code_mcp_server.sessions import Session, SessionPool
+from code_mcp_server.sessions import SOURCE, Session, SessionPool
 from code_mcp_server.tasks import Tasks
 from code_mcp_server.tools import codex_tools, session_tools
 from code_mcp_server.turns import Question, Turn, TurnEnd, is_question
@@ -83,7 +85,9 @@ class ToolServer:
 
     async def task(self, caller: Caller, method: TaskMethod, params: Mapping[str, Any]) -> dict[str, Any]:
         """See `Tools.task`."""
-        del caller
+        if not caller.abilities.tasks:
+            needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
+            raise RpcError(Code.MISSING_CAPABILITY, f"{method}: the client does not declare {TASKS}", needed)
         return await self.tasks.request(method, params)
 
     async def notice(self, notification: Notification) -> None:
@@ -117,6 +121,11 @@ class _Call:
     name: str
     digest: bytes
 
+    @property
+    def _opens_urls(self) -> bool:
+        """Whether MCP servers may ask to open pages; only the handshake era says when a page is done with."""
+        return self.caller.abilities.opens_urls and not self.caller.modern
+
     async def begin(self, arguments: dict[str, Any] | None) -> dict[str, Any]:
         """Run the tool."""
         pool = self.server.pool
@@ -125,7 +134,8 @@ class _Call:
         match self.name:
             case "codex":
                 new = parse(CodexArguments, arguments)
-                session = await pool.open(new.overrides())
+                parts = Parts(source=SOURCE, opens_urls=self._opens_urls)
+                session = await pool.open(new.overrides(), parts)
                 return await self._prompt(session, [TextInput(text=new.prompt)])
             case "codex-reply":
                 answer = parse(CodexReplyArguments, arguments)
@@ -133,7 +143,8 @@ class _Call:
                 return await self._prompt(session, [TextInput(text=answer.prompt)])
             case "session/new":
                 new_session = parse(NewSessionArguments, arguments)
-                opened = await pool.open(new_session.overrides(), new_session.parts())
+                parts = replace(new_session.parts(), opens_urls=self._opens_urls)
+                opened = await pool.open(new_session.overrides(), parts)
                 return _success(_session_state(opened))
             case "session/prompt":
                 prompt = parse(PromptArguments, arguments)
@@ -192,13 +203,13 @@ class _Call:
         return input_required(turn, str(self.caller.request_id), state)
 
     async def _to_the_end(self, session: Session, turn: Turn) -> dict[str, Any]:
-        relay, can_ask, denied = self._relay(session), self.caller.abilities.elicits, 0
+        relay, denied = self._relay(session), 0
 
         async def on_event(_: Conversation, event: Event, questions: TaskGroup) -> None:
             nonlocal denied
             await relay.send(event)
             if is_question(event.msg):
-                if can_ask and not self.caller.modern:
+                if approvals.can_ask(event.msg, self.caller.abilities) and not self.caller.modern:
                     questions.start_soon(self._ask, turn, event.msg, event.id)
                 else:
                     denied += 1

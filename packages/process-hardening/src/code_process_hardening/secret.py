@@ -28,7 +28,7 @@ class MemoryKind(Enum):
     """Where the secret lies."""
 
     SECRET = "memfd_secret"  # noqa: S105 - the name of a system call
-    """Pages that only this process has mapped: not even the kernel, hence not even root, reads them."""
+    """Pages that only this process has mapped: neither the kernel nor root can read them."""
     LOCKED = "mlock"
     """Ordinary pages that are never swapped or dumped."""
 

@@ -1,4 +1,4 @@
-"""Header fields (RFC 9112 §5), strictly: what one reader could take otherwise than another is no field."""
+"""Header fields (RFC 9112 §5), parsed strictly: anything that two parsers could read differently is rejected."""
 
 import re
 

@@ -12,7 +12,7 @@ _TRAILERS_LIMIT = 16 * 1024
 
 
 class MalformedBodyError(ValueError):
-    """The bytes are no chunked body."""
+    """The bytes are not a valid chunked body."""
 
 
 class BodyTooLargeError(ValueError):

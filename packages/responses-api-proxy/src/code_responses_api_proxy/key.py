@@ -38,7 +38,7 @@ def read_head(target: Target, *, secret_memory: bool = True, descriptor: int = 0
 
 
 def key_in(head: SecretBuffer, target: Target) -> memoryview:
-    """The key, where it lies in a head that `read_head` made."""
+    """The key, as a view into a head that `read_head` made."""
     with head.view() as view:
         return view[len(_start(target)) : -2]
 

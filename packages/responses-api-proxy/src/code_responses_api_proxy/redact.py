@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from code_process_hardening import SecretBuffer
 
 SHORTEST_KEY = 8
-"""A shorter key is no secret (servers on one's own machine take any), and would be found by accident."""
+"""A shorter key is not a secret (local servers accept any), and would match by accident."""
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 # How encoders spell the bytes of a key that are neither letters nor digits.

@@ -60,7 +60,7 @@ class ResponseRelay:
         """What the client is sent for `data`.
 
         Raises:
-            InvalidResponseError: this is no response.
+            InvalidResponseError: this is not a response.
         """
         out = b""
         if not self.started:

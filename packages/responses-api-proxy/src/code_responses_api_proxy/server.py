@@ -83,7 +83,7 @@ class Proxy:
         `ready` is called when connections are accepted. `lifeline` is a pipe whose end ends the proxy, too.
 
         Raises:
-            UsageError: the lifeline is no pipe.
+            UsageError: the lifeline is not a pipe.
         """
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(_report)

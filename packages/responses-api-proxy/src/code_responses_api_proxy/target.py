@@ -37,7 +37,7 @@ def parse_target(url: str) -> Target:
     """The target that `url` names.
 
     Raises:
-        UsageError: it is no http or https URL; credentials and fragments are none of its parts.
+        UsageError: it is not an http or https URL, or contains credentials or a fragment.
     """
     parsed = _URL.fullmatch(url)
     port = int(parsed["port"] or 0) if parsed else 0

@@ -28,7 +28,7 @@ class LineInput:
     async def line(self) -> str | None:
         """The next line without its end; None at the end of the input.
 
-        What was typed on a terminal without Enter before the input ended is no line: nobody has confirmed it.
+        Text typed on a terminal and not confirmed with Enter when the input ends is not a line.
         """
         while b"\n" not in self._buffer and not self._ended:
             chunk = await self._read()

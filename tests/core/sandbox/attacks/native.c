@@ -11,6 +11,7 @@
 #include <sys/ipc.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -41,7 +42,7 @@ static long attempt(const char *name) {
     if (IS("move_pages")) { succeeded_only = 1; return syscall(SYS_move_pages, victim, 0, 0, 0, 0, 0); }
     if (IS("process_madvise")) { succeeded_only = 1; return syscall(440, syscall(434, victim, 0), &there, 1, 20, 0); }
     if (IS("process_mrelease")) { int fd = syscall(434, victim, 0); if (fd < 0) { errno = EPERM; return -1; } return syscall(448, fd, 0); }
-    if (IS("sched_setattr")) { unsigned long attr[6] = {48, 0, 0, 0, 0, 0}; ((unsigned *)attr)[1] = 3; succeeded_only = 1; return syscall(SYS_sched_setattr, victim, attr, 0); }
+    if (IS("sched_setattr")) { unsigned long attr[6] = {48, 0, 0, 0, 0, 0}; ((int *)attr)[1] = 3; ((int *)attr)[4] = getpriority(PRIO_PROCESS, victim); succeeded_only = 1; return syscall(SYS_sched_setattr, victim, attr, 0); }
     if (IS("shmget")) { long id = syscall(SYS_shmget, IPC_PRIVATE, 4096, 0600); if (id >= 0) shmctl(id, IPC_RMID, 0); return id; }
     if (IS("semget")) { long id = syscall(SYS_semget, IPC_PRIVATE, 1, 0600); if (id >= 0) syscall(SYS_semctl, id, 0, IPC_RMID, 0); return id; }
     if (IS("msgget")) { long id = syscall(SYS_msgget, IPC_PRIVATE, 0600); if (id >= 0) syscall(SYS_msgctl, id, IPC_RMID, 0); return id; }

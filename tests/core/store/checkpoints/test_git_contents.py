@@ -107,7 +107,7 @@ def test_an_object_that_git_lost_is_named(repository: Path, tmp_path: Path) -> N
     assert outcome.left == (Left(str(repository / "a.txt"), "it was not saved"),)
 
 
-def test_what_git_would_convert_or_was_told_to_overlook_is_not_taken_from_it(repository: Path) -> None:
+def test_what_git_would_convert_or_overlooks_by_its_settings_is_not_taken_from_it(repository: Path) -> None:
     assert names(repository) == {"a.txt", "dos.txt", "sub/tool.sh", ".gitattributes"}
     (repository / "dos.txt").write_bytes(b"one\ntwo\n")
     (repository / "a.txt").write_text("b\n")

@@ -50,7 +50,7 @@ class MessageIds:
         self._latest = None
 
     def fresh(self) -> str:
-        """An id for what the engine has none for."""
+        """A new id, for a message without one from the engine."""
         return f"message-{next(self._numbers)}"
 
 

@@ -19,7 +19,7 @@ from code_core.view.answers import Choices
 from code_core.view.questions import approval_text
 from code_core.view.visible import visible
 
-# `denied` stands before `abort`: clients that are told to reject everything take the first rejection.
+# `denied` stands before `abort`: clients that reject everything choose the first rejection.
 _OPTIONS = (
     ("approved", "Allow once", "allow_once", ReviewDecision.APPROVED),
     ("approved-for-session", "Allow {}", "allow_always", ReviewDecision.APPROVED_FOR_SESSION),

@@ -110,7 +110,7 @@ def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
 
 
 def _reach(value: Any, path: KeyPath) -> tuple[int, Any]:
-    """How many parts of `path` lead somewhere in `value`, and what is there."""
+    """How many parts of `path` exist in `value`, and the value they lead to."""
     for depth, part in enumerate(path):
         match value:
             case Mapping() if part in value:

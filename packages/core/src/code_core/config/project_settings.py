@@ -90,7 +90,7 @@ class ProjectSettings:
 def read_project_settings(
     project: Checkout, own_file: Path, layers: tuple[Layer, ...]
 ) -> ProjectSettings | None:
-    """The settings file of `project`; None if it has none, or if it is a file of the user's home.
+    """The settings file of `project`; None if it does not exist, or if it belongs to the user's home.
 
     Args:
         project: whose files are read.
@@ -98,7 +98,7 @@ def read_project_settings(
         layers: the user's settings, with the decision about the project.
 
     Raises:
-        DistrustedFileError: it is there and must not be read; the text says why.
+        DistrustedFileError: it exists but must not be read; the text says why.
     """
     path = project.root / NAME
     own = {os.path.realpath(own_file), os.path.realpath(expand_home("~") / NAME)}

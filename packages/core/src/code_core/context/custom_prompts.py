@@ -32,7 +32,7 @@ class CustomPrompt:
 
     Attributes:
         name: of its file, without `.md`.
-        description: what it does, on one line; its first line where the front matter has none.
+        description: what it does, on one line; its first line if the front matter has no description.
         hint: the arguments that it takes, if the front matter names them.
         text: what the model gets, before arguments are filled in.
     """
@@ -131,7 +131,7 @@ def _front_matter(text: str) -> tuple[dict[str, str], str]:
 def _words(arguments: str) -> list[str]:
     try:
         return shlex.split(arguments)
-    except ValueError:  # an apostrophe is no quotation
+    except ValueError:  # an apostrophe, not a quotation
         return arguments.split()
 
 

@@ -96,7 +96,7 @@ def _from_root(root: Path, cwd: Path) -> Iterator[Path]:
 
 
 def _read_own(path: Path, limit: int) -> str | None:
-    """The first `limit` bytes of the user's own file, wherever it is a link to; None if it is no regular file."""
+    """The first `limit` bytes of the user's own file, links followed; None if it is not a regular file."""
     if limit <= 0:
         return None
     try:

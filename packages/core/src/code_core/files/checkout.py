@@ -50,10 +50,10 @@ class Checkout:
     owners: frozenset[int]
 
     def read(self, path: Path, limit: int = LARGEST_FILE) -> bytes | None:
-        """The first `limit` bytes of the file at `path`, which is below the root; None if nothing is there.
+        """The first `limit` bytes of the file at `path`, which is below the root; None if it does not exist.
 
         Raises:
-            DistrustedFileError: it is there, and must not or cannot be read.
+            DistrustedFileError: it exists, but must not or cannot be read.
         """
         try:
             with self._opened(path) as (name, directory):
@@ -64,10 +64,10 @@ class Checkout:
             raise DistrustedFileError(f"{path} is not read: {error.strerror}") from error
 
     def names(self, path: Path) -> list[str]:
-        """The names in the directory at `path`, sorted; empty if nothing is there.
+        """The names in the directory at `path`, sorted; empty if it does not exist.
 
         Raises:
-            DistrustedFileError: it is there, and must not or cannot be read, or holds more than 1,000 names.
+            DistrustedFileError: it exists, but must not or cannot be read, or holds more than 1,000 names.
         """
         try:
             with self._opened(path) as (name, directory):

@@ -35,7 +35,7 @@ class LocalFileSystem:
         """See `FileSystem.read`.
 
         Raises:
-            OSError: it is no regular file or link, it may not be read, or it is larger than 64 MiB.
+            OSError: it is not a regular file or link, it may not be read, or it is larger than 64 MiB.
         """
         return await anyio.to_thread.run_sync(_read, path)
 

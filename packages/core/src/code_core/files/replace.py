@@ -103,7 +103,7 @@ def status_of_old(path: Path, directory: int) -> os.stat_result | None:
     """The state of the file that is replaced; None for a new one.
 
     Raises:
-        OSError: it is no regular file, or it may not be written.
+        OSError: it is not a regular file, or it may not be written.
     """
     try:
         status = status_of(path, directory)

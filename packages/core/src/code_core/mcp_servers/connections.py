@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from code_core.config.schema.servers import McpServerTable
+from code_core.mcp_servers.changes import Kind
 from code_core.mcp_servers.launch import Prepared, Workplace, prepare, roots_of
 from code_core.mcp_servers.names import qualified_names
-from code_core.mcp_servers.server import OnStatus, Report, Server, Status
+from code_core.mcp_servers.server import OnOffers, OnStatus, Report, Server, Status
 from code_core.mcp_servers.time_limit import TimeLimit
 from code_mcp_client import ClientCallbacks
 
@@ -24,6 +25,14 @@ Elicit = Callable[[str, "mcp_types.ElicitRequestParams"], Awaitable["mcp_types.E
 
 def ignore_status(name: str, status: Status, problem: str | None) -> None:
     """For those who do not follow how servers start."""
+
+
+def ignore_offers(name: str, kinds: frozenset[Kind]) -> None:
+    """For those who do not follow what servers offer."""
+
+
+def ignore_page(name: str, elicitation_id: str) -> None:
+    """For those who open no pages for servers."""
 
 
 def ignore_warning(warning: str) -> None:
@@ -59,6 +68,8 @@ class McpServers:
 
     Attributes:
         on_status: gets the status of each server.
+        on_offers: gets what kinds of things a server says have changed.
+        on_page_completed: gets that a server has what it wanted from a page that it asked to open.
         on_warning: gets what the user should know, once `connect` has returned.
         opens_urls: whether `elicit` can ask the user to open a page.
         warnings: what the user should know of how they started.
@@ -70,6 +81,8 @@ class McpServers:
     elicit: Elicit
     on_status: OnStatus = ignore_status
     on_warning: Callable[[str], None] = ignore_warning
+    on_offers: OnOffers = ignore_offers
+    on_page_completed: Callable[[str, str], None] = ignore_page
     warnings: list[str] = field(default_factory=list)
     tools: dict[str, ServerTool] = field(default_factory=dict)
     opens_urls: bool = False
@@ -78,7 +91,7 @@ class McpServers:
 
     def __post_init__(self) -> None:
         for name, table in self.tables.items():
-            report = Report(self._status, self._list, self._warn)
+            report = Report(self._status, self._list, self._offers, self._page_completed, self._warn)
             server = Server(name, table, partial(self._prepare, name, table), report)
             self._servers[name] = server
 
@@ -96,6 +109,15 @@ class McpServers:
     def starting(self) -> list[str]:
         """The servers whose first start has neither succeeded nor failed."""
         return sorted(name for name, server in self._servers.items() if not server.is_settled)
+
+    def server(self, name: str) -> Server | None:
+        """The server of that name."""
+        return self._servers.get(name)
+
+    @property
+    def all(self) -> list[Server]:
+        """The servers, by name."""
+        return [server for _, server in sorted(self._servers.items())]
 
     async def run(self) -> None:
         """Start all servers and keep them, until this is cancelled."""
@@ -118,6 +140,12 @@ class McpServers:
 
     def _status(self, name: str, status: Status, problem: str | None) -> None:
         self.on_status(name, status, problem)
+
+    def _offers(self, name: str, kinds: frozenset[Kind]) -> None:
+        self.on_offers(name, kinds)
+
+    def _page_completed(self, name: str, elicitation_id: str) -> None:
+        self.on_page_completed(name, elicitation_id)
 
     def _warn(self, warning: str) -> None:
         if self._connected:

@@ -236,7 +236,7 @@ def _is_relative_path(argument: str, cwd: Path) -> bool:
 
 
 def _is_script_elsewhere(argument: str, cwd: Path) -> bool:
-    """A script outside of the workspace imports modules from beside it, which the safe path would forbid."""
+    """A script outside of the workspace imports modules from its own directory, which the safe path would forbid."""
     path = Path(argument)
     return path.is_absolute() and path.suffix == ".py" and not _is_below(path, _workspace(cwd))
 

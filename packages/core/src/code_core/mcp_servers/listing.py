@@ -1,11 +1,12 @@
 """The tools that a server has, and when to ask for them again."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.lowlevel
 
+from code_core.mcp_servers.changes import kinds_announced
 from code_mcp_client import McpClient, McpClientError
 
 if TYPE_CHECKING:
@@ -50,31 +51,21 @@ async def all_tools(client: McpClient) -> Listing:
     return Listing(list(tools.values()), [*client.left_out, *problems][:MOST_PROBLEMS])
 
 
-async def next_listing(client: McpClient, pushed: anyio.Event) -> None:
-    """Return when it is time to list the tools again.
+async def next_look(client: McpClient) -> None:
+    """Return when it is time to list the tools again although no change was announced.
 
-    Servers of the handshake era push a notification. Those of 2026-07-28 push one to a subscriber, if they
-    declare it; otherwise the list is looked at again when the time for which it may be kept is over.
+    Servers of the handshake era push their announcements. Those of 2026-07-28 push them to a subscriber, if they
+    declare that; the subscription is kept here, and may be lost. Otherwise the list is good for as long as the
+    server says.
     """
     info = await client.initialize()
-    declared = info.capabilities.tools
+    kinds = kinds_announced(info.capabilities)
     if not client.is_modern:
-        await pushed.wait()
-    elif declared is not None and declared.list_changed:
-        with anyio.move_on_after(SHORTEST_POLL):  # and then again: a subscription may have been lost
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_subscribe, client)
-                await pushed.wait()
-                tasks.cancel_scope.cancel()
-        if not pushed.is_set():
-            await anyio.lowlevel.checkpoint()
+        await anyio.sleep_forever()
+    elif kinds:
+        with anyio.move_on_after(SHORTEST_POLL):
+            with suppress(McpClientError):  # it declares what it does not have, or the connection is lost
+                await client.subscribe(sorted(kinds))
+            await anyio.sleep_forever()
     else:
         await anyio.sleep(max(client.tools_fresh_for or SHORTEST_POLL, SHORTEST_POLL))
-
-
-async def _subscribe(client: McpClient) -> None:
-    """Keep a subscription to changes of the tools; its notifications come like all others."""
-    try:
-        await client.subscribe_to_tools()
-    except McpClientError:
-        return  # it declares what it does not have, or the connection is lost, which others notice

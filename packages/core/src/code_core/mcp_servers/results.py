@@ -1,5 +1,6 @@
 """What a tool of a server gave, as the model gets it: text, and images apart from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,17 +27,24 @@ def parts_of(result: "CallToolResult") -> ResultParts:
 
     Of a result that is an error both: its texts say what went wrong.
     """
+    parts = parts_of_blocks(result.content)
+    if result.structured_content is None:
+        return parts
+    structured = to_json(result.structured_content).decode()
+    # Servers repeat it as text for clients that know no structured content.
+    alone = not (result.is_error and parts.text) or structured in parts.text.split("\n")
+    return ResultParts(structured if alone else f"{parts.text}\n{structured}", parts.images)
+
+
+def parts_of_blocks(blocks: "Sequence[ContentBlock]") -> ResultParts:
+    """The texts of content blocks, a line or more for each, and the images."""
     images: list[str] = []
     texts: list[str] = []
-    for block in result.content:
+    for block in blocks:
         if (image := _image(block)) is not None and len(images) < MOST_IMAGES:
             images.append(image)
         else:
             texts.append(_text(block))
-    if result.structured_content is not None:
-        structured = to_json(result.structured_content).decode()
-        # Servers repeat it as text for clients that know no structured content.
-        texts = [*texts, structured] if result.is_error and structured not in texts else [structured]
     return ResultParts("\n".join(texts), tuple(images))
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import anyio
 
 from code_core.config.schema.servers import McpServerTable
+from code_core.mcp_servers.changes import Changes, Kind, kind_changed, kinds_declared
 from code_core.mcp_servers.launch import SAFE_PATH, Prepared
-from code_core.mcp_servers.listing import Listing, all_tools, next_listing
+from code_core.mcp_servers.listing import Listing, all_tools, next_look
 from code_core.mcp_servers.time_limit import TimeLimit
 from code_mcp_client import ClientClosed, McpClient, McpClientError
 
@@ -27,12 +28,11 @@ RESTART_DELAYS = (0.5, 2.0, 5.0)
 """Seconds before each new start of a server that has ended."""
 RESTART_PERIOD = 300.0
 """Seconds in which a server is started again so often, and no more."""
-SETTLE_SECONDS = 0.1
-"""A server that changes its tools often says so often; it is asked for them when it has paused."""
 
 Status = Literal["starting", "ready", "failed", "cancelled"]
 OnStatus = Callable[[str, Status, str | None], None]
 """Gets how far a server, by its name, has got, and why it failed."""
+OnOffers = Callable[[str, frozenset[Kind]], None]
 Prepare = Callable[[], Awaitable[Prepared]]
 
 
@@ -42,12 +42,16 @@ class Report:
 
     Attributes:
         status: gets how far it has got.
-        changed: called when its tools, or whether it is there, have changed.
+        changed: called when its tools change, and when it becomes available or unavailable.
+        offers: gets what kinds of things it says have changed, by its name.
+        page_completed: gets its name and the id of an elicitation whose page is done with.
         warn: gets what else the user should know.
     """
 
     status: OnStatus
     changed: Callable[[], None]
+    offers: OnOffers
+    page_completed: Callable[[str, str], None]
     warn: Callable[[str], None]
 
 
@@ -62,6 +66,7 @@ class Server:
 
     Attributes:
         tools: those that it has and that are enabled; those it had, while it is started again.
+        offers: the kinds of things that it has declared.
         problem: why it is not available; None while it is.
         limit: the time limit of its tools.
     """
@@ -75,7 +80,8 @@ class Server:
         self._settled = anyio.Event()
         self._starting = True
         self._closed = False
-        self._changes = anyio.Event()
+        self._changed = Changes()
+        self.offers: frozenset[Kind] = frozenset()
         self.tools: list[mcp_types.Tool] = []
         self.problem: str | None = None
         self.limit = TimeLimit(table.tool_timeout_sec)
@@ -89,6 +95,17 @@ class Server:
         """Return when its first start has succeeded or failed."""
         await self._settled.wait()
 
+    def client(self) -> McpClient:
+        """The open client.
+
+        Raises:
+            McpClientError: the server is not available.
+        """
+        if self._client is None:
+            again = "it is being started again" if self._starting else "it is not started again"
+            raise McpClientError(f"the MCP server {self.name!r} is not available: {self.problem} ({again})")
+        return self._client
+
     async def call_tool(
         self, tool: str, arguments: Mapping[str, Any], progress: Any = None
     ) -> "mcp_types.CallToolResult":
@@ -97,11 +114,7 @@ class Server:
         Raises:
             McpClientError: it failed, or the server is not available.
         """
-        client = self._client
-        if client is None:
-            again = "it is being started again" if self._starting else "it is not started again"
-            raise McpClientError(f"the MCP server {self.name!r} is not available: {self.problem} ({again})")
-        return await client.call_tool(tool, arguments, timeout=math.inf, progress=progress)
+        return await self.client().call_tool(tool, arguments, timeout=math.inf, progress=progress)
 
     async def run(self) -> None:
         """Start it, keep it, start it again; until this is cancelled, or it is given up."""
@@ -164,7 +177,8 @@ class Server:
             try:
                 with anyio.fail_after(self._table.startup_timeout_sec):
                     await client.__aenter__()
-                    await client.initialize()
+                    info = await client.initialize()
+                    self.offers = kinds_declared(info.capabilities)
                     self._take(await all_tools(client))
             except BaseException:
                 with anyio.CancelScope(shield=True):
@@ -187,10 +201,15 @@ class Server:
         """Follow the changes of its tools; returns, with `problem`, when it has ended."""
         notifications = client.notifications()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._relist_when_asked, client)
+            tasks.start_soon(self._follow_changes, client)
+            tasks.start_soon(self._look_again, client)
             async for notification in notifications:
-                if notification.method == "notifications/tools/list_changed":
-                    self._changes.set()
+                if (kind := kind_changed(notification.method)) is not None:
+                    self._changed.note(kind)
+                elif notification.method == "notifications/elicitation/complete":
+                    elicitation_id = (notification.params or {}).get("elicitationId")
+                    if isinstance(elicitation_id, str):
+                        self._report.page_completed(self.name, elicitation_id)
             tasks.cancel_scope.cancel()
         if self._closed:
             return
@@ -201,22 +220,31 @@ class Server:
         self._client = None
         await client.aclose()
 
-    async def _relist_when_asked(self, client: McpClient) -> None:
-        """Ask for the tools again whenever they have changed, or may have."""
+    async def _follow_changes(self, client: McpClient) -> None:
+        """List the tools again when the server says that they have changed, and pass on what else has."""
         while True:
-            await next_listing(client, self._changes)
-            await anyio.sleep(SETTLE_SECONDS)
-            self._changes = anyio.Event()
-            try:
-                with anyio.fail_after(self._table.startup_timeout_sec):
-                    listing = await all_tools(client)
-            except ClientClosed:
-                return
-            except (McpClientError, TimeoutError) as error:
-                _log.warning("MCP server %s does not list its tools: %s", self.name, error)
-            else:
-                self._take(listing)
-                self._report.changed()
+            kinds = await self._changed.settled()
+            if "tools" in kinds:
+                await self._relist(client)
+            self._report.offers(self.name, kinds)
+
+    async def _look_again(self, client: McpClient) -> None:
+        """List the tools again when they may have changed although the server has not said so."""
+        while True:
+            await next_look(client)
+            await self._relist(client)
+
+    async def _relist(self, client: McpClient) -> None:
+        try:
+            with anyio.fail_after(self._table.startup_timeout_sec):
+                listing = await all_tools(client)
+        except ClientClosed:
+            await anyio.sleep_forever()  # until whoever closed it ends this
+        except (McpClientError, TimeoutError) as error:
+            _log.warning("MCP server %s does not list its tools: %s", self.name, error)
+        else:
+            self._take(listing)
+            self._report.changed()
 
     def _take(self, listing: Listing) -> None:
         self.tools = [tool for tool in listing.tools if _is_enabled(tool.name, self._table)]

@@ -1,13 +1,13 @@
 """The server-sent events of one HTTP response, while the server keeps sending any."""
 
-import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 
-from code_core.errors import RequestRefused, StreamBroken
+from code_core.errors import ModelError, RequestRefused, StreamBroken
 from code_core.model.network import reason_of
 from code_core.model.request_log import RequestLog
 from code_core.wire.errors import SseOverflowError
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 MAX_RESPONSE_BYTES = 512 * 2**20
 MAX_PLAIN_BYTES = 16 * 2**20
 """Of a body without events that is kept, for the answer of a server that does not stream, or for its words."""
+MAX_UNREAD_BYTES = 2**18
+"""Received and not parsed yet; the server waits until there is room. Parsing so much takes a few milliseconds."""
 
 
 class EventStream:
-    """Reads one response.
+    """Reads one response in a task of its own, and parses what has come whenever somebody takes it.
+
+    So a burst of small chunks, which models send when they are fast, is parsed and passed on in one step.
 
     Args:
         where: the provider, for errors.
@@ -37,35 +41,82 @@ class EventStream:
         self, where: str, idle: float, log: RequestLog, plain_answer: Callable[[bytes], SseEvent | None]
     ) -> None:
         self._where = where
-        self.idle = idle
+        self._idle = idle
         self._log = log
         self._whole = plain_answer
         self._parser = SseParser()
+        self._unread: list[bytes] = []
+        self._unread_bytes = 0
+        self._ended = False
+        self._problem: ModelError | None = None
+        self._arrival = anyio.Event()
+        self._room = anyio.Event()
+        self._limit = anyio.CancelScope()  # of the wait for the next chunk
+        self._last_content = 0.0
 
-    async def events(self, response: "httpx2.Response") -> AsyncGenerator[SseEvent]:
-        """Each event, and at the end one that lacks its blank line.
+    @asynccontextmanager
+    async def reading(self, response: "httpx2.Response") -> AsyncIterator[AsyncGenerator[list[SseEvent]]]:
+        """The events as they come, those of one step together; an error of the body comes out as it is.
 
-        A whole answer in JSON instead of a stream is one event.
-
-        Raises:
-            ModelError: the stream broke, or is not one.
+        A whole answer in JSON instead of a stream is one event, and so is what a stream ends with that lacks
+        its blank line. Iterating raises `ModelError` where the stream broke, or is not one.
         """
-        is_json = "json" in response.headers.get("content-type", "").lower()
+        problem: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._read, response)
+            batches = self._batches("json" in response.headers.get("content-type", "").lower())
+            try:
+                yield batches
+            except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it
+                problem = error
+            finally:
+                await batches.aclose()
+                tasks.cancel_scope.cancel()
+        if problem is not None:
+            raise problem
+
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than so many seconds for more content."""
+        self._idle = min(self._idle, seconds)
+        self._wait_on()
+
+    async def _batches(self, is_json: bool) -> AsyncGenerator[list[SseEvent]]:
         plain: bytearray | None = bytearray()
-        async with aclosing(self._chunks(response, is_json)) as chunks:
-            async for chunk in chunks:
-                events = [] if is_json else self._parse(chunk)
-                if events:
-                    plain = None
-                elif plain is not None and len(plain) < MAX_PLAIN_BYTES:
-                    plain += chunk
-                for event in events:
-                    yield event
+        content = self._parser.content
+        while chunk := await self._received():
+            events = [] if is_json else self._parse(chunk)
+            if is_json or self._parser.content != content:
+                content = self._parser.content
+                self._last_content = anyio.current_time()
+            self._wait_on()
+            if events:
+                plain = None
+                yield events
+            elif plain is not None and len(plain) < MAX_PLAIN_BYTES:
+                plain += chunk
         events = [] if is_json else self._parser.end()
-        for event in events:
-            yield event
-        if plain is not None and not events:
-            yield self._plain_answer(bytes(plain))
+        if not events and plain is not None:
+            events = [self._plain_answer(bytes(plain))]
+        if events:
+            yield events
+
+    async def _received(self) -> bytes:
+        """All that has come and was not taken, waiting for it; nothing at the end of the response."""
+        while not self._unread and not self._ended:
+            self._arrival = anyio.Event()
+            await self._arrival.wait()
+        if not self._unread and self._problem is not None:
+            raise self._problem
+        chunk = b"".join(self._unread)
+        self._unread.clear()
+        self._unread_bytes = 0
+        self._room.set()
+        return chunk
+
+    def _wait_on(self) -> None:
+        """Count the time from the last content on, for the chunk that is waited for."""
+        if not self._ended and not self._unread:
+            self._limit.deadline = self._last_content + self._idle
 
     def _plain_answer(self, body: bytes) -> SseEvent:
         text = body.lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -79,24 +130,29 @@ class EventStream:
         except SseOverflowError as error:
             raise RequestRefused(f"{self._where}: {error}", code="provider") from error
 
-    async def _chunks(self, response: "httpx2.Response", is_json: bool) -> AsyncGenerator[bytes]:
+    async def _read(self, response: "httpx2.Response") -> None:
+        """Receive the response to its end, or to an error, which whoever takes what came learns after it."""
         import httpx2
 
-        chunks = response.aiter_bytes()
+        self._last_content = anyio.current_time()
+        try:
+            with self._limit:
+                self._wait_on()
+                await self._receive(response)
+            if self._limit.cancelled_caught:
+                self._problem = StreamBroken(f"{self._where} sent nothing for {self._idle:g} seconds")
+        except httpx2.RequestError as error:
+            self._problem = StreamBroken(f"{self._where}: the stream broke: {reason_of(error)}")
+            self._problem.__cause__ = error
+        except ModelError as error:
+            self._problem = error
+        self._ended = True
+        self._arrival.set()
+
+    async def _receive(self, response: "httpx2.Response") -> None:
         received = 0
-        content = self._parser.content
-        last = time.monotonic()
-        while True:
-            try:
-                with anyio.fail_after(max(0.0, last + self.idle - time.monotonic())):
-                    chunk = await anext(chunks, None)
-            except TimeoutError:
-                raise StreamBroken(f"{self._where} sent nothing for {self.idle:g} seconds") from None
-            except httpx2.RequestError as error:
-                reason = reason_of(error)
-                raise StreamBroken(f"{self._where}: the stream broke: {reason}") from error
-            if chunk is None:
-                return
+        is_encoded = "content-encoding" in response.headers
+        async for chunk in response.aiter_bytes() if is_encoded else response.aiter_raw():
             received += len(chunk)
             self._log.received = received
             if received > MAX_RESPONSE_BYTES:
@@ -104,7 +160,11 @@ class EventStream:
                     f"{self._where} sent more than {MAX_RESPONSE_BYTES // 2**20} MiB in one response",
                     code="provider",
                 )
-            yield chunk
-            if is_json or self._parser.content != content:
-                content = self._parser.content
-                last = time.monotonic()
+            if not self._unread:
+                self._limit.deadline = math.inf  # until it is parsed
+                self._arrival.set()
+            self._unread.append(chunk)
+            self._unread_bytes += len(chunk)
+            if self._unread_bytes > MAX_UNREAD_BYTES:
+                self._room = anyio.Event()
+                await self._room.wait()

@@ -7,7 +7,7 @@ the answer.
 
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -27,7 +27,7 @@ from code_core.model.served import names_a_model, served_models
 from code_core.version import USER_AGENT, VERSION
 from code_core.wire.prompt import Prompt
 from code_core.wire.reader import Reader
-from code_core.wire.response_events import RateLimits, ResponseEvent
+from code_core.wire.response_events import RateLimits, ResponseEvent, joined
 from code_core.wire.sse import SseEvent
 
 if TYPE_CHECKING:
@@ -134,41 +134,55 @@ class HttpModelClient:
                         continue
                     raise await self._refusal(response, prompt)
                 exchange = self._recorder.exchange() if self._recorder else nullcontext()
-                events = self._events(response, self._wire.reader(self._requests, prompt), log)
+                source = EventStream(
+                    self._where, self._provider.stream_idle_timeout, log, self._wire.plain_answer
+                )
                 try:
-                    with exchange:
-                        yield events
+                    async with source.reading(response) as batches:
+                        reader = self._wire.reader(self._requests, prompt)
+                        async with aclosing(
+                            self._events(response.headers, batches, source, reader)
+                        ) as events:
+                            with exchange:
+                                yield events
                 finally:
                     with anyio.CancelScope(shield=True):
-                        await events.aclose()
                         await response.aclose()
             finally:
                 log.ended()
             return
 
     async def _events(
-        self, response: "httpx2.Response", reader: Reader, log: RequestLog
+        self,
+        headers: Mapping[str, str],
+        batches: AsyncIterator[list[SseEvent]],
+        source: EventStream,
+        reader: Reader,
     ) -> AsyncGenerator[ResponseEvent]:
-        if snapshot := rate_limit_snapshot(response.headers):
+        if snapshot := rate_limit_snapshot(headers):
             yield RateLimits(snapshot)
-        stream = EventStream(self._where, self._provider.stream_idle_timeout, log, self._wire.plain_answer)
         try:
-            async with aclosing(stream.events(response)) as events:
-                async for event in events:
-                    if self._recorder:
-                        self._recorder.event(event)
-                    for response_event in self._located(reader.feed, event):
-                        yield response_event
-                    if reader.finished:
-                        break
-                    if reader.whole:
-                        stream.idle = min(stream.idle, REST_SECONDS)
+            async for batch in batches:
+                for event in joined(self._read(batch, reader)):
+                    yield event
+                if reader.finished:
+                    break
+                if reader.whole:
+                    source.hurry(REST_SECONDS)
         except StreamBroken:
             if not reader.whole or reader.finished:
                 raise
             _log.info("%s: the rest of a whole answer did not come", self._where)
-        for response_event in self._located(reader.end):
-            yield response_event
+        for event in self._located(reader.end):
+            yield event
+
+    def _read(self, batch: Sequence[SseEvent], reader: Reader) -> Iterator[ResponseEvent]:
+        for event in batch:
+            if self._recorder:
+                self._recorder.event(event)
+            yield from self._located(reader.feed, event)
+            if reader.finished:
+                return
 
     def _located(self, read: Callable[..., list[ResponseEvent]], *arguments: SseEvent) -> list[ResponseEvent]:
         """What `read` returns; its error names the provider."""

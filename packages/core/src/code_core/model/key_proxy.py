@@ -55,11 +55,10 @@ class KeyProxy:
     """
 
     def __init__(self, provider: Provider, key: bytearray, environ: Mapping[str, str]) -> None:
-        self._provider = provider
+        proxy = proxy_for(provider.request_url, environ)
         self._errors: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed with the child
         self._endpoint: Endpoint | None = None
         self._lock = anyio.Lock()
-        proxy = proxy_for(provider.request_url, environ)
         self._child = subprocess.Popen(
             _command(provider, environ, proxy),
             env=without_proxies(os.environ, proxy),

@@ -133,7 +133,7 @@ def _covers(entry: str, host: str, port: int | None) -> bool:
     except ValueError:
         pass
     name, colon, wanted = entry.rpartition(":")
-    if colon and wanted.isdecimal() and "]" not in wanted:
+    if colon and wanted.isdecimal():
         if port is not None and int(wanted) != port:
             return False
         entry = name.strip("[]")

@@ -106,7 +106,6 @@ class Recorder:
         Raises:
             RequestRefused: the file cannot be written; the disk is full, for one.
         """
-        self._events.clear()
         try:
             yield
         finally:
@@ -150,7 +149,7 @@ class Recorder:
 
 def _forms(secret: bytes) -> set[bytes]:
     """`secret` as it is, as JSON spells it, and as JSON in JSON does, which the arguments of a call are."""
-    forms = {secret.decode("utf-8", "replace")}
+    forms = {secret.decode("utf-8", "replace")}  # as what a provider sends is repaired
     for _ in range(2):
         forms |= {json.dumps(form, ensure_ascii=escape)[1:-1] for form in forms for escape in (False, True)}
-    return {secret, *(form.encode("utf-8", "replace") for form in forms)}
+    return {form.encode() for form in forms}

@@ -80,7 +80,7 @@ def refusal(
             delay = retry_after(answer.headers, now)
             delay = retry_delay(message) if delay is None else delay
             return StreamBroken(f"{described}: {message}", delay=delay, opened=False, code="provider")
-        case _ if status > 504:
+        case _ if status >= 505:
             return StreamBroken(f"{described}: {message}", opened=False, code="provider")
         case _:
             return RequestRefused(f"{described}: {message}", code="provider")

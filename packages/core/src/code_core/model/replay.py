@@ -81,7 +81,7 @@ def load_scenario(path: Path) -> list[Exchange]:
                 Header.model_validate_json(line)
                 seen_header = True
         except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
+            problem = error.errors()[0]
             where = ".".join(str(part) for part in problem["loc"])
             raise ConfigError(
                 f"the scenario {path} is wrong at line {number}: {where}: {problem['msg']}"
@@ -166,5 +166,4 @@ def _text_within(value: object, wanted: str) -> bool:
             return any(_text_within(part, wanted) for part in value.values())
         case list():
             return any(_text_within(part, wanted) for part in value)
-        case _:
-            return False
+    return False

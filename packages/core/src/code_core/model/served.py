@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from code_core.errors import ConfigError
 from code_core.model.network import http_client
 from code_core.model.providers import Provider
 from code_core.model.refusals import Answer
@@ -71,7 +70,7 @@ async def served_window(provider: Provider, model: str, environ: Mapping[str, st
                 case "llamacpp":
                     settings = (await _get(http, f"{root}/props", {})).get("default_generation_settings")
                     return _size(settings.get("n_ctx")) if isinstance(settings, dict) else None
-    except (httpx2.HTTPError, ConfigError, OSError, ValueError) as error:
+    except OSError as error:  # the certificates cannot be read
         _log.debug("asking for the window: %s", type(error).__name__)
     return None
 
@@ -112,7 +111,7 @@ async def _get(http: "httpx2.AsyncClient", url: str, headers: Mapping[bytes, byt
                     if len(body) > MOST_BYTES:
                         return {}
         value = json.loads(body)
-    except (httpx2.HTTPError, TimeoutError, OSError, ValueError, RecursionError) as error:
+    except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
         _log.debug("asking for models: %s", type(error).__name__)
         return {}
     return value if isinstance(value, dict) else {}

@@ -54,7 +54,7 @@ def _trimmed(left: list[int], right: list[int], span: Span) -> Span:
 
 
 def _gaps(equal: list[tuple[int, int]], span: Span) -> Iterator[Span]:
-    """What lies before, between and after pairs of equal lines."""
+    """The stretches before, between and after pairs of equal lines."""
     a, b, c, d = span
     for x, y in [*equal, (b, d)]:
         yield a, x, c, y

@@ -55,7 +55,7 @@ def _check_encodable(lines: list[str]) -> None:
 
 
 def _dedented(lines: list[str]) -> list[str]:
-    """`lines` without the indentation of the first marker, if all have it: a good patch has none there."""
+    """`lines` without the indentation of the first marker, if all have it: a valid patch is not indented."""
     first = next((line for line in lines if line.strip()), "")
     indent = first[: len(first) - len(first.lstrip())]
     if indent and all(line.startswith(indent) or not line.strip() for line in lines):

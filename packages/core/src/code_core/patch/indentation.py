@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 def indentation_shift(
     wanted: Sequence[str], found: Sequence[str], *, all_context: bool
 ) -> Callable[[str], str] | None:
-    """What makes the indentation of a line of the patch that of the file; None if it is no constant shift.
+    """How to turn the patch's indentation into the file's; None if it is not a constant shift.
 
     Args:
         wanted: the lines as the patch has them.

@@ -38,7 +38,7 @@ class FileLines:
 
     Only `\n`, `\r\n` and a lone `\r` end a line; other separators that Unicode
     knows are text. The last line has an empty end if the file does not end with
-    one. A byte order mark is no part of the first line.
+    one. A byte order mark is not part of the first line.
 
     Args:
         data: the file.
@@ -116,7 +116,7 @@ class FileLines:
                 yield line, None
 
     def _end(self, line: int) -> str:
-        """The end of a line; the usual one where it has none."""
+        """The line ending of a line; the file's usual one for a line without any."""
         return (self._ends[line] if line < len(self._ends) else "") or self._usual_end
 
     def _offset(self, line: int) -> int:

@@ -82,7 +82,7 @@ async def read_sources(patch: Patch, files: FileSystem, directory: Path) -> Sour
 
 
 async def read_again(sources: Sources, files: FileSystem) -> Sources:
-    """What the same paths lead to now, and what is there."""
+    """The same paths, resolved and read again."""
     names = {path: await _names(path, files) for path in sources.names}
     return Sources(sources.directory, names, {name: await _state(name, files) for name in sources.states})
 

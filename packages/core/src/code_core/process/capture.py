@@ -88,7 +88,7 @@ class Capture:
 
 
 def _create(path: Path) -> BinaryIO:
-    """A new file at `path`, in place of one that is there; a link is replaced, never followed.
+    """A new file at `path`, replacing an existing one; a link is replaced, never followed.
 
     The folder is opened once and must not be a link, so that nobody can put another in its place.
     """

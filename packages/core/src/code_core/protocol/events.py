@@ -24,8 +24,13 @@ from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecAp
 from code_core.protocol.duration import Duration
 from code_core.protocol.file_changes import FileChange
 from code_core.protocol.mcp_events import (
+    ElicitationComplete,
     ElicitationRequest,
+    McpGetPromptResponse,
+    McpListPromptsResponse,
+    McpListResourcesResponse,
     McpListToolsResponse,
+    McpOffersChanged,
     McpServerStatus,
     McpToolCallBegin,
     McpToolCallEnd,
@@ -295,7 +300,12 @@ KnownEvent = (
     | McpToolCallBegin
     | McpToolCallEnd
     | ElicitationRequest
+    | ElicitationComplete
     | McpListToolsResponse
+    | McpListResourcesResponse
+    | McpListPromptsResponse
+    | McpGetPromptResponse
+    | McpOffersChanged
     | McpServerStatus
     | McpToolCallProgress
     | QueueChanged

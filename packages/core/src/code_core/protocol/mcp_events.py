@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from code_core.protocol.duration import Duration
 from code_core.protocol.model import ProtocolModel
+from code_core.protocol.ops import InputItem
 from code_core.protocol.text import Text
 
 
@@ -66,6 +67,14 @@ class ElicitationRequest(ProtocolModel):
     url: Text | None = None
 
 
+class ElicitationComplete(ProtocolModel):
+    """What the user did on the page of an `elicitation_request` with a `url` is complete, says the server."""
+
+    type: Literal["elicitation_complete"] = "elicitation_complete"
+    id: Text
+    server: Text
+
+
 class McpTool(ProtocolModel):
     """A tool as `mcp_list_tools_response` lists it."""
 
@@ -80,6 +89,72 @@ class McpListToolsResponse(ProtocolModel):
 
     type: Literal["mcp_list_tools_response"] = "mcp_list_tools_response"
     tools: dict[Text, McpTool]
+
+
+class McpResource(ProtocolModel):
+    """A resource of a server, or with `uri_template` a family of them."""
+
+    server: Text
+    uri: Text | None = None
+    uri_template: Text | None = None
+    name: Text
+    title: Text | None = None
+    description: Text | None = None
+    mime_type: Text | None = None
+    size: int | None = None
+
+
+class McpListResourcesResponse(ProtocolModel):
+    """The resources of all servers, and by server why some cannot be listed."""
+
+    type: Literal["mcp_list_resources_response"] = "mcp_list_resources_response"
+    resources: list[McpResource]
+    templates: list[McpResource]
+    errors: dict[Text, Text] = {}
+
+
+class McpPromptArgument(ProtocolModel):
+    """What a prompt takes."""
+
+    name: Text
+    description: Text | None = None
+    required: bool = False
+
+
+class McpPrompt(ProtocolModel):
+    """A prompt of a server, which a frontend offers as a command."""
+
+    server: Text
+    name: Text
+    title: Text | None = None
+    description: Text | None = None
+    arguments: list[McpPromptArgument] = []
+
+
+class McpListPromptsResponse(ProtocolModel):
+    """The prompts of all servers, and by server why some cannot be listed."""
+
+    type: Literal["mcp_list_prompts_response"] = "mcp_list_prompts_response"
+    prompts: list[McpPrompt]
+    errors: dict[Text, Text] = {}
+
+
+class McpGetPromptResponse(ProtocolModel):
+    """A prompt as input for the model, to be sent with `user_input`; or `error`, which says why there is none."""
+
+    type: Literal["mcp_get_prompt_response"] = "mcp_get_prompt_response"
+    server: Text
+    name: Text
+    items: list[InputItem] = []
+    error: Text | None = None
+
+
+class McpOffersChanged(ProtocolModel):
+    """What a server offers has changed: list it again."""
+
+    type: Literal["mcp_offers_changed"] = "mcp_offers_changed"
+    server: Text
+    kinds: list[Literal["tools", "resources", "prompts"]]
 
 
 class McpServerStatus(ProtocolModel):

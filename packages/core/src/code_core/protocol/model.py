@@ -32,5 +32,5 @@ class UnknownModel(ProtocolModel):
 
 
 def tag_of(value: Any) -> Any:
-    """The `type` of a model or of a decoded object; None where it has none."""
+    """The `type` of a model or of a decoded object; None without one."""
     return value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)

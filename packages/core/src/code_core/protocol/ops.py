@@ -250,10 +250,35 @@ class ResolveElicitation(ProtocolModel):
     content: dict[Text, Any] | None = None
 
 
-class ListMcpTools(ProtocolModel):
+class McpQuery(ProtocolModel):
+    """Something that a frontend asks the MCP servers."""
+
+
+class ListMcpTools(McpQuery):
     """Ask for the tools of all MCP servers: `mcp_list_tools_response`."""
 
     type: Literal["list_mcp_tools"] = "list_mcp_tools"
+
+
+class ListMcpResources(McpQuery):
+    """Ask for the resources of all MCP servers: `mcp_list_resources_response`."""
+
+    type: Literal["list_mcp_resources"] = "list_mcp_resources"
+
+
+class ListMcpPrompts(McpQuery):
+    """Ask for the prompts of all MCP servers: `mcp_list_prompts_response`."""
+
+    type: Literal["list_mcp_prompts"] = "list_mcp_prompts"
+
+
+class GetMcpPrompt(McpQuery):
+    """Ask for a prompt of an MCP server with its arguments filled in: `mcp_get_prompt_response`."""
+
+    type: Literal["get_mcp_prompt"] = "get_mcp_prompt"
+    server: Text
+    name: Text
+    arguments: dict[Text, Text] = {}
 
 
 class AddToHistory(ProtocolModel):
@@ -294,6 +319,9 @@ Op = Annotated[
     | OverrideTurnContext
     | ResolveElicitation
     | ListMcpTools
+    | ListMcpResources
+    | ListMcpPrompts
+    | GetMcpPrompt
     | EditQueuedInput
     | RemoveQueuedInput
     | Compact

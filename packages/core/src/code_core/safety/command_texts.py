@@ -95,7 +95,7 @@ RUNNERS = {
     "conda dotenv doppler foreman hatch infisical mamba micromamba op pdm pipenv pipx pixi poetry rustup rye volta".split(),
     frozenset({"run"}),
 )
-# Programs whose first argument that is no option begins a command.
+# Programs whose first argument that is not an option begins a command.
 _FLAGS = frozenset({"-q", "-y", "--no-install", "--quiet", "--yes"})
 STARTERS = frozenset("bunx corepack dotenv nodemon npx pnpx screen uvx watchexec wsl".split())
 RUNNING_VARIABLE = re.compile(

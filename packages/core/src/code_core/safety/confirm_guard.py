@@ -22,8 +22,12 @@ from code_core.safety.wrappers import wrapped
 CONFIRM = "confirm:"
 HIDES = "it runs text that it does not show: from a pipe, a variable, another program or a git alias"
 
-_PROGRAMS = ("git", "rm", "trash", "find", "fd", "fdfind", "xargs", "parallel")
+_PROGRAMS = ("git", "rm", "trash", "find", "fd", "fdfind", "xargs", "parallel", "rsync")
 _OPTION_BEFORE = re.compile(r"-[xX]|--exec(?:-batch)?=")
+_DELETES = (
+    "delete delete-before delete-during delete-delay delete-after delete-excluded del remove-source-files"
+)
+"""Options of rsync."""
 _REMOVERS = frozenset({"rm", "rmdir", "unlink", "shred"})
 _REMOVER = re.compile(r"\b(?:rm|rmdir|unlink|shred)\b")
 
@@ -82,7 +86,7 @@ def guard_of(
 
 
 def confirm_advice(argv: Sequence[str], reason: str) -> str:
-    """What the model is told: the reason, and the exact call that goes through."""
+    """The answer to the model: the reason, and the exact call that would be accepted."""
     script = script_of(argv)
     confirmed = [CONFIRM, *argv] if script is None else [*argv[:-1], f"{CONFIRM} {script}"]
     return (
@@ -125,10 +129,28 @@ def _discards(words: Words) -> bool:
             return has(arguments, "f", "force")
         case ["stash", ["drop" | "clear", *_]]:
             return True
+        case ["update-ref", arguments]:
+            return has(arguments, "d", "stdin", valued="m")
+        case ["reflog", ["expire" | "delete", *arguments]]:
+            return not has(arguments, "n", "dry-run")
+        case ["prune", arguments]:
+            return not has(arguments, "n", "dry-run", valued_long="expire")
+        case ["gc", arguments]:
+            return _prunes_all(arguments)
+        case ["filter-branch" | "filter-repo", _]:
+            return True
+        case ["tag", arguments]:
+            return has(arguments, "df", "delete force", valued="mFu", valued_long="message file local-user")
         case ["branch", arguments]:
             return has(arguments, "DMCf", "force", valued="u", valued_long="set-upstream-to")
         case _:
             return False
+
+
+def _prunes_all(arguments: Words) -> bool:
+    """Whether `git gc` throws away what only the reflog still has, not only what is weeks old."""
+    names = (word.removeprefix("--prune=") for word in arguments if word.startswith("--prune="))
+    return any(date not in {"", "never"} for date in names)
 
 
 def _rewrites_remote(words: Words) -> bool:
@@ -152,6 +174,8 @@ def _removes_many(words: Words) -> bool:
     if name in {"xargs", "parallel"}:
         inner = next(iter(wrapped(name, arguments, lambda word: not word.startswith("-"))), ())
         run = takewhile(lambda word: word not in READERS, inner)
+    elif name == "rsync":
+        return has(arguments, "", _DELETES) and not has(arguments, "n", "dry-run", valued="efBTM")
     elif name in {"find", "fd", "fdfind"}:
         run = _run_by(words, RUNNING_OPTIONS[name])
     else:

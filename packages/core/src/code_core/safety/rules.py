@@ -55,7 +55,7 @@ class RegisteredCommand:
     """A command that the user has allowed for the session.
 
     Attributes:
-        semantic_prefix: also allow commands whose words that are no options begin so.
+        semantic_prefix: also allow commands whose words, options aside, begin with these.
         outside: they may run outside of the sandbox, too.
         cwd: where they may run, and below; anywhere when None.
         files: see `PrefixRule.files`.

@@ -55,7 +55,7 @@ def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mappin
     closed, roots = writable_and_protected(policy, cwd, home, environ)
     visible = {path: _visible(path) for path in closed.closed}
     hidden = {seen for path, seen in visible.items() if seen != path}
-    # A home may hold working trees; its settings are no place for one.
+    # A home may contain working trees; its settings directory may not.
     shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS), *hidden)
     candidates = {*(root for root in roots if os.path.isdir(root)), *closed.open_git}  # noqa: PTH112 - `Path.is_dir` raises
     directories = {path for path in candidates if path not in closed.settings and not in_one_of(path, shut)}

@@ -41,7 +41,7 @@ class GitDirectories:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether a `.git` that is no directory names it."""
+        """Whether a `.git` file names it."""
         return self.own != self.entry
 
 
@@ -50,7 +50,7 @@ def git_directories(directory: Path) -> GitDirectories | None:
     is not the repository of this working tree.
 
     A linked worktree and a submodule are recorded on both sides, and both must agree. A separate git
-    directory is accepted if it is no bare repository and not the `.git` of another working tree.
+    directory is accepted if it is neither a bare repository nor the `.git` of another working tree.
     """  # noqa: D205 - the conditions belong to the first sentence
     for found in candidates(directory):
         try:
@@ -68,7 +68,7 @@ def git_directories(directory: Path) -> GitDirectories | None:
 def candidates(directory: Path) -> Iterator[GitDirectories]:
     """Every `.git` that git could take for the repository of `directory`, nearest first.
 
-    Also those that are no repository now: a command can take away what makes them one, such as
+    Including those that are not a repository now: a command can remove what makes them one, such as
     HEAD, and put it back.
     """
     for folder in (directory, *directory.parents):

@@ -10,7 +10,7 @@ _RLIMIT_FSIZE, _RLIMIT_DATA, _RLIMIT_NPROC = 1, 2, 6
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of a command and all that it starts; None is no limit.
+    """Limits of a command and all that it starts; None means no limit.
 
     Attributes:
         processes: processes and threads at a time (bubblewrap; not for root, whom the kernel exempts).

@@ -19,8 +19,8 @@ from code_core.protocol.ops import (
     ExecApproval,
     GetHistoryEntryRequest,
     Interrupt,
-    ListMcpTools,
     ListTerminals,
+    McpQuery,
     Op,
     OverrideTurnContext,
     PatchApproval,
@@ -181,8 +181,8 @@ class Conversation:
                 if not self.session.services.terminals.stop(session_id):
                     which = "command" if session_id is None else f"session {session_id}"
                     self._warn(submission, f"nothing was stopped: no {which} is running")
-            case ListMcpTools():
-                self._tasks.start_soon(self._list_server_tools, submission)
+            case McpQuery() as query:
+                self._tasks.start_soon(self._ask_servers, submission, query)
             case UpdateValidationTool() | UpdateValidationGroup():
                 self.session.settings = self.session.settings.switched(op)
             case OverrideTurnContext():
@@ -296,5 +296,5 @@ class Conversation:
         except StoreError as error:
             self._warn(submission, str(error))
 
-    async def _list_server_tools(self, submission: str) -> None:
-        self._log.publish(submission, await self.session.services.servers.listing())
+    async def _ask_servers(self, submission: str, query: McpQuery) -> None:
+        self._log.publish(submission, await self.session.services.servers.answer(query))

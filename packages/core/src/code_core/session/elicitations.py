@@ -1,11 +1,12 @@
 """What MCP servers ask the user."""
 
+from collections import OrderedDict
 from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from code_core.protocol.events import WarningEvent
-from code_core.protocol.mcp_events import ElicitationRequest
+from code_core.protocol.mcp_events import ElicitationComplete, ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
 from code_core.session.questions import Questions
 from code_core.tools.tool import Emit
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 
 LONGEST_URL = 8_192
+MOST_PAGES = 100
+"""Pages that are remembered until the server says that they are done with; it need not."""
 LONGEST_SHOWN = 200
 """Characters of an address in a warning."""
 
@@ -32,6 +35,7 @@ class Elicitations:
         self._numbers = count(1)
         self._questions: Questions[ResolveElicitation] = Questions()
         self._emit: Emit | None = None
+        self._pages: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def begin(self, emit: Emit) -> None:
         """A turn has begun, whose events go to `emit`."""
@@ -41,6 +45,11 @@ class Elicitations:
         """The turn has ended: open questions are cancelled."""
         self._emit = None
         self._questions.withdraw()
+
+    def completed(self, server: str, elicitation_id: str) -> ElicitationComplete | None:
+        """What to report when a server says that its page is done with; None for a page that it did not ask to open."""
+        request_id = self._pages.pop((server, elicitation_id), None)
+        return None if request_id is None else ElicitationComplete(id=request_id, server=server)
 
     def answer(self, op: ResolveElicitation) -> bool:
         """Answer a question; False if it is not open."""
@@ -76,15 +85,18 @@ class Elicitations:
         if not _can_be_opened(params.url):
             shown = visible(params.url[:LONGEST_SHOWN])
             return await self._declined(server, f"asked to open what is not a plain web address: {shown}")
-        return await self._asked(
-            ElicitationRequest(
-                id=f"{server}-{next(self._numbers)}",
-                server=server,
-                message=params.message,
-                requested_schema={},
-                url=params.url,
-            )
+        request = ElicitationRequest(
+            id=f"{server}-{next(self._numbers)}",
+            server=server,
+            message=params.message,
+            requested_schema={},
+            url=params.url,
         )
+        if (elicitation_id := getattr(params, "elicitation_id", None)) is not None:
+            self._pages[server, elicitation_id] = request.id
+            while len(self._pages) > MOST_PAGES:
+                self._pages.popitem(last=False)
+        return await self._asked(request)
 
     async def _declined(self, server: str, problem: str) -> "mcp_types.ElicitResult":
         import mcp_types

@@ -1,6 +1,7 @@
 """Undo and redo on the store's checkpoints, whose work a thread of its own does, in order."""
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -20,6 +21,10 @@ T = TypeVar("T")
 
 _SLICE = 0.02
 """Seconds for which files are saved at a time, while nobody waits for it: whoever comes waits as long."""
+
+_HESITATION = 0.25
+"""Seconds from the beginning of a turn to the look ahead: what the request needs goes first, and a turn that has
+ended by then needs no look."""
 
 
 class FileCheckpoints:
@@ -41,12 +46,14 @@ class FileCheckpoints:
         self._used = False
         self._warned = False
         self._closed = False
+        self._wanted = threading.Event()  # somebody waits for the worker
 
     def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
         """See `Checkpoints.begin_turn`."""
         self._used = False
         self._roots = tuple(root for root in roots if not _holds_users_home(root))
         self._turn, self._begun = turn_id, False
+        self._wanted.clear()
         if look_ahead and self._roots:
             self._submit(self._prepare)
 
@@ -93,15 +100,17 @@ class FileCheckpoints:
     async def aclose(self) -> None:
         """See `Checkpoints.aclose`."""
         self._closed = True
+        self._wanted.set()
         if self._store is not None:
             self._store.stop()
-        self._store = None  # and what it watches
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._submit(self._let_go)
+        self._worker.shutdown(wait=False)
 
     def _submit(self, work: Callable[[], T]) -> Future[T]:
         return self._worker.submit(work)
 
     async def _do(self, work: Callable[[], T]) -> T:
+        self._wanted.set()
         return await anyio.to_thread.run_sync(self._submit(work).result, abandon_on_cancel=True)
 
     def _opened(self) -> "Checkpoints":
@@ -132,7 +141,14 @@ class FileCheckpoints:
         self._save_later()
         return store.warning
 
+    def _let_go(self) -> None:
+        """Forget the store and what it watches: the kernel may take 20 ms to end a watch."""
+        self._store = None
+
     def _prepare(self) -> None:
+        self._wanted.wait(_HESITATION)
+        if self._closed:
+            return
         with suppress(CodeError):  # whoever needs it learns it
             self._in_turn().prepare()
             self._save_later()

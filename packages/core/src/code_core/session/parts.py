@@ -94,6 +94,7 @@ def make_session(
         elicit,
         [tool for tool in (config.permission_tool, config.read_tool, config.write_tool) if tool is not None],
         opens_urls=parts.opens_urls,
+        completed=elicitations.completed,
     )
     permission_tool = None
     if config.permission_tool is not None:

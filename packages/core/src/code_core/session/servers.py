@@ -10,12 +10,14 @@ import anyio
 from code_core.config.schema.servers import ClientToolTable, McpServerTable
 from code_core.errors import TurnError
 from code_core.protocol.events import BackgroundEvent, EventMsg, WarningEvent
-from code_core.protocol.mcp_events import McpListToolsResponse, McpServerStatus, McpTool
+from code_core.protocol.mcp_events import McpOffersChanged, McpServerStatus
+from code_core.protocol.ops import McpQuery
 from code_core.protocol.policies import SandboxPolicy
 from code_core.tools.tool import Emit, Tool
 from code_core.view.visible import visible
 
 if TYPE_CHECKING:
+    from code_core.mcp_servers.changes import Kind
     from code_core.mcp_servers.connections import Elicit, McpServers, ServerTool
     from code_core.mcp_servers.server import Status
 
@@ -37,6 +39,7 @@ class ConversationServers:
         elicit: answers what servers ask.
         hidden: tools that are for the agent, not for the model.
         opens_urls: whether `elicit` can ask the user to open a page.
+        completed: what to report when a server, by its name, says that it has what it wanted from such a page.
     """
 
     def __init__(
@@ -49,7 +52,9 @@ class ConversationServers:
         hidden: Collection[ClientToolTable] = (),
         *,
         opens_urls: bool = False,
+        completed: Callable[[str, str], EventMsg | None] = lambda _server, _elicitation: None,
     ) -> None:
+        self._completed = completed
         self._opens_urls = opens_urls
         self._tables = tables
         self._hidden = hidden
@@ -74,12 +79,26 @@ class ConversationServers:
         def on_status(name: str, status: "Status", problem: str | None) -> None:
             report(McpServerStatus(name=name, status=status, error=problem))
 
+        def on_offers(name: str, kinds: "frozenset[Kind]") -> None:
+            report(McpOffersChanged(server=name, kinds=sorted(kinds)))
+
+        def on_page_completed(name: str, elicitation_id: str) -> None:
+            if (msg := self._completed(name, elicitation_id)) is not None:
+                report(msg)
+
         def on_warning(warning: str) -> None:
             report(WarningEvent(message=visible(warning)))
 
         workplace = Workplace(self._cwd, self._home, self._policy, os.environ)
         servers = self._servers = McpServers(
-            self._tables, workplace, self._elicit, on_status, on_warning, opens_urls=self._opens_urls
+            self._tables,
+            workplace,
+            self._elicit,
+            on_status,
+            on_warning,
+            on_offers,
+            on_page_completed,
+            opens_urls=self._opens_urls,
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(servers.run)
@@ -119,12 +138,14 @@ class ConversationServers:
             problems = "; ".join(f"{name}: {servers.failures[name]}" for name in missing)
             raise TurnError(f"a required MCP server is not available: {problems}")
         from code_core.tools.mcp import McpServerTool
+        from code_core.tools.mcp_resources import resource_tools
 
-        return [
+        tools = [
             McpServerTool(name, tool)
             for name, tool in servers.tools.items()
             if not any(_is(tool, one) for one in self._hidden)
         ]
+        return [*tools, *resource_tools(servers)]
 
     async def client_tool(self, wanted: ClientToolTable) -> "ServerTool | None":
         """A tool that the model does not see; None if its server is missing or does not have it."""
@@ -132,21 +153,12 @@ class ConversationServers:
         tools = self._servers.tools.values() if self._servers is not None else ()
         return next((tool for tool in tools if _is(tool, wanted)), None)
 
-    async def listing(self) -> McpListToolsResponse:
-        """Their tools, for the user."""
+    async def answer(self, query: McpQuery) -> EventMsg:
+        """What a frontend wants to know of them."""
         await self._settled()
-        tools = self._servers.tools if self._servers is not None else {}
-        return McpListToolsResponse(
-            tools={
-                name: McpTool(
-                    server=tool.server,
-                    name=tool.definition.name,
-                    description=tool.definition.description,
-                    input_schema=tool.definition.input_schema,
-                )
-                for name, tool in tools.items()
-            }
-        )
+        from code_core.session.server_queries import answer
+
+        return await answer(query, self._servers)
 
     async def _settled(self) -> None:
         await self._begun.wait()

@@ -68,9 +68,8 @@ class TurnLoop:
         """
         message: str | None = None
         while True:
-            await (
-                anyio.lowlevel.checkpoint()
-            )  # an interrupt that came while the journal wrote ends the turn here
+            # An interrupt that came while the journal wrote ends the turn here.
+            await anyio.lowlevel.checkpoint()
             schema = await self.before_request()
             response = await self._ask_with_room(schema)
             message = response.message or message

@@ -161,7 +161,7 @@ class Line:
     """An entry with what stands around it in its line.
 
     Attributes:
-        timestamp: when it was written, in UTC as `2026-01-31T23:59:59.999Z`; empty where a line has none.
+        timestamp: when it was written, in UTC as `2026-01-31T23:59:59.999Z`; empty if the line has no timestamp.
         extra: the fields of the line that we do not know.
     """
 

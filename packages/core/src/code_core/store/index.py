@@ -40,7 +40,7 @@ _INSERT = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * (len(COLUMN
 
 
 class SessionIndex:
-    """The index of the sessions below `homes`; it lies in the first of them, where names are, too.
+    """The index of the sessions below `homes`; it is in the first of them, next to the names.
 
     Attributes:
         problem: why the file could not be used the last time; None where it could.

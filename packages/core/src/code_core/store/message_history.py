@@ -79,7 +79,7 @@ class MessageHistory:
             raise StoreError(f"cannot write {self.path}: {error.strerror}") from error
 
     def log(self) -> HistoryLog:
-        """Which log there is, and how many entries it has; an unreadable one has none."""
+        """The id of the log, and how many entries it has; 0 if it cannot be read."""
         try:
             descriptor = open_private(self.path, os.O_RDONLY)
         except OSError:

@@ -48,7 +48,7 @@ class Replay:
         items: the history.
         turn_context: the settings of the last turn; empty where none were recorded.
         token_info: the last token count, as in the event `token_count`; None where there was none.
-        open_turn: the id of the turn that has begun and not ended, empty where it has none; None without one.
+        open_turn: the id of the turn that has begun and not ended, empty if it has no id; None if all turns ended.
         queue: the inputs that wait for the model, by id: events `input_queued`, oldest first.
         unknown: how many entries there were of each type that we do not know.
     """

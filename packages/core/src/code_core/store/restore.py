@@ -49,7 +49,7 @@ class Restored:
         turn_context: the settings of the last turn.
         token_info: `{total_token_usage, last_token_usage, model_context_window}`, or None.
         queue: the inputs that wait for the model: events `input_queued`, oldest first.
-        open_turn: the id of a turn that did not end, empty where it has none; None where all ended.
+        open_turn: the id of a turn that did not end, empty if it has no id; None if all turns ended.
         next_ordinal: the running number of the next line in files whose lines have one.
         foreign: whether another program began the session.
         notes: what was repaired, skipped or left out, a sentence each.

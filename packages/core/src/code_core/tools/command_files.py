@@ -64,18 +64,19 @@ def files_of(
     found: dict[str, FileIdentity] = {}
     left = MOST_BYTES
     own = [_absolute(started, str(cwd))] if started else []
-    for path in chain(own, _paths([tuple(argv), *commands], str(cwd))):
-        real = os.path.realpath(path)
-        if real in found or str(Path(path).parent) in SYSTEM_DIRECTORIES:
-            continue
-        if len(found) >= MOST_FILES:
-            raise TooManyFilesError("it names too many files")
-        try:
-            if (identity := _identity(real, left)) is not None:
-                found[real] = identity[0]
-                left -= identity[1]
-        except OSError as error:
-            raise TooManyFilesError(f"{real} cannot be read: {error.strerror}") from error
+    try:
+        for path in chain(own, _paths([tuple(argv), *commands], str(cwd))):
+            real = os.path.realpath(path)
+            if real in found or str(Path(path).parent) in SYSTEM_DIRECTORIES:
+                continue
+            if (identity := _identity(real, left)) is None:
+                continue
+            if len(found) >= MOST_FILES:
+                raise TooManyFilesError("it names too many files")
+            found[real] = identity[0]
+            left -= identity[1]
+    except OSError as error:
+        raise TooManyFilesError(f"{error.filename or real} cannot be read: {error.strerror}") from error
     return frozenset(found.values())
 
 
@@ -161,13 +162,11 @@ def _can_be_path(word: str) -> bool:
     except UnicodeEncodeError:
         return False
     parts = encoded.split(b"/")
-    return b"\0" not in encoded and 0 < len(encoded) < _LONGEST_PATH and max(map(len, parts)) <= _LONGEST_NAME
+    return b"\0" not in encoded and len(encoded) < _LONGEST_PATH and max(map(len, parts)) <= _LONGEST_NAME
 
 
 def _absolute(name: str, base: str) -> str:
-    return os.path.normpath(
-        Path(base) / (name.replace("~", str(Path.home()), 1) if name.startswith("~/") else name)
-    )
+    return os.path.normpath(Path(base) / (f"{Path.home()}{name[1:]}" if name.startswith("~/") else name))
 
 
 def _is_directory(path: str) -> bool:
@@ -188,16 +187,15 @@ def _git_programs(folder: str) -> Iterator[str]:
     shared = own / _first_line(common) if common.is_file() else own
     for one in (own, shared):
         yield from (str(one / name) for name in ("config", "config.worktree"))
-    with suppress(OSError):
+    with suppress(FileNotFoundError):
         yield from sorted(
             hook.path for hook in os.scandir(shared / "hooks") if not hook.name.endswith(".sample")
         )
 
 
 def _first_line(path: Path) -> str:
-    with suppress(OSError), path.open(encoding="utf-8", errors="surrogateescape") as file:
-        return file.readline(_LONGEST_PATH).strip()
-    return ""
+    with path.open("rb") as file:
+        return os.fsdecode(file.readline(_LONGEST_PATH)).strip()
 
 
 def _identity(path: str, most: int) -> tuple[FileIdentity, int] | None:
@@ -212,11 +210,11 @@ def _identity(path: str, most: int) -> tuple[FileIdentity, int] | None:
         return FileIdentity(Path(path), status.st_dev, status.st_ino, ""), 0
     if not stat.S_ISREG(status.st_mode):
         return None
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
+    descriptor = os.open(path, os.O_NONBLOCK | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         digest, size = hashlib.sha256(), 0
-        while chunk := file.read(min(most - size, _CHUNK) + 1):
+        while chunk := file.read(_CHUNK):
             size += len(chunk)
             if size > most:
                 raise TooManyFilesError("it names files that are too large")

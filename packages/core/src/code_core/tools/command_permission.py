@@ -158,7 +158,7 @@ async def permission_to_retry(
 async def changed_since(request: CommandRequest, allowed: Permission) -> ToolOutput | None:
     """The answer to the model if a file that the command names changed after it was allowed to run unconfined.
 
-    Between this look and the moment when the command opens the file lies a fraction of a second, in
+    A fraction of a second passes between this check and the moment when the command opens the file, in
     which another process can still change it.
     """
     if allowed.grant is None:

@@ -103,7 +103,6 @@ async def run_shell_command(
         await on_output("stderr", str(error).encode())
         end = Exit(error.exit_code, 0.0)
     except anyio.get_cancelled_exc_class():
-        whole.close()
         code = exit_code(processes[0]) if processes else None
         end = Exit(INTERRUPTED_EXIT_CODE if code is None else code, time.perf_counter() - started)
         context.interrupted[call_id] = _output(end, f"{INTERRUPTED}\n{whole.text()}")

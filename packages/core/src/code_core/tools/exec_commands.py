@@ -322,7 +322,7 @@ def _result(
     if session.end is None:
         session.polls += 1
         status = f"Process running with session ID {session.id}"
-        # A poll of something that runs is no repetition, also where nothing has changed.
+        # Polling a running command is not repetition, even when nothing has changed.
         return replace(_sections(shown, seconds, status), fingerprint=f"{session.id} at look {session.polls}")
     code = session.end.code
     ended = _sections(shown, seconds, f"Process exited with code {code}", ok=code == 0)

@@ -5,21 +5,17 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from code_core.mcp_servers.connections import ServerTool
 from code_core.mcp_servers.results import parts_of
 from code_core.mcp_servers.schemas import parameters
-from code_core.process.capture import Capture
-from code_core.protocol.duration import Duration
 from code_core.protocol.items import FunctionCall, ToolCall
-from code_core.protocol.mcp_events import McpInvocation, McpToolCallBegin, McpToolCallEnd, McpToolCallProgress
+from code_core.protocol.mcp_events import McpInvocation, McpToolCallProgress
 from code_core.safety.decide import Ask, decide_server_tool
 from code_core.safety.grants import ToolGrant
 from code_core.tools.approver import ToolQuestion
+from code_core.tools.mcp_call import reported, shortened
 from code_core.tools.tool import ToolContext, ToolOutput, refusal
 from code_core.wire.tool_specs import FunctionSpec
-from code_mcp_client import McpClientError
 
 if TYPE_CHECKING:
     import mcp_types
@@ -61,29 +57,9 @@ class McpServerTool:
             return refused
         if not self.parallel_safe:
             await context.before_command()  # the server may write files, too
-        await context.emit(McpToolCallBegin(call_id=call.call_id, invocation=invocation))
-        started = time.perf_counter()
-
-        async def end(result: dict[Any, Any]) -> None:
-            duration = Duration.of(time.perf_counter() - started)
-            await context.emit(
-                McpToolCallEnd(call_id=call.call_id, invocation=invocation, duration=duration, result=result)
-            )
-
-        try:
-            output = await self._run(arguments, call.call_id, context)
-        except (McpClientError, OSError) as error:
-            output = ToolOutput(f"err: {error}", success=False)
-            await end({"Err": str(error)})
-        except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True):
-                await end({"Err": "interrupted"})
-            raise
-        else:
-            content = [{"type": "text", "text": output.text}]
-            content += [{"type": "image", "data": "", "mimeType": _kind(url)} for url in output.images]
-            await end({"Ok": {"content": content, "isError": not output.success}})
-        return output
+        return await reported(
+            invocation, call.call_id, context, lambda: self._run(arguments, call.call_id, context)
+        )
 
     async def _refusal(
         self, call_id: str, invocation: McpInvocation, context: ToolContext
@@ -117,10 +93,7 @@ class McpServerTool:
             result = await self._tool.host.call_tool(name, arguments, on_progress)
         parts = parts_of(result)
         text = f"err: {parts.text or 'the tool failed and gave no reason'}" if result.is_error else parts.text
-        capture = Capture(context.output_limit, context.output_file(call_id))
-        capture.write(text.encode("utf-8", "replace"))
-        capture.close()
-        return ToolOutput(capture.text(), success=not result.is_error, images=parts.images)
+        return ToolOutput(shortened(text, call_id, context), success=not result.is_error, images=parts.images)
 
 
 def _spec(name: str, definition: "mcp_types.Tool") -> FunctionSpec:
@@ -138,7 +111,3 @@ def _arguments(call: ToolCall) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return arguments if isinstance(arguments, dict) else None
-
-
-def _kind(url: str) -> str:
-    return url.removeprefix("data:").partition(";")[0]

@@ -74,8 +74,6 @@ class PatchRun:
         Raises:
             TurnAbandoned: the user does not want the turn to go on.
         """
-        if "\0" in str(cwd):
-            return ToolOutput(f"the directory {str(cwd)!r} has a NUL character", success=False)
         try:
             patch = await _run_when_large(len(text), parse_patch, text)
             agreed = await self._agreed(patch, cwd, call_id, context)
@@ -127,9 +125,9 @@ class PatchRun:
             else:
                 shown = await _run_when_large(sources.size, shown_changes, plan.edits)
                 findings = await _findings(plan, context)
-                refusal, auto_approved = await _permission(call_id, shown, plan, context)
-                if refusal is not None:
-                    return refusal
+                auto_approved = await _permission(call_id, shown, plan, context)
+                if isinstance(auto_approved, ToolOutput):
+                    return auto_approved
                 agreed = _Agreed(plan, shown.changes, findings, auto_approved)
             await context.before_write(plan.paths)
             now = await read_again(sources, self._file_system)
@@ -174,8 +172,8 @@ async def _findings(plan: PatchPlan, context: ToolContext) -> str:
 
 async def _permission(
     call_id: str, shown: ShownChanges, plan: PatchPlan, context: ToolContext
-) -> tuple[ToolOutput | None, bool]:
-    """The answer to the model if the patch may not be applied, and whether nobody had to be asked."""
+) -> ToolOutput | bool:
+    """Whether nobody had to be asked, or the answer to the model if the patch may not be applied."""
     grants = frozenset(map(PathGrant, plan.paths))
     closed, roots, confinable = await anyio.to_thread.run_sync(_bounds, context)
     decision = decide_patch(
@@ -190,14 +188,14 @@ async def _permission(
     _log.info("patch %.64s: %s", call_id, decision)
     match decision:
         case Allow():
-            return None, True
+            return True
         case Reject(reason=reason):
-            return ToolOutput(f"patch rejected: {reason}", success=False), False
+            return ToolOutput(f"patch rejected: {reason}", success=False)
         case Ask() if shown.hidden:
-            return ToolOutput(NOT_SHOWN.format(", ".join(shown.hidden)), success=False), False
+            return ToolOutput(NOT_SHOWN.format(", ".join(shown.hidden)), success=False)
         case Ask(reason=reason):
             question = PatchQuestion(call_id, shown.changes, reason, grants)
-            return refusal("patch", await context.approver.ask(question)), False
+            return refusal("patch", await context.approver.ask(question)) or False
 
 
 def _bounds(context: ToolContext) -> tuple[Protected, list[Path], bool]:

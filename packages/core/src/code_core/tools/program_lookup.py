@@ -5,6 +5,7 @@ commands may write is judged, and shown, as the path of the program that is ther
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ _LOADED_FILES = (
     *("DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH"),
 )
 _RG_SETTINGS = "RIPGREP_CONFIG_PATH"
+_TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - never written
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class ProgramLookup:
     def __init__(
         self, policy: SandboxPolicy, cwd: Path, workspace: Path, environment: Mapping[str, str]
     ) -> None:
-        temporary = ("/tmp", "/var/tmp", "/dev/shm", environment.get("TMPDIR", "/tmp"))  # noqa: S108 - never written
+        temporary = filter(None, (environment.get("TMPDIR"), *_TEMPORARY))
         roots = (*writable_roots(policy, workspace, environment), workspace, cwd, *map(Path, temporary))
         self._reach = tuple({Path(os.path.realpath(root)) for root in roots})
         self._cwd = cwd.absolute()
@@ -111,7 +113,7 @@ class ProgramLookup:
             folder = self._cwd / entry
             writable = not entry.startswith("/") or self._writable(folder)
             path = folder / name
-            if _is_file(path) and os.access(path, os.X_OK):
+            if os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113 - `Path` refuses long names
                 shadowable = shadowable or writable or str(folder) not in SYSTEM_DIRECTORIES
                 return _Program(str(path), not writable and self._is_system(path), shadowable)
             shadowable = shadowable or writable
@@ -141,7 +143,7 @@ class ProgramLookup:
             not path.startswith("/") or self._writable(Path(path))
             for name in _LOADED_FILES
             if (value := self._environment.get(name))
-            for path in value.replace(" ", ":").split(":")
+            for path in re.split("[ :]", value)
         )
 
     def _startup_files_writable(self, argv: Words) -> bool:
@@ -150,10 +152,3 @@ class ProgramLookup:
             return False
         home = self._environment.get("HOME")
         return not home or self._writable(Path(home))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # no name that a file can have, or a directory that may not be searched
-        return False

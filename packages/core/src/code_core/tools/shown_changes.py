@@ -89,10 +89,9 @@ def _is_same(edit: FileEdit, other: FileEdit) -> bool:
             if names != (other.path, other.move_to, other.overwritten, other.link is None):
                 return False
             diffs = [_difference(one.old, one.new) for one in (edit, other)]
-            texts = [_POSITIONS.sub("@@", text) for text, _ in diffs]
+            texts = [_POSITIONS.sub("", text) for text, _ in diffs]
             return texts[0] == texts[1] and all(is_whole for _, is_whole in diffs)
-        case _:
-            return False
+    return False
 
 
 def _content(state: FileState) -> tuple[str, bool]:

@@ -23,6 +23,10 @@ Emit = Callable[[EventMsg], Awaitable[None]]
 BeforeWrite = Callable[[Sequence[Path]], Awaitable[None]]
 BeforeCommand = Callable[[], Awaitable[None]]
 
+_APPROVING = frozenset(
+    {ReviewDecision.APPROVED, ReviewDecision.APPROVED_FOR_SESSION, ReviewDecision.APPROVED_PREFIX}
+)
+
 
 class TurnAbandoned(Exception):  # noqa: N818 - an answer of the user, not an error
     """The user answered an approval request with `abort`: the turn ends here."""
@@ -94,14 +98,12 @@ def refusal(what: str, review: "Review") -> ToolOutput | None:
         TurnAbandoned: the user does not want the turn to go on.
     """
     _log.info("%s: the answer is %s", what, review.decision.value)
-    match review.decision:
-        case ReviewDecision.APPROVED | ReviewDecision.APPROVED_FOR_SESSION | ReviewDecision.APPROVED_PREFIX:
-            return None
-        case ReviewDecision.DENIED:
-            feedback = f": {review.feedback}" if review.feedback else ""
-            return ToolOutput(f"{what} rejected by user{feedback}", success=False, reported=True)
-        case ReviewDecision.ABORT:
-            raise TurnAbandoned
+    if review.decision is ReviewDecision.ABORT:
+        raise TurnAbandoned
+    if review.decision in _APPROVING:
+        return None
+    feedback = f": {review.feedback}" if review.feedback else ""
+    return ToolOutput(f"{what} rejected by user{feedback}", success=False, reported=True)
 
 
 class Tool(Protocol):

@@ -138,8 +138,8 @@ def _score(word: str, words: Counter[str]) -> int:
 
 
 def _servers(names: Iterable[str]) -> str:
-    """The servers of tools called `SERVER__TOOL`, with the number of their tools."""
-    counts = Counter(name.partition("__")[0] for name in names)
+    """The servers of tools called `SERVER__TOOL`, with the number of their tools; others are for resources."""
+    counts = Counter(name.partition("__")[0] if "__" in name else "resources" for name in names)
     shown = [f"{server} ({count})" for server, count in sorted(counts.items())[:MOST_SERVERS]]
     more = len(counts) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -100,4 +100,4 @@ class TurnChanges:
         if version is None:
             return None
         data = (self._folder / version.digest).read_bytes()
-        return FileState(data, int(version.git_mode[3:], 8), link=version.git_mode == "120000")
+        return FileState(data, int(version.git_mode, 8) & 0o777, link=version.git_mode == "120000")

@@ -6,7 +6,7 @@ from code_core.wire.tool_specs import WebSearchSpec
 
 
 class WebSearch:
-    """The provider's own search; Chat Completions has none, and does not see it."""
+    """The provider's own search; not declared over Chat Completions, which has no such tool."""
 
     name = "web_search"
     parallel_safe = True

@@ -125,7 +125,7 @@ def _texts(edits: Iterable[FileEdit]) -> dict[Path, bytes | None]:
 def _program(
     checker: Checker, root: Path, environment: Mapping[str, str], sandbox: Sandbox | None
 ) -> str | None:
-    """The checker's program, if it is there and may be run."""
+    """The checker's program, if it is installed and may be run."""
     if checker.arguments[0] == sys.executable:
         return sys.executable
     program = shutil.which(checker.arguments[0], path=environment.get("PATH", os.defpath))

@@ -138,7 +138,7 @@ async def staging(root: Path, place: Path, gone: Iterable[Path] = ()) -> AsyncIt
 
 
 def _copy_file(name: str, folder: int, target: int, most: int) -> int:
-    """Copy a regular file of at most so many bytes from one open directory to another that has none of that name; its size.
+    """Copy a regular file of at most so many bytes from one open directory to another, where it must not exist yet; its size.
 
     0 for what is not copied, such as what is gone or not ours to read: the checker will say what it misses.
     """

@@ -12,7 +12,7 @@ class ValidationSwitches:
 
     Attributes:
         allowed: the only tools there are; all when None.
-        seconds: the time limit of a tool that has none of its own.
+        seconds: the time limit of a tool without one of its own.
     """
 
     groups: Mapping[ValidationGroup, bool] = field(default_factory=dict)

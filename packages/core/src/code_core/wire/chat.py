@@ -19,7 +19,7 @@ def request_body(prompt: Prompt, origin: str, without: frozenset[str] = frozense
 
     Args:
         prompt: what is asked.
-        origin: who is asked; see `Reasoning`.
+        origin: the provider; see `Reasoning`.
         without: fields among `OPTIONAL` that the server has refused.
     """
     settings, quirks = prompt.settings, prompt.settings.chat

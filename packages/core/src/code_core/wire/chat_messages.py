@@ -45,7 +45,7 @@ def chat_messages(
     Args:
         items: a valid input, see `Prompt`.
         quirks: how the server departs from the API.
-        origin: who is asked; see `Reasoning`.
+        origin: the provider; see `Reasoning`.
         images: whether the model can see.
     """
     answers = {item.call_id: item for item in items if isinstance(item, ToolCallOutput)}

@@ -89,7 +89,7 @@ def not_a_stream(body: str) -> ModelError:
 
 
 def error_object(body: str) -> dict[str, Any]:
-    """The error in a JSON body as `{message, code?, type?, …}`; empty if it has none.
+    """The error in a JSON body as `{message, code?, type?, …}`; empty if there is no error in it.
 
     Providers wrap it in many ways: `{"error": {…}}`, `{"error": "text"}`, `{"message": …}`,
     `{"detail": …}`, `{"errors": [{…}]}`, or any of these in a list.

@@ -1,6 +1,7 @@
 """What a model's response is made of, whatever the wire format."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from code_core.protocol.events import EventOrder
@@ -87,3 +88,49 @@ ResponseEvent = (
     | ItemDone
     | Completed
 )
+
+Piece = TextDelta | ReasoningSummaryDelta | ReasoningTextDelta
+
+LONGEST_JOINED = 8 * 1024
+"""Characters from which on a joined piece grows no more."""
+
+
+def joined(events: Iterable[ResponseEvent]) -> Iterator[ResponseEvent]:
+    """`events`, with pieces of one text that follow each other as one piece in the place of the first.
+
+    An error of `events` comes after what preceded it.
+    """
+    pieces: list[Piece] = []
+    size = 0
+    try:
+        for event in events:
+            if pieces and (size >= LONGEST_JOINED or not _continues(event, pieces[0])):
+                yield _whole(pieces)
+                pieces, size = [], 0
+            if isinstance(event, Piece):
+                pieces.append(event)
+                size += len(event.delta)
+            else:
+                yield event
+    except Exception:
+        if pieces:
+            yield _whole(pieces)
+        raise
+    if pieces:
+        yield _whole(pieces)
+
+
+def _continues(event: ResponseEvent, first: Piece) -> bool:
+    return type(event) is type(first) and _text_of(event) == _text_of(first)
+
+
+def _text_of(piece: Any) -> tuple[object, ...]:
+    """What identifies the text that a piece is of."""
+    order = piece.order
+    place = None if order is None else (order.request_ordinal, order.output_index)
+    return place, getattr(piece, "item_id", None)
+
+
+def _whole(pieces: list[Piece]) -> Piece:
+    first = pieces[0]
+    return first if len(pieces) == 1 else replace(first, delta="".join(piece.delta for piece in pieces))

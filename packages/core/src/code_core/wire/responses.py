@@ -21,7 +21,7 @@ def request_body(prompt: Prompt, origin: str = "", *, store: bool = False) -> di
 
     Args:
         prompt: what is asked.
-        origin: who is asked; reasoning of others is left out, see `Reasoning`.
+        origin: the provider; reasoning from others is left out, see `Reasoning`.
         store: for endpoints that keep responses (Azure): only there are item ids sent back.
     """
     settings = prompt.settings

@@ -1,4 +1,4 @@
-"""The user's prompts as slash commands of a session."""
+"""The user's prompts, and those of MCP servers, as slash commands of a session."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,9 @@ import anyio.to_thread
 
 from code_core.acp.commands import Command, command_in
 from code_core.context.custom_prompts import FOLDER, CustomPrompts, custom_prompts
-from code_core.protocol.ops import InputItem, TextInput, UserInput
+from code_core.context.server_prompts import arguments_of, command_names, description, hint
+from code_core.protocol.mcp_events import McpPrompt
+from code_core.protocol.ops import GetMcpPrompt, InputItem, TextInput, UserInput
 
 PREFIX = "prompts:"
 """Before the names of prompts, so that none can take the name of a command built in."""
@@ -18,25 +20,51 @@ class CustomCommands:
 
     Args:
         home: the user's, with the prompts.
+
+    Attributes:
+        were_listed: the client has got them.
     """
 
     def __init__(self, home: Path) -> None:
         self._home = home
+        self.were_listed = False
         self._listed: int | None = None
+        self._of_servers: dict[str, McpPrompt] = {}
+        self._listed_of_servers: dict[str, McpPrompt] = {}
+
+    def take(self, prompts: list[McpPrompt]) -> None:
+        """Offer these prompts of MCP servers, and no others."""
+        self._of_servers = command_names(prompts)
 
     def changed(self) -> bool:
         """Whether prompts came or went since they were listed."""
-        return self._modified() != self._listed
+        return self._modified() != self._listed or self._of_servers != self._listed_of_servers
 
     async def listed(self) -> tuple[list[Command], Sequence[str]]:
         """The prompts as commands, and warnings about those that cannot be read."""
+        self.were_listed = True
         self._listed = self._modified()
+        self._listed_of_servers = self._of_servers
         found = await self._read()
         commands = [
             Command(f"{PREFIX}{one.name}", one.description, one.hint or ("arguments" if one.takes_arguments else None))
             for one in found.prompts
         ]  # fmt: skip
+        commands += [Command(name, description(one), hint(one)) for name, one in self._of_servers.items()]
         return commands, found.warnings
+
+    def query_of(self, items: Sequence[InputItem]) -> GetMcpPrompt | None:
+        """What to ask a server for, if a prompt is a command for one of its prompts.
+
+        Raises:
+            BadPromptArguments: arguments are missing.
+        """
+        command = command_in(items)
+        if command is None or (prompt := self._of_servers.get(command[0])) is None:
+            return None
+        return GetMcpPrompt(
+            server=prompt.server, name=prompt.name, arguments=arguments_of(prompt, command[1])
+        )
 
     async def input_of(self, items: Sequence[InputItem]) -> UserInput | None:
         """The input that a prompt with such a command is; None for any other, which waits for nothing."""

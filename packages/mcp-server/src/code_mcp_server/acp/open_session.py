@@ -12,11 +12,18 @@ from anyio.abc import TaskStatus
 from code_core.acp.capabilities import ClientCapabilities
 from code_core.acp.commands import BUILT_IN, Show, available_commands, carried_out
 from code_core.acp.updates import UpdateTranslator
+from code_core.context.server_prompts import BadPromptArguments
 from code_core.errors import ConversationError
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import Event, WarningEvent
-from code_core.protocol.mcp_events import ElicitationRequest
-from code_core.protocol.ops import InputItem, Interrupt, Op, OverrideTurnContext
+from code_core.protocol.mcp_events import (
+    ElicitationRequest,
+    McpGetPromptResponse,
+    McpListPromptsResponse,
+    McpOffersChanged,
+    McpServerStatus,
+)
+from code_core.protocol.ops import InputItem, Interrupt, ListMcpPrompts, Op, OverrideTurnContext, UserInput
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
 from code_core.session.conversation import Conversation
 from code_mcp_server.acp.connection import Connection
@@ -40,6 +47,14 @@ class _Change:
 
     quiet: bool
     made: anyio.Event = field(default_factory=anyio.Event)
+
+
+@dataclass(slots=True)
+class _PromptWanted:
+    """A prompt that an MCP server was asked for."""
+
+    answered: anyio.Event = field(default_factory=anyio.Event)
+    response: McpGetPromptResponse | None = None
 
 
 class OpenSession:
@@ -69,6 +84,8 @@ class OpenSession:
         self._turn: Turn | None = None
         self._held: list[JsonObject] = []
         self._changes: dict[str, _Change] = {}
+        self._prompts: dict[str, _PromptWanted] = {}
+        self._begun = False
         self._closing = anyio.Event()
         self.closed = anyio.Event()
 
@@ -126,11 +143,14 @@ class OpenSession:
                 Code.INVALID_REQUEST, "the session is still answering a prompt: cancel it or wait for it"
             )
         turn = self._turn = Turn()
+        self._begun = True
         self.info.prompted(items)
         if self._custom.changed() and not self._closing.is_set():
             self._tasks.start_soon(self.list_commands)
         try:
-            what = await self._custom.input_of(items) or carried_out(items)
+            what = (
+                await self._server_prompt(items) or await self._custom.input_of(items) or carried_out(items)
+            )
             if turn.cancelled:
                 return turn.stop_reason()
             if isinstance(what, Show):
@@ -148,11 +168,34 @@ class OpenSession:
             self._turn = None
         return turn.stop_reason()
 
+    async def _server_prompt(self, items: Sequence[InputItem]) -> UserInput | None:
+        """The input that a command for an MCP server's prompt is; None for any other prompt.
+
+        Raises:
+            RpcError: arguments are missing, or the server does not give the prompt.
+        """
+        try:
+            query = self._custom.query_of(items)
+        except BadPromptArguments as error:
+            raise RpcError(Code.INVALID_PARAMS, str(error)) from None
+        if query is None:
+            return None
+        wanted = self._prompts[await self._submit(query)] = _PromptWanted()
+        await wanted.answered.wait()
+        if self._turn is not None and self._turn.cancelled:
+            return None
+        if wanted.response is None or wanted.response.error is not None:
+            why = wanted.response.error if wanted.response is not None else "the session has ended"
+            raise RpcError(Code.INTERNAL_ERROR, f"there is no prompt {query.name!r} to send: {why}")
+        return UserInput(items=[*wanted.response.items, *items[1:]])
+
     def cancel(self) -> None:
         """Stop the prompt that is being answered, if there is one."""
         if (turn := self._turn) is not None:
             turn.cancelled = True
             turn.withdraw_questions()
+            for wanted in self._prompts.values():
+                wanted.answered.set()
         if turn is not None and not self._closing.is_set():
             self._tasks.start_soon(self._submit_quietly, Interrupt())
 
@@ -194,6 +237,8 @@ class OpenSession:
             self._turn.ended.set()
         for change in self._changes.values():
             change.made.set()
+        for wanted in self._prompts.values():
+            wanted.answered.set()
 
     async def _show(self, event: Event) -> None:
         turn = self._turn if self._turn is not None and self._turn.end is None else None
@@ -210,6 +255,24 @@ class OpenSession:
                     turn.ask(self._tasks, partial(self._ask, question))
             case SettingsChanged():
                 await self._settings_changed(event.id)
+            case McpServerStatus(status="ready"):
+                await self._submit_quietly(ListMcpPrompts())
+            case McpOffersChanged(kinds=kinds) if "prompts" in kinds:
+                await self._submit_quietly(ListMcpPrompts())
+            case McpListPromptsResponse(prompts=prompts):
+                self._custom.take(prompts)
+                if (
+                    self._custom.were_listed
+                    and self._custom.changed()
+                    and (turn is not None or not self._begun)
+                ):
+                    await (
+                        self.list_commands()
+                    )  # else with the next prompt: until then a client expects nothing
+            case McpGetPromptResponse() as response if event.id in self._prompts:
+                wanted = self._prompts.pop(event.id)
+                wanted.response = response
+                wanted.answered.set()
             case _:
                 pass
         if turn is not None and (end := turn.end_in(event)) is not None:

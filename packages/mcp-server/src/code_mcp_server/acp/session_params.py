@@ -86,7 +86,7 @@ def mcp_servers(value: object) -> tuple[dict[str, McpServerTable], tuple[str, ..
     """The servers that a client names, and what is wrong with those that cannot be used.
 
     Raises:
-        RpcError: it is no list of servers.
+        RpcError: it is not a list of servers.
     """
     if value is None:
         return {}, ()

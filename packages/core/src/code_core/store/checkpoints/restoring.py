@@ -157,7 +157,7 @@ def _change_mode(path: str, wanted: int | None) -> int:
     """Give a directory another mode, its own with all rights for us if None is `wanted`; the mode it had.
 
     Raises:
-        OSError: it is no directory any more, or one above it is a link.
+        OSError: it is no longer a directory, or a directory above it is a link.
     """
     above, name = os.path.split(path)
     with open_directory(Path(above)) as parent:

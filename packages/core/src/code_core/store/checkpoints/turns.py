@@ -25,7 +25,7 @@ class Turns:
     """The turns that changed something: `done` of them stand, the others were undone and can be redone.
 
     Raises:
-        CheckpointError: the record is there and cannot be read, or is damaged.
+        CheckpointError: the record exists but cannot be read, or is damaged.
     """
 
     def __init__(self, directory: Path) -> None:

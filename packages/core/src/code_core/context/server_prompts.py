@@ -1,0 +1,79 @@
+"""Prompts of MCP servers as commands: their names, and arguments as a user types them."""
+
+import re
+import shlex
+
+from code_core.protocol.mcp_events import McpPrompt
+from code_core.view.visible import visible_line
+
+PREFIX = "mcp:"
+LONGEST_LINE = 200
+_ODD = re.compile(r"[^\w-]")
+
+
+class BadPromptArguments(ValueError):  # noqa: N818 - a state of what was typed
+    """The arguments do not fit the prompt; the text says which are missing."""
+
+
+def command_names(prompts: list[McpPrompt]) -> dict[str, McpPrompt]:
+    """Prompts by their commands, `mcp:SERVER:NAME` in letters, digits, `_` and `-`; of equal ones the first counts."""
+    named: dict[str, McpPrompt] = {}
+    for prompt in prompts:
+        server, name = _ODD.sub("_", prompt.server), _ODD.sub("_", prompt.name)
+        named.setdefault(f"{PREFIX}{server}:{name}", prompt)
+    return named
+
+
+def description(prompt: McpPrompt) -> str:
+    """What a prompt is for, on one line that is fit to be shown."""
+    return _short(prompt.description or prompt.title or prompt.name)
+
+
+def hint(prompt: McpPrompt) -> str | None:
+    """The arguments that a prompt takes, optional ones in brackets; None for none."""
+    shown = [one.name if one.required else f"[{one.name}]" for one in prompt.arguments]
+    return _short(" ".join(shown)) or None
+
+
+def arguments_of(prompt: McpPrompt, typed: str) -> dict[str, str]:
+    """The arguments in `typed`: words in the order that the prompt names them, or `NAME=VALUE`; quoted as in a shell.
+
+    The last argument takes what is left; an only one takes everything as it was typed.
+
+    Raises:
+        BadPromptArguments: a required one is missing.
+    """
+    names = [one.name for one in prompt.arguments]
+    given: dict[str, str] = {}
+    if len(names) == 1 and typed and not typed.startswith(f"{names[0]}="):
+        given[names[0]] = typed
+    else:
+        words = []
+        for word in _words(typed):
+            name, equals, value = word.partition("=")
+            if equals and name in names:
+                given[name] = value
+            else:
+                words.append(word)
+        free = [name for name in names if name not in given]
+        for position, name in enumerate(free[: len(words)]):
+            given[name] = " ".join(words[position:]) if name == free[-1] else words[position]
+    missing = [one.name for one in prompt.arguments if one.required and not given.get(one.name)]
+    if missing:
+        raise BadPromptArguments(
+            f"the prompt {prompt.name!r} of the MCP server {prompt.server!r} needs {', '.join(missing)}: "
+            f"type {hint(prompt)} after the command"
+        )
+    return given
+
+
+def _words(typed: str) -> list[str]:
+    try:
+        return shlex.split(typed)
+    except ValueError:  # an apostrophe, not a quotation
+        return typed.split()
+
+
+def _short(line: str) -> str:
+    shown = visible_line(" ".join(line.split()))
+    return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 1]}…"

@@ -1,0 +1,63 @@
+"""What a resource holds and what a prompt says, as the model gets it: text, and images apart from it."""
+
+from typing import TYPE_CHECKING, Any
+
+from code_core.mcp_servers.results import MOST_IMAGES, parts_of_blocks
+from code_core.protocol.ops import ImageInput, InputItem, TextInput
+from code_core.wire.images import NotAnImage, checked_url
+
+if TYPE_CHECKING:
+    from mcp_types import GetPromptResult, ReadResourceResult
+
+LONGEST_PROMPT = 256 * 1024
+"""Characters of a prompt; what is longer is left out."""
+
+
+def contents_of(result: "ReadResourceResult") -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The parts of a resource, as JSON without binary data, and the images among these as data URLs."""
+    from mcp_types import TextResourceContents
+
+    parts: list[dict[str, Any]] = []
+    images: list[str] = []
+    for content in result.contents:
+        part: dict[str, Any] = {"uri": str(content.uri)}
+        if content.mime_type is not None:
+            part["mimeType"] = content.mime_type
+        if isinstance(content, TextResourceContents):
+            part["text"] = content.text
+        elif (image := _image(content.blob)) is not None and len(images) < MOST_IMAGES:
+            images.append(image)
+            part["shown"] = f"as image {len(images)}"
+        else:
+            part["omitted"] = f"binary data, {len(content.blob) * 3 // 4:,} bytes"
+        parts.append(part)
+    return parts, tuple(images)
+
+
+def items_of(result: "GetPromptResult") -> list[InputItem]:
+    """The messages of a prompt as input for the model.
+
+    Messages of the assistant are marked: what the user sends is the user's.
+    """
+    items: list[InputItem] = []
+    images: list[str] = []
+    left = LONGEST_PROMPT
+    for message in result.messages:
+        parts = parts_of_blocks([message.content])
+        text = parts.text if message.role == "user" else f"(the assistant:) {parts.text}"
+        if parts.text and left > 0:
+            items.append(TextInput(text=text[:left]))
+            left -= len(text)
+        images += parts.images
+    if left < 0:
+        items.append(
+            TextInput(text=f"[the prompt is longer than {LONGEST_PROMPT:,} characters; the rest is left out]")
+        )
+    return items + [ImageInput(image_url=image) for image in images[:MOST_IMAGES]]
+
+
+def _image(data: str) -> str | None:
+    try:
+        return checked_url(f"data:;base64,{data}")
+    except NotAnImage:
+        return None

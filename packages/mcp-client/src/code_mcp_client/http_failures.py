@@ -1,0 +1,76 @@
+"""What can go wrong with one HTTP exchange, and why it did, on one line."""
+
+import os
+import socket
+import ssl
+from dataclasses import dataclass
+
+import httpx2
+
+_LONGEST = 300
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server answered a request with an HTTP status of 400 or above."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A request got no whole answer.
+
+    Attributes:
+        reason: why, on one line.
+        unsent: the request surely did not reach the server, so that sending it again cannot run anything twice.
+    """
+
+    reason: str
+    unsent: bool
+
+    @classmethod
+    def by(cls, error: Exception) -> "Broken":
+        """The failure that `error` is."""
+        return cls(reason_of(error), isinstance(error, _NEVER_SENT))
+
+
+Failure = Refused | Broken
+
+_NAMES: dict[type[BaseException], str] = {
+    httpx2.ConnectTimeout: "connecting took too long",
+    httpx2.PoolTimeout: "no connection became free in time",
+    httpx2.WriteTimeout: "the server did not take the request in time",
+    httpx2.ReadTimeout: "the server did not answer in time",
+    httpx2.ReadError: "the connection broke",
+    httpx2.WriteError: "the connection broke",
+}
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a connection failed: the operating system's words where it has any, on one line."""
+    match _root_of(error) if isinstance(error, httpx2.TransportError) else error:
+        case socket.gaierror(strerror=reason):
+            text = f"its name cannot be resolved: {reason}"
+        case ssl.SSLCertVerificationError(verify_message=reason):
+            text = f"its certificate cannot be verified: {reason}"
+        case ssl.SSLError() as fault:
+            text = f"TLS failed: {(fault.reason or str(fault)).replace('_', ' ').lower()}"
+        case OSError(errno=int() as number):
+            text = os.strerror(number)
+            text = text[:1].lower() + text[1:]
+        case _:
+            text = str(error) or _NAMES.get(type(error)) or type(error).__name__
+    return " ".join(text.split()).removesuffix(".")[:_LONGEST]
+
+
+def _root_of(error: BaseException) -> BaseException:
+    """The innermost cause of `error`; of several attempts, the first one's."""
+    while True:
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        elif (cause := error.__cause__ or error.__context__) is not None:
+            error = cause
+        else:
+            return error

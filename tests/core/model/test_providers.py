@@ -1,0 +1,142 @@
+"""What a provider takes from the environment, and what it is like."""
+
+import pytest
+
+from code_core.errors import ConfigError
+from code_core.model.providers import Provider, builtin_providers
+
+KEYED = Provider("p", "P", "https://p.example/v1", env_key="MINE", env_key_instructions="see p.example/keys")
+
+
+def test_a_key_comes_from_its_variable() -> None:
+    assert KEYED.api_key({b"MINE": b" key \n"}) == b"key"
+    assert (
+        KEYED.api_key({b"MINE": b"!~"}) == b"!~"
+    )  # the first and the last character that can be in a header
+    assert Provider("p", "P", "https://p").api_key({b"MINE": b"key"}) is None
+
+
+@pytest.mark.parametrize("environ", [{}, {b"MINE": b" "}])
+def test_a_missing_key_is_asked_for(environ: dict[bytes, bytes]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        KEYED.api_key(environ)
+    assert str(caught.value) == (
+        "provider 'p' needs an API key: set the environment variable MINE (see p.example/keys)"
+    )
+    with pytest.raises(ConfigError, match=r"variable MINE$"):
+        Provider("p", "P", "https://p", env_key="MINE").api_key(environ)
+
+
+@pytest.mark.parametrize("key", [b"a b", b"a\x7fb", b"k\xc3\xa9y", b"a\nb"])
+def test_a_key_that_cannot_be_sent_is_not_shown(key: bytes) -> None:
+    with pytest.raises(ConfigError) as caught:
+        KEYED.api_key({b"MINE": key})
+    assert str(caught.value) == "the environment variable MINE contains spaces or control characters"
+
+
+def test_headers_are_given_or_come_from_variables() -> None:
+    provider = Provider(
+        "p",
+        "P",
+        "https://p",
+        http_headers={"X-Team": " r\u00e9d\udcff ", "X-Tab": "a\tb ~"},
+        env_http_headers={"X-User": "ME", "X-Empty": "EMPTY", "X-Missing": "MISSING"},
+    )
+    assert provider.headers({b"ME": b" me ", b"EMPTY": b" "}) == {
+        b"x-team": b"r\xc3\xa9d\xff",
+        b"x-tab": b"a\tb ~",
+        b"x-user": b"me",
+    }
+
+
+@pytest.mark.parametrize("value", ["a\x1fb", "a\x7fb", "a\nb", "a\x0bb", "a\x00b"])
+def test_a_header_that_cannot_be_sent_is_not_shown(value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Provider("p", "P", "https://p", http_headers={"X-Team": value}).headers({})
+    assert str(caught.value) == (
+        "provider 'p': the value of the header 'X-Team' contains control characters, which a header cannot"
+    )
+    with pytest.raises(ConfigError) as caught:
+        Provider("p", "P", "https://p", env_http_headers={"X-Team": "TEAM"}).headers(
+            {b"TEAM": value.encode()}
+        )
+    assert str(caught.value) == (
+        "the environment variable TEAM contains control characters, which a header cannot"
+    )
+
+
+@pytest.mark.parametrize("name", ["", "a b", "X-T\u00e9am", "a:b", "a\n"])
+def test_what_is_no_name_of_a_header_is_refused(name: str) -> None:
+    for provider in (
+        Provider("p", "P", "https://p", http_headers={name: "x"}),
+        Provider("p", "P", "https://p", env_http_headers={name: "ME"}),
+    ):
+        with pytest.raises(ConfigError, match=r"^provider 'p': .* is not a header name$"):
+            provider.headers({b"ME": b"x"})
+
+
+def test_a_local_server_can_be_started() -> None:
+    assert Provider("p", "P", "http://localhost/v1", server="ollama").start_hint == (
+        "Start it with: ollama serve"
+    )
+    assert KEYED.start_hint == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "stores"),
+    [
+        ("https://me.openai.azure.com/openai/v1", True),
+        ("https://ME.OPENAI.AZURE.COM./openai/v1", True),
+        ("https://azure.com.evil.example/v1", False),
+        ("https://myazure.com/v1", False),
+    ],
+)
+def test_azure_wants_responses_to_be_stored(url: str, stores: bool) -> None:
+    assert Provider("p", "P", url).stores_responses is stores
+
+
+def test_a_slash_at_the_end_of_the_address_does_not_matter() -> None:
+    assert Provider("p", "P", "https://p/vX/").request_url == "https://p/vX/responses"
+
+
+def test_the_environment_moves_the_built_in_providers() -> None:
+    moved = builtin_providers(
+        {
+            "OPENAI_BASE_URL": " https://gateway/v1 ",
+            "CODEX_OSS_PORT": " 99 ",
+            "AZURE_OPENAI_ENDPOINT": " https://me/X/ ",
+        }
+    )
+    assert moved["openai"].base_url == "https://gateway/v1"
+    assert moved["oss"].base_url == "http://localhost:99/v1"
+    assert moved["azure"].base_url == "https://me/X/openai/v1"
+    assert builtin_providers({"CODEX_OSS_BASE_URL": "http://box/v1"})["oss"].base_url == "http://box/v1"
+
+
+def test_the_built_in_providers_are_known_by_these_names() -> None:
+    providers = builtin_providers({})
+    assert {one.id: one.name for one in providers.values()} == {
+        "openai": "OpenAI",
+        "oss": "Ollama",
+        "lmstudio": "LM Studio",
+        "llamacpp": "llama.cpp",
+        "vllm": "vLLM",
+        "openrouter": "OpenRouter",
+        "azure": "Azure OpenAI",
+        "replay": "Replay",
+    }
+    assert list(providers) == [one.id for one in providers.values()]
+    assert providers["openrouter"].env_key_instructions == "https://openrouter.ai/settings/keys"
+
+
+def test_openai_bills_the_organization_and_the_project_of_the_environment() -> None:
+    provider = builtin_providers({})["openai"]
+    assert provider.headers({b"OPENAI_ORGANIZATION": b"org-1", b"OPENAI_PROJECT": b"proj-1"}) == {
+        b"openai-organization": b"org-1",
+        b"openai-project": b"proj-1",
+    }
+
+
+def test_openrouter_takes_the_effort_in_its_own_field() -> None:
+    """Source: openrouter.ai/docs, "Reasoning Tokens"."""
+    assert builtin_providers({})["openrouter"].traits.chat == {"effort_field": "reasoning"}

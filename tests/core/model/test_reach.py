@@ -1,0 +1,121 @@
+"""Whether a provider can be reached."""
+
+import re
+import socket
+import ssl
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from code_core.errors import ConfigError, ModelError
+from code_core.model import reach as module
+from code_core.model.network import http_client
+from code_core.model.providers import Provider
+from code_core.model.reach import reach
+from support import Reply, ScriptedUpstream, pause, reply
+
+
+def asked(url: str) -> str:
+    return anyio.run(reach, Provider("p", "P", url))
+
+
+@pytest.mark.parametrize("status", [200, 401, 404, 503])
+def test_any_answer_will_do(status: int) -> None:
+    with ScriptedUpstream() as upstream:
+        upstream.answers["/v1"] = reply(status, body="x")
+        found = re.fullmatch(r"answers \(status (\d+)\) after (\d+) ms", asked(upstream.base_url))
+        assert found is not None
+        assert int(found[1]) == status
+        assert 0 <= int(found[2]) < 10_000
+        assert [question.path for question in upstream.questions] == ["/v1"]
+
+
+def test_the_time_is_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((5.0, 5.25))
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    with ScriptedUpstream() as upstream:
+        assert asked(upstream.base_url) == "answers (status 404) after 250 ms"
+
+
+def test_the_body_is_not_waited_for() -> None:
+    with ScriptedUpstream() as upstream:
+        upstream.answers["/v1"] = Reply(200, {}, (b"x", pause(threading.Event())))
+        began = time.monotonic()
+        assert "status 200" in asked(upstream.base_url)
+        assert time.monotonic() - began < 5
+
+
+def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        with pytest.raises(ModelError, match=rf"^{url} cannot be reached: ReadTimeout$"):
+            asked(url)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(2, "No such file"), "No such file"),
+        (ConfigError("HTTPS_PROXY names a SOCKS proxy"), "HTTPS_PROXY names a SOCKS proxy"),
+        (ValueError("bad port"), "bad port"),
+    ],
+)
+def test_what_cannot_be_set_up_is_an_error(
+    error: Exception, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: Any) -> httpx2.AsyncClient:
+        raise error
+
+    monkeypatch.setattr(module, "http_client", fail)
+    with pytest.raises(ModelError) as caught:
+        asked("https://p/v1")
+    assert str(caught.value) == f"https://p/v1 cannot be reached: {words}"
+
+
+def test_a_certificate_that_is_not_trusted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = ssl.SSLCertVerificationError(1, "verify failed")
+    problem.verify_message = "self-signed certificate"
+
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("failed", request=request) from problem
+
+    def client(*_arguments: Any) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=httpx2.MockTransport(refuse))
+
+    monkeypatch.setattr(module, "http_client", client)
+    with pytest.raises(ModelError) as caught:
+        asked("https://p/v1")
+    assert str(caught.value).startswith(
+        "https://p/v1 cannot be reached: its certificate is not trusted (self-signed certificate): set SSL_CERT_FILE"
+    )
+
+
+def test_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients: list[httpx2.AsyncClient] = []
+    responses: list[httpx2.Response] = []
+
+    async def note(response: httpx2.Response) -> None:
+        responses.append(response)
+
+    def client(*arguments: Any) -> httpx2.AsyncClient:
+        clients.append(http_client(*arguments))
+        clients[-1].event_hooks = {"response": [note]}
+        return clients[-1]
+
+    monkeypatch.setattr(module, "http_client", client)
+    with ScriptedUpstream() as upstream:
+        asked(upstream.base_url)
+    assert [one.is_closed for one in clients] == [True]
+    assert [one.is_closed for one in responses] == [True]
+
+
+def test_the_environment_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://host:1")
+    with pytest.raises(ModelError, match="SOCKS"):
+        asked("https://models.invalid/v1")

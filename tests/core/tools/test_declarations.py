@@ -1,0 +1,182 @@
+"""What a model is told about the arguments of a tool: it can check a call before it sends it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # no stubs
+
+from code_core.tools.apply_patch import ApplyPatch
+from code_core.tools.exec_command import ExecCommand, WriteStdin
+from code_core.tools.plan import UpdatePlan
+from code_core.tools.shell import DEFAULT_TIMEOUT_MS, Shell
+from code_core.tools.tool import Tool
+from code_core.tools.tool_search import FOUND_AT_ONCE, ToolSearch
+from code_core.tools.view_image import ViewImage
+from code_core.tools.web_search import WebSearch
+from code_core.wire.tool_specs import FreeformSpec, FunctionSpec, WebSearchSpec
+
+SHELL = Shell(ApplyPatch(None))
+EXEC_COMMAND = ExecCommand(SHELL)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A tool with a call that has every argument.
+
+    Attributes:
+        needed: the arguments that it cannot do without.
+        explained: those whose names do not say enough.
+        closed: it takes no others.
+    """
+
+    tool: Tool
+    call: Mapping[str, Any]
+    needed: frozenset[str]
+    explained: frozenset[str] = frozenset()
+    closed: bool = True
+
+
+def names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+TOOLS = [
+    Declared(
+        SHELL,
+        {
+            "command": ["ls", "-l"],
+            "workdir": "src",
+            "timeout_ms": 5_000,
+            "with_escalated_permissions": True,
+            "justification": "to see",
+        },
+        names("command"),
+        names("command workdir timeout_ms with_escalated_permissions justification"),
+    ),
+    Declared(
+        EXEC_COMMAND,
+        {
+            "cmd": "ls",
+            "workdir": "src",
+            "tty": True,
+            "yield_time_ms": 5,
+            "max_output_tokens": 5,
+            "with_escalated_permissions": True,
+            "justification": "to see",
+        },
+        names("cmd"),
+        names("tty"),
+        closed=False,
+    ),
+    Declared(
+        WriteStdin(EXEC_COMMAND),
+        {"session_id": 1, "chars": "x", "yield_time_ms": 5, "max_output_tokens": 5},
+        names("session_id"),
+        closed=False,
+    ),
+    Declared(
+        UpdatePlan(),
+        {"explanation": "new", "plan": [{"step": "look", "status": "in_progress"}]},
+        names("plan"),
+        names("explanation"),
+    ),
+    Declared(ToolSearch({}, {}), {"query": "merge", "limit": 3}, names("query"), names("query limit")),
+    Declared(ViewImage(), {"path": "a.png"}, names("path"), closed=False),
+]
+
+
+@pytest.fixture(params=TOOLS, ids=lambda one: one.tool.name)
+def declared(request: pytest.FixtureRequest) -> Declared:
+    chosen: Declared = request.param
+    return chosen
+
+
+def function(tool: Tool) -> FunctionSpec:
+    spec = tool.spec()
+    assert isinstance(spec, FunctionSpec)
+    return spec
+
+
+def accepts(tool: Tool, arguments: object) -> bool:
+    return bool(Draft202012Validator(function(tool).parameters).is_valid(arguments))
+
+
+def kinds(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The schema and those in it."""
+    yield schema
+    for inner in (*schema.get("properties", {}).values(), *filter(None, [schema.get("items")])):
+        yield from kinds(inner)
+
+
+def test_a_declaration_has_a_name_a_sentence_and_a_schema(declared: Declared) -> None:
+    spec = function(declared.tool)
+    assert spec.name == declared.tool.name
+    assert " " in spec.description
+    Draft202012Validator.check_schema(spec.parameters)
+    assert all("type" in one for one in kinds(spec.parameters))
+    for name in declared.explained:
+        assert " " in spec.parameters["properties"][name]["description"]
+
+
+def test_every_argument_is_declared_with_its_kind(declared: Declared) -> None:
+    tool, call = declared.tool, declared.call
+    assert accepts(tool, call)
+    assert accepts(tool, {name: call[name] for name in declared.needed})
+    assert not accepts(tool, [])
+    for name in call:
+        assert not accepts(tool, {**call, name: {"wrong": 1}}), name
+        rest = {other: value for other, value in call.items() if other != name}
+        assert accepts(tool, rest) is (name not in declared.needed), name
+    assert accepts(tool, {**call, "another": 1}) is not declared.closed
+    assert set(function(tool).parameters["properties"]) == set(call)
+
+
+def test_a_command_is_a_list_of_words() -> None:
+    assert not accepts(SHELL, {"command": "ls"})
+    assert not accepts(SHELL, {"command": [1]})
+    assert str(DEFAULT_TIMEOUT_MS) in function(SHELL).parameters["properties"]["timeout_ms"]["description"]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        5,
+        {"step": "look"},
+        {"status": "pending"},
+        {"step": 5, "status": "pending"},
+        {"step": "look", "status": 5},
+        {"step": "look", "status": "XXpending"},
+        {"step": "look", "status": "XXin_progress"},
+        {"step": "look", "status": "XXcompleted"},
+    ],
+)
+def test_a_step_of_a_plan_has_a_text_and_a_state(step: object) -> None:
+    assert not accepts(UpdatePlan(), {"plan": [step]})
+    assert not accepts(UpdatePlan(), {"plan": {}})
+
+
+@pytest.mark.parametrize("status", ["pending", "in_progress", "completed"])
+def test_a_step_has_one_of_three_states(status: str) -> None:
+    assert accepts(UpdatePlan(), {"plan": [{"step": "look", "status": status}]})
+
+
+def test_a_search_says_how_much_it_finds() -> None:
+    described = function(ToolSearch({}, {})).parameters["properties"]["limit"]["description"]
+    assert f"{FOUND_AT_ONCE} by default" in described
+
+
+def test_a_patch_is_text_of_a_grammar() -> None:
+    spec = ApplyPatch(None).spec()
+    assert isinstance(spec, FreeformSpec)
+    assert spec.name == "apply_patch"
+    assert "as plain text" in spec.description
+    assert spec.grammar.startswith("start: BEGIN_PATCH")
+    assert spec.manual.startswith("Edit files with a patch.\n\n")
+    assert "*** Begin Patch" in spec.manual
+
+
+def test_a_web_search_has_the_sites_it_is_bound_to() -> None:
+    assert WebSearch().spec() == WebSearchSpec()
+    assert WebSearch(("example.com",)).spec() == WebSearchSpec(allowed_domains=("example.com",))
