@@ -149,7 +149,7 @@ class FileCheckpoints:
 
     def _prepare(self, wanted: threading.Event) -> None:
         wanted.wait(_HESITATION)
-        if self._closed or wanted is not self._wanted:
+        if wanted is not self._wanted:
             return  # the turn has ended
         self._in_turn().prepare()  # nobody learns here that it fails: it fails again where it is needed
         self._save_later()
