@@ -1,7 +1,9 @@
 """The thread that keeps old versions of files: what it does, in which order, and when it ends."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import anyio
 import pytest
 
 from code_core.protocol.checkpoints import Restored, Steps
+from code_core.session import file_checkpoints
 from code_core.session.file_checkpoints import FileCheckpoints
 from code_core.store import checkpoints as store_module
 from code_core.store.checkpoints.restoring import Outcome
@@ -132,6 +135,7 @@ def test_each_turn_is_a_step_of_its_own(tmp_path: Path, store: type[Store]) -> N
             await checkpoints.before_write(turn, [ROOT / "a"])
             await checkpoints.before_write(turn, [ROOT / "b"])
             await checkpoints.end_turn(turn)
+            await checkpoints.end_turn(turn)  # as a task does that is no turn
         checkpoints.begin_turn("turn_c", [ROOT], look_ahead=False)
         await checkpoints.end_turn("turn_c")
 
@@ -246,6 +250,81 @@ def test_one_thing_is_done_after_the_other(tmp_path: Path, store: type[Store]) -
     assert store.made[0].calls == [("begin", "turn_a"), ("write", ROOT / "a"), "undo"]
 
 
+def join_workers() -> None:
+    for thread in threading.enumerate():
+        if thread.name.startswith("checkpoints"):
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+def test_a_session_that_ends_at_once_is_not_looked_at(
+    tmp_path: Path, store: type[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_checkpoints, "_HESITATION", 60)
+
+    async def script(checkpoints: FileCheckpoints) -> None:
+        checkpoints.begin_turn("turn_a", [ROOT], look_ahead=True)
+
+    run(tmp_path, script)
+    join_workers()
+    assert store.made == []
+
+
+def test_whoever_comes_does_not_wait_for_the_look_ahead(
+    tmp_path: Path, store: type[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_checkpoints, "_HESITATION", 60)
+
+    async def script(checkpoints: FileCheckpoints) -> None:
+        for turn in ("turn_a", "turn_b"):
+            checkpoints.begin_turn(turn, [ROOT], look_ahead=True)
+            await checkpoints.before_write(turn, [ROOT / "a"])
+
+    run(tmp_path, script)
+    assert store.made[0].calls.count(("write", ROOT / "a")) == 2
+
+
+def test_a_look_ahead_comes_a_while_after_the_turn_began(
+    tmp_path: Path, store: type[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_checkpoints, "_HESITATION", 60)
+
+    async def script(checkpoints: FileCheckpoints) -> None:
+        checkpoints.begin_turn("turn_a", [ROOT], look_ahead=False)
+        await checkpoints.before_write("turn_a", [ROOT / "a"])
+        checkpoints.begin_turn("turn_b", [ROOT], look_ahead=True)
+        await anyio.sleep(0.05)
+        assert "prepare" not in store.made[0].calls
+
+    run(tmp_path, script)
+
+
+def test_what_is_still_to_be_saved_is_given_up_at_the_end(tmp_path: Path, store: type[Store]) -> None:
+    async def script(checkpoints: FileCheckpoints) -> None:
+        checkpoints.begin_turn("turn_a", [ROOT], look_ahead=False)
+        await checkpoints.before_command("turn_a")
+        await until(lambda: store.left_to_save < 99_000)
+
+    store.left_to_save = 100_000
+    run(tmp_path, script)
+    join_workers()
+    assert store.left_to_save > 1_000
+
+
+def test_after_the_end_nothing_is_watched(tmp_path: Path, store: type[Store]) -> None:
+    kept: list[FileCheckpoints] = []
+
+    async def script(checkpoints: FileCheckpoints) -> None:
+        kept.append(checkpoints)
+        await checkpoints.undo()
+
+    run(tmp_path, script)
+    join_workers()
+    made = weakref.ref(store.made.pop())
+    gc.collect()
+    assert made() is None
+
+
 def test_nobody_waits_for_a_store_that_hangs(tmp_path: Path, store: type[Store]) -> None:
     store.slow = threading.Event()
 
@@ -259,7 +338,4 @@ def test_nobody_waits_for_a_store_that_hangs(tmp_path: Path, store: type[Store])
     run(tmp_path, script)
     assert time.monotonic() - began < 4
     store.slow.set()
-    for thread in threading.enumerate():
-        if thread.name.startswith("checkpoints"):
-            thread.join(5)
-            assert not thread.is_alive()
+    join_workers()

@@ -25,6 +25,7 @@ from code_core.store.errors import JournalError
 from code_core.store.journal import FaultyJournal, MemoryJournal
 from core.session.desk import Desk, input_of, turns
 from core.session.scripted import Reading, ScriptedModel, answer
+from core.session.test_undo_and_commands import MemoryCheckpoints
 
 Make = Callable[[ConversationManager], Awaitable[Conversation]]
 ID = "11111111-1111-4111-8111-111111111111"
@@ -129,7 +130,7 @@ def test_a_session_can_go_on_in_a_record_of_the_callers(desk: Desk) -> None:
         await turns("two")(reading)
 
     assert desk.resume(session, model, script, scripted(model, journal=journal)) == session
-    assert model.said().index("'one'") < model.said().index("'two'")
+    assert model.said().index("'text': 'one'") < model.said().index("'text': 'two'")
     assert [desk.rollouts()[0].read_bytes()] == [before]
     assert journal.entries
 
@@ -267,7 +268,7 @@ def test_old_versions_of_files_are_kept_unless_the_settings_say_no(desk: Desk, e
 
 
 def test_a_frontend_may_keep_old_versions_itself(desk: Desk) -> None:
-    ours = FileCheckpoints(desk.home / "elsewhere", ())
+    ours = MemoryCheckpoints()
     given = desk.overrides(cwd=desk.work)
     session = made(lambda manager: manager.new(given, scripted(checkpoints=ours))).session
     assert session.services.checkpoints is ours

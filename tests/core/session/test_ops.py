@@ -103,7 +103,10 @@ class Announcing(Terminals):
     """Reports something as soon as it may."""
 
     def serve(self, tasks: TaskGroup, emit: Callable[[EventMsg], Awaitable[None]]) -> None:
-        tasks.start_soon(emit, BackgroundEvent(message="a command has ended"))
+        async def report() -> None:
+            await emit(BackgroundEvent(message="a command has ended"))
+
+        tasks.start_soon(report)
 
 
 def test_what_commands_report_that_outlive_their_calls_belongs_to_no_op(config: Config) -> None:
@@ -188,7 +191,7 @@ def test_the_tools_of_servers_are_listed(config: Config) -> None:
 @pytest.mark.parametrize("on", [True, False])
 def test_checks_are_switched_for_later_turns(config: Config, on: bool) -> None:
     conversation = empty(config)
-    ops = [
+    ops: list[Op] = [
         UpdateValidationTool(name="mypy", enable=on),
         UpdateValidationGroup(group="stylistic", enable=on),
         ListTerminals(),

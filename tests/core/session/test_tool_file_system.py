@@ -10,11 +10,11 @@ from typing import Any
 import anyio
 import mcp_types
 import pytest
+from code_core.session.tool_files import ToolFileSystem
 
 from code_core.config.schema.servers import ClientToolTable
 from code_core.patch.filesystem import FileChangedError, FileState
 from code_core.session import tool_files
-from code_core.session.tool_files import ToolFileSystem
 from code_mcp_client import McpClientError
 
 READ = ClientToolTable(mcp_server="ide", tool_name="read")

@@ -1,6 +1,8 @@
 """Undo and redo in a session that nobody has open."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,13 +43,16 @@ def test_a_session_is_given_back_with_everything_on_the_disk(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, store, calls = patched(desk), store_of(), list[str]()
+
+    def noting(name: str, ours: Callable[..., None]) -> Callable[..., None]:
+        def note(*arguments: Any) -> None:
+            calls.append(name)
+            ours(*arguments)
+
+        return note
+
     for name in ("write", "sync", "close"):
-        ours = getattr(RolloutFile, name)
-        monkeypatch.setattr(
-            RolloutFile,
-            name,
-            lambda self, *rest, name=name, ours=ours: (calls.append(name), ours(self, *rest))[1],
-        )
+        monkeypatch.setattr(RolloutFile, name, noting(name, getattr(RolloutFile, name)))
     step_stored(store, store.find(session), "undo")
     assert calls == ["write", "sync", "close"]
     assert store.holder(store.find(session)) is None

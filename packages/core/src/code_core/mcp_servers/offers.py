@@ -17,6 +17,8 @@ MOST_LISTED = 2_048
 LONGEST_TEXT = 2_000
 """Characters of a title or a description."""
 LONGEST_URI = 8_000
+LONGEST_LIST = 2**20
+"""Characters of what one server lists: an event that is too large would not arrive."""
 _METHOD_NOT_FOUND = -32601
 
 OfferT = TypeVar("OfferT", McpResource, McpPrompt)
@@ -98,13 +100,17 @@ async def _all_pages(
     server: Server, method: str, entry: Callable[[str, Any], OfferT | None]
 ) -> Offers[OfferT]:
     found: Offers[OfferT] = Offers()
+    size = 0
     for _ in range(MOST_PAGES):
         page = await _page(server, method, entry, found.cursor)
-        found.listed += page.listed
         found.cursor = page.cursor
-        if page.cursor is None or len(found.listed) > MOST_LISTED:
+        for one in page.listed:
+            size += len(one.model_dump_json())
+            if size <= LONGEST_LIST:
+                found.listed.append(one)
+        if page.cursor is None or len(found.listed) > MOST_LISTED or size > LONGEST_LIST:
             break
-    if found.cursor is not None or len(found.listed) > MOST_LISTED:
+    if found.cursor is not None or len(found.listed) > MOST_LISTED or size > LONGEST_LIST:
         found.errors[server.name] = (
             f"{method}: more than {MOST_LISTED:,} entries or {MOST_PAGES} pages; the rest is left out"
         )

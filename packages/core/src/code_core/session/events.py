@@ -26,6 +26,7 @@ from code_core.protocol.events import (
     SessionConfigured,
     ShutdownComplete,
 )
+from code_core.protocol.question_events import PlanProposed
 from code_core.protocol.session_events import EventsSkipped
 from code_core.session.deltas import Delta, delta_text, merged, stream_item, stream_of
 from code_core.session.open_items import Begin, End, OpenItems, Question, TaskEnd, item_of, question_id
@@ -245,7 +246,7 @@ class EventReader:
 
     def _needed(self, msg: EventMsg, begun: set[Hashable], ended: set[Hashable]) -> bool:
         match msg:
-            case msg if isinstance(msg, TaskEnd | ShutdownComplete | SessionConfigured):
+            case msg if isinstance(msg, TaskEnd | ShutdownComplete | SessionConfigured | PlanProposed):
                 return True
             case msg if isinstance(msg, Question):
                 return question_id(msg) in self._log.open.questions
