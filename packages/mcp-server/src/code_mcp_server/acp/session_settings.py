@@ -7,8 +7,8 @@ from code_core.acp.options import DEFAULT_EFFORT, EFFORT, MODE, MODEL, option_id
 from code_core.protocol.ops import OverrideTurnContext
 from code_core.protocol.policies import ReasoningEffort, SandboxMode
 from code_core.view.visible import visible
-from code_mcp_server.acp.jsonrpc import Code, RpcError
 from code_mcp_server.acp.open_session import OpenSession
+from code_mcp_server.jsonrpc import Code, RpcError
 
 LONGEST_MODEL = 200
 
@@ -64,7 +64,9 @@ class SessionSettings:
 
     def _mode(self, mode: Mode) -> OverrideTurnContext:
         return OverrideTurnContext(
-            approval_policy=mode.approval, sandbox_policy=self._workspace.policy(mode.sandbox)
+            approval_policy=mode.approval,
+            sandbox_policy=None if mode.sandbox is None else self._workspace.policy(mode.sandbox),
+            collaboration_mode=mode.collaboration,
         )
 
 
