@@ -1,5 +1,6 @@
 """Files through tools of an editor: what each tool is asked, and when the disk is used in its place."""
 
+import errno
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -182,7 +183,7 @@ def test_a_tool_that_does_not_answer_may_have_written(file: Path, monkeypatch: p
         TimeoutError, match=r"write did not answer within 0\.05 s; look at the file"
     ) as caught:
         run(files(editor, read=None).replace, file, FileState(b"new"), FileState(b"disk"))
-    assert caught.value.filename == str(file)
+    assert (caught.value.errno, caught.value.filename) == (errno.ETIMEDOUT, str(file))
     assert file.read_bytes() == b"disk"
 
 
@@ -194,6 +195,14 @@ def test_a_file_that_changed_meanwhile_is_left_alone(file: Path) -> None:
         run(files(editor).delete, file, FileState(b"disk"))
     assert editor.texts == {str(file): "typed meanwhile"}
     assert file.read_bytes() == b"disk"
+
+
+def test_a_file_that_has_gone_meanwhile_is_reported_as_such(file: Path) -> None:
+    file.unlink()
+    with pytest.raises(FileChangedError, match="was deleted after the patch was planned"):
+        run(files(Editor()).replace, file, FileState(b"new"), FileState(b"disk"))
+    with pytest.raises(FileChangedError, match="was deleted after the patch was planned"):
+        run(files(Editor()).delete, file, FileState(b"disk"))
 
 
 def test_files_are_deleted_on_the_disk(file: Path) -> None:
