@@ -53,6 +53,55 @@ def test_an_answer_may_carry_a_feedback_or_a_rule() -> None:
     assert answer_in({"action": "accept", "content": always}) == answer_in(always) == expected
 
 
+QUESTION = {"questions": [{"id": "q", "header": "H", "question": "Which?", "options": [{"label": "A"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "result", "told"),
+    [
+        ({"elicitation": {}}, {"action": "accept", "content": {"choice_1": "1. A"}}, '["A"]'),
+        ({"elicitation": {}}, {"action": "accept", "content": {"words_1": "B"}}, '["B"]'),
+        ({"elicitation": {}}, {"action": "decline"}, "the user did not answer"),
+        ({"elicitation": {}}, None, "the user did not answer"),
+        ({}, None, "nobody can be asked here"),
+    ],
+)
+def test_a_question_of_the_model_is_a_form_where_the_client_shows_forms(
+    workspace: Workspace, capabilities: dict[str, Any], result: Any, told: str
+) -> None:
+    asks = [sse.function_call("request_user_input", QUESTION, "c1"), sse.completed()]
+    bye = {
+        "expect": [{"call_id": "c1", "output_contains": told}],
+        "stream": [sse.message("bye"), sse.completed()],
+    }
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [asks, bye]))
+    with workspace.start("mcp-server", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def send(message: dict[str, Any]) -> None:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+            process.stdin.flush()
+
+        send({"id": 1, "method": "initialize", "params": CAPABLE | {"capabilities": capabilities}})
+        send({"method": "notifications/initialized"})
+        send({"id": 2, "method": "tools/call", "params": {"name": "codex", "arguments": {"prompt": "go"}}})
+        asked = 0
+        for line in process.stdout:
+            message = json.loads(line)
+            if message.get("method") == "elicitation/create":
+                asked += 1
+                assert "the model│ Which?" in message["params"]["message"]
+                send({"id": message["id"], "result": result})
+            if message.get("id") == 2 and ("result" in message or "error" in message):
+                break
+        process.stdin.close()
+        assert process.wait(30) == 0
+    assert message["result"]["structuredContent"]["content"] == "bye"
+    assert asked == len(capabilities)
+
+
 @pytest.mark.parametrize("result", ["null", '"yes"', "[]", "{}", '{"action": null}', "5"])
 def test_an_answer_that_is_not_an_object_denies_and_does_not_hang(workspace: Workspace, result: str) -> None:
     touch = [sse.function_call("shell", {"command": ["touch", "made"]}, "c1"), sse.completed()]

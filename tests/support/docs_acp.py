@@ -44,7 +44,11 @@ def commands() -> str:
 def modes() -> str:
     """The modes, and the settings that they stand for."""
     rows = [
-        (f"`{one.id}`", one.description, f"`{one.approval.value}`", f"`{one.sandbox.value}`")
+        (
+            f"`{one.id}`",
+            one.description,
+            *("stays" if policy is None else f"`{policy.value}`" for policy in (one.approval, one.sandbox)),
+        )
         for one in PRESETS
     ]
     return _table(("mode", "", "`approval_policy`", "`sandbox_mode`"), rows)

@@ -128,7 +128,7 @@ def test_whatever_is_set_is_a_mode(approval: str, sandbox: str) -> None:
 
 
 def test_the_options_and_their_categories() -> None:
-    options = config_options(PRESETS[1], PRESETS, "m", ["m", "n"], "high", reasoning=True)
+    options = config_options(PRESETS[2], PRESETS, "m", ["m", "n"], "high", reasoning=True)
     for option in options:
         check("SessionConfigOption", option)
         assert option["currentValue"] in [one["value"] for one in option["options"]]

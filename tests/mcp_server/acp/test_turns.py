@@ -204,6 +204,47 @@ def test_a_mode_decides_what_runs(workspace: Workspace, replay: Replay) -> None:
     assert (workspace.directory / "made").exists()
 
 
+def test_plan_mode_changes_nothing_and_leaves_the_policies(workspace: Workspace, replay: Replay) -> None:
+    plan = "<proposed_plan>\n1. touch made\n</proposed_plan>"
+    replay(shell("touch", "made"), said(plan), shell("touch", "made"), said("Done."))
+    with AcpClient(workspace, *FULL) as client:
+        session = {"sessionId": client.new_session()}
+        client.call("session/set_mode", session | {"modeId": "plan"})
+        assert client.of_kind("current_mode_update")[-1]["currentModeId"] == "plan"
+        assert client.prompt(session["sessionId"]) == "end_turn"
+        assert not (workspace.directory / "made").exists()
+        client.call("session/set_mode", session | {"modeId": "full-access"})
+        assert client.prompt(session["sessionId"]) == "end_turn"
+        assert client.asked == []
+    assert (workspace.directory / "made").exists()
+
+
+QUESTION = {"questions": [{"id": "q", "header": "H", "question": "Which?", "options": [{"label": "A"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"action": "accept", "content": {"choice_1": "1. A"}}, '{"answers": {"q": {"answers": ["A"]}}}'),
+        ({"action": "decline"}, "the user did not answer"),
+        ({"action": "accept", "content": "x"}, "the user did not answer"),
+    ],
+)
+def test_the_models_questions_are_forms(
+    workspace: Workspace, replay: Replay, answer: dict[str, Any], told: str
+) -> None:
+    asks = [sse.function_call("request_user_input", QUESTION, "c1"), sse.completed()]
+    expected = {"expect": [{"call_id": "c1", "output_contains": told}], "stream": said("Done.")}
+    replay(asks, expected)
+    with AcpClient(workspace, *FULL, capabilities=EDITOR) as client:
+        client.answers["elicitation/create"] = lambda _: answer
+        session = client.new_session()
+        assert client.prompt(session) == "end_turn"
+        (asked,) = client.asked
+        assert "the model│ Which?" in asked["params"]["message"]
+        assert asked["params"]["requestedSchema"]["properties"]["choice_1"]["enum"] == ["1. A"]
+
+
 def test_no_mode_hides_what_the_settings_say(workspace: Workspace, replay: Replay) -> None:
     replay()
     with AcpClient(workspace, "-a", "untrusted", "-s", "workspace-write") as client:
@@ -211,7 +252,7 @@ def test_no_mode_hides_what_the_settings_say(workspace: Workspace, replay: Repla
         state = client.call("session/new", {"cwd": str(workspace.directory), "mcpServers": []})["modes"]
         assert state["currentModeId"] == "workspace-write/untrusted"
         assert [mode["id"] for mode in state["availableModes"]] == [
-            "workspace-write/untrusted", "read-only", "auto", "full-access",
+            "workspace-write/untrusted", "plan", "read-only", "auto", "full-access",
         ]  # fmt: skip
 
 
@@ -254,6 +295,9 @@ def test_a_server_may_ask_to_open_a_page(workspace: Workspace, replay: Replay, a
         assert (asked["params"]["mode"], asked["params"]["url"]) == ("url", PAGE)
         assert asked["params"]["elicitationId"]
         assert "my_server│ Who?" in asked["params"]["message"]
+        complete = [one["params"] for one in client.notified if one["method"] == "elicitation/complete"]
+        wanted = [{"elicitationId": asked["params"]["elicitationId"]}] if action == "accept" else []
+        assert complete == wanted
         (end,) = [u for u in client.updates if u.get("toolCallId") == "c1" and u["status"] == "completed"]
         assert f'{{"action": "{action}"}}' in json.dumps(end).replace("\\", "")
 

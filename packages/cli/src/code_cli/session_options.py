@@ -29,6 +29,9 @@ _OPTIONS = (
     click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="The directory to work in."),
     click.option("--oss", is_flag=True, help="Use a local Ollama server."),
     click.option("--full-auto", is_flag=True, help="Same as -a on-failure -s workspace-write."),
+    click.option(
+        "--plan/--no-plan", default=None, help="Plan mode: change nothing until you accept the agent's plan."
+    ),
     click.option("--ephemeral", is_flag=True, help="Do not record the session."),
     click.option(
         "--dangerously-bypass-approvals-and-sandbox",
@@ -89,6 +92,7 @@ def overrides_from(
     oss: bool,
     full_auto: bool,
     bypass: bool,
+    plan: bool | None,
     ephemeral: bool,
 ) -> "ConfigOverrides":
     """The options as overrides.
@@ -110,6 +114,8 @@ def overrides_from(
         parsed = tuple(parse_setting(text) for text in settings)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
+    if plan is not None:
+        parsed = (*parsed, ("collaboration_mode", "plan" if plan else "default"))
     return ConfigOverrides(
         model=model or ("gpt-oss:20b" if oss else None),
         model_provider="oss" if oss else None,

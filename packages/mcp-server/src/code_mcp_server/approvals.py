@@ -10,7 +10,9 @@ from code_core.protocol.approval_events import ApplyPatchApprovalRequest, Approv
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ExecApproval, PatchApproval, ResolveElicitation
 from code_core.protocol.policies import ReviewDecision
+from code_core.protocol.question_events import RequestUserInput
 from code_core.view.answers import Choices
+from code_core.view.question_form import form_answer, form_schema, form_text, no_answer
 from code_core.view.questions import approval_text, elicitation_schema, elicitation_text
 from code_mcp_server.eras import ClientAbilities
 from code_mcp_server.turns import Question, Reply
@@ -52,6 +54,8 @@ def elicitation(question: Question) -> dict[str, Any]:
         return {"mode": "url", "message": message, "url": question.url, "elicitationId": question.id}
     if isinstance(question, ElicitationRequest):
         message, schema = elicitation_text(question).markdown, elicitation_schema(question)
+    elif isinstance(question, RequestUserInput):
+        message, schema = form_text(question).markdown, form_schema(question)
     else:
         message, schema = approval_text(question).markdown, _schema(question)
     return {"mode": "form", "message": message, "requestedSchema": schema}
@@ -70,6 +74,12 @@ def reply(question: Question, answer: object) -> Reply:
             return ResolveElicitation.model_validate({"content": None, **given, "id": question.id})
         except (ValidationError, TypeError):
             return ResolveElicitation(id=question.id, action="decline")
+    if isinstance(question, RequestUserInput):
+        match answer:
+            case {"action": "accept", "content": dict(content)}:
+                return form_answer(question, content)
+            case _:
+                return no_answer(question)
     return _approval(question, answer_in(answer))
 
 
@@ -77,6 +87,8 @@ def denial(question: Question) -> Reply:
     """The answer to a question that cannot be asked; the model learns why."""
     if isinstance(question, ElicitationRequest):
         return ResolveElicitation(id=question.id, action="decline")
+    if isinstance(question, RequestUserInput):
+        return no_answer(question)
     return _approval(question, ClientAnswer(ReviewDecision.DENIED, CANNOT_ASK))
 
 
@@ -110,7 +122,7 @@ def details(question: Question, event_id: str, call_id: str) -> dict[str, Any]:
         event_id: the submission that the event belongs to.
         call_id: the id of the tool call of the client.
     """
-    if isinstance(question, ElicitationRequest):
+    if isinstance(question, ElicitationRequest | RequestUserInput):
         return {}
     common: dict[str, Any] = {
         "code_approval_id": question.approval_id,

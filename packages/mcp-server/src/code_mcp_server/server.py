@@ -131,13 +131,13 @@ class _Call:
 
     async def begin(self, arguments: dict[str, Any] | None) -> dict[str, Any]:
         """Run the tool."""
-        pool = self.server.pool
+        pool, elicits = self.server.pool, self.caller.abilities.elicits
         if self.name.startswith("session/") and not self.server.sessions_enabled(self.caller):
             raise ToolHidden(HIDDEN)
         match self.name:
             case "codex":
                 new = parse(CodexArguments, arguments)
-                parts = Parts(source=SOURCE, opens_urls=self._opens_urls)
+                parts = Parts(source=SOURCE, asks_user=elicits, opens_urls=self._opens_urls)
                 session = await pool.open(new.overrides(), parts)
                 return await self._prompt(session, [TextInput(text=new.prompt)])
             case "codex-reply":
@@ -146,7 +146,7 @@ class _Call:
                 return await self._prompt(session, [TextInput(text=answer.prompt)])
             case "session/new":
                 new_session = parse(NewSessionArguments, arguments)
-                parts = replace(new_session.parts(), opens_urls=self._opens_urls)
+                parts = replace(new_session.parts(), asks_user=elicits, opens_urls=self._opens_urls)
                 opened = await pool.open(new_session.overrides(), parts)
                 return _success(await _session_state(opened))
             case "session/prompt":

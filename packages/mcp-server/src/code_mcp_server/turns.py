@@ -9,10 +9,12 @@ import anyio
 from anyio.abc import TaskGroup
 
 from code_core.errors import ConversationError
+from code_core.protocol.answer_ops import UserInputAnswer
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval, ResolveElicitation, UserInput
+from code_core.protocol.question_events import RequestUserInput
 from code_core.session.conversation import Conversation
 
 INTERRUPT_SECONDS = 5.0
@@ -23,18 +25,24 @@ MOST_ASKING_SECONDS = 1.0
 
 OnEvent = Callable[[Conversation, Event, TaskGroup], Awaitable[None]]
 TurnEnd = TaskComplete | TurnAborted | ErrorEvent
-Question = ApprovalRequest | ElicitationRequest
-Reply = ExecApproval | PatchApproval | ResolveElicitation
+Question = ApprovalRequest | ElicitationRequest | RequestUserInput
+Reply = ExecApproval | PatchApproval | ResolveElicitation | UserInputAnswer
 
 
 def question_key(question: Question) -> str:
     """What the answer to a question names it by."""
-    return question.id if isinstance(question, ElicitationRequest) else question.approval_id
+    match question:
+        case ElicitationRequest(id=key) | RequestUserInput(request_id=key):
+            return key
+        case _:
+            return question.approval_id
 
 
 def is_question(msg: object) -> TypeGuard[Question]:
     """Whether an event waits for an answer of the client."""
-    return isinstance(msg, ExecApprovalRequest | ApplyPatchApprovalRequest | ElicitationRequest)
+    return isinstance(
+        msg, ExecApprovalRequest | ApplyPatchApprovalRequest | ElicitationRequest | RequestUserInput
+    )
 
 
 class Turn:

@@ -16,8 +16,16 @@ import anyio
 from code_core.config.load import ConfigOverrides
 from code_core.errors import ConversationError
 from code_core.headless.exec import use_color
+from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
-from code_core.protocol.events import ErrorEvent, EventMsg, SessionConfigured, TaskComplete, TurnAborted
+from code_core.protocol.events import (
+    ErrorEvent,
+    EventMsg,
+    SessionConfigured,
+    TaskComplete,
+    TurnAborted,
+    UserMessage,
+)
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import (
     AddToHistory,
@@ -30,11 +38,12 @@ from code_core.protocol.ops import (
     UserInput,
 )
 from code_core.protocol.policies import ReviewDecision
-from code_core.protocol.session_events import UndoCompleted
+from code_core.protocol.question_events import PlanProposed, RequestUserInput
+from code_core.protocol.session_events import SettingsChanged, UndoCompleted
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.session.opening import Last
-from code_core.view.answers import Choices, Explain, Page
+from code_core.view.answers import Choices, Explain, Page, parse_plan_answer
 from code_core.view.append_only import AppendOnly
 from code_core.view.printer import HumanPrinter
 from code_core.view.questions import approval_text, elicitation_text
@@ -44,15 +53,18 @@ from code_core.view.visible import visible
 from code_tui.elicitation import answer_in_lines
 from code_tui.line_input import LineInput
 from code_tui.project_trust import ask_about_project
-from code_tui.slash import CHAT, Quit, Switch, recent_lines, run_command
+from code_tui.slash import CHAT, Quit, Send, Switch, recent_lines, run_command
+from code_tui.user_questions import answer_questions
 
-PROMPT = "\n> "
+PROMPT, PLAN_PROMPT = "\n> ", "\nplan> "
+PLAN_QUESTION = "Carry out this plan? (y yes, n no, e say what to change): "
+UNANSWERED = "\n(the plan was not answered; say what to change, or leave plan mode with /plan off)\n"
 UNFINISHED_PASTE = "\n(pasted; Enter sends it, Ctrl+C drops it)\n"
 CLEARED = "(nothing was sent; Ctrl+C again ends the conversation, and so does Ctrl+D)"
 USUAL_COLUMNS = 80
 TWICE_WITHIN = 3.0
 """Seconds between two Ctrl+C at the prompt that end the conversation."""
-Question = ApprovalRequest | ElicitationRequest
+Question = ApprovalRequest | ElicitationRequest | RequestUserInput
 
 
 async def run_plain(
@@ -110,6 +122,8 @@ class _PlainFrontend:
         self._append_only = AppendOnly()
         self._input = lines
         self._working = False
+        self._plans = False
+        self._plan: PlanProposed | None = None
         self._asking: anyio.CancelScope | None = None
         self._prompting: anyio.CancelScope | None = None
         self._interrupted_at = -math.inf
@@ -121,10 +135,13 @@ class _PlainFrontend:
             await self._until(object)
         for line in recent_lines(self._conversation.session.history.items):
             self.say(line)
-        text = prompt or await self._ask(PROMPT)
+        text = prompt or await self._next()
         while text is not None:
+            typed = text
             is_command, outcome = await run_command(self, text)
             match outcome:
+                case Send(text=text):
+                    is_command = False
                 case Quit():
                     break
                 case Switch(conversation=other):
@@ -133,11 +150,50 @@ class _PlainFrontend:
                 case None:
                     pass
             if text.strip() and not is_command:
-                await self._conversation.submit(AddToHistory(text=text))
+                await self._conversation.submit(AddToHistory(text=typed))
                 await self.carry_out(UserInput(items=[TextInput(text=text)]))
-            text = await self._ask(PROMPT)
+            text = await self._next()
         await self._conversation.submit(Shutdown())
         return None
+
+    async def _next(self) -> str | None:
+        """What the user enters next, once the plan that waits is answered; None when there is no more input."""
+        while (plan := self._plan) is not None:
+            self._plan = None
+            try:
+                op = await self._about(plan)
+            finally:
+                self._prompting = None
+                self._input.release()
+            match op:
+                case ResolvePlan(action="reject"):
+                    await self._conversation.submit(op)
+                case ResolvePlan():
+                    await self.carry_out(op)
+                case None:
+                    pass
+        return await self._ask(PLAN_PROMPT if self._plans else PROMPT)
+
+    async def _about(self, plan: PlanProposed) -> ResolvePlan | None:
+        """The user's answer to a plan; None if there is none: the plan stays open."""
+        with anyio.CancelScope() as self._prompting:
+            while (text := await self._ask_about(PLAN_QUESTION)) is not None:
+                action = parse_plan_answer(text)
+                if action == "revise":
+                    changes = await self._ask_about("what to change, for the model: ")
+                    return (
+                        None if changes is None else ResolvePlan(id=plan.id, action=action, feedback=changes)
+                    )
+                if action is not None:
+                    return ResolvePlan(id=plan.id, action=action)
+        if self._prompting.cancelled_caught:
+            _write(UNANSWERED)
+        return None
+
+    async def answered_by(self, op: Op, kind: type[Any] | UnionType) -> Any:
+        """See `Chat.answered_by`."""
+        await self._conversation.submit(op)
+        return await self._until(kind)
 
     async def carry_out(self, op: Op) -> EventMsg:
         """See `Chat.carry_out`."""
@@ -173,14 +229,28 @@ class _PlainFrontend:
             if not isinstance(event.msg, Question):
                 for msg in self._append_only.events(event.msg):
                     self._printer.show(msg)
-            if isinstance(event.msg, UndoCompleted):
-                for line in undo_lines(event.msg):
-                    self.say(line)
+            self._follow(event.msg)
             await self._answer(event.msg)
             if isinstance(event.msg, kind):
                 end: EventMsg = event.msg
                 return end
         raise ConversationError("the conversation has ended")
+
+    def _follow(self, msg: EventMsg) -> None:
+        """Take note of the mode and the plan, and show what was undone."""
+        match msg:
+            case SessionConfigured(collaboration_mode=mode) | SettingsChanged(collaboration_mode=mode):
+                self._plans = mode == "plan"
+                self._plan = self._plan if self._plans else None
+            case PlanProposed():
+                self._plan = msg
+            case UserMessage():
+                self._plan = None
+            case UndoCompleted():
+                for line in undo_lines(msg):
+                    self.say(line)
+            case _:
+                pass
 
     async def _answer(self, msg: EventMsg) -> None:
         """Ask the user, if `msg` is a question."""
@@ -200,6 +270,8 @@ class _PlainFrontend:
             case ApplyPatchApprovalRequest(approval_id=approval_id):
                 decision, feedback = await self._decision(question)
                 return PatchApproval(id=approval_id, decision=decision, feedback=feedback)
+            case RequestUserInput():
+                return await answer_questions(question, self._ask_about, self._show_lines)
             case ElicitationRequest():
                 rows = self._printer.show_question(elicitation_text(question))
                 self._printer.show_rows(rows, len(rows))

@@ -4,14 +4,26 @@ import difflib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any, Protocol
 
 from code_core.config.load import ConfigOverrides
 from code_core.errors import CodeError
 from code_core.protocol.events import EventMsg
 from code_core.protocol.items import Message
-from code_core.protocol.ops import Op, Redo, Undo
-from code_core.protocol.session_events import SessionSnapshot
+from code_core.protocol.ops import (
+    ListCustomPrompts,
+    ListTerminals,
+    Op,
+    OverrideTurnContext,
+    Redo,
+    StopTerminals,
+    Undo,
+)
+from code_core.protocol.policies import CollaborationMode
+from code_core.protocol.question_events import ListCustomPromptsResponse
+from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
+from code_core.protocol.terminal_events import TerminalEnded, TerminalInfo, TerminalsChanged
 from code_core.session.conversation import Conversation
 from code_core.session.conversation_history import HistoryItem
 from code_core.session.engine_notes import is_users_own
@@ -19,11 +31,14 @@ from code_core.session.manager import ConversationManager
 from code_core.session.opening import Last
 from code_core.session.parts import Parts
 from code_core.view.frame import framed
+from code_core.view.titles import shortened
 from code_core.view.visible import readable, visible
 
-CHAT = Parts(source="cli")
+CHAT = Parts(source="cli", asks_user=True)
 MOST_ROWS = 10
-_COMMAND = re.compile(r"/([\w-]*)(?:\s+(.*))?", re.DOTALL)
+PROMPTS = "prompts:"
+PLANNING = "plan mode is on: nothing changes until you accept a plan (/plan off ends it)"
+_COMMAND = re.compile(r"/([\w:-]*)(?:\s+(.*))?", re.DOTALL)
 
 
 class Chat(Protocol):
@@ -42,6 +57,10 @@ class Chat(Protocol):
     @property
     def conversation(self) -> Conversation:
         """The open conversation."""
+        ...
+
+    async def answered_by(self, op: Op, kind: "type[Any] | UnionType") -> Any:
+        """Send an operation, and show what happens until an event of `kind` answers it; that event."""
         ...
 
     async def carry_out(self, op: Op) -> EventMsg:
@@ -64,7 +83,14 @@ class Switch:
     conversation: Conversation
 
 
-Outcome = Quit | Switch | None
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The model gets a text that stands for what was typed."""
+
+    text: str
+
+
+Outcome = Quit | Switch | Send | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +109,8 @@ async def run_command(chat: Chat, text: str) -> tuple[bool, Outcome]:
         return False, None
     name = match[1]
     command = COMMANDS.get(name)
+    if name.startswith(PROMPTS):
+        return True, await _custom_prompt(chat, name.removeprefix(PROMPTS), (match[2] or "").strip())
     if command is None:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean /{near[0]}?" if near else "/help lists the commands"
@@ -119,6 +147,78 @@ async def _redo(chat: Chat, _argument: str) -> Outcome:
     return None
 
 
+async def _plan(chat: Chat, argument: str) -> Outcome:
+    on = argument != "off"
+    mode = CollaborationMode.PLAN if on else CollaborationMode.DEFAULT
+    await chat.answered_by(OverrideTurnContext(collaboration_mode=mode), SettingsChanged)
+    if argument not in {"", "on", "off"}:
+        return Send(argument)
+    chat.say(PLANNING if on else "plan mode is off")
+    return None
+
+
+async def _terminals(chat: Chat) -> list[TerminalInfo]:
+    listed: TerminalsChanged = await chat.answered_by(ListTerminals(), TerminalsChanged)
+    return listed.terminals
+
+
+async def _ps(chat: Chat, _argument: str) -> Outcome:
+    for one in (running := await _terminals(chat)):
+        where = f"in {visible(str(one.cwd))}{'' if one.confined else ', OUTSIDE the sandbox'}"
+        chat.say(f"{one.session_id:>3}  {shortened(visible(one.command))} ({where})")
+    if not running:
+        chat.say("no command is running")
+    return None
+
+
+async def _stop(chat: Chat, argument: str) -> Outcome:
+    if argument and not argument.isdecimal():
+        chat.say("/stop takes the number of a command, as /ps shows it; without one it stops all of them")
+        return None
+    chosen = [one for one in await _terminals(chat) if argument in {"", str(one.session_id)}]
+    if not chosen:
+        chat.say(f"there is no command {argument}: /ps lists them" if argument else "no command is running")
+        return None
+    left = {one.session_id for one in chosen}
+    op: Op = StopTerminals(session_id=int(argument) if argument else None)
+    while left:
+        ended: TerminalEnded = await chat.answered_by(op, TerminalEnded)
+        left.discard(ended.session_id)
+        op = ListTerminals()
+    for one in chosen:
+        chat.say(f"stopped {one.session_id}: {shortened(visible(one.command))}")
+    return None
+
+
+async def _prompts(chat: Chat, _argument: str) -> Outcome:
+    found: ListCustomPromptsResponse = await chat.answered_by(ListCustomPrompts(), ListCustomPromptsResponse)
+    for warning in found.warnings:
+        chat.say(f"warning: {warning}")
+    for one in found.custom_prompts:
+        hint = f" {one.argument_hint}" if one.argument_hint else ""
+        chat.say(f"/{PROMPTS}{one.name}{hint}  {one.description}")
+    if not found.custom_prompts:
+        folder = chat.conversation.config.home.path / "prompts"
+        chat.say(f"there are no prompts: a file {visible(str(folder))}/NAME.md is sent by /{PROMPTS}NAME")
+    return None
+
+
+async def _custom_prompt(chat: Chat, name: str, arguments: str) -> Outcome:
+    from code_core.context.custom_prompts import CustomPrompt
+
+    found: ListCustomPromptsResponse = await chat.answered_by(ListCustomPrompts(), ListCustomPromptsResponse)
+    for one in found.custom_prompts:
+        if one.name == name:
+            prompt = CustomPrompt(one.name, one.description, one.argument_hint, one.content)
+            return Send(prompt.filled(arguments))
+    for warning in found.warnings:
+        chat.say(f"warning: {warning}")
+    near = difflib.get_close_matches(name, [one.name for one in found.custom_prompts], n=1)
+    hint = f"did you mean /{PROMPTS}{near[0]}?" if near else "/prompts lists them"
+    chat.say(f"there is no prompt {name}: {hint}")
+    return None
+
+
 async def _status(chat: Chat, _argument: str) -> Outcome:
     reader = chat.conversation.follow()
     snapshot = (await anext(reader)).msg
@@ -133,6 +233,7 @@ async def _status(chat: Chat, _argument: str) -> Outcome:
         "directory": settings.cwd,
         "approvals": settings.approval_policy,
         "sandbox": settings.sandbox_mode,
+        "mode": settings.collaboration_mode,
         "history": f"{len(snapshot.items):,} items",
         "recorded": "yes" if chat.conversation.session.services.stored is not None else "no",
     }
@@ -158,6 +259,12 @@ COMMANDS: Mapping[str, Command] = {
         "/resume [SESSION]", "go on with another session; the last one here if none is named", _resume
     ),
     "fork": Command("/fork [N]", "go on with a copy of this session, without its last N turns", _fork),
+    "plan": Command(
+        "/plan [TEXT|off]", "plan mode: nothing changes until you accept a plan; TEXT is what to plan", _plan
+    ),
+    "ps": Command("/ps", "list the commands that are still running", _ps),
+    "stop": Command("/stop [N]", "stop the command with this number, or all of them", _stop),
+    "prompts": Command("/prompts", f"list your own prompts; /{PROMPTS}NAME sends one", _prompts),
     "undo": Command("/undo", "undo what the last turn changed in files", _undo),
     "redo": Command("/redo", "bring back what was undone", _redo),
     "status": Command("/status", "show the session and its settings", _status),

@@ -6,21 +6,34 @@ Source: Agent Client Protocol, version 1, "Session modes".
 from dataclasses import dataclass
 from typing import Any
 
-from code_core.protocol.policies import AskForApproval, SandboxMode
+from code_core.protocol.policies import AskForApproval, CollaborationMode, SandboxMode
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A pair of policies, as an editor offers it."""
+    """A pair of policies, as an editor offers it; or plan mode, which leaves them as they are (None)."""
 
     id: str
     name: str
     description: str
-    approval: AskForApproval
-    sandbox: SandboxMode
+    approval: AskForApproval | None
+    sandbox: SandboxMode | None
+
+    @property
+    def collaboration(self) -> CollaborationMode:
+        """Whether the agent plans or works."""
+        return CollaborationMode.PLAN if self.approval is None else CollaborationMode.DEFAULT
 
 
+PLAN = Mode(
+    "plan",
+    "Plan",
+    "Reads and plans; nothing changes. Choose another mode to have the plan carried out.",
+    None,
+    None,
+)
 PRESETS = (
+    PLAN,
     Mode(
         "read-only",
         "Read only",
@@ -67,8 +80,12 @@ def modes_with(*pairs: tuple[str, str]) -> tuple[Mode, ...]:
     return tuple(modes)
 
 
-def mode_of(approval: str, sandbox: str, modes: "list[Mode] | tuple[Mode, ...]") -> Mode | None:
-    """The mode with these policies; None without one."""
+def mode_of(
+    approval: str, sandbox: str, modes: "list[Mode] | tuple[Mode, ...]", collaboration: str = "default"
+) -> Mode | None:
+    """Plan mode, or the mode with these policies; None without one."""
+    if collaboration == CollaborationMode.PLAN:
+        return PLAN
     return next((one for one in modes if (one.approval, one.sandbox) == (approval, sandbox)), None)
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,6 +17,7 @@ import anyio.to_thread
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
+from code_core.frozen import frozen
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import ErrorEvent, EventMsg, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
@@ -32,7 +32,8 @@ from code_core.protocol.ops import (
     TextInput,
     UserInput,
 )
-from code_core.protocol.policies import ReadOnly, ReviewDecision
+from code_core.protocol.policies import CollaborationMode, ReadOnly, ReviewDecision
+from code_core.protocol.question_events import PlanProposed
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.session.opening import Last
@@ -45,9 +46,10 @@ DENIED_ADVICE = (
     "denied, because nobody can be asked here; --full-auto allows changes below the working directory, "
     "--dangerously-bypass-approvals-and-sandbox allows everything"
 )
+HOW_TO_ACCEPT = 'nothing was changed; to carry the plan out: code exec resume {} --no-plan --full-auto "Carry out the plan."'
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExecOptions:
     """What one run is asked for.
 
@@ -111,15 +113,19 @@ async def _run(manager: ConversationManager, options: ExecOptions, schema: dict[
 async def _follow(conversation: Conversation, options: ExecOptions) -> int:
     """Print events until the conversation has shut down."""
     printer = HumanPrinter(sys.stderr.write, color=use_color(sys.stderr), messages=True)
-    code = FAILED
+    code, hint = FAILED, ""
     async for event in conversation.events():
         msg = event.msg
         if options.as_json:
-            print(event.to_json(), flush=True)
+            if sys.__stdout__ is not None:
+                print(event.to_json(), flush=True)
         else:
             printer.show(msg)
         await _deny(conversation, msg)
         match msg:
+            case PlanProposed() if event.id != "0" and not options.overrides.ephemeral:
+                hint = "" if options.as_json else HOW_TO_ACCEPT.format(conversation.id)
+                continue
             case TaskComplete(last_agent_message=message):
                 if options.show_diff and not options.as_json:
                     printer.show_diff()
@@ -131,6 +137,8 @@ async def _follow(conversation: Conversation, options: ExecOptions) -> int:
             case _:
                 continue
         await conversation.submit(Shutdown())
+    if hint:
+        print(hint, file=sys.stderr)
     return code
 
 
@@ -152,7 +160,8 @@ async def _deny(conversation: Conversation, msg: EventMsg) -> None:
 def _deliver(message: str, options: ExecOptions) -> bool:
     """Whether the final message is where it was asked for."""
     on_screen = sys.stdout.isatty() and sys.stderr.isatty()  # where it has just been shown
-    if not options.as_json and not on_screen:
+    closed = sys.__stdout__ is None  # only with a file for the answer
+    if not options.as_json and not on_screen and not closed:
         print(readable(message) if sys.stdout.isatty() else message, flush=True)
     if options.last_message_file is not None:
         try:
@@ -178,7 +187,11 @@ async def _interrupt_on_signal(conversation: Conversation, scope: anyio.CancelSc
 
 def _check_repository(config: Config) -> None:
     """Refuse to change files where git cannot undo it."""
-    if not isinstance(config.sandbox_policy, ReadOnly) and repository_root(config.cwd) is None:
+    is_planning = config.collaboration_mode is CollaborationMode.PLAN
+    if (
+        not (is_planning or isinstance(config.sandbox_policy, ReadOnly))
+        and repository_root(config.cwd) is None
+    ):
         raise ConfigError(
             f"{config.cwd} is not in a git repository, so changes could not be undone: "
             "run it in one, or give --skip-git-repo-check"

@@ -52,7 +52,7 @@ class EventStream:
         self._arrival = anyio.Event()
         self._room = anyio.Event()
         self._limit = anyio.CancelScope()  # of the wait for the next chunk
-        self._last_content = 0.0
+        self._last_content = anyio.current_time()
 
     @asynccontextmanager
     async def reading(self, response: "httpx2.Response") -> AsyncIterator[AsyncGenerator[list[SseEvent]]]:
@@ -134,7 +134,6 @@ class EventStream:
         """Receive the response to its end, or to an error, which whoever takes what came learns after it."""
         import httpx2
 
-        self._last_content = anyio.current_time()
         try:
             with self._limit:
                 self._wait_on()

@@ -39,6 +39,7 @@ from code_core.protocol.mcp_events import (
 from code_core.protocol.model import ProtocolModel, tag_of
 from code_core.protocol.ops import InputItem
 from code_core.protocol.parsed_command import ParsedCommand
+from code_core.protocol.question_events import ListCustomPromptsResponse, PlanProposed, RequestUserInput
 from code_core.protocol.session_events import (
     ContextCompacted,
     EnteredReviewMode,
@@ -73,6 +74,7 @@ class SessionConfigured(ProtocolModel):
     cwd: FilePath
     approval_policy: Text
     sandbox_mode: Text
+    collaboration_mode: Text = "default"
     name: Text | None = None
     preview: Text = ""
     history_items: int = 0
@@ -300,6 +302,9 @@ KnownEvent = (
     | McpToolCallBegin
     | McpToolCallEnd
     | ElicitationRequest
+    | RequestUserInput
+    | PlanProposed
+    | ListCustomPromptsResponse
     | ElicitationComplete
     | McpListToolsResponse
     | McpListResourcesResponse

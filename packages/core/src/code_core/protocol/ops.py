@@ -1,12 +1,15 @@
 """Operations: everything a frontend can ask of a conversation."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, field_validator
 
+from code_core.protocol.answer_ops import ResolvePlan, UserInputAnswer
 from code_core.protocol.model import ProtocolModel
 from code_core.protocol.policies import (
     AskForApproval,
+    CollaborationMode,
     ReasoningEffort,
     ReasoningSummary,
     ReviewDecision,
@@ -230,7 +233,12 @@ class UpdateValidationGroup(ProtocolModel):
 
 
 class OverrideTurnContext(ProtocolModel):
-    """Change settings for later turns; omitted fields do not change."""
+    """Change settings for later turns; omitted fields do not change.
+
+    Attributes:
+        collaboration_mode: `plan`: nothing may change until the user accepts the plan. Codex's form, an object
+            with a `mode`, is accepted, too.
+    """
 
     type: Literal["override_turn_context"] = "override_turn_context"
     cwd: FilePath | None = None
@@ -239,6 +247,18 @@ class OverrideTurnContext(ProtocolModel):
     model: Text | None = None
     effort: ReasoningEffort | None = None
     summary: ReasoningSummary | None = None
+    collaboration_mode: CollaborationMode | None = None
+
+    @field_validator("collaboration_mode", mode="before")
+    @classmethod
+    def _mode(cls, value: Any) -> Any:
+        return value.get("mode") if isinstance(value, Mapping) else value
+
+
+class ListCustomPrompts(ProtocolModel):
+    """Ask for the prompts that the user keeps: `list_custom_prompts_response`."""
+
+    type: Literal["list_custom_prompts"] = "list_custom_prompts"
 
 
 class ResolveElicitation(ProtocolModel):
@@ -318,7 +338,10 @@ Op = Annotated[
     | UpdateValidationGroup
     | OverrideTurnContext
     | ResolveElicitation
+    | ResolvePlan
+    | UserInputAnswer
     | ListMcpTools
+    | ListCustomPrompts
     | ListMcpResources
     | ListMcpPrompts
     | GetMcpPrompt

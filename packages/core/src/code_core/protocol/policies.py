@@ -66,6 +66,13 @@ KeyIsolation = Literal["auto", "always", "never"]
 """Whether the provider's key is held by a process of its own; `auto`: unless the provider is on this machine."""
 
 
+class CollaborationMode(StrEnum):
+    """Whether the agent does the work, or plans it and changes nothing until the user accepts the plan."""
+
+    DEFAULT = "default"
+    PLAN = "plan"
+
+
 class ReasoningEffort(StrEnum):
     """How long a reasoning model thinks; a model accepts some of these."""
 

@@ -32,6 +32,7 @@ class SettingsChanged(ProtocolModel):
     cwd: FilePath
     approval_policy: Text
     sandbox_mode: Text
+    collaboration_mode: Text = "default"
 
 
 class SessionRenamed(ProtocolModel):

@@ -12,6 +12,7 @@ from code_core.protocol.policies import (
     WorkspaceWrite,
 )
 from code_core.safety.known_safe import Reading
+from code_core.safety.planning import NOTHING_CHANGES
 from code_core.safety.rules import PrefixRule, RuleDecision
 
 
@@ -58,6 +59,7 @@ def decide_command(
     approved: bool = False,
     escalated: bool = False,
     rule: PrefixRule | None = None,
+    planning: bool = False,
 ) -> CommandDecision:
     """The decision for a command whose guards have let it pass.
 
@@ -70,12 +72,17 @@ def decide_command(
         approved: the user has allowed just this, with or without escalation, for the session or by a rule.
         escalated: it is to run outside of the sandbox: the model asks for that, or the sandbox denied it.
         rule: the strictest rule of the user that forbids it or asks for it.
+        planning: nothing may change: it runs confined, or only reads, or does not run, whatever was allowed.
     """
     full_access = isinstance(sandbox, DangerFullAccess)
     confined = confinable and not full_access and not escalated
     never = policy is AskForApproval.NEVER
     if rule is not None and rule.decision is RuleDecision.FORBIDDEN:
         return Reject(_because("a rule forbids it", rule))
+    if planning and (escalated or not (confined or reads is Reading.ALWAYS)):
+        return Reject(
+            NOTHING_CHANGES if escalated else f"{NOTHING_CHANGES}; commands cannot be confined here"
+        )
     if rule is not None and not approved:
         reason = _because("a rule asks for it", rule)
         return Reject(f"{reason}, and {NEVER_ASKS}") if never else Ask(reason, confined)
@@ -98,11 +105,15 @@ def _because(reason: str, rule: PrefixRule) -> str:
     return f"{reason}: {rule.justification}" if rule.justification else reason
 
 
-def decide_server_tool(policy: AskForApproval, *, read_only: bool, approved: bool) -> Decision:
+def decide_server_tool(
+    policy: AskForApproval, *, read_only: bool, approved: bool, planning: bool = False
+) -> Decision:
     """The decision for a tool of an MCP server, which runs outside of any sandbox: the user has set it up.
 
     `read_only` is what the server says of the tool; `approved` if the user allowed this call for the session.
     """
+    if planning and not read_only:
+        return Reject(f"{NOTHING_CHANGES}; its server does not declare it as read-only")
     if policy is AskForApproval.UNTRUSTED and not read_only and not approved:
         return Ask("the approval policy is to ask for every tool that does more than read")
     return Allow()

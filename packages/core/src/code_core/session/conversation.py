@@ -6,28 +6,21 @@ from functools import partial
 from itertools import count
 from types import TracebackType
 from typing import Self
-from uuid import uuid4
 
 import anyio
 
 from code_core.config.load import Config
 from code_core.errors import ConversationError
+from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.events import ErrorEvent, Event, EventMsg, ShutdownComplete, WarningEvent
 from code_core.protocol.ops import (
-    AddToHistory,
     EditQueuedInput,
-    ExecApproval,
-    GetHistoryEntryRequest,
     Interrupt,
-    ListTerminals,
-    McpQuery,
     Op,
     OverrideTurnContext,
-    PatchApproval,
     QueueUserInput,
     RegisterApprovedCommand,
     RemoveQueuedInput,
-    ResolveElicitation,
     SetSessionName,
     Shutdown,
     StopTerminals,
@@ -35,11 +28,14 @@ from code_core.protocol.ops import (
     UpdateValidationTool,
     UserInput,
 )
-from code_core.protocol.session_events import GetHistoryEntryResponse, SessionRenamed
+from code_core.protocol.policies import CollaborationMode
+from code_core.protocol.session_events import SessionRenamed
 from code_core.session.events import EventLog, EventReader
-from code_core.session.input_queue import QueuedInput, removed_entry
+from code_core.session.input_queue import QueuedInput
+from code_core.session.look_ups import LookUp, look_up
+from code_core.session.plan_mode import input_after, rejection
 from code_core.session.runner import Runner, RunningTask
-from code_core.session.session import Session
+from code_core.session.session import Answer, Session, user_note
 from code_core.session.tasks.table import task_of
 from code_core.session.tasks.task import Task
 from code_core.session.tasks.turn import TurnTask
@@ -83,8 +79,8 @@ class Conversation:
     async def __aenter__(self) -> Self:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         connect, publish = self.session.services.servers.connect, partial(self._log.publish, "0")
+        self._tasks.start_soon(self._serve)  # first: its first event is the first of all
         self._tasks.start_soon(connect, partial(self._emit, "0"), publish)
-        self._tasks.start_soon(self._serve)
         self.session.services.terminals.serve(self._tasks, partial(self._emit, "0"))
         if (stored := self.session.services.stored) is not None:
             self._tasks.start_soon(stored.clean)
@@ -104,6 +100,8 @@ class Conversation:
 
     async def discard(self) -> None:
         """Give up a conversation whose context was never entered."""
+        self._ops_in.close()
+        self._ops_out.close()
         self._log.close()
         await self.session.aclose()
 
@@ -137,7 +135,10 @@ class Conversation:
         running = self._runner.running
         snapshot = self.session.snapshot(None if running is None else running.report.turn_id)
         first = Event(id="0", event_seq=self._log.last_number("0"), msg=snapshot)
-        return self._log.reader([first, *self._log.open.events()])
+        events = [first, *self._log.open.events()]
+        if running is None and (plan := self.session.open_plan()) is not None:
+            events.append(first.model_copy(update={"msg": plan}))
+        return self._log.reader(events)
 
     async def _emit(self, submission: str, msg: EventMsg) -> None:
         self._log.publish(submission, msg)
@@ -149,6 +150,8 @@ class Conversation:
         if self.session.notes:
             resumed = "the session was resumed: " if self.session.history.items else ""
             self._log.publish("0", WarningEvent(message=f"{resumed}{'; '.join(self.session.notes)}"))
+        if (plan := self.session.open_plan()) is not None:
+            self._log.publish("0", plan)
         async for submission, op in self._ops_out:
             if isinstance(op, Shutdown):
                 await self._shut_down(submission)
@@ -169,31 +172,24 @@ class Conversation:
                 await self._change_queue(submission, op)
             case Interrupt():
                 await self._runner.stop("interrupted")
-            case ExecApproval() | PatchApproval():
-                self._answered(submission, op.id, answered=self.session.approvals.answer(op))
+            case _ if isinstance(op, Answer):
+                self._answered(submission, op.id, answered=self.session.answer(op))
             case RegisterApprovedCommand():
                 self.session.approvals.register_command(op)
-            case ResolveElicitation():
-                self._answered(submission, op.id, answered=self.session.elicitations.answer(op))
-            case ListTerminals():
-                self._log.publish(submission, self.session.services.terminals.listing())
             case StopTerminals(session_id=session_id):
                 if not self.session.services.terminals.stop(session_id):
                     which = "command" if session_id is None else f"session {session_id}"
                     self._warn(submission, f"nothing was stopped: no {which} is running")
-            case McpQuery() as query:
-                self._tasks.start_soon(self._ask_servers, submission, query)
             case UpdateValidationTool() | UpdateValidationGroup():
                 self.session.settings = self.session.settings.switched(op)
+            case ResolvePlan():
+                await self._resolve_plan(submission, op)
             case OverrideTurnContext():
-                self.session.settings = self.session.settings.overridden(op)
-                self._log.publish(submission, self.session.settings_changed())
-                for warning in self.session.settings.capabilities.warnings:
-                    self._warn(submission, warning)
+                await self._override(submission, op)
             case SetSessionName(name=name):
                 await self._rename(submission, name)
-            case AddToHistory() | GetHistoryEntryRequest():
-                self._tasks.start_soon(self._typed, submission, op)
+            case _ if isinstance(op, LookUp):
+                self._tasks.start_soon(self._look_up, submission, op)
             case _ if (task := task_of(op)) is not None:
                 self._start_alone(submission, task)
             case _:
@@ -205,6 +201,32 @@ class Conversation:
             self._warn(
                 submission, f"the answer changed nothing: no question with the id {question_id!r} is open"
             )
+
+    async def _override(self, submission: str, op: OverrideTurnContext) -> None:
+        session = self.session
+        session.settings = session.settings.overridden(op)
+        self._log.publish(submission, session.settings_changed())
+        for warning in session.settings.capabilities.warnings:
+            self._warn(submission, warning)
+        if op.collaboration_mode is not None and session.history.items:
+            await self._note(submission, session.context_entry())  # a resume must not find the earlier mode
+
+    async def _resolve_plan(self, submission: str, op: ResolvePlan) -> None:
+        plan = self.session.open_plan() if self._runner.running is None else None
+        if plan is None or plan.id != op.id:
+            self._answered(submission, op.id, answered=False)
+            return
+        if op.action == "reject":
+            try:
+                await self.session.history.add(user_note(rejection(op)))
+            except JournalError as error:
+                self._warn(submission, str(error))
+            return
+        if op.action == "accept":
+            leave = OverrideTurnContext(collaboration_mode=CollaborationMode.DEFAULT)
+            await self._override(submission, leave)
+        await self._enqueue(submission, input_after(op))
+        self._start(TurnTask(), submission)
 
     async def _shut_down(self, submission: str) -> None:
         await self._runner.stop("interrupted")
@@ -232,26 +254,15 @@ class Conversation:
             running = self._runner.prepare(TurnTask(), entry.submission)
 
     async def _enqueue(self, submission: str, op: UserInput | QueueUserInput) -> None:
-        is_new = op.id is not None and op.id not in self.session.history.ids
-        entry = QueuedInput(
-            id=op.id if op.id and is_new else f"input_{uuid4().hex}",
-            submission=submission,
-            items=tuple(op.items),
-            output_schema=op.output_schema,
-        )
+        entry = QueuedInput.of(op, submission, self.session.history.ids)
         self.session.queue.put(entry)
         if self._runner.running is not None:
             self._log.publish(submission, self.session.queue.changed())
         await self._note(submission, entry.entry())
 
     async def _change_queue(self, submission: str, op: EditQueuedInput | RemoveQueuedInput) -> None:
-        queue, note = self.session.queue, None
-        match op:
-            case EditQueuedInput(id=entry_id, items=items):
-                edited = queue.edit(entry_id, items)
-                note = None if edited is None else edited.entry()
-            case RemoveQueuedInput(id=entry_id):
-                note = removed_entry(entry_id) if queue.remove(entry_id) else None
+        queue = self.session.queue
+        note = queue.change(op)
         if note is None:
             self._warn(submission, f"no input {op.id!r} waits: the model has it, or it was removed")
             return
@@ -280,21 +291,10 @@ class Conversation:
     def _warn(self, submission: str, message: str) -> None:
         self._log.publish(submission, WarningEvent(message=message))
 
-    async def _typed(self, submission: str, op: AddToHistory | GetHistoryEntryRequest) -> None:
-        """What the user typed in all sessions; its file may be locked for a while, so nothing waits for it."""
-        stored = self.session.services.stored
+    async def _look_up(self, submission: str, op: LookUp) -> None:
+        """Answer what changes nothing; a file may be locked for a while, so nothing waits for it."""
         try:
-            match op:
-                case AddToHistory(text=text) if stored is not None:
-                    await stored.remember(text)
-                case GetHistoryEntryRequest() if stored is not None:
-                    self._log.publish(submission, await stored.typed(op))
-                case GetHistoryEntryRequest():
-                    self._log.publish(submission, GetHistoryEntryResponse(log_id=0, offset=0, count=0))
-                case _:
-                    pass
+            if (found := await look_up(self.session, op)) is not None:
+                self._log.publish(submission, found)
         except StoreError as error:
             self._warn(submission, str(error))
-
-    async def _ask_servers(self, submission: str, query: McpQuery) -> None:
-        self._log.publish(submission, await self.session.services.servers.answer(query))

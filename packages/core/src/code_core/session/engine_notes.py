@@ -1,12 +1,13 @@
 """Messages that stand in the user's place and are not the user's."""
 
 from code_core.protocol.items import Message, ResponseItem
+from code_core.session.plan_mode import MODE_TAG, REJECTED_TAG
 from code_core.session.told_context import ENVIRONMENT_TAG, INSTRUCTIONS_TAG
 
 STATE_TAG = "<session_state>"
 INTERRUPTED_TAG = "<turn_interrupted>"
 SUMMARY_TAG = "<session_summary>"
-RENEWED_TAGS = (ENVIRONMENT_TAG, INSTRUCTIONS_TAG, STATE_TAG)
+RENEWED_TAGS = (ENVIRONMENT_TAG, INSTRUCTIONS_TAG, MODE_TAG, STATE_TAG)
 """How those begin that a compaction writes anew."""
 ENGINE_TAGS = (
     *RENEWED_TAGS,
@@ -16,6 +17,7 @@ ENGINE_TAGS = (
     "<user_shell_command>",
     "<files_restored>",
     "<code_review>",
+    REJECTED_TAG,
 )
 """How all of them begin."""
 

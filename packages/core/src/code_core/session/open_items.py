@@ -23,12 +23,13 @@ from code_core.protocol.events import (
     WebSearchComplete,
 )
 from code_core.protocol.mcp_events import ElicitationRequest, McpToolCallBegin, McpToolCallEnd
+from code_core.protocol.question_events import RequestUserInput
 from code_core.protocol.session_events import EnteredReviewMode, ExitedReviewMode
 
 INTERRUPTED_EXIT_CODE = 130
 Begin = ExecCommandBegin | PatchApplyBegin | McpToolCallBegin | WebSearchBegin | EnteredReviewMode
 End = ExecCommandEnd | PatchApplyEnd | McpToolCallEnd | WebSearchComplete | ExitedReviewMode
-Question = ApprovalRequest | ElicitationRequest
+Question = ApprovalRequest | ElicitationRequest | RequestUserInput
 TaskEnd = TaskComplete | TurnAborted | ErrorEvent
 
 
@@ -53,9 +54,11 @@ def item_of(msg: EventMsg) -> Hashable:
 
 def question_id(question: Question) -> str:
     """What the answer to `question` names it by."""
-    if isinstance(question, ElicitationRequest):
-        return question.id
-    return question.approval_id
+    match question:
+        case ElicitationRequest(id=name) | RequestUserInput(request_id=name):
+            return name
+        case _:
+            return question.approval_id
 
 
 @dataclass(slots=True)

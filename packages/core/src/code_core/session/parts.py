@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from code_core.config.guards import always_allowed
 from code_core.config.load import Config
 from code_core.config.schema.servers import ClientToolTable, McpServerTable
+from code_core.frozen import frozen
 from code_core.model.client import ModelClient
 from code_core.model.key_proxy import KeyProxies
 from code_core.model.providers import Provider
@@ -23,6 +24,7 @@ from code_core.session.services import Services
 from code_core.session.session import Session
 from code_core.session.settings import TurnSettings
 from code_core.session.told_context import ToldContext
+from code_core.session.user_questions import UserQuestions
 from code_core.store.journal import Journal
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.exec_command import ExecCommand, WriteStdin
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from code_core.patch import FileSystem
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parts:
     """What a frontend may put in the place of ours.
 
@@ -55,6 +57,8 @@ class Parts:
         session_id: a new one if None; a UUID.
         source: what began the session, for lists.
         recorded_at_once: whether other processes find the session before its first turn.
+        asks_user: whether the frontend answers the model's questions (`request_user_input`); without it the model
+            is not offered to ask any.
         opens_urls: whether MCP servers may ask the user to open a page (`elicitation_request` with a `url`).
     """
 
@@ -68,6 +72,7 @@ class Parts:
     session_id: str | None = None
     source: str = "library"
     recorded_at_once: bool = False
+    asks_user: bool = False
     opens_urls: bool = False
 
 
@@ -112,9 +117,12 @@ def make_session(
         config=config,
         settings=state.settings_over(TurnSettings.of(config)),
         history=History(parts.journal if parts.journal is not None else NoJournal(), state.items),
-        services=Services(client, servers, make_tools(config, file_system), parts.checkpoints),
+        services=Services(
+            client, servers, make_tools(config, file_system, asks_user=parts.asks_user), parts.checkpoints
+        ),
         approvals=Approvals(permission_tool, rules_file=always_allowed(config.home.path)),
         elicitations=elicitations,
+        user_questions=UserQuestions() if parts.asks_user else None,
         queue=state.input_queue(),
         told=ToldContext(one.item for one in state.items),
         name=state.name,
@@ -160,7 +168,9 @@ def _wire(provider: Provider) -> "Wire":
     return ResponsesWire(provider)
 
 
-def make_tools(config: Config, file_system: "FileSystem | None" = None) -> ToolRegistry:
+def make_tools(
+    config: Config, file_system: "FileSystem | None" = None, *, asks_user: bool = False
+) -> ToolRegistry:
     """The tools for the configured model."""
     apply_patch = ApplyPatch(file_system)
     shell = Shell(apply_patch, config.command_guards)
@@ -172,4 +182,17 @@ def make_tools(config: Config, file_system: "FileSystem | None" = None) -> ToolR
         from code_core.tools.web_search import WebSearch
 
         tools.append(WebSearch(tuple(config.tools.web_search_allowed_domains)))
-    return ToolRegistry(tools)
+    if not asks_user:
+        return ToolRegistry(tools, undeclared=_asks_nobody)
+    from code_core.tools.request_user_input import AskUser
+
+    return ToolRegistry([*tools, AskUser()])
+
+
+def _asks_nobody(name: str) -> Tool | None:
+    """The tool that asks the user, for models that call it where nobody can be asked: it says so."""
+    if name != "request_user_input":
+        return None
+    from code_core.tools.request_user_input import AskUser
+
+    return AskUser()

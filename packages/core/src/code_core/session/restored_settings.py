@@ -5,7 +5,13 @@ from typing import Any
 
 from code_core.config.load import Config
 from code_core.protocol.ops import OverrideTurnContext
-from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOnly, SandboxPolicy
+from code_core.protocol.policies import (
+    AskForApproval,
+    CollaborationMode,
+    DangerFullAccess,
+    ReadOnly,
+    SandboxPolicy,
+)
 
 # What was given for this run wins over what was recorded, however it was spelled.
 _SPELLINGS = {
@@ -14,6 +20,7 @@ _SPELLINGS = {
     "summary": frozenset({"model", "model_provider", "profile", "model_reasoning_summary"}),
     "approval_policy": frozenset({"approval_policy", "profile"}),
     "sandbox_policy": frozenset({"sandbox_mode", "profile"}),
+    "collaboration_mode": frozenset({"collaboration_mode"}),
 }
 _FREEDOM = (
     AskForApproval.UNTRUSTED,
@@ -49,6 +56,10 @@ def settings_to_restore(
         )
     notes += _bounded_approvals(kept, config)
     notes += _bounded_sandbox(kept, config)
+    if kept.get("collaboration_mode") is CollaborationMode.PLAN:
+        notes.append("it is still in plan mode")
+    else:
+        kept.pop("collaboration_mode", None)  # a configured plan mode holds: it is the narrower one
     return OverrideTurnContext.model_validate(kept), tuple(notes)
 
 

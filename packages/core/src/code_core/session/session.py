@@ -1,26 +1,33 @@
 """A session: everything about a conversation that a restart restores, and the services it uses."""
 
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 from code_core.config.load import Config
+from code_core.protocol.answer_ops import UserInputAnswer
 from code_core.protocol.events import SessionConfigured
 from code_core.protocol.items import InputText, Message
-from code_core.protocol.ops import TextInput
+from code_core.protocol.ops import ExecApproval, PatchApproval, ResolveElicitation, TextInput
+from code_core.protocol.question_events import PlanProposed
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged, SnapshotItem
 from code_core.session.approvals import Approvals
 from code_core.session.conversation_history import History, HistoryItem
 from code_core.session.elicitations import Elicitations
 from code_core.session.input_queue import InputQueue, QueuedInput
+from code_core.session.plan_mode import open_plan
 from code_core.session.reporter import TokenTotals
 from code_core.session.services import Services, close_all
 from code_core.session.settings import TurnSettings
 from code_core.session.told_context import ToldContext
 from code_core.session.turn_clock import TurnClock
+from code_core.session.user_questions import UserQuestions
 from code_core.store.entries import Entry, TurnContext
 
+Answer = ExecApproval | PatchApproval | ResolveElicitation | UserInputAnswer
+
 LONGEST_PREVIEW = 200
-"""How a note begins that tells the model of a turn that did not come to its end."""
+"""Characters of the first input that lists show."""
 
 
 @dataclass(slots=True)
@@ -34,11 +41,12 @@ class Session:
         approvals: what the user has allowed for the session.
         totals: tokens used so far.
         told: what the model knows of its surroundings.
+        user_questions: those of the model; None where nobody can be asked.
         name: what the user calls it.
         preview: the first words of its first input.
         notes: what the user should know of how it was restored, a sentence each.
         found_tools: names of tools of servers that the model has searched for; None before the first search.
-        clock: that of the running turn.
+        clock: that of the newest turn.
     """
 
     id: str
@@ -48,6 +56,7 @@ class Session:
     services: Services
     approvals: Approvals
     elicitations: Elicitations
+    user_questions: UserQuestions | None = None
     queue: InputQueue = field(default_factory=InputQueue)
     totals: TokenTotals = field(default_factory=TokenTotals)
     told: ToldContext = field(default_factory=ToldContext)
@@ -66,6 +75,7 @@ class Session:
             cwd=settings.cwd,
             approval_policy=settings.approval_policy.value,
             sandbox_mode=settings.sandbox_policy.mode,
+            collaboration_mode=settings.collaboration_mode.value,
             name=self.name,
             preview=self.preview,
             history_items=len(self.history.items),
@@ -81,21 +91,41 @@ class Session:
             cwd=settings.cwd,
             approval_policy=settings.approval_policy.value,
             sandbox_mode=settings.sandbox_policy.mode,
+            collaboration_mode=settings.collaboration_mode.value,
         )
 
+    def answer(self, op: Answer) -> bool:
+        """Answer a question; False if it is not open."""
+        match op:
+            case ExecApproval() | PatchApproval():
+                return self.approvals.answer(op)
+            case ResolveElicitation():
+                return self.elicitations.answer(op)
+            case UserInputAnswer():
+                return self.user_questions is not None and self.user_questions.answer(op)
+
+    def open_plan(self) -> PlanProposed | None:
+        """The plan that waits for the user's answer."""
+        items = self.history.items
+        return open_plan(self.settings.collaboration_mode, items[-1] if items else None)
+
     def context_entry(self) -> TurnContext:
-        """How the journal records the settings."""
+        """How the journal records the settings, in Codex's form."""
         settings, model = self.settings, self.settings.capabilities.settings
-        return TurnContext(
-            {
-                "cwd": str(settings.cwd),
-                "approval_policy": settings.approval_policy.value,
-                "sandbox_policy": settings.sandbox_policy.model_dump(mode="json"),
-                "model": model.model,
-                "effort": None if model.effort is None else model.effort.value,
-                "summary": model.summary.value,
-            }
-        )
+        effort = None if model.effort is None else model.effort.value
+        recorded: dict[str, Any] = {
+            "cwd": str(settings.cwd),
+            "approval_policy": settings.approval_policy.value,
+            "sandbox_policy": settings.sandbox_policy.model_dump(mode="json"),
+            "model": model.model,
+            "effort": effort,
+            "summary": model.summary.value,
+        }
+        if settings.is_planning:
+            of_mode = {"model": model.model, "reasoning_effort": effort, "developer_instructions": None}
+            mode = settings.collaboration_mode.value
+            recorded["collaboration_mode"] = {"mode": mode, "settings": of_mode}
+        return TurnContext(recorded)
 
     def notes_to_resume(self) -> list[Entry]:
         """The entries that a resume needs besides the history."""

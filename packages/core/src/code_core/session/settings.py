@@ -1,16 +1,23 @@
 """The settings of a conversation's turns, which an op may change between them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from code_core.config.load import Config
+from code_core.frozen import frozen
 from code_core.model.capabilities import ModelCapabilities, ModelPreferences, capabilities
 from code_core.protocol.ops import OverrideTurnContext, UpdateValidationGroup, UpdateValidationTool
-from code_core.protocol.policies import AskForApproval, SandboxPolicy, WireApi
+from code_core.protocol.policies import (
+    AskForApproval,
+    CollaborationMode,
+    ReadOnly,
+    SandboxPolicy,
+    WireApi,
+)
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnSettings:
     """What the next turn works with."""
 
@@ -21,6 +28,7 @@ class TurnSettings:
     preferences: ModelPreferences
     wire: WireApi = "responses"
     validation: ValidationSwitches = DEFAULT_SWITCHES
+    collaboration_mode: CollaborationMode = CollaborationMode.DEFAULT
 
     @classmethod
     def of(cls, config: Config) -> "TurnSettings":
@@ -33,7 +41,18 @@ class TurnSettings:
             config.preferences,
             config.provider.wire_api,
             config.validation,
+            config.collaboration_mode,
         )
+
+    @property
+    def is_planning(self) -> bool:
+        """Whether nothing may change until the user accepts a plan."""
+        return self.collaboration_mode is CollaborationMode.PLAN
+
+    @property
+    def sandbox_in_force(self) -> SandboxPolicy:
+        """The sandbox policy, which plan mode narrows to reading."""
+        return ReadOnly() if self.is_planning else self.sandbox_policy
 
     @property
     def capabilities(self) -> ModelCapabilities:
@@ -60,6 +79,7 @@ class TurnSettings:
             sandbox_policy=op.sandbox_policy or self.sandbox_policy,
             model=op.model or self.model,
             preferences=preferences,
+            collaboration_mode=op.collaboration_mode or self.collaboration_mode,
         )
 
     def switched(self, op: UpdateValidationTool | UpdateValidationGroup) -> "TurnSettings":

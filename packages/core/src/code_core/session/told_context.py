@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -10,7 +9,10 @@ import anyio
 from code_core.config.load import Config
 from code_core.context.environment import environment_context
 from code_core.context.project_docs import user_instructions
+from code_core.frozen import frozen
 from code_core.protocol.items import InputText, Message, ResponseItem
+from code_core.protocol.policies import CollaborationMode
+from code_core.session.plan_mode import MODE_TAG, mode_note
 from code_core.session.settings import TurnSettings
 
 ENVIRONMENT_TAG = "<environment_context>"
@@ -21,7 +23,7 @@ NO_INSTRUCTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class News:
     """Messages for the model, and what the user should know about them."""
 
@@ -30,12 +32,13 @@ class News:
 
 
 class ToldContext:
-    """Environment and instructions as the history has them."""
+    """Environment, instructions and mode as the history has them."""
 
     def __init__(self, history: Iterable[ResponseItem] = ()) -> None:
         self._environment: str | None = None
         self._instructions: str | None = None
         self._directory: Path | None = None
+        self._mode: str | None = None  # empty where the history has lost it
         for item in history:
             if isinstance(item, Message) and item.role == "user":
                 self._note(item)
@@ -43,14 +46,19 @@ class ToldContext:
     def forget(self) -> None:
         """The history has lost it."""
         self._environment = self._instructions = self._directory = None
+        self._mode = None if self._mode is None else ""
 
     async def news(self, config: Config, settings: TurnSettings, running: Sequence[str] = ()) -> News:
-        """What the model does not know yet: the environment with what is `running`, and the instructions of a new directory."""
+        """What the model does not know yet.
+
+        That is the environment with what is `running`, the instructions of a new directory, and the mode. That
+        plan mode is off is news only to a model that was in it: its history may still say the contrary.
+        """
         shell = Path(os.environ.get("SHELL", "")).name or None
         news: list[Message] = []
         warnings: tuple[str, ...] = ()
         environment = environment_context(
-            settings.cwd, settings.approval_policy, settings.sandbox_policy, shell, running
+            settings.cwd, settings.approval_policy, settings.sandbox_in_force, shell, running
         )
         if environment.text != self._environment:
             news.append(environment)
@@ -68,6 +76,10 @@ class ToldContext:
             if instructions is not None and instructions.text != self._instructions:
                 news.append(instructions)
             self._directory = settings.cwd
+        mode = mode_note(settings.collaboration_mode)
+        was_default = self._mode is None and settings.collaboration_mode is CollaborationMode.DEFAULT
+        if mode != self._mode and not was_default:
+            news.append(Message(role="user", content=[InputText(text=mode)]))
         for message in news:
             self._note(message)
         return News(tuple(news), warnings)
@@ -78,3 +90,5 @@ class ToldContext:
             self._environment = text
         elif text.startswith(INSTRUCTIONS_TAG):
             self._instructions = text
+        elif text.startswith(MODE_TAG):
+            self._mode = text

@@ -28,12 +28,14 @@ def tool_context(
 
     Whoever asks for it closes its `changes`.
     """
-    config = session.config
+    config, asks = session.config, session.user_questions
     directory, outputs = Path(os.path.realpath(settings.cwd)), config.home.path / "outputs" / session.id
     return ToolContext(
         cwd=settings.cwd,
         approval_policy=settings.approval_policy,
-        sandbox_policy=settings.sandbox_policy,
+        sandbox_policy=settings.sandbox_in_force,
+        planning=settings.is_planning,
+        asker=None if asks is None else asks.for_turn(report.emit, clock),
         environment=command_environment(session),
         output_limit=config.tool_output_token_limit * BYTES_PER_TOKEN,
         outputs=outputs,

@@ -49,7 +49,7 @@ def begin_checkpoint(session: Session, report: Report) -> TurnCheckpoint | None:
     checkpoints, settings = session.services.checkpoints, session.settings
     if checkpoints is None:
         return None
-    look_ahead = not isinstance(settings.sandbox_policy, ReadOnly)
+    look_ahead = not isinstance(settings.sandbox_in_force, ReadOnly)
     checkpoints.begin_turn(report.turn_id, _roots(settings), look_ahead=look_ahead)
     return TurnCheckpoint(checkpoints, report)
 

@@ -21,6 +21,7 @@ _ADDED = (
     "<turn_interrupted>",
     "<stream_interrupted>",
     "<session_state>",
+    "<plan_rejected>",
     "<session_summary>",
     "<files_restored>",
     "<code_review>",

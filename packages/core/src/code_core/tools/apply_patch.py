@@ -47,7 +47,11 @@ class ApplyPatch:
                 return ToolOutput("apply_patch takes a patch", success=False)
 
     async def apply(self, text: str, cwd: Path, call_id: str, context: ToolContext) -> ToolOutput:
-        """See `PatchRun.apply`."""
+        """See `PatchRun.apply`; in plan mode it is refused."""
+        if context.planning:
+            from code_core.safety.planning import NOTHING_CHANGES
+
+            return ToolOutput(f"patch rejected: {NOTHING_CHANGES}", success=False)
         if self._run is None:
             self._run = await anyio.to_thread.run_sync(self._first)
         return await self._run.apply(text, cwd, call_id, context)

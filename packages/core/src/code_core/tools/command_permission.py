@@ -195,6 +195,7 @@ def _decision(
         approved=approved,
         escalated=request.escalated,
         rule=rule,
+        planning=context.planning,
     )
 
 

@@ -15,6 +15,7 @@ from code_core.protocol.duration import Duration
 from code_core.protocol.events import ExecCommandBegin, ExecCommandEnd, ExecCommandOutputDelta
 from code_core.protocol.items import FunctionCall, ToolCall
 from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOnly
+from code_core.safety.planning import NOTHING_CHANGES
 from code_core.sandbox.sandbox import Sandbox
 from code_core.tools.approver import CommandQuestion
 from code_core.tools.arguments import BadArguments, parse_arguments
@@ -243,6 +244,8 @@ async def _may_type(
     reason = f"it would be typed into session {session.id}" + (
         ", which runs outside of the sandbox" if session.command.policy is None else ""
     )
+    if context.planning and policy != context.sandbox_policy:
+        return ToolOutput(f"input rejected: {reason}, and {NOTHING_CHANGES}", success=False)
     if context.approval_policy is AskForApproval.NEVER:
         return ToolOutput(f"input rejected: {reason}, and nobody may be asked", success=False)
     question = CommandQuestion(

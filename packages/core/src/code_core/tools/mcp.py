@@ -10,7 +10,7 @@ from code_core.mcp_servers.results import parts_of
 from code_core.mcp_servers.schemas import parameters
 from code_core.protocol.items import FunctionCall, ToolCall
 from code_core.protocol.mcp_events import McpInvocation, McpToolCallProgress
-from code_core.safety.decide import Ask, decide_server_tool
+from code_core.safety.decide import Ask, Reject, decide_server_tool
 from code_core.safety.grants import ToolGrant
 from code_core.tools.approver import ToolQuestion
 from code_core.tools.mcp_call import reported, shortened
@@ -68,10 +68,18 @@ class McpServerTool:
         arguments = json.dumps(invocation.arguments, sort_keys=True, ensure_ascii=False)
         grant = ToolGrant(invocation.server, invocation.tool, arguments)
         approved = context.approver.approved(grant)
-        match decide_server_tool(context.approval_policy, read_only=self.parallel_safe, approved=approved):
+        decision = decide_server_tool(
+            context.approval_policy,
+            read_only=self.parallel_safe,
+            approved=approved,
+            planning=context.planning,
+        )
+        match decision:
             case Ask(reason=reason):
                 question = ToolQuestion(call_id, invocation, context.cwd, reason, grant)
                 return refusal("tool call", await context.approver.ask(question))
+            case Reject(reason=reason):
+                return ToolOutput(f"tool call rejected: {reason}", success=False)
             case _:
                 return None
 

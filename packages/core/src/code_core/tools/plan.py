@@ -10,6 +10,11 @@ from code_core.tools.arguments import BadArguments, parse_arguments
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.wire.tool_specs import FunctionSpec
 
+REFUSED_WHILE_PLANNING = (
+    "update_plan is refused: it tracks the steps of work, which begins once the user has accepted a plan. "
+    "Plan mode is on: propose the plan between the lines <proposed_plan> and </proposed_plan>"
+)
+
 
 class _Step(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
@@ -69,6 +74,8 @@ class UpdatePlan:
             arguments = parse_arguments(_Arguments, call.arguments)
         except BadArguments as error:
             return ToolOutput(str(error), success=False)
+        if context.planning:
+            return ToolOutput(REFUSED_WHILE_PLANNING, success=False)
         steps = [PlanStep(step=step.step, status=step.status) for step in arguments.plan]
         await context.emit(PlanUpdate(name=arguments.name, explanation=arguments.explanation, plan=steps))
         return ToolOutput("Plan updated")

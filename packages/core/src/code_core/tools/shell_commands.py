@@ -16,6 +16,7 @@ from code_core.patch.invocation import MISSED, ImplicitPatch, PatchCall, detect,
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
 from code_core.protocol.policies import AskForApproval, DangerFullAccess
 from code_core.safety.confirm_guard import strip_confirm
+from code_core.safety.planning import NOTHING_CHANGES
 from code_core.safety.shell_words import Words
 from code_core.sandbox.detection import detect as detect_sandbox
 from code_core.sandbox.sandbox import Sandbox
@@ -149,6 +150,8 @@ class ShellCommands:
         if sandbox is None or not allowed.confined:
             return await self._run_unconfined(request, allowed, run)
         confined = await run(request, sandbox)
+        if confined.denied and context.planning:
+            return replace(confined.output, text=f"{confined.output.text}\n[{NOTHING_CHANGES}]")
         if not confined.denied or context.approval_policy is AskForApproval.NEVER:
             return confined.output
         match await permission_to_retry(request, self._guards, context):
@@ -171,7 +174,8 @@ class ShellCommands:
     async def _granted_outside(self, request: CommandRequest, context: ToolContext) -> bool:
         """Whether the user has allowed the command, as it is now, to run outside of the sandbox for the session."""
         here = (tuple(request.argv), Path(os.path.realpath(request.cwd)))
-        if here not in self._ran_outside or context.approval_policy is AskForApproval.NEVER:
+        never = context.planning or context.approval_policy is AskForApproval.NEVER
+        if here not in self._ran_outside or never:
             return False
         try:
             grant = await anyio.to_thread.run_sync(partial(grant_of, request, outside=True))

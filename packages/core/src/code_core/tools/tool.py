@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from code_core.frozen import frozen
 from code_core.protocol.events import EventMsg
 from code_core.protocol.items import ToolCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxPolicy
@@ -14,6 +15,7 @@ from code_core.wire.tool_specs import ToolSpec
 
 if TYPE_CHECKING:
     from code_core.tools.approver import Approver, Review
+    from code_core.tools.request_user_input import UserAsker
     from code_core.tools.terminals import Terminals
     from code_core.tools.turn_changes import TurnChanges
 
@@ -36,7 +38,7 @@ async def keep_nothing(paths: Sequence[Path] = ()) -> None:
     """The `before_write` and `before_command` of a session that cannot undo."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolOutput:
     """What the model gets back.
 
@@ -54,7 +56,7 @@ class ToolOutput:
     reported: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolContext:
     """What a call may use: the settings of its turn, and the ways out.
 
@@ -66,6 +68,8 @@ class ToolContext:
         terminals: where commands run that outlive their calls; None where none may.
         before_write: keeps files as they are, for undo, before a call changes them.
         before_command: keeps whatever a command could change.
+        planning: nothing may change; `sandbox_policy` is then read-only.
+        asker: asks the user the model's questions; None where nobody can be asked.
         interrupted: what a call had got to when it was cancelled, by its id; the model gets it.
     """
 
@@ -83,6 +87,8 @@ class ToolContext:
     terminals: "Terminals | None" = None
     before_write: BeforeWrite = keep_nothing
     before_command: BeforeCommand = keep_nothing
+    planning: bool = False
+    asker: "UserAsker | None" = None
     interrupted: dict[str, ToolOutput] = field(default_factory=dict)
 
     def output_file(self, call_id: str) -> Path:

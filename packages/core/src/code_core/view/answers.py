@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.policies import ReviewDecision
@@ -89,6 +89,19 @@ class Choices:
         if answer is ReviewDecision.APPROVED_PREFIX and not self.rule:
             return None
         return answer
+
+
+def parse_plan_answer(text: str) -> Literal["accept", "reject", "revise"] | None:
+    """What an answer to a plan does; None for anything else, which is asked for again."""
+    match _WORDS.get(text.strip(" \t\r").lower()):
+        case ReviewDecision.APPROVED:
+            return "accept"
+        case ReviewDecision.DENIED:
+            return "reject"
+        case Explain.NO:
+            return "revise"
+        case _:
+            return None
 
 
 def parse_yes_or_no(text: str) -> bool | None:

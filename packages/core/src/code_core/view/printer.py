@@ -77,9 +77,10 @@ class HumanPrinter:
         """Print `msg`; events that say nothing to a reader of lines are skipped."""
         match msg:
             case SessionConfigured():
+                plans = ", plan mode" if msg.collaboration_mode == "plan" else ""
                 self._line(
                     f"model {visible(msg.model)}, {visible(msg.approval_policy)}, "
-                    f"{visible(msg.sandbox_mode)}, in {visible(str(msg.cwd))}",
+                    f"{visible(msg.sandbox_mode)}{plans}, in {visible(str(msg.cwd))}",
                     "dim",
                 )
             case TaskStarted() | AgentMessageDelta() | AgentMessage() | AgentReasoning():

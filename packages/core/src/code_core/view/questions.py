@@ -5,13 +5,14 @@ what an answer for longer than this once would allow. Words of the model or of a
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from code_core.frozen import frozen
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange, UpdateChange
 from code_core.protocol.mcp_events import ElicitationRequest
+from code_core.protocol.question_events import UserQuestion
 from code_core.view.frame import framed
 from code_core.view.titles import command_lines, shell_script
 from code_core.view.visible import readable, visible, visible_change, visible_line
@@ -24,7 +25,7 @@ MOST_DELETED_LINES = 20
 """Lines that are shown of a file that is deleted as a whole."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuestionText:
     """A question as lines, each safe to show.
 
@@ -72,6 +73,16 @@ def elicitation_text(question: ElicitationRequest) -> QuestionText:
     """A question of an MCP server; every line of its text has the name of the server before it."""
     name = visible(question.server)
     return QuestionText(f"The MCP server {name} asks you:", tuple(quoted(question.message, name)))
+
+
+def user_question_text(question: UserQuestion) -> QuestionText:
+    """A question of the model; every line of its text is marked as the model's, and each option has a number."""
+    lines = quoted(question.question, "the model")
+    for number, option in enumerate(question.options, 1):
+        about = f": {option.description}" if option.description else ""
+        lines += quoted(f"{number}. {option.label}{about}", "the model")
+    header = f" ({visible_line(question.header)})" if question.header else ""
+    return QuestionText(f"The model asks you{header}:", tuple(lines))
 
 
 def elicitation_schema(question: ElicitationRequest) -> dict[str, Any]:

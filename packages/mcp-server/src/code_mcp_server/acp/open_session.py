@@ -17,6 +17,7 @@ from code_core.errors import ConversationError
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import Event, WarningEvent
 from code_core.protocol.mcp_events import (
+    ElicitationComplete,
     ElicitationRequest,
     McpGetPromptResponse,
     McpListPromptsResponse,
@@ -24,6 +25,7 @@ from code_core.protocol.mcp_events import (
     McpServerStatus,
 )
 from code_core.protocol.ops import InputItem, Interrupt, ListMcpPrompts, Op, OverrideTurnContext, UserInput
+from code_core.protocol.question_events import RequestUserInput
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
 from code_core.session.conversation import Conversation
 from code_mcp_server.acp.connection import Connection
@@ -78,6 +80,7 @@ class OpenSession:
         self.conversation = conversation
         self.info = SessionInfo(conversation.id)
         self._connection = connection
+        self._client = client
         self._translator = UpdateTranslator(client)
         self._custom = CustomCommands(workspace.config.home.path)
         self._questions = Questioner(conversation, connection, client)
@@ -250,9 +253,16 @@ class OpenSession:
             for update in updates:
                 await self.send(update)
         match event.msg:
-            case ExecApprovalRequest() | ApplyPatchApprovalRequest() | ElicitationRequest() as question:
+            case (
+                ExecApprovalRequest()
+                | ApplyPatchApprovalRequest()
+                | ElicitationRequest()
+                | RequestUserInput()
+            ) as question:
                 if turn is not None and not turn.cancelled:
                     turn.ask(self._tasks, partial(self._ask, question))
+            case ElicitationComplete(id=elicitation) if self._client.urls:
+                await self._connection.notify("elicitation/complete", {"elicitationId": elicitation})
             case SettingsChanged():
                 await self._settings_changed(event.id)
             case McpServerStatus(status="ready"):

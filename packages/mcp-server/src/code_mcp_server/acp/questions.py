@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from code_core.acp.capabilities import ClientCapabilities
 from code_core.acp.elicitation import can_be_asked, elicitation_answer, elicitation_request
 from code_core.acp.permissions import permission_decision, permission_request
+from code_core.protocol.answer_ops import UserInputAnswer
 from code_core.protocol.approval_events import ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ExecApproval, Op, PatchApproval, ResolveElicitation
 from code_core.protocol.policies import ReviewDecision
+from code_core.protocol.question_events import RequestUserInput
 from code_core.session.conversation import Conversation
+from code_core.view.question_form import form_answer, form_schema, form_text, no_answer
 from code_mcp_server.acp.connection import Connection
 from code_mcp_server.acp.outgoing import fits
 from code_mcp_server.jsonrpc import Code, JsonObject, RpcError
 
 _log = logging.getLogger("code_core")
 
-Question = ApprovalRequest | ElicitationRequest
+Question = ApprovalRequest | ElicitationRequest | RequestUserInput
 TOO_LONG = "the editor cannot show this question whole, so nobody could approve it: do it in smaller steps"
 
 
@@ -49,6 +52,8 @@ class Questioner:
 
     async def ask(self, question: Question) -> Asked:
         """The client's answer, however long a person takes; what cannot be asked or understood is a no."""
+        if isinstance(question, RequestUserInput):
+            return Asked(await self._ask_for_model(question))
         if isinstance(question, ElicitationRequest):
             return Asked(await self._elicit(question))
         decision, feedback = await self._decision(question)
@@ -71,6 +76,26 @@ class Questioner:
         if decision is None:
             _log.warning("the client's answer to a permission request names none of the options")
         return decision or ReviewDecision.DENIED, None
+
+    async def _ask_for_model(self, question: RequestUserInput) -> UserInputAnswer:
+        params: JsonObject = {
+            "mode": "form",
+            "sessionId": self._conversation.id,
+            "message": form_text(question).markdown,
+            "requestedSchema": form_schema(question),
+        }
+        if not self._client.forms or not fits(params):
+            return no_answer(question)
+        try:
+            answer = await self._connection.request("elicitation/create", params)
+        except RpcError as error:
+            _log.warning("the client refused a question of the model: %s", error)
+            return no_answer(question)
+        match answer:
+            case {"action": "accept", "content": dict(content)}:
+                return form_answer(question, content)
+            case _:
+                return no_answer(question)
 
     async def _elicit(self, question: ElicitationRequest) -> ResolveElicitation:
         params: JsonObject = elicitation_request(self._conversation.id, question)

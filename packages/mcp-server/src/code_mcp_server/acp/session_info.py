@@ -118,13 +118,17 @@ class SessionInfo:
             "directory": settings.cwd,
             "approvals": settings.approval_policy,
             "sandbox": settings.sandbox_mode,
+            "mode": settings.collaboration_mode,
         }
         return "\n".join(
             f"- {name}: `{visible(str(value))}`" for name, value in rows.items() if value is not None
         )
 
     def _mode(self, modes: Sequence[Mode]) -> Mode:
-        mode = mode_of(self.settings.approval_policy, self.settings.sandbox_mode, tuple(modes))
+        settings = self.settings
+        mode = mode_of(
+            settings.approval_policy, settings.sandbox_mode, tuple(modes), settings.collaboration_mode
+        )
         assert mode is not None  # noqa: S101 - `modes` has one for the settings now
         return mode
 

@@ -64,7 +64,9 @@ class SessionSettings:
 
     def _mode(self, mode: Mode) -> OverrideTurnContext:
         return OverrideTurnContext(
-            approval_policy=mode.approval, sandbox_policy=self._workspace.policy(mode.sandbox)
+            approval_policy=mode.approval,
+            sandbox_policy=None if mode.sandbox is None else self._workspace.policy(mode.sandbox),
+            collaboration_mode=mode.collaboration,
         )
 
 

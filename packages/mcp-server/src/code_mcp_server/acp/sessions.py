@@ -213,6 +213,7 @@ class Sessions:
             session_id=session_id,
             source="acp",
             recorded_at_once=True,
+            asks_user=self.client.forms,
             opens_urls=self.client.urls,
         )
 

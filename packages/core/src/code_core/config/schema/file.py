@@ -23,6 +23,7 @@ from code_core.config.schema.storage import CheckpointsTable, KeepTable, Message
 from code_core.config.schema.unsupported import unsupported_at
 from code_core.protocol.policies import (
     AskForApproval,
+    CollaborationMode,
     KeyIsolation,
     ReasoningEffort,
     ReasoningSummary,
@@ -81,6 +82,10 @@ class Settings(SettingsTable):
     )
     sandbox_mode: SandboxMode = Field(
         SandboxMode.READ_ONLY, description="what commands and patches may touch"
+    )
+    collaboration_mode: CollaborationMode = Field(
+        CollaborationMode.DEFAULT,
+        description="`plan`: nothing may change until you accept a plan, see [Plan mode](tools.md#plan-mode)",
     )
     # The defaults are not validated, because each table would build a schema for that at every start.
     sandbox_workspace_write: WorkspaceWriteTable = Field(

@@ -53,7 +53,7 @@ class TurnTask:
             limits = TurnLimits(session.config.limits, clock, session.totals)
             limits.check_prices(session.settings.model, model.prices)
             with clock.running(), LazyToolContext(session, report, clock) as tool_context:
-                return await TurnLoop(
+                message = await TurnLoop(
                     conversation_id=session.id,
                     turn_id=report.turn_id,
                     instructions=session.config.base_instructions or BASE_INSTRUCTIONS,
@@ -69,10 +69,12 @@ class TurnTask:
                     make_room=turn.make_room,
                     item_id=report.item_id,
                 ).run()
+                if (plan := session.open_plan()) is not None:
+                    await report.emit(plan)
+                return message
             raise AssertionError("the loop returns or raises")
         finally:
             session.elicitations.end()
-            session.clock = TurnClock(None)
 
 
 def _with_server_tools(session: Session, server_tools: Sequence[Tool]) -> ToolRegistry:

@@ -1,0 +1,41 @@
+"""Operations that answer what the model asks: its questions, and whether its plan is right."""
+
+from typing import Literal
+
+from code_core.protocol.model import ProtocolModel
+from code_core.protocol.text import Text
+
+
+class ResolvePlan(ProtocolModel):
+    """Answer a `plan_proposed`: `accept` ends plan mode and starts the work, `revise` asks for another plan.
+
+    Attributes:
+        id: that of the plan.
+        action: `reject` starts nothing, and plan mode goes on.
+        feedback: what the user says of the plan, for the model.
+    """
+
+    type: Literal["resolve_plan"] = "resolve_plan"
+    id: Text
+    action: Literal["accept", "revise", "reject"]
+    feedback: Text | None = None
+
+
+class UserAnswers(ProtocolModel):
+    """What the user answered to one question: labels of options, or their own words."""
+
+    answers: list[Text]
+
+
+class UserInputResponse(ProtocolModel):
+    """The answers by the ids of their questions; a question without one was not answered."""
+
+    answers: dict[Text, UserAnswers] = {}
+
+
+class UserInputAnswer(ProtocolModel):
+    """Answer a `request_user_input`; `id` is its `request_id`."""
+
+    type: Literal["user_input_answer"] = "user_input_answer"
+    id: Text
+    response: UserInputResponse

@@ -1,0 +1,70 @@
+"""What the model asks the user: questions of its own, and whether its plan is right."""
+
+from typing import Literal
+
+from code_core.protocol.model import ProtocolModel
+from code_core.protocol.text import FilePath, Text
+
+
+class UserQuestionOption(ProtocolModel):
+    """An answer that the model suggests."""
+
+    label: Text
+    description: Text = ""
+
+
+class UserQuestion(ProtocolModel):
+    """A question of the model; the user may choose an option or answer in their own words.
+
+    Attributes:
+        id: what the answer is listed under.
+        header: the question in a word or two.
+        options: none for a question that is answered in words alone.
+    """
+
+    id: Text
+    header: Text = ""
+    question: Text
+    options: list[UserQuestionOption] = []
+
+
+class RequestUserInput(ProtocolModel):
+    """The model asks the user; answered by `user_input_answer` with the `request_id`.
+
+    Only frontends that declare that they can ask get it. It is withdrawn when its turn ends.
+    """
+
+    type: Literal["request_user_input"] = "request_user_input"
+    request_id: Text
+    call_id: Text
+    questions: list[UserQuestion]
+
+
+class PlanProposed(ProtocolModel):
+    """A turn in plan mode has ended with a plan, in Markdown; answered by `resolve_plan` with the same `id`.
+
+    The plan is open until it is answered, the next turn begins or plan mode ends; a resumed session
+    reports it again. The message that it is a part of was an `agent_message`.
+    """
+
+    type: Literal["plan_proposed"] = "plan_proposed"
+    id: Text
+    plan: Text
+
+
+class CustomPromptInfo(ProtocolModel):
+    """A prompt of the user's, before its arguments are filled in."""
+
+    name: Text
+    path: FilePath
+    description: Text
+    argument_hint: Text | None = None
+    content: Text
+
+
+class ListCustomPromptsResponse(ProtocolModel):
+    """The prompts in `prompts` in the home, sorted by name, and warnings about those that cannot be read."""
+
+    type: Literal["list_custom_prompts_response"] = "list_custom_prompts_response"
+    custom_prompts: list[CustomPromptInfo]
+    warnings: list[Text] = []

@@ -1,0 +1,75 @@
+"""Plan mode: what the model is told of it, and the plan that a turn proposed in it.
+
+A plan is open as long as it is the last item of the history of a session in plan mode, so a resumed session
+has it, too. The tags are those of Codex.
+"""
+
+from code_core.protocol.answer_ops import ResolvePlan
+from code_core.protocol.items import Message
+from code_core.protocol.ops import TextInput, UserInput
+from code_core.protocol.policies import CollaborationMode
+from code_core.protocol.question_events import PlanProposed
+from code_core.session.conversation_history import HistoryItem
+
+MODE_TAG = "<collaboration_mode>"
+REJECTED_TAG = "<plan_rejected>"
+PLAN_MODE_NOTE = f"""{MODE_TAG}
+Plan mode is on: explore and plan, and change nothing. Commands run in a read-only sandbox without network; \
+patches, `update_plan` and tools that may change something are refused. A request to do the work is a request \
+to plan it. Find out what you can by reading; ask about decisions that only the user can make. Once the plan \
+leaves nothing to decide, end your message with it, as Markdown, between a line <proposed_plan> and a line \
+</proposed_plan>. The user then accepts it or says what to change. Only a message in these tags ends plan mode.
+</collaboration_mode>"""
+DEFAULT_MODE_NOTE = f"""{MODE_TAG}
+Plan mode is off, whatever was said before: you may change files and run commands, within your permissions.
+</collaboration_mode>"""
+ACCEPTED = "I accept the plan. Carry it out."
+REVISE = "Revise the plan."
+
+
+def mode_note(mode: CollaborationMode) -> str:
+    """What the model is told of `mode`."""
+    return PLAN_MODE_NOTE if mode is CollaborationMode.PLAN else DEFAULT_MODE_NOTE
+
+
+def plan_in(text: str) -> str | None:
+    """The last complete plan in a message of the model's; None without one. Each tag has a line of its own."""
+    plan: str | None = None
+    begun: list[str] | None = None
+    for line in text.split("\n"):
+        match line.strip():
+            case "<proposed_plan>" if begun is None:
+                begun = []
+            case "</proposed_plan>" if begun is not None:
+                plan = "\n".join(begun).strip("\n") or plan
+                begun = None
+            case _ if begun is not None:
+                begun.append(line)
+            case _:
+                pass
+    return plan if plan and plan.strip() else None
+
+
+def open_plan(mode: CollaborationMode, last: HistoryItem | None) -> PlanProposed | None:
+    """The plan that waits for the user's answer; `last` is the last item of the history."""
+    if mode is not CollaborationMode.PLAN or last is None:
+        return None
+    match last.item:
+        case Message(role="assistant", text=text) if (plan := plan_in(text)) is not None:
+            return PlanProposed(id=last.id, plan=plan)
+        case _:
+            return None
+
+
+def input_after(op: ResolvePlan) -> UserInput:
+    """What the user tells the model with an answer that starts a turn."""
+    feedback = (op.feedback or "").strip()
+    if op.action == "accept":
+        feedback = f"{ACCEPTED}\n\n{feedback}" if feedback else ACCEPTED
+    return UserInput(items=[TextInput(text=feedback or REVISE)])
+
+
+def rejection(op: ResolvePlan) -> str:
+    """The note about a plan that the user rejected."""
+    reason = f": {op.feedback.strip()}" if op.feedback and op.feedback.strip() else ""
+    return f"{REJECTED_TAG}The user rejected the plan above{reason}</plan_rejected>"

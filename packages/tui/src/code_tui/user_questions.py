@@ -1,0 +1,39 @@
+"""Asks the model's questions, line by line."""
+
+from code_core.protocol.answer_ops import UserAnswers, UserInputAnswer, UserInputResponse
+from code_core.protocol.question_events import RequestUserInput, UserQuestion
+from code_core.view.questions import user_question_text
+from code_tui.elicitation import Ask, Show
+
+
+async def answer_questions(request: RequestUserInput, ask: Ask, show: Show) -> UserInputAnswer:
+    """The user's answers; an empty line leaves a question out, and the end of input all that are left.
+
+    Args:
+        request: what the model asks.
+        ask: asks for a line.
+        show: shows a question.
+    """
+    answers: dict[str, UserAnswers] = {}
+    for question in request.questions:
+        text = user_question_text(question)
+        show([text.title, *text.lines])
+        line = await _answer(question, ask)
+        if line is None:
+            break
+        if line:
+            answers[question.id] = UserAnswers(answers=[line])
+    return UserInputAnswer(id=request.request_id, response=UserInputResponse(answers=answers))
+
+
+async def _answer(question: UserQuestion, ask: Ask) -> str | None:
+    """The label of an option, or the user's own words; empty for no answer, None at the end of input."""
+    labels = [option.label for option in question.options]
+    choices = f"1 to {len(labels)}, or in your own words" if labels else "in your own words"
+    while (line := await ask(f"({choices}; Enter alone leaves it to the model): ")) is not None:
+        text = line.strip()
+        if not (labels and text.isdecimal()):
+            return text
+        if 1 <= int(text[:9]) <= len(labels):
+            return labels[int(text) - 1]
+    return None

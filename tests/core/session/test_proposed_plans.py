@@ -1,0 +1,49 @@
+"""Where in the model's last message a plan is."""
+
+import time
+from typing import Any
+
+import pytest
+
+from code_core.protocol.items import InputText, Message, OutputText
+from code_core.protocol.policies import CollaborationMode
+from code_core.session.conversation_history import HistoryItem
+from code_core.session.plan_mode import open_plan, plan_in
+
+PROPOSAL = "Looked around.\n\n<proposed_plan>\n# Plan\n\n1. Make it\n</proposed_plan>"
+
+
+@pytest.mark.parametrize(
+    ("message", "plan"),
+    [
+        (PROPOSAL, "# Plan\n\n1. Make it"),
+        ("<proposed_plan>\na\n</proposed_plan>\n<proposed_plan>\nb\n</proposed_plan>", "b"),
+        ("<proposed_plan>\na\n</proposed_plan>\n<proposed_plan>\nb", "a"),
+        ("<proposed_plan>\n<proposed_plan>\na\n</proposed_plan>", "<proposed_plan>\na"),
+        (" <proposed_plan> \r\n  a\r\n</proposed_plan>\t", "  a\r"),
+        ("<proposed_plan>\n \n</proposed_plan>", None),
+        ("<proposed_plan>a</proposed_plan>", None),
+        ("</proposed_plan>\na\n<proposed_plan>", None),
+        ("", None),
+    ],
+)
+def test_a_plan_stands_between_two_lines(message: str, plan: str | None) -> None:
+    assert plan_in(message) == plan
+
+
+def test_looking_for_a_plan_takes_time_in_proportion() -> None:
+    started = time.process_time()
+    assert plan_in("<proposed_plan>\n" * 300_000) is None
+    assert plan_in("<proposed_plan>\nx\n</proposed_plan>\n" * 100_000) == "x"
+    assert time.process_time() - started < 5
+
+
+def test_only_the_models_last_words_are_a_plan() -> None:
+    def item(role: Any, part: Any) -> HistoryItem:
+        return HistoryItem("i", Message(role=role, content=[part]))
+
+    plan = CollaborationMode.PLAN
+    assert open_plan(plan, item("assistant", OutputText(text=PROPOSAL))) is not None
+    assert open_plan(plan, item("user", InputText(text=PROPOSAL))) is None
+    assert open_plan(plan, None) is None
+    assert open_plan(CollaborationMode.DEFAULT, item("assistant", OutputText(text=PROPOSAL))) is None
