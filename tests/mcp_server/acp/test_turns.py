@@ -295,6 +295,9 @@ def test_a_server_may_ask_to_open_a_page(workspace: Workspace, replay: Replay, a
         assert (asked["params"]["mode"], asked["params"]["url"]) == ("url", PAGE)
         assert asked["params"]["elicitationId"]
         assert "my_server│ Who?" in asked["params"]["message"]
+        complete = [one["params"] for one in client.notified if one["method"] == "elicitation/complete"]
+        wanted = [{"elicitationId": asked["params"]["elicitationId"]}] if action == "accept" else []
+        assert complete == wanted
         (end,) = [u for u in client.updates if u.get("toolCallId") == "c1" and u["status"] == "completed"]
         assert f'{{"action": "{action}"}}' in json.dumps(end).replace("\\", "")
 
