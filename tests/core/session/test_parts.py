@@ -12,6 +12,7 @@ import pytest
 from code_core.config.load import Config
 from code_core.config.schema.commands import ToolsTable
 from code_core.config.schema.servers import ClientToolTable, McpServerTable
+from code_core.files.texts import TextFileSystem
 from code_core.model import http, record
 from code_core.model.chat import ChatWire
 from code_core.model.replay import ReplayClient
@@ -27,7 +28,7 @@ from code_core.session.input_queue import QueuedInput
 from code_core.session.parts import Parts, make_client, make_session, make_tools
 from code_core.session.permission_tool import PermissionTool
 from code_core.session.restore import SessionState
-from code_core.session.tool_files import ToolFileSystem
+from code_core.session.tool_texts import ToolTexts
 from code_core.session.turn_clock import TurnClock
 from code_core.store.entries import EventEntry
 from code_core.store.journal import MemoryJournal
@@ -137,8 +138,10 @@ def test_files_go_through_the_tools_of_an_editor(
     read_tool, write_tool = tool("read") if read else None, tool("write") if write else None
     config = replace(config, read_tool=read_tool, write_tool=write_tool)
     files = patches(make_session(config, ScriptedModel(), Parts(session_id="s")))
-    assert isinstance(files, ToolFileSystem)
-    parts = vars(files)
+    assert isinstance(files, TextFileSystem)
+    tools = vars(files)["_texts"]
+    assert isinstance(tools, ToolTexts)
+    parts = vars(tools)
     assert (parts["_conversation_id"], parts["_servers"]) == ("s", servers.last)
     assert (parts["_read_tool"], parts["_write_tool"]) == (read_tool, write_tool)
     ours = MemoryFileSystem({})

@@ -10,11 +10,12 @@ from typing import Any
 import anyio
 import mcp_types
 import pytest
-from code_core.session.tool_files import ToolFileSystem
 
 from code_core.config.schema.servers import ClientToolTable
+from code_core.files import texts
+from code_core.files.texts import TextFileSystem
 from code_core.patch.filesystem import FileChangedError, FileState
-from code_core.session import tool_files
+from code_core.session.tool_texts import ToolTexts
 from code_mcp_client import McpClientError
 
 READ = ClientToolTable(mcp_server="ide", tool_name="read")
@@ -56,7 +57,8 @@ class Editor:
 
 
 def files(editor: Editor, read: ClientToolTable | None = READ, write: ClientToolTable | None = WRITE) -> Any:
-    return ToolFileSystem("session", editor, read, write)  # type: ignore[arg-type] # of the servers, it asks for tools
+    servers: Any = editor
+    return TextFileSystem(ToolTexts("session", servers, read, write))
 
 
 def run(work: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
@@ -95,12 +97,12 @@ def test_a_file_may_exist_in_the_editor_alone(tmp_path: Path) -> None:
 def test_an_editor_that_does_not_answer_properly_leaves_the_disk(
     file: Path, answer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tool_files, "FILE_SECONDS", 0.05)
+    monkeypatch.setattr(texts, "FILE_SECONDS", 0.05)
     assert run(files(Editor(answer=answer)).read, file).data == b"disk"
 
 
 def test_a_text_may_be_so_long_and_no_longer(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tool_files, "LARGEST_TEXT", 7)
+    monkeypatch.setattr(texts, "LARGEST_TEXT", 7)
     assert run(files(Editor({str(file): "unsaved"})).read, file).data == b"unsaved"
     assert run(files(Editor({str(file): "unsaved!"})).read, file).data == b"disk"
 
@@ -177,11 +179,9 @@ def test_where_the_tool_fails_the_disk_is_written(file: Path, answer: Any) -> No
 
 
 def test_a_tool_that_does_not_answer_may_have_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tool_files, "FILE_SECONDS", 0.05)
+    monkeypatch.setattr(texts, "FILE_SECONDS", 0.05)
     editor = Editor(answer="hang")
-    with pytest.raises(
-        TimeoutError, match=r"write did not answer within 0\.05 s; look at the file"
-    ) as caught:
+    with pytest.raises(TimeoutError, match=r"write did not answer in time; look at the file") as caught:
         run(files(editor, read=None).replace, file, FileState(b"new"), FileState(b"disk"))
     assert (caught.value.errno, caught.value.filename) == (errno.ETIMEDOUT, str(file))
     assert file.read_bytes() == b"disk"
