@@ -139,9 +139,9 @@ def test_files_go_through_the_tools_of_an_editor(
     config = replace(config, read_tool=read_tool, write_tool=write_tool)
     files = patches(make_session(config, ScriptedModel(), Parts(session_id="s")))
     assert isinstance(files, TextFileSystem)
-    texts = vars(files)["_texts"]
-    assert isinstance(texts, ToolTexts)
-    parts = vars(texts)
+    tools = vars(files)["_texts"]
+    assert isinstance(tools, ToolTexts)
+    parts = vars(tools)
     assert (parts["_conversation_id"], parts["_servers"]) == ("s", servers.last)
     assert (parts["_read_tool"], parts["_write_tool"]) == (read_tool, write_tool)
     ours = MemoryFileSystem({})

@@ -5,7 +5,7 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import mcp_types
@@ -25,8 +25,8 @@ WRITE = ClientToolTable(mcp_server="ide", tool_name="write")
 class Editor:
     """Servers of an editor with some unsaved texts, by path; or with something else in place of an answer."""
 
-    def __init__(self, unsaved: dict[str, str] | None = None, answer: Any = None) -> None:
-        self.texts = unsaved or {}
+    def __init__(self, texts: dict[str, str] | None = None, answer: Any = None) -> None:
+        self.texts = texts or {}
         self.answer = answer
         self.calls: list[tuple[str, dict[str, Any]]] = []
 
@@ -57,7 +57,7 @@ class Editor:
 
 
 def files(editor: Editor, read: ClientToolTable | None = READ, write: ClientToolTable | None = WRITE) -> Any:
-    servers = cast("Any", editor)  # of the servers, it asks for tools
+    servers: Any = editor
     return TextFileSystem(ToolTexts("session", servers, read, write))
 
 
@@ -181,7 +181,7 @@ def test_where_the_tool_fails_the_disk_is_written(file: Path, answer: Any) -> No
 def test_a_tool_that_does_not_answer_may_have_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(texts, "FILE_SECONDS", 0.05)
     editor = Editor(answer="hang")
-    with pytest.raises(TimeoutError, match="write did not answer in time; look at the file") as caught:
+    with pytest.raises(TimeoutError, match=r"write did not answer in time; look at the file") as caught:
         run(files(editor, read=None).replace, file, FileState(b"new"), FileState(b"disk"))
     assert (caught.value.errno, caught.value.filename) == (errno.ETIMEDOUT, str(file))
     assert file.read_bytes() == b"disk"
