@@ -23,9 +23,8 @@ from code_core.session.restore import SessionState
 from code_core.store.entries import Entry, EventEntry, ItemEntry
 from code_core.store.errors import JournalError
 from code_core.store.journal import FaultyJournal, MemoryJournal
-from core.session.desk import Desk, Script, input_of, turns
+from core.session.desk import Desk, input_of, turns
 from core.session.scripted import Reading, ScriptedModel, answer
-from core.session.test_undo_and_commands import MemoryCheckpoints
 
 Make = Callable[[ConversationManager], Awaitable[Conversation]]
 ID = "11111111-1111-4111-8111-111111111111"
@@ -129,7 +128,7 @@ def test_a_session_can_go_on_in_a_record_of_the_callers(desk: Desk) -> None:
         await turns("two")(reading)
 
     assert desk.resume(session, model, script, scripted(model, journal=journal)) == session
-    assert model.said().index("'text': 'one'") < model.said().index("'text': 'two'")
+    assert model.said().index("'one'") < model.said().index("'two'")
     assert [desk.rollouts()[0].read_bytes()] == [before]
     assert journal.entries
 
@@ -212,7 +211,7 @@ def test_servers_of_a_frontend_come_before_configured_ones(
 
 def test_the_processes_that_hold_keys_end_with_the_manager(monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[KeyProxies] = []
-    monkeypatch.setattr(KeyProxies, "close", closed.append)
+    monkeypatch.setattr(KeyProxies, "close", lambda keys: closed.append(keys))  # noqa: PLW0108 - a method
     with ConversationManager():
         assert closed == []
     assert len(closed) == 1
@@ -257,26 +256,6 @@ def test_a_new_session_that_cannot_be_recorded_at_once_is_given_up(desk: Desk) -
     assert [*(desk.home / "locks").iterdir()] == [], caught
 
 
-def test_a_cancelled_beginning_is_given_up(desk: Desk) -> None:
-    journal = MemoryJournal()
-    closes = anyio.Event()
-
-    class Slow(ScriptedModel):
-        async def aclose(self) -> None:
-            await anyio.lowlevel.checkpoint()
-            closes.set()
-
-    async def main() -> None:
-        journal = FaultyJournal()
-        journal.block()
-        with anyio.move_on_after(0.05), ConversationManager() as manager:
-            await manager.fork(STATE, desk.overrides(cwd=desk.work), scripted(Slow(), journal=journal))
-        assert closes.is_set()
-
-    anyio.run(main)
-    assert journal.entries == []
-
-
 @pytest.mark.parametrize("enabled", [True, False])
 def test_old_versions_of_files_are_kept_unless_the_settings_say_no(desk: Desk, enabled: bool) -> None:
     (desk.home / "config.toml").write_text(f"[checkpoints]\nenabled = {str(enabled).lower()}\n")
@@ -287,17 +266,10 @@ def test_old_versions_of_files_are_kept_unless_the_settings_say_no(desk: Desk, e
 
 
 def test_a_frontend_may_keep_old_versions_itself(desk: Desk) -> None:
-    ours = MemoryCheckpoints()
+    ours = FileCheckpoints(desk.home / "elsewhere", ())
     given = desk.overrides(cwd=desk.work)
     session = made(lambda manager: manager.new(given, scripted(checkpoints=ours))).session
     assert session.services.checkpoints is ours
     in_memory = desk.overrides(cwd=desk.work, ephemeral=True)
     session = made(lambda manager: manager.new(in_memory, scripted())).session
     assert session.services.checkpoints is None
-
-
-async def nothing(_reading: Reading) -> None:
-    pass
-
-
-NOTHING: Script = nothing

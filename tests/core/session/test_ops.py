@@ -13,7 +13,8 @@ from anyio.abc import TaskGroup
 from code_core.config.load import Config
 from code_core.errors import ConversationError
 from code_core.protocol.events import BackgroundEvent, EventMsg, TaskStarted
-from code_core.protocol.mcp_events import McpListToolsResponse, McpServerStatus
+from code_core.protocol.items import ToolCall
+from code_core.protocol.mcp_events import McpServerStatus
 from code_core.protocol.ops import (
     AddToHistory,
     EditQueuedInput,
@@ -35,86 +36,30 @@ from code_core.protocol.ops import (
     UpdateValidationTool,
 )
 from code_core.protocol.policies import ReviewDecision
-from code_core.protocol.session_events import GetHistoryEntryResponse, TypedEntry
+from code_core.protocol.session_events import GetHistoryEntryResponse
+from code_core.safety.grants import CommandGrant
 from code_core.safety.rules import RegisteredCommand
 from code_core.session.conversation import LONGEST_NAME, Conversation
 from code_core.session.parts import Parts
 from code_core.session.restore import SessionState
 from code_core.store.entries import EventEntry
-from code_core.store.errors import StoreError
 from code_core.store.journal import FaultyJournal, MemoryJournal
+from code_core.tools.approver import CommandQuestion
 from code_core.tools.terminals import Terminals
-from code_core.tools.tool import Tool
+from code_core.tools.tool import ToolContext, ToolOutput
 from core.session.scripted import (
     Reading,
     ScriptedModel,
+    ScriptedTool,
     answer,
+    calls,
     converse,
     queued,
     scripted_config,
     scripted_conversation,
     text,
 )
-
-LISTING = McpListToolsResponse(tools={})
-
-
-class Servers:
-    """Starts at once, and says so in both ways. See `ConversationServers`."""
-
-    def __init__(self) -> None:
-        self.closed = False
-
-    async def connect(
-        self, emit: Callable[[EventMsg], Awaitable[None]], report: Callable[[EventMsg], None]
-    ) -> None:
-        report(McpServerStatus(name="files", status="ready"))
-        await emit(BackgroundEvent(message="it has started"))
-
-    async def tools(self, emit: object) -> list[Tool]:
-        del emit
-        return []
-
-    async def listing(self) -> McpListToolsResponse:
-        return LISTING
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-
-class Stored:
-    """Remembers in memory, unless the disk is full. See `StoredSession`."""
-
-    def __init__(self, *, full: bool = False) -> None:
-        self.full = full
-        self.names: list[str | None] = []
-        self.texts: list[str] = []
-        self.cleaned = anyio.Event()
-
-    async def clean(self) -> None:
-        self.cleaned.set()
-
-    async def rename(self, name: str | None) -> None:
-        self._check()
-        self.names.append(name)
-
-    async def remember(self, text: str) -> None:
-        self._check()
-        self.texts.append(text)
-
-    async def typed(self, request: GetHistoryEntryRequest) -> GetHistoryEntryResponse:
-        self._check()
-        entry = TypedEntry(session_id="s", ts=1, text=self.texts[request.offset or 0])
-        return GetHistoryEntryResponse(log_id=7, offset=0, count=1, entry=entry)
-
-    def _check(self) -> None:
-        if self.full:
-            raise StoreError("the disk is full")
-
-
-def with_parts(conversation: Conversation, **services: Any) -> Conversation:
-    conversation.session.services = replace(conversation.session.services, **services)
-    return conversation
+from core.session.stand_ins import LISTING, Servers, Stored, with_parts
 
 
 def events_of(conversation: Conversation, *ops: Op, last: str) -> list[tuple[str, EventMsg]]:
@@ -232,9 +177,10 @@ def test_a_command_that_a_frontend_registers_is_allowed(config: Config) -> None:
     ],
 )
 def test_an_op_that_changes_nothing_is_a_warning(config: Config, op: Op, warning: str) -> None:
-    [(number, event)] = events_of(empty(config), op, last="warning")
+    (number, event), (_, last) = events_of(empty(config), op, ListTerminals(), last="terminals_changed")
     assert number == "1"
     assert cast("Any", event).message == warning
+    assert last.type == "terminals_changed"
 
 
 def test_the_tools_of_servers_are_listed(config: Config) -> None:
@@ -404,6 +350,44 @@ def test_a_late_reader_learns_what_runs(config: Config) -> None:
         await reading.ended()
 
     converse(scripted_conversation(config, ScriptedModel([gate, *answer("ok")])), script)
+
+
+def test_a_late_reader_does_not_see_a_question_that_was_answered(config: Config) -> None:
+    gate = anyio.Event()
+
+    async def ask(call: ToolCall, context: ToolContext) -> ToolOutput:
+        grant = CommandGrant(argv=("x",), cwd=context.cwd)
+        await context.approver.ask(CommandQuestion(call.call_id, ["x"], context.cwd, "why not", grant))
+        await gate.wait()
+        return ToolOutput("done")
+
+    async def kinds(reading: Reading) -> list[str]:
+        late = reading.conversation.follow()
+        return [(await anext(late)).msg.type for _ in range(late.waiting)]
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        request = await reading.until("exec_approval_request")
+        assert "exec_approval_request" in await kinds(reading)
+        await reading.send(ExecApproval(id=request.approval_id, decision=ReviewDecision.APPROVED))
+        await anyio.wait_all_tasks_blocked()
+        assert "exec_approval_request" not in await kinds(reading)
+        gate.set()
+        await reading.ended()
+
+    model = ScriptedModel(calls("ask"), answer("ok"))
+    converse(scripted_conversation(config, model, ScriptedTool("ask", ask)), script)
+
+
+def test_a_shutdown_interrupts_what_runs(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.until("user_message")
+        await reading.send(Shutdown())
+        assert (await reading.ended()).reason == "interrupted"
+        await reading.until("shutdown_complete")
+
+    converse(scripted_conversation(config, ScriptedModel([anyio.Event()])), script)
 
 
 def test_after_a_shutdown_nothing_is_taken(config: Config) -> None:

@@ -260,3 +260,16 @@ def test_a_large_error_message_is_cut_for_the_model(offered: Converse) -> None:
         assert len(end.text) < 4_100
 
     offered(script, called("huge__small"), after("8,388,608 characters"), servers={"huge": server("huge")})
+
+
+@pytest.mark.parametrize("arguments", [(), ("declares",)])
+def test_a_server_without_tools_is_no_failure(offered: Converse, arguments: tuple[str, ...]) -> None:
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(ListMcpPrompts())
+        prompts = await frontend.until("mcp_list_prompts_response")
+        assert ([one.name for one in prompts.prompts], prompts.errors) == (["one"], {})
+        warnings = [one.msg.message for one in frontend.seen if one.msg.type == "warning"]
+        told = ["MCP server 'bare': it declares tools, but does not list any"] if arguments else []
+        assert warnings in ([], told)  # which may come later
+
+    offered(script, servers={"bare": server("toolless", *arguments)})

@@ -93,13 +93,14 @@ def test_what_just_fits_stays_as_it_is() -> None:
     assert outputs(shortened(apart(items), less)) == [LEFT_OUT]
 
 
-def test_no_more_outputs_are_left_out_than_needed() -> None:
+def test_no_more_and_no_fewer_outputs_are_left_out_than_needed() -> None:
     items = history(call(1), output(1, LONG), call(2), output(2, LONG), call(3), output(3, LONG))
     saved = 1_000 - len(LEFT_OUT) // 4
     for number in (1, 2, 3):
-        budget = Budget(size(items) - number * saved, words=100, summary=100, tail=0, state=0)
-        left = [LEFT_OUT] * number + [LONG] * (3 - number)
-        assert outputs(shortened(apart(items), budget)) == left
+        for room in (size(items) - number * saved, size(items) - (number - 1) * saved - 1):
+            budget = Budget(room, words=100, summary=100, tail=0, state=0)
+            left = [LEFT_OUT] * number + [LONG] * (3 - number)
+            assert outputs(shortened(apart(items), budget)) == left
 
 
 def test_outputs_of_all_kinds_are_left_out_but_not_short_ones() -> None:
@@ -118,6 +119,13 @@ def test_of_the_summaries_the_last_stays_and_is_cut() -> None:
     assert shape(kept) == ["i0", "i2", "i3", "i4"]
     assert size(kept[1:2]) <= 100
     assert "newer" in str(kept[1].item)
+
+
+def test_an_older_summary_does_not_come_back() -> None:
+    summaries = [user(f"{SUMMARY_TAG}\n{name}") for name in ("older", "newer")]
+    items = history(user("goal"), model(LONG), *summaries, model("so"))
+    budget = Budget(total=300, words=100, summary=100, tail=0, state=0)
+    assert shape(shortened(apart(items), budget)) == ["i0", "i3", "i4"]
 
 
 def test_words_of_the_user_that_were_left_out_do_not_come_back_with_their_round() -> None:

@@ -209,6 +209,25 @@ def test_a_flood_takes_little_memory(tool_context: ToolContext, mechanism: Mecha
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
 
 
+def test_a_flood_through_a_terminal_takes_little_memory_and_can_be_stopped(
+    tool_context: ToolContext, mechanism: Mechanism | None
+) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    async def body(terminal: Terminal) -> None:
+        output = await terminal.exec("tr '\\0' x < /dev/zero", tty=True, yield_time_ms=1_000)
+        assert "running with session ID 1" in output.text
+        assert len(output.text) < 50_000
+        ended = await terminal.write(1, "\x03", yield_time_ms=10_000)
+        assert "exited with code 130" in ended.text
+
+    async def forget(msg: EventMsg) -> None:
+        del msg
+
+    run(replace(tool_context, emit=forget), body, mechanism)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+
+
 def test_too_many_commands_are_refused(tool_context: ToolContext) -> None:
     async def body(terminal: Terminal) -> None:
         for _ in range(MOST):

@@ -12,7 +12,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
-from mcp_types import METHOD_NOT_FOUND, CallToolRequestParams, ListToolsResult, PaginatedRequestParams
+from mcp_types import CallToolRequestParams, ListToolsResult, PaginatedRequestParams
 from mcp_types import Notification as SdkNotification
 from mcp_types import NotificationParams as SdkNotificationParams
 from mcp_types import Request as SdkRequest
@@ -74,7 +74,7 @@ def sdk_server(tools: Awaitable[Tools]) -> "Server[Any]":
         async def handle(context: ServerRequestContext[Any], params: _AnyRequestParams) -> Any:
             caller = _caller(context)
             if not caller.modern:
-                raise MCPError(METHOD_NOT_FOUND, f"method not found: {method}")
+                raise MCPError(Code.METHOD_NOT_FOUND, f"method not found: {method}")
             _check_routing(context, params)
             try:
                 result = await (await tools).task(caller, method, context.params or {})

@@ -8,6 +8,7 @@ import anyio
 from pydantic import ValidationError
 
 from code_core.mcp_servers.changes import Kind
+from code_core.mcp_servers.listing import METHOD_NOT_FOUND
 from code_core.mcp_servers.server import Server
 from code_core.protocol.mcp_events import McpPrompt, McpResource
 from code_mcp_client import McpClientError, RequestFailed
@@ -19,7 +20,6 @@ LONGEST_TEXT = 2_000
 LONGEST_URI = 8_000
 LONGEST_LIST = 2**20
 """Characters of what one server lists: an event that is too large would not arrive."""
-_METHOD_NOT_FOUND = -32601
 
 OfferT = TypeVar("OfferT", McpResource, McpPrompt)
 
@@ -127,7 +127,7 @@ async def _page(
             raw = await server.client().send_request(method, params, timeout=float("inf"))
     except RequestFailed as error:
         if (
-            error.code == _METHOD_NOT_FOUND and cursor is None
+            error.code == METHOD_NOT_FOUND and cursor is None
         ):  # it declares more than it has: no templates, say
             return Offers()
         raise

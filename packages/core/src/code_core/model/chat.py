@@ -11,6 +11,7 @@ from code_core.wire.chat_reader import ChatReader
 from code_core.wire.prompt import Prompt
 from code_core.wire.request_json import encoded
 from code_core.wire.sse import SseEvent
+from code_core.wire.think_tags import ThinkTags
 
 _log = logging.getLogger("code_core")
 
@@ -41,7 +42,9 @@ class ChatWire:
 
     def reader(self, ordinal: int, prompt: Prompt) -> ChatReader:
         """See `Wire.reader`."""
-        return ChatReader(ordinal, self._origin(prompt))
+        tags = prompt.settings.chat.think_tags
+        think_tags = None if tags == "none" else ThinkTags(opened=tags == "opened")
+        return ChatReader(ordinal, self._origin(prompt), think_tags)
 
     def plain_answer(self, body: bytes) -> SseEvent | None:
         """See `Wire.plain_answer`."""

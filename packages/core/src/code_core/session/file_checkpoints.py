@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio.to_thread
 
 from code_core.config.paths import expand_home
-from code_core.errors import CodeError
 from code_core.protocol.checkpoints import Restored, Steps
 
 if TYPE_CHECKING:
@@ -46,12 +45,10 @@ class FileCheckpoints:
         self._begun = False
         self._used = False
         self._warned = False
-        self._closed = False
         self._wanted = threading.Event()  # in this turn, by somebody who waits for the worker
 
     def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
         """See `Checkpoints.begin_turn`."""
-        self._used = False
         self._roots = tuple(root for root in roots if not _holds_users_home(root))
         self._turn, self._begun = turn_id, False
         self._wanted = threading.Event()
@@ -101,7 +98,6 @@ class FileCheckpoints:
 
     async def aclose(self) -> None:
         """See `Checkpoints.aclose`."""
-        self._closed = True
         self._forgo_look()
         if self._store is not None:
             self._store.stop()
@@ -155,9 +151,8 @@ class FileCheckpoints:
         wanted.wait(_HESITATION)
         if wanted is not self._wanted:
             return  # the turn has ended
-        with suppress(CodeError):  # whoever needs it learns it
-            self._in_turn().prepare()
-            self._save_later()
+        self._in_turn().prepare()  # nobody learns here that it fails: it fails again where it is needed
+        self._save_later()
 
     def _save_later(self) -> None:
         with suppress(RuntimeError):  # the session has ended
@@ -165,11 +160,8 @@ class FileCheckpoints:
 
     def _save(self) -> None:
         """Go on saving, a slice at a time: what was submitted meanwhile goes first."""
-        if self._store is None or self._closed:
-            return
-        with suppress(CodeError):
-            if self._store.save(_SLICE):
-                self._save_later()
+        if self._store is not None and self._store.save(_SLICE):  # likewise
+            self._save_later()
 
 
 def _restored(outcome: "Outcome | None") -> Restored | None:

@@ -44,7 +44,10 @@ class InputQueue:
     """First in, first out; an entry can be changed or taken back while it waits."""
 
     def __init__(self, entries: Iterable[QueuedInput] = ()) -> None:
-        self._entries: dict[str, QueuedInput] = {entry.id: entry for entry in entries}
+        self._entries: dict[str, QueuedInput] = {}
+        self._shown: dict[str, QueueEntry] = {}  # made once: each change of the queue shows all of it
+        for entry in entries:
+            self.put(entry)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -57,6 +60,7 @@ class InputQueue:
     def put(self, entry: QueuedInput) -> None:
         """Add an entry; one with an id that waits already replaces it."""
         self._entries[entry.id] = entry
+        self._shown[entry.id] = QueueEntry(id=entry.id, items=list(entry.items))
 
     def change(self, op: EditQueuedInput | RemoveQueuedInput) -> EventEntry | None:
         """Carry out `op`, and how the journal records that; None if its entry does not wait any more."""
@@ -72,11 +76,13 @@ class InputQueue:
         entry = self._entries.get(entry_id)
         if entry is None:
             return None
-        edited = self._entries[entry_id] = replace(entry, items=tuple(items))
+        edited = replace(entry, items=tuple(items))
+        self.put(edited)
         return edited
 
     def remove(self, entry_id: str) -> bool:
         """Take an entry out; False if it does not wait any more."""
+        self._shown.pop(entry_id, None)
         return self._entries.pop(entry_id, None) is not None
 
     def first(self) -> QueuedInput | None:
@@ -85,9 +91,7 @@ class InputQueue:
 
     def changed(self) -> QueueChanged:
         """The event that shows the queue as it is."""
-        return QueueChanged(
-            entries=[QueueEntry(id=entry.id, items=list(entry.items)) for entry in self._entries.values()]
-        )
+        return QueueChanged(entries=[*self._shown.values()])
 
 
 def removed_entry(entry_id: str) -> EventEntry:

@@ -8,8 +8,6 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-import anyio
-
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides, load_config
 from code_core.errors import ConfigError
 from code_core.model.key_proxy import KeyProxies
@@ -239,8 +237,7 @@ async def _discarded_on_failure(conversation: Conversation) -> AsyncIterator[Non
     try:
         yield
     except BaseException:
-        with anyio.CancelScope(shield=True):
-            await conversation.discard()
+        await conversation.discard()
         raise
 
 

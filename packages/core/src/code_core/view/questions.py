@@ -18,6 +18,7 @@ from code_core.view.titles import command_lines, shell_script
 from code_core.view.visible import readable, visible, visible_change, visible_line
 
 _TEXT_KEYS = ("title", "description")
+_CHOICE_KEYS = ("oneOf", "anyOf")
 
 QUOTED_COLUMNS = 76
 MOST_DELETED_LINES = 20
@@ -102,7 +103,18 @@ def _marked(schema: Mapping[str, Any], who: str) -> dict[str, Any]:
     }
     names = schema.get("enumNames")
     labels = {"enumNames": [visible(str(one)) for one in names]} if isinstance(names, list) else {}
-    return {**schema, **texts, **labels}
+    choices = {key: [*map(_choice, schema[key])] for key in _CHOICE_KEYS if isinstance(schema.get(key), list)}
+    items = {"items": _marked(schema["items"], who)} if isinstance(schema.get("items"), dict) else {}
+    return {**schema, **texts, **labels, **choices, **items}
+
+
+def _choice(choice: Any) -> Any:
+    """One of several values, with its title in characters that can be seen."""
+    match choice:
+        case {"title": str(title)}:
+            return {**choice, "title": visible(title)}
+        case _:
+            return choice
 
 
 def quoted(text: str, who: str) -> list[str]:

@@ -26,6 +26,7 @@ from code_core.wire.response_events import (
 )
 from code_core.wire.response_items import item_from_provider
 from code_core.wire.sse import SseEvent
+from code_core.wire.think_tags import Piece, ThinkTags
 
 _log = logging.getLogger("code_core")
 
@@ -46,11 +47,15 @@ class ChatReader:
     Args:
         request_ordinal: the number of the request in the conversation.
         origin: whom the reasoning belongs to; see `Reasoning`.
+        think_tags: finds reasoning in the text, where the server leaves it there.
     """
 
-    def __init__(self, request_ordinal: int = 0, origin: str = "") -> None:
+    def __init__(
+        self, request_ordinal: int = 0, origin: str = "", think_tags: ThinkTags | None = None
+    ) -> None:
         self._ordinal = request_ordinal
         self._origin = origin
+        self._think_tags = think_tags
         self._places = 0
         self._id: str | None = None
         self._usage: TokenUsage | None = None
@@ -123,7 +128,7 @@ class ChatReader:
         if isinstance(reason, str) and reason:
             self._finish_reason = reason.lower()
         if self._finish_reason in _CUT_OFF:  # what was written stays, though the response fails
-            events += [*self._close_reasoning(), *self._close_message()]
+            events += self._close()
         return events
 
     def end(self) -> list[ResponseEvent]:
@@ -143,7 +148,7 @@ class ChatReader:
                 raise incomplete("content_filter")
             case reason if reason in _CUT_OFF:
                 raise incomplete("length")
-        events = [*self._close_reasoning(), *self._close_message()]
+        events = self._close()
         for place, value in self._calls.finished():
             item = item_from_provider(value)
             if item is not None:
@@ -164,7 +169,10 @@ class ChatReader:
         for part in content if isinstance(content, list) else [content]:
             match part:
                 case str(text) | {"text": str(text)}:
-                    events += self._write(text)
+                    if self._think_tags is None:
+                        events += self._write(text)
+                    else:
+                        events += self._tagged(self._think_tags.add(text))
                 case {"type": "thinking", "thinking": inner}:
                     events += self._think(THINKING, thinking_text(inner))
         if isinstance(refusal := delta.get("refusal"), str):
@@ -174,7 +182,7 @@ class ChatReader:
         if isinstance(legacy := delta.get("function_call"), dict):
             pieces = [*pieces, {"index": -1, "function": legacy}]
         if pieces:
-            events += [*self._close_reasoning(), *self._close_message()]
+            events += self._close()
         for piece in pieces:
             self._calls.add(piece)
         return events
@@ -196,6 +204,18 @@ class ChatReader:
         if self._text.place is None:
             self._text.place = self._next_place()
         return [*events, TextDelta(delta, self._order(self._text.place))]
+
+    def _tagged(self, pieces: list[Piece]) -> list[ResponseEvent]:
+        """The events of a text that may hold reasoning; it is not sent back, since no field takes it."""
+        events: list[ResponseEvent] = []
+        for kind, text in pieces:
+            events += self._think("", text) if kind == "reasoning" else self._write(text)
+        return events
+
+    def _close(self) -> list[ResponseEvent]:
+        """The end of the reasoning and the message that are streaming."""
+        rest = [] if self._think_tags is None else self._tagged(self._think_tags.end())
+        return [*rest, *self._close_reasoning(), *self._close_message()]
 
     def _close_reasoning(self) -> list[ResponseEvent]:
         reasoning, self._reasoning = self._reasoning, None

@@ -68,7 +68,7 @@ class ReasoningPieces:
         return Reasoning(
             content=[ReasoningText(text=text)] if text else None,
             origin=origin,
-            chat_field=self.source,
+            chat_field=self.source or None,
             chat_details=[detail.whole() for detail in self.details] or None,
         )
 

@@ -23,6 +23,7 @@ class ChatQuirks:
         reasoning_history: whether reasoning is sent back.
         reasoning_required: whether messages of the assistant without `reasoning_content` are refused.
         short_call_ids: whether ids of calls must be nine letters and digits.
+        think_tags: whether the text begins with reasoning in `<think>` tags; `opened`: in its closing tag alone.
     """
 
     system_role: Literal["system", "developer", "user"] = "system"
@@ -33,6 +34,7 @@ class ChatQuirks:
     reasoning_history: bool = True
     reasoning_required: bool = False
     short_call_ids: bool = False
+    think_tags: Literal["none", "paired", "opened"] = "none"
 
 
 NO_QUIRKS = ChatQuirks()

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 
 from code_core.acp.capabilities import ClientCapabilities
-from code_core.acp.elicitation import elicitation_answer, elicitation_request
+from code_core.acp.elicitation import can_be_asked, elicitation_answer, elicitation_request
 from code_core.acp.permissions import permission_decision, permission_request
 from code_core.protocol.answer_ops import UserInputAnswer
 from code_core.protocol.approval_events import ApprovalRequest, ExecApprovalRequest
@@ -100,7 +100,7 @@ class Questioner:
     async def _elicit(self, question: ElicitationRequest) -> ResolveElicitation:
         params: JsonObject = elicitation_request(self._conversation.id, question)
         asks = self._client.forms if question.url is None else self._client.urls
-        if not asks or not fits(params):
+        if not asks or not can_be_asked(question) or not fits(params):
             return ResolveElicitation(id=question.id, action="decline")
         try:
             answer = await self._connection.request("elicitation/create", params)

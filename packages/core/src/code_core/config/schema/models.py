@@ -40,6 +40,10 @@ class ChatQuirksTable(SettingsTable):
         None, description="whether the server rejects messages without `reasoning_content`"
     )
     short_call_ids: bool | None = Field(None, description="whether call ids must be nine letters and digits")
+    think_tags: Literal["none", "paired", "opened"] | None = Field(
+        None,
+        description="whether the server leaves reasoning in the text: `paired` between `<think>` and `</think>`, `opened` before `</think>` alone",
+    )
 
 
 class ModelTable(SettingsTable):

@@ -1,0 +1,58 @@
+"""Reasoning that a server leaves in the text, between `<think>` and `</think>`.
+
+vLLM without a reasoning parser does so, llama.cpp with `reasoning_format: none`, and both where they do not
+know a model's template. Some templates open the reasoning themselves, so the text has only the end of it.
+"""
+
+from typing import Literal
+
+OPEN, CLOSE = "<think>", "</think>"
+Piece = tuple[Literal["reasoning", "text"], str]
+
+
+class ThinkTags:
+    """Tells reasoning at the beginning of a streamed text from the text. Tags further on are text.
+
+    Args:
+        opened: whether the text begins inside of the reasoning.
+    """
+
+    def __init__(self, *, opened: bool) -> None:
+        self._opened = opened
+        self._place: Literal["before", "inside", "after"] = "before"
+        self._held = ""
+
+    def add(self, text: str) -> list[Piece]:
+        """What `text` adds; what could be the beginning of a tag waits, and blank text at the beginning goes."""
+        if self._place == "after":
+            return [("text", text)] if text else []
+        self._held += text
+        if self._place == "before":
+            self._held = self._held.lstrip()
+            if self._held.startswith(OPEN):
+                self._place, self._held = "inside", self._held.removeprefix(OPEN)
+            elif OPEN.startswith(self._held):
+                return []
+            else:
+                self._place = "inside" if self._opened else "after"
+        if self._place == "after":
+            return self._rest("text")
+        thought, found, rest = self._held.partition(CLOSE)
+        if found:
+            self._place, self._held = "after", ""
+            return [*_piece("reasoning", thought), *_piece("text", rest)]
+        keep = next((size for size in range(len(CLOSE) - 1, 0, -1) if thought.endswith(CLOSE[:size])), 0)
+        self._held = thought[len(thought) - keep :]
+        return _piece("reasoning", thought[: len(thought) - keep])
+
+    def end(self) -> list[Piece]:
+        """What waited, at the end of the text."""
+        return self._rest("reasoning" if self._place == "inside" else "text")
+
+    def _rest(self, kind: Literal["reasoning", "text"]) -> list[Piece]:
+        rest, self._held = self._held, ""
+        return _piece(kind, rest)
+
+
+def _piece(kind: Literal["reasoning", "text"], text: str) -> list[Piece]:
+    return [(kind, text)] if text else []
