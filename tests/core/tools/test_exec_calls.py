@@ -344,7 +344,7 @@ def test_a_confined_command_has_the_rights_of_the_turn(
 
 
 def test_a_confined_command_that_runs_on_is_listed_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Detection((Finding("landlock", SimpleNamespace(mechanism="landlock"), "here"),))  # type: ignore[arg-type]  # a stand-in
+    found = Detection((Finding("landlock", SimpleNamespace(mechanism="landlock"), "here"),))
     monkeypatch.setattr("code_core.tools.shell_commands.detect_sandbox", lambda: found)
 
     @asynccontextmanager
