@@ -210,3 +210,13 @@ def test_time_in_which_nobody_reads_is_no_silence() -> None:
             assert [batch async for batch in batches] == [[event("a")], [event("b")]]
 
     anyio.run(main)
+
+
+def test_a_response_is_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "MAX_RESPONSE_BYTES", 18)
+    log = RequestLog("https://p/x", 1, 0)
+    assert read(b"data: a\n\n", b"data: b\n\n", log=log) == [event("a"), event("b")]
+    assert log.received == 18
+    with pytest.raises(RequestRefused, match=r"^P sent more than 0 MiB in one response") as caught:
+        read(b"data: a\n\n", b"data: bc\n\n")
+    assert caught.value.code == "provider"

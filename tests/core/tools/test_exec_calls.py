@@ -1,20 +1,28 @@
 """Calls of `exec_command`: what the model gets, and what the user sees."""
 
 import base64
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from code_core.protocol.events import EventMsg, ExecCommandOutputDelta
+from code_core.process.spawn import start_command
+from code_core.protocol.events import EventMsg, ExecCommandOutputDelta, WarningEvent
 from code_core.protocol.policies import (
     AskForApproval,
     ReadOnly,
     ReviewDecision,
     WorkspaceWrite,
 )
+from code_core.sandbox.detection import Detection, Finding
 from code_core.tools import exec_commands
 from code_core.tools.terminals import MOST
 from core.tools.command_desk import Desk
@@ -300,3 +308,53 @@ def test_the_looked_up_program_is_started_and_the_command_is_shown(desk: Desk, e
 
     run(desk, body)
     assert begins(emitted)[0].command == ["bash", "-lc", "echo fine"]
+
+
+def test_a_confined_command_has_the_rights_of_the_turn(
+    desk: Desk, emitted: Emitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox: Any = SimpleNamespace(mechanism="landlock")
+    found = Detection((Finding("landlock", sandbox, "here"),))
+    monkeypatch.setattr("code_core.tools.shell_commands.detect_sandbox", lambda: found)
+    policy = WorkspaceWrite()
+    given: list[Any] = []
+
+    @asynccontextmanager
+    async def confined(*arguments: Any, **options: Any) -> AsyncIterator[subprocess.Popen[bytes]]:
+        given.extend(arguments)
+        await options["on_changed"]([Path("/w/hook")])
+        refused = "echo \"touch: cannot touch '/x': Permission denied\"; exit 1"
+        yield start_command(["sh", "-c", refused], desk.cwd, {"PATH": os.defpath}, (), options["streams"])
+
+    monkeypatch.setattr("code_core.tools.terminal_session.confined_process", confined)
+
+    async def body(calls: Calls) -> None:
+        output = await calls.exec("touch /x; cat", call_id="denied")
+        assert "Permission denied" in output.text
+        assert "rejected by user" in output.text
+
+    desk.user.decision = ReviewDecision.DENIED
+    run(desk, body, sandbox_policy=policy, approval_policy=AskForApproval.ON_REQUEST)
+    assert given[0] is sandbox
+    assert desk.cwd in given[2].writable
+    (question,) = desk.user.questions
+    assert question.reason == "it failed in the sandbox; run it again outside the sandbox"
+    (warning,) = (event for event in emitted.events if isinstance(event, WarningEvent))
+    assert warning.message.startswith("the command changed /w/hook: ")
+
+
+def test_a_confined_command_that_runs_on_is_listed_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Detection((Finding("landlock", SimpleNamespace(mechanism="landlock"), "here"),))
+    monkeypatch.setattr("code_core.tools.shell_commands.detect_sandbox", lambda: found)
+
+    @asynccontextmanager
+    async def confined(*_arguments: Any, **options: Any) -> AsyncIterator[subprocess.Popen[bytes]]:
+        yield start_command(["sleep", "60"], desk.cwd, {"PATH": os.defpath}, (), options["streams"])
+
+    monkeypatch.setattr("code_core.tools.terminal_session.confined_process", confined)
+
+    async def body(calls: Calls) -> None:
+        await calls.exec("serve", yield_time_ms=1)
+        assert [one.confined for one in calls.terminals.listing().terminals] == [True]
+
+    run(desk, body, sandbox_policy=WorkspaceWrite(), approval_policy=AskForApproval.ON_REQUEST)
