@@ -34,6 +34,7 @@ LAYERS: Mapping[str, str] = {
     "code_core.view": "pure",
     "code_core.protocol": "types",
     "code_core.errors": "floor",
+    "code_core.frozen": "floor",
     "code_core.version": "floor",
     "code_mcp_client": "floor",
     "code_process_hardening": "floor",

@@ -2,13 +2,16 @@
 
 import os
 import pty
+import signal
 import subprocess
 from pathlib import Path
 
+import anyio
 import pytest
 from click.testing import CliRunner
 
 from code_cli.main import cli
+from code_cli.run import run_frontend
 from support import responses_events as sse
 from support.command import CODE, Workspace
 from support.scenario import write_scenario
@@ -56,21 +59,91 @@ def test_a_sentence_that_begins_with_such_a_word_is_a_prompt(scripted: Workspace
     assert "done" in done.stdout
 
 
-@pytest.mark.parametrize("redirections", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_a_stream_that_was_closed_is_no_traceback(scripted: Workspace, redirections: str) -> None:
-    done = subprocess.run(
-        ["sh", "-c", f'exec "$0" exec hi {redirections}', CODE],
-        cwd=scripted.directory,
-        env=scripted.environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0
+def run_in_shell(workspace: Workspace, words: str) -> subprocess.CompletedProcess[str]:
+    return workspace.run(prefix=["sh", "-c", f'exec "$0" {words}'])
+
+
+@pytest.mark.parametrize("redirections", ["2>&-", "<&-", "2>&- <&-"])
+def test_a_closed_stderr_or_stdin_does_not_stop_a_run(scripted: Workspace, redirections: str) -> None:
+    done = run_in_shell(scripted, f"exec hi {redirections}")
+    assert (done.returncode, done.stdout) == (0, "done\n")
     assert "Traceback" not in done.stderr
-    assert done.stdout == ("" if ">&-" in redirections.replace("2>&-", "") else "done\n")
+
+
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_a_run_whose_answer_would_go_to_a_closed_stdout_does_not_start(
+    scripted: Workspace, options: str
+) -> None:
+    done = run_in_shell(scripted, f"exec {options} hi >&-")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(
+        "Error: standard output is closed, so the answer would be lost"
+    )
+    assert not [*scripted.home.glob("sessions/**/*.jsonl")]
+    assert run_in_shell(scripted, "exec hi >&- 2>&- <&-").returncode == 2
+
+
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_an_answer_that_goes_to_a_file_needs_no_stdout(scripted: Workspace, options: str) -> None:
+    done = run_in_shell(scripted, f"exec {options} -o answer hi >&-")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert (scripted.directory / "answer").read_text() == "done\n"
+
+
+@pytest.mark.parametrize(
+    "words", ["--version", "--help", "sessions list", "config get model", "config schema"]
+)
+def test_output_that_goes_to_a_closed_stdout_is_a_failure(scripted: Workspace, words: str) -> None:
+    done = run_in_shell(scripted, f"{words} >&-")
+    assert done.returncode == 1
+    assert done.stderr == "code: the output cannot be written: standard output is closed\n"
+
+
+CLICK_SENDS_AN_INTERRUPT = """
+import os, signal
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "anyio", "pydantic"])
+def test_ctrl_c_during_an_import_ends_the_process_silently(
+    scripted: Workspace, tmp_path: Path, module: str
+) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / f"{module}.py").write_text(CLICK_SENDS_AN_INTERRUPT)
+    scripted.environment["PYTHONPATH"] = str(tmp_path / "first")
+    done = scripted.run("exec", "hi")
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_ctrl_c_during_an_import_is_ignored_if_the_caller_ignores_it(
+    scripted: Workspace, tmp_path: Path
+) -> None:
+    (tmp_path / "click.py").write_text(f"{CLICK_SENDS_AN_INTERRUPT}raise SystemExit(7)")
+    scripted.environment["PYTHONPATH"] = str(tmp_path)
+    done = scripted.run(prefix=["sh", "-c", 'trap "" INT; exec "$0"'])
+    assert done.returncode == 7
+
+
+def test_ctrl_c_while_a_frontend_runs_cancels_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    cleaned_up: list[bool] = []
+
+    async def frontend() -> int:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await anyio.sleep(60)
+            return 0
+        finally:
+            cleaned_up.append(True)
+
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        with pytest.raises(SystemExit) as end:
+            run_frontend(frontend)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (end.value.code, cleaned_up) == (130, [True])
 
 
 def test_ctrl_c_while_a_command_is_imported_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +155,9 @@ def test_ctrl_c_while_a_command_is_imported_exits_with_130(monkeypatch: pytest.M
     assert (done.exit_code, done.output) == (130, "")
 
 
-@pytest.mark.parametrize("arguments", ["undo", "resume --last", "exec hi", "fork --last"])
+@pytest.mark.parametrize(
+    "arguments", ["undo", "resume --last", "exec hi", "fork --last", "sessions list -C .", "apply-patch x"]
+)
 def test_a_directory_that_is_gone_is_named(scripted: Workspace, tmp_path: Path, arguments: str) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()

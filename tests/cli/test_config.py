@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.command import CODE, Workspace
+from support.scenario import write_scenario
 
 
 @pytest.fixture
@@ -14,6 +15,16 @@ def file(workspace: Workspace) -> Path:
     path = workspace.home / "config.toml"
     path.write_text('# mine\nmodel = "m"\n[mcp_servers.s]\ncommand = "x"\nenv = { TOKEN = "hush" }\n')
     return path
+
+
+def test_a_wrong_value_is_named_in_the_same_words_everywhere(workspace: Workspace) -> None:
+    words = "approval_policy is 'x': it must be 'untrusted', 'on-failure', 'on-request' or 'never'"
+    assert workspace.run("config", "set", "approval_policy", "x").stderr == f"code: {words}\n"
+    assert workspace.run("exec", "-c", "approval_policy=x", "hi").stderr == f"code: -c: {words}\n"
+    unknown = "unknown setting modell: did you mean model?"
+    assert workspace.run("config", "set", "modell", "x").stderr == f"code: {unknown}\n"
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, []))
+    assert f"-c: {unknown}\n" in workspace.run("exec", "-c", "modell=x", "hi").stderr
 
 
 def test_values_are_set_explained_and_removed_and_the_rest_stays(workspace: Workspace, file: Path) -> None:
@@ -59,7 +70,7 @@ def test_secrets_are_masked(workspace: Workspace, file: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["get", "modle"], "there is no setting modle: did you mean model?"),
+        (["get", "modle"], "unknown setting modle: did you mean model?"),
         (["set", "limits.max_tool_cals", "3"], "did you mean max_tool_calls?"),
         (["set", "limits.max_tool_calls", "0"], "limits.max_tool_calls is 0"),
         (["set", "notify", '["x"]'], "notify has no effect here: notification programs are not run"),

@@ -180,3 +180,16 @@ def test_a_disk_that_does_not_answer_ends_the_run_in_time(
         assert [item for item in upstream.requests[-1].json["input"] if "echo a" in str(item)] == []
     else:
         one_line(resumed, "there is no session yet")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"), [("size=4k", "No space left on device"), ("ro", "Read-only file system")]
+)
+def test_doctor_names_a_disk_that_cannot_be_written(
+    workspace: Workspace, disk: Disk, options: str, problem: str
+) -> None:
+    (disk.home / "config.toml").unlink()
+    disk.change(options)
+    done = workspace.run("doctor")
+    assert done.returncode == 1
+    assert f"broken   disk           home {disk.home} cannot be written: {problem}, 0 MiB free" in done.stdout

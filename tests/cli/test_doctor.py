@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from code_cli import checks
+from code_cli.disk import try_disk
 from code_core.sandbox.detection import Detection, Finding
 from code_core.sandbox.sandbox import Mechanism
 from code_core.sandbox.seatbelt import Seatbelt
@@ -35,7 +36,7 @@ def test_what_works_is_ok(workspace: Workspace, upstream: ScriptedUpstream) -> N
     )
     found = states(workspace)
     assert list(found) == [
-        "python", "terminal", "git", "checkers", "hardening", "sandbox", "settings", "key", "provider", "mcp listed",
+        "python", "terminal", "git", "checkers", "hardening", "sandbox", "settings", "disk", "key", "provider", "mcp listed",
     ]  # fmt: skip
     for name in ("python", "settings", "key", "provider", "mcp listed"):
         assert found[name][0] == "ok", found[name]
@@ -53,7 +54,7 @@ def test_what_is_broken_is_named_with_its_reason(workspace: Workspace) -> None:
     broken = [line for line in done.stdout.splitlines() if line.startswith("broken")]
     assert [line.split()[1] for line in broken] == ["key", "provider", "mcp"]
     assert "set the environment variable SCRIPTED_API_KEY" in broken[0]
-    assert "http://127.0.0.1:1/v1 cannot be reached" in broken[1]
+    assert broken[1].endswith("http://127.0.0.1:1/v1 cannot be reached: Connection refused")
     assert "/nowhere/server" in broken[2]
 
 
@@ -88,3 +89,40 @@ def test_a_sandbox_that_is_not_the_best_is_a_warning_with_the_reasons(
     for number in range(len(findings)):
         assert f"reason {number}" in seen.details[number]
     assert ("no sandbox" in seen.details[-1]) is not any(works for _, works in findings)
+
+
+def test_the_options_of_a_session_choose_what_is_checked(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.configure("http://127.0.0.1:1/v1", "[profiles.p]\nmodel_provider = 'oss'\n")
+    done = workspace.run("doctor", "--json", "-p", "p", "-m", "other", "-c", "sandbox_mode=workspace-write")
+    found = {check["name"]: check["details"] for check in json.loads(done.stdout)["checks"]}
+    assert found["settings"][1:] == [
+        "model other of provider oss",
+        "approval policy on-request, sandbox workspace-write",
+    ]
+    done = workspace.run("doctor", "-C", str(tmp_path / "absent"))
+    assert done.returncode == 1
+    assert f"the working directory '{tmp_path}/absent' is not a directory" in done.stdout
+    done = workspace.run("doctor", "-c", "modell")
+    assert (done.returncode, "is not of the form key=value" in done.stderr) == (2, True)
+
+
+def test_a_server_is_started_in_the_directory_of_the_session(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "server.sh").write_text("pwd > started-in\n")
+    workspace.configure(
+        "http://127.0.0.1:1/v1", server("here", "sh", str(tmp_path / "server.sh")) + "cwd = '.'"
+    )
+    workspace.run("doctor", "-C", str(tmp_path))
+    assert (tmp_path / "started-in").read_text() == f"{tmp_path}\n"
+
+
+def test_a_git_that_is_missing_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    seen = checks._git()
+    assert (seen.state, seen.details) == ("warning", ("not on PATH: the agent cannot run git commands",))
+
+
+def test_a_home_that_does_not_exist_yet_is_ok_if_it_can_be_made(tmp_path: Path) -> None:
+    report = try_disk(tmp_path / "new" / "home")
+    assert report.problem is None
+    assert report.free is not None
+    assert not [*tmp_path.iterdir()]

@@ -175,5 +175,6 @@ def test_a_provider_that_is_down_is_named_and_not_the_proxy(workspace: Workspace
         workspace.configure(url)
         done = workspace.run("exec", *ALWAYS, "-c", "model_providers.scripted.request_max_retries=0", "hi")
     assert done.returncode == 1
-    assert f"Scripted ({url}) cannot be reached: " in done.stderr
+    assert f"Scripted ({url}) cannot be reached: no connection to the upstream " in done.stderr
+    assert ": Connection refused (gave up" in done.stderr
     assert "answered" not in done.stderr

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ class OAuthServer:
         refuse: the user says no.
         expires_in: seconds for which an access token is good.
         access: the access token that is good at the moment.
+        refresh: the refresh token that is.
+        revoked: no refresh token is good any more.
+        slow: seconds for which a tool takes to answer.
         grants: the kinds of requests for tokens that came.
     """
 
@@ -27,6 +31,9 @@ class OAuthServer:
     refuse: bool = False
     expires_in: int = 3600
     access: str = ""
+    refresh: str = ""
+    revoked: bool = False
+    slow: float = 0
     grants: list[str] = field(default_factory=list)
 
     @property
@@ -62,9 +69,11 @@ class OAuthServer:
         if path == "/oauth/token":
             form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
             self.grants.append(form["grant_type"])
-            if form.get("refresh_token", "hush-refresh") != "hush-refresh":
+            refreshing = form["grant_type"] == "refresh_token"
+            if refreshing and (self.revoked or form["refresh_token"] != self.refresh):
                 return 400, {}, {"error": "invalid_grant"}
             self.access = f"hush-access-{len(self.grants)}"
+            self.refresh = f"hush-refresh-{len(self.grants)}"
             return (
                 200,
                 {},
@@ -72,7 +81,7 @@ class OAuthServer:
                     "access_token": self.access,
                     "token_type": "Bearer",
                     "expires_in": self.expires_in,
-                    "refresh_token": "hush-refresh",
+                    "refresh_token": self.refresh,
                 },
             )
         if authorization != f"Bearer {self.access}" or not self.access:
@@ -87,6 +96,9 @@ class OAuthServer:
         if message["method"] == "initialize":
             info = {"name": "guarded", "version": "1"}
             result = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": info}
+        elif message["method"] == "tools/call":
+            time.sleep(self.slow)
+            result = {"content": []}
         elif message["method"] == "tools/list":
             result = {"tools": []}
         else:

@@ -1,8 +1,10 @@
 """A server that sends more than anyone takes."""
 
+import asyncio
 import logging
 import sys
 import time
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -11,6 +13,8 @@ import pytest
 
 from code_mcp_client import ClientCallbacks, MalformedMessage, McpClientConfig, NoisyServer
 from code_mcp_client.family import ProcessFamily
+from code_mcp_client.inbound import ServerRequests
+from code_mcp_client.messages import Request
 from mcp_client.scripted import call, scripted
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -164,3 +168,36 @@ async def test_many_small_messages_leave_the_loop_to_others() -> None:
                 await anext(notifications)
         tasks.cancel_scope.cancel()
     assert max(turns) < 0.03
+
+
+class StuckWriter:
+    """Takes no line to its end."""
+
+    has_room = False
+
+    async def send(self, line: bytes) -> None:
+        del line
+        await anyio.sleep_forever()
+
+    def send_nowait(self, line: bytes) -> None:
+        raise AssertionError(line)
+
+
+async def test_a_server_that_asks_and_reads_no_answers_piles_up_no_tasks(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def handler(*_: object) -> dict[str, object]:
+        return {}
+
+    outbound: Any = None
+    requests = ServerRequests(outbound, StuckWriter())
+    before = len(asyncio.all_tasks())
+    async with anyio.create_task_group() as tasks:
+        for number in range(1_000):
+            requests.accept(Request(number, "ping", None), handler, tasks)
+            if number % 10 == 0:
+                await anyio.lowlevel.checkpoint()
+        await anyio.wait_all_tasks_blocked()
+        assert len(asyncio.all_tasks()) - before == 64
+        tasks.cancel_scope.cancel()
+    assert "reads no answers: 512 are not sent" in caplog.text

@@ -3,9 +3,11 @@
 import json
 import logging
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import httpx2
 import pytest
 
@@ -69,10 +71,76 @@ async def test_a_token_that_has_expired_is_refreshed_and_saved(server: OAuthServ
 
 async def test_tokens_that_the_server_has_forgotten_say_what_to_do(server: OAuthServer, path: Path) -> None:
     assert await sign_in(server.url, TokenFile(path, server.url), browse)
-    server.access = "another"
+    server.access, server.revoked = "another", True
     with pytest.raises(ConnectionLost, match="code mcp login s") as caught:
         await tools(server, path)
     assert "hush" not in str(caught.value)
+
+
+async def test_a_token_that_is_refused_before_it_expires_is_refreshed(
+    server: OAuthServer, path: Path
+) -> None:
+    assert await sign_in(server.url, TokenFile(path, server.url), browse)
+    server.access = "another"
+    assert await tools(server, path) == 0
+    assert server.grants == ["authorization_code", "refresh_token"]
+
+
+async def test_signing_in_again_is_noticed_by_who_is_connected(server: OAuthServer, path: Path) -> None:
+    file = TokenFile(path, server.url)
+    assert await sign_in(server.url, file, browse)
+    auth = saved_sign_in(server.url, TokenFile(path, server.url), "code mcp login s")
+    async with McpClient.http(server.url, auth=auth) as client:
+        await client.initialize()
+        await client.list_tools()
+        server.access, server.revoked = "another", True
+        with pytest.raises(ConnectionLost, match="code mcp login s"):
+            await client.list_tools()
+        assert await sign_in(server.url, file, browse)
+        assert (await client.list_tools()).tools == []
+
+
+async def test_a_token_that_another_process_has_refreshed_is_used(server: OAuthServer, path: Path) -> None:
+    assert await sign_in(server.url, TokenFile(path, server.url), browse)
+    auth = saved_sign_in(server.url, TokenFile(path, server.url), "code mcp login s")
+    async with McpClient.http(server.url, auth=auth) as client:
+        await client.initialize()
+        await client.list_tools()
+        server.access = "expired"
+        assert await tools(server, path) == 0  # the other process, which gets a new refresh token, too
+        assert (await client.list_tools()).tools == []
+    assert server.grants == ["authorization_code", "refresh_token"]
+
+
+async def test_of_two_that_refresh_at_once_both_go_on(server: OAuthServer, path: Path) -> None:
+    assert await sign_in(server.url, TokenFile(path, server.url), browse)
+    server.access = "expired"
+    found: list[int] = []
+
+    async def one() -> None:
+        found.append(await tools(server, path))
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(one)
+        both.start_soon(one)
+    assert found == [0, 0]
+
+
+async def test_calls_with_a_token_run_side_by_side_and_a_refused_one_is_refreshed_once(
+    server: OAuthServer, path: Path
+) -> None:
+    assert await sign_in(server.url, TokenFile(path, server.url), browse)
+    auth = saved_sign_in(server.url, TokenFile(path, server.url), "code mcp login s")
+    async with McpClient.http(server.url, auth=auth) as client:
+        await client.initialize()
+        await client.list_tools()
+        server.access, server.slow = "expired", 0.5
+        begun = time.perf_counter()
+        async with anyio.create_task_group() as calls:
+            for _ in range(10):
+                calls.start_soon(client.call_tool, "slow", {})
+        assert time.perf_counter() - begun < 4.5
+    assert server.grants == ["authorization_code", "refresh_token"]
 
 
 async def test_the_tokens_of_one_server_are_not_sent_to_another(server: OAuthServer, path: Path) -> None:

@@ -12,11 +12,10 @@ from typing import Any
 
 import anyio
 
-from code_mcp_client.messages import Notification
 from code_mcp_server.dialogue import Caller, TaskMethod, Tools
 from code_mcp_server.http import http_app, serve
+from code_mcp_server.jsonrpc import Code, Notification, RpcError
 from code_mcp_server.loading import Loading
-from code_mcp_server.rpc import INVALID_PARAMS, RpcError
 from code_mcp_server.sdk import sdk_server
 
 MISSING_CAPABILITY = -32021
@@ -140,7 +139,7 @@ class SuiteTools:
         if state is not None:
             owner, number = self.states.get(state, ("", 0))
             if owner != name:
-                raise RpcError(INVALID_PARAMS, "invalid requestState")
+                raise RpcError(Code.INVALID_PARAMS, "invalid requestState")
         asked = ROUNDS[name][number]
         if name == "test_input_required_result_capabilities" and not caller.abilities.elicits:
             asked = {"greeting": OTHERS["greeting"]}

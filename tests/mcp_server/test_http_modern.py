@@ -149,7 +149,7 @@ def test_of_two_that_answer_at_once_one_goes_on(workspace: Workspace) -> None:
 
 
 def test_a_forged_state_reaches_no_turn(workspace: Workspace) -> None:
-    forged = ["", "x", "A" * 32, None, 7, [], {"state": "x"}, "\ud800", "x" * 100_000]
+    forged: list[object] = ["", "x", "A" * 32, None, 7, [], {"state": "x"}, "\ud800", "x" * 100_000]
     with server(workspace, TOUCH, BYE) as url:
         client = HttpClient(url)
         state, answers = asked(client.codex())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from code_core.acp.capabilities import NOTHING_DECLARED, ClientCapabilities
 from code_core.acp.commands import BUILT_IN, Show, available_commands, carried_out
-from code_core.acp.elicitation import elicitation_answer, elicitation_request
+from code_core.acp.elicitation import can_be_asked, elicitation_answer, elicitation_request
 from code_core.acp.modes import PRESETS, mode_of, mode_state, modes_with
 from code_core.acp.options import config_options, option_id
 from code_core.acp.permissions import permission_decision, permission_request
@@ -335,3 +335,21 @@ def test_a_command_is_shown_with_its_exit(client: ClientCapabilities, code: int,
 def test_no_damaged_item_breaks_a_replay(item: dict[str, Any]) -> None:
     for client in (NOTHING_DECLARED, EVERYTHING):
         replayed(item, client=client)
+
+
+@pytest.mark.parametrize(
+    ("message", "names", "asked"),
+    [
+        ("Who?", ["name"], True),
+        ("Who?", ["n" * 201], False),
+        ("Who?", ["a\x1b[2J"], False),
+        ("Who?", [f"f{number}" for number in range(101)], False),
+        ("W" * (64 * 1024 + 1), ["name"], False),
+    ],
+)
+def test_a_form_that_no_editor_can_show_whole_is_not_asked(
+    message: str, names: list[str], asked: bool
+) -> None:
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+    question = ElicitationRequest(id="e", server="s", message=message, requested_schema=schema)
+    assert can_be_asked(question) == asked

@@ -115,18 +115,19 @@ def test_a_writable_directory_behind_a_link_that_commands_could_change_is_a_warn
 
 def test_a_mistyped_option_is_a_warning_that_names_the_option(home: Path) -> None:
     (found,) = load(home, "", ConfigOverrides(settings=(("limits.max_tool_cals", 3),))).warnings
-    assert (
-        found == "-c limits.max_tool_cals: unknown setting limits.max_tool_cals: did you mean max_tool_calls?"
-    )
+    assert found == "-c: unknown setting limits.max_tool_cals: did you mean max_tool_calls?"
 
 
-def test_a_wrong_value_names_the_option_it_came_from(home: Path) -> None:
-    for key in ("limits", "limits.max_tool_calls"):
-        value = {"max_tool_calls": "many"} if key == "limits" else "many"
-        with pytest.raises(
-            ConfigError, match=rf"^-c {key}: limits.max_tool_calls is 'many': it must be a whole number"
-        ):
-            load(home, "[limits]\nmax_tool_calls = 3", ConfigOverrides(settings=((key, value),)))
+@pytest.mark.parametrize(
+    ("key", "value", "source"),
+    [("limits", {"max_tool_calls": "many"}, "-c limits"), ("limits.max_tool_calls", "many", "-c")],
+)
+def test_a_wrong_value_names_the_option_it_came_from(
+    home: Path, key: str, value: object, source: str
+) -> None:
+    expected = rf"^{source}: limits.max_tool_calls is 'many': it must be a whole number"
+    with pytest.raises(ConfigError, match=expected):
+        load(home, "[limits]\nmax_tool_calls = 3", ConfigOverrides(settings=((key, value),)))
 
 
 @pytest.mark.parametrize("text", ["env = 'sekrit'", "env = { A = ['sekrit'] }", "http_headers = 'sekrit'"])
@@ -202,6 +203,12 @@ def test_a_project_is_found_however_its_path_is_spelled(tmp_path: Path, home: Pa
 def test_the_parts_of_a_key_may_be_quoted(key: str, path: tuple[str, ...]) -> None:
     assert key_path(key) == path
     assert parse_setting(f"{key}=1=2") == (key, "1=2")
+
+
+@pytest.mark.parametrize("key", ["a..b", "", ".a", "a.", " . "])
+def test_an_empty_part_of_a_key_is_a_mistake(key: str) -> None:
+    with pytest.raises(ConfigError, match="is not a key: separate its parts with single dots"):
+        key_path(key)
 
 
 def test_a_quoted_part_may_hold_an_equals_sign() -> None:

@@ -34,6 +34,16 @@ def test_without_a_file_there_are_defaults(home: Path) -> None:
     assert capabilities(config.preferences, config.model).context_window == 272_000
 
 
+def test_a_recording_of_a_replay_is_a_warning(home: Path) -> None:
+    scenario, recording = str(home / "in.jsonl"), str(home / "out.jsonl")
+    warning = "CODE_RECORD has no effect: a replayed scenario is not recorded"
+    assert load(home, "", CODE_REPLAY=scenario, CODE_RECORD=recording).warnings == (warning,)
+    text = f"model_provider = 'replay'\nreplay_scenario = '{scenario}'"
+    assert load(home, text, CODE_RECORD=recording).warnings == (warning,)
+    assert load(home, "", CODE_RECORD=recording).warnings == ()
+    assert load(home, "", CODE_REPLAY=scenario).warnings == ()
+
+
 def test_what_wins_over_what(home: Path) -> None:
     text = (
         f'approval_policy = "untrusted"\nmodel = "file"\n[profiles.p]\nmodel = "profile"\n'
@@ -61,7 +71,7 @@ def test_what_wins_over_what(home: Path) -> None:
         ("tool_output_token_limit = 200.5", "tool_output_token_limit is 200.5: it must be a whole number"),
         ('hide_agent_reasoning = "perhaps"', "hide_agent_reasoning is 'perhaps': it must be true or false"),
         ("limits = 3", "limits is 3: it must be a table"),
-        ("model = 5", "config.toml:1: model is 5: it must be a text"),
+        ("model = 5", "config.toml:1: model is 5: it must be a string"),
         ('sandbox_mode = "open"', "sandbox_mode is 'open'"),
         ("[limits]\nmax_tool_calls = 0", "config.toml:2: limits.max_tool_calls is 0"),
         ("model = ", "is not TOML"),

@@ -16,6 +16,35 @@ TYPES = {"object", "array", "string", "number", "boolean"}
         ({}, {"type": "object", "properties": {}}),
         ({"type": "object"}, {"type": "object", "properties": {}}),
         (
+            {"type": "object", "properties": None, "required": None, "description": None},
+            {"type": "object", "properties": {}},
+        ),
+        (
+            {
+                "properties": {
+                    "a": {"type": "string", "enum": [1, None, "x"], "description": 7},
+                    "b": {"type": "string", "enum": [None], "title": None},
+                    "c": {"enum": [1, 2.5]},
+                    "d": {"const": True},
+                    "e": {"enum": [1, "x"]},
+                    "f": {"type": "number", "enum": [True, 3]},
+                },
+                "required": ["a", None],
+            },
+            {
+                "type": "object",
+                "properties": {
+                    "a": {"type": "string", "enum": ["x"]},
+                    "b": {"type": "string"},
+                    "c": {"type": "number", "enum": [1, 2.5]},
+                    "d": {"type": "boolean", "const": True},
+                    "e": {"type": "string", "enum": ["x"]},
+                    "f": {"type": "number", "enum": [3]},
+                },
+                "required": ["a"],
+            },
+        ),
+        (
             {
                 "type": "object",
                 "properties": {"a": True, "b": {}, "c": {"type": "integer"}},

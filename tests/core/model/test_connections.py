@@ -1,10 +1,15 @@
 """How many connections the requests of a session take."""
 
 import json
+import shutil
 import socketserver
+import ssl
+import subprocess
 import threading
+from pathlib import Path
 
 import anyio
+import pytest
 
 from code_core.model.http import HttpModelClient
 from code_core.model.providers import Provider
@@ -27,10 +32,39 @@ ANSWER = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\
 )
 
 
-def test_the_next_request_uses_the_connection_of_the_last() -> None:
+@pytest.fixture
+def server_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Of a server on `localhost` that this process trusts."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", "key.pem", "-out", "cert.pem", "-days", "2"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *names, *files],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    return context
+
+
+def connections_of(requests: int, context: ssl.SSLContext | None) -> int:
+    """How many connections a server sees when it is asked so many times."""
     connections = 0
 
     class Handler(socketserver.StreamRequestHandler):
+        def setup(self) -> None:
+            if context is not None:
+                self.request = context.wrap_socket(self.request, server_side=True)
+            super().setup()
+
+        def finish(self) -> None:
+            super().finish()
+            self.request.close()
+
         def handle(self) -> None:
             nonlocal connections
             connections += 1
@@ -45,17 +79,25 @@ def test_the_next_request_uses_the_connection_of_the_last() -> None:
     async def ask(url: str) -> None:
         provider = Provider(id="p", name="P", base_url=url, wire_api="responses", env_key=None)
         client = HttpModelClient(provider, ResponsesWire(provider), {})
-        for _ in range(3):
+        for _ in range(requests):
             async with client.stream(PROMPT) as answer:
                 events = [event async for event in answer]
             assert isinstance(events[-1], Completed)
         await client.aclose()
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        scheme = "http" if context is None else "https"
         try:
-            anyio.run(ask, f"http://127.0.0.1:{server.server_address[1]}")
+            anyio.run(ask, f"{scheme}://localhost:{server.server_address[1]}")
         finally:
             server.shutdown()
-    assert connections == 1
+    return connections
+
+
+def test_requests_over_tls_share_a_connection(server_context: ssl.SSLContext) -> None:
+    assert connections_of(3, server_context) == 1
+
+
+def test_requests_without_tls_do_not_wait_for_acknowledgements() -> None:
+    assert connections_of(3, None) == 3

@@ -109,6 +109,24 @@ def test_the_child_gets_the_key_and_says_where_it_listens(child: Child) -> None:
     proxy.close()
 
 
+def test_the_child_is_waited_for_once(child: Child) -> None:
+    del child
+    proxy = started(provider())
+    found: list[Endpoint] = []
+
+    async def ask() -> None:
+        found.append(await proxy.endpoint())
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            tasks.start_soon(ask)
+
+    anyio.run(main)
+    assert found[0] is found[1]
+    proxy.close()
+
+
 def test_the_child_finds_its_way_out(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "http://unused:1")
     proxy = started(provider(), {"HTTPS_PROXY": "http://proxy:3128", "SSL_CERT_FILE": "/ca.pem"})
@@ -126,6 +144,8 @@ def test_the_child_finds_its_way_out(child: Child, monkeypatch: pytest.MonkeyPat
     [
         ("print('one\\nno such host', file=sys.stderr); sys.exit(2)", "did not start: no such host$"),
         ("sys.exit(7)", "did not start: exit code 7$"),
+        ("os.close(1); import time; time.sleep(0.05); os._exit(7)", "did not start: exit code 7$"),
+        ("print('a' * 4090, 'bcdefghij', sep='\\n', file=sys.stderr); sys.exit(7)", "did not start: bcdef$"),
         ("sys.stdin.read()", "did not start: it says nothing$"),
         ("print('{', end='', flush=True); sys.exit(3)", "did not start: exit code 3$"),
         ("sys.stderr.buffer.write(b'a \\xff'); sys.exit(2)", "did not start: a \ufffd$"),
@@ -198,6 +218,13 @@ def test_a_key_of_chat_is_taken_once(keys: KeyProxies, denied: list[str]) -> Non
     assert keys.hold(chat(id="q"), "auto") == b"the-key"
     assert keys.hold(chat(base_url="http://localhost:1/v1"), "auto") == b"the-key"
     assert denied == ["denied"]
+
+
+def test_the_copy_of_a_held_key_is_overwritten(keys: KeyProxies, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = bytearray(b" the-key ")
+    monkeypatch.setattr("code_process_hardening.take_variable", lambda _name: taken)
+    assert keys.hold(chat(), "auto") == b"the-key"
+    assert taken == bytes(len(taken))
 
 
 @pytest.mark.parametrize(

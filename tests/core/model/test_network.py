@@ -200,6 +200,14 @@ def test_a_certificate_is_found_behind_the_errors_around_it() -> None:
     assert certificate_problem(circle) is None
 
 
+@pytest.mark.parametrize("failure", [ConnectionRefusedError(111, "x ('::1', 1)"), OSError(111, "y")])
+def test_the_reason_of_a_failed_connection_is_that_of_its_first_attempt(failure: OSError) -> None:
+    for cause in (failure, ExceptionGroup("several", [failure, OSError(113, "z")])):
+        attempts, error = OSError("All connection attempts failed"), ValueError("a client's own text")
+        attempts.__cause__, error.__cause__ = cause, attempts
+        assert reason_of(error) == "Connection refused"
+
+
 def test_a_reason_has_no_error_number() -> None:
     assert reason_of(OSError(-2, "Name or service not known")) == "Name or service not known"
     assert reason_of(TimeoutError()) == "TimeoutError"

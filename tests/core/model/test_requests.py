@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -21,6 +22,7 @@ from code_core.model.key_proxy import Endpoint, KeyProxy
 from code_core.model.network import http_client
 from code_core.model.providers import Provider
 from code_core.model.record import Recorder
+from code_core.model.request_log import RequestLog
 from code_core.model.retry import RetryLimits
 from code_core.protocol.items import InputText, Message
 from code_core.version import USER_AGENT, VERSION
@@ -143,6 +145,19 @@ def test_each_request_is_a_line_in_the_log(
     size = sum(len(part) for part in named.parts if isinstance(part, bytes))
     assert f"status=200 request_id=r-1 sent={len(upstream.requests[1].body)} received={size} " in second
     assert second.startswith("request 2: ")
+
+
+def test_the_log_has_the_times(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "code_core")
+    clock = iter([1.0, 2.5, 5.0, 1.0, 3.0])
+    monkeypatch.setattr("code_core.model.request_log.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    answered = RequestLog("https://p/x", 1, 0)
+    answered.answered(200, None)
+    answered.ended()
+    RequestLog("https://p/x", 2, 0).ended()
+    first, second = caplog.messages
+    assert first.endswith(" answered_after=1.500s took=4.000s")
+    assert second.endswith(" answered_after=2.000s took=2.000s")
 
 
 def test_a_request_without_an_answer_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,8 @@
 """One response, read while the server keeps sending."""
 
-from collections.abc import AsyncIterator, Sequence
+import gzip
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
@@ -16,12 +18,33 @@ from code_core.wire.sse import SseEvent, SseParser
 JSON = "Application/JSON; charset=utf-8"
 
 
+@asynccontextmanager
+async def open_stream(
+    *steps: bytes | float, idle: float = 30.0, sent: list[bytes] | None = None
+) -> AsyncIterator[tuple[EventStream, AsyncGenerator[list[SseEvent]]]]:
+    """A response that sends chunks, and waits for so many seconds between them."""
+
+    async def body() -> AsyncIterator[bytes]:
+        for step in steps:
+            if isinstance(step, float):
+                await anyio.sleep(step)
+            else:
+                if sent is not None:
+                    sent.append(step)
+                yield step
+
+    stream = EventStream("P", idle, RequestLog("https://p/x", 1, 0), whole)
+    async with stream.reading(httpx2.Response(200, content=body())) as batches:
+        yield stream, batches
+
+
 def read(
     *chunks: bytes | Exception,
     kind: str = "text/event-stream",
     idle: float = 30.0,
     pause: float = 0.0,
     log: RequestLog | None = None,
+    encoding: str | None = None,
 ) -> list[SseEvent]:
     """The events of a response that comes in `chunks`, with a pause after each."""
 
@@ -33,9 +56,12 @@ def read(
             await anyio.sleep(pause)
 
     async def main() -> list[SseEvent]:
-        response = httpx2.Response(200, headers={"content-type": kind}, content=body())
+        encoded = {} if encoding is None else {"content-encoding": encoding}
+        response = httpx2.Response(200, headers={"content-type": kind, **encoded}, content=body())
         stream = EventStream("P", idle, log or RequestLog("https://p/x", 1, 0), whole)
-        return [event async for event in stream.events(response)]
+        async with stream.reading(response) as batches:
+            return [event async for batch in batches for event in batch]
+        raise AssertionError("the body has ended or raised")
 
     return anyio.run(main)
 
@@ -101,16 +127,86 @@ def test_content_keeps_a_slow_stream_alive(kind: str, chunks: list[bytes]) -> No
 
 
 def test_a_connection_that_breaks_is_a_broken_stream() -> None:
+    error = httpx2.ReadError("reset by peer")
     with pytest.raises(StreamBroken, match=r"^P: the stream broke: .*reset") as caught:
-        read(b"data: a\n\n", httpx2.ReadError("reset by peer"))
+        read(b"data: a\n\n", error)
     assert caught.value.opened
+    assert caught.value.__cause__ is error
 
 
-def test_a_response_is_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "MAX_RESPONSE_BYTES", 18)
-    log = RequestLog("https://p/x", 1, 0)
-    assert read(b"data: a\n\n", b"data: b\n\n", log=log) == [event("a"), event("b")]
-    assert log.received == 18
-    with pytest.raises(RequestRefused, match=r"^P sent more than 0 MiB in one response") as caught:
-        read(b"data: a\n\n", b"data: bc\n\n")
-    assert caught.value.code == "provider"
+def test_a_response_may_be_compressed() -> None:
+    compressed = gzip.compress(b"data: a\n\ndata: b\n\n")
+    assert read(compressed, encoding="gzip") == [event("a"), event("b")]
+
+
+def test_the_rest_of_a_response_may_be_hurried() -> None:
+    async def main() -> None:
+        with anyio.fail_after(5):
+            async with open_stream(b"data: a\n\n", 60.0) as (stream, batches):
+                assert await anext(batches) == [event("a")]
+                stream.hurry(0.1)
+                stream.hurry(60)  # no longer than before
+                await anext(batches)
+
+    with pytest.raises(StreamBroken, match=r"^P sent nothing for 0\.1 seconds"):
+        anyio.run(main)
+
+
+def test_what_came_may_be_read_late_even_in_a_hurry() -> None:
+    async def main() -> None:
+        steps = (b"data: a\n\n", 0.05, b"data: b\n\n", 0.8, b"data: c\n\n")
+        async with open_stream(*steps) as (stream, batches):
+            assert await anext(batches) == [event("a")]
+            await anyio.sleep(0.2)
+            stream.hurry(0.4)
+            await anyio.sleep(0.4)
+            assert [batch async for batch in batches] == [[event("b")], [event("c")]]
+
+    anyio.run(main)
+
+
+def test_waiting_is_sleeping() -> None:
+    async def main() -> None:
+        async with open_stream(b"data: a\n\n", 60.0) as (_, batches), anyio.create_task_group() as tasks:
+            await anext(batches)
+            tasks.start_soon(anext, batches, None)
+            with anyio.fail_after(5):
+                await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+
+    anyio.run(main)
+
+
+def test_nothing_comes_after_a_response_was_left() -> None:
+    async def main() -> None:
+        async with open_stream(b"data: a\n\n", 0.05, b"data: b\n\n") as (_, batches):
+            assert await anext(batches) == [event("a")]
+        assert [batch async for batch in batches] == []
+
+    anyio.run(main)
+
+
+@pytest.mark.parametrize(("room", "taken"), [(8, 1), (9, 2), (17, 2), (18, 3)])
+def test_the_server_waits_where_nobody_reads(monkeypatch: pytest.MonkeyPatch, room: int, taken: int) -> None:
+    monkeypatch.setattr(event_stream, "MAX_UNREAD_BYTES", room)
+    sent: list[bytes] = []
+
+    async def main() -> None:
+        async with open_stream(*[b"data: a\n\n"] * 5, sent=sent) as (_, batches):
+            await anyio.wait_all_tasks_blocked()
+            assert len(sent) == taken
+            await anext(batches)
+            await anyio.wait_all_tasks_blocked()
+            assert len(sent) == min(2 * taken, 5)
+            assert taken + sum([len(batch) async for batch in batches]) == 5
+
+    anyio.run(main)
+
+
+def test_time_in_which_nobody_reads_is_no_silence() -> None:
+    async def main() -> None:
+        async with open_stream(b"data: a\n\n", 1.2, b"data: b\n\n", idle=0.5) as (_, batches):
+            await anyio.sleep(1)
+            assert [batch async for batch in batches] == [[event("a")], [event("b")]]
+
+    anyio.run(main)

@@ -51,6 +51,17 @@ def test_large_images_count_by_their_size_also_those_of_tools() -> None:
     assert sizes_of(with_fewer_images(items)) == [large]
 
 
+def test_images_that_are_just_not_too_large_stay() -> None:
+    assert not too_many([MOST_CHARACTERS // 2, MOST_CHARACTERS // 2])
+    assert too_many([MOST_CHARACTERS // 2, MOST_CHARACTERS // 2, 1])
+
+
+def test_the_newest_images_take_half_of_the_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MOST_CHARACTERS", 400)
+    items = [shown(number, 100) for number in range(5)]
+    assert [AN_IMAGE in str(one.item) for one in with_fewer_images(items)] == [True] * 3 + [False] * 2
+
+
 @settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from([1, 10, 100, 400]), max_size=3), max_size=80))
 def test_what_is_left_is_allowed_and_is_the_newest(images: list[list[int]]) -> None:

@@ -74,6 +74,25 @@ def test_a_turn_that_ends_at_once_looks_at_nothing(store: Store, tmp_path: Path)
     assert store.calls == []
 
 
+def test_turns_that_have_ended_leave_nothing_to_wait_for(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_checkpoints, "_HESITATION", 60.0)
+
+    async def main() -> None:
+        checkpoints = FileCheckpoints(tmp_path / "kept")
+        for number in range(3):
+            checkpoints.begin_turn(f"t{number}", [tmp_path], look_ahead=True)
+            await checkpoints.end_turn(f"t{number}")
+        checkpoints.begin_turn("last", [tmp_path], look_ahead=True)
+        with anyio.fail_after(10):
+            await checkpoints.before_command("last")
+        await checkpoints.aclose()
+
+    anyio.run(main)
+    assert store.calls == ["begin last", "prepare", "command", "stop"]
+
+
 def test_a_turn_that_takes_longer_looks_ahead(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

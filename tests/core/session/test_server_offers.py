@@ -13,6 +13,7 @@ from code_core.protocol.ops import (
     ImageInput,
     ListMcpPrompts,
     ListMcpResources,
+    ListMcpTools,
     TextInput,
     UserInput,
 )
@@ -233,3 +234,42 @@ def test_the_tools_for_resources_are_found_like_those_of_servers(converse: Conve
     listed = after("note://one", call_id="c3")
     servers = (("mcp_servers", {"notes": server()}), ("mcp_tools_share", 0.0))
     converse(script, nothing, search, found, listed, settings=servers)
+
+
+def test_a_list_of_huge_tools_arrives_shortened(offered: Converse) -> None:
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(ListMcpTools())
+        tools = (await frontend.until("mcp_list_tools_response")).tools
+        assert tools["huge__small"].input_schema == {
+            "type": "object",
+            "properties": {"a": {"type": "string"}},
+        }
+        assert tools["huge__large"].input_schema == {"type": "object"}
+        assert tools["huge__large"].description == "d" * 1_000
+        assert len(str(tools["huge__medium0"].input_schema)) > 200_000
+        assert tools["huge__medium9"].input_schema == {"type": "object"}
+
+    offered(script, servers={"huge": server("huge")})
+
+
+def test_a_large_error_message_is_cut_for_the_model(offered: Converse) -> None:
+    async def script(frontend: Frontend) -> None:
+        end = await a_turn(frontend)
+        assert end.text.startswith("tools/call failed: eee")
+        assert end.text.endswith("… (8,388,608 characters) (JSON-RPC error 1)")
+        assert len(end.text) < 4_100
+
+    offered(script, called("huge__small"), after("8,388,608 characters"), servers={"huge": server("huge")})
+
+
+@pytest.mark.parametrize("arguments", [(), ("declares",)])
+def test_a_server_without_tools_is_no_failure(offered: Converse, arguments: tuple[str, ...]) -> None:
+    async def script(frontend: Frontend) -> None:
+        await frontend.send(ListMcpPrompts())
+        prompts = await frontend.until("mcp_list_prompts_response")
+        assert ([one.name for one in prompts.prompts], prompts.errors) == (["one"], {})
+        warnings = [one.msg.message for one in frontend.seen if one.msg.type == "warning"]
+        told = ["MCP server 'bare': it declares tools, but does not list any"] if arguments else []
+        assert warnings in ([], told)  # which may come later
+
+    offered(script, servers={"bare": server("toolless", *arguments)})

@@ -1,73 +1,29 @@
 """What a compaction keeps and leaves out, part by part."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from code_core.protocol.items import (
-    CustomToolCall,
-    FunctionCall,
+    CustomToolCallOutput,
     FunctionCallOutput,
     InputImage,
     InputText,
     Message,
-    OutputText,
     ResponseItem,
 )
 from code_core.session.compaction.budget import Budget, budget_for
 from code_core.session.compaction.cutting import AN_IMAGE, cut_item, cut_text
-from code_core.session.compaction.kept import kept_of, rounds_of
+from code_core.session.compaction.kept import Kept, kept_of
 from code_core.session.compaction.shortening import LEFT_OUT, shortened
 from code_core.session.compaction.state import changed_files, state_text
 from code_core.session.conversation_history import HistoryItem
 from code_core.session.engine_notes import STATE_TAG, SUMMARY_TAG
 from code_core.session.history import normalised
-from code_core.session.sizes import estimated_tokens
-
-
-def user(words: str) -> Message:
-    return Message(role="user", content=[InputText(text=words)])
-
-
-def model(words: str) -> Message:
-    return Message(role="assistant", content=[OutputText(text=words)])
-
-
-def call(number: int, name: str = "work", arguments: str = "{}") -> FunctionCall:
-    return FunctionCall(name=name, arguments=arguments, call_id=f"c{number}")
-
-
-def output(number: int, text: str) -> FunctionCallOutput:
-    return FunctionCallOutput(call_id=f"c{number}", output=text)
-
-
-def history(*items: ResponseItem) -> list[HistoryItem]:
-    return [HistoryItem(f"i{number}", item) for number, item in enumerate(items)]
-
-
-def shape(items: Sequence[HistoryItem]) -> list[str]:
-    return [one.id for one in items]
-
-
-def size(items: Sequence[HistoryItem]) -> int:
-    return estimated_tokens(one.item for one in items)
-
-
-LONG = "x" * 4_000  # 1,000 tokens and 8 around them
-
-
-def test_a_round_is_a_response_with_its_outputs_or_a_message() -> None:
-    items = history(
-        user("a"), model("b"), call(1), call(2), output(1, ""), output(2, ""), model("c"), user("d")
-    )
-    assert [shape(group) for group in rounds_of(items)] == [
-        ["i0"],
-        ["i1", "i2", "i3", "i4", "i5"],
-        ["i6"],
-        ["i7"],
-    ]
+from core.session.histories import LONG, call, history, model, output, shape, size, user
 
 
 def test_the_oldest_outputs_go_first_and_the_tail_stays() -> None:
@@ -106,16 +62,6 @@ def test_then_the_oldest_rounds_go_and_the_users_words_the_summary_and_the_plan_
     assert "c2'" not in repr(kept)
 
 
-def test_a_last_round_that_is_too_long_is_cut() -> None:
-    patch = CustomToolCall(name="apply_patch", input=LONG, call_id="p")
-    items = history(user("do"), call(1, arguments='{"a": "' + LONG + '"}'), patch, output(1, LONG * 3))
-    budget = Budget(total=3_000, words=500, summary=500, tail=400, state=100)
-    kept = kept_of(items, budget)
-    assert size(kept.tail) <= 400
-    assert "left_out" in str(kept.tail[0].item)
-    assert "left out" in str(kept.tail[1].item)
-
-
 ITEMS = st.lists(
     st.one_of(
         st.builds(user, st.text("ab ", max_size=400)),
@@ -126,6 +72,76 @@ ITEMS = st.lists(
     ),
     max_size=30,
 )
+
+
+def outputs(items: Sequence[HistoryItem]) -> list[object]:
+    return [
+        one.item.output for one in items if isinstance(one.item, FunctionCallOutput | CustomToolCallOutput)
+    ]
+
+
+def apart(older: list[HistoryItem]) -> Kept:
+    """A history without a tail."""
+    return Kept(older, [], [], [])
+
+
+def test_what_just_fits_stays_as_it_is() -> None:
+    items = history(user("do " + LONG), call(1), output(1, LONG), model(LONG))
+    budget = Budget(total=size(items), words=100, summary=100, tail=100, state=100)
+    assert shortened(apart(items), budget) == items
+    less = replace(budget, total=size(items) - 1)
+    assert outputs(shortened(apart(items), less)) == [LEFT_OUT]
+
+
+def test_no_more_and_no_fewer_outputs_are_left_out_than_needed() -> None:
+    items = history(call(1), output(1, LONG), call(2), output(2, LONG), call(3), output(3, LONG))
+    saved = 1_000 - len(LEFT_OUT) // 4
+    for number in (1, 2, 3):
+        for room in (size(items) - number * saved, size(items) - (number - 1) * saved - 1):
+            budget = Budget(room, words=100, summary=100, tail=0, state=0)
+            left = [LEFT_OUT] * number + [LONG] * (3 - number)
+            assert outputs(shortened(apart(items), budget)) == left
+
+
+def test_outputs_of_all_kinds_are_left_out_but_not_short_ones() -> None:
+    short = "=" * len(LEFT_OUT)
+    custom = CustomToolCallOutput(call_id="p", output=LONG)
+    items = history(call(1), output(1, short), custom, model("so"))
+    budget = Budget(size(items) - 900, words=100, summary=100, tail=0, state=0)
+    assert outputs(shortened(apart(items), budget)) == [short, LEFT_OUT]
+
+
+def test_of_the_summaries_the_last_stays_and_is_cut() -> None:
+    summaries = [user(f"{SUMMARY_TAG}\n{name} {LONG}") for name in ("older", "newer")]
+    items = history(user("goal"), *summaries, model("y" * 400), model("so"))
+    budget = Budget(total=300, words=100, summary=100, tail=0, state=0)
+    kept = shortened(apart(items), budget)
+    assert shape(kept) == ["i0", "i2", "i3", "i4"]
+    assert size(kept[1:2]) <= 100
+    assert "newer" in str(kept[1].item)
+
+
+def test_an_older_summary_does_not_come_back() -> None:
+    summaries = [user(f"{SUMMARY_TAG}\n{name}") for name in ("older", "newer")]
+    items = history(user("goal"), model(LONG), *summaries, model("so"))
+    budget = Budget(total=300, words=100, summary=100, tail=0, state=0)
+    assert shape(shortened(apart(items), budget)) == ["i0", "i3", "i4"]
+
+
+def test_words_of_the_user_that_were_left_out_do_not_come_back_with_their_round() -> None:
+    rounds = [part for number in (1, 2) for part in (call(number), output(number, "short"))]
+    items = history(user("first"), model(LONG), user("y" * 400), user("last"), *rounds)
+    budget = Budget(total=400, words=60, summary=100, tail=0, state=0)
+    assert shape(shortened(apart(items), budget)) == ["i0", "i3", "i4", "i5", "i6", "i7"]
+
+
+@pytest.mark.parametrize(("missing", "left"), [(0, ["i0", "i3", "i4", "i5", "i6"]), (1, ["i0", "i5", "i6"])])
+def test_the_newest_rounds_fill_the_room(missing: int, left: list[str]) -> None:
+    rounds = [part for number in (1, 2, 3) for part in (call(number), output(number, "short"))]
+    items = history(user("goal"), *rounds)
+    total = size([items[0], *items[3:]]) - missing
+    budget = Budget(total=total, words=60, summary=100, tail=0, state=0)
+    assert shape(shortened(apart(items), budget)) == left
 
 
 @given(ITEMS, st.integers(300, 3_000))
@@ -176,6 +192,28 @@ def test_the_state_names_each_changed_file_once_and_the_latest_when_there_are_ma
     assert len(many) <= budget.state * 4 + 40
 
 
-@pytest.mark.parametrize(("room", "words"), [(1_000_000, 20_000), (10_000, 2_400), (0, 0)])
-def test_the_users_words_have_their_share(room: int, words: int) -> None:
-    assert budget_for(room, room).words == words
+@pytest.mark.parametrize("kind", [FunctionCallOutput, CustomToolCallOutput])
+def test_patches_of_all_kinds_change_files(kind: type[FunctionCallOutput | CustomToolCallOutput]) -> None:
+    patched = "Success. Updated the following files:\nA new.py\nM old.py"
+    assert changed_files([kind(call_id="c", output=patched)]) == ["new.py", "old.py"]
+
+
+@pytest.mark.parametrize(("length", "line"), [(34, "Still running: " + "x" * 34), (35, "… and 1 more")])
+def test_the_state_names_what_fits(length: int, line: str) -> None:
+    budget = Budget(total=200, words=0, summary=0, tail=0, state=20)
+    text = state_text([], ["x" * length], budget)
+    assert text is not None
+    assert text.split("\n")[1:-1] == [line]
+
+
+@pytest.mark.parametrize(
+    ("room", "history", "fixed", "budget"),
+    [
+        (10_000, 100_000, 1_000, Budget(5_000, words=2_000, summary=1_000, tail=1_500, state=500)),
+        (10_000, 4_000, 1_000, Budget(5_000, words=2_000, summary=1_000, tail=1_000, state=500)),
+        (1_000_000, 900_000, 0, Budget(600_000, words=20_000, summary=8_000, tail=10_000, state=2_000)),
+        (1_000, 4_000, 2_000, Budget(0, words=0, summary=0, tail=0, state=0)),
+    ],
+)
+def test_each_part_has_its_share_of_the_room(room: int, history: int, fixed: int, budget: Budget) -> None:
+    assert budget_for(room, history, fixed) == budget

@@ -82,6 +82,73 @@ def test_a_reader_may_be_behind_by_exactly_the_limit(
     run(script)
 
 
+def test_text_after_what_was_left_out_is_an_event_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_CHARACTERS", 100)
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        log.publish("1", AgentMessageDelta(delta="x" * 101))
+        log.publish("1", AgentMessageDelta(delta="y"))
+        assert [event.msg for event in await rest(log, reader)] == [
+            EventsSkipped(count=1),
+            AgentMessageDelta(delta="y"),
+        ]
+
+    run(script)
+
+
+def warning(size: int) -> WarningEvent:
+    return WarningEvent(message="x" * (size - len("warning")))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "skipped", "left"),
+    [((40, 40, 40), 3, []), ((20, 20, 20, 50), 1, [20, 20, 50])],
+)
+def test_of_more_events_than_are_always_kept_the_newest_stay(
+    monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], skipped: int, left: list[int]
+) -> None:
+    monkeypatch.setattr(events, "MOST_CHARACTERS", 100)
+    monkeypatch.setattr(events, "ALWAYS_KEPT", 3)
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        for size in sizes:
+            log.publish("1", warning(size))
+        assert [event.msg for event in await rest(log, reader)] == [
+            EventsSkipped(count=skipped),
+            *map(warning, left),
+        ]
+
+    run(script)
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST_CHARACTERS", 100), ("MOST_EVENTS", 2)])
+def test_what_cannot_be_left_out_doubles_the_limit(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    """Otherwise every further event would cost a look at all that wait."""
+    monkeypatch.setattr(events, limit, value)
+    monkeypatch.setattr(events, "ALWAYS_KEPT", 1)
+    done = TaskComplete(last_agent_message="x" * (50 - len("task_complete")))
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        for msg in (done, done, done, warning(50), warning(50), warning(50)):
+            log.publish("1", msg)
+        assert reader.waiting == 6
+        log.publish("1", warning(50))
+        assert [event.msg for event in await rest(log, reader)] == [
+            done,
+            done,
+            done,
+            EventsSkipped(count=3),
+            warning(50),
+        ]
+
+    run(script)
+
+
 def test_a_reader_far_behind_keeps_what_matters() -> None:
     async def script(log: EventLog) -> None:
         reader = log.reader()

@@ -66,7 +66,7 @@ def test_a_command_is_reported_and_answered(context: ToolContext, emitted: Emitt
     assert answer(result)["output"] == "é\nproblem\n"
     assert answer(result)["metadata"] == {
         "exit_code": 3,
-        "duration_seconds": pytest.approx(0.3, abs=5),
+        "duration_seconds": pytest.approx(0.3, abs=20),
     }
     assert answer(result)["metadata"]["duration_seconds"] > 0
     assert "é" in result.output.text
@@ -79,7 +79,7 @@ def test_a_command_is_reported_and_answered(context: ToolContext, emitted: Emitt
     assert begin.parsed_cmd != []
     assert isinstance(end, ExecCommandEnd)
     assert (end.call_id, end.stdout, end.stderr, end.exit_code) == ("c1", "é\n", "problem\n", 3)
-    assert end.duration.seconds >= 0.3
+    assert 0.2 <= end.duration.seconds < 60
     texts: dict[str, bytes] = {}
     for delta in deltas:
         assert isinstance(delta, ExecCommandOutputDelta)
@@ -147,9 +147,12 @@ def test_a_command_that_takes_too_long_is_ended_and_says_so(context: ToolContext
 
 
 @pytest.mark.parametrize(
-    "text", ["echo begun; exec sleep 60", "trap '' TERM; echo begun; sleep 60 & wait; wait"]
+    ("text", "code"),
+    [("echo begun; exec sleep 60", 143), ("trap '' TERM; echo begun; sleep 60 & wait; wait", 137)],
 )
-def test_an_interrupt_leaves_what_came_until_then(context: ToolContext, emitted: Emitted, text: str) -> None:
+def test_an_interrupt_leaves_what_came_until_then(
+    context: ToolContext, emitted: Emitted, text: str, code: int
+) -> None:
     async def main() -> None:
         with anyio.CancelScope() as scope:
 
@@ -167,7 +170,7 @@ def test_an_interrupt_leaves_what_came_until_then(context: ToolContext, emitted:
     output = context.interrupted["c1"]
     told = json.loads(output.text)
     assert told["output"] == "command interrupted by the user\nbegun\n"
-    assert told["metadata"]["exit_code"] in {130, 137, 143}
+    assert told["metadata"]["exit_code"] == code
     assert 0.2 <= told["metadata"]["duration_seconds"] < 60
     assert not output.success
     end = emitted.events[-1]

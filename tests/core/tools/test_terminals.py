@@ -142,6 +142,7 @@ def test_one_that_outlives_its_call_is_reported_until_its_end(emitted: Emitted) 
         (changed,) = emitted.events
         assert isinstance(changed, TerminalsChanged)
         assert [one.session_id for one in changed.terminals] == [1, 2]
+        await anyio.wait_all_tasks_blocked()
         session.ended(7)
         await anyio.wait_all_tasks_blocked()
         _, ended, changed = emitted.events

@@ -143,7 +143,10 @@ def test_the_schema_of_a_server_is_marked_as_the_servers() -> None:
         "enum": ["x"],
         "enumNames": ["\u202e"],
     }
-    schema = {"type": "object", "title": "Approval", "properties": {"a": field, "b": 5}, "required": ["a"]}
+    choices = [{"const": "x", "title": "\x1b"}, 5]
+    several = {"type": "array", "items": {"anyOf": choices, "description": "d"}}
+    properties = {"a": field, "b": 5, "c": {"type": "string", "oneOf": choices}, "d": several}
+    schema = {"type": "object", "title": "Approval", "properties": properties, "required": ["a"]}
     asked = ElicitationRequest(id="e", server="s", message="m", requested_schema=schema)
     assert str(elicitation_text(asked)) == "The MCP server s asks you:\n\ns│ m"
     assert elicitation_schema(asked) == {
@@ -158,6 +161,11 @@ def test_the_schema_of_a_server_is_marked_as_the_servers() -> None:
                 "enumNames": [r"\u202e"],
             },
             "b": 5,
+            "c": {"type": "string", "oneOf": [{"const": "x", "title": r"\x1b"}, 5]},
+            "d": {
+                "type": "array",
+                "items": {"anyOf": [{"const": "x", "title": r"\x1b"}, 5], "description": "s│ d"},
+            },
         },
     }
 

@@ -164,9 +164,9 @@ def seconds_for(size: int, chunk_size: int) -> float:
     item = b"x" * size
     chunks = in_chunks(b"data: " + item + b"\n\n", chunk_size)
     parser = SseParser()
-    started = time.perf_counter()
+    started = time.thread_time()
     events = [event for chunk in chunks for event in parser.feed(chunk)]
-    elapsed = time.perf_counter() - started
+    elapsed = time.thread_time() - started
     assert events == [SseEvent("message", item)]
     return elapsed
 

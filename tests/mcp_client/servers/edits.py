@@ -20,6 +20,8 @@ for request in requests():
             buffer = NOTES / Path(arguments["path"]).name
             if sys.argv[1] == "refuse" or (name == "read" and not buffer.exists()):
                 answer(request, {"content": [], "isError": True})
+            elif name == "write" and sys.argv[1] == "hang":
+                pass
             elif name == "read":
                 answer(request, {"content": [], "structuredContent": {"content": buffer.read_text()}})
             else:

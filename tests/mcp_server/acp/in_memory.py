@@ -1,5 +1,6 @@
 """A connection without processes or files: the real agent over conversations that do as a test says."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +18,7 @@ from code_core.acp.capabilities import ClientCapabilities
 from code_core.config.load import ConfigOverrides
 from code_core.errors import ConversationError
 from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta
-from code_core.protocol.approval_events import ExecApprovalRequest
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.duration import Duration
 from code_core.protocol.events import (
     ErrorEvent,
@@ -31,7 +32,17 @@ from code_core.protocol.events import (
     TurnAborted,
     WarningEvent,
 )
-from code_core.protocol.ops import ExecApproval, Interrupt, Op, OverrideTurnContext, Shutdown
+from code_core.protocol.file_changes import AddBody, AddChange
+from code_core.protocol.mcp_events import ElicitationRequest
+from code_core.protocol.ops import (
+    ExecApproval,
+    Interrupt,
+    Op,
+    OverrideTurnContext,
+    PatchApproval,
+    ResolveElicitation,
+    Shutdown,
+)
 from code_core.protocol.policies import ReviewDecision
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
 from code_core.session.events import EventLog, EventReader
@@ -41,13 +52,16 @@ from code_core.store.errors import SessionNotFound
 from code_mcp_client.framing import Line
 from code_mcp_server.acp.agent import Agent
 from code_mcp_server.acp.connection import Answer, Connection
-from code_mcp_server.acp.jsonrpc import Notification, Request
 from code_mcp_server.acp.peer import Peer
 from code_mcp_server.acp.sessions import Sessions
 from code_mcp_server.acp.streams import LineWriter
+from code_mcp_server.jsonrpc import Notification, Request
 from support.acp_schema import check_frame
 
 CWD = Path("/")
+SLOW_SECONDS = 4.0
+"""Less than the agent waits for an interrupted turn to end."""
+_CRASH = WarningEvent(message="crash")
 Json = dict[str, Any]
 
 
@@ -63,6 +77,7 @@ class ScriptedConversation:
         self._calls = count(1)
         self._call: str | None = None
         self.question: str | None = None
+        self.slow = False
         self.entered = self.left = False
 
     async def __aenter__(self) -> Self:
@@ -86,12 +101,16 @@ class ScriptedConversation:
         submission = str(next(self._numbers))
         match op:
             case Interrupt():
-                self._end(TurnAborted(reason="interrupted"))
-            case ExecApproval(id=question, decision=decision) if question == self.question:
-                self._answered(decision)
+                self._interrupt()
+            case ExecApproval(id=question, decision=decision) | PatchApproval(id=question, decision=decision):
+                if question == self.question:
+                    self._answered(decision)
+            case ResolveElicitation(id=question):
+                if question == self.question:
+                    self.question = None
             case OverrideTurnContext():
                 self.log.publish(submission, _settings(op))
-            case ExecApproval() | Shutdown():
+            case Shutdown():
                 pass
             case _:
                 assert self.turn is None
@@ -101,6 +120,8 @@ class ScriptedConversation:
 
     async def events(self) -> AsyncIterator[Event]:
         async for event in self._events:
+            if event.msg == _CRASH:
+                raise RuntimeError("the engine has crashed")
             yield event
 
     def follow(self) -> EventReader:
@@ -110,7 +131,9 @@ class ScriptedConversation:
         return self.log.reader([Event(id="0", event_seq=0, msg=snapshot)])
 
     def step(self, what: str) -> None:
-        """Let the turn go on: `text`, `message`, `ask`, `command`, `done`, `complete` or `fail`."""
+        """Let the turn go on: `text`, `message`, `ask`, `ask about a patch`, `elicit`, `command`, `done`,
+        `complete`,         `fail` or `crash`. After `slow`, it takes `SLOW_SECONDS` to interrupt it.
+        """
         if self.turn is None or (self.question is not None and what != "fail"):
             return
         match what:
@@ -125,6 +148,24 @@ class ScriptedConversation:
                         call_id=self.question, approval_id=self.question, command=["ls"], cwd=CWD
                     )
                 )
+            case "ask about a patch":
+                self.question = f"call-{next(self._calls)}"
+                changes = {"/a": AddChange(add=AddBody(content="a\n"))}
+                self._publish(
+                    ApplyPatchApprovalRequest(
+                        call_id=self.question, approval_id=self.question, changes=changes
+                    )
+                )
+            case "elicit":
+                self.question = f"question-{next(self._calls)}"
+                schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+                self._publish(
+                    ElicitationRequest(id=self.question, server="s", message="Who?", requested_schema=schema)
+                )
+            case "crash":
+                self._publish(_CRASH)
+            case "slow":
+                self.slow = True
             case "command" if self._call is None:
                 self._begin(f"call-{next(self._calls)}")
             case "done" if self._call is not None:
@@ -149,6 +190,18 @@ class ScriptedConversation:
                 pass
             case _ if self._call is None:
                 self._begin(call)
+
+    def _interrupt(self) -> None:
+        interrupted, slow, self.slow = self.turn, self.slow, False
+
+        def end() -> None:
+            if self.turn == interrupted and not self.left:
+                self._end(TurnAborted(reason="interrupted"))
+
+        if slow:
+            asyncio.get_running_loop().call_later(SLOW_SECONDS, end)
+        else:
+            end()
 
     def _begin(self, call: str) -> None:
         self._call = call
@@ -220,13 +273,19 @@ _CHECKED: set[bytes] = set()
 
 
 class MemoryWriter:
-    """Keeps what is written."""
+    """Keeps what is written, until the reader has gone.
+
+    Attributes:
+        on_frame: called with each frame, as soon as it is written.
+    """
 
     def __init__(self) -> None:
         self.frames: list[Json] = []
+        self.on_frame: Callable[[Json], None] = lambda _: None
+        self.gone = False
 
     def put(self, line: bytes) -> None:
-        if line:
+        if line and not self.gone:
             assert line.endswith(b"\n")
             assert line.count(b"\n") == 1
             frame = json.loads(line)
@@ -235,6 +294,7 @@ class MemoryWriter:
                 check_frame(frame)
                 _CHECKED.add(shape)
             self.frames.append(frame)
+            self.on_frame(frame)
 
     async def room(self) -> None:
         await anyio.lowlevel.checkpoint()
@@ -242,23 +302,27 @@ class MemoryWriter:
 
 @dataclass
 class Observed:
-    """The agent, with a call to somebody just before it takes note of a notification."""
+    """The agent, with a call to somebody just before it looks at a message."""
 
     agent: Agent
-    observer: Callable[[Notification], None] | None = None
+    observer: Callable[[Request | Notification], None] = lambda _: None
 
     async def answer(self, request: Request) -> Answer:
+        self.observer(request)
         return await self.agent.answer(request)
 
     def notified(self, notification: Notification) -> None:
-        if self.observer is not None:
-            self.observer(notification)
+        self.observer(notification)
         self.agent.notified(notification)
 
 
 @dataclass
 class Harness:
-    """The agent, and what the client sees of it."""
+    """The agent, and what the client sees of it.
+
+    Attributes:
+        end: close the agent's input.
+    """
 
     manager: MemoryManager
     writer: MemoryWriter

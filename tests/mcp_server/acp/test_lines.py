@@ -134,7 +134,7 @@ def test_a_client_that_has_gone_costs_nothing() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_no_process_is_left_when_the_editor_closes(workspace: Workspace, replay: Replay) -> None:
-    script = "sleep 300 & setsid sleep 300 & echo begun; wait"
+    script = "sleep 300 & setsid sleep 300 & printf beg; echo un; wait"  # the title shows the script
     replay([sse.function_call("shell", {"command": ["bash", "-c", script]}, "c1"), sse.completed()])
     with AcpClient(workspace, "-s", "danger-full-access", "-a", "never") as client:
         session = client.new_session()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from code_cli.session_options import overrides_from, session_options
+from code_cli.session_options import checked_directory, checked_options, overrides_from, session_options
 
 ENGINE = (
     "anyio",
@@ -28,6 +28,8 @@ def acp_command(**session: Any) -> None:
 
     The options are the settings of every session, as far as the editor does not change them.
     """
+    checked_options(**session)
+    checked_directory(session["cwd"])
     from code_mcp_server.acp.handshake import client_left, shake_hands
     from code_mcp_server.acp.streams import taken_streams
 

@@ -1,9 +1,10 @@
 """`code apply-patch`: the patch tool by itself."""
 
 import sys
-from pathlib import Path
 
 import click
+
+from code_cli.directory import absolute_directory
 
 
 @click.command("apply-patch")
@@ -23,6 +24,8 @@ def apply_patch_command(patch: str | None) -> None:
     if not patch.strip():
         raise click.UsageError("the patch is empty")
 
+    directory = absolute_directory(None)
+
     import anyio
 
     from code_core.files.local import LocalFileSystem
@@ -31,7 +34,7 @@ def apply_patch_command(patch: str | None) -> None:
     async def apply(text: str) -> str:
         files = LocalFileSystem()
         parsed = parse_patch(text)
-        await apply_plan(await plan_patch(parsed, files, Path.cwd()), files)
+        await apply_plan(await plan_patch(parsed, files, directory), files)
         return summary(parsed)
 
     try:

@@ -5,16 +5,19 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 
 import anyio
 
+from code_cli.disk import try_disk
 from code_cli.mcp_probe import probe
-from code_core.config.load import Config, load_config
+from code_core.config.load import Config, ConfigOverrides, load_config
 from code_core.config.schema.servers import McpServerTable
 from code_core.errors import CodeError, ConfigError
 from code_core.model.providers import Provider
@@ -43,17 +46,23 @@ class Check:
     details: tuple[str, ...]
 
 
-async def all_checks() -> list[Check]:
+async def all_checks(overrides: ConfigOverrides) -> list[Check]:
     """Every check, the slow ones at the same time; what needs the settings only if they can be read."""
     checks = [_python(), _terminal(), _git(), _checkers(), await anyio.to_thread.run_sync(_hardening)]
     checks.append(await anyio.to_thread.run_sync(_sandbox))
     try:
-        config = load_config()
+        config = load_config(overrides)
     except ConfigError as error:
         return [*checks, Check("settings", State.BROKEN, (str(error),))]
     slow = [partial(_provider, config.provider)]
-    slow += [partial(_server, name, table) for name, table in config.mcp_servers.items()]
-    return [*checks, _settings(config), _key(config.provider), *await _together(slow)]
+    slow += [partial(_server, name, table, config.cwd) for name, table in config.mcp_servers.items()]
+    return [
+        *checks,
+        _settings(config),
+        await anyio.to_thread.run_sync(_disk, config),
+        _key(config.provider),
+        *await _together(slow),
+    ]
 
 
 async def _together(checks: Sequence[Callable[[], Awaitable[Check]]]) -> list[Check]:
@@ -78,7 +87,7 @@ def _python() -> Check:
 
 def _terminal() -> Check:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return Check("terminal", State.OK, ("none: stdin or stdout is not one",))
+        return Check("terminal", State.OK, ("stdin and stdout are not both a terminal",))
     size = shutil.get_terminal_size()
     colours = "without colours (NO_COLOR)" if os.environ.get("NO_COLOR") else os.environ.get("COLORTERM", "")
     kind, encoding = os.environ.get("TERM", ""), sys.stdout.encoding
@@ -93,13 +102,13 @@ def _terminal() -> Check:
 def _git() -> Check:
     git = shutil.which("git")
     if git is None:
-        return Check("git", State.WARNING, ("not on PATH: the agent cannot see what changed",))
+        return Check("git", State.WARNING, ("not on PATH: the agent cannot run git commands",))
     return Check("git", State.OK, (git,))
 
 
 def _checkers() -> Check:
     found = [one.name for one in CHECKERS if shutil.which(one.arguments[0])]
-    return Check("checkers", State.OK, (f"of patches: {', '.join(found)}",))
+    return Check("checkers", State.OK, (f"of patches: {', '.join(found) or 'none found on PATH'}",))
 
 
 def _hardening() -> Check:
@@ -144,6 +153,21 @@ def _settings(config: Config) -> Check:
     return Check("settings", State.WARNING if config.warnings else State.OK, lines)
 
 
+def _disk(config: Config) -> Check:
+    """A home that cannot be written loses sessions; without temporary files, many commands fail."""
+    state, lines = State.OK, []
+    for directory, name in ((config.home.path, "home"), (Path(tempfile.gettempdir()), "temporary directory")):
+        report = try_disk(directory)
+        free = "" if report.free is None else f", {report.free / 2**20:,.0f} MiB free"
+        problem = "" if report.problem is None else f" cannot be written: {report.problem}"
+        lines.append(f"{name} {directory}{problem}{free}")
+        if report.problem is not None:
+            state = State.BROKEN
+        elif report.is_scarce and state is State.OK:
+            state = State.WARNING
+    return Check("disk", state, tuple(lines))
+
+
 def _key(provider: Provider) -> Check:
     try:
         key = provider.api_key(os.environb)
@@ -164,10 +188,10 @@ async def _provider(provider: Provider) -> Check:
     return Check(name, State.OK, (f"{provider.base_url} {answer}",))
 
 
-async def _server(name: str, table: McpServerTable) -> Check:
+async def _server(name: str, table: McpServerTable, cwd: Path) -> Check:
     title = f"mcp {name}"
     try:
-        server = await probe(name, table)
+        server = await probe(name, table, cwd)
     except McpClientError as error:
         return Check(title, State.BROKEN, (str(error),))
     return Check(

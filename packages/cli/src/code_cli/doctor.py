@@ -3,30 +3,36 @@
 import json
 from dataclasses import asdict
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from code_cli.run import run_frontend
+from code_cli.session_options import overrides_from, session_options
+
+if TYPE_CHECKING:
+    from code_core.config.load import ConfigOverrides
 
 FAILED = 1
 
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-def doctor_command(as_json: bool) -> None:
-    """Check Python, settings, sandbox, hardening, provider, MCP servers and terminal.
+@session_options
+def doctor_command(as_json: bool, **session: Any) -> None:
+    """Check Python, terminal, git, hardening, sandbox, settings, disk, key, provider and MCP servers.
 
-    Asks the provider for its base URL, without a key, and starts the MCP servers.
+    The options are those of a session, to check what it would use. Asks the provider for its base URL, without a key, and starts the MCP servers.
     Exit code: 0 if nothing is broken, 1 if something is.
     """
-    run_frontend(partial(_examine, as_json))
+    run_frontend(partial(_examine, overrides_from(**session), as_json))
 
 
-async def _examine(as_json: bool) -> int:
+async def _examine(overrides: "ConfigOverrides", as_json: bool) -> int:
     from code_cli.checks import State, all_checks
     from code_core.view.visible import visible_line
 
-    checks = await all_checks()
+    checks = await all_checks(overrides)
     broken = any(check.state is State.BROKEN for check in checks)
     if as_json:
         click.echo(json.dumps({"broken": broken, "checks": [asdict(check) for check in checks]}, indent=2))

@@ -1,5 +1,6 @@
 """`code exec`."""
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,10 @@ def exec_command(
         raise click.UsageError(f"Got unexpected extra argument ({' '.join(words[1:])[:80]})")
     else:
         prompt = words[0] if words else None
+    if sys.__stdout__ is None and last_message_file is None:
+        raise click.UsageError(
+            "standard output is closed, so the answer would be lost: redirect it, or use -o FILE"
+        )
     overrides = overrides_from(**session)
     text = read_prompt(prompt)
 

@@ -95,9 +95,13 @@ def main() -> None:
 
 
 def _reopen_closed_streams() -> None:
-    """Give standard streams that were closed (`>&-`) a place, so that no file of ours takes their numbers."""
-    modes = {0: "r", 1: "w", 2: "w"}
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
+    """Open standard streams that were closed (`>&-`), so that no file of ours takes their numbers.
+
+    Writing to standard output fails all the same: a caller who closed it must not take silence for success.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
-            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
-            setattr(sys, name, os.fdopen(opened, modes[number], encoding="utf-8"))
+            opened = os.open(
+                os.devnull, os.O_RDONLY if number == 1 else os.O_RDWR
+            )  # takes the lowest free number
+            setattr(sys, name, os.fdopen(opened, mode, encoding="utf-8"))

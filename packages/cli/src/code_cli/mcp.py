@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from code_cli.directory import absolute_directory
 from code_cli.run import run_frontend, settings_checked
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def test_command(name: str) -> None:
     """Start a server, and report its start-up time, version and tools."""
     from code_cli.mcp_test import try_server
 
-    run_frontend(partial(try_server, name, _server(name)))
+    run_frontend(partial(try_server, name, _server(name), absolute_directory(None)))
 
 
 @mcp_command.command("login")

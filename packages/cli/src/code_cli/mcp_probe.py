@@ -34,16 +34,16 @@ class Probed:
     listed: float
 
 
-async def probe(name: str, table: McpServerTable) -> Probed:
-    """Start the server called `name`, and end it again.
+async def probe(name: str, table: McpServerTable, cwd: Path) -> Probed:
+    """Start the server called `name` in `cwd`, and stop it again.
 
     Raises:
-        McpClientError: it does not start, in time, or does not answer.
+        McpClientError: it does not start in time, or does not answer.
     """
     begun = time.perf_counter()
     try:
         with anyio.fail_after(table.startup_timeout_sec):
-            workplace = Workplace(Path.cwd(), find_home(os.environ).path, ReadOnly(), os.environ)
+            workplace = Workplace(cwd, find_home(os.environ).path, ReadOnly(), os.environ)
             prepared = await anyio.to_thread.run_sync(prepare, name, table, workplace)
             async with prepared.client as client:
                 initialized = await client.initialize()

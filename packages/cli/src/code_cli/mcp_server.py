@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from code_cli.run import run_frontend
-from code_cli.session_options import checked_options, overrides_from, session_options
+from code_cli.session_options import checked_directory, checked_options, overrides_from, session_options
 
 
 @click.command("mcp-server")
@@ -25,6 +25,7 @@ def mcp_server_command(port: int | None, **session: Any) -> None:
     The options are the settings of every conversation that does not choose its own.
     """
     checked_options(**session)
+    checked_directory(session["cwd"])
     if port is not None:
         from code_mcp_server.http import run_http_server
 

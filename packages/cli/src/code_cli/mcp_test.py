@@ -1,5 +1,7 @@
 """`code mcp test`: one server, started and asked for its tools."""
 
+from pathlib import Path
+
 import click
 
 from code_cli.mcp_probe import probe
@@ -10,10 +12,10 @@ from code_mcp_client import McpClientError
 FAILED = 1
 
 
-async def try_server(name: str, table: McpServerTable) -> int:
+async def try_server(name: str, table: McpServerTable, cwd: Path) -> int:
     """Print what the server is and has; 0, or 1 where it does not work."""
     try:
-        server = await probe(name, table)
+        server = await probe(name, table, cwd)
     except McpClientError as error:
         click.echo(f"code: MCP server {name!r} does not work: {visible(str(error))}", err=True)
         return FAILED

@@ -1,6 +1,5 @@
 """`code resume` and `code fork`."""
 
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from code_cli.directory import absolute_directory
 from code_cli.run import run_frontend
 from code_cli.session_options import overrides_from, session_options
 
@@ -79,22 +79,15 @@ def chosen(
         raise click.UsageError("--all belongs to --last")
     reference: Last | str
     if last:
-        reference = Last(None if everywhere else _directory(cwd))
+        reference = Last(None if everywhere else absolute_directory(cwd))
     elif words:
         reference, words = words[0], words[1:]
     elif can_ask:
         from code_cli.session_picker import pick_session
 
-        reference = pick_session(None if everywhere else _directory(cwd))
+        reference = pick_session(None if everywhere else absolute_directory(cwd))
     else:
         raise click.UsageError(_NO_SESSION)
     if len(words) > 1:
         raise click.UsageError(f"there are several prompts: put quotes around {' '.join(words)[:80]!r}")
     return reference, words[0] if words else None
-
-
-def _directory(cwd: Path | None) -> Path:
-    try:
-        return Path(os.path.abspath(cwd or "."))  # noqa: PTH100 - `resolve` would follow links
-    except FileNotFoundError:
-        raise click.UsageError("the current directory no longer exists: change to another one") from None

@@ -3,6 +3,7 @@
 import errno
 import gc
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ def run_frontend(frontend: Callable[[], Awaitable[int]]) -> None:
     try:
         configure_logging(os.environ)
         _collect_garbage()
+        _raise_on_interrupt()
         code = anyio.run(frontend)
     except* ConfigError as errors:
         code = _report(errors, USAGE)
@@ -57,6 +59,12 @@ def report_os_error(error: OSError) -> int:
     return code
 
 
+def _raise_on_interrupt() -> None:
+    """Let Ctrl+C raise `KeyboardInterrupt` again, so that what runs is cancelled and cleaned up."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _collect_garbage() -> None:
     """Search for cycles from now on, but not among the objects that imports have made: they stay."""
     gc.freeze()
@@ -81,6 +89,8 @@ def _os_error_text(error: OSError) -> str:
     reason = error.strerror or str(error)
     if error.filename is not None:
         return f"{os.fsdecode(error.filename)}: {reason}"
+    if error.errno == errno.EBADF and sys.__stdout__ is None:
+        return "the output cannot be written: standard output is closed"
     if error.errno in _WRITES:
         return f"the output cannot be written: {reason}"
     return reason

@@ -1,10 +1,14 @@
 """The options that every command with a session takes."""
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from code_cli.run import USAGE
 
 if TYPE_CHECKING:
     from code_core.config.load import ConfigOverrides
@@ -61,6 +65,20 @@ def checked_options(
         raise click.UsageError(
             "--dangerously-bypass-approvals-and-sandbox leaves nothing for -s and -a to choose"
         )
+
+
+def checked_directory(cwd: Path | None) -> None:
+    """Exit with 2, and one line, where the directory to work in is not one: the server would serve nothing.
+
+    For commands that answer their client before they read settings.
+    """
+    if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112 - `Path.is_dir` raises for a name that cannot be
+        from code_core.view.visible import readable
+
+        click.echo(
+            f"code: the working directory {readable(repr(os.fspath(cwd)))} is not a directory", err=True
+        )
+        sys.exit(USAGE)
 
 
 def overrides_from(

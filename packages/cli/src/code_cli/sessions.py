@@ -5,12 +5,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from code_cli.directory import absolute_directory
 from code_cli.run import FAILED, USAGE
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def list_command(
 
         home = find_home(os.environ)
         catalog = Catalog(home.path, () if home.fallback is None else (home.fallback,))
-        where = None if cwd is None else Path(os.path.normpath(Path.cwd() / cwd))
+        where = None if cwd is None else absolute_directory(cwd)
         page = catalog.list(
             Query(limit=limit, cursor=cursor, cwd=where, archived=archived, search=search or "")
         )
@@ -62,7 +64,7 @@ def list_command(
         when = datetime.fromtimestamp(one.updated_ns / 1e9).astimezone()
         click.echo(f"{_shown(one.id)}  {when:%Y-%m-%d %H:%M}  {_shown(one.title)[:LONGEST_TITLE]}")
     if not page.sessions:
-        click.echo("no sessions")
+        click.echo("no sessions" if where is None else f"no sessions of {_shown(str(where))}")
     elif page.next_cursor is not None:
         click.echo(f"there are more: give -n, a search, or --cursor {page.next_cursor}", err=True)
 
@@ -176,10 +178,9 @@ def _store() -> "SessionStore":
 
 
 def _fields(record: "SessionRecord") -> dict[str, Any]:
-    names = [name for name in type(record).__slots__ if name != "updated_ns"]
-    fields = {name: getattr(record, name) for name in names}
+    values = {one.name: getattr(record, one.name) for one in fields(record) if one.name != "updated_ns"}
     updated = datetime.fromtimestamp(record.updated_ns / 1e9).astimezone()
-    return fields | {"path": str(record.path), "updated": updated.isoformat(timespec="milliseconds")}
+    return values | {"path": str(record.path), "updated": updated.isoformat(timespec="milliseconds")}
 
 
 def _shown(text: str) -> str:

@@ -90,6 +90,10 @@ class RequestTimedOut(McpClientError, TimeoutError):  # noqa: N818 - a state of 
     """No answer came in time; the server was told to stop working on the request."""
 
 
+LONGEST_MESSAGE = 4_000
+"""Characters of a server's error message; the rest is left out."""
+
+
 class RequestFailed(McpClientError):  # noqa: N818 - a state of the request
     """The server answered with a JSON-RPC error object.
 
@@ -99,6 +103,8 @@ class RequestFailed(McpClientError):  # noqa: N818 - a state of the request
     """
 
     def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[:LONGEST_MESSAGE]}… ({len(message):,} characters)"
         super().__init__(f"{method} failed: {message} (JSON-RPC error {code})")
         self.code = code
         self.message = message

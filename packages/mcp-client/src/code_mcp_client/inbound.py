@@ -69,6 +69,7 @@ class ServerRequests:
     def __init__(self, outbound: Outbound, writer: LineWriter) -> None:
         self._outbound = outbound
         self._writer = writer
+        self._dropped = 0
         self._running: dict[RequestId, tuple[anyio.CancelScope, InboundContext]] = {}
 
     def accept(self, request: Request, handler: OnRequest, tasks: TaskGroup) -> None:
@@ -80,12 +81,24 @@ class ServerRequests:
                 if key in self._running
                 else f"{_MOST_REQUESTS} requests are being answered"
             )
-            tasks.start_soon(self._send, encode_failure(request.id, INTERNAL_ERROR, f"client is busy: {why}"))
+            self._refuse(encode_failure(request.id, INTERNAL_ERROR, f"client is busy: {why}"))
             return
         context = InboundContext(self._outbound, request.id, _progress_token(request.params))
         scope = anyio.CancelScope()
         self._running[key] = (scope, context)
         tasks.start_soon(self._answer, request, handler, scope, context)
+
+    def _refuse(self, line: bytes) -> None:
+        """Send a refusal, unless the server floods with requests and reads no answers."""
+        if not self._writer.has_room:
+            self._dropped += 1
+            if self._dropped & (self._dropped - 1) == 0:  # 1, 2, 4, … : a flood must not flood the log
+                logger.warning("the server asks much and reads no answers: %d are not sent", self._dropped)
+            return
+        try:
+            self._writer.send_nowait(line)
+        except BrokenPipeError:
+            logger.debug("a refusal was dropped: the server reads no more")
 
     def cancel(self, request_id: RequestId) -> None:
         """The server no longer wants an answer."""
@@ -97,15 +110,17 @@ class ServerRequests:
     async def _answer(
         self, request: Request, handler: OnRequest, scope: anyio.CancelScope, context: InboundContext
     ) -> None:
-        with scope:
-            try:
-                line = encode_response(request.id, await handler(context, request.method, request.params))
-            except Exception as error:  # noqa: BLE001 - a handler's mistake is the server's to hear of, and logged
-                line = _refusal(request, error)
-            finally:
-                context.can_send_request = False
-                self._running.pop(coerce_request_id(request.id), None)
-            await self._send(line)
+        try:
+            with scope:
+                try:
+                    line = encode_response(request.id, await handler(context, request.method, request.params))
+                except Exception as error:  # noqa: BLE001 - a handler's mistake is the server's to hear of, and logged
+                    line = _refusal(request, error)
+                finally:
+                    context.can_send_request = False
+                await self._send(line)
+        finally:  # not before: a server that reads no answers must not pile them up
+            self._running.pop(coerce_request_id(request.id), None)
 
     async def _send(self, line: bytes) -> None:
         try:

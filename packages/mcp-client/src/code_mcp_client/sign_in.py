@@ -33,6 +33,10 @@ from code_mcp_client.errors import McpClientError
 
 CLIENT_NAME = "Code for Python"
 SECONDS_TO_SIGN_IN = 300.0
+_SECONDS_TO_SAVE = 0.5
+"""In which another process that has refreshed the token writes it to the file."""
+_LONG_AGO = 1.0
+"""When a token that the server refuses has expired, whatever was said before."""
 _PATH = "/callback"
 _PAGE = b"<!doctype html><title>Code</title><p>You are signed in. You can close this page."
 _REFUSED_PAGE = b"<!doctype html><title>Code</title><p>Signing in did not work. The terminal says why."
@@ -89,6 +93,14 @@ class TokenFile:
         except (OSError, ValidationError):
             saved = _Saved(url=self._url)
         return saved if saved.url == self._url else _Saved(url=self._url)
+
+    def version(self) -> object:
+        """Something that is different after each change of the file."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
 
     def remove(self) -> bool:
         """Forget the tokens; whether there were any."""
@@ -202,10 +214,30 @@ async def sign_in(url: str, file: TokenFile, visit: Visit) -> bool:
 
 
 class _Provider(OAuthClientProvider):
-    """The SDK's provider; what goes wrong in it fails the request, and does not end the connection."""
+    """The SDK's provider, over a file that other processes write, too.
+
+    The SDK's holds a lock from before a request until it is answered, and asks to sign in again whenever a token
+    is refused. Here requests with a token go side by side, and a refused token is refreshed first. What goes
+    wrong fails the request, and does not end the connection.
+    """
+
+    def __init__(self, url: str, file: TokenFile, *arguments: Any) -> None:
+        super().__init__(url, arguments[0], file, *arguments[1:])
+        self._file = file
+        self._version: object = None
 
     async def async_auth_flow(self, request: httpx2.Request) -> Any:
         """See `httpx2.Auth`."""
+        self._take_saved()
+        sent = self._access_token()
+        if self.context.is_token_valid():
+            self._add_auth_header(request)
+            response = yield request
+            if response.status_code not in {401, 403}:
+                return
+            self._take_saved()
+            if response.status_code == 401 and self._access_token() == sent:
+                self.context.token_expiry_time = _LONG_AGO
         flow = super().async_auth_flow(request)
         try:
             outgoing = await anext(flow)
@@ -214,10 +246,43 @@ class _Provider(OAuthClientProvider):
                 outgoing = await flow.asend(response)
         except StopAsyncIteration:
             return
-        except OAuthFlowError as error:
-            raise SignInNeeded(f"signing in failed: {error}") from error
+        except (OAuthFlowError, SignInNeeded) as error:
+            if not await self._was_refreshed_elsewhere(request):
+                if isinstance(error, SignInNeeded):
+                    raise
+                raise SignInNeeded(f"signing in failed: {error}") from error
         finally:
             await flow.aclose()
+        self._add_auth_header(request)
+        yield request
+
+    async def _was_refreshed_elsewhere(self, refused: httpx2.Request) -> bool:
+        """Whether another process has used up the refresh token, and saved what it got."""
+        for delay in (0, _SECONDS_TO_SAVE):
+            await anyio.sleep(delay)
+            token = self._access_token() if self._take_saved() else None
+            if token is not None and refused.headers.get("authorization") != f"Bearer {token}":
+                return True
+        return False
+
+    def _access_token(self) -> str | None:
+        tokens = self.context.current_tokens
+        return None if tokens is None else tokens.access_token
+
+    def _take_saved(self) -> bool:
+        """Use what is in the file, if that has changed: somebody may have signed in again, or refreshed the token."""
+        version = self._file.version()
+        if version == self._version:
+            return False
+        self._version = version
+        saved = self._file.read()
+        self.context.current_tokens, self.context.client_info = saved.tokens, saved.client
+        self.context.token_expiry_time = saved.expires_at
+        self._initialized = True
+        if saved.metadata is not None:
+            with suppress(ValidationError):
+                self.context.oauth_metadata = OAuthMetadata.model_validate(saved.metadata)
+        return True
 
 
 def _provider(
@@ -233,13 +298,7 @@ def _provider(
         grant_types=["authorization_code", "refresh_token"],
         response_types=["code"],
     )
-    provider = _Provider(url, about, file, visit, come_back)
-    saved = file.read()
-    provider.context.token_expiry_time = saved.expires_at
-    if saved.metadata is not None:
-        with suppress(ValidationError):
-            provider.context.oauth_metadata = OAuthMetadata.model_validate(saved.metadata)
-    return provider
+    return _Provider(url, file, about, visit, come_back)
 
 
 async def _answer(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
 from code_core.version import VERSION
-from code_mcp_client.messages import Notification, Request, RequestId
 from code_mcp_server.eras import (
     LOG_LEVELS,
     MODERN_VERSIONS,
@@ -23,8 +22,8 @@ from code_mcp_server.eras import (
     negotiated,
     unsupported,
 )
+from code_mcp_server.jsonrpc import Code, Notification, Request, RequestId, RpcError
 from code_mcp_server.peer import Peer
-from code_mcp_server.rpc import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, RpcError
 
 SERVER_INFO = {"name": "code", "title": "Code for Python", "version": VERSION}
 INSTRUCTIONS = "Gives tasks to a coding agent that reads and changes files and runs commands."
@@ -117,9 +116,9 @@ class Dialogue:
         ):
             self._enveloped(request)
         elif self.era == "modern":
-            raise RpcError(INVALID_PARAMS, f"{request.method[:100]}: the envelope in _meta is missing")
+            raise RpcError(Code.INVALID_PARAMS, f"{request.method[:100]}: the envelope in _meta is missing")
         elif self.era == "undecided" and request.method != "ping":
-            raise RpcError(INVALID_REQUEST, f"{request.method[:100]} came before initialize")
+            raise RpcError(Code.INVALID_REQUEST, f"{request.method[:100]} came before initialize")
 
     def is_brief(self, request: Request) -> bool:
         """See `Handler.is_brief`."""
@@ -151,15 +150,15 @@ class Dialogue:
             raise unsupported(str(params.get("protocolVersion")))
         version, capabilities = params.get("protocolVersion"), params.get("capabilities", {})
         if not isinstance(version, str):
-            raise RpcError(INVALID_PARAMS, "initialize: protocolVersion must be a string")
+            raise RpcError(Code.INVALID_PARAMS, "initialize: protocolVersion must be a string")
         if not isinstance(capabilities, dict):
-            raise RpcError(INVALID_PARAMS, "initialize: capabilities must be an object")
+            raise RpcError(Code.INVALID_PARAMS, "initialize: capabilities must be an object")
         self.era, self.version, self.abilities = "handshake", negotiated(version), abilities_of(capabilities)
 
     def _enveloped(self, request: Request) -> None:
         if self.era == "handshake":
             raise RpcError(
-                INVALID_REQUEST, f"this connection was initialized with protocol version {self.version}"
+                Code.INVALID_REQUEST, f"this connection was initialized with protocol version {self.version}"
             )
         self._envelopes[request.id] = envelope_of(request.params)
         self.era = "modern"
@@ -180,7 +179,7 @@ class Dialogue:
             case "logging/setLevel":
                 level = params.get("level")
                 if level not in LOG_LEVELS:
-                    raise RpcError(INVALID_PARAMS, f"level must be one of {', '.join(LOG_LEVELS)}")
+                    raise RpcError(Code.INVALID_PARAMS, f"level must be one of {', '.join(LOG_LEVELS)}")
                 self.log_level = level
                 return {}
             case "tools/list":
@@ -188,7 +187,7 @@ class Dialogue:
             case "tools/call":
                 return await (await self.tools).call_tool(caller, params)
             case _:
-                raise RpcError(METHOD_NOT_FOUND, f"method not found: {method[:100]}")
+                raise RpcError(Code.METHOD_NOT_FOUND, f"method not found: {method[:100]}")
 
     async def _modern_result(self, caller: Caller, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         match method:
@@ -202,7 +201,7 @@ class Dialogue:
             case "tasks/get" | "tasks/update" | "tasks/cancel":
                 return await (await self.tools).task(caller, method, params)
             case _:
-                raise RpcError(METHOD_NOT_FOUND, f"method not found: {method[:100]}")
+                raise RpcError(Code.METHOD_NOT_FOUND, f"method not found: {method[:100]}")
 
 
 def discovered() -> dict[str, Any]:

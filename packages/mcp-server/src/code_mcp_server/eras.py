@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from code_mcp_server.rpc import INVALID_PARAMS, UNSUPPORTED_VERSION, RpcError
+from code_mcp_server.jsonrpc import Code, RpcError
 
 HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN_VERSIONS = ("2026-07-28",)
@@ -81,21 +81,23 @@ def envelope_of(params: Mapping[str, Any] | None) -> Envelope:
     meta = meta if isinstance(meta, dict) else {}
     version, capabilities = meta.get(VERSION_KEY), meta.get(CAPABILITIES_KEY)
     if not isinstance(version, str):
-        raise RpcError(INVALID_PARAMS, f"_meta[{VERSION_KEY!r}] must be a string")
+        raise RpcError(Code.INVALID_PARAMS, f"_meta[{VERSION_KEY!r}] must be a string")
     if version not in MODERN_VERSIONS:
         raise unsupported(version)
     if not isinstance(capabilities, dict):
-        raise RpcError(INVALID_PARAMS, f"_meta[{CAPABILITIES_KEY!r}] must be an object")
+        raise RpcError(Code.INVALID_PARAMS, f"_meta[{CAPABILITIES_KEY!r}] must be an object")
     level = meta.get(LOG_LEVEL_KEY)
     if level is not None and level not in LOG_LEVELS:
-        raise RpcError(INVALID_PARAMS, f"_meta[{LOG_LEVEL_KEY!r}] must be one of {', '.join(LOG_LEVELS)}")
+        raise RpcError(
+            Code.INVALID_PARAMS, f"_meta[{LOG_LEVEL_KEY!r}] must be one of {', '.join(LOG_LEVELS)}"
+        )
     return Envelope(version, abilities_of(capabilities), level)
 
 
 def unsupported(version: str) -> RpcError:
     """The error for a protocol version that a modern request cannot have."""
     data = {"supported": [*MODERN_VERSIONS], "requested": version}
-    return RpcError(UNSUPPORTED_VERSION, f"unsupported protocol version {version[:100]!r}", data)
+    return RpcError(Code.UNSUPPORTED_VERSION, f"unsupported protocol version {version[:100]!r}", data)
 
 
 def negotiated(version: str) -> str:

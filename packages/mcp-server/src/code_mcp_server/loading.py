@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from code_mcp_server.rpc import INTERNAL_ERROR, RpcError
+from code_mcp_server.jsonrpc import Code, RpcError
 
 T = TypeVar("T")
 
@@ -38,5 +38,5 @@ class Loading(Generic[T]):
     async def _get(self) -> T:
         await self._done.wait()
         if not self._value:
-            raise RpcError(INTERNAL_ERROR, str(self.problem))
+            raise RpcError(Code.INTERNAL_ERROR, str(self.problem))
         return self._value[0]

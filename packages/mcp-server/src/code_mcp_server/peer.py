@@ -4,20 +4,28 @@ Our own JSON-RPC over stdio, because the SDK's takes most of a second to import,
 fields of questions, and leaves some malformed messages without an answer.
 """
 
-import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
-from pydantic_core import PydanticSerializationError, to_json
 
 from code_mcp_client.channel import LineWriter
 from code_mcp_client.framing import Line
-from code_mcp_client.messages import Notification, Request, RequestId
-from code_mcp_server.inbox import Answer, Refused, incoming
-from code_mcp_server.rpc import INTERNAL_ERROR, INVALID_REQUEST, RpcError
+from code_mcp_server.jsonrpc import (
+    Code,
+    Malformed,
+    Message,
+    Notification,
+    Request,
+    RequestId,
+    Response,
+    RpcError,
+    encode,
+    messages,
+)
+from code_mcp_server.stdio import LONGEST_LINE
 
 MOST_RUNNING = 1_024
 """Requests that are answered at the same time; more are read when one of them has ended."""
@@ -62,7 +70,7 @@ class Peer:
         self._writer = writer
         self._running: dict[RequestId, tuple[Request, anyio.CancelScope]] = {}
         self._ended = anyio.Event()
-        self._questions: dict[RequestId, tuple[anyio.Event, list[Answer]]] = {}
+        self._questions: dict[RequestId, tuple[anyio.Event, list[Response]]] = {}
         self._last_question = 0
 
     async def serve(self, lines: AsyncIterator[Line], handler: Handler) -> None:
@@ -70,7 +78,7 @@ class Peer:
         try:
             async with anyio.create_task_group() as tasks:
                 async for line in lines:
-                    for message in incoming(line):
+                    for message in messages(line, LONGEST_LINE, batches=True):
                         await self._take(message, handler, tasks)
                 await self._finish(handler)
                 tasks.cancel_scope.cancel()
@@ -79,58 +87,61 @@ class Peer:
 
     async def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a notification; waits while much is queued."""
-        await self._send({"jsonrpc": "2.0", "method": method, "params": params})
+        await self._send(Notification(method, dict(params)))
 
     async def ask(self, method: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """The result object of a request to the client; None for every other answer. Cancelling withdraws it."""
         self._last_question += 1
         request_id, answered = self._last_question, anyio.Event()
-        answers: list[Answer] = []
+        answers: list[Response] = []
         self._questions[request_id] = answered, answers
         try:
-            await self._send({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
+            await self._send(Request(request_id, method, dict(params)))
             await answered.wait()
         except anyio.get_cancelled_exc_class():
-            self._send_nowait(
-                {
-                    "jsonrpc": "2.0",
-                    "method": "notifications/cancelled",
-                    "params": {"requestId": request_id, "reason": "the question has lapsed"},
-                }
-            )
+            withdrawn = {"requestId": request_id, "reason": "the question has lapsed"}
+            self._send_nowait(Notification("notifications/cancelled", withdrawn))
             raise
         finally:
             del self._questions[request_id]
-        return answers[0].result
+        result = answers[0].result
+        return result if isinstance(result, dict) else None
 
-    async def _take(
-        self, message: Request | Notification | Answer | Refused, handler: Handler, tasks: TaskGroup
-    ) -> None:
+    async def _take(self, message: Message, handler: Handler, tasks: TaskGroup) -> None:
         match message:
+            case Request(id=None):
+                await self._fail(None, RpcError(Code.INVALID_REQUEST, "the id must not be null"))
             case Request():
                 await self._begin(message, handler, tasks)
             case Notification("notifications/cancelled", params):
-                self._cancel((params or {}).get("requestId"))
+                self._cancel(params.get("requestId"))
             case Notification():
                 await handler.notice(message)
-            case Answer(request_id) if request_id in self._questions:
-                answered, answers = self._questions[request_id]
-                answers.append(message)
-                answered.set()
-            case Answer(request_id):
-                _log.info("an answer to %r, which nobody has asked", request_id)
-            case Refused(request_id, code, text):
-                await self._send(_failure(request_id, RpcError(code, text)))
+            case Response():
+                if not self._answered(message):
+                    _log.info("an answer to %r, which nobody has asked", message.id)
+            case Malformed(id=request_id, error=error, is_answer=is_answer):
+                if not is_answer or not self._answered(Response(request_id, error=error)):
+                    await self._fail(request_id, error)
+
+    def _answered(self, response: Response) -> bool:
+        """Whether somebody waits for this answer, and has it now."""
+        if isinstance(response.id, bool) or response.id not in self._questions:
+            return False
+        answered, answers = self._questions[response.id]
+        answers.append(response)
+        answered.set()
+        return True
 
     async def _begin(self, request: Request, handler: Handler, tasks: TaskGroup) -> None:
         if request.id in self._running:
-            in_use = RpcError(INVALID_REQUEST, f"request id {request.id!r} is in use")
-            await self._send(_failure(request.id, in_use))
+            in_use = RpcError(Code.INVALID_REQUEST, f"request id {request.id!r} is in use")
+            await self._fail(request.id, in_use)
             return
         try:
             handler.accept(request)
         except RpcError as error:
-            await self._send(_failure(request.id, error))
+            await self._fail(request.id, error)
             return
         while len(self._running) >= MOST_RUNNING:
             self._ended = anyio.Event()
@@ -144,18 +155,17 @@ class Peer:
             self._running[request_id][1].cancel()
 
     async def _answer(self, request: Request, scope: anyio.CancelScope, handler: Handler) -> None:
-        message: dict[str, Any] | None = None
+        message: Response | None = None
         try:
             with scope:
                 try:
-                    result = await handler.answer(request)
-                    message = {"jsonrpc": "2.0", "id": request.id, "result": result}
+                    message = Response(request.id, await handler.answer(request))
                 except RpcError as error:
-                    message = _failure(request.id, error)
+                    message = Response(request.id, error=error)
                 except Exception as error:  # noqa: BLE001 - one request must not end the others; logged
                     _log.exception("%s failed", request.method)
                     text = f"internal error: {type(error).__name__}"
-                    message = _failure(request.id, RpcError(INTERNAL_ERROR, text))
+                    message = Response(request.id, error=RpcError(Code.INTERNAL_ERROR, text))
             if message is not None:  # none for one that was cancelled
                 await self._send(message)
         finally:
@@ -169,25 +179,14 @@ class Peer:
                 self._ended = anyio.Event()
                 await self._ended.wait()
 
-    async def _send(self, message: Mapping[str, Any]) -> None:
-        await self._writer.send(_line(message))
+    async def _fail(self, request_id: RequestId, error: RpcError) -> None:
+        await self._send(Response(request_id, error=error))
 
-    def _send_nowait(self, message: Mapping[str, Any]) -> None:
+    async def _send(self, message: Request | Notification | Response) -> None:
+        await self._writer.send(encode(message))
+
+    def _send_nowait(self, message: Notification) -> None:
         try:
-            self._writer.send_nowait(_line(message))
+            self._writer.send_nowait(encode(message))
         except BrokenPipeError:
             _log.debug("a message was dropped: the client reads no more")
-
-
-def _failure(request_id: RequestId | None, error: RpcError) -> dict[str, Any]:
-    body = {"code": error.code, "message": error.message} | (
-        {} if error.data is None else {"data": error.data}
-    )
-    return {"jsonrpc": "2.0", "id": request_id, "error": body}
-
-
-def _line(message: Mapping[str, Any]) -> bytes:
-    try:
-        return to_json(message) + b"\n"
-    except (PydanticSerializationError, ValueError):  # a lone surrogate, which JSON can only escape
-        return json.dumps(message, default=str).encode() + b"\n"

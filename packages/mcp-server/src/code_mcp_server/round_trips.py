@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from code_mcp_server.approvals import details, elicitation, reply
-from code_mcp_server.rpc import INVALID_PARAMS, RpcError
+from code_mcp_server.jsonrpc import Code, RpcError
 from code_mcp_server.turns import Turn
 
 EXPIRED = "invalid or expired requestState"
@@ -79,7 +79,7 @@ class RoundTrips:
         self._forget_ended()
         parked = self._parked.get(state) if isinstance(state, str) else None
         if parked is None or parked.digest != call:
-            raise RpcError(INVALID_PARAMS, EXPIRED)
+            raise RpcError(Code.INVALID_PARAMS, EXPIRED)
         del self._parked[str(state)]
         return parked
 

@@ -12,7 +12,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
-from mcp_types import METHOD_NOT_FOUND, CallToolRequestParams, ListToolsResult, PaginatedRequestParams
+from mcp_types import CallToolRequestParams, ListToolsResult, PaginatedRequestParams
 from mcp_types import Notification as SdkNotification
 from mcp_types import NotificationParams as SdkNotificationParams
 from mcp_types import Request as SdkRequest
@@ -20,10 +20,9 @@ from mcp_types import RequestParams as SdkRequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from code_mcp_client.messages import Notification
 from code_mcp_server.dialogue import INSTRUCTIONS, LIST_SECONDS, SERVER_INFO, Caller, TaskMethod, Tools
 from code_mcp_server.eras import LOG_LEVEL_KEY, LOG_LEVELS, TASKS, abilities_of
-from code_mcp_server.rpc import HEADER_MISMATCH, RpcError
+from code_mcp_server.jsonrpc import Code, Notification, RpcError
 
 
 class _AnyNotification(SdkNotification[dict[str, Any], str]):
@@ -68,19 +67,19 @@ def sdk_server(tools: Awaitable[Tools]) -> "Server[Any]":
         try:
             result = await (await tools).call_tool(caller, context.params or {})
         except RpcError as error:
-            raise MCPError(error.code, error.message, error.data) from None
+            raise MCPError(error.code, str(error), error.data) from None
         return {"resultType": "complete", **result} if caller.modern else result
 
     def task_handler(method: TaskMethod) -> Callable[..., Awaitable[Any]]:
         async def handle(context: ServerRequestContext[Any], params: _AnyRequestParams) -> Any:
             caller = _caller(context)
             if not caller.modern:
-                raise MCPError(METHOD_NOT_FOUND, f"method not found: {method}")
+                raise MCPError(Code.METHOD_NOT_FOUND, f"method not found: {method}")
             _check_routing(context, params)
             try:
                 result = await (await tools).task(caller, method, context.params or {})
             except RpcError as error:
-                raise MCPError(error.code, error.message, error.data) from None
+                raise MCPError(error.code, str(error), error.data) from None
             return {"resultType": "complete", **result}
 
         return handle
@@ -114,7 +113,7 @@ def _check_routing(context: ServerRequestContext[Any], params: _AnyRequestParams
     headers = getattr(context.request, "headers", {})
     task_id = (params.model_extra or {}).get("taskId")
     if headers.get("mcp-name") != task_id:
-        raise MCPError(HEADER_MISMATCH, "the header Mcp-Name must be the taskId of the request")
+        raise MCPError(Code.HEADER_MISMATCH, "the header Mcp-Name must be the taskId of the request")
 
 
 class _RequestChannel:

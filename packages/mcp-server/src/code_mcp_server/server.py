@@ -16,7 +16,6 @@ from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAbort
 from code_core.protocol.ops import InputItem, OverrideTurnContext, TextInput
 from code_core.session.conversation import Conversation
 from code_core.session.parts import Parts
-from code_mcp_client.messages import Notification
 from code_mcp_server import approvals
 from code_mcp_server.arguments import (
     CancelArguments,
@@ -30,9 +29,9 @@ from code_mcp_server.arguments import (
 from code_mcp_server.dialogue import Caller, TaskMethod
 from code_mcp_server.eras import TASKS
 from code_mcp_server.errors import McpServerError, ToolHidden, UnknownTool
+from code_mcp_server.jsonrpc import Code, Notification, RpcError
 from code_mcp_server.relay import Relay
 from code_mcp_server.round_trips import EXPIRED, RoundTrips, digest, input_required, take_answers
-from code_mcp_server.rpc import INVALID_PARAMS, MISSING_CAPABILITY, RpcError
 from code_mcp_server.sessions import SOURCE, Session, SessionPool
 from code_mcp_server.tasks import Tasks
 from code_mcp_server.tools import codex_tools, session_tools
@@ -73,9 +72,9 @@ class ToolServer:
         """See `Tools.call_tool`."""
         name, arguments = params.get("name"), params.get("arguments")
         if not isinstance(name, str):
-            raise RpcError(INVALID_PARAMS, "tools/call: name must be a string")
+            raise RpcError(Code.INVALID_PARAMS, "tools/call: name must be a string")
         if arguments is not None and not isinstance(arguments, dict):
-            raise RpcError(INVALID_PARAMS, "tools/call: arguments must be an object")
+            raise RpcError(Code.INVALID_PARAMS, "tools/call: arguments must be an object")
         call = _Call(self, caller, name, digest(name, arguments))
         try:
             if caller.modern and (params.get("requestState") or params.get("inputResponses")):
@@ -87,8 +86,8 @@ class ToolServer:
     async def task(self, caller: Caller, method: TaskMethod, params: Mapping[str, Any]) -> dict[str, Any]:
         """See `Tools.task`."""
         if not caller.abilities.tasks:
-            needed = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
-            raise RpcError(MISSING_CAPABILITY, f"{method}: the client does not declare {TASKS}", needed)
+            needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
+            raise RpcError(Code.MISSING_CAPABILITY, f"{method}: the client does not declare {TASKS}", needed)
         return await self.tasks.request(method, params)
 
     async def notice(self, notification: Notification) -> None:
@@ -170,11 +169,11 @@ class _Call:
         """
         responses = params.get("inputResponses")
         if responses is not None and not isinstance(responses, dict):
-            raise RpcError(INVALID_PARAMS, "inputResponses must be an object")
+            raise RpcError(Code.INVALID_PARAMS, "inputResponses must be an object")
         parked = self.server.round_trips.resume(params.get("requestState"), self.digest)
         session = self.server.pool.sessions.get(parked.session_id)
         if session is None or session.turn is not parked.turn:
-            raise RpcError(INVALID_PARAMS, EXPIRED)
+            raise RpcError(Code.INVALID_PARAMS, EXPIRED)
         await take_answers(parked.turn, responses or {})
         if parked.turn.open:  # an answer is missing
             return self._parked(session, parked.turn)

@@ -14,8 +14,8 @@ from anyio.abc import TaskGroup
 
 from code_core.protocol.events import Event
 from code_mcp_server.approvals import denial
+from code_mcp_server.jsonrpc import Code, RpcError
 from code_mcp_server.round_trips import input_required, take_answers
-from code_mcp_server.rpc import INTERNAL_ERROR, INVALID_PARAMS, RpcError
 from code_mcp_server.turns import Turn, TurnEnd, is_question
 
 POLL_MILLISECONDS = 500
@@ -111,14 +111,14 @@ class Tasks:
         task_id = params.get("taskId")
         task = self._tasks.get(task_id) if isinstance(task_id, str) else None
         if task is None:
-            raise RpcError(INVALID_PARAMS, "there is no such task: it may have been forgotten")
+            raise RpcError(Code.INVALID_PARAMS, "there is no such task: it may have been forgotten")
         match method:
             case "tasks/get":
                 return task.state()
             case "tasks/update":
                 responses = params.get("inputResponses")
                 if not isinstance(responses, dict):
-                    raise RpcError(INVALID_PARAMS, "inputResponses must be an object")
+                    raise RpcError(Code.INVALID_PARAMS, "inputResponses must be an object")
                 await take_answers(task.turn, responses)
                 task.updated = _now()
                 return {}
@@ -128,7 +128,7 @@ class Tasks:
                     await task.interrupt()
                 return {}
             case _:
-                raise RpcError(INTERNAL_ERROR, method)  # pragma: no cover - see `Dialogue`
+                raise RpcError(Code.INTERNAL_ERROR, method)  # pragma: no cover - see `Dialogue`
 
     async def _follow(
         self,

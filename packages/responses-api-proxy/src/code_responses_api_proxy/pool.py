@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -123,4 +124,6 @@ def _described(error: OSError, target: Target) -> UpstreamError:
     if target.tls and type(error).__module__ == "ssl":
         detail = getattr(error, "verify_message", "") or getattr(error, "reason", "") or type(error).__name__
         return UnreachableError(f"no TLS connection to the upstream {target.authority}: {detail}")
-    return UnreachableError(f"no connection to the upstream {target.authority}: {error.strerror or error}")
+    # The text of asyncio's own errors is the address, which is known, in place of the reason.
+    reason = os.strerror(error.errno) if error.errno else error
+    return UnreachableError(f"no connection to the upstream {target.authority}: {reason}")

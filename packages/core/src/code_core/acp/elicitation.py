@@ -8,8 +8,22 @@ from typing import Any, Literal
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
 from code_core.view.questions import elicitation_schema, elicitation_text
+from code_core.view.visible import visible
 
 MOST_FIELDS = 100
+LONGEST_NAME = 200
+LONGEST_MESSAGE = 64 * 1024
+
+
+def can_be_asked(question: ElicitationRequest) -> bool:
+    """Whether a client can show the whole question: fields whose names it may show, and not more than a form holds."""
+    properties = question.requested_schema.get("properties")
+    names = [*properties] if isinstance(properties, dict) else []
+    return (
+        len(question.message) <= LONGEST_MESSAGE
+        and len(names) <= MOST_FIELDS
+        and all(len(name) <= LONGEST_NAME and visible(name) == name for name in names)
+    )
 
 
 def elicitation_request(session_id: str, question: ElicitationRequest) -> dict[str, Any]:

@@ -52,7 +52,9 @@ def client_path(cwd: Path, path: str) -> str:
 def server_tool_call(call_id: str, call: McpInvocation) -> ToolCallFields:
     """A tool of an MCP server."""
     title = shortened(f"{visible(call.server)}: {visible(call.tool)}")
-    return tool_call(call_id, title, "other", name=call.tool, rawInput=call.arguments or {})
+    return tool_call(
+        call_id, title, "other", name=shortened(visible(call.tool)), rawInput=call.arguments or {}
+    )
 
 
 def failed_call(failed: ToolCallFailed) -> ToolCallFields:

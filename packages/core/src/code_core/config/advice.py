@@ -7,6 +7,7 @@ from code_core.config.layers import Layer, located
 from code_core.config.paths import expand_home, is_directory
 from code_core.config.schema.file import ConfigFile
 from code_core.config.schema.servers import McpServerTable
+from code_core.model.providers import Provider
 from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.writable import redirected_roots
 
@@ -36,3 +37,10 @@ def inline_tokens(layers: Sequence[Layer], servers: Mapping[str, McpServerTable]
         for name, table in servers.items()
         if table.bearer_token is not None
     ]
+
+
+def recording_without_effect(provider: Provider, environ: Mapping[str, str]) -> list[str]:
+    """A recording that would repeat the scenario that is replayed."""
+    if provider.replay_scenario is None or not environ.get("CODE_RECORD"):
+        return []
+    return ["CODE_RECORD has no effect: a replayed scenario is not recorded"]

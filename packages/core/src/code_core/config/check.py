@@ -5,7 +5,6 @@ a value that only a newer version knows where the default can stand in for it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
 
@@ -17,6 +16,7 @@ from code_core.config.schema.file import ConfigFile
 from code_core.config.spellings import names_of
 from code_core.config.toml_source import KeyPath
 from code_core.errors import ConfigError
+from code_core.frozen import frozen
 
 # Keys whose unknown values do no harm when they are left out.
 _DISPENSABLE = frozenset(
@@ -31,7 +31,7 @@ _PARSED = {
     "float_type": "it must be a number",
     "bool_parsing": "it must be true or false",
     "bool_type": "it must be true or false",
-    "string_type": "it must be a text",
+    "string_type": "it must be a string",
     "list_type": "it must be a list",
     "dict_type": "it must be a table",
     "model_type": "it must be a table",
@@ -53,7 +53,7 @@ def checked(layers: Sequence[Layer]) -> tuple[ConfigFile, tuple[str, ...]]:
     table = merged(layers)
     warnings = [warning for layer in layers for warning in _unknown_keys(layer)]
     for mistake in mistakes_in(table):
-        where = located(layers, mistake.path)
+        where = _before_key(located(layers, mistake.path), mistake.path)
         if not mistake.dispensable:
             raise ConfigError(f"{where}: {mistake}")
         table = _without(table, mistake.path)
@@ -61,7 +61,7 @@ def checked(layers: Sequence[Layer]) -> tuple[ConfigFile, tuple[str, ...]]:
     return ConfigFile.model_validate(table), tuple(warnings)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mistake:
     """A value that is wrong; as a text, the key, the value unless it may be a secret, and what it must be.
 
@@ -128,6 +128,11 @@ def dotted(path: KeyPath) -> str:
     return ".".join(parts)
 
 
+def _before_key(where: str, path: KeyPath) -> str:
+    """`where` for a message that goes on with the key: an option that consists of the key does not repeat it."""
+    return "-c" if where == f"-c {dotted(path)}" else where
+
+
 def _unknown_keys(layer: Layer) -> Iterator[str]:
     if layer.kind in _PARTS:
         return
@@ -136,7 +141,7 @@ def _unknown_keys(layer: Layer) -> Iterator[str]:
 
         near = difflib.get_close_matches(str(path[-1]), known, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
-        yield f"{layer.locate(path)}: unknown setting {dotted(path)}{hint}"
+        yield f"{_before_key(layer.locate(path), path)}: unknown setting {dotted(path)}{hint}"
 
 
 def unknown_keys(table: Any, model: type[BaseModel], at: KeyPath = ()) -> Iterator[tuple[KeyPath, list[str]]]:

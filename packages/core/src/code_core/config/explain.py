@@ -78,7 +78,7 @@ def known_path(path: KeyPath) -> KeyPath:
     for unknown, known in unknown_keys(nested(path, None), ConfigFile):
         near = difflib.get_close_matches(str(unknown[-1]), known, n=1)
         raise ConfigError(
-            f"there is no setting {dotted(unknown)}" + (f": did you mean {near[0]}?" if near else "")
+            f"unknown setting {dotted(unknown)}" + (f": did you mean {near[0]}?" if near else "")
         )
     return path
 

@@ -10,13 +10,13 @@ import os
 import time
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from code_core.config.schema.commands import ConfirmGuardTable
 from code_core.errors import ConfigError
 from code_core.files.checkout import Checkout, DistrustedFileError, within_seconds
+from code_core.frozen import frozen
 from code_core.view.visible import visible
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PATTERN_SECONDS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandGuards:
     """What stands between a command and its approval."""
 
@@ -40,7 +40,7 @@ class CommandGuards:
 NO_GUARDS = CommandGuards()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BoundedPattern:
     """A regular expression that gives up after a tenth of a second for all the texts of a command."""
 

@@ -4,11 +4,11 @@ Tables are merged key by key; any other value of a stronger layer replaces that 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from code_core.config.toml_source import KeyPath, line_of
+from code_core.frozen import frozen
 
 
 class LayerKind(StrEnum):
@@ -24,7 +24,7 @@ class LayerKind(StrEnum):
     CLIENT = "client"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layer:
     """Settings that come from one place.
 
@@ -47,7 +47,7 @@ class Layer:
         return self.name if line is None else f"{self.name}:{line}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A value, and the layer that sets it."""
 

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from code_core.config.advice import inline_tokens, paths_without_effect
+from code_core.config.advice import inline_tokens, paths_without_effect, recording_without_effect
 from code_core.config.check import checked
 from code_core.config.guards import NO_GUARDS, CommandGuards, load_guards
 from code_core.config.layers import Layer, LayerKind
@@ -21,6 +21,7 @@ from code_core.config.sources import Run, Sources, file_layers, read_sources
 from code_core.context.git import find_checkout
 from code_core.errors import ConfigError
 from code_core.files.checkout import Checkout, own_ids
+from code_core.frozen import frozen
 from code_core.model.capabilities import ModelPreferences, capabilities
 from code_core.model.providers import Provider
 from code_core.protocol.policies import (
@@ -39,7 +40,7 @@ DEFAULT_MODEL = "gpt-5-codex"
 _OPTIONS = ("model", "model_provider", "approval_policy", "sandbox_mode")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConfigOverrides:
     """Settings of one run, from options or from a client; None means not given.
 
@@ -77,7 +78,7 @@ class ConfigOverrides:
 NO_OVERRIDES = ConfigOverrides()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Storage:
     """What is kept of sessions, and for how long."""
 
@@ -87,7 +88,7 @@ class Storage:
     typed: MessageHistoryTable = field(default_factory=MessageHistoryTable)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Config:
     """Resolved settings of one conversation.
 
@@ -206,6 +207,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
             *capabilities(preferences, model, provider.wire_api).warnings,
             *inline_tokens(sources.layers, servers),
             *guards.warnings,
+            *recording_without_effect(provider, environ),
         ),
     )
 

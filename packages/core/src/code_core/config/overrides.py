@@ -28,8 +28,17 @@ def parse_setting(text: str) -> Setting:
 
 
 def key_path(key: str) -> tuple[str, ...]:
-    """The parts of a setting's key: as TOML has them, or split at the dots."""
-    return parse_key(key) or tuple(part.strip() for part in key.split("."))
+    """The parts of a setting's key: as TOML has them, or split at the dots.
+
+    Raises:
+        ConfigError: a part is empty.
+    """
+    parts = parse_key(key) or tuple(part.strip() for part in key.split("."))
+    if not all(parts):
+        raise ConfigError(
+            f"{key!r} is not a key: separate its parts with single dots, such as limits.max_tool_calls"
+        )
+    return parts
 
 
 def _splits(text: str) -> Iterator[tuple[str, str]]:

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from code_core.errors import ConfigError
+from code_core.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Home:
     """Where files are written, and where settings of Codex are read when ours are absent."""
 

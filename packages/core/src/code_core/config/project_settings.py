@@ -7,7 +7,6 @@ where a key goes, who approves, and what is kept of sessions is never taken from
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from code_core.config.layers import Layer, LayerKind, values_at
 from code_core.config.paths import expand_home
 from code_core.config.toml_source import KeyPath
 from code_core.files.checkout import Checkout, DistrustedFileError, within_seconds
+from code_core.frozen import frozen
 
 NAME = Path(".code", "config.toml")
 LARGEST = 64 * 1024
@@ -49,7 +49,7 @@ class Trust(StrEnum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProjectSettings:
     """A project's settings file as it is now.
 

@@ -1,7 +1,6 @@
 """Reads every layer of the settings, the weakest first."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,14 @@ from code_core.config.spellings import canonical
 from code_core.config.toml_source import KeyPath, parse, read_text
 from code_core.errors import ConfigError
 from code_core.files.checkout import Checkout, DistrustedFileError
+from code_core.frozen import frozen
 from code_core.view.visible import visible
 
 SYSTEM_FILE = Path("/etc/code/config.toml")
 _OF_A_DIRECTORY = ("approval_policy", "sandbox_mode")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """What is set for one run.
 
@@ -43,7 +43,7 @@ class Run:
     client: tuple[Setting, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sources:
     """All layers, the weakest first.
 

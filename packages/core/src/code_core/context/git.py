@@ -5,10 +5,10 @@ import re
 import shutil
 import stat
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 from code_core.files.checkout import Checkout, own_ids
+from code_core.frozen import frozen
 
 _HEAD = re.compile(rb"ref:\s*refs/|[0-9a-fA-F]{40}")
 _BRANCH = re.compile(rb"ref:\s*(refs/heads/([^\r\n\0]{1,1024}))\s*\Z")
@@ -29,7 +29,7 @@ def repository_root(directory: Path) -> Path | None:
     return checkout.root if checkout is not None else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """What is checked out; a text that is not known is empty."""
 

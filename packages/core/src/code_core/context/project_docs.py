@@ -3,12 +3,12 @@
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from code_core.context.git import find_checkout
 from code_core.files.checkout import Checkout, DistrustedFileError, own_ids, within_seconds
+from code_core.frozen import frozen
 from code_core.protocol.items import InputText, Message
 from code_core.view.visible import visible
 
@@ -16,7 +16,7 @@ FILE_NAMES = ("AGENTS.override.md", "AGENTS.md")
 SEPARATOR = "\n\n--- project-doc ---\n\n"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Instructions:
     """The message for the model before the first input, and warnings for the user about it.
 
@@ -29,7 +29,7 @@ class Instructions:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProjectDocs:
     """The texts of AGENTS.md files, and why some are missing."""
 

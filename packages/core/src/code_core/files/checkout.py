@@ -9,12 +9,12 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import TypeVar
 
 from code_core.files.directory import KERNEL
+from code_core.frozen import frozen
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ def own_ids() -> frozenset[int]:
     return frozenset({os.geteuid(), 0})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checkout:
     """A directory that may hold files of anybody.
 

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,6 +17,7 @@ import anyio.to_thread
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
+from code_core.frozen import frozen
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import ErrorEvent, EventMsg, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
@@ -49,7 +49,7 @@ DENIED_ADVICE = (
 HOW_TO_ACCEPT = 'nothing was changed; to carry the plan out: code exec resume {} --no-plan --full-auto "Carry out the plan."'
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExecOptions:
     """What one run is asked for.
 
@@ -117,7 +117,8 @@ async def _follow(conversation: Conversation, options: ExecOptions) -> int:
     async for event in conversation.events():
         msg = event.msg
         if options.as_json:
-            print(event.to_json(), flush=True)
+            if sys.__stdout__ is not None:
+                print(event.to_json(), flush=True)
         else:
             printer.show(msg)
         await _deny(conversation, msg)
@@ -159,7 +160,8 @@ async def _deny(conversation: Conversation, msg: EventMsg) -> None:
 def _deliver(message: str, options: ExecOptions) -> bool:
     """Whether the final message is where it was asked for."""
     on_screen = sys.stdout.isatty() and sys.stderr.isatty()  # where it has just been shown
-    if not options.as_json and not on_screen:
+    closed = sys.__stdout__ is None  # only with a file for the answer
+    if not options.as_json and not on_screen and not closed:
         print(readable(message) if sys.stdout.isatty() else message, flush=True)
     if options.last_message_file is not None:
         try:

@@ -13,6 +13,10 @@ LONGEST_PROMPT = 256 * 1024
 """Characters of a prompt; what is longer is left out."""
 
 
+LARGEST_IMAGES = 8 * 2**20
+"""Characters of all its images, as data URLs; further ones are left out."""
+
+
 def contents_of(result: "ReadResourceResult") -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """The parts of a resource, as JSON without binary data, and the images among these as data URLs."""
     from mcp_types import TextResourceContents
@@ -48,7 +52,7 @@ def items_of(result: "GetPromptResult") -> list[InputItem]:
         if parts.text and left > 0:
             items.append(TextInput(text=text[:left]))
             left -= len(text)
-        images += parts.images
+        images += parts.images if sum(map(len, (*images, *parts.images))) <= LARGEST_IMAGES else ()
     if left < 0:
         items.append(
             TextInput(text=f"[the prompt is longer than {LONGEST_PROMPT:,} characters; the rest is left out]")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from code_core.mcp_servers.changes import kinds_announced
-from code_mcp_client import McpClient, McpClientError
+from code_mcp_client import McpClient, McpClientError, RequestFailed
 
 if TYPE_CHECKING:
     import mcp_types
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MOST_PAGES = 100
 MOST_TOOLS = 2_048
 MOST_PROBLEMS = 20
+METHOD_NOT_FOUND = -32601
 SHORTEST_POLL = 60.0
 """Seconds between two looks at a list that a server lets us keep for less."""
 
@@ -28,12 +29,18 @@ class Listing:
 
 
 async def all_tools(client: McpClient) -> Listing:
-    """What an open client's server has, from at most 100 pages and at most 2,048."""
+    """What an open client's server has, from at most 100 pages and at most 2,048; nothing of one without tools."""
     listed: list[mcp_types.Tool] = []
     problems: list[str] = []
     cursor: str | None = None
     for _ in range(MOST_PAGES):
-        page = await client.list_tools(cursor=cursor)
+        try:
+            page = await client.list_tools(cursor=cursor)
+        except RequestFailed as error:
+            if error.code != METHOD_NOT_FOUND or cursor is not None:
+                raise
+            declared = (await client.initialize()).capabilities.tools is not None
+            return Listing([], ["it declares tools, but does not list any"] if declared else [])
         listed += page.tools
         cursor = page.next_cursor
         if cursor is None or len(listed) > MOST_TOOLS:

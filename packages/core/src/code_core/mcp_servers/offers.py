@@ -8,6 +8,7 @@ import anyio
 from pydantic import ValidationError
 
 from code_core.mcp_servers.changes import Kind
+from code_core.mcp_servers.listing import METHOD_NOT_FOUND
 from code_core.mcp_servers.server import Server
 from code_core.protocol.mcp_events import McpPrompt, McpResource
 from code_mcp_client import McpClientError, RequestFailed
@@ -17,7 +18,8 @@ MOST_LISTED = 2_048
 LONGEST_TEXT = 2_000
 """Characters of a title or a description."""
 LONGEST_URI = 8_000
-_METHOD_NOT_FOUND = -32601
+LONGEST_LIST = 2**20
+"""Characters of what one server lists: an event that is too large would not arrive."""
 
 OfferT = TypeVar("OfferT", McpResource, McpPrompt)
 
@@ -98,13 +100,17 @@ async def _all_pages(
     server: Server, method: str, entry: Callable[[str, Any], OfferT | None]
 ) -> Offers[OfferT]:
     found: Offers[OfferT] = Offers()
+    size = 0
     for _ in range(MOST_PAGES):
         page = await _page(server, method, entry, found.cursor)
-        found.listed += page.listed
         found.cursor = page.cursor
-        if page.cursor is None or len(found.listed) > MOST_LISTED:
+        for one in page.listed:
+            size += len(one.model_dump_json())
+            if size <= LONGEST_LIST:
+                found.listed.append(one)
+        if page.cursor is None or len(found.listed) > MOST_LISTED or size > LONGEST_LIST:
             break
-    if found.cursor is not None or len(found.listed) > MOST_LISTED:
+    if found.cursor is not None or len(found.listed) > MOST_LISTED or size > LONGEST_LIST:
         found.errors[server.name] = (
             f"{method}: more than {MOST_LISTED:,} entries or {MOST_PAGES} pages; the rest is left out"
         )
@@ -121,7 +127,7 @@ async def _page(
             raw = await server.client().send_request(method, params, timeout=float("inf"))
     except RequestFailed as error:
         if (
-            error.code == _METHOD_NOT_FOUND and cursor is None
+            error.code == METHOD_NOT_FOUND and cursor is None
         ):  # it declares more than it has: no templates, say
             return Offers()
         raise

@@ -15,6 +15,16 @@ _LEFT_OUT = frozenset(
     ]
 )
 
+# A model API refuses a whole request for one keyword of the wrong kind, and servers send null for what they do not say.
+_KINDS: dict[str, type] = {
+    "description": str,
+    "title": str,
+    "required": list,
+    "enum": list,
+    "format": str,
+    "pattern": str,
+}
+
 
 def parameters(schema: dict[str, Any]) -> dict[str, Any]:
     """A tool's input schema, reduced to what model APIs take: every part has one type they know.
@@ -69,8 +79,18 @@ class _Reduction:
         if followed & inside:  # it is a part of itself
             schema = {key: schema[key] for key in ("type", "description") if key in schema}
         inside |= followed
-        reduced = {key: value for key, value in schema.items() if key not in _LEFT_OUT}
+        reduced: dict[str, Any] = {
+            key: value
+            for key, value in schema.items()
+            if key not in _LEFT_OUT and isinstance(value, _KINDS.get(key, object))
+        }
         reduced["type"] = kind = _type_of(schema)
+        if "required" in reduced:
+            reduced["required"] = [name for name in reduced["required"] if isinstance(name, str)]
+        if "enum" in reduced:
+            reduced["enum"] = [value for value in reduced["enum"] if _fits(value, kind)]
+            if not reduced["enum"]:
+                del reduced["enum"]
         match kind:
             case "object":
                 properties = schema.get("properties")
@@ -139,11 +159,28 @@ def _type_of(schema: dict[str, Any]) -> str:
         return "object"
     if "items" in schema or "prefixItems" in schema:
         return "array"
+    values = _list(schema.get("enum")) or [schema.get("const")]
+    for plain in ("boolean", "number"):
+        if all(_fits(value, plain) for value in values):
+            return plain
     if any(
         key in schema for key in ("minimum", "maximum", "multipleOf", "exclusiveMinimum", "exclusiveMaximum")
     ):
         return "number"
     return "string"
+
+
+def _fits(value: object, kind: str) -> bool:
+    """Whether a value of an enumeration is of a type."""
+    match kind:
+        case "boolean":
+            return isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "string":
+            return isinstance(value, str)
+        case _:
+            return True
 
 
 def _count(schema: object) -> int:

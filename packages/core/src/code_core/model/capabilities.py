@@ -1,14 +1,15 @@
 """Everything that depends on the model, from the settings, the wire, and what we know of the model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from code_core.frozen import frozen
 from code_core.model.catalog import UNKNOWN, ModelTraits, Prices, family_of
 from code_core.protocol.policies import ReasoningEffort, ReasoningSummary, Verbosity, WireApi
 from code_core.wire.prompt import ChatQuirks, ModelSettings
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelPreferences:
     """What the user wants of whichever model is used; None leaves it to the model.
 
@@ -45,7 +46,7 @@ class ModelPreferences:
         return self.catalog[max(beginnings, key=len)] if beginnings else UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelCapabilities:
     """How one model is asked, and what it can take.
 

@@ -4,13 +4,14 @@ Source: the providers' model pages as of October 2025; for open models their cha
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any
 
+from code_core.frozen import frozen
 from code_core.protocol.token_events import TokenUsage
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prices:
     """US dollars per million tokens; `cached_input` is for input that the provider found in its cache."""
 
@@ -26,7 +27,7 @@ class Prices:
         return millions / 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelTraits:
     """What one source says of a model; None where it says nothing. Sizes are in tokens.
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MAX_RESPONSE_BYTES = 512 * 2**20
 MAX_PLAIN_BYTES = 16 * 2**20
 """Of a body without events that is kept, for the answer of a server that does not stream, or for its words."""
-MAX_UNREAD_BYTES = 2**20
-"""Received and not parsed yet; the server waits until there is room."""
+MAX_UNREAD_BYTES = 2**18
+"""Received and not parsed yet; the server waits until there is room. Parsing so much takes a few milliseconds."""
 
 
 class EventStream:
@@ -52,7 +52,7 @@ class EventStream:
         self._arrival = anyio.Event()
         self._room = anyio.Event()
         self._limit = anyio.CancelScope()  # of the wait for the next chunk
-        self._last_content = 0.0
+        self._last_content = anyio.current_time()
 
     @asynccontextmanager
     async def reading(self, response: "httpx2.Response") -> AsyncIterator[AsyncGenerator[list[SseEvent]]]:
@@ -134,7 +134,6 @@ class EventStream:
         """Receive the response to its end, or to an error, which whoever takes what came learns after it."""
         import httpx2
 
-        self._last_content = anyio.current_time()
         try:
             with self._limit:
                 self._wait_on()

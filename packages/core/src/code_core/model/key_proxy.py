@@ -12,7 +12,6 @@ import os
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from tempfile import TemporaryFile
 from typing import IO
@@ -21,6 +20,7 @@ from urllib.parse import urlencode
 import anyio
 
 from code_core.errors import ConfigError, RequestRefused
+from code_core.frozen import frozen
 from code_core.model.network import proxy_for, without_proxies
 from code_core.model.providers import Provider
 from code_core.protocol.policies import KeyIsolation
@@ -33,7 +33,7 @@ CLOSE_SECONDS = 2.0
 MAX_BODY_MIB = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoint:
     """Where requests go, and what they show there."""
 
@@ -231,18 +231,11 @@ class KeyProxies:
 
 
 def _applies(provider: Provider, wanted: KeyIsolation) -> bool:
-    match wanted:
-        case "never":
-            return False
-        case "auto":
-            return not provider.is_loopback and _is_possible()
-        case "always":
-            if not _is_possible():
-                raise ConfigError(
-                    'key_isolation = "always" needs the package code-responses-api-proxy, '
-                    "which is not installed here"
-                )
-            return True
+    if wanted == "always" and not _is_possible():
+        raise ConfigError(
+            'key_isolation = "always" needs the package code-responses-api-proxy, which is not installed here'
+        )
+    return wanted == "always" or (wanted == "auto" and not provider.is_loopback and _is_possible())
 
 
 def _is_possible() -> bool:

@@ -3,13 +3,14 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from code_core.errors import ConfigError
+from code_core.frozen import frozen
 from code_core.model.catalog import UNKNOWN, ModelTraits
 from code_core.protocol.policies import WireApi
 
@@ -32,7 +33,7 @@ _START_COMMANDS: dict[ServerKind, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Provider:
     """An endpoint that serves models.
 

@@ -1,12 +1,12 @@
 """What an HTTP answer other than 200 means: the words for the user, and whether to ask again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from code_core.errors import ModelError, RequestRefused, StreamBroken
+from code_core.frozen import frozen
 from code_core.model.network import CERTIFICATE_ADVICE
 from code_core.model.retry import retry_after
 from code_core.view.durations import duration_text, time_text
@@ -18,7 +18,7 @@ _MAY_BE_TOO_LONG = frozenset({400, 413, 422, 500})  # llama.cpp answers 500 in s
 _USAGE_KINDS = {"usage_limit_reached", "usage_not_included"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """An answer other than 200.
 

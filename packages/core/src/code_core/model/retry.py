@@ -2,17 +2,18 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
+
+from code_core.frozen import frozen
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 60.0
 LONGEST_REQUESTED_DELAY = 300.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RetryLimits:
     """Retries within one turn: `request` until a response begins, `stream` after one broke."""
 

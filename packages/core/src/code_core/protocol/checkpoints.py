@@ -1,12 +1,13 @@
 """What undo and redo need of the store that keeps old versions of files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from code_core.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Steps:
     """How many turns can be undone, and how many done again."""
 
@@ -14,7 +15,7 @@ class Steps:
     redo: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Restored:
     """What a step did.
 

@@ -79,8 +79,8 @@ class Conversation:
     async def __aenter__(self) -> Self:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         connect, publish = self.session.services.servers.connect, partial(self._log.publish, "0")
+        self._tasks.start_soon(self._serve)  # first: its first event is the first of all
         self._tasks.start_soon(connect, partial(self._emit, "0"), publish)
-        self._tasks.start_soon(self._serve)
         self.session.services.terminals.serve(self._tasks, partial(self._emit, "0"))
         if (stored := self.session.services.stored) is not None:
             self._tasks.start_soon(stored.clean)
@@ -100,6 +100,8 @@ class Conversation:
 
     async def discard(self) -> None:
         """Give up a conversation whose context was never entered."""
+        self._ops_in.close()
+        self._ops_out.close()
         self._log.close()
         await self.session.aclose()
 

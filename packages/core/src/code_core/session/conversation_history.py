@@ -7,12 +7,13 @@ else the next time, and stops the turn.
 """
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import anyio
 
+from code_core.frozen import frozen
 from code_core.protocol.items import (
     Message,
     ResponseItem,
@@ -30,7 +31,7 @@ PATIENCE_SECONDS = 1.0
 """The same for a journal that let the last one wait in vain: the end of a session must not add up."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HistoryItem:
     """An item of the history.
 

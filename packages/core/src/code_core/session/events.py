@@ -27,7 +27,7 @@ from code_core.protocol.events import (
     ShutdownComplete,
 )
 from code_core.protocol.question_events import PlanProposed
-from code_core.protocol.session_events import EventsSkipped
+from code_core.protocol.session_events import EventsSkipped, QueueChanged
 from code_core.session.deltas import Delta, delta_text, merged, stream_item, stream_of
 from code_core.session.open_items import Begin, End, OpenItems, Question, TaskEnd, item_of, question_id
 
@@ -207,7 +207,7 @@ class EventReader:
 
     def _take(self) -> Event:
         entry = self._backlog.popleft()
-        self._size = max(0, self._size - entry.size) if self._backlog else 0
+        self._size -= entry.size
         entry.taken = True
         if isinstance(entry.msg, Begin):
             self._begun.add(item_of(entry.msg))
@@ -262,6 +262,8 @@ def _size(value: Any) -> int:
     """About how many characters an event holds."""
     if isinstance(value, Delta):
         return len(delta_text(value))
+    if isinstance(value, QueueChanged):
+        return len(value.entries)  # the entries themselves belong to the queue: all its events share them
     match value:
         case str() | bytes():
             return len(value)

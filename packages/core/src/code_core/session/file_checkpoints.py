@@ -5,13 +5,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio.to_thread
 
 from code_core.config.paths import expand_home
-from code_core.errors import CodeError
 from code_core.protocol.checkpoints import Restored, Steps
 
 if TYPE_CHECKING:
@@ -45,17 +45,15 @@ class FileCheckpoints:
         self._begun = False
         self._used = False
         self._warned = False
-        self._closed = False
-        self._wanted = threading.Event()  # somebody waits for the worker
+        self._wanted = threading.Event()  # in this turn, by somebody who waits for the worker
 
     def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
         """See `Checkpoints.begin_turn`."""
-        self._used = False
         self._roots = tuple(root for root in roots if not _holds_users_home(root))
         self._turn, self._begun = turn_id, False
-        self._wanted.clear()
+        self._wanted = threading.Event()
         if look_ahead and self._roots:
-            self._submit(self._prepare)
+            self._submit(partial(self._prepare, self._wanted))
 
     async def before_write(self, turn_id: str, paths: Sequence[Path]) -> None:
         """See `Checkpoints.before_write`."""
@@ -79,6 +77,7 @@ class FileCheckpoints:
         if self._used:
             self._used = False
             await self._do(lambda: self._in_turn().end_turn())
+        self._forgo_look()
 
     async def steps(self) -> Steps:
         """See `Checkpoints.steps`."""
@@ -99,8 +98,7 @@ class FileCheckpoints:
 
     async def aclose(self) -> None:
         """See `Checkpoints.aclose`."""
-        self._closed = True
-        self._wanted.set()
+        self._forgo_look()
         if self._store is not None:
             self._store.stop()
         self._submit(self._let_go)
@@ -145,13 +143,16 @@ class FileCheckpoints:
         """Forget the store and what it watches: the kernel may take 20 ms to end a watch."""
         self._store = None
 
-    def _prepare(self) -> None:
-        self._wanted.wait(_HESITATION)
-        if self._closed:
-            return
-        with suppress(CodeError):  # whoever needs it learns it
-            self._in_turn().prepare()
-            self._save_later()
+    def _forgo_look(self) -> None:
+        wanted, self._wanted = self._wanted, threading.Event()
+        wanted.set()
+
+    def _prepare(self, wanted: threading.Event) -> None:
+        wanted.wait(_HESITATION)
+        if wanted is not self._wanted:
+            return  # the turn has ended
+        self._in_turn().prepare()  # nobody learns here that it fails: it fails again where it is needed
+        self._save_later()
 
     def _save_later(self) -> None:
         with suppress(RuntimeError):  # the session has ended
@@ -159,11 +160,8 @@ class FileCheckpoints:
 
     def _save(self) -> None:
         """Go on saving, a slice at a time: what was submitted meanwhile goes first."""
-        if self._store is None or self._closed:
-            return
-        with suppress(CodeError):
-            if self._store.save(_SLICE):
-                self._save_later()
+        if self._store is not None and self._store.save(_SLICE):  # likewise
+            self._save_later()
 
 
 def _restored(outcome: "Outcome | None") -> Restored | None:

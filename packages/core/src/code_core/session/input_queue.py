@@ -1,16 +1,17 @@
 """Input that waits until the model is asked the next time."""
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 from uuid import uuid4
 
+from code_core.frozen import frozen
 from code_core.protocol.ops import EditQueuedInput, InputItem, QueueUserInput, RemoveQueuedInput, UserInput
 from code_core.protocol.session_events import QueueChanged, QueueEntry
 from code_core.store.entries import EventEntry
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QueuedInput:
     """Input of the user.
 
@@ -43,7 +44,10 @@ class InputQueue:
     """First in, first out; an entry can be changed or taken back while it waits."""
 
     def __init__(self, entries: Iterable[QueuedInput] = ()) -> None:
-        self._entries: dict[str, QueuedInput] = {entry.id: entry for entry in entries}
+        self._entries: dict[str, QueuedInput] = {}
+        self._shown: dict[str, QueueEntry] = {}  # made once: each change of the queue shows all of it
+        for entry in entries:
+            self.put(entry)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -56,6 +60,7 @@ class InputQueue:
     def put(self, entry: QueuedInput) -> None:
         """Add an entry; one with an id that waits already replaces it."""
         self._entries[entry.id] = entry
+        self._shown[entry.id] = QueueEntry(id=entry.id, items=list(entry.items))
 
     def change(self, op: EditQueuedInput | RemoveQueuedInput) -> EventEntry | None:
         """Carry out `op`, and how the journal records that; None if its entry does not wait any more."""
@@ -71,11 +76,13 @@ class InputQueue:
         entry = self._entries.get(entry_id)
         if entry is None:
             return None
-        edited = self._entries[entry_id] = replace(entry, items=tuple(items))
+        edited = replace(entry, items=tuple(items))
+        self.put(edited)
         return edited
 
     def remove(self, entry_id: str) -> bool:
         """Take an entry out; False if it does not wait any more."""
+        self._shown.pop(entry_id, None)
         return self._entries.pop(entry_id, None) is not None
 
     def first(self) -> QueuedInput | None:
@@ -84,9 +91,7 @@ class InputQueue:
 
     def changed(self) -> QueueChanged:
         """The event that shows the queue as it is."""
-        return QueueChanged(
-            entries=[QueueEntry(id=entry.id, items=list(entry.items)) for entry in self._entries.values()]
-        )
+        return QueueChanged(entries=[*self._shown.values()])
 
 
 def removed_entry(entry_id: str) -> EventEntry:

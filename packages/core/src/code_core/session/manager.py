@@ -1,13 +1,12 @@
 """Makes conversations: the one place where every part of a session is put together."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
-
-import anyio
 
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides, load_config
 from code_core.errors import ConfigError
@@ -127,11 +126,12 @@ class ConversationManager:
             opened = await create(config, parts.session_id or "", parts.source)
         state = SessionState() if opened is None else opened.state
         conversation = self._made(config, parts, state, opened)
-        if history:
-            await conversation.session.history.add(*history)
-            conversation.session.told = ToldContext(one.item for one in history)
-        if parts.recorded_at_once:
-            await _recorded_at_once(conversation)
+        async with _discarded_on_failure(conversation):
+            if history:
+                await conversation.session.history.add(*history)
+                conversation.session.told = ToldContext(one.item for one in history)
+            if parts.recorded_at_once:  # a session else begins its record with its first turn
+                await conversation.session.history.note(conversation.session.context_entry())
         return conversation
 
     async def _copied(
@@ -226,21 +226,18 @@ async def _end_open_turn(conversation: Conversation, state: SessionState) -> Non
         return
     note = state.cut_off_note()
     history = conversation.session.history
-    try:
+    async with _discarded_on_failure(conversation):
         await history.add(*([] if note is None else [note]))
         await history.note(EventEntry.turn_aborted(state.open_turn, "interrupted"))
+
+
+@asynccontextmanager
+async def _discarded_on_failure(conversation: Conversation) -> AsyncIterator[None]:
+    """Has a conversation that cannot be made give up its session, so that it can be opened again."""
+    try:
+        yield
     except BaseException:
         await conversation.discard()
-        raise
-
-
-async def _recorded_at_once(conversation: Conversation) -> None:
-    """Have the record begin now, which a session else does with its first turn."""
-    try:
-        await conversation.session.history.note(conversation.session.context_entry())
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            await conversation.discard()
         raise
 
 

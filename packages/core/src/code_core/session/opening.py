@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -12,6 +11,7 @@ import anyio.to_thread
 from code_core.config.load import Config
 from code_core.config.paths import Home, find_home
 from code_core.context.git import head_of
+from code_core.frozen import frozen
 from code_core.session.input_queue import removed_entry
 from code_core.session.restore import SessionState
 from code_core.store.entries import text_of
@@ -22,14 +22,14 @@ from code_core.store.sessions import OpenSession, SessionStore
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Last:
     """The session that changed last: of this working directory, or of all if None."""
 
     cwd: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opened:
     """A session of the store.
 

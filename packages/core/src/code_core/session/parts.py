@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from code_core.config.guards import always_allowed
 from code_core.config.load import Config
 from code_core.config.schema.servers import ClientToolTable, McpServerTable
+from code_core.frozen import frozen
 from code_core.model.client import ModelClient
 from code_core.model.key_proxy import KeyProxies
 from code_core.model.providers import Provider
@@ -29,7 +30,6 @@ from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.exec_command import ExecCommand, WriteStdin
 from code_core.tools.plan import UpdatePlan
 from code_core.tools.registry import ToolRegistry
-from code_core.tools.request_user_input import AskUser
 from code_core.tools.shell import Shell
 from code_core.tools.tool import Tool
 from code_core.tools.view_image import ViewImage
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from code_core.patch import FileSystem
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parts:
     """What a frontend may put in the place of ours.
 
@@ -108,9 +108,10 @@ def make_session(
         permission_tool = PermissionTool(session_id, servers, config.permission_tool)
     file_system = parts.file_system
     if file_system is None and (config.read_tool is not None or config.write_tool is not None):
-        from code_core.session.tool_files import ToolFileSystem
+        from code_core.files.texts import TextFileSystem
+        from code_core.session.tool_texts import ToolTexts
 
-        file_system = ToolFileSystem(session_id, servers, config.read_tool, config.write_tool)
+        file_system = TextFileSystem(ToolTexts(session_id, servers, config.read_tool, config.write_tool))
     session = Session(
         id=session_id,
         config=config,
@@ -181,6 +182,17 @@ def make_tools(
         from code_core.tools.web_search import WebSearch
 
         tools.append(WebSearch(tuple(config.tools.web_search_allowed_domains)))
-    if asks_user:
-        return ToolRegistry([*tools, AskUser()])
-    return ToolRegistry(tools, undeclared=[AskUser()])
+    if not asks_user:
+        return ToolRegistry(tools, undeclared=_asks_nobody)
+    from code_core.tools.request_user_input import AskUser
+
+    return ToolRegistry([*tools, AskUser()])
+
+
+def _asks_nobody(name: str) -> Tool | None:
+    """The tool that asks the user, for models that call it where nobody can be asked: it says so."""
+    if name != "request_user_input":
+        return None
+    from code_core.tools.request_user_input import AskUser
+
+    return AskUser()

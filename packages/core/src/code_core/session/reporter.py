@@ -24,23 +24,19 @@ class TokenTotals:
 
     Attributes:
         cost_usd: what they cost, as far as prices are known.
-        last_request: what the provider counted for the last request and its answer; 0 if it did not.
-        overhead: about what a request takes besides the history: instructions and tools.
+        overhead: what the provider counted of the last request and its answer besides the history, whose
+            size is an estimate: instructions, tools, and what the estimate missed.
     """
 
     total: TokenUsage = field(default_factory=TokenUsage)
     cost_usd: float = 0.0
-    last_request: int = 0
     overhead: int = 0
-    _history_then: int = 0
     _too_long: int | None = None
 
     def note_request(self, usage: TokenUsage | None, history_tokens: int) -> None:
         """The history has an answer in it now; `history_tokens` is the estimate of its size."""
-        self.last_request = 0 if usage is None else usage.total_tokens
-        self._history_then = history_tokens
         if usage is not None:
-            self.overhead = max(0, self.last_request - history_tokens)
+            self.overhead = max(0, usage.total_tokens - history_tokens)
 
     def note_overflow(self, history_tokens: int) -> None:
         """The model refused a request with a history of `history_tokens`, for its length."""
@@ -52,10 +48,8 @@ class TokenTotals:
         return min(limits, default=None)
 
     def next_request(self, history_tokens: int) -> int:
-        """About how large the next request will be: the last one as it was counted, and what came since."""
-        if not self.last_request:
-            return history_tokens + self.overhead
-        return max(history_tokens, self.last_request + history_tokens - self._history_then)
+        """About how large the next request will be."""
+        return history_tokens + self.overhead
 
     def entry(self) -> EventEntry:
         """How the journal records the total."""
@@ -63,8 +57,7 @@ class TokenTotals:
         return EventEntry({"type": "token_count", "info": info})
 
     def history_replaced(self) -> None:
-        """What was counted before tells nothing any more, but for what every request has."""
-        self.last_request = self._history_then = 0
+        """A shorter history: what was too long before tells nothing of it."""
         self._too_long = None
 
 

@@ -3,13 +3,14 @@
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
+from code_core.frozen import frozen
 from code_core.protocol.items import Message, ResponseItem
 from code_core.protocol.ops import InputItem, OverrideTurnContext
 from code_core.protocol.token_events import TokenUsage
@@ -33,7 +34,7 @@ CUT_OFF_NOTE = (
 _SETTINGS = ("cwd", "approval_policy", "sandbox_policy", "model", "effort", "summary", "collaboration_mode")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionState:
     """The restorable part of a session.
 

@@ -1,7 +1,9 @@
 """What frontends ask the MCP servers: their tools, their resources, their prompts."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
 
 from code_core.protocol.events import EventMsg
 from code_core.protocol.mcp_events import (
@@ -15,6 +17,13 @@ from code_core.protocol.ops import GetMcpPrompt, ListMcpPrompts, ListMcpResource
 
 if TYPE_CHECKING:
     from code_core.mcp_servers.connections import McpServers
+
+
+LONGEST_TOOL = 256 * 1024
+"""Bytes of a tool's schema and description in a list; of a longer one, any object is said to be accepted."""
+LONGEST_LIST = 4 * 2**20
+"""Bytes of all of them, after which they are shortened as well."""
+LONGEST_DESCRIPTION = 1_000
 
 
 async def answer(query: McpQuery, servers: "McpServers | None") -> EventMsg:
@@ -31,18 +40,20 @@ async def answer(query: McpQuery, servers: "McpServers | None") -> EventMsg:
 
 
 def _tools(servers: "McpServers | None") -> McpListToolsResponse:
-    tools = servers.tools if servers is not None else {}
-    return McpListToolsResponse(
-        tools={
-            name: McpTool(
-                server=tool.server,
-                name=tool.definition.name,
-                description=tool.definition.description,
-                input_schema=tool.definition.input_schema,
-            )
-            for name, tool in tools.items()
-        }
-    )
+    listed: dict[str, McpTool] = {}
+    size = 0
+    for name, tool in (servers.tools if servers is not None else {}).items():
+        schema: dict[str, Any] = tool.definition.input_schema
+        description = tool.definition.description
+        length = len(to_json(schema)) + len(description or "")
+        if length > LONGEST_TOOL or size + length > LONGEST_LIST:  # a larger event would not arrive at all
+            schema, description = {"type": "object"}, (description or "")[:LONGEST_DESCRIPTION]
+            length = LONGEST_DESCRIPTION
+        size += length
+        listed[name] = McpTool(
+            server=tool.server, name=tool.definition.name, description=description, input_schema=schema
+        )
+    return McpListToolsResponse(tools=listed)
 
 
 async def _resources(servers: "McpServers | None") -> McpListResourcesResponse:

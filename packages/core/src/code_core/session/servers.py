@@ -1,11 +1,12 @@
 """The MCP servers of a conversation: started beside it, waited for where their tools are needed."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 from code_core.config.schema.servers import ClientToolTable, McpServerTable
 from code_core.errors import TurnError
@@ -63,6 +64,8 @@ class ConversationServers:
         self._policy = policy
         self._elicit = elicit
         self._servers: McpServers | None = None
+        self._made: Sequence[Tool] = ()
+        self._made_of: Mapping[str, ServerTool] | None = None
         self._begun = anyio.Event()
 
     async def connect(self, emit: Emit, report: Callable[[EventMsg], None]) -> None:
@@ -140,12 +143,19 @@ class ConversationServers:
         from code_core.tools.mcp import McpServerTool
         from code_core.tools.mcp_resources import resource_tools
 
-        tools = [
-            McpServerTool(name, tool)
-            for name, tool in servers.tools.items()
-            if not any(_is(tool, one) for one in self._hidden)
-        ]
-        return [*tools, *resource_tools(servers)]
+        if self._made_of is not servers.tools:  # to reduce the schemas of many tools takes a while
+            made_of = servers.tools
+
+            def make() -> list[Tool]:
+                return [
+                    McpServerTool(name, tool)
+                    for name, tool in made_of.items()
+                    if not any(_is(tool, one) for one in self._hidden)
+                ]
+
+            self._made = await anyio.to_thread.run_sync(make)
+            self._made_of = made_of
+        return [*self._made, *resource_tools(servers)]
 
     async def client_tool(self, wanted: ClientToolTable) -> "ServerTool | None":
         """A tool that the model does not see; None if its server is missing or does not have it."""

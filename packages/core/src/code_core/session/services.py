@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import anyio
 
+from code_core.frozen import frozen
 from code_core.model.client import ModelClient
 from code_core.protocol.checkpoints import Checkpoints
 from code_core.session.servers import ConversationServers
@@ -18,7 +19,7 @@ _log = logging.getLogger("code_core")
 CLOSE_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Services:
     """The parts of one session that a manager makes.
 

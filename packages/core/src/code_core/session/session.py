@@ -27,7 +27,7 @@ from code_core.store.entries import Entry, TurnContext
 Answer = ExecApproval | PatchApproval | ResolveElicitation | UserInputAnswer
 
 LONGEST_PREVIEW = 200
-"""Characters of it."""
+"""Characters of the first input that lists show."""
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Session:
         preview: the first words of its first input.
         notes: what the user should know of how it was restored, a sentence each.
         found_tools: names of tools of servers that the model has searched for; None before the first search.
-        clock: that of the running turn.
+        clock: that of the newest turn.
     """
 
     id: str

@@ -1,9 +1,10 @@
 """The settings of a conversation's turns, which an op may change between them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from code_core.config.load import Config
+from code_core.frozen import frozen
 from code_core.model.capabilities import ModelCapabilities, ModelPreferences, capabilities
 from code_core.protocol.ops import OverrideTurnContext, UpdateValidationGroup, UpdateValidationTool
 from code_core.protocol.policies import (
@@ -16,7 +17,7 @@ from code_core.protocol.policies import (
 from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnSettings:
     """What the next turn works with."""
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -10,6 +9,7 @@ import anyio
 from code_core.config.load import Config
 from code_core.context.environment import environment_context
 from code_core.context.project_docs import user_instructions
+from code_core.frozen import frozen
 from code_core.protocol.items import InputText, Message, ResponseItem
 from code_core.protocol.policies import CollaborationMode
 from code_core.session.plan_mode import MODE_TAG, mode_note
@@ -23,7 +23,7 @@ NO_INSTRUCTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class News:
     """Messages for the model, and what the user should know about them."""
 

@@ -6,8 +6,9 @@ read it defensively: a file may be older, newer or damaged. Nothing here does IO
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from code_core.frozen import frozen
 
 JsonObject = Mapping[str, Any]
 
@@ -18,7 +19,7 @@ WRITER = "writer"
 """The field of a line that tells our lines from the others in rollouts that another program began."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """What every entry has: a payload, a JSON object. Not made itself, but as one of its kinds.
 
@@ -149,14 +150,14 @@ class ForkEvent(EventEntry):
         return event if isinstance(event, dict) else {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnknownEntry(Entry):
     """An entry of a type that we do not know, such as one of a newer version."""
 
     type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """An entry with what stands around it in its line.
 

@@ -12,10 +12,10 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.store.errors import CannotLock, LocksUnsupported, SessionInUse
 from code_core.store.layout import make_private_directory, open_private
 
@@ -26,7 +26,7 @@ _TRIES = 20
 _PATIENCE = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Holder:
     """The process that has a session open.
 

@@ -1,10 +1,11 @@
 """What a list shows of a session."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from code_core.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class SessionRecord:
     """A stored session, as lists show it; a text that is not known is empty.
 

@@ -1,11 +1,11 @@
 """The stored sessions of a home: begin, resume, fork, archive, delete."""
 
 import shutil
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from code_core.frozen import frozen
 from code_core.store import lock
 from code_core.store.catalog import Catalog
 from code_core.store.entries import ORIGINATOR, JsonObject, SessionMeta
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from code_core.store.restore import Restored
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenSession:
     """A session that this process has for itself, until `lock` is released.
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
-from code_core.safety.planning import NOTHING_CHANGES
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.wire.patch_format import APPLY_PATCH_GRAMMAR, APPLY_PATCH_INSTRUCTIONS
 from code_core.wire.tool_specs import FreeformSpec
@@ -50,6 +49,8 @@ class ApplyPatch:
     async def apply(self, text: str, cwd: Path, call_id: str, context: ToolContext) -> ToolOutput:
         """See `PatchRun.apply`; in plan mode it is refused."""
         if context.planning:
+            from code_core.safety.planning import NOTHING_CHANGES
+
             return ToolOutput(f"patch rejected: {NOTHING_CHANGES}", success=False)
         if self._run is None:
             self._run = await anyio.to_thread.run_sync(self._first)

@@ -93,7 +93,6 @@ class _ListTool:
         parameters = {
             "type": "object",
             "properties": properties,
-            "required": [],
             "additionalProperties": False,
         }
         return FunctionSpec(self.name, self._description, parameters)

@@ -2,7 +2,7 @@
 
 import logging
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,29 +22,37 @@ LONGEST_REPORT = 2_000
 _ALIASES = {"container.exec": "shell", "applypatch": "apply_patch"}
 
 
+FindTool = Callable[[str], Tool | None]
+
+
+def no_tool(name: str) -> Tool | None:  # noqa: ARG001 - as `FindTool` has it
+    """Finds nothing."""
+    return None
+
+
 class ToolRegistry:
     """Finds the tool for a call; a call that fits no tool, or breaks one, is answered, not raised.
 
     Args:
         tools: what the model is offered.
         search: finds further ones.
-        undeclared: answer calls of models that know them from elsewhere, but are not offered.
+        undeclared: finds tools that are not offered, for models that know them from elsewhere.
     """
 
     def __init__(
-        self, tools: Iterable[Tool], search: "ToolSearch | None" = None, undeclared: Iterable[Tool] = ()
+        self, tools: Iterable[Tool], search: "ToolSearch | None" = None, undeclared: FindTool = no_tool
     ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._search = search
-        self._undeclared = {tool.name: tool for tool in undeclared}
+        self._undeclared = undeclared
 
     def with_tools(self, tools: Iterable[Tool]) -> "ToolRegistry":
         """These and further ones, which come after them."""
-        return ToolRegistry([*self._tools.values(), *tools], undeclared=self._undeclared.values())
+        return ToolRegistry([*self._tools.values(), *tools], undeclared=self._undeclared)
 
     def with_search(self, search: "ToolSearch") -> "ToolRegistry":
         """These, and those that `search` finds, which come after them."""
-        return ToolRegistry([*self._tools.values(), search], search, self._undeclared.values())
+        return ToolRegistry([*self._tools.values(), search], search, self._undeclared)
 
     def only(self, *names: str) -> "ToolRegistry":
         """Those of these tools that have one of `names`."""
@@ -95,7 +103,7 @@ class ToolRegistry:
         name = _ALIASES.get(name, name)
         if (tool := self._tools.get(name)) is None and self._search is not None:
             tool = self._search.find(name)
-        return self._undeclared.get(name) if tool is None else tool
+        return self._undeclared(name) if tool is None else tool
 
 
 class _BeginWatch:

@@ -89,7 +89,7 @@ class TerminalSession:
     started: float = field(default_factory=time.perf_counter)
     finished: anyio.Event = field(default_factory=anyio.Event)
     _unread: RecentBytes = field(default_factory=lambda: RecentBytes(RING))
-    _fd: int = -1
+    _fd: int | None = None
     _mark: str = ""
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
@@ -138,7 +138,7 @@ class TerminalSession:
         """Type `data`; how many bytes of it the terminal took within 5 seconds."""
         written = 0
         with anyio.move_on_after(LONGEST_WRITE):
-            while written < len(data) and self._fd >= 0:
+            while written < len(data) and self._fd is not None:
                 try:
                     written += os.write(self._fd, data[written:])
                 except BlockingIOError:
@@ -191,7 +191,7 @@ class TerminalSession:
             reader.cancel_scope.deadline = anyio.current_time() + DRAIN_SECONDS
 
     async def _read(self) -> None:
-        while True:
+        while self._fd is not None:
             try:
                 chunk = os.read(self._fd, READ_SIZE)
             except BlockingIOError:
@@ -225,10 +225,10 @@ class TerminalSession:
             await anyio.to_thread.run_sync(end_all, self._mark.encode(), {process.pid})
 
     def _close(self) -> None:
-        if self._fd >= 0:
+        if self._fd is not None:
             with suppress(OSError):
                 os.close(self._fd)
-            self._fd = -1
+            self._fd = None
 
 
 def bounded(value: float | None, default: float, least: float, most: float) -> float:

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from code_core.frozen import frozen
 from code_core.protocol.events import EventMsg
 from code_core.protocol.items import ToolCall
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxPolicy
@@ -37,7 +38,7 @@ async def keep_nothing(paths: Sequence[Path] = ()) -> None:
     """The `before_write` and `before_command` of a session that cannot undo."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolOutput:
     """What the model gets back.
 
@@ -55,7 +56,7 @@ class ToolOutput:
     reported: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolContext:
     """What a call may use: the settings of its turn, and the ways out.
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,7 +46,11 @@ class ToolSearch:
     def __init__(self, tools: Mapping[str, Tool], found: dict[str, None]) -> None:
         self._tools = tools
         self._found = found
-        self._words = {name: _words_of(tool.spec()) for name, tool in tools.items()}
+
+    @cached_property
+    def _words(self) -> dict[str, Counter[str]]:
+        """What each tool is found by; most turns do not search."""
+        return {name: _words_of(tool.spec()) for name, tool in self._tools.items()}
 
     @property
     def declared(self) -> list[Tool]:

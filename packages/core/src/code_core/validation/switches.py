@@ -1,12 +1,13 @@
 """Which checks are on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from code_core.frozen import frozen
 from code_core.protocol.validation import ValidationGroup, ValidationTool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ValidationSwitches:
     """The groups and tools that are on or off; a setting for a tool wins over its group.
 

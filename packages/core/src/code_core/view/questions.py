@@ -5,10 +5,10 @@ what an answer for longer than this once would allow. Words of the model or of a
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from code_core.frozen import frozen
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.file_changes import AddChange, DeleteChange, FileChange, UpdateChange
 from code_core.protocol.mcp_events import ElicitationRequest
@@ -18,13 +18,14 @@ from code_core.view.titles import command_lines, shell_script
 from code_core.view.visible import readable, visible, visible_change, visible_line
 
 _TEXT_KEYS = ("title", "description")
+_CHOICE_KEYS = ("oneOf", "anyOf")
 
 QUOTED_COLUMNS = 76
 MOST_DELETED_LINES = 20
 """Lines that are shown of a file that is deleted as a whole."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuestionText:
     """A question as lines, each safe to show.
 
@@ -102,7 +103,18 @@ def _marked(schema: Mapping[str, Any], who: str) -> dict[str, Any]:
     }
     names = schema.get("enumNames")
     labels = {"enumNames": [visible(str(one)) for one in names]} if isinstance(names, list) else {}
-    return {**schema, **texts, **labels}
+    choices = {key: [*map(_choice, schema[key])] for key in _CHOICE_KEYS if isinstance(schema.get(key), list)}
+    items = {"items": _marked(schema["items"], who)} if isinstance(schema.get("items"), dict) else {}
+    return {**schema, **texts, **labels, **choices, **items}
+
+
+def _choice(choice: Any) -> Any:
+    """One of several values, with its title in characters that can be seen."""
+    match choice:
+        case {"title": str(title)}:
+            return {**choice, "title": visible(title)}
+        case _:
+            return choice
 
 
 def quoted(text: str, who: str) -> list[str]:

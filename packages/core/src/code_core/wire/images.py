@@ -9,7 +9,8 @@ import base64
 import binascii
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from code_core.frozen import frozen
 
 LARGEST_IMAGE = 20 * 2**20
 LONGEST_SIDE = 16_384
@@ -24,7 +25,7 @@ class NotAnImage(Exception):  # noqa: N818 - what it is not
     """The text completes "the file …": why it is not an image that can be sent."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Image:
     """What an image is: its media type and its size in pixels."""
 

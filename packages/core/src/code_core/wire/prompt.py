@@ -1,15 +1,16 @@
 """What one request asks of a model, whatever the wire format."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from code_core.frozen import frozen
 from code_core.protocol.items import ResponseItem
 from code_core.protocol.policies import ReasoningEffort, ReasoningSummary, Verbosity
 from code_core.wire.tool_specs import ToolSpec
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChatQuirks:
     """How a model or its server departs from Chat Completions.
 
@@ -39,7 +40,7 @@ class ChatQuirks:
 NO_QUIRKS = ChatQuirks()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelSettings:
     """A model and how a request asks it; None leaves the choice to the provider.
 
@@ -65,7 +66,7 @@ class ModelSettings:
     chat: ChatQuirks = NO_QUIRKS
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prompt:
     """One request: who the agent is, what was said, what it can do.
 

@@ -1,27 +1,28 @@
 """What a model's response is made of, whatever the wire format."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from code_core.frozen import frozen
 from code_core.protocol.events import EventOrder
 from code_core.protocol.items import ResponseItem
 from code_core.protocol.token_events import TokenUsage
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Created:
     """The provider has accepted the request."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RateLimits:
     """How much of the user's allowance is used, from the response's headers."""
 
     snapshot: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextDelta:
     """The next piece of a message."""
 
@@ -30,7 +31,7 @@ class TextDelta:
     item_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReasoningSummaryDelta:
     """The next piece of a reasoning summary."""
 
@@ -38,14 +39,14 @@ class ReasoningSummaryDelta:
     order: EventOrder | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReasoningSectionBreak:
     """A new part of the reasoning summary begins."""
 
     order: EventOrder | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReasoningTextDelta:
     """The next piece of raw reasoning."""
 
@@ -53,7 +54,7 @@ class ReasoningTextDelta:
     order: EventOrder | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebSearchStarted:
     """The provider has started a search by itself."""
 
@@ -61,7 +62,7 @@ class WebSearchStarted:
     order: EventOrder | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ItemDone:
     """A finished item: the authoritative form of what the deltas announced."""
 
@@ -69,7 +70,7 @@ class ItemDone:
     order: EventOrder | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Completed:
     """The response is whole; nothing follows."""
 

@@ -3,8 +3,7 @@
 Source: WHATWG HTML, "Server-sent events", section "Interpreting an event stream".
 """
 
-from dataclasses import dataclass
-
+from code_core.frozen import frozen
 from code_core.wire.errors import SseOverflowError
 
 MAX_EVENT_BYTES = 256 * 2**20
@@ -12,7 +11,7 @@ _BOM = b"\xef\xbb\xbf"
 _COST_OF_A_PART = 64  # bytes that Python needs for a `bytes` in a list, besides those in it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SseEvent:
     """One event; `data` is its data lines joined by newlines, as UTF-8 bytes."""
 

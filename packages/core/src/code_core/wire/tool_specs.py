@@ -1,11 +1,12 @@
 """The tools that a request declares, whatever the wire; each wire writes them in its own form."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from code_core.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class FunctionSpec:
     """A tool that takes a JSON object.
 
@@ -18,7 +19,7 @@ class FunctionSpec:
     parameters: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FreeformSpec:
     """A tool that takes plain text.
 
@@ -46,7 +47,7 @@ class FreeformSpec:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebSearchSpec:
     """A search that the provider runs by itself.
 

@@ -13,11 +13,12 @@ from code_core.protocol.ops import InputItem
 from code_core.view.visible import visible
 from code_mcp_server.acp.connection import Answer
 from code_mcp_server.acp.initialize import API_KEY_METHOD, initialize_result
-from code_mcp_server.acp.jsonrpc import Code, JsonObject, Notification, Request, RpcError, text_in
+from code_mcp_server.acp.params import text_in
 from code_mcp_server.acp.session_params import LONGEST_PATH, SessionParams, directory
 from code_mcp_server.acp.session_settings import SessionSettings
 from code_mcp_server.acp.sessions import Sessions
 from code_mcp_server.acp.workspace import api_key_given, missing_key
+from code_mcp_server.jsonrpc import Code, JsonObject, Notification, Request, RpcError
 
 _log = logging.getLogger("code_core")
 

@@ -8,9 +8,11 @@ from typing import Any, Protocol
 import anyio
 import anyio.lowlevel
 
-from code_mcp_client.framing import Line, OversizeLine
-from code_mcp_server.acp.handshake import too_long
-from code_mcp_server.acp.jsonrpc import (
+from code_mcp_client.framing import Line
+from code_mcp_server.acp.outgoing import bounded
+from code_mcp_server.acp.peer import Peer
+from code_mcp_server.acp.streams import LineWriter
+from code_mcp_server.jsonrpc import (
     Code,
     JsonObject,
     Notification,
@@ -20,9 +22,6 @@ from code_mcp_server.acp.jsonrpc import (
     RpcError,
     encode,
 )
-from code_mcp_server.acp.outgoing import bounded
-from code_mcp_server.acp.peer import Peer
-from code_mcp_server.acp.streams import LineWriter
 
 _log = logging.getLogger("code_core")
 
@@ -75,9 +74,6 @@ class Connection:
         """Answer until the lines end; what is still being answered then is cancelled."""
         async with anyio.create_task_group() as tasks:
             async for line in lines:
-                if isinstance(line, OversizeLine):
-                    self._writer.put(too_long(line))
-                    continue
                 message, reply = self._peer.receive(line)
                 self._writer.put(reply)
                 match message:

@@ -5,14 +5,11 @@ import select
 from collections import deque
 from dataclasses import dataclass, field
 
-from code_mcp_client.framing import Line, LineBuffer, OversizeLine
+from code_mcp_client.framing import Line, LineBuffer
 from code_mcp_server.acp.initialize import initialize_result
-from code_mcp_server.acp.jsonrpc import Code, JsonObject, Request, Response, RpcError, encode, parse
-from code_mcp_server.acp.peer import Peer
+from code_mcp_server.acp.peer import LONGEST_LINE, Peer
 from code_mcp_server.acp.streams import READ_SIZE
-
-LONGEST_LINE = 128 * 2**20
-"""Bytes of one line that comes in; a longer one is refused."""
+from code_mcp_server.jsonrpc import Code, JsonObject, Request, RpcError, messages
 
 
 @dataclass(slots=True)
@@ -55,9 +52,8 @@ def client_left(stdin: int, opening: Opening) -> bool:
 
 def is_initialize(line: Line) -> bool:
     """Whether a line is ACP's `initialize`: that of MCP names its version by a date."""
-    message = None if isinstance(line, OversizeLine) else parse(line)
-    match message:
-        case Request(method="initialize", params={"protocolVersion": int(version)}):
+    match messages(line, LONGEST_LINE):
+        case [Request(method="initialize", params={"protocolVersion": int(version)})]:
             return not isinstance(version, bool)
         case _:
             return False
@@ -65,8 +61,6 @@ def is_initialize(line: Line) -> bool:
 
 def answered(opening: Opening, line: Line) -> bytes:
     """What to write in answer to a line that comes before the engine."""
-    if isinstance(line, OversizeLine):
-        return too_long(line)
     message, reply = opening.peer.receive(line)
     match message:
         case Request(id=request_id, method="initialize", params=params):
@@ -77,12 +71,6 @@ def answered(opening: Opening, line: Line) -> bytes:
             return opening.peer.fail(request_id, RpcError(Code.INVALID_REQUEST, too_early))
         case _:
             return reply
-
-
-def too_long(line: OversizeLine) -> bytes:
-    """The answer to a line that was not kept."""
-    problem = f"a line of {line.size:,} bytes is longer than {LONGEST_LINE // 2**20} MiB"
-    return encode(Response(None, error=RpcError(Code.INVALID_REQUEST, problem)))
 
 
 def _write(descriptor: int, data: bytes) -> None:

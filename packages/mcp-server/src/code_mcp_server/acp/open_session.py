@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import anyio
 from anyio.abc import TaskStatus
@@ -29,11 +29,11 @@ from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
 from code_core.session.conversation import Conversation
 from code_mcp_server.acp.connection import Connection
 from code_mcp_server.acp.custom_commands import CustomCommands
-from code_mcp_server.acp.jsonrpc import Code, JsonObject, RpcError
-from code_mcp_server.acp.questions import Questioner
+from code_mcp_server.acp.questions import Question, Questioner
 from code_mcp_server.acp.session_info import SessionInfo
 from code_mcp_server.acp.turns import Turn
 from code_mcp_server.acp.workspace import Workspace
+from code_mcp_server.jsonrpc import Code, JsonObject, RpcError
 
 _log = logging.getLogger("code_core")
 
@@ -146,7 +146,7 @@ class OpenSession:
         turn = self._turn = Turn()
         self._begun = True
         self.info.prompted(items)
-        if self._custom.changed():
+        if self._custom.changed() and not self._closing.is_set():
             self._tasks.start_soon(self.list_commands)
         try:
             what = (
@@ -197,6 +197,7 @@ class OpenSession:
             turn.withdraw_questions()
             for wanted in self._prompts.values():
                 wanted.answered.set()
+        if turn is not None and not self._closing.is_set():
             self._tasks.start_soon(self._submit_quietly, Interrupt())
 
     async def change(self, op: OverrideTurnContext, *, quiet: bool = False) -> None:
@@ -229,7 +230,7 @@ class OpenSession:
             async for event in self.conversation.events():
                 await self._show(event)
         finally:
-            self._release()
+            self._closing.set()
 
     def _release(self) -> None:
         """Let nobody wait for events that do not come."""
@@ -257,7 +258,7 @@ class OpenSession:
                 | RequestUserInput()
             ) as question:
                 if turn is not None and not turn.cancelled:
-                    self._tasks.start_soon(self._ask, turn, question)
+                    turn.ask(self._tasks, partial(self._ask, question))
             case SettingsChanged():
                 await self._settings_changed(event.id)
             case McpServerStatus(status="ready"):
@@ -281,7 +282,7 @@ class OpenSession:
             case _:
                 pass
         if turn is not None and (end := turn.end_in(event)) is not None:
-            turn.withdraw_questions()
+            await turn.questions_withdrawn()
             if (titled := self.info.new_title()) is not None:
                 await self.send(titled)
             turn.end = end
@@ -301,17 +302,12 @@ class OpenSession:
         self._held += [one for one in updates if one["sessionUpdate"] in {"notice", "agent_thought_chunk"}]
         del self._held[:-MOST_HELD]
 
-    async def _ask(self, turn: Turn, question: Any) -> None:
-        with anyio.CancelScope() as scope:
-            turn.asking.add(scope)
-            try:
-                answer = await self._questions.ask(question)
-            finally:
-                turn.asking.discard(scope)
-            if answer.denied_call is not None:
-                for update in self._translator.denied(answer.denied_call):
-                    await self.send(update)
-            await self._submit_quietly(answer.op)
+    async def _ask(self, question: Question) -> None:
+        answer = await self._questions.ask(question)
+        if answer.denied_call is not None:
+            for update in self._translator.denied(answer.denied_call):
+                await self.send(update)
+        await self._submit_quietly(answer.op)
 
     async def _submit(self, op: Op) -> str:
         if self._closing.is_set():

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from code_mcp_server.acp.jsonrpc import Notification, encode
+from code_mcp_server.jsonrpc import Notification, encode
 
 LONGEST_LINE = 8 * 2**20 - 64 * 1024
 """Bytes of one line. A known client reads 10 MiB."""

@@ -7,7 +7,8 @@ What the client sends in error is answered, or dropped where nothing asks for an
 from itertools import count
 from typing import Any
 
-from code_mcp_server.acp.jsonrpc import (
+from code_mcp_client.framing import Line
+from code_mcp_server.jsonrpc import (
     Code,
     JsonObject,
     Malformed,
@@ -18,9 +19,11 @@ from code_mcp_server.acp.jsonrpc import (
     Response,
     RpcError,
     encode,
-    parse,
+    messages,
 )
 
+LONGEST_LINE = 128 * 2**20
+"""Bytes of one line that comes in; a longer one is refused."""
 MOST_OPEN = 10_000
 """Requests of the client that may be open at a time."""
 
@@ -33,16 +36,16 @@ class Peer:
         self._outgoing: set[RequestId] = set()
         self._ids = count(1)
 
-    def receive(self, line: bytes | bytearray) -> tuple[Message | None, bytes]:
+    def receive(self, line: Line) -> tuple[Message | None, bytes]:
         """What a line asks of us (None for nothing), and what to write at once in answer to it."""
-        message = parse(line)
+        message = next(iter(messages(line, LONGEST_LINE)), None)
         match message:
             case Request():
                 return self._accept(message)
             case Response():
                 return (message, b"") if self._is_ours(message.id) else (None, b"")
-            case Malformed(id=request_id, error=error):
-                if self._is_ours(request_id):  # whoever waits must not wait for ever
+            case Malformed(id=request_id, error=error, is_answer=is_answer):
+                if is_answer and self._is_ours(request_id):  # whoever waits must not wait for ever
                     return Response(request_id, error=error), b""
                 return None, encode(Response(request_id, error=error))
             case _:

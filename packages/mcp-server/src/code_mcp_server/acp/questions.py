@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 
 from code_core.acp.capabilities import ClientCapabilities
-from code_core.acp.elicitation import elicitation_answer, elicitation_request
+from code_core.acp.elicitation import can_be_asked, elicitation_answer, elicitation_request
 from code_core.acp.permissions import permission_decision, permission_request
 from code_core.protocol.answer_ops import UserInputAnswer
 from code_core.protocol.approval_events import ApprovalRequest, ExecApprovalRequest
@@ -18,11 +18,12 @@ from code_core.protocol.question_events import RequestUserInput
 from code_core.session.conversation import Conversation
 from code_core.view.question_form import form_answer, form_schema, form_text, no_answer
 from code_mcp_server.acp.connection import Connection
-from code_mcp_server.acp.jsonrpc import Code, JsonObject, RpcError
 from code_mcp_server.acp.outgoing import fits
+from code_mcp_server.jsonrpc import Code, JsonObject, RpcError
 
 _log = logging.getLogger("code_core")
 
+Question = ApprovalRequest | ElicitationRequest | RequestUserInput
 TOO_LONG = "the editor cannot show this question whole, so nobody could approve it: do it in smaller steps"
 
 
@@ -49,7 +50,7 @@ class Questioner:
         self._connection = connection
         self._client = client
 
-    async def ask(self, question: ApprovalRequest | ElicitationRequest | RequestUserInput) -> Asked:
+    async def ask(self, question: Question) -> Asked:
         """The client's answer, however long a person takes; what cannot be asked or understood is a no."""
         if isinstance(question, RequestUserInput):
             return Asked(await self._ask_for_model(question))
@@ -99,7 +100,7 @@ class Questioner:
     async def _elicit(self, question: ElicitationRequest) -> ResolveElicitation:
         params: JsonObject = elicitation_request(self._conversation.id, question)
         asks = self._client.forms if question.url is None else self._client.urls
-        if not asks or not fits(params):
+        if not asks or not can_be_asked(question) or not fits(params):
             return ResolveElicitation(id=question.id, action="decline")
         try:
             answer = await self._connection.request("elicitation/create", params)

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from code_core.config.schema.servers import McpServerTable
 from code_core.view.visible import visible
-from code_mcp_server.acp.jsonrpc import Code, RpcError, text_in
+from code_mcp_server.acp.params import text_in
+from code_mcp_server.jsonrpc import Code, RpcError
 
 LONGEST_PATH = 4096
 MOST_DIRECTORIES = 100

@@ -7,8 +7,8 @@ from code_core.acp.options import DEFAULT_EFFORT, EFFORT, MODE, MODEL, option_id
 from code_core.protocol.ops import OverrideTurnContext
 from code_core.protocol.policies import ReasoningEffort, SandboxMode
 from code_core.view.visible import visible
-from code_mcp_server.acp.jsonrpc import Code, RpcError
 from code_mcp_server.acp.open_session import OpenSession
+from code_mcp_server.jsonrpc import Code, RpcError
 
 LONGEST_MODEL = 200
 

@@ -1,7 +1,8 @@
 """The sessions of one connection: opened, found again in the store, listed, closed, deleted."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +16,7 @@ from anyio.abc import TaskGroup
 from code_core.acp.capabilities import ClientCapabilities
 from code_core.acp.replay import ReplayTranslator
 from code_core.config.load import ConfigOverrides
+from code_core.files.texts import TextFileSystem
 from code_core.model.catalog import suggested_models
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
@@ -24,14 +26,14 @@ from code_core.store.errors import SessionInUse, SessionNotFound, StoreError
 from code_core.store.layout import is_session_id
 from code_core.store.listing import Query
 from code_core.store.record import SessionRecord
-from code_mcp_server.acp.client_files import ClientFileSystem
+from code_mcp_server.acp.client_texts import ClientTexts
 from code_mcp_server.acp.connection import Connection
-from code_mcp_server.acp.jsonrpc import Code, JsonObject, RpcError
 from code_mcp_server.acp.open_session import OpenSession
 from code_mcp_server.acp.replay import replay
 from code_mcp_server.acp.session_params import SessionParams
 from code_mcp_server.acp.session_settings import SessionSettings
 from code_mcp_server.acp.workspace import Workspace, api_key_given, missing_key
+from code_mcp_server.jsonrpc import Code, JsonObject, RpcError
 
 MOST_SESSIONS = 256
 PAGE = 50
@@ -59,7 +61,8 @@ class Sessions:
     logged_out: bool = False
     _open: dict[str, OpenSession] = field(default_factory=dict)
     _directories: dict[str, tuple[Path, ...]] = field(default_factory=dict)
-    _opening: set[str] = field(default_factory=set)
+    _opening: int = 0
+    _locks: dict[str, anyio.Lock] = field(default_factory=dict)
 
     def find(self, session_id: str) -> OpenSession:
         """The open session of that id.
@@ -83,10 +86,11 @@ class Sessions:
             CodeError: the settings are wrong, or it cannot be recorded.
         """
         session_id = str(uuid4())
-        workspace = self._workspace(params)
-        parts = self._parts(session_id, workspace)
-        conversation = await self.manager.new(workspace.overrides, parts)
-        return await self._opened(conversation, workspace)
+        with self._counted():
+            workspace = self._workspace(params)
+            parts = self._parts(session_id, workspace)
+            conversation = await self.manager.new(workspace.overrides, parts)
+            return await self._opened(conversation, workspace)
 
     async def load(self, session_id: str, params: SessionParams, *, show: bool) -> OpenSession:
         """A stored session, which goes on; with `show` the client is sent all of it first.
@@ -95,30 +99,26 @@ class Sessions:
             RpcError: there is no such session, or it is being used.
             CodeError: it cannot be read.
         """
-        record = await self._record(session_id)
-        if session_id in self._opening:
-            raise RpcError(Code.INVALID_REQUEST, "the session is being opened")
-        self._opening.add(session_id)
-        try:
+        async with self._one_at_a_time(session_id):
+            record = await self._record(session_id)
             if (session := self._open.get(session_id)) is not None:
                 if session.is_busy:
                     raise RpcError(Code.INVALID_REQUEST, "the session is answering a prompt: cancel it first")
-                await self.close(session_id)
-            workspace = self._workspace(params)
-            parts = self._parts(session_id, workspace)
-            resume = partial(self.manager.resume, session_id, workspace.overrides, parts)
-            conversation = await _when_free(resume)
-            try:
-                if show:
-                    translator = ReplayTranslator(params.cwd, self.client)
-                    await replay(record.path, translator, partial(self._send, session_id))
-            except BaseException:
-                with anyio.CancelScope(shield=True):
-                    await conversation.discard()
-                raise
-            return await self._opened(conversation, workspace)
-        finally:
-            self._opening.discard(session_id)
+                await self._close(session)
+            with self._counted():
+                workspace = self._workspace(params)
+                parts = self._parts(session_id, workspace)
+                resume = partial(self.manager.resume, session_id, workspace.overrides, parts)
+                conversation = await _when_free(resume)
+                try:
+                    if show:
+                        translator = ReplayTranslator(params.cwd, self.client)
+                        await replay(record.path, translator, partial(self._send, session_id))
+                except BaseException:
+                    with anyio.CancelScope(shield=True):
+                        await conversation.discard()
+                    raise
+                return await self._opened(conversation, workspace)
 
     async def listed(self, cwd: Path | None, cursor: str | None) -> JsonObject:
         """A page of the stored sessions, newest first; those without a turn for a day only.
@@ -141,12 +141,11 @@ class Sessions:
         Raises:
             RpcError: there is no such session.
         """
-        if (session := self._open.pop(session_id, None)) is not None:
-            self._directories.pop(session_id, None)
-            with anyio.CancelScope(shield=True):
-                await session.close()
-            return
-        await self._record(session_id)
+        async with self._one_at_a_time(session_id):
+            if (session := self._open.get(session_id)) is not None:
+                await self._close(session)
+            else:
+                await self._record(session_id)
 
     async def delete(self, session_id: str) -> None:
         """Delete a session, with its record.
@@ -155,20 +154,50 @@ class Sessions:
             RpcError: there is no such session.
             StoreError: another process has it open, or it cannot be deleted.
         """
-        was_open = session_id in self._open
-        if was_open:
-            await self.close(session_id)
+        async with self._one_at_a_time(session_id):
+            if (session := self._open.get(session_id)) is not None:
+                await self._close(session)
+            try:
+                record = await self._record(session_id)
+            except RpcError:
+                if session is not None:  # it was kept in memory alone
+                    return
+                raise
+            await anyio.to_thread.run_sync(lambda: store_of().delete(record))
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, session_id: str) -> AsyncIterator[None]:
+        """Requests that open, close or delete a session wait for each other, in the order they came."""
+        lock = self._locks.setdefault(session_id, anyio.Lock())
         try:
-            record = await self._record(session_id)
-        except RpcError:
-            if was_open:  # it was kept in memory alone
-                return
-            raise
-        await anyio.to_thread.run_sync(lambda: store_of().delete(record))
+            async with lock:
+                yield
+        finally:
+            if not lock.locked() and not lock.statistics().tasks_waiting:
+                self._locks.pop(session_id, None)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """A block that opens a session, which counts as open from its start.
+
+        Raises:
+            RpcError: too many are open.
+        """
+        if len(self._open) + self._opening >= MOST_SESSIONS:
+            raise RpcError(Code.INVALID_REQUEST, f"{MOST_SESSIONS} sessions are open: close one first")
+        self._opening += 1
+        try:
+            yield
+        finally:
+            self._opening -= 1
+
+    async def _close(self, session: OpenSession) -> None:
+        if self._open.pop(session.id, None) is session:
+            self._directories.pop(session.id, None)
+        with anyio.CancelScope(shield=True):
+            await session.close()
 
     def _workspace(self, params: SessionParams) -> Workspace:
-        if len(self._open) + len(self._opening) >= MOST_SESSIONS:
-            raise RpcError(Code.INVALID_REQUEST, f"{MOST_SESSIONS} sessions are open: close one first")
         workspace = Workspace.of(self.overrides, params)
         if self.logged_out or not api_key_given(workspace.config):
             raise RpcError(Code.AUTH_REQUIRED, missing_key(workspace.config))
@@ -177,7 +206,7 @@ class Sessions:
     def _parts(self, session_id: str, workspace: Workspace) -> Parts:
         files = None
         if self.client.read_files or self.client.write_files:
-            files = ClientFileSystem(self.connection, session_id, self.client)
+            files = TextFileSystem(ClientTexts(self.connection, session_id, self.client))
         return Parts(
             file_system=files,
             mcp_servers=workspace.params.servers,

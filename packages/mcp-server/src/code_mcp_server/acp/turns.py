@@ -1,11 +1,13 @@
 """One prompt of a session, from its acceptance to its stop reason."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import anyio
+from anyio.abc import TaskGroup
 
 from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
-from code_mcp_server.acp.jsonrpc import Code, RpcError
+from code_mcp_server.jsonrpc import Code, RpcError
 
 TurnEnd = TaskComplete | TurnAborted | ErrorEvent
 
@@ -19,15 +21,15 @@ class Turn:
     Attributes:
         submission: the id of its events; empty before the engine has it.
         cancelled: the client does not want it any more, whatever the engine makes of that.
-        asking: the questions that are open at the client.
         ended: set when everything of the turn is on its way to the client.
     """
 
     submission: str = ""
     cancelled: bool = False
-    asking: set[anyio.CancelScope] = field(default_factory=set)
     ended: anyio.Event = field(default_factory=anyio.Event)
     end: TurnEnd | None = None
+    _asking: set[anyio.CancelScope] = field(default_factory=set)
+    _one_answered: anyio.Event = field(default_factory=anyio.Event)
 
     def end_in(self, event: Event) -> TurnEnd | None:
         """The end of this turn, if `event` is it."""
@@ -37,10 +39,32 @@ class Turn:
             case _:
                 return None
 
+    def ask(self, tasks: TaskGroup, question: Callable[[], Awaitable[None]]) -> None:
+        """Ask the client in a task of its own, until the question is answered or withdrawn."""
+        scope = anyio.CancelScope()
+        self._asking.add(scope)  # before the task starts: the turn may end first
+
+        async def asked() -> None:
+            try:
+                with scope:
+                    await question()
+            finally:
+                self._asking.discard(scope)
+                self._one_answered.set()
+
+        tasks.start_soon(asked)
+
     def withdraw_questions(self) -> None:
         """Do not wait for answers any more."""
-        for scope in self.asking:
+        for scope in self._asking:
             scope.cancel()
+
+    async def questions_withdrawn(self) -> None:
+        """Withdraw the questions, and wait until the client has been told."""
+        self.withdraw_questions()
+        while self._asking:
+            self._one_answered = anyio.Event()
+            await self._one_answered.wait()
 
     def stop_reason(self) -> str:
         """How it ended.

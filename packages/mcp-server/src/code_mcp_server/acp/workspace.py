@@ -8,8 +8,8 @@ from typing import Self
 
 from code_core.config.load import Config, ConfigOverrides, load_config
 from code_core.protocol.policies import SandboxMode, SandboxPolicy, WorkspaceWrite
-from code_mcp_server.acp.jsonrpc import Code, RpcError
 from code_mcp_server.acp.session_params import SessionParams
+from code_mcp_server.jsonrpc import Code, RpcError
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """How many tokens what a compaction keeps may take."""
 
-from dataclasses import dataclass
+from code_core.frozen import frozen
 
 FULL = 0.85
 """The part of the window from which on a request is preceded by a compaction."""
@@ -13,7 +13,7 @@ TAIL_TOKENS = 10_000
 STATE_TOKENS = 2_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Budget:
     """Tokens for each part of a compacted history.
 

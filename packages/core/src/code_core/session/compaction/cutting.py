@@ -18,18 +18,20 @@ from code_core.protocol.items import (
 from code_core.session.sizes import TOKENS_AROUND_AN_ITEM, estimated_tokens
 
 BYTES_PER_TOKEN = 4
+ROOM_OF_THE_NOTE = 60
+"""Characters that are enough for the line about what is missing."""
 AN_IMAGE = "[an image, left out to save space]"
 
 
 def cut_text(text: str, tokens: int) -> str:
     """`text` with its middle left out where it is more than `tokens`; a line says how much is missing."""
-    most = max(0, tokens) * BYTES_PER_TOKEN
+    most = max(tokens * BYTES_PER_TOKEN, ROOM_OF_THE_NOTE)
     if len(text) <= most:
         return text
-    gap = f"\n[… {len(text) - most:,} characters left out to save space …]\n"
-    ends = max(0, most - len(gap))
-    head = ends // 2
-    return text[:head] + gap + (text[-(ends - head) :] if ends > head else "")
+    kept = most - ROOM_OF_THE_NOTE
+    tail = kept // 2
+    note = f"\n[… {len(text) - kept:,} characters left out to save space …]\n"
+    return text[: kept - tail] + note + text[len(text) - tail :]
 
 
 def cut_item(item: ResponseItem, tokens: int) -> ResponseItem:

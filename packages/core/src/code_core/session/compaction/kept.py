@@ -92,7 +92,7 @@ def _tail_begin(items: Sequence[HistoryItem], room: int) -> int:
 def _cut_to(tail: list[HistoryItem], budget: Budget) -> list[HistoryItem]:
     if estimated_tokens(one.item for one in tail) <= budget.tail:
         return tail
-    share = budget.tail // max(1, len(tail))
+    share = budget.tail // len(tail)
     return [_cut(one, budget.words // 2 if is_users_own(one.item) else share) for one in tail]
 
 

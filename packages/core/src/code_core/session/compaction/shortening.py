@@ -44,7 +44,7 @@ def _with_less(items: Sequence[HistoryItem], room: int) -> list[HistoryItem]:
 
 def _newest_rounds(items: Sequence[HistoryItem], room: int, budget: Budget) -> list[HistoryItem]:
     """The user's words and the last summary of `items`, and as many of the newest rounds as fit besides."""
-    chosen = {one.id: one for one in kept_words(items, min(budget.words, max(0, room)))}
+    chosen = {one.id: one for one in kept_words(items, min(budget.words, room))}
     summaries = [one for one in items if begins_with(one.item, SUMMARY_TAG)]
     chosen |= {one.id: replace(one, item=cut_item(one.item, budget.summary)) for one in summaries[-1:]}
     room -= _size([*chosen.values()])

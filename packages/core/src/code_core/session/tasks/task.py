@@ -1,14 +1,14 @@
 """What a task is, and how it reports."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from code_core.frozen import frozen
 from code_core.protocol.events import EventMsg, EventOrder
 from code_core.session.events import EventLog
 from code_core.session.session import Session
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """The way out for the events of one task.
 

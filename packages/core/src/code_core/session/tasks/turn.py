@@ -75,7 +75,6 @@ class TurnTask:
             raise AssertionError("the loop returns or raises")
         finally:
             session.elicitations.end()
-            session.clock = TurnClock(None)
 
 
 def _with_server_tools(session: Session, server_tools: Sequence[Tool]) -> ToolRegistry:

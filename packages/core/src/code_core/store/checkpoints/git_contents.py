@@ -9,7 +9,8 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from code_core.frozen import frozen
 
 _SECONDS = 30.0
 _MOST_AT_ONCE = 32 * 2**20
@@ -27,7 +28,7 @@ _ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Blob:
     """A content that a repository has, and that a file had.
 

@@ -4,12 +4,12 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from errno import ENOTDIR
 from pathlib import Path
 from secrets import token_hex
 
 from code_core.files.directory import open_directory
+from code_core.frozen import frozen
 from code_core.store.checkpoints.contents import Contents, digest_of
 from code_core.store.checkpoints.entries import Changes, Entry, entry_at
 
@@ -18,7 +18,7 @@ NOT_SAVED = "it was not saved"
 NOT_EMPTY = "it contains other files"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Left:
     """A path that was left as it is, and why."""
 
@@ -26,7 +26,7 @@ class Left:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """What an undo or a redo did.
 

@@ -2,10 +2,10 @@
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from code_core.frozen import frozen
 from code_core.store.checkpoints.entries import Changes, Entry
 from code_core.store.errors import CheckpointError
 from code_core.store.layout import make_private_directory, open_private
@@ -13,7 +13,7 @@ from code_core.store.layout import make_private_directory, open_private
 _MOST_MODE = 0o7777
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Turn:
     """What one turn changed."""
 

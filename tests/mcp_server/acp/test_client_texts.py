@@ -8,11 +8,12 @@ import anyio
 import pytest
 
 from code_core.acp.capabilities import ClientCapabilities
+from code_core.files import texts
+from code_core.files.texts import TextFileSystem
 from code_core.patch.filesystem import FileChangedError, FileState
-from code_mcp_server.acp import client_files
-from code_mcp_server.acp.client_files import ClientFileSystem
+from code_mcp_server.acp.client_texts import ClientTexts
 from code_mcp_server.acp.connection import Connection
-from code_mcp_server.acp.jsonrpc import RpcError
+from code_mcp_server.jsonrpc import RpcError
 from mcp_server.acp.conftest import Replay
 from support import responses_events as sse
 from support.acp_client import AcpClient, choose
@@ -46,9 +47,9 @@ class Editor:
             path.write_text(params["content"])
         return {}
 
-    def files(self) -> ClientFileSystem:
+    def files(self) -> TextFileSystem:
         client = ClientCapabilities(read_files=True, write_files=True)
-        return ClientFileSystem(cast("Connection", self), "s", client)
+        return TextFileSystem(ClientTexts(cast("Connection", self), "s", client))
 
 
 def state(text: str) -> FileState:
@@ -116,7 +117,7 @@ def test_unsaved_text_that_the_editor_refuses_to_replace_is_not_overwritten_on_t
 def test_an_editor_that_does_not_answer_costs_its_time_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_files, "FILE_SECONDS", 0.01)
+    monkeypatch.setattr(texts, "FILE_SECONDS", 0.01)
     path = tmp_path / "a.txt"
     path.write_text("saved\n")
     editor = Editor({path: "saved\n"})

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from code_core.files import texts
 from code_core.protocol.events import EventMsg
 from core.session.conversing import Frontend, user
 from support import responses_events as sse
@@ -59,3 +60,24 @@ def test_unsaved_text_in_the_editor_wins_and_a_refusal_goes_to_the_disk(
     patch = PATCH.format(old="unsaved" if how == "edit" else "saved")
     call = [sse.custom_tool_call("apply_patch", patch, "p1"), sse.completed()]
     converse(script, call, [sse.message("bye"), sse.completed()], **settings(tmp_path, how))
+
+
+def test_a_tool_that_does_not_answer_is_not_replaced_by_the_disk(
+    converse: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether it has written, or will."""
+    monkeypatch.setattr(texts, "FILE_SECONDS", 0.5)
+
+    async def script(frontend: Frontend) -> None:
+        path = frontend.conversation.config.cwd / "a.txt"
+        path.write_text("saved\n")
+        (tmp_path / "notes" / "a.txt").write_text("saved\n")
+        await frontend.send(user("go"))
+        end = await frontend.until("patch_apply_end")
+        assert not end.success
+        assert "write did not answer in time" in end.stderr
+        await frontend.until("task_complete")
+        assert path.read_text() == "saved\n"
+
+    call = [sse.custom_tool_call("apply_patch", PATCH.format(old="saved"), "p1"), sse.completed()]
+    converse(script, call, [sse.message("bye"), sse.completed()], **settings(tmp_path, "hang"))

@@ -1,0 +1,112 @@
+"""Frozen dataclasses that cost little to define.
+
+`dataclass(frozen=True, slots=True)` compiles six methods for each class, which takes ten times as long as
+all else about the class, and a start defines a hundred classes of which it uses a few. Here the classes share
+their methods, and `__init__` is compiled when the first object is made.
+"""
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from operator import attrgetter
+from typing import Any, NoReturn, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def frozen(cls: type[T]) -> type[T]:
+    """`cls` as a frozen dataclass with slots: like `dataclass(frozen=True, slots=True)` in all but its cost."""
+    made: Any = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+    compared = [one.name for one in fields(made) if one.compare]
+
+    def define_and_init(self: Any, *arguments: Any, **named: Any) -> None:
+        made.__init__ = _init(made)
+        made.__init__(self, *arguments, **named)
+
+    methods: dict[str, Any] = {
+        "__init__": define_and_init,
+        "__repr__": _repr,
+        "__eq__": _eq,
+        "__hash__": _hash,
+        "__reduce__": _reduce,
+    }
+    for name, method in methods.items():
+        if name not in cls.__dict__ or cls.__dict__[name] is None:
+            setattr(made, name, method)
+    made.__compared__ = staticmethod(attrgetter(*compared) if compared else _nothing)
+    made.__setattr__ = _assign
+    made.__delattr__ = _delete
+    result: type[T] = made
+    return result
+
+
+def _init(cls: type[Any]) -> Callable[..., None]:
+    """The `__init__` of `cls`."""
+    known: dict[str, Any] = {}
+    required: list[str] = []
+    optional: list[str] = []
+    by_name: list[str] = []
+    body: list[str] = []
+    for number, one in enumerate(fields(cls)):
+        known[f"set{number}"] = getattr(cls, one.name).__set__
+        value = one.name if one.init else f"default{number}()"
+        parameter = one.name
+        if one.default_factory is not MISSING:
+            known |= {f"default{number}": one.default_factory, "MISSING": MISSING}
+            parameter = f"{one.name}=MISSING"
+            value = f"default{number}() if {one.name} is MISSING else {one.name}" if one.init else value
+        elif one.default is not MISSING:
+            known[f"default{number}"] = one.default
+            parameter = f"{one.name}=default{number}"
+            value = one.name if one.init else f"default{number}"
+        if one.init:
+            (by_name if one.kw_only else optional if "=" in parameter else required).append(parameter)
+        body.append(f"    set{number}(self, {value})\n")
+    if hasattr(cls, "__post_init__"):
+        body.append("    self.__post_init__()\n")
+    parameters = ", ".join(["self", *required, *optional, *(["*", *by_name] if by_name else [])])
+    exec(f"def __init__({parameters}):\n{''.join(body) or '    pass'}", known)  # noqa: S102 - names of fields alone
+    made: Callable[..., None] = known["__init__"]
+    made.__qualname__ = f"{cls.__qualname__}.__init__"
+    return made
+
+
+def _nothing(_: object) -> tuple[()]:
+    return ()
+
+
+def _repr(self: Any) -> str:
+    shown = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields(self) if one.repr)
+    return f"{type(self).__qualname__}({shown})"
+
+
+def _eq(self: Any, other: Any) -> Any:
+    if type(other) is not type(self):
+        return NotImplemented
+    values = self.__compared__
+    return values(self) == values(other)
+
+
+def _hash(self: Any) -> int:
+    return hash(self.__compared__(self))
+
+
+def _assign(self: object, name: str, value: object) -> NoReturn:  # noqa: ARG001 - the signature of `__setattr__`
+    raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _delete(self: object, name: str) -> NoReturn:  # noqa: ARG001 - the signature of `__delattr__`
+    raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+def _reduce(self: Any) -> tuple[Any, ...]:
+    return _restored, (type(self), [getattr(self, one.name) for one in fields(self)])
+
+
+def _restored(cls: type[T], values: list[Any]) -> T:
+    """A copy, or what a pickle had."""
+    made = object.__new__(cls)
+    one: Field[Any]
+    for one, value in zip(fields(cls), values, strict=True):  # type: ignore[arg-type] # made by `frozen`
+        object.__setattr__(made, one.name, value)
+    return made

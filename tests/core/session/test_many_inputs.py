@@ -1,0 +1,51 @@
+"""More input than a turn can take at once."""
+
+from typing import Any
+
+import anyio
+
+from code_core.config.load import Config
+from code_core.tools.tool import ToolContext, ToolOutput
+from core.session.scripted import (
+    Reading,
+    ScriptedModel,
+    ScriptedTool,
+    answer,
+    calls,
+    converse,
+    queued,
+    scripted_conversation,
+    text,
+)
+
+INPUTS = 1_000
+
+
+def test_a_thousand_queued_inputs_reach_the_model_once_and_in_order(config: Config) -> None:
+    go = anyio.Event()
+
+    async def work(call: Any, context: ToolContext) -> ToolOutput:
+        del call, context
+        await go.wait()
+        return ToolOutput("done")
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("start"))
+        await reading.until("token_count")
+        for number in range(INPUTS):
+            await reading.send(queued(f"input {number}.", id=str(number)))
+        while len((await reading.until("queue_changed")).entries) < INPUTS:
+            pass
+        go.set()
+        assert (await reading.ended()).type == "task_complete"
+        assert [message.id for message in reading.of("user_message")][1:] == [
+            str(one) for one in range(INPUTS)
+        ]
+
+    model = ScriptedModel(calls("work"), answer("bye"))
+    converse(scripted_conversation(config, model, ScriptedTool("work", work)), script)
+    sent = model.said()
+    assert len(sent) > INPUTS
+    positions = [sent.index(f"input {number}.") for number in range(INPUTS)]
+    assert positions == sorted(positions)
+    assert all(sent.count(f"input {number}.") == 1 for number in range(INPUTS))

@@ -1,0 +1,174 @@
+"""What a session tells of itself: to frontends, to its record, and at its end."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from code_core.config.load import Config
+from code_core.protocol.items import InputText, Message
+from code_core.protocol.ops import ImageInput, TextInput
+from code_core.protocol.policies import AskForApproval, ReasoningEffort, ReasoningSummary, WorkspaceWrite
+from code_core.protocol.session_events import SettingsChanged
+from code_core.protocol.token_events import TokenUsage
+from code_core.session.conversation_history import HistoryItem
+from code_core.session.input_queue import QueuedInput
+from code_core.session.parts import Parts, make_session
+from code_core.session.session import LONGEST_PREVIEW, Session, user_note
+from code_core.store.journal import MemoryJournal
+from core.session.scripted import ScriptedModel, scripted_config
+
+WORDS = Message(role="user", content=[InputText(text="hello")])
+ID = "11111111-1111-4111-8111-111111111111"
+
+
+def session_of(config: Config, **more: Any) -> Session:
+    return make_session(config, ScriptedModel(), Parts(session_id=ID, **more))
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    """With a setting of every kind."""
+    config = scripted_config(
+        tmp_path,
+        model="gpt-5",
+        approval_policy=AskForApproval.UNTRUSTED,
+        settings=(("model_reasoning_effort", "high"), ("model_reasoning_summary", "detailed")),
+    )
+    session = session_of(config)
+    session.name, session.preview = "mine", "hello"
+    return session
+
+
+def queued(*items: Any, name: str = "q") -> QueuedInput:
+    return QueuedInput(id=name, submission="1", items=items, output_schema=None)
+
+
+def words(text: str) -> QueuedInput:
+    return queued(TextInput(text=text))
+
+
+def test_the_first_event_says_what_the_session_works_with(session: Session) -> None:
+    anyio.run(session.history.add, HistoryItem("i", WORDS))
+    configured = session.configured()
+    assert (configured.session_id, configured.name, configured.preview) == (ID, "mine", "hello")
+    assert configured.model == "gpt-5"
+    assert configured.cwd == session.config.cwd
+    assert (configured.approval_policy, configured.sandbox_mode) == ("untrusted", "danger-full-access")
+    assert configured.history_items == 1
+
+
+def test_settings_are_reported_and_recorded_as_the_model_gets_them(session: Session) -> None:
+    assert session.settings_changed() == SettingsChanged(
+        model="gpt-5",
+        effort="high",
+        summary="detailed",
+        cwd=session.config.cwd,
+        approval_policy="untrusted",
+        sandbox_mode="danger-full-access",
+    )
+    assert session.context_entry().payload == {
+        "cwd": str(session.config.cwd),
+        "approval_policy": "untrusted",
+        "sandbox_policy": {"mode": "danger-full-access"},
+        "model": "gpt-5",
+        "effort": "high",
+        "summary": "detailed",
+    }
+
+
+def test_a_model_may_have_no_effort_and_a_policy_its_details(config: Config) -> None:
+    session = session_of(config)
+    session.settings = replace(
+        session.settings, model="gpt-4.1", sandbox_policy=WorkspaceWrite(network_access=True)
+    )
+    assert session.settings_changed().effort is None
+    recorded = session.context_entry().payload
+    assert recorded["effort"] is None
+    assert recorded["sandbox_policy"]["network_access"] is True
+
+
+def test_a_resume_needs_the_settings_the_totals_and_the_queue(session: Session) -> None:
+    session.totals.total = TokenUsage(total_tokens=7)
+    session.queue.put(words("wait"))
+    settings, totals, waiting = session.notes_to_resume()
+    assert settings == session.context_entry()
+    assert totals == session.totals.entry()
+    assert waiting == words("wait").entry()
+
+
+def test_a_late_reader_gets_everything_that_the_session_has(session: Session) -> None:
+    anyio.run(session.history.add, HistoryItem("i", WORDS, "t"))
+    session.queue.put(words("wait"))
+    snapshot = session.snapshot("running")
+    assert (snapshot.session_id, snapshot.name, snapshot.preview) == (ID, "mine", "hello")
+    assert snapshot.turn_id == "running"
+    assert snapshot.settings == session.settings_changed()
+    assert [(one.id, one.turn_id, one.item) for one in snapshot.items] == [("i", "t", WORDS)]
+    assert [one.id for one in snapshot.queue] == ["q"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "preview"),
+    [
+        ([words("fix\n  the   build")], "fix the build"),
+        ([words("first"), words("second")], "first"),
+        ([queued(ImageInput(image_url="data:x")), words("second")], "second"),
+        (
+            [queued(TextInput(text="look"), ImageInput(image_url="data:x"), TextInput(text="here"))],
+            "look here",
+        ),
+        ([words("x" * 500)], "x" * LONGEST_PREVIEW),
+    ],
+)
+def test_the_preview_is_the_beginning_of_the_first_words(
+    config: Config, inputs: list[QueuedInput], preview: str
+) -> None:
+    session = session_of(config)
+    for one in inputs:
+        session.note_preview(one)
+    assert session.preview == preview
+
+
+def test_notes_to_the_model_are_messages_of_their_turn() -> None:
+    one, other = user_note("told", "t"), user_note("told")
+    assert one.item == Message(role="user", content=[InputText(text="told")])
+    assert (one.turn_id, other.turn_id) == ("t", None)
+    assert one.id != other.id
+
+
+def test_everything_is_closed_and_the_record_last(config: Config, caplog: pytest.LogCaptureFixture) -> None:
+    closed: list[str] = []
+
+    class Part:
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        async def aclose(self) -> None:
+            closed.append(self._name)
+            raise OSError("broken")
+
+    class Journal(MemoryJournal):
+        async def aclose(self) -> None:
+            closed.append("journal")
+            raise OSError("broken")
+
+    parts: Any = {"checkpoints": Part("checkpoints")}
+    for more, names in ((parts, ["checkpoints"]), ({}, [])):
+        session = session_of(config, journal=Journal(), **more)
+        session.services = replace(session.services, servers=Part("servers"), client=Part("client"))  # type: ignore[arg-type] # they are only closed
+        anyio.run(session.aclose)
+        assert closed == ["servers", "client", *names, "journal"]
+        logged = [record.getMessage() for record in caplog.records]
+        assert logged == [
+            f"closing the {name} failed" for name in ("MCP servers", "model client", *names, "history")
+        ]
+        closed.clear()
+        caplog.clear()
+
+
+def test_settings_of_the_summary_and_effort_hold_for_the_model(session: Session) -> None:
+    settings = session.settings.capabilities.settings
+    assert (settings.effort, settings.summary) == (ReasoningEffort.HIGH, ReasoningSummary.DETAILED)

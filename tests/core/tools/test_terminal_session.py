@@ -1,0 +1,390 @@
+"""One command that may outlive its call: what it prints, what is typed, and its end."""
+
+import math
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from code_core.process.capture import Capture
+from code_core.process.pty import Line, pipe_line
+from code_core.process.spawn import SpawnError, start_command
+from code_core.sandbox.confinement import Confinement
+from code_core.tools import terminal_session as module
+from code_core.tools.terminal_session import TerminalCommand, TerminalSession, bounded
+from core.tools.test_exec_command import running
+
+Body = Callable[[TerminalSession], Awaitable[None]]
+Make = Callable[[], TerminalSession]
+"""Sessions are made where an event loop runs."""
+
+
+async def unchanged(_paths: Any) -> None: ...
+
+
+def session(
+    folder: Path, *argv: str, tty: bool = False, limit: int = 40_000, cwd: Path | None = None, **more: Any
+) -> Make:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    command = TerminalCommand(argv, argv, cwd or folder, environment, tty, **more)
+    return lambda: TerminalSession(1, command, Capture(limit, folder / "whole"), unchanged)
+
+
+def script(text: str, folder: Path, **more: Any) -> Make:
+    return session(folder, "sh", "-c", text, **more)
+
+
+def run(make: Make, body: Body) -> TerminalSession:
+    """Start it, and cancel it after `body`."""
+
+    async def main() -> TerminalSession:
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                one = make()
+                await tasks.start(one.run)
+                await body(one)
+                tasks.cancel_scope.cancel()
+            return one
+        raise AssertionError
+
+    return anyio.run(main)
+
+
+async def until(one: TerminalSession, expected: str) -> str:
+    """What it prints until `expected` was among it."""
+    seen = ""
+    with anyio.fail_after(10):
+        while expected not in seen:
+            seen += one.take()[0]
+            await anyio.sleep(0.01)
+    return seen
+
+
+def open_files() -> set[Path]:
+    """The files that this process has open, where the system tells."""
+    found = set()
+    for link in Path("/proc/self/fd").glob("*"):
+        with suppress(OSError):  # the one of this directory
+            found.add(link.readlink())
+    return found
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_a_command_ends_with_its_code_and_all_that_it_printed(tmp_path: Path, tty: bool) -> None:
+    async def body(one: TerminalSession) -> None:
+        await one.wait(10)
+        assert one.end is not None
+        assert one.end.code == 3
+        assert 0.2 <= one.end.seconds < 60
+        assert not one.stopped
+        text, dropped = one.take()
+        assert text.replace("\r", "").replace("^D\b\b", "") == "out\nproblem\n"
+        assert dropped == 0
+        assert one.take() == ("", 0)
+        assert one.whole.text() == text
+        assert await one.write(b"x") == 0
+
+    make = script("echo out; echo problem >&2; sleep 0.2; exit 3", tmp_path, tty=tty)
+    run(make, body)  # starts the guardian, too
+    before = sorted(Path("/dev/fd").iterdir())
+    run(make, body)
+    assert sorted(Path("/dev/fd").iterdir()) == before
+
+
+def test_a_killed_command_has_the_code_of_its_signal(tmp_path: Path) -> None:
+    async def body(one: TerminalSession) -> None:
+        await one.wait(10)
+        assert one.end is not None
+        assert one.end.code == 128 + signal.SIGKILL
+
+    run(script("kill -9 $$", tmp_path), body)
+
+
+@pytest.mark.parametrize(
+    ("argv", "cwd"), [(("no-such-program",), None), (("true",), Path("/no/such/directory"))]
+)
+@pytest.mark.parametrize("tty", [True, False])
+def test_what_cannot_start_is_an_error_and_an_end(
+    tmp_path: Path, argv: tuple[str, ...], cwd: Path | None, tty: bool
+) -> None:
+    async def main() -> TerminalSession:
+        one = session(tmp_path, *argv, cwd=cwd, tty=tty)()
+        async with anyio.create_task_group() as tasks:
+            with pytest.raises(SpawnError):
+                await tasks.start(one.run)
+        return one
+
+    before = sorted(Path("/dev/fd").iterdir())
+    one = anyio.run(main)
+    assert one.finished.is_set()
+    assert one.end is not None
+    assert one.end.code == 143
+    assert sorted(Path("/dev/fd").iterdir()) == before
+
+
+def test_the_whole_output_is_on_disk_when_it_has_ended(tmp_path: Path) -> None:
+    async def body(one: TerminalSession) -> None:
+        await one.wait(10)
+        assert (tmp_path / "whole").read_text() == "".join(f"{number}\n" for number in range(1, 1001))
+        assert tmp_path / "whole" not in open_files()
+
+    run(script("seq 1000", tmp_path, limit=100), body)
+
+
+def test_old_output_that_nobody_read_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RING", 10)
+
+    async def body(one: TerminalSession) -> None:
+        await one.wait(10)
+        assert one.take() == ("890123456\n", 8)
+        assert one.whole.text() == "123456789\n0123456\n" or one.whole.total == 18
+
+    run(script("printf '12345678'; printf '890123456\\n'", tmp_path), body)
+
+
+def test_a_command_has_its_environment(tmp_path: Path) -> None:
+    async def body(one: TerminalSession) -> None:
+        await one.wait(10)
+        assert one.take() == (f"{tmp_path}\n", 0)
+
+    run(script("echo $HOME", tmp_path), body)
+
+
+def test_what_is_left_when_it_has_ended_is_read(tmp_path: Path) -> None:
+    async def slowly(_chunk: bytes) -> None:
+        await anyio.sleep(0.2)
+
+    async def body(one: TerminalSession) -> None:
+        one.on_chunk = slowly
+        (tmp_path / "go").touch()
+        await one.wait(10)
+        assert one.whole.total == 100_000
+
+    run(script("until [ -e go ]; do sleep 0.01; done; head -c 100000 /dev/zero", tmp_path), body)
+
+
+def test_a_flood_leaves_others_their_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "READ_SIZE", 1)  # slower than the command, so that there is always more
+
+    async def body(one: TerminalSession) -> None:
+        await anyio.sleep(0.2)
+        assert one.whole.total > 0
+        assert one.end is None
+
+    run(session(tmp_path, "yes"), body)
+
+
+def test_half_a_character_waits_for_the_rest(tmp_path: Path) -> None:
+    async def body(one: TerminalSession) -> None:
+        assert await until(one, "a") == "a"
+        (tmp_path / "go").touch()
+        assert await until(one, "é") == "é"
+        await one.wait(10)
+        assert one.take() == ("\ufffd", 0)  # what is left at the end is half of one
+
+    run(script(r"printf 'a\303'; until [ -e go ]; do sleep 0.01; done; printf '\251\303'", tmp_path), body)
+
+
+def test_chunks_are_passed_on_while_somebody_waits(tmp_path: Path) -> None:
+    chunks: list[bytes] = []
+
+    async def on_chunk(chunk: bytes) -> None:
+        chunks.append(chunk)
+
+    async def body(one: TerminalSession) -> None:
+        one.on_chunk = on_chunk
+        assert await one.write(b"one\n") == 4
+        await until(one, "got one")
+        one.on_chunk = None
+        assert await one.write(b"two\n") == 4
+        await until(one, "got two")
+
+    run(script("stty -echo; echo ready; while read x; do echo got $x; done", tmp_path, tty=True), body)
+    assert b"got one" in b"".join(chunks)
+    assert b"got two" not in b"".join(chunks)
+
+
+def test_an_error_of_who_listens_is_not_lost(tmp_path: Path) -> None:
+    async def fail(_chunk: bytes) -> None:
+        raise RuntimeError("nobody listens")
+
+    async def body(one: TerminalSession) -> None:
+        one.on_chunk = fail
+        (tmp_path / "go").touch()
+        await one.finished.wait()
+        assert one.stopped
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        run(script("until [ -e go ]; do sleep 0.01; done; echo x; exec sleep 60", tmp_path), body)
+    assert caught.value.subgroup(RuntimeError) is not None
+
+
+def test_without_a_terminal_there_is_no_input(tmp_path: Path) -> None:
+    async def body(one: TerminalSession) -> None:
+        await one.wait(10)
+        assert one.take() == ("end of input\n", 0)
+
+    async def writing(one: TerminalSession) -> None:
+        assert await one.write(b"x") == 0
+
+    run(script("read x || echo end of input", tmp_path), body)
+    run(script("exec sleep 60", tmp_path), writing)
+
+
+def test_a_program_that_does_not_read_takes_what_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_WRITE", 0.3)
+
+    async def body(one: TerminalSession) -> None:
+        await until(one, "ready")
+        began = anyio.current_time()
+        taken = await one.write(b"x" * 1_000_000)
+        assert 0 < taken < 1_000_000
+        assert 0.25 < anyio.current_time() - began < 5
+
+    run(script("stty raw -echo; echo ready; exec sleep 60", tmp_path, tty=True), body)
+
+
+def test_a_program_that_reads_slowly_gets_all(tmp_path: Path) -> None:
+    async def body(one: TerminalSession) -> None:
+        await until(one, "ready")
+        assert await one.write(b"x" * 50_000) == 50_000
+        await until(one, "50000")
+
+    run(script("stty raw -echo; echo ready; head -c 50000 | wc -c", tmp_path, tty=True), body)
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_a_stop_ends_the_command_and_says_so(tmp_path: Path, tty: bool) -> None:
+    async def body(one: TerminalSession) -> None:
+        await until(one, "ready")
+        await one.wait(0.05)
+        assert not one.finished.is_set()
+        one.stop()
+        await one.wait(10)
+        assert one.stopped
+        assert one.end is not None
+        assert one.end.code == 128 + (signal.SIGHUP if tty else signal.SIGTERM)
+
+    run(script("echo ready; exec sleep 60", tmp_path, tty=tty), body)
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_what_ignores_every_wish_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tty: bool
+) -> None:
+    monkeypatch.setattr(module, "TERMINATE_SECONDS", 0.2)
+    monkeypatch.setattr("code_core.process.spawn.TERMINATE_SECONDS", 0.2)
+    mark = f"10{os.getpid()}{'1' if tty else '2'}"
+
+    async def body(one: TerminalSession) -> None:
+        await until(one, "ready")
+        one.stop()
+        await one.wait(10)
+        assert one.end is not None
+        assert one.end.code == 128 + signal.SIGKILL
+        assert running(mark) == []
+
+    stubborn = f"trap '' HUP TERM; setsid sleep {mark} & echo ready; while :; do sleep 0.1; done"
+    run(script(stubborn, tmp_path, tty=tty), body)
+
+
+def test_what_it_left_in_the_background_ends_with_it(tmp_path: Path) -> None:
+    mark = f"20{os.getpid()}"
+
+    async def body(one: TerminalSession) -> None:
+        began = anyio.current_time()
+        await one.wait(15)
+        assert one.end is not None
+        assert running(mark) == []
+        assert anyio.current_time() - began < 2  # nobody holds the pipe any more
+
+    run(script(f"setsid sleep {mark} & sleep 0.1", tmp_path), body)
+
+
+def test_a_cancelled_command_leaves_nothing(tmp_path: Path) -> None:
+    mark = f"30{os.getpid()}"
+
+    async def body(one: TerminalSession) -> None:
+        await until(one, "ready")
+        assert len(running(mark)) == 1
+
+    one = run(script(f"setsid sleep {mark} & sleep 0.1; echo ready; wait", tmp_path), body)
+    assert running(mark) == []
+    assert one.stopped
+
+
+def test_an_output_that_somebody_else_holds_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DRAIN_SECONDS", 0.2)
+    held: list[int] = []
+
+    @contextmanager
+    def line() -> Iterator[Line]:
+        with pipe_line() as made:
+            held.append(os.dup(made.streams.stdout))  # another process that the command knows
+            yield made
+
+    monkeypatch.setattr(module, "pipe_line", line)
+
+    async def body(one: TerminalSession) -> None:
+        await one.wait(10)
+        assert one.end is not None
+        assert one.take() == ("done\n", 0)
+        assert one.end.seconds < 5
+
+    run(script("echo done", tmp_path), body)
+    os.close(held[0])
+
+
+def test_the_guardian_learns_of_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    over: list[subprocess.Popen[bytes]] = []
+    monkeypatch.setattr(module, "ended", over.append)
+
+    async def body(one: TerminalSession) -> None:
+        await one.wait(10)
+        assert [process.returncode for process in over] == [0]
+
+    run(script("true", tmp_path), body)
+
+
+def test_a_confined_command_is_started_by_its_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+
+    @asynccontextmanager
+    async def confined(*arguments: Any, **options: Any) -> AsyncIterator[subprocess.Popen[bytes]]:
+        started.append((arguments, options))
+        yield start_command(
+            ["sh", "-c", "echo inside"], tmp_path, {"PATH": os.defpath}, (), options["streams"]
+        )
+
+    monkeypatch.setattr(module, "confined_process", confined)
+    sandbox: Any = object()
+    rights = Confinement((tmp_path,))
+
+    async def body(one: TerminalSession) -> None:
+        await one.wait(10)
+        assert one.take() == ("inside\n", 0)
+
+    one = run(session(tmp_path, "sh", "-c", "x", sandbox=sandbox, confinement=rights), body)
+    ((arguments, options),) = started
+    assert arguments == (sandbox, ["sh", "-c", "x"], rights, tmp_path, one.command.environment)
+    assert options["on_changed"] is unchanged
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(None, 0.5), (math.nan, 0.5), (700.0, 0.7), (1.0, 0.1), (10**9, 2.0), (-math.inf, 0.1)],
+)
+def test_a_wait_that_a_model_chose_is_bounded(value: float | None, seconds: float) -> None:
+    assert bounded(value, 500, 100, 2_000) == seconds
