@@ -135,6 +135,7 @@ def test_ctrl_c_while_a_frontend_runs_cancels_it(monkeypatch: pytest.MonkeyPatch
             await anyio.sleep_forever()
         finally:
             cleaned_up.append(True)
+        return 0
 
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

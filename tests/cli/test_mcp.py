@@ -78,7 +78,7 @@ def test_without_a_settings_file_one_is_made_for_its_owner(workspace: Workspace)
         (["remove", "nobody"], "mcp_servers.nobody is not set in"),
         (["add", "a b", "--", "x"], "a b"),
         (["add", "both", "--url", "http://x", "--env", "A=hush", "--", "x"], "command and url are both set"),
-        (["add", "neither"], "give it a command, or a url"),
+        (["add", "neither"], "code: mcp_servers.neither: set command or url"),
         (["add", "odd", "--env", "novalue", "--", "x"], "NAME=VALUE"),
     ],
 )

@@ -17,7 +17,7 @@ import anyio
 from code_core.errors import ModelError, RequestRefused, StreamBroken
 from code_core.model.event_stream import EventStream
 from code_core.model.key_proxy import Endpoint, KeyProxy
-from code_core.model.network import certificate_problem, http_client, proxy_for, reason_of
+from code_core.model.network import certificate_problem, http_client, proxy_for, reason_of, through_proxy
 from code_core.model.providers import Provider
 from code_core.model.rate_limits import rate_limit_snapshot
 from code_core.model.refusals import Answer, refusal, request_id, untrusted
@@ -233,7 +233,10 @@ class HttpModelClient:
 
         if (problem := certificate_problem(error)) is not None:
             return untrusted(self._where, problem)
-        reason = f"{self._where} cannot be reached: {reason_of(error)}"
+        through = (
+            "" if self._key_proxy is not None else through_proxy(self._provider.request_url, self._network)
+        )
+        reason = f"{self._where} cannot be reached{through}: {reason_of(error)}"
         if (
             isinstance(error, httpx2.ConnectError)
             and self._provider.start_hint

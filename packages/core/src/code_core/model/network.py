@@ -46,6 +46,15 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     return None
 
 
+def through_proxy(url: str, environ: Mapping[str, str]) -> str:
+    """What an error about `url` adds where a proxy leads to it: its host and port, without a password."""
+    try:
+        proxy = proxy_for(url, environ)
+    except ConfigError:
+        return ""  # which is the error itself
+    return "" if proxy is None else f" through the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}"
+
+
 def without_proxies(environ: Mapping[str, str], proxy: str | None) -> dict[str, str]:
     """`environ` for a child that uses `proxy` and looks for no other."""
     names = {form for name in PROXY_VARIABLES for form in (name, name.lower())}
