@@ -180,7 +180,7 @@ def test_signing_in_and_out(workspace: Workspace, tmp_path: Path) -> None:
         assert (tried.returncode, tried.stderr) == (0, "")
         assert "hush" not in done.stdout + done.stderr + tried.stdout
         assert workspace.run("mcp", "logout", "guarded").stdout == "signed out of guarded\n"
-        assert workspace.run("mcp", "logout", "guarded").stdout == "nobody was signed in to guarded\n"
+        assert workspace.run("mcp", "logout", "guarded").stdout == "you were not signed in to guarded\n"
         assert workspace.run("mcp", "test", "guarded").returncode == 1
 
 
@@ -188,4 +188,4 @@ def test_there_is_nothing_to_sign_in_to_at_a_program(workspace: Workspace) -> No
     workspace.run("mcp", "add", "mine", "--", "prog")
     done = workspace.run("mcp", "login", "mine")
     assert done.returncode == 1
-    assert "is a program" in done.stderr
+    assert "is not an HTTP server" in done.stderr

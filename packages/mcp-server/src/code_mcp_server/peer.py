@@ -66,7 +66,7 @@ class Peer:
         self._last_question = 0
 
     async def serve(self, lines: AsyncIterator[Line], handler: Handler) -> None:
-        """Answer what comes until the lines end, or the client reads no more; then what still runs is cancelled."""
+        """Answer what comes until the lines end, or the client no longer reads; then what still runs is cancelled."""
         try:
             async with anyio.create_task_group() as tasks:
                 async for line in lines:
@@ -75,7 +75,7 @@ class Peer:
                 await self._finish(handler)
                 tasks.cancel_scope.cancel()
         except* BrokenPipeError:
-            _log.info("the client reads no more")
+            _log.info("the client no longer reads")
 
     async def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a notification; waits while much is queued."""
@@ -95,7 +95,7 @@ class Peer:
                 {
                     "jsonrpc": "2.0",
                     "method": "notifications/cancelled",
-                    "params": {"requestId": request_id, "reason": "the question has lapsed"},
+                    "params": {"requestId": request_id, "reason": "the question has expired"},
                 }
             )
             raise
@@ -118,7 +118,7 @@ class Peer:
                 answers.append(message)
                 answered.set()
             case Answer(request_id):
-                _log.info("an answer to %r, which nobody has asked", request_id)
+                _log.info("an answer to the unknown request %r", request_id)
             case Refused(request_id, code, text):
                 await self._send(_failure(request_id, RpcError(code, text)))
 
@@ -176,7 +176,7 @@ class Peer:
         try:
             self._writer.send_nowait(_line(message))
         except BrokenPipeError:
-            _log.debug("a message was dropped: the client reads no more")
+            _log.debug("a message was dropped: the client no longer reads")
 
 
 def _failure(request_id: RequestId | None, error: RpcError) -> dict[str, Any]:

@@ -47,7 +47,7 @@ from code_tui.project_trust import ask_about_project
 from code_tui.slash import CHAT, Quit, Switch, recent_lines, run_command
 
 PROMPT = "\n> "
-UNFINISHED_PASTE = "\n(pasted; Enter sends it, Ctrl+C drops it)\n"
+UNFINISHED_PASTE = "\n(pasted; Enter sends it, Ctrl+C discards it)\n"
 CLEARED = "(nothing was sent; Ctrl+C again ends the conversation, and so does Ctrl+D)"
 USUAL_COLUMNS = 80
 TWICE_WITHIN = 3.0
@@ -217,7 +217,7 @@ class _PlainFrontend:
                 case ReviewDecision() as decision:
                     return decision, None
                 case Explain():
-                    return ReviewDecision.DENIED, await self._ask_about("why not, for the model: ")
+                    return ReviewDecision.DENIED, await self._ask_about("reason, for the model: ")
                 case Page.NEXT:
                     rows = self._printer.show_rows(rows)
                 case Page.ALL:
@@ -244,7 +244,7 @@ class _PlainFrontend:
             more = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
             _write(f"(not an answer, kept for the next prompt: {shortened(visible(kept[0]))}{more})\n")
         if unfinished.strip():
-            _write(f"(dropped, because it was not entered yet: {shortened(visible(unfinished))})\n")
+            _write(f"(discarded, because you did not press Enter: {shortened(visible(unfinished))})\n")
 
     def _show_lines(self, lines: list[str]) -> None:
         rows = self._printer.rows(lines)

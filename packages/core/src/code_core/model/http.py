@@ -211,12 +211,12 @@ class HttpModelClient:
             raise StreamBroken(f"{self._where} did not answer", opened=False) from None
         except (OSError, ValueError) as error:
             raise RequestRefused(
-                f"{self._where}: no connection can be set up: {reason_of(error)} (check SSL_CERT_FILE and SSL_CERT_DIR)",
+                f"{self._where}: cannot set up a connection: {reason_of(error)} (check SSL_CERT_FILE and SSL_CERT_DIR)",
                 code="provider",
             ) from error
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise RequestRefused(
-                f"{self._where} is not a URL that can be asked: {reason_of(error)}", code="provider"
+                f"{self._where} is not a valid URL: {reason_of(error)}", code="provider"
             ) from error
         except httpx2.RequestError as error:
             raise self._unreachable(error) from error
@@ -259,7 +259,7 @@ class HttpModelClient:
             advice = (
                 f'choose a model that calls tools, or set models."{prompt.settings.model}".tool_form = "none"'
             )
-            error.args = (f"{error}. To go on, {advice}",)
+            error.args = (f"{error}. To continue, {advice}",)
         if isinstance(error, RequestRefused) and self._key_proxy is None and names_a_model(answer):
             known = await served_models(self._client(), self._provider, self._headers(prompt, self._bearer))
             if known:

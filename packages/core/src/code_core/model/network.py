@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 CERTIFICATE_ADVICE = (
     "set SSL_CERT_FILE to a PEM file with the certificate of the authority that signed it "
-    "(of your company's proxy, for one)"
+    "(for example your company's proxy)"
 )
 _PROXY = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>[^\s/?#]+)/?")
 _ERROR_NUMBER = re.compile(r"^\[Errno -?[0-9]+\] ")

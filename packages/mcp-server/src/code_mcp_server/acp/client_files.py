@@ -92,7 +92,7 @@ class ClientFileSystem:
         with anyio.move_on_after(FILE_SECONDS) as limit:
             await self._connection.request("fs/write_text_file", params)
         if limit.cancelled_caught:
-            why = f"the editor did not answer within {FILE_SECONDS:g} s; look at the file before you go on"
+            why = f"the editor did not answer within {FILE_SECONDS:g} s; check the file before you continue"
             raise TimeoutError(errno.ETIMEDOUT, why, os.fspath(path))
 
 

@@ -20,7 +20,7 @@ from code_mcp_server.acp.outgoing import fits
 
 _log = logging.getLogger("code_core")
 
-TOO_LONG = "the editor cannot show this question whole, so nobody could approve it: do it in smaller steps"
+TOO_LONG = "the editor cannot show this question completely, so it cannot be approved: work in smaller steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Questioner:
             return (ReviewDecision.ABORT if error.code == Code.CANCELLED else ReviewDecision.DENIED), None
         decision = permission_decision(answer)
         if decision is None:
-            _log.warning("the client's answer to a permission request names none of the options")
+            _log.warning("the client's answer to a permission request is not one of the options")
         return decision or ReviewDecision.DENIED, None
 
     async def _elicit(self, question: ElicitationRequest) -> ResolveElicitation:
