@@ -136,6 +136,7 @@ def test_ctrl_c_while_a_frontend_runs_cancels_it(monkeypatch: pytest.MonkeyPatch
             return 0
         finally:
             cleaned_up.append(True)
+        return 0
 
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

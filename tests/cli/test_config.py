@@ -17,6 +17,22 @@ def file(workspace: Workspace) -> Path:
     return path
 
 
+@pytest.mark.parametrize("text", ["model = gpt-5", "a = 1\na = 2", "[x", None])
+def test_a_file_that_cannot_be_read_is_reported_in_the_same_words_everywhere(
+    workspace: Workspace, text: str | None
+) -> None:
+    path = workspace.home / "config.toml"
+    if text is None:
+        path.mkdir()
+    else:
+        path.write_text(text)
+    words = workspace.run("exec", "hi").stderr
+    assert words.startswith(f"code: {path} ")
+    assert words.count(str(path)) == 1
+    assert workspace.run("config", "set", "model", "x").stderr == words
+    assert workspace.run("config", "unset", "model").stderr == words
+
+
 def test_a_wrong_value_is_named_in_the_same_words_everywhere(workspace: Workspace) -> None:
     words = "approval_policy is 'x': it must be 'untrusted', 'on-failure', 'on-request' or 'never'"
     assert workspace.run("config", "set", "approval_policy", "x").stderr == f"code: {words}\n"

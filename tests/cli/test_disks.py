@@ -179,7 +179,7 @@ def test_a_disk_that_does_not_answer_ends_the_run_in_time(
         assert (resumed.returncode, resumed.stdout) == (0, "went on\n")
         assert [item for item in upstream.requests[-1].json["input"] if "echo a" in str(item)] == []
     else:
-        one_line(resumed, "there is no session yet")
+        one_line(resumed, "no sessions yet")
 
 
 @pytest.mark.parametrize(

@@ -255,7 +255,7 @@ def test_full_auto_applies_patches_inside_and_none_outside(
         (["exec", "-C", "absent", "hi"], "is not a directory"),
         (["exec", "--output-schema", "absent", "hi"], "--output-schema absent cannot be read"),
         (["exec", "-c", "model_provider=other", "hi"], "model provider 'other' is not known"),
-        (["exec", "--full-auto", "--dangerously-bypass-approvals-and-sandbox", "hi"], "exclude each other"),
+        (["exec", "--full-auto", "--dangerously-bypass-approvals-and-sandbox", "hi"], "cannot be combined"),
         (["exce", "hi"], "did you mean 'exec'?"),
     ],
 )

@@ -178,3 +178,22 @@ def test_a_provider_that_is_down_is_named_and_not_the_proxy(workspace: Workspace
     assert f"Scripted ({url}) cannot be reached: no connection to the upstream " in done.stderr
     assert ": Connection refused (gave up" in done.stderr
     assert "answered" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("never", "cannot be reached through the proxy 127.0.0.1:1: Connection refused"),
+        ("always", "the proxy 127.0.0.1:1 cannot be reached: Connection refused"),
+    ],
+)
+def test_a_proxy_to_the_internet_that_is_down_is_named_without_its_password(
+    workspace: Workspace, mode: str, words: str
+) -> None:
+    workspace.configure("https://api.example.invalid/v1")
+    workspace.environment["HTTPS_PROXY"] = "http://me:hush@127.0.0.1:1"
+    limit = "model_providers.scripted.request_max_retries=0"
+    done = workspace.run("exec", "-c", f"key_isolation={mode}", "-c", limit, "hi")
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "hush" not in done.stderr

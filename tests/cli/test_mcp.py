@@ -78,7 +78,7 @@ def test_without_a_settings_file_one_is_made_for_its_owner(workspace: Workspace)
         (["remove", "nobody"], "mcp_servers.nobody is not set in"),
         (["add", "a b", "--", "x"], "a b"),
         (["add", "both", "--url", "http://x", "--env", "A=hush", "--", "x"], "command and url are both set"),
-        (["add", "neither"], "give it a command, or a url"),
+        (["add", "neither"], "code: mcp_servers.neither: set command or url"),
         (["add", "odd", "--env", "novalue", "--", "x"], "NAME=VALUE"),
     ],
 )
@@ -180,7 +180,7 @@ def test_signing_in_and_out(workspace: Workspace, tmp_path: Path) -> None:
         assert (tried.returncode, tried.stderr) == (0, "")
         assert "hush" not in done.stdout + done.stderr + tried.stdout
         assert workspace.run("mcp", "logout", "guarded").stdout == "signed out of guarded\n"
-        assert workspace.run("mcp", "logout", "guarded").stdout == "nobody was signed in to guarded\n"
+        assert workspace.run("mcp", "logout", "guarded").stdout == "you were not signed in to guarded\n"
         assert workspace.run("mcp", "test", "guarded").returncode == 1
 
 
@@ -188,4 +188,4 @@ def test_there_is_nothing_to_sign_in_to_at_a_program(workspace: Workspace) -> No
     workspace.run("mcp", "add", "mine", "--", "prog")
     done = workspace.run("mcp", "login", "mine")
     assert done.returncode == 1
-    assert "is a program" in done.stderr
+    assert "is not an HTTP server" in done.stderr

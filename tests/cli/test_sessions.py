@@ -72,8 +72,8 @@ def test_exec_resume_goes_on_with_the_same_prefix(workspace: Workspace, upstream
     ("arguments", "message"),
     [
         (("exec", "resume"), "name a session"),
-        (("exec", "resume", "--all", "hi"), "--all belongs to --last"),
-        (("exec", "--last", "hi"), "belong to code exec resume"),
+        (("exec", "resume", "--all", "hi"), "--all needs --last"),
+        (("exec", "--last", "hi"), "are options of code exec resume"),
         (("--continue",), "code resume --last"),
         (("exec", "one", "two"), "unexpected extra argument"),
         (("resume",), "name a session"),
@@ -246,7 +246,7 @@ def test_undo_and_redo_without_a_model(workspace: Workspace, upstream: ScriptedU
     kept.write_text("mine")
     shown = ok(workspace.run("redo", "--last"))
     assert "brought back 1 file of go" in shown
-    assert f"left alone: {kept}: it was changed since" in shown
+    assert f"left alone: {kept}: it has changed since" in shown
     assert (kept.read_text(), made.read_text()) == ("mine", "x\n")
     assert len(upstream.requests) == requests
     ok(workspace.run("exec", "resume", "--last", "what now?"))
@@ -260,7 +260,7 @@ def test_undo_elsewhere_takes_the_advice_of_its_error(
     ok(workspace.run("exec", FULL, "go"))
     elsewhere = replace(workspace, directory=tmp_path)
     refused = elsewhere.run("undo")
-    assert (refused.returncode, "--all takes those of other directories" in refused.stderr) == (1, True)
+    assert (refused.returncode, "use --all for other directories" in refused.stderr) == (1, True)
     assert "undid 1 file of go" in ok(elsewhere.run("undo", "--all"))
     assert "brought back 1 file of go" in ok(elsewhere.run("redo", "--all"))
 
@@ -344,7 +344,7 @@ def test_resume_without_a_session_lets_the_user_choose(workspace: Workspace) -> 
         terminal.type(leave)
         assert terminal.wait() == 1
     terminal = Terminal(workspace, "resume", "-C", "/")
-    terminal.until("there is no session yet in /: --all shows those of other directories")
+    terminal.until("no sessions yet in /: use --all for other directories")
     assert terminal.wait() == 1
 
 

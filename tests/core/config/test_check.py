@@ -157,8 +157,21 @@ enabled = false
 
 
 def test_an_enabled_server_without_a_command_is_refused(home: Path) -> None:
-    with pytest.raises(ConfigError, match=r":1: mcp_servers\.a: give it a command, or a url$"):
+    with pytest.raises(ConfigError, match=r":1: mcp_servers\.a: set command or url$"):
         load(home, "[mcp_servers.a]\nargs = []")
+    expected = r"set command or url \(unknown setting comand: did you mean command\?\)$"
+    with pytest.raises(ConfigError, match=expected):
+        load(home, "modell = 1\n[mcp_servers.a]\ncomand = 'x'")
+
+
+def test_text_without_quotes_is_named(home: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Invalid value \(at line 1, column 9\): strings need quotes$"):
+        load(home, "model = gpt-5")
+
+
+def test_a_boolean_is_shown_as_toml_spells_it(home: Path) -> None:
+    with pytest.raises(ConfigError, match="approval_policy is true: it must be"):
+        load(home, "approval_policy = true")
 
 
 def test_a_home_directory_in_a_path_is_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,8 +109,8 @@ async def test_a_server_that_always_dies_is_given_up(workplace: Workplace) -> No
             await until(lambda lives=lives: [one for _, one, _ in statuses].count("ready") == lives)  # type: ignore[misc]
             with pytest.raises(McpClientError, match="told to die"):
                 await tool.host.call_tool("die", {})
-        await until(lambda: any("ended 4 times and is not started again" in one for one in warnings))
-        with pytest.raises(McpClientError, match="is not started again"):
+        await until(lambda: any("ended 4 times and is not restarted" in one for one in warnings))
+        with pytest.raises(McpClientError, match="is not restarted"):
             await tool.host.call_tool("change", {})
         assert "s" in servers.failures
 

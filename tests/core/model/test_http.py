@@ -151,7 +151,7 @@ def test_a_model_without_tools_is_an_error_with_a_way_on(upstream: ScriptedUpstr
         reply(400, body={"error": {"message": "registry.ollama.ai/library/m does not support tools"}})
     )
     with pytest.raises(
-        RequestRefused, match=r'does not support tools\. To go on, .* set models\."m"\.tool_form'
+        RequestRefused, match=r'does not support tools\. To continue, .* set models\."m"\.tool_form'
     ):
         ask(provider(upstream.base_url))
 

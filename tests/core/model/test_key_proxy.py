@@ -158,7 +158,7 @@ def test_a_child_that_does_not_start_is_an_error(
         monkeypatch.setattr(key_proxy, "START_SECONDS", 0.5)
     child.does = does
     proxy = started(provider())
-    with pytest.raises(RequestRefused, match=f"^the process that is to hold the API key {words}"):
+    with pytest.raises(RequestRefused, match=f"^the process that holds the API key {words}"):
         endpoint(proxy)
     proxy.close()
 
@@ -261,7 +261,7 @@ def test_a_memory_that_stays_open_is_a_warning_or_an_error(
     with pytest.raises(ConfigError) as caught:
         keys.isolate(provider(), "always")
     assert str(caught.value) == (
-        'the key cannot be isolated: the kernel is too old; set key_isolation = "never" to do without'
+        'the key cannot be isolated: the kernel is too old; set key_isolation = "never" to run without it'
     )
     assert os.environ["MINE"] == " the-key "
     with caplog.at_level(logging.WARNING, "code_core"):

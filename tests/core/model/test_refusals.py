@@ -120,8 +120,8 @@ def test_a_delay_in_the_headers_wins_over_one_in_the_words() -> None:
             "to https://new.example.com/login, .*check base_url$",
         ),
         ("/v2/responses", "to /v2/responses, .*check base_url$"),
-        ("", "a redirect without a target"),
-        ("https://[", "cannot be read"),
+        ("", "redirects without a target"),
+        ("https://[", "redirects to an invalid URL"),
     ],
 )
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])

@@ -253,14 +253,14 @@ def test_settings_that_make_no_connection_are_an_error(
         ask(provider("http://127.0.0.1:1/v1"))
     assert caught.value.code == "provider"
     assert str(caught.value) == (
-        "P (http://127.0.0.1:1/v1): no connection can be set up: No such file "
+        "P (http://127.0.0.1:1/v1): cannot set up a connection: No such file "
         "(check SSL_CERT_FILE and SSL_CERT_DIR)"
     )
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:abc/v1", "ftp://127.0.0.1/v1"])
 def test_what_is_no_address_is_an_error(url: str) -> None:
-    with pytest.raises(RequestRefused, match="is not a URL that can be asked") as caught:
+    with pytest.raises(RequestRefused, match="is not a valid URL") as caught:
         ask(provider(url))
     assert caught.value.code == "provider"
 

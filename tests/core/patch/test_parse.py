@@ -225,7 +225,7 @@ def test_two_good_texts_are_not_forgiven_into_one_another() -> None:
         ),
         (wrapped(f"*** Delete File: a\n{wrapped('*** Delete File: b')}"), "line 3: '*** Begin Patch' is not"),
         (wrapped("*** Delete File: a\n*** Environment ID: 1"), "line 3: '*** Environment ID: 1' is not"),
-        (wrapped("*** Delete File: a\0b"), "line 2: the path 'a\\x00b' has a NUL character"),
+        (wrapped("*** Delete File: a\0b"), "line 2: the path 'a\\x00b' contains a NUL character"),
         (
             wrapped(f"*** Delete File: {'a' * 4_097}"),
             "line 2: a path has 4,097 characters; the limit is 4,096",

@@ -28,7 +28,7 @@ def test_without_any_the_report_says_what_follows() -> None:
     assert found.sandbox is None
     assert str(found).splitlines() == [
         "bwrap: not installed",
-        "no sandbox: commands are asked for, or rejected where nobody may be asked",
+        "no sandbox: commands need approval, or are rejected if the approval policy is never",
     ]
 
 
@@ -75,7 +75,7 @@ def test_a_build_that_is_not_known_is_not_run(tmp_path: Path) -> None:
     program.chmod(0o755)
     found = find_bubblewrap((), [program])
     assert found.sandbox is None
-    assert "its hash is not that of a build we know" in found.detail
+    assert "its hash is not one of the known builds" in found.detail
     assert not (tmp_path / "ran").exists()
     # The control: the system's own is trusted, as all of the system is.
     find_bubblewrap((tmp_path,))

@@ -233,7 +233,9 @@ def test_a_nul_character_is_rejected(converse: Callable[..., None]) -> None:
         await frontend.until("task_complete")
         assert "exec_command_begin" not in frontend.kinds
 
-    converse(script, call("cat", "a\0b"), after("has a NUL character"), sandbox=FULL, approval_policy=NEVER)
+    converse(
+        script, call("cat", "a\0b"), after("contains a NUL character"), sandbox=FULL, approval_policy=NEVER
+    )
 
 
 def test_the_users_guards_and_rules(converse: Callable[..., None], tmp_path: Path) -> None:
@@ -354,7 +356,7 @@ def test_a_directory_that_becomes_a_link_while_the_user_is_asked_runs_nothing(
         assert "exec_command_begin" not in frontend.kinds
         assert not (elsewhere / "made").exists()
 
-    rejected = after("leads to another directory now")
+    rejected = after("now leads to another directory")
     converse(
         script, call("touch", "made", workdir="build"), rejected, approval_policy=UNTRUSTED, sandbox=FULL
     )

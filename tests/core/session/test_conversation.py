@@ -201,7 +201,7 @@ def test_unknown_tools_and_bad_arguments_are_answered(converse: Callable[..., No
         "c3": "failed to parse function arguments: command",
         "c4": "plan.0.status",
         "c5": "command not found",
-        "c6": "the command has a NUL character",
+        "c6": "the command contains a NUL character",
         "c7": "does not exist",
         "c8": "first line must be",
     }

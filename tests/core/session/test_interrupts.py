@@ -262,7 +262,7 @@ def test_an_interrupt_withdraws_an_open_question(config: Config) -> None:
         await reading.send(Interrupt())
         assert (await reading.ended()).type == "turn_aborted"
         await reading.send(ExecApproval(id=request.approval_id, decision=ReviewDecision.APPROVED))
-        assert "changed nothing" in (await reading.until("warning")).message
+        assert "had no effect" in (await reading.until("warning")).message
         assert outputs(reading.conversation) == {}
         assert reading.conversation.follow().waiting == 1  # the snapshot alone: no question is open
 

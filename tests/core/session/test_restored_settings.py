@@ -92,7 +92,7 @@ def test_a_resumed_session_never_asks_less(tmp_path: Path, then: AskForApproval,
         assert kept.approval_policy is None
         assert note == (
             f"its approval policy was {then.value}, and is {now.value} now, as configured "
-            f"(-a {then.value} gives it back)"
+            f"(-a {then.value} restores it)"
         )
     else:
         assert kept.approval_policy is then
@@ -114,7 +114,7 @@ def test_a_resumed_session_never_has_a_wider_sandbox(tmp_path: Path, then: int, 
         assert kept.sandbox_policy is None
         assert (
             note
-            == f"its sandbox was {mode}, and is {current.value} now, as configured (-s {mode} gives it back)"
+            == f"its sandbox was {mode}, and is {current.value} now, as configured (-s {mode} restores it)"
         )
     else:
         assert kept.sandbox_policy == WIDTHS[then]

@@ -263,7 +263,7 @@ def test_a_directory_that_has_gone_is_reported(desk: Desk, monkeypatch: pytest.M
 
     async def check(reading: Reading) -> None:
         assert (await reading.until("session_configured")).cwd == desk.work
-        assert "does not exist any more" in (await reading.until("warning")).message
+        assert "no longer exists" in (await reading.until("warning")).message
         assert isinstance(reading.conversation.config.sandbox_policy, ReadOnly)
 
     desk.resume(session, ScriptedModel(), check, sandbox_mode=None)

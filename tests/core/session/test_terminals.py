@@ -61,7 +61,7 @@ def test_a_running_command_is_listed_stopped_and_shown_to_the_model(converse: Ca
         assert not running("4711")
         assert (await frontend.until("terminals_changed")).terminals == []
         await frontend.send(StopTerminals())
-        assert "nothing was stopped" in (await frontend.until("warning")).message
+        assert "nothing to stop" in (await frontend.until("warning")).message
         await frontend.send(user("last"))
         await frontend.until("task_complete")
         assert (

@@ -175,7 +175,7 @@ def test_files_that_take_too_long_to_restore_end_the_task(
     async def script(reading: Reading) -> None:
         await reading.send(Undo())
         error = await reading.ended()
-        assert error.message == "undo took more than 0.05 s: look at the files before you go on"
+        assert error.message == "undo took more than 0.05 s: check the files before you continue"
 
     parts = Parts(checkpoints=SlowCheckpoints())
     converse(scripted_conversation(config, ScriptedModel(), parts=parts), script)

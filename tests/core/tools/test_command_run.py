@@ -272,7 +272,7 @@ def test_a_warning_names_some_files_and_a_sandbox_that_protects_them(
     anyio.run(main)
     first, second = (event.message for event in emitted.events if isinstance(event, WarningEvent))
     assert first == (
-        "the command changed /w/0, /w/1, /w/2, /w/3, /w/4: look at it before you use git or this agent again "
+        "the command changed /w/0, /w/1, /w/2, /w/3, /w/4: check it before you use git or this agent again "
         "(landlock cannot protect it; bubblewrap can)"
     )
     assert second == (

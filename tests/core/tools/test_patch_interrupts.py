@@ -113,7 +113,7 @@ def test_a_file_system_that_hangs_does_not_hold_the_turn_for_ever(
     files = Hanging(BEFORE)
     output = anyio.run(ApplyPatch(files).call, CALL, tool_context)
     assert output.text == (
-        "Failed to delete file /w/b: not done within 0.05 s; look at the file before you go on\n"
+        "Failed to delete file /w/b: not done within 0.05 s; check the file before you continue\n"
         "These changes of the patch were made and stay:\n  write file /w/a\n  write file /w/c\n"
         "These were not made:\n  delete file /w/d"
     )

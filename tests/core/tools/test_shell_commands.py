@@ -151,8 +151,8 @@ def test_a_call_may_ask_to_leave_the_sandbox(desk: Desk) -> None:
         (function(command=[]), "failed to parse function arguments: command: "),
         (function(command=["ls"], timeout_ms=0), "failed to parse function arguments: timeout_ms: "),
         (function(command=["confirm:"]), "the command is empty"),
-        (function(command=["ls", "a\0"]), "the command has a NUL character in it"),
-        (function(command=["ls"], workdir="a\0"), "the directory 'a\\x00' has a NUL character"),
+        (function(command=["ls", "a\0"]), "the command contains a NUL character"),
+        (function(command=["ls"], workdir="a\0"), "the directory 'a\\x00' contains a NUL character"),
     ],
 )
 def test_what_cannot_be_a_command_is_answered(desk: Desk, call: ToolCall, answer: str) -> None:

@@ -158,7 +158,7 @@ def test_all_checkers_together_have_a_limit_too(
     report = run(work, added(work / "a.sh", "echo"), added(work / "a.py", "x = ("), path=path)
     assert report is not None
     assert found(report) == {("python", "a.py")}
-    assert report.checks[1] == "shellcheck: the checks together did not end within 4 s"
+    assert report.checks[1] == "shellcheck: the checks did not end within 4 s"
 
 
 def test_what_a_killed_process_left_is_deleted_after_a_day(work: Path, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_nothing_but_a_question_begins_like_one() -> None:
 
 def test_retries_say_when() -> None:
     assert shown(StreamError(message="broken", attempt=1, max=5, delay_ms=250)) == (
-        "broken: asking again in 0.2 s (1 of 5)\n"
+        "broken: retrying in 0.2 s (1 of 5)\n"
     )
 
 

@@ -118,11 +118,11 @@ def test_a_withdrawn_message_is_not_printed_twice() -> None:
         *deltas("Hello", " there"),
         AgentMessage(message="Hello there"),
     )
-    assert text == "\nHello th\nthe stream broke: asking again (1 of 5)\n\nere\n"
+    assert text == "\nHello th\nthe stream broke: retrying (1 of 5)\n\nere\n"
     text = shown(
         *deltas("Hello th"), AgentMessageReset(), AGAIN, *deltas("Good bye"), AgentMessage(message="Good bye")
     )
-    assert text == "\nHello th\nthe stream broke: asking again (1 of 5)\n\nGood bye\n"
+    assert text == "\nHello th\nthe stream broke: retrying (1 of 5)\n\nGood bye\n"
 
 
 def test_a_message_that_never_becomes_whole_ends_its_row() -> None:

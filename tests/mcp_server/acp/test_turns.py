@@ -384,7 +384,7 @@ def test_the_commands(workspace: Workspace, replay: Replay) -> None:
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ({"type": "audio", "data": "", "mimeType": "audio/wav"}, "audio is not understood"),
+        ({"type": "audio", "data": "", "mimeType": "audio/wav"}, "audio is not supported"),
         ({"type": "image"}, "prompt.0"),
         ({"type": "smell"}, "prompt.0"),
         ({"text": "x"}, "prompt.0"),

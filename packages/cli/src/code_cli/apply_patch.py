@@ -16,7 +16,7 @@ def apply_patch_command(patch: str | None) -> None:
     """
     if patch is None:
         if sys.stdin.isatty():
-            raise click.UsageError("no patch: give it as the argument or on stdin")
+            raise click.UsageError("no patch: pass it as the argument or on stdin")
         try:
             patch = sys.stdin.buffer.read().decode()
         except UnicodeDecodeError as error:

@@ -132,15 +132,15 @@ def trust_command(cwd: Path | None, yes: bool) -> None:
         question = project_settings_text(project.path, project.text)
         click.echo("\n".join(question.lines))
         if not yes and not sys.stdin.isatty():
-            raise click.UsageError("nobody can be asked here: use --yes once you have read the file")
+            raise click.UsageError("cannot ask without a terminal: use --yes once you have read the file")
         answer = True if yes else None
         while answer is None:
             answer = parse_yes_or_no(click.prompt(f"{question.title} (y yes, n no)", prompt_suffix=": "))
         if not answer:
-            click.echo("nothing was changed; code config untrust remembers a no")
+            click.echo("nothing changed; code config untrust remembers a no")
             return
         file = remember(find_home(os.environ), project, trusted=True)
-    click.echo(f"trusted, as {file} says")
+    click.echo(f"trusted; recorded in {file}")
 
 
 @config_command.command("untrust")
@@ -152,7 +152,7 @@ def untrust_command(cwd: Path | None) -> None:
 
     with settings_checked():
         file = remember(find_home(os.environ), _project(cwd), trusted=False)
-    click.echo(f"not trusted, as {file} says")
+    click.echo(f"not trusted; recorded in {file}")
 
 
 def _sources(cwd: Path | None, profile: str | None, settings: tuple[str, ...]) -> "Sources":

@@ -55,7 +55,7 @@ def exec_command(
 
         resume, prompt = chosen(words[1:], last=last, everywhere=everywhere, cwd=session["cwd"])
     elif last or everywhere:
-        raise click.UsageError("--last and --all belong to code exec resume")
+        raise click.UsageError("--last and --all are options of code exec resume")
     elif len(words) > 1:
         raise click.UsageError(f"Got unexpected extra argument ({' '.join(words[1:])[:80]})")
     else:

@@ -44,12 +44,12 @@ ELSEWHERE = {
     "--continue": "there is no option --continue: use code resume --last to resume the last session of this directory",
     "app-server": "there is no app server yet: code mcp-server serves other programs",
     "apply": "there is no command 'apply': code apply-patch applies a patch, code exec leaves its changes in place",
-    "cloud": "there are no cloud tasks here",
+    "cloud": "there are no cloud tasks",
     "completion": "there are no shell completions yet",
     "help": "there is no command 'help': use code --help, or code COMMAND --help",
     "login": f"there is nothing to log in to: {_NO_LOGIN}",
     "logout": f"there is nothing to log out of: {_NO_LOGIN}",
-    "update": "update it with the installer that you installed it with (uv tool upgrade, pip)",
+    "update": "use the installer that you installed it with (uv tool upgrade, pip)",
     "version": "there is no command 'version': use code --version",
 }
 

@@ -135,7 +135,7 @@ def logout_command(name: str) -> None:
     with settings_checked():
         path = token_path(find_home(os.environ).path, name)
     gone = TokenFile(path, server.url or "").remove()
-    click.echo(f"signed out of {name}" if gone else f"nobody was signed in to {name}")
+    click.echo(f"signed out of {name}" if gone else f"you were not signed in to {name}")
 
 
 def _servers() -> "dict[str, McpServerTable]":

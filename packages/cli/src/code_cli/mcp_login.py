@@ -20,9 +20,7 @@ FAILED = 1
 async def login(name: str, table: McpServerTable) -> int:
     """Sign in, and say whether that worked; 0, or 1 where it did not."""
     if table.url is None:
-        click.echo(
-            f"code: {name} is a program, not a server over HTTP: there is nothing to sign in to", err=True
-        )
+        click.echo(f"code: {name} is not an HTTP server: there is nothing to sign in to", err=True)
         return FAILED
     file = TokenFile(token_path(find_home(os.environ).path, name), table.url)
     try:
@@ -30,14 +28,14 @@ async def login(name: str, table: McpServerTable) -> int:
     except (McpClientError, OSError) as error:
         click.echo(f"code: cannot sign in to {name}: {visible(str(error))}", err=True)
         return FAILED
-    click.echo(f"signed in to {name}" if signed_in else f"{name} does not ask for signing in")
+    click.echo(f"signed in to {name}" if signed_in else f"{name} does not require signing in")
     return 0
 
 
 async def _visit(page: str) -> None:
     """Open a page in the browser, or show where it is; only pages of the web, whatever the server says."""
     if not page.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-        raise McpClientError(f"the page to sign in on is not one of the web: {visible(page[:100])}")
+        raise McpClientError(f"the sign-in page is not a web address: {visible(page[:100])}")
     click.echo(f"sign in on this page: {visible(page)}", err=True)
     if "BROWSER" in os.environ or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ:
         with anyio.move_on_after(5):

@@ -14,7 +14,7 @@ from code_cli.session_options import overrides_from, session_options
 if TYPE_CHECKING:
     from code_core.session.opening import Last
 
-_NO_SESSION = "name a session (code sessions list shows them), or give --last"
+_NO_SESSION = "name a session (code sessions list shows them), or use --last"
 
 
 @click.command("resume")
@@ -76,7 +76,7 @@ def chosen(
 
     can_ask = pick and not last and not words and sys.stdin.isatty() and sys.stdout.isatty()
     if everywhere and not last and not can_ask:
-        raise click.UsageError("--all belongs to --last")
+        raise click.UsageError("--all needs --last")
     reference: Last | str
     if last:
         reference = Last(None if everywhere else absolute_directory(cwd))
@@ -89,5 +89,5 @@ def chosen(
     else:
         raise click.UsageError(_NO_SESSION)
     if len(words) > 1:
-        raise click.UsageError(f"there are several prompts: put quotes around {' '.join(words)[:80]!r}")
+        raise click.UsageError(f"more than one prompt: put quotes around {' '.join(words)[:80]!r}")
     return reference, words[0] if words else None

@@ -91,7 +91,7 @@ def _sandbox(mechanism: str | None) -> "Sandbox":
         case _:
             sandbox, reason = detect().sandbox, str(detect())
     if sandbox is None:
-        print(f"code sandbox: nothing was run, because it cannot be confined\n{reason}", file=sys.stderr)
+        print(f"code sandbox: not run, because it cannot be confined\n{reason}", file=sys.stderr)
         sys.exit(FAILED)
     return sandbox
 

@@ -59,12 +59,10 @@ def checked_options(
     """
     if full_auto and bypass:
         raise click.UsageError(
-            "--full-auto and --dangerously-bypass-approvals-and-sandbox exclude each other"
+            "--full-auto and --dangerously-bypass-approvals-and-sandbox cannot be combined"
         )
     if bypass and (sandbox or approval):
-        raise click.UsageError(
-            "--dangerously-bypass-approvals-and-sandbox leaves nothing for -s and -a to choose"
-        )
+        raise click.UsageError("--dangerously-bypass-approvals-and-sandbox cannot be combined with -s or -a")
 
 
 def checked_directory(cwd: Path | None) -> None:

@@ -32,8 +32,8 @@ def pick_session(cwd: Path | None) -> str:
         catalog = Catalog(home.path, () if home.fallback is None else (home.fallback,))
         page = catalog.list(Query(limit=MOST, cwd=cwd))
         if not page.sessions:
-            where = "" if cwd is None else f" in {cwd}: --all shows those of other directories"
-            raise CodeError(f"there is no session yet{where}")
+            where = "" if cwd is None else f" in {cwd}: use --all for other directories"
+            raise CodeError(f"no sessions yet{where}")
     click.echo("\n".join(_rows(page.sessions, with_directory=cwd is None)))
     if page.next_cursor is not None:
         click.echo("    … code sessions list shows more, code resume SESSION takes any of them")

@@ -66,7 +66,7 @@ def list_command(
     if not page.sessions:
         click.echo("no sessions" if where is None else f"no sessions of {_shown(str(where))}")
     elif page.next_cursor is not None:
-        click.echo(f"there are more: give -n, a search, or --cursor {page.next_cursor}", err=True)
+        click.echo(f"more sessions: use -n, a search or --cursor {page.next_cursor}", err=True)
 
 
 @sessions_command.command("show")
@@ -118,7 +118,7 @@ def rename_command(session: str, name: str) -> None:
     with reported():
         store = _store()
         kept = store.rename(store.find(session), name)
-    click.echo(f"renamed to {_shown(kept)}" if kept else "the session has no name any more")
+    click.echo(f"renamed to {_shown(kept)}" if kept else "removed the name of the session")
 
 
 @sessions_command.command("archive")
@@ -151,7 +151,7 @@ def delete_command(session: str, yes: bool) -> None:
         record = store.find(session)
         if not yes:
             if not sys.stdin.isatty():
-                raise click.UsageError("nobody can be asked here: give --yes")
+                raise click.UsageError("cannot ask without a terminal: use --yes")
             click.confirm(f"Delete {_shown(record.title)[:LONGEST_TITLE]!r} ({record.id})?", abort=True)
         store.delete(record)
     click.echo(f"deleted {record.id}")

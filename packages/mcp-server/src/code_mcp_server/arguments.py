@@ -22,7 +22,7 @@ class ToolArguments(BaseModel):
 class CodexArguments(ToolArguments):
     """Arguments of `codex`."""
 
-    prompt: str = Field(min_length=1, description="What the agent shall do.")
+    prompt: str = Field(min_length=1, description="What the agent should do.")
     model: str | None = Field(None, description="The model to ask.")
     profile: str | None = Field(None, description="A profile of the settings file.")
     cwd: Path | None = Field(None, description="The directory to work in; the server's own if absent.")
@@ -30,14 +30,16 @@ class CodexArguments(ToolArguments):
         None, alias="approval-policy", description="When to ask before running a command or changing a file."
     )
     sandbox: SandboxMode | None = Field(None, description="What commands and changes may touch.")
-    config: dict[str, Any] | None = Field(None, description="Settings by dotted key, over the settings file.")
+    config: dict[str, Any] | None = Field(
+        None, description="Settings by dotted key; they override the settings file."
+    )
     base_instructions: str | None = Field(
         None, alias="base-instructions", description="Instructions that replace the built-in ones."
     )
     include_plan_tool: bool | None = Field(
         None,
         alias="include-plan-tool",
-        description="Accepted for compatibility: the plan tool is always there.",
+        description="Accepted for compatibility: the plan tool is always available.",
     )
 
     def overrides(self) -> ConfigOverrides:
@@ -59,9 +61,9 @@ class CodexReplyArguments(ToolArguments):
     conversation_id: str = Field(
         alias="conversationId",
         validation_alias=AliasChoices("conversationId", "sessionId", "threadId", "conversation_id"),
-        description="The conversation to go on with.",
+        description="The conversation to continue.",
     )
-    prompt: str = Field(min_length=1, description="What the agent shall do next.")
+    prompt: str = Field(min_length=1, description="What the agent should do next.")
 
 
 class NewSessionArguments(ToolArguments):
@@ -79,7 +81,7 @@ class NewSessionArguments(ToolArguments):
         default=[],
         alias="mcpServers",
         description="MCP servers for this session in addition to the configured ones, as the Agent Client Protocol "
-        "describes them; one with the name of a configured server takes its place.",
+        "describes them; one with the name of a configured server replaces it.",
     )
 
     def parts(self) -> Parts:
@@ -99,20 +101,20 @@ class NewSessionArguments(ToolArguments):
 class PromptArguments(ToolArguments):
     """Arguments of `session/prompt`."""
 
-    session_id: str = Field(alias="sessionId", description="The session that `session/new` gave.")
+    session_id: str = Field(alias="sessionId", description="The session that `session/new` returned.")
     prompt: list[ContentBlock] = Field(min_length=1, description="The prompt, as content blocks.")
 
 
 class CancelArguments(ToolArguments):
     """Arguments of `session/cancel`."""
 
-    session_id: str = Field(alias="sessionId", description="The session whose turn shall stop.")
+    session_id: str = Field(alias="sessionId", description="The session whose turn to stop.")
 
 
 class SetModelArguments(ToolArguments):
     """Arguments of `session/set_model`."""
 
-    session_id: str = Field(alias="sessionId", description="The session that `session/new` gave.")
+    session_id: str = Field(alias="sessionId", description="The session that `session/new` returned.")
     model_id: str = Field(alias="modelId", min_length=1, description="The model for the next prompts.")
 
 

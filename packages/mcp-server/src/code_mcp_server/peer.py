@@ -74,7 +74,7 @@ class Peer:
         self._last_question = 0
 
     async def serve(self, lines: AsyncIterator[Line], handler: Handler) -> None:
-        """Answer what comes until the lines end, or the client reads no more; then what still runs is cancelled."""
+        """Answer what comes until the lines end, or the client no longer reads; then what still runs is cancelled."""
         try:
             async with anyio.create_task_group() as tasks:
                 async for line in lines:
@@ -83,7 +83,7 @@ class Peer:
                 await self._finish(handler)
                 tasks.cancel_scope.cancel()
         except* BrokenPipeError:
-            _log.info("the client reads no more")
+            _log.info("the client no longer reads")
 
     async def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a notification; waits while much is queued."""
@@ -99,7 +99,7 @@ class Peer:
             await self._send(Request(request_id, method, dict(params)))
             await answered.wait()
         except anyio.get_cancelled_exc_class():
-            withdrawn = {"requestId": request_id, "reason": "the question has lapsed"}
+            withdrawn = {"requestId": request_id, "reason": "the question has expired"}
             self._send_nowait(Notification("notifications/cancelled", withdrawn))
             raise
         finally:
@@ -119,7 +119,7 @@ class Peer:
                 await handler.notice(message)
             case Response():
                 if not self._answered(message):
-                    _log.info("an answer to %r, which nobody has asked", message.id)
+                    _log.info("an answer to the unknown request %r", message.id)
             case Malformed(id=request_id, error=error, is_answer=is_answer):
                 if not is_answer or not self._answered(Response(request_id, error=error)):
                     await self._fail(request_id, error)
@@ -189,4 +189,4 @@ class Peer:
         try:
             self._writer.send_nowait(encode(message))
         except BrokenPipeError:
-            _log.debug("a message was dropped: the client reads no more")
+            _log.debug("a message was dropped: the client no longer reads")

@@ -111,7 +111,7 @@ class Tasks:
         task_id = params.get("taskId")
         task = self._tasks.get(task_id) if isinstance(task_id, str) else None
         if task is None:
-            raise RpcError(Code.INVALID_PARAMS, "there is no such task: it may have been forgotten")
+            raise RpcError(Code.INVALID_PARAMS, "there is no such task: it may have expired")
         match method:
             case "tasks/get":
                 return task.state()

@@ -61,7 +61,7 @@ def codex_tools() -> list[Tool]:
         _tool(
             "codex-reply",
             "Code: go on",
-            "Go on with a conversation that `codex` started.",
+            "Continue a conversation that `codex` started.",
             CodexReplyArguments,
             _ANSWER,
             _ACTS,

@@ -125,5 +125,5 @@ def _described(error: OSError, target: Target) -> UpstreamError:
         detail = getattr(error, "verify_message", "") or getattr(error, "reason", "") or type(error).__name__
         return UnreachableError(f"no TLS connection to the upstream {target.authority}: {detail}")
     # The text of asyncio's own errors is the address, which is known, in place of the reason.
-    reason = os.strerror(error.errno) if error.errno else error
+    reason = os.strerror(error.errno) if error.errno else error.strerror or error
     return UnreachableError(f"no connection to the upstream {target.authority}: {reason}")

@@ -42,12 +42,21 @@ class Tunnel:
         connected = socket.socket(family, kind, protocol)
         try:
             connected.setblocking(False)
-            await loop.sock_connect(connected, address)
+            await self._connect(loop, connected, address)
             await self._request(loop, connected)
         except BaseException:
             connected.close()
             raise
         return connected
+
+    async def _connect(
+        self, loop: asyncio.AbstractEventLoop, connected: socket.socket, address: tuple[object, ...]
+    ) -> None:
+        try:
+            await loop.sock_connect(connected, address)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else error
+            raise OSError(None, f"the proxy {self._host}:{self.port} cannot be reached: {reason}") from error
 
     async def _request(self, loop: asyncio.AbstractEventLoop, connected: socket.socket) -> None:
         host = f"[{self._target.host}]" if ":" in self._target.host else self._target.host

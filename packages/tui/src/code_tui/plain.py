@@ -59,7 +59,7 @@ from code_tui.user_questions import answer_questions
 PROMPT, PLAN_PROMPT = "\n> ", "\nplan> "
 PLAN_QUESTION = "Carry out this plan? (y yes, n no, e say what to change): "
 UNANSWERED = "\n(the plan was not answered; say what to change, or leave plan mode with /plan off)\n"
-UNFINISHED_PASTE = "\n(pasted; Enter sends it, Ctrl+C drops it)\n"
+UNFINISHED_PASTE = "\n(pasted; Enter sends it, Ctrl+C discards it)\n"
 CLEARED = "(nothing was sent; Ctrl+C again ends the conversation, and so does Ctrl+D)"
 USUAL_COLUMNS = 80
 TWICE_WITHIN = 3.0
@@ -289,7 +289,7 @@ class _PlainFrontend:
                 case ReviewDecision() as decision:
                     return decision, None
                 case Explain():
-                    return ReviewDecision.DENIED, await self._ask_about("why not, for the model: ")
+                    return ReviewDecision.DENIED, await self._ask_about("reason, for the model: ")
                 case Page.NEXT:
                     rows = self._printer.show_rows(rows)
                 case Page.ALL:
@@ -316,7 +316,7 @@ class _PlainFrontend:
             more = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
             _write(f"(not an answer, kept for the next prompt: {shortened(visible(kept[0]))}{more})\n")
         if unfinished.strip():
-            _write(f"(dropped, because it was not entered yet: {shortened(visible(unfinished))})\n")
+            _write(f"(discarded, because you did not press Enter: {shortened(visible(unfinished))})\n")
 
     def _show_lines(self, lines: list[str]) -> None:
         rows = self._printer.rows(lines)

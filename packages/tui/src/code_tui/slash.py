@@ -131,7 +131,7 @@ async def _resume(chat: Chat, argument: str) -> Outcome:
 
 async def _fork(chat: Chat, argument: str) -> Outcome:
     if argument and not argument.isdecimal():
-        chat.say("/fork takes a number: how many of the last turns to leave out")
+        chat.say("/fork takes a number: the last turns to leave out")
         return None
     drop_last = int(argument or 0)
     return Switch(await chat.manager.fork(chat.conversation.id, chat.overrides, CHAT, drop_last=drop_last))
@@ -256,17 +256,17 @@ async def _quit(_chat: Chat, _argument: str) -> Outcome:
 
 COMMANDS: Mapping[str, Command] = {
     "resume": Command(
-        "/resume [SESSION]", "go on with another session; the last one here if none is named", _resume
+        "/resume [SESSION]", "switch to another session; by default the last one of this directory", _resume
     ),
-    "fork": Command("/fork [N]", "go on with a copy of this session, without its last N turns", _fork),
+    "fork": Command("/fork [N]", "continue with a copy of this session, without its last N turns", _fork),
     "plan": Command(
         "/plan [TEXT|off]", "plan mode: nothing changes until you accept a plan; TEXT is what to plan", _plan
     ),
     "ps": Command("/ps", "list the commands that are still running", _ps),
     "stop": Command("/stop [N]", "stop the command with this number, or all of them", _stop),
     "prompts": Command("/prompts", f"list your own prompts; /{PROMPTS}NAME sends one", _prompts),
-    "undo": Command("/undo", "undo what the last turn changed in files", _undo),
-    "redo": Command("/redo", "bring back what was undone", _redo),
+    "undo": Command("/undo", "undo the last turn's changes to files", _undo),
+    "redo": Command("/redo", "redo what was undone", _redo),
     "status": Command("/status", "show the session and its settings", _status),
     "help": Command("/help", "show this", _help),
     "quit": Command("/quit", "end the chat", _quit),

@@ -150,9 +150,9 @@ def test_what_the_user_changed_since_is_named_and_left(checkpoints: Checkpoints,
     outcome = checkpoints.undo()
     assert outcome is not None
     assert outcome.left == (
-        Left(str(workspace / "a.txt"), "it was changed since"),
+        Left(str(workspace / "a.txt"), "it has changed since"),
         Left(str(workspace / "new"), "it contains other files"),
-        Left(str(workspace / "tool.sh"), "it was changed since"),
+        Left(str(workspace / "tool.sh"), "it has changed since"),
     )
     assert (workspace / "a.txt").read_text() == "by the user"
     assert (workspace / "new" / "mine.txt").read_text() == "by the user"

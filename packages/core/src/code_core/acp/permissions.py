@@ -24,7 +24,7 @@ _OPTIONS = (
     ("approved", "Allow once", "allow_once", ReviewDecision.APPROVED),
     ("approved-for-session", "Allow {}", "allow_always", ReviewDecision.APPROVED_FOR_SESSION),
     ("approved-prefix", "Allow always", "allow_always", ReviewDecision.APPROVED_PREFIX),
-    ("denied", "Deny and go on", "reject_once", ReviewDecision.DENIED),
+    ("denied", "Deny and continue", "reject_once", ReviewDecision.DENIED),
     ("abort", "Deny and stop", "reject_once", ReviewDecision.ABORT),
 )
 

@@ -55,7 +55,7 @@ def checked(layers: Sequence[Layer]) -> tuple[ConfigFile, tuple[str, ...]]:
     for mistake in mistakes_in(table):
         where = _before_key(located(layers, mistake.path), mistake.path)
         if not mistake.dispensable:
-            raise ConfigError(f"{where}: {mistake}")
+            raise ConfigError(f"{where}: {mistake}{_misspelled(table, mistake.path)}")
         table = _without(table, mistake.path)
         warnings.append(f"{where}: {mistake} (left out)")
     return ConfigFile.model_validate(table), tuple(warnings)
@@ -93,7 +93,8 @@ def mistakes_in(table: Mapping[str, Any]) -> list[Mistake]:
 def _mistake(loc: KeyPath, given: Any, problem: str, kind: str) -> Mistake:
     path = tuple(part for part in loc if part != "[key]")
     hidden = isinstance(given, dict | list) or may_be_secret(path)
-    value = "" if hidden else f" is {repr(given)[:_LONGEST_VALUE]}"
+    shown = str(given).lower() if isinstance(given, bool) else repr(given)
+    value = "" if hidden else f" is {shown[:_LONGEST_VALUE]}"
     expected = _PARSED.get(kind) or problem.replace("Input should be", "it must be").removeprefix(
         "Value error, "
     )
@@ -131,6 +132,17 @@ def dotted(path: KeyPath) -> str:
 def _before_key(where: str, path: KeyPath) -> str:
     """`where` for a message that goes on with the key: an option that consists of the key does not repeat it."""
     return "-c" if where == f"-c {dotted(path)}" else where
+
+
+def _misspelled(table: Mapping[str, Any], path: KeyPath) -> str:
+    """A key in the table at `path` that nothing reads: it may be why the table is wrong."""
+    for unknown, known in unknown_keys(table, ConfigFile):
+        if unknown[:-1] == path:
+            import difflib
+
+            near = difflib.get_close_matches(str(unknown[-1]), known, n=1)
+            return f" (unknown setting {unknown[-1]}{f': did you mean {near[0]}?' if near else ''})"
+    return ""
 
 
 def _unknown_keys(layer: Layer) -> Iterator[str]:

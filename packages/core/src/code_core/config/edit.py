@@ -14,7 +14,7 @@ from code_core.config.check import dotted, mistakes_in
 from code_core.config.paths import Home
 from code_core.config.schema.file import ConfigFile
 from code_core.config.spellings import canonical
-from code_core.config.toml_source import KeyPath
+from code_core.config.toml_source import KeyPath, parse, read_text
 from code_core.errors import ConfigError
 from code_core.files.replace import replace_file
 
@@ -77,11 +77,11 @@ def _take(home: Home, settings: dict[str, Any], path: KeyPath) -> None:
 def _read(home: Home) -> tomlkit.TOMLDocument:
     """The settings as they are; those of the fallback where there are no own ones, so that none are lost."""
     path = home.config_file
+    text = read_text(path)
+    parse(text, path)  # its errors are those of every other command
     try:
-        return tomlkit.parse(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        return tomlkit.document()
-    except (OSError, ValueError, TOMLKitError) as error:
+        return tomlkit.parse(text)
+    except (ValueError, TOMLKitError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from code_core.config.advice import inline_tokens, paths_without_effect, recording_without_effect
-from code_core.config.check import checked
+from code_core.config.check import checked, mistakes_in
 from code_core.config.guards import NO_GUARDS, CommandGuards, load_guards
-from code_core.config.layers import Layer, LayerKind
 from code_core.config.overrides import Setting
 from code_core.config.paths import Home, expand_home, find_home, is_directory
 from code_core.config.providers import catalog, chosen_provider
@@ -217,8 +216,10 @@ def checked_servers(tables: Mapping[str, Any]) -> dict[str, McpServerTable]:
     Raises:
         ConfigError: a name or a setting is wrong.
     """
-    layer = Layer(LayerKind.USER, "code mcp add", {"mcp_servers": dict(tables)})
-    return checked([layer])[0].mcp_servers
+    table = {"mcp_servers": dict(tables)}
+    for mistake in mistakes_in(table):
+        raise ConfigError(str(mistake))
+    return ConfigFile.model_validate(table).mcp_servers
 
 
 def sandbox_policy(mode: SandboxMode, settings: ConfigFile) -> SandboxPolicy:

@@ -40,7 +40,8 @@ def parse(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
+        hint = ": strings need quotes" if str(error).startswith("Invalid value") else ""
+        raise ConfigError(f"{path} is not TOML: {error}{hint}") from error
 
 
 def parse_key(text: str) -> tuple[str, ...] | None:

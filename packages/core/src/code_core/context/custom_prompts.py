@@ -106,7 +106,7 @@ def _read_all(home: Path) -> CustomPrompts:
 def _read(checkout: Checkout, path: Path) -> CustomPrompt:
     if _NAME.fullmatch(path.stem) is None:
         raise DistrustedFileError(
-            f"{path} is not read: its name may hold letters, digits, - and _, and 64 of them"
+            f"{path} is not read: its name may have at most 64 letters, digits, - and _"
         )
     data = checkout.read(path, LARGEST + 1)
     if data is None:

@@ -43,7 +43,7 @@ from code_core.view.visible import readable, visible
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 DENIED_ADVICE = (
-    "denied, because nobody can be asked here; --full-auto allows changes below the working directory, "
+    "denied, because code exec cannot ask; --full-auto allows changes below the working directory, "
     "--dangerously-bypass-approvals-and-sandbox allows everything"
 )
 HOW_TO_ACCEPT = 'nothing was changed; to carry the plan out: code exec resume {} --no-plan --full-auto "Carry out the plan."'
@@ -150,7 +150,7 @@ async def _deny(conversation: Conversation, msg: EventMsg) -> None:
             await conversation.submit(PatchApproval(id=approval_id, decision=ReviewDecision.DENIED))
         case ElicitationRequest(id=question):
             await conversation.submit(ResolveElicitation(id=question, action="decline"))
-            print("declined, because nobody can be asked here", file=sys.stderr)
+            print("declined, because code exec cannot ask", file=sys.stderr)
             return
         case _:
             return
@@ -194,7 +194,7 @@ def _check_repository(config: Config) -> None:
     ):
         raise ConfigError(
             f"{config.cwd} is not in a git repository, so changes could not be undone: "
-            "run it in one, or give --skip-git-repo-check"
+            "run it in one, or use --skip-git-repo-check"
         )
 
 

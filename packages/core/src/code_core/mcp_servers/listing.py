@@ -51,7 +51,7 @@ async def all_tools(client: McpClient) -> Listing:
         )
     tools: dict[str, mcp_types.Tool] = {}
     problems += [
-        f"it lists two tools called {tool.name!r}; the first one counts"
+        f"it lists two tools called {tool.name!r}; the first one is used"
         for tool in listed[:MOST_TOOLS]
         if tools.setdefault(tool.name, tool) is not tool
     ]

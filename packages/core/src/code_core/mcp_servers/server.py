@@ -102,7 +102,7 @@ class Server:
             McpClientError: the server is not available.
         """
         if self._client is None:
-            again = "it is being started again" if self._starting else "it is not started again"
+            again = "it is being restarted" if self._starting else "it is not restarted"
             raise McpClientError(f"the MCP server {self.name!r} is not available: {self.problem} ({again})")
         return self._client
 
@@ -160,10 +160,10 @@ class Server:
         self._report.changed()
         if not again:
             self._report.warn(
-                f"MCP server {self.name!r} has ended {times} times and is not started again: {self.problem}"
+                f"MCP server {self.name!r} has ended {times} times and is not restarted: {self.problem}"
             )
             return False
-        self._report.warn(f"MCP server {self.name!r} has ended and is started again: {self.problem}")
+        self._report.warn(f"MCP server {self.name!r} has ended and is being restarted: {self.problem}")
         await anyio.sleep(RESTART_DELAYS[times - 1])
         return True
 

@@ -27,7 +27,7 @@ class ModelClient(Protocol):
         Raises:
             StreamBroken: ask again.
             ContextWindowExceeded: the prompt is too long.
-            RequestRefused: asking again would not help.
+            RequestRefused: retrying would not help.
         """
         ...
 

@@ -17,7 +17,7 @@ import anyio
 from code_core.errors import ModelError, RequestRefused, StreamBroken
 from code_core.model.event_stream import EventStream
 from code_core.model.key_proxy import Endpoint, KeyProxy
-from code_core.model.network import certificate_problem, http_client, proxy_for, reason_of
+from code_core.model.network import certificate_problem, http_client, proxy_for, reason_of, through_proxy
 from code_core.model.providers import Provider
 from code_core.model.rate_limits import rate_limit_snapshot
 from code_core.model.refusals import Answer, refusal, request_id, untrusted
@@ -211,12 +211,12 @@ class HttpModelClient:
             raise StreamBroken(f"{self._where} did not answer", opened=False) from None
         except (OSError, ValueError) as error:
             raise RequestRefused(
-                f"{self._where}: no connection can be set up: {reason_of(error)} (check SSL_CERT_FILE and SSL_CERT_DIR)",
+                f"{self._where}: cannot set up a connection: {reason_of(error)} (check SSL_CERT_FILE and SSL_CERT_DIR)",
                 code="provider",
             ) from error
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise RequestRefused(
-                f"{self._where} is not a URL that can be asked: {reason_of(error)}", code="provider"
+                f"{self._where} is not a valid URL: {reason_of(error)}", code="provider"
             ) from error
         except httpx2.RequestError as error:
             raise self._unreachable(error) from error
@@ -233,7 +233,10 @@ class HttpModelClient:
 
         if (problem := certificate_problem(error)) is not None:
             return untrusted(self._where, problem)
-        reason = f"{self._where} cannot be reached: {reason_of(error)}"
+        through = (
+            "" if self._key_proxy is not None else through_proxy(self._provider.request_url, self._network)
+        )
+        reason = f"{self._where} cannot be reached{through}: {reason_of(error)}"
         if (
             isinstance(error, httpx2.ConnectError)
             and self._provider.start_hint
@@ -256,7 +259,7 @@ class HttpModelClient:
             advice = (
                 f'choose a model that calls tools, or set models."{prompt.settings.model}".tool_form = "none"'
             )
-            error.args = (f"{error}. To go on, {advice}",)
+            error.args = (f"{error}. To continue, {advice}",)
         if isinstance(error, RequestRefused) and self._key_proxy is None and names_a_model(answer):
             known = await served_models(self._client(), self._provider, self._headers(prompt, self._bearer))
             if known:

@@ -109,7 +109,7 @@ class KeyProxy:
         if not line.endswith(b"\n"):
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(0.1)
-            raise RequestRefused(f"the process that is to hold the API key did not start: {self._said()}")
+            raise RequestRefused(f"the process that holds the API key did not start: {self._said()}")
         facts = json.loads(line)
         return Endpoint(
             url=f"http://127.0.0.1:{facts['port']}/v1/responses",
@@ -217,7 +217,7 @@ class KeyProxies:
                 deny_memory_access()
             except HardeningError as error:
                 raise ConfigError(
-                    f'the key cannot be isolated: {error}; set key_isolation = "never" to do without'
+                    f'the key cannot be isolated: {error}; set key_isolation = "never" to run without it'
                 ) from error
             key = take_variable(provider.env_key) if held is None else bytearray(held)
             assert key is not None  # noqa: S101 - as was just seen

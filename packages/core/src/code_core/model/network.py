@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 CERTIFICATE_ADVICE = (
     "set SSL_CERT_FILE to a PEM file with the certificate of the authority that signed it "
-    "(of your company's proxy, for one)"
+    "(for example your company's proxy)"
 )
 _PROXY = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>[^\s/?#]+)/?")
 _ERROR_NUMBER = re.compile(r"^\[Errno -?[0-9]+\] ")
@@ -44,6 +44,15 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
             if value := environ.get(name, "").strip():
                 return _usable(name, value)
     return None
+
+
+def through_proxy(url: str, environ: Mapping[str, str]) -> str:
+    """What an error about `url` adds where a proxy leads to it: its host and port, without a password."""
+    try:
+        proxy = proxy_for(url, environ)
+    except ConfigError:
+        return ""  # which is the error itself
+    return "" if proxy is None else f" through the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}"
 
 
 def without_proxies(environ: Mapping[str, str], proxy: str | None) -> dict[str, str]:

@@ -4,7 +4,13 @@ import os
 import time
 
 from code_core.errors import ConfigError, ModelError
-from code_core.model.network import CERTIFICATE_ADVICE, certificate_problem, http_client, reason_of
+from code_core.model.network import (
+    CERTIFICATE_ADVICE,
+    certificate_problem,
+    http_client,
+    reason_of,
+    through_proxy,
+)
 from code_core.model.providers import Provider
 
 SECONDS = 10.0
@@ -29,5 +35,6 @@ async def reach(provider: Provider) -> str:
         reason = reason_of(error)
         if (problem := certificate_problem(error)) is not None:
             reason = f"its certificate is not trusted ({problem}): {CERTIFICATE_ADVICE}"
-        raise ModelError(f"{provider.base_url} cannot be reached: {reason}") from error
+        through = through_proxy(provider.base_url, os.environ)
+        raise ModelError(f"{provider.base_url} cannot be reached{through}: {reason}") from error
     return f"answers (status {status}) after {(time.perf_counter() - begun) * 1e3:.0f} ms"

@@ -87,7 +87,7 @@ def refusal(
 
 
 def untrusted(where: str, reason: str) -> RequestRefused:
-    """The error for a certificate that cannot be verified: asking again would not help."""
+    """The error for a certificate that cannot be verified: retrying would not help."""
     return RequestRefused(
         f"{where}: its certificate is not trusted ({excerpt(reason, 300)}): {CERTIFICATE_ADVICE}",
         code="provider",
@@ -101,10 +101,10 @@ def _moved(headers: Mapping[str, str]) -> str:
         parts = urlsplit(target)
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
-        return "it is a redirect to a URL that cannot be read"
+        return "it redirects to an invalid URL"
     shown = excerpt(f"{parts.scheme}://{host}{parts.path}" if host else parts.path, 300)
     if not shown:
-        return "it is a redirect without a target"
+        return "it redirects without a target"
     advice = shown.removesuffix("/").removesuffix("/responses").removesuffix("/chat/completions")
     hint = f"set base_url to {advice}" if host and advice != shown else "check base_url"
     return f"it redirects to {shown}, which is not followed, because it could lead the key elsewhere: {hint}"

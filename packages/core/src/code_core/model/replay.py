@@ -111,7 +111,7 @@ class ReplayClient:
         """See `ModelClient.stream`."""
         if self._requests == len(self._exchanges):
             raise RequestRefused(
-                f"the scenario ends after {self._requests} responses and another was asked for"
+                f"the scenario ends after {self._requests} responses, and another was requested"
             )
         exchange = self._exchanges[self._requests]
         self._requests += 1

@@ -151,7 +151,7 @@ class _Parser:
         if len(path) > MAX_PATH_CHARS:
             raise self._error(f"a path has {len(path):,} characters; the limit is {MAX_PATH_CHARS:,}")
         if "\0" in path:
-            raise self._error(f"the path {path!r} has a NUL character")
+            raise self._error(f"the path {path!r} contains a NUL character")
         self._at += 1
         return path
 

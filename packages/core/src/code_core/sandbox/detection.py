@@ -43,7 +43,9 @@ class Detection:
         """One line for each mechanism, for people."""
         lines = [f"{found.mechanism}: {found.detail}" for found in self.findings]
         if self.sandbox is None:
-            lines.append("no sandbox: commands are asked for, or rejected where nobody may be asked")
+            lines.append(
+                "no sandbox: commands need approval, or are rejected if the approval policy is never"
+            )
         return "\n".join(lines)
 
 
@@ -85,11 +87,11 @@ def find_bubblewrap(folders: Sequence[Path], bundled: Iterable[Path] = ()) -> Fi
         if bwrap is None:
             return Finding("bwrap", None, "not installed (on Debian and Ubuntu: apt install bubblewrap)")
         if not is_known_build(bwrap):
-            return Finding("bwrap", None, f"{bwrap} is not used: its hash is not that of a build we know")
+            return Finding("bwrap", None, f"{bwrap} is not used: its hash is not one of the known builds")
         origin = f" (a build of {PUBLISHER}; the system's own would be preferred)"
     machine = seccomp_machine()
     if machine is None:
-        return Finding("bwrap", None, "there is no filter of system calls for this kind of machine")
+        return Finding("bwrap", None, "this kind of machine has no system call filter")
     return _tried(Bubblewrap(str(bwrap), machine), [str(bwrap), "--version"], f"in use: {bwrap}{origin}")
 
 
@@ -98,7 +100,7 @@ def _find_landlock() -> Finding:
 
     machine = seccomp_machine()
     if machine is None:
-        return Finding("landlock", None, "there is no filter of system calls for this kind of machine")
+        return Finding("landlock", None, "this kind of machine has no system call filter")
     abi = landlock_abi()
     if abi < OLDEST_ABI:
         has = f"version {abi}" if abi else "none"

@@ -179,7 +179,7 @@ class Conversation:
             case StopTerminals(session_id=session_id):
                 if not self.session.services.terminals.stop(session_id):
                     which = "command" if session_id is None else f"session {session_id}"
-                    self._warn(submission, f"nothing was stopped: no {which} is running")
+                    self._warn(submission, f"nothing to stop: no {which} is running")
             case UpdateValidationTool() | UpdateValidationGroup():
                 self.session.settings = self.session.settings.switched(op)
             case ResolvePlan():
@@ -199,7 +199,7 @@ class Conversation:
         self._log.open.answered(question_id)
         if not answered:
             self._warn(
-                submission, f"the answer changed nothing: no question with the id {question_id!r} is open"
+                submission, f"the answer had no effect: no question with the id {question_id!r} is open"
             )
 
     async def _override(self, submission: str, op: OverrideTurnContext) -> None:

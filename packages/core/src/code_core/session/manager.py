@@ -165,7 +165,7 @@ class ConversationManager:
             if cwd.is_dir():
                 given = replace(given, cwd=cwd)
             else:
-                notes.append(f"its working directory {cwd} does not exist any more")
+                notes.append(f"its working directory {cwd} no longer exists")
         config = self._config(given, parts)
         settings, why = settings_to_restore(state.settings, given.given, config, opened.provider)
         config = replace(

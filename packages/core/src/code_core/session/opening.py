@@ -97,7 +97,7 @@ async def open_stored(store: SessionStore, reference: Last | Path | str) -> Open
             return _opened(store, record, store.resume(record))
         except CannotLock as error:
             raise CannotLock(
-                f"{error}: make {store.home} writable and free space, or go on with a copy that is not "
+                f"{error}: make {store.home} writable and free space, or continue with a copy that is not "
                 f"recorded: code fork --ephemeral {record.id}"
             ) from error
 
@@ -153,8 +153,8 @@ def found(store: SessionStore, reference: Last | Path | str) -> SessionRecord:
         case Last(cwd=cwd):
             record = store.last(cwd)
             if record is None:
-                where = "" if cwd is None else f" in {cwd}: --all takes those of other directories"
-                raise SessionNotFound(f"there is no session yet{where}")
+                where = "" if cwd is None else f" in {cwd}: use --all for other directories"
+                raise SessionNotFound(f"no sessions yet{where}")
             return record
         case Path():
             return store.find(os.fspath(reference.absolute()))

@@ -71,7 +71,7 @@ def _bounded_approvals(kept: dict[str, Any], config: Config) -> Iterator[str]:
         del kept["approval_policy"]
         yield (
             f"its approval policy was {recorded.value}, and is {config.approval_policy.value} now, as configured "
-            f"(-a {recorded.value} gives it back)"
+            f"(-a {recorded.value} restores it)"
         )
     else:
         yield f"its approval policy stays {recorded.value} (-a changes it)"
@@ -87,7 +87,7 @@ def _bounded_sandbox(kept: dict[str, Any], config: Config) -> Iterator[str]:
         del kept["sandbox_policy"]
     elif _width(recorded) > _width(config.sandbox_policy):
         del kept["sandbox_policy"]
-        yield f"its sandbox was {mode}, and is {current} now, as configured (-s {mode} gives it back)"
+        yield f"its sandbox was {mode}, and is {current} now, as configured (-s {mode} restores it)"
     else:
         yield f"its sandbox stays {mode} (-s changes it)"
 

@@ -49,7 +49,7 @@ from code_core.wire.response_events import (
 
 GO_ON_NOTE = (
     "<stream_interrupted>The connection broke after your last message, which was kept. "
-    "Go on from there without repeating it.</stream_interrupted>"
+    "Continue from there without repeating it.</stream_interrupted>"
 )
 
 

@@ -135,7 +135,7 @@ class ConversationServers:
             await servers.settled(required=True)
         if servers.starting:
             names = ", ".join(servers.starting)
-            text = f"this turn goes on without MCP servers that are still starting: {names}"
+            text = f"this turn continues without MCP servers that are still starting: {names}"
             await emit(BackgroundEvent(message=text))
         if missing := servers.missing:
             problems = "; ".join(f"{name}: {servers.failures[name]}" for name in missing)

@@ -189,7 +189,7 @@ def _in_use(session_id: str, holder: Holder | None, remove: Path | None = None) 
     who = "another process" if holder is None else str(holder)
     hint = "" if remove is None else f" (if that process has ended, delete {remove})"
     return SessionInUse(
-        f"the session {session_id} is open in {who}: close it there, or go on with a copy: code fork {session_id}{hint}"
+        f"the session {session_id} is open in {who}: close it there, or continue with a copy: code fork {session_id}{hint}"
     )
 
 

@@ -26,7 +26,7 @@ from code_core.tools.tool import ToolContext, ToolOutput, refusal
 
 _log = logging.getLogger("code_core")
 
-MOVED = "leads to another directory now than when the user was asked"
+MOVED = "now leads to another directory than when the user approved it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ async def changed_since(request: CommandRequest, allowed: Permission) -> ToolOut
         return None
     return ToolOutput(
         "command rejected: a file that it names, or its directory, changed after the command was approved; "
-        "run it again to have it approved as it is now",
+        "run it again to have the new version approved",
         success=False,
     )
 

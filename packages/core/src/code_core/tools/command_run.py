@@ -201,7 +201,7 @@ def _changed_notice(paths: Sequence[Path], mechanism: Mechanism) -> str:
     shown = ", ".join(map(str, paths[:MOST_SHOWN]))
     more = f" and {len(paths) - MOST_SHOWN} more" if len(paths) > MOST_SHOWN else ""
     return (
-        f"the command changed {shown}{more}: look at it before you use git or this agent again "
+        f"the command changed {shown}{more}: check it before you use git or this agent again "
         f"({mechanism} cannot protect it{'; bubblewrap can' if mechanism == 'landlock' else ''})"
     )
 

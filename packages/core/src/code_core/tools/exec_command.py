@@ -50,7 +50,7 @@ class ExecCommand:
         """See `Tool.spec`."""
         return _spec(
             self.name,
-            "Run a bash script that may keep running (server, REPL): gives a session ID if it does after `yield_time_ms`.",
+            "Run a bash script that may keep running (server, REPL): returns a session ID if it still runs after `yield_time_ms`.",
             {
                 "cmd": {"type": "string"},
                 "workdir": {"type": "string"},
@@ -81,7 +81,7 @@ class WriteStdin:
         """See `Tool.spec`."""
         return _spec(
             self.name,
-            r"Type into a session (\u0003 is ^C) and return its new output; without `chars`, wait for some.",
+            r"Type into a session (\u0003 is ^C) and return its new output; without `chars`, wait for output.",
             {
                 "session_id": _NUMBER,
                 "chars": {"type": "string"},

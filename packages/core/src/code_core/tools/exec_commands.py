@@ -80,7 +80,7 @@ class ExecCommands:
         except BadArguments as error:
             return ToolOutput(str(error), success=False)
         if context.terminals is None:
-            return ToolOutput("no command can outlive a call here: use shell", success=False)
+            return ToolOutput("commands cannot outlive a call here: use shell", success=False)
         command = CommandCall(
             call.call_id,
             ["bash", "-lc", arguments.cmd],
@@ -104,14 +104,14 @@ class ExecCommands:
         if terminals is None or session is None:
             running = "; ".join(() if terminals is None else terminals.shown()) or "none"
             return ToolOutput(
-                f"there is no session {arguments.session_id}: it has ended, or never was. Running: {running}",
+                f"there is no session {arguments.session_id}: it has ended or never existed. Running: {running}",
                 success=False,
             )
         if arguments.chars and session.end is None:
             if not session.command.tty:
                 if arguments.chars != INTERRUPT_KEY:
                     return ToolOutput(
-                        r"this session takes no input but \u0003: start it with tty=true to type into it",
+                        r"this session accepts no input except \u0003: start it with tty=true to type into it",
                         success=False,
                     )
             elif (refused := await _may_type(session, arguments.chars, call.call_id, context)) is not None:
@@ -229,7 +229,7 @@ async def _talk(
         terminals.forget(session)
         await watch.end(session.end.code)
         if typed != arguments.chars:
-            note = "[It had ended before anything was typed.]\n"
+            note = "[It ended before anything was typed.]\n"
     return replace(output, text=f"{note}{output.text}")
 
 
@@ -247,7 +247,7 @@ async def _may_type(
     if context.planning and policy != context.sandbox_policy:
         return ToolOutput(f"input rejected: {reason}, and {NOTHING_CHANGES}", success=False)
     if context.approval_policy is AskForApproval.NEVER:
-        return ToolOutput(f"input rejected: {reason}, and nobody may be asked", success=False)
+        return ToolOutput(f"input rejected: {reason}, and the approval policy is never", success=False)
     question = CommandQuestion(
         call_id=call_id,
         argv=["write_stdin", str(session.id), chars],
@@ -318,7 +318,7 @@ def _result(
     cut.write(text.encode())
     shown = cut.text()
     if dropped:
-        shown = f"[… {dropped:,} older bytes are lost …]\n{shown}"
+        shown = f"[… {dropped:,} older bytes were dropped …]\n{shown}"
     if (dropped or cut.total > limit) and (where := session.whole.kept_in) is not None:
         shown = f"{shown}\n[The whole output is in {where}]"
     seconds = time.perf_counter() - watch.started

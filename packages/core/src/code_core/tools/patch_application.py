@@ -43,7 +43,7 @@ async def write_patch(
             with anyio.move_on_after(LONGEST_SECONDS) as limit:
                 await application.run()
             if limit.cancelled_caught:
-                late = f"not done within {LONGEST_SECONDS:g} s; look at the file before you go on"
+                late = f"not done within {LONGEST_SECONDS:g} s; check the file before you continue"
                 error = application.stopped(late)
         except PatchApplyError as failure:
             error = failure

@@ -49,7 +49,7 @@ NOT_SHOWN = (
     "patch rejected: the user would have to approve it, and cannot be shown all of it: {}. A question shows text, "
     f"at most {MAX_CHANGE_CHARS:,} characters of a file and {MAX_CHANGES_CHARS:,} in all. Send smaller patches."
 )
-CHANGED_MEANWHILE = "a file that it changes was changed by somebody else before the patch was written"
+CHANGED_MEANWHILE = "a file that the patch changes was changed by somebody else before the patch was written"
 
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
@@ -109,13 +109,13 @@ class PatchRun:
             except PatchError as error:
                 if agreed is None:
                     raise
-                return _outdated(f"{CHANGED_MEANWHILE}, and it does not fit any more.\n{error}")
+                return _outdated(f"{CHANGED_MEANWHILE}, and the patch no longer applies.\n{error}")
             if agreed is not None and plan.paths != agreed.plan.paths:
                 moved = next(
                     new for new, old in zip(plan.paths, agreed.plan.paths, strict=True) if new != old
                 )
                 return _outdated(
-                    f"a link to {moved} has changed, or what is above it has become a symbolic link"
+                    f"a link to {moved} has changed, or a directory above it has become a symbolic link"
                 )
             same = agreed is not None and await _run_when_large(
                 sources.size, is_same_change, agreed.plan.edits, plan.edits

@@ -42,7 +42,7 @@ class UpdatePlan:
         return FunctionSpec(
             self.name,
             (
-                "Show the user your plan for work of several steps, and update it as steps are done. "
+                "Show the user your plan for work with several steps, and update it as steps are done. "
                 "Send all steps each time, with at most one in progress."
             ),
             {

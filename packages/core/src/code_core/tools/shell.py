@@ -50,7 +50,7 @@ class Shell:
                     },
                     "with_escalated_permissions": {
                         "type": "boolean",
-                        "description": "Ask to run it outside of the sandbox.",
+                        "description": "Ask to run it outside the sandbox.",
                     },
                     "justification": {
                         "type": "string",

@@ -107,16 +107,14 @@ class ShellCommands:
             TurnAbandoned: the user does not want the turn to go on.
         """
         if "\0" in (call.workdir or ""):
-            return ToolOutput(f"the directory {call.workdir!r} has a NUL character", success=False)
+            return ToolOutput(f"the directory {call.workdir!r} contains a NUL character", success=False)
         # Where links lead: the user is asked about the directory that the command runs in.
         cwd = Path(os.path.realpath(context.cwd / (call.workdir or "")))
         command, confirmed = strip_confirm(call.command)
         if not command:
             return ToolOutput("the command is empty", success=False)
         if any("\0" in word for word in command):
-            return ToolOutput(
-                "the command has a NUL character in it, which no program can take", success=False
-            )
+            return ToolOutput("the command contains a NUL character", success=False)
         match detect(command):
             case PatchCall(text=text, workdir=workdir):
                 return await self._apply_patch.apply(

@@ -73,7 +73,7 @@ class ToolSearch:
                     "query": {"type": "string", "description": "Words for what the tool does, or its name."},
                     "limit": {
                         "type": "integer",
-                        "description": f"At most so many, {FOUND_AT_ONCE} by default.",
+                        "description": f"At most this many, {FOUND_AT_ONCE} by default.",
                     },
                 },
                 "required": ["query"],

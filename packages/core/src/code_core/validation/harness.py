@@ -169,7 +169,7 @@ async def _all(
             async with anyio.create_task_group() as group:
                 for number, (folder, one) in enumerate(staged_runs):
                     group.start_soon(run, number, folder, one)
-    late = f"the checks together did not end within {MOST_SECONDS:g} s"
+    late = f"the checks did not end within {MOST_SECONDS:g} s"
     return [
         outcomes.get(number) or _Outcome(one.checker.name, problem=late)
         for number, (_, one) in enumerate(staged_runs)

@@ -116,7 +116,7 @@ class HumanPrinter:
                 self.show_question(approval_text(msg))
             case StreamError():
                 delay = f" in {msg.delay_ms / 1000:.1f} s" if msg.delay_ms else ""
-                again = f": asking again{delay} ({msg.attempt} of {msg.max})"
+                again = f": retrying{delay} ({msg.attempt} of {msg.max})"
                 self._labelled("", msg.message + again, "yellow")
             case WarningEvent(message=message):
                 self._labelled("warning: ", message, "yellow")

@@ -10,5 +10,5 @@ def undo_lines(done: UndoCompleted) -> list[str]:
     count = len(done.files)
     lines = [f"{what} {count} file{'' if count == 1 else 's'}"]
     lines += [f"  {visible(str(path))}" for path in done.files]
-    lines += [f"  left alone, because it was changed since: {visible(str(path))}" for path in done.kept]
+    lines += [f"  left alone, because it has changed since: {visible(str(path))}" for path in done.kept]
     return lines

@@ -158,7 +158,7 @@ def prompt_items(blocks: object) -> list[InputItem]:
         raise RpcError(Code.INVALID_PARAMS, "prompt must be a list of content blocks")
     for number, block in enumerate(blocks):
         if isinstance(block, dict) and block.get("type") == "audio":
-            raise RpcError(Code.INVALID_PARAMS, f"prompt.{number}: audio is not understood: send its text")
+            raise RpcError(Code.INVALID_PARAMS, f"prompt.{number}: audio is not supported: send its text")
     try:
         return input_items(_BLOCKS.validate_python(blocks))
     except ValidationError as error:

@@ -24,7 +24,7 @@ from code_mcp_server.jsonrpc import Code, JsonObject, RpcError
 _log = logging.getLogger("code_core")
 
 Question = ApprovalRequest | ElicitationRequest | RequestUserInput
-TOO_LONG = "the editor cannot show this question whole, so nobody could approve it: do it in smaller steps"
+TOO_LONG = "the editor cannot show this question completely, so it cannot be approved: work in smaller steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Questioner:
             return (ReviewDecision.ABORT if error.code == Code.CANCELLED else ReviewDecision.DENIED), None
         decision = permission_decision(answer)
         if decision is None:
-            _log.warning("the client's answer to a permission request names none of the options")
+            _log.warning("the client's answer to a permission request is not one of the options")
         return decision or ReviewDecision.DENIED, None
 
     async def _ask_for_model(self, question: RequestUserInput) -> UserInputAnswer:

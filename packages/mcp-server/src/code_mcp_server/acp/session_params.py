@@ -101,7 +101,7 @@ def mcp_servers(value: object) -> tuple[dict[str, McpServerTable], tuple[str, ..
         if entry.get("type", "stdio") not in {"stdio", "http"}:
             kind = visible(str(entry["type"])[:40])
             unusable.append(
-                f"the MCP server {name!r} has the transport {kind!r}: only stdio and http are spoken"
+                f"the MCP server {name!r} has the transport {kind!r}: only stdio and http are supported"
             )
             continue
         try:

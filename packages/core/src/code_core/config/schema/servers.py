@@ -60,7 +60,7 @@ class McpServerTable(SettingsTable):
         """Raises: ValueError: keys of both transports, or of none."""
         match self.command, self.url:
             case None, None if self.enabled:
-                raise ValueError("give it a command, or a url")
+                raise ValueError("set command or url")
             case str(), None:
                 transport, foreign = "command", _OF_URL
             case None, str():

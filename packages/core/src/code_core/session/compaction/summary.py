@@ -28,7 +28,7 @@ ROOM = 0.8
 
 INSTRUCTIONS = (
     "You hand your work over to another engineer who has not seen this conversation. Write what they need to "
-    "go on without asking: the goal and the user's wishes, decisions and why, what is done and how it was "
+    "continue without asking: the goal and the user's wishes, decisions and why, what is done and how it was "
     "checked, files and commands that matter, what failed, what comes next. Be precise with names, paths and "
     "numbers. Call no tools; answer with the summary alone."
 )

@@ -46,7 +46,7 @@ class UndoTask:
                 await session.history.add(user_note(restored_note(self.kind, restored.files), report.turn_id))
         if clock.cancelled_caught:
             raise TurnError(
-                f"{self.kind} took more than {STEP_SECONDS:g} s: look at the files before you go on"
+                f"{self.kind} took more than {STEP_SECONDS:g} s: check the files before you continue"
             )
         return None
 

@@ -13,7 +13,7 @@ from code_core.frozen import frozen
 from code_core.store.checkpoints.contents import Contents, digest_of
 from code_core.store.checkpoints.entries import Changes, Entry, entry_at
 
-CHANGED = "it was changed since"
+CHANGED = "it has changed since"
 NOT_SAVED = "it was not saved"
 NOT_EMPTY = "it contains other files"
 
@@ -56,7 +56,7 @@ def bring_back(changes: Changes, contents: Contents) -> tuple[tuple[str, ...], t
         try:
             now = entry_at(path, _unsaved if after is not None and not after.is_saved else digest_of)
         except OSError as error:
-            left[path] = error.strerror or "it cannot be seen"
+            left[path] = error.strerror or "it cannot be read"
             continue
         if now == before:
             continue
