@@ -149,14 +149,14 @@ def test_a_command_that_a_frontend_registers_is_allowed(config: Config) -> None:
     [
         (
             ExecApproval(id="c9", decision=ReviewDecision.APPROVED),
-            "the answer changed nothing: no question with the id 'c9' is open",
+            "the answer had no effect: no question with the id 'c9' is open",
         ),
         (
             ResolveElicitation(id="e9", action="accept"),
-            "the answer changed nothing: no question with the id 'e9' is open",
+            "the answer had no effect: no question with the id 'e9' is open",
         ),
-        (StopTerminals(), "nothing was stopped: no command is running"),
-        (StopTerminals(session_id=3), "nothing was stopped: no session 3 is running"),
+        (StopTerminals(), "nothing to stop: no command is running"),
+        (StopTerminals(session_id=3), "nothing to stop: no session 3 is running"),
         (
             EditQueuedInput(id="q9", items=[]),
             "no input 'q9' waits: the model has it, or it was removed",
