@@ -166,7 +166,7 @@ def test_where_everything_is_too_much_each_part_stays_in_its_place(config: Confi
     words = user("my goal " + LONG), user("between " + "m" * 100), user("my last words " + LONG)
     items = history(words[0], *PLAN, model(LONG), *words[1:], call(9), output(9, LONG))
     session = session_of(config, items, ScriptedModel(answer("s" * 100_000)))
-    session.totals.overhead = 200
+    session.totals.overhead = 330
     compacted(session)
     names = [name[:7] for name in outline(session)]
     assert names == ["<enviro", "my goal", "between", "my last", "<sessio", "c1", "c1", "c9", "c9"]
