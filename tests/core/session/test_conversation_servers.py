@@ -187,6 +187,20 @@ def test_a_turn_has_the_tools_of_servers_that_have_started_but_for_hidden_ones()
     conversing(script, [ClientToolTable(mcp_server="mail", tool_name="read")])
 
 
+def test_tools_are_made_anew_only_where_the_servers_have_others() -> None:
+    async def script(servers: ConversationServers, made: Servers, events: list[Any]) -> None:
+        async def emit(msg: object) -> None:
+            events.append(msg)
+
+        made.started("files", "mail")
+        first, again = await servers.tools(emit), await servers.tools(emit)
+        assert [one is other for one, other in zip(first, again, strict=True)] == [True, True]
+        made.tools = {"files__write": tool("files", "write")}
+        assert await names(servers, events) == ["files__write"]
+
+    conversing(script)
+
+
 def test_a_turn_does_not_wait_long_for_servers_that_are_not_required() -> None:
     async def script(servers: ConversationServers, made: Servers, events: list[Any]) -> None:
         made.started("mail")

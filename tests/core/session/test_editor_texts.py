@@ -92,7 +92,16 @@ def test_a_file_may_exist_in_the_editor_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["missing", OSError("pipe"), McpClientError("gone"), {"content": 7}, {}, {"text": "x"}, "hang"],
+    [
+        "missing",
+        OSError("pipe"),
+        TimeoutError(),
+        McpClientError("gone"),
+        {"content": 7},
+        {},
+        {"text": "x"},
+        "hang",
+    ],
 )
 def test_an_editor_that_does_not_answer_properly_leaves_the_disk(
     file: Path, answer: Any, monkeypatch: pytest.MonkeyPatch
@@ -178,9 +187,12 @@ def test_where_the_tool_fails_the_disk_is_written(file: Path, answer: Any) -> No
     assert file.read_bytes() == b"new"
 
 
-def test_a_tool_that_does_not_answer_may_have_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("answer", ["hang", TimeoutError()])
+def test_a_tool_that_does_not_answer_may_have_written(
+    file: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
     monkeypatch.setattr(texts, "FILE_SECONDS", 0.05)
-    editor = Editor(answer="hang")
+    editor = Editor(answer=answer)
     with pytest.raises(TimeoutError, match=r"write did not answer in time; look at the file") as caught:
         run(files(editor, read=None).replace, file, FileState(b"new"), FileState(b"disk"))
     assert (caught.value.errno, caught.value.filename) == (errno.ETIMEDOUT, str(file))

@@ -5,8 +5,9 @@ import mcp_types
 import pytest
 
 from code_core.protocol.events import EventMsg, WarningEvent
-from code_core.protocol.mcp_events import ElicitationRequest
+from code_core.protocol.mcp_events import ElicitationComplete, ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
+from code_core.session import elicitations as module
 from code_core.session.elicitations import Elicitations
 
 
@@ -121,3 +122,77 @@ def test_the_end_of_a_turn_withdraws_what_servers_ask() -> None:
         assert answers == ["cancel", "decline"]
 
     anyio.run(main)
+
+
+def page(url: str, elicitation_id: str = "p") -> mcp_types.ElicitRequestURLParams:
+    return mcp_types.ElicitRequestURLParams(message="Log in", url=url, elicitation_id=elicitation_id)
+
+
+def opened(*params: mcp_types.ElicitRequestURLParams) -> tuple[Elicitations, list[EventMsg], list[object]]:
+    """What a user who accepts every page is asked, and what servers get."""
+    elicitations, events, results = Elicitations(urls=True), list[EventMsg](), list[object]()
+
+    async def emit(msg: EventMsg) -> None:
+        events.append(msg)
+        if isinstance(msg, ElicitationRequest):
+            elicitations.answer(ResolveElicitation(id=msg.id, action="accept", content={"a": 1}))
+
+    async def main() -> None:
+        elicitations.begin(emit)
+        for one in params:
+            results.append(await elicitations.ask("s", one))
+
+    anyio.run(main)
+    return elicitations, events, results
+
+
+def test_a_page_is_opened_once_and_completed_once() -> None:
+    elicitations, events, results = opened(page("https://example.com/a"), page("http://example.com/b", "q"))
+    assert events == [
+        ElicitationRequest(
+            id="s-1", server="s", message="Log in", requested_schema={}, url="https://example.com/a"
+        ),
+        ElicitationRequest(
+            id="s-2", server="s", message="Log in", requested_schema={}, url="http://example.com/b"
+        ),
+    ]
+    assert results == [mcp_types.ElicitResult(action="accept")] * 2  # a page has no fields
+    assert elicitations.completed("other", "p") is None
+    assert elicitations.completed("s", "p") == ElicitationComplete(id="s-1", server="s")
+    assert elicitations.completed("s", "p") is None
+    assert elicitations.completed("s", "q") == ElicitationComplete(id="s-2", server="s")
+
+
+def test_of_very_many_pages_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_PAGES", 2)
+    elicitations, _, _ = opened(*(page("https://example.com", name) for name in "abc"))
+    assert elicitations.completed("s", "a") is None
+    assert elicitations.completed("s", "b") is not None
+    assert elicitations.completed("s", "c") is not None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.com",
+        "https://",
+        "https://bank.example@evil.example/",
+        "https://exa mple.com",
+        "https://example.com/\u202e",
+        "https://example.com/\x07",
+        "https://[broken",
+        "https://example.com/" + "x" * module.LONGEST_URL,
+    ],
+)
+def test_what_is_not_a_plain_web_address_is_not_opened(url: str) -> None:
+    _, [warning], results = opened(page(url))
+    assert isinstance(warning, WarningEvent)
+    assert "asked to open what is not a plain web address: " in warning.message
+    assert len(warning.message) < module.LONGEST_SHOWN + 150
+    assert results == [mcp_types.ElicitResult(action="decline")]
+
+
+def test_an_address_may_be_as_long_as_this() -> None:
+    start = "https://example.com/"
+    _, [request], _ = opened(page(start + "x" * (module.LONGEST_URL - len(start))))
+    assert isinstance(request, ElicitationRequest)

@@ -204,6 +204,25 @@ def test_the_tools_are_those_that_the_settings_allow(config: Config) -> None:
             assert any(isinstance(spec, FreeformSpec) for spec in specs)
 
 
+def test_guards_hold_for_commands_and_patches_in_them(config: Config) -> None:
+    tools = vars(make_tools(config))["_tools"]
+    shell = vars(tools["shell"])
+    assert shell["_apply_patch"] is tools["apply_patch"]
+    assert shell["_guards"] is config.command_guards
+
+
+@pytest.mark.parametrize("asks_user", [True, False])
+def test_the_model_may_ask_the_user_where_a_frontend_can(config: Config, asks_user: bool) -> None:
+    session = make_session(config, ScriptedModel(), Parts(asks_user=asks_user))
+    names = [spec.name for spec in session.services.tools.specs() if not isinstance(spec, WebSearchSpec)]
+    assert ("request_user_input" in names) is asks_user
+    assert {"shell", "apply_patch"} <= {*names}
+    undeclared = vars(make_tools(config))["_undeclared"]
+    assert undeclared("request_user_input").name == "request_user_input"
+    assert undeclared("other") is None
+    assert (session.user_questions is not None) is asks_user
+
+
 def test_a_scenario_is_replayed(tmp_path: Path) -> None:
     scenario = write_scenario(tmp_path, [])
     client = make_client(scripted_config(tmp_path, replay_scenario=scenario), Keys())  # type: ignore[arg-type] # asked for nothing
