@@ -1,3 +1,5 @@
+import errno
+import os
 import re
 import socket
 import ssl
@@ -211,3 +213,5 @@ def test_the_reason_of_a_failed_connection_is_that_of_its_first_attempt(failure:
 def test_a_reason_has_no_error_number() -> None:
     assert reason_of(OSError(-2, "Name or service not known")) == "Name or service not known"
     assert reason_of(TimeoutError()) == "TimeoutError"
+    unreachable = OSError(errno.EHOSTUNREACH, "a library's own text")
+    assert reason_of(unreachable) == os.strerror(errno.EHOSTUNREACH)
