@@ -98,7 +98,7 @@ async def test_a_server_that_dies_is_started_again_and_no_call_waits_for_it(work
         await until(lambda: [status for _, status, _ in statuses].count("ready") == 2)
         assert [status for _, status, _ in statuses] == ["starting", "ready", "failed", "starting", "ready"]
         assert "told to die" in statuses[2][2]
-        assert "is started again" in warnings[0]
+        assert "is being restarted" in warnings[0]
         await tool.host.call_tool("change", {})  # of the new process
 
 

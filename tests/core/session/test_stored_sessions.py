@@ -127,7 +127,7 @@ def test_what_waits_during_a_compaction_is_restored(desk: Desk) -> None:
             SandboxMode.DANGER_FULL_ACCESS,
             SandboxMode.READ_ONLY,
             "read-only",
-            "-s danger-full-access gives it",
+            "-s danger-full-access restores it",
         ),
         (SandboxMode.READ_ONLY, SandboxMode.WORKSPACE_WRITE, "read-only", "its sandbox stays read-only"),
         (SandboxMode.WORKSPACE_WRITE, SandboxMode.WORKSPACE_WRITE, "workspace-write", ""),
