@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ class OAuthServer:
         access: the access token that is good at the moment.
         refresh: the refresh token that is.
         revoked: no refresh token is good any more.
-        slow: seconds for which a tool takes to answer.
+        gathering: tools answer when so many are being called.
         grants: the kinds of requests for tokens that came.
     """
 
@@ -33,7 +32,7 @@ class OAuthServer:
     access: str = ""
     refresh: str = ""
     revoked: bool = False
-    slow: float = 0
+    gathering: threading.Barrier | None = None
     grants: list[str] = field(default_factory=list)
 
     @property
@@ -97,7 +96,8 @@ class OAuthServer:
             info = {"name": "guarded", "version": "1"}
             result = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": info}
         elif message["method"] == "tools/call":
-            time.sleep(self.slow)
+            if self.gathering is not None:
+                self.gathering.wait(20)
             result = {"content": []}
         elif message["method"] == "tools/list":
             result = {"tools": []}

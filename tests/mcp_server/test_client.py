@@ -153,6 +153,12 @@ def test_a_session_prompt_sends_updates_for_messages_commands_and_patches(worksp
             new = await client.call("session/new", {"cwd": str(workspace.directory)})
             assert new.structured_content is not None
             session = new.structured_content["sessionId"]
+            modes = new.structured_content["modes"]
+            assert modes["currentModeId"] in {mode["id"] for mode in modes["availableModes"]}
+            assert {"read-only", "auto", "full-access"} <= {mode["id"] for mode in modes["availableModes"]}
+            options = {one["id"]: one["currentValue"] for one in new.structured_content["configOptions"]}
+            assert options["mode"] == modes["currentModeId"]
+            assert options["model"] == new.structured_content["models"]["currentModelId"]
             prompt = [{"type": "text", "text": "do it"}]
             done = await client.call("session/prompt", {"sessionId": session, "prompt": prompt})
             assert done.structured_content == {"stopReason": "end_turn"}

@@ -31,6 +31,7 @@ REQUESTS = {
     "fs/read_text_file": "ReadTextFileRequest",
     "fs/write_text_file": "WriteTextFileRequest",
     "elicitation/create": "CreateElicitationRequest",
+    "elicitation/complete": "CompleteElicitationNotification",
     "session/update": "SessionNotification",
     "$/cancel_request": "CancelRequestNotification",
 }

@@ -284,6 +284,20 @@ def test_whoever_comes_does_not_wait_for_the_look_ahead(
     assert store.made[0].calls.count(("write", ROOT / "a")) == 2
 
 
+def test_a_turn_that_ends_at_once_is_not_looked_at(
+    tmp_path: Path, store: type[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_checkpoints, "_HESITATION", 0.05)
+
+    async def script(checkpoints: FileCheckpoints) -> None:
+        checkpoints.begin_turn("turn_a", [ROOT], look_ahead=True)
+        await checkpoints.end_turn("turn_a")
+        await anyio.sleep(0.1)
+
+    run(tmp_path, script)
+    assert store.made == []
+
+
 def test_a_look_ahead_comes_a_while_after_the_turn_began(
     tmp_path: Path, store: type[Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:

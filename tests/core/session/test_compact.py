@@ -161,6 +161,17 @@ def test_a_summary_that_is_too_long_with_the_rest_pushes_out_nothing_of_the_user
     assert {"my goal", "my last words", SUMMARY_TAG, "c4"} <= {*names}
 
 
+def test_where_everything_is_too_much_each_part_stays_in_its_place(config: Config) -> None:
+    config = replace(config, preferences=replace(config.preferences, context_window=1_000))
+    words = user("my goal " + LONG), user("between " + "m" * 100), user("my last words " + LONG)
+    items = history(words[0], *PLAN, model(LONG), *words[1:], call(9), output(9, LONG))
+    session = session_of(config, items, ScriptedModel(answer("s" * 100_000)))
+    session.totals.overhead = 330
+    compacted(session)
+    names = [name[:7] for name in outline(session)]
+    assert names == ["<enviro", "my goal", "between", "my last", "<sessio", "c1", "c1", "c9", "c9"]
+
+
 @pytest.mark.parametrize(
     ("items", "can"),
     [([], False), ([user("a")], False), ([user("a"), model("b")], True), ([call(1)], True)],

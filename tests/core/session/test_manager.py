@@ -78,6 +78,7 @@ def test_what_is_given_for_a_conversation_wins_over_the_base(
     )
     assert config.preferences.verbosity == "high"
     assert config.tools.web_search
+    assert config.hide_reasoning
 
 
 def test_a_resumed_session_is_as_strict_as_it_was(desk: Desk) -> None:
@@ -273,3 +274,25 @@ def test_a_frontend_may_keep_old_versions_itself(desk: Desk) -> None:
     in_memory = desk.overrides(cwd=desk.work, ephemeral=True)
     session = made(lambda manager: manager.new(in_memory, scripted())).session
     assert session.services.checkpoints is None
+
+
+def test_an_undo_leaves_our_own_home_alone(desk: Desk) -> None:
+    folder = desk.work.parent
+    given = desk.overrides(cwd=folder)
+
+    async def main() -> None:
+        with anyio.fail_after(20), ConversationManager() as manager:
+            conversation = await manager.new(given, scripted())
+            checkpoints = conversation.session.services.checkpoints
+            assert checkpoints is not None
+            checkpoints.begin_turn("t", [folder], look_ahead=False)
+            await checkpoints.before_command("t")
+            for directory in (desk.home, desk.work):
+                (directory / "made.txt").write_text("by a command")
+            await checkpoints.end_turn("t")
+            restored = await checkpoints.undo()
+            assert restored is not None
+            assert restored.files == (desk.work / "made.txt",)
+            await conversation.discard()
+
+    anyio.run(main)

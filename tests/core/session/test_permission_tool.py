@@ -4,21 +4,15 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import anyio
 import pytest
 
 from code_core.config.load import ConfigOverrides, load_config
-from code_core.config.schema.servers import ClientToolTable
 from code_core.errors import ConfigError
-from code_core.protocol.approval_events import ExecApprovalRequest
 from code_core.protocol.events import EventMsg
 from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval
 from code_core.protocol.policies import AskForApproval, ReviewDecision
-from code_core.session.permission_tool import PermissionTool
-from code_mcp_client import McpClientError
 from core.session.conversing import Frontend, after, call, user
 from support import responses_events as sse
 
@@ -159,18 +153,3 @@ def test_a_server_that_is_not_configured_is_an_error_in_the_settings(
     tools = {"request_permission": {"mcp_server": "absent", "tool_name": "x"}}
     with pytest.raises(ConfigError, match="'absent', which is not configured"):
         load_config(ConfigOverrides(cwd=tmp_path, settings=(("experimental_client_tools", tools),)))
-
-
-@pytest.mark.parametrize("failure", [McpClientError("gone"), OSError("broken pipe")])
-def test_a_tool_that_fails_does_not_decide(tmp_path: Path, failure: Exception) -> None:
-    class Servers:
-        async def client_tool(self, wanted: ClientToolTable) -> Any:
-            return SimpleNamespace(host=self, definition=SimpleNamespace(name=wanted.tool_name))
-
-        async def call_tool(self, _name: str, _arguments: dict[str, Any]) -> Any:
-            raise failure
-
-    servers: Any = Servers()
-    tool = PermissionTool("session", servers, ClientToolTable(mcp_server="ide", tool_name="permit"))
-    request = ExecApprovalRequest(call_id="c", approval_id="a", command=["make"], cwd=tmp_path)
-    assert anyio.run(tool.ask, request) is None

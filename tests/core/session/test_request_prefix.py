@@ -261,6 +261,6 @@ def test_whatever_the_history_each_request_begins_with_the_bytes_of_the_one_befo
     prompts = world.prompts
     assert len(prompts) >= FEWEST_REQUESTS
     assert {prompt.instructions for prompt in prompts} == {prompts[0].instructions}
-    assert {prompt.tools for prompt in prompts} == {prompts[0].tools}
+    assert all(prompt.tools == prompts[0].tools for prompt in prompts)
     assert_prefixes([responses.request_body(prompt)["input"] for prompt in prompts])
     assert_prefixes([chat.request_body(prompt, "o")["messages"] for prompt in prompts])

@@ -6,8 +6,13 @@ import anyio
 import anyio.from_thread
 import pytest
 
-from code_core.config.load import Storage
-from code_core.config.schema.storage import CheckpointsTable, KeepTable, MessageHistoryTable, SessionsTable
+from code_core.config.schema.storage import (
+    CheckpointsTable,
+    KeepTable,
+    MessageHistoryTable,
+    SessionsTable,
+    Storage,
+)
 from code_core.protocol.ops import GetHistoryEntryRequest
 from code_core.protocol.session_events import GetHistoryEntryResponse
 from code_core.session import stored_session

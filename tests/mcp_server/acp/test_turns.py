@@ -124,6 +124,22 @@ def test_a_cancelled_turn_withdraws_its_question(workspace: Workspace, replay: R
     assert not (workspace.directory / "made").exists()
 
 
+def test_a_session_that_is_loaded_during_its_prompt_can_still_be_cancelled(
+    workspace: Workspace, replay: Replay
+) -> None:
+    replay(shell("sleep", "300"), said("Done."))
+    with AcpClient(workspace, *FULL) as client:
+        session = client.new_session()
+        prompt = client.send("session/prompt", prompt_params(session, "go"))
+        client.until(lambda: bool(client.of_kind("tool_call")))
+        place = {"cwd": str(workspace.directory), "mcpServers": []}
+        with pytest.raises(RequestFailed, match="answering a prompt") as refused:
+            client.call("session/load", {"sessionId": session, **place})
+        assert refused.value.code == -32600
+        client.notify("session/cancel", {"sessionId": session})
+        assert client.result(prompt) == {"stopReason": "cancelled"}
+
+
 def test_a_client_that_dies_while_it_is_asked_leaves_nothing_behind(
     workspace: Workspace, replay: Replay
 ) -> None:
@@ -279,6 +295,9 @@ def test_a_server_may_ask_to_open_a_page(workspace: Workspace, replay: Replay, a
         assert (asked["params"]["mode"], asked["params"]["url"]) == ("url", PAGE)
         assert asked["params"]["elicitationId"]
         assert "my_server│ Who?" in asked["params"]["message"]
+        complete = [one["params"] for one in client.notified if one["method"] == "elicitation/complete"]
+        wanted = [{"elicitationId": asked["params"]["elicitationId"]}] if action == "accept" else []
+        assert complete == wanted
         (end,) = [u for u in client.updates if u.get("toolCallId") == "c1" and u["status"] == "completed"]
         assert f'{{"action": "{action}"}}' in json.dumps(end).replace("\\", "")
 

@@ -15,7 +15,7 @@ import httpx2
 from mcp_types import CONNECTION_CLOSED
 from pydantic_core import from_json
 
-from code_mcp_client.http_failures import Broken, reason_of
+from code_mcp_client.http_failures import Broken, reason_of, shown
 from code_mcp_client.http_responses import Responses
 
 BROKEN = "the exchange broke"
@@ -66,7 +66,7 @@ class IsolatingClient(httpx2.AsyncClient):
                     self._in_background += 1
                     self._tasks.start_soon(self._send_aside, request, options)
                 else:
-                    logger.warning("%s takes no messages: one is not sent", request.url)
+                    logger.warning("%s takes no messages: one is not sent", shown(request.url))
             case None:
                 return await self._answered(request, options)
         return httpx2.Response(202, request=request)
@@ -83,8 +83,8 @@ class IsolatingClient(httpx2.AsyncClient):
         try:
             return await super().send(request, **options)
         except Exception as error:  # noqa: BLE001 - whatever sending or signing in raises concerns this request only
-            failure = Broken.by(error)
-            logger.info("no answer from %s: %s", request.url, failure.reason)
+            failure = Broken.by(error, request.url)
+            logger.info("no answer from %s: %s", shown(request.url), failure.reason)
             request_id = self._responses.note(request, failure)
         if request_id is None:
             return httpx2.Response(202, request=request)
@@ -105,7 +105,7 @@ class IsolatingClient(httpx2.AsyncClient):
             except httpx2.TransportError as error:
                 if "last-event-id" in request.headers:
                     raise
-                logger.info("no stream of messages from %s: %s", request.url, reason_of(error))
+                logger.info("no stream of messages from %s: %s", shown(request.url), reason_of(error))
             await anyio.sleep(_REOPEN_DELAYS[min(attempt, len(_REOPEN_DELAYS) - 1)])
             attempt += 1
 

@@ -22,7 +22,7 @@ from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, METHOD_NOT_FOUND, PARS
 
 from code_mcp_client.errors import ClientClosed, ConnectionLost, MessageTooLarge, RequestTimedOut
 from code_mcp_client.http_client import BROKEN
-from code_mcp_client.http_failures import Broken, Refused
+from code_mcp_client.http_failures import Broken, Refused, shown
 from code_mcp_client.http_responses import SESSION_HEADER, Responses
 
 READS = frozenset(
@@ -109,6 +109,7 @@ class HttpDispatcher:
 
     def __init__(self, url: str, client: httpx2.AsyncClient, responses: Responses, limit: int) -> None:
         self._url = url
+        self._shown = shown(httpx2.URL(url))
         self._client = client
         self._responses = responses
         self._limit = limit
@@ -144,7 +145,7 @@ class HttpDispatcher:
                     await anyio.sleep(delay)
         except TimeoutError:
             raise RequestTimedOut(
-                f"{method}: MCP server {self._url} did not answer within {timeout} s"
+                f"{method}: MCP server {self._shown} did not answer within {timeout} s"
             ) from None
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
@@ -184,7 +185,7 @@ class HttpDispatcher:
             try:
                 await self._client.delete(self._url, headers={SESSION_HEADER: self._responses.session_id})
             except httpx2.HTTPError as error:
-                logger.info("MCP server %s was not told that its session ends: %r", self._url, error)
+                logger.info("MCP server %s was not told that its session ends: %r", self._shown, error)
 
     async def _keep(
         self, link: _Link, on_request: OnRequest, on_notify: OnNotify, intercept: OnNotifyIntercept | None
@@ -247,7 +248,7 @@ class HttpDispatcher:
     ) -> dict[str, Any]:
         inner = link.inner
         if inner is None or link.retired.is_set():
-            lost = ConnectionLost(f"{method}: the connection to MCP server {self._url} was lost")
+            lost = ConnectionLost(f"{method}: the connection to MCP server {self._shown} was lost")
             raise _TryAgain(lost, unsent=True)
         self._last_id += 1
         request_id = options.get("request_id", self._last_id)
@@ -272,10 +273,12 @@ class HttpDispatcher:
                 self._responses.session_id = None
             self._replace(link)
             return _TryAgain(
-                ConnectionLost(f"{method}: MCP server {self._url} has forgotten the session; the next is new")
+                ConnectionLost(
+                    f"{method}: MCP server {self._shown} has forgotten the session; the next is new"
+                )
             )
         if error.message == "Server returned an error response":
-            refused = MCPError(error.code, f"MCP server {self._url} answered with HTTP status {status}")
+            refused = MCPError(error.code, f"MCP server {self._shown} answered with HTTP status {status}")
             return _TryAgain(refused) if status in _RETRIED_STATUSES else refused
         return error
 
@@ -306,6 +309,6 @@ class HttpDispatcher:
 
     def _lost(self, method: str, broken: Broken) -> ConnectionLost:
         if broken.unsent:
-            return ConnectionLost(f"{method}: no connection to MCP server {self._url}: {broken.reason}")
+            return ConnectionLost(f"{method}: no connection to MCP server {self._shown}: {broken.reason}")
         unsure = "; the tool may have run" if method == "tools/call" else ""
-        return ConnectionLost(f"{method}: no answer from MCP server {self._url}: {broken.reason}{unsure}")
+        return ConnectionLost(f"{method}: no answer from MCP server {self._shown}: {broken.reason}{unsure}")

@@ -31,9 +31,15 @@ class Broken:
     unsent: bool
 
     @classmethod
-    def by(cls, error: Exception) -> "Broken":
-        """The failure that `error` is."""
-        return cls(reason_of(error), isinstance(error, _NEVER_SENT))
+    def by(cls, error: Exception, url: httpx2.URL) -> "Broken":
+        """The failure that `error` is, of a request to `url` or of one that signing in to it needed."""
+        reason = reason_of(error)
+        if isinstance(error, httpx2.TransportError) and (elsewhere := _url_of(error)) not in {
+            None,
+            shown(url),
+        }:
+            reason = f"signing in needs {elsewhere}: {reason}"
+        return cls(reason, isinstance(error, _NEVER_SENT))
 
 
 Failure = Refused | Broken
@@ -63,6 +69,19 @@ def reason_of(error: BaseException) -> str:
         case _:
             text = str(error) or _NAMES.get(type(error)) or type(error).__name__
     return " ".join(text.split()).removesuffix(".")[:_LONGEST]
+
+
+def _url_of(error: httpx2.RequestError) -> httpx2.URL | None:
+    """Where the request went."""
+    try:
+        return shown(error.request.url)
+    except RuntimeError:  # it was never made
+        return None
+
+
+def shown(url: httpx2.URL) -> httpx2.URL:
+    """An address without what may be secret in it."""
+    return url.copy_with(userinfo=b"", query=None, fragment=None)
 
 
 def _root_of(error: BaseException) -> BaseException:

@@ -33,6 +33,8 @@ from code_mcp_client.errors import McpClientError
 
 CLIENT_NAME = "Code for Python"
 SECONDS_TO_SIGN_IN = 300.0
+_PATIENCE = httpx2.Timeout(15.0)
+"""For each request to an authorization server."""
 _SECONDS_TO_SAVE = 0.5
 """In which another process that has refreshed the token writes it to the file."""
 _LONG_AGO = 1.0
@@ -225,6 +227,7 @@ class _Provider(OAuthClientProvider):
         super().__init__(url, arguments[0], file, *arguments[1:])
         self._file = file
         self._version: object = None
+        self._refused: str | None = None
 
     async def async_auth_flow(self, request: httpx2.Request) -> Any:
         """See `httpx2.Auth`."""
@@ -236,12 +239,18 @@ class _Provider(OAuthClientProvider):
             if response.status_code not in {401, 403}:
                 return
             self._take_saved()
-            if response.status_code == 401 and self._access_token() == sent:
-                self.context.token_expiry_time = _LONG_AGO
+            if response.status_code == 401:
+                self._refused = sent
+                if self._access_token() == sent:
+                    self.context.token_expiry_time = _LONG_AGO
         flow = super().async_auth_flow(request)
         try:
             outgoing = await anext(flow)
             while True:
+                if outgoing is request and self._access_token() not in {None, sent, self._refused}:
+                    break  # refreshed: the request itself need not hold the SDK's lock
+                if outgoing is not request:  # to an authorization server, which may be down
+                    outgoing.extensions["timeout"] = _PATIENCE.as_dict()
                 response = yield outgoing
                 outgoing = await flow.asend(response)
         except StopAsyncIteration:

@@ -12,11 +12,14 @@ from pydantic import ValidationError
 from code_core.acp.content import input_items
 from code_core.acp.updates import UpdateTranslator
 from code_core.errors import CodeError
+from code_core.model.catalog import suggested_models
 from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
 from code_core.protocol.ops import InputItem, OverrideTurnContext, TextInput
+from code_core.protocol.session_events import SessionSnapshot
 from code_core.session.conversation import Conversation
 from code_core.session.parts import Parts
 from code_mcp_server import approvals
+from code_mcp_server.acp.session_info import SessionInfo
 from code_mcp_server.arguments import (
     CancelArguments,
     CodexArguments,
@@ -145,7 +148,7 @@ class _Call:
                 new_session = parse(NewSessionArguments, arguments)
                 parts = replace(new_session.parts(), asks_user=elicits, opens_urls=self._opens_urls)
                 opened = await pool.open(new_session.overrides(), parts)
-                return _success(_session_state(opened))
+                return _success(await _session_state(opened))
             case "session/prompt":
                 prompt = parse(PromptArguments, arguments)
                 session = await pool.find_or_resume(prompt.session_id)
@@ -260,18 +263,22 @@ def _stop_reason(end: TurnEnd) -> dict[str, Any]:
             return _failure(message, {"stopReason": "refusal"})
 
 
-def _session_state(session: Session) -> dict[str, Any]:
-    configured = session.configured
+async def _session_state(session: Session) -> dict[str, Any]:
+    """What `session/new` of the Agent Client Protocol answers, and the models as its older clients want them."""
+    reader = session.conversation.follow()
+    snapshot = (await anext(reader)).msg
+    reader.close()
+    assert isinstance(snapshot, SessionSnapshot)  # noqa: S101 - always the first event of a reader
+    config = session.conversation.config
+    info = SessionInfo(session.id)
+    info.opened(snapshot)
+    models = [*dict.fromkeys((config.model, *suggested_models(config.provider.id)))]
+    info.offer((config.approval_policy.value, config.sandbox_policy.mode), models)
+    available = [{"modelId": model, "name": model} for model in models]
     return {
         "sessionId": session.id,
-        "modes": {
-            "currentModeId": configured.sandbox_mode,
-            "availableModes": [{"id": configured.sandbox_mode, "name": configured.sandbox_mode}],
-        },
-        "models": {
-            "currentModelId": configured.model,
-            "availableModels": [{"modelId": configured.model, "name": configured.model}],
-        },
+        **info.state(),
+        "models": {"currentModelId": info.settings.model, "availableModels": available},
     }
 
 

@@ -78,7 +78,12 @@ def session_tools() -> list[Tool]:
             "New session",
             "Start a session of the coding agent.",
             NewSessionArguments,
-            _object(sessionId=_STRING, modes={"type": "object"}, models={"type": "object"}),
+            _object(
+                sessionId=_STRING,
+                modes={"type": "object"},
+                configOptions={"type": "array", "items": {"type": "object"}},
+                models={"type": "object"},
+            ),
             _STARTS,
         ),
         _tool(

@@ -20,7 +20,7 @@ class ClientCapabilities:
         compaction: Compactions are `compaction_update` updates; otherwise a message reports them.
         plans: Plans are `plan_update` updates instead of `plan`.
         forms: MCP servers can ask the user (`elicitation/create` with a form); otherwise their questions are declined.
-        urls: MCP servers can ask the user to open a page (`elicitation/create` with a `url`).
+        urls: MCP servers can ask the user to open a page (`elicitation/create` with a `url`, then `elicitation/complete`).
     """
 
     read_files: bool = False

@@ -16,7 +16,7 @@ from code_core.config.providers import catalog, chosen_provider
 from code_core.config.schema.commands import EnvironmentTable, LimitsTable, ToolsTable, ValidationTable
 from code_core.config.schema.file import ConfigFile
 from code_core.config.schema.servers import ClientToolTable, McpServerTable
-from code_core.config.schema.storage import CheckpointsTable, KeepTable, MessageHistoryTable, SessionsTable
+from code_core.config.schema.storage import Storage
 from code_core.config.sources import Run, Sources, file_layers, read_sources
 from code_core.context.git import find_checkout
 from code_core.errors import ConfigError
@@ -76,16 +76,6 @@ class ConfigOverrides:
 
 
 NO_OVERRIDES = ConfigOverrides()
-
-
-@frozen
-class Storage:
-    """What is kept of sessions, and for how long."""
-
-    sessions: SessionsTable = field(default_factory=SessionsTable)
-    checkpoints: CheckpointsTable = field(default_factory=CheckpointsTable)
-    outputs: KeepTable = field(default_factory=KeepTable)
-    typed: MessageHistoryTable = field(default_factory=MessageHistoryTable)
 
 
 @frozen

@@ -217,7 +217,7 @@ def _recorded(config: Config, parts: Parts, opened: Opened) -> Parts:
         home = opened.store.home
         checkpoints = FileCheckpoints(checkpoints_of(home, opened.session.id), (home,))
     journal = parts.journal or RolloutJournal(opened.session.file, opened.session.lock)
-    return replace(parts, journal=journal, checkpoints=checkpoints, session_id=opened.session.id)
+    return replace(parts, journal=journal, checkpoints=checkpoints)
 
 
 async def _end_open_turn(conversation: Conversation, state: SessionState) -> None:

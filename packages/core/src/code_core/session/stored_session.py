@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from code_core.config.load import Storage
-from code_core.config.schema.storage import KeepTable
+from code_core.config.schema.storage import KeepTable, Storage
 from code_core.errors import CodeError
 from code_core.protocol.ops import GetHistoryEntryRequest
 from code_core.protocol.session_events import GetHistoryEntryResponse, TypedEntry

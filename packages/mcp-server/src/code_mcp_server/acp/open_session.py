@@ -17,6 +17,7 @@ from code_core.errors import ConversationError
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import Event, WarningEvent
 from code_core.protocol.mcp_events import (
+    ElicitationComplete,
     ElicitationRequest,
     McpGetPromptResponse,
     McpListPromptsResponse,
@@ -79,6 +80,7 @@ class OpenSession:
         self.conversation = conversation
         self.info = SessionInfo(conversation.id)
         self._connection = connection
+        self._client = client
         self._translator = UpdateTranslator(client)
         self._custom = CustomCommands(workspace.config.home.path)
         self._questions = Questioner(conversation, connection, client)
@@ -259,6 +261,8 @@ class OpenSession:
             ) as question:
                 if turn is not None and not turn.cancelled:
                     turn.ask(self._tasks, partial(self._ask, question))
+            case ElicitationComplete(id=elicitation) if self._client.urls:
+                await self._connection.notify("elicitation/complete", {"elicitationId": elicitation})
             case SettingsChanged():
                 await self._settings_changed(event.id)
             case McpServerStatus(status="ready"):

@@ -1,10 +1,12 @@
 """What is kept on disk, and for how long."""
 
+from dataclasses import field
 from typing import Literal
 
 from pydantic import Field
 
 from code_core.config.schema.base import SettingsTable
+from code_core.frozen import frozen
 
 
 class MessageHistoryTable(SettingsTable):
@@ -42,3 +44,13 @@ class SessionsTable(KeepTable):
     keep_megabytes: float = Field(
         0, ge=0, description="delete the oldest above this total size; 0 keeps everything"
     )
+
+
+@frozen
+class Storage:
+    """What is kept of sessions, and for how long."""
+
+    sessions: SessionsTable = field(default_factory=SessionsTable)
+    checkpoints: CheckpointsTable = field(default_factory=CheckpointsTable)
+    outputs: KeepTable = field(default_factory=KeepTable)
+    typed: MessageHistoryTable = field(default_factory=MessageHistoryTable)

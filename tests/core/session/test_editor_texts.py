@@ -1,10 +1,11 @@
 """Files through tools of an editor: what each tool is asked, and when the disk is used in its place."""
 
+import errno
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import mcp_types
@@ -24,8 +25,8 @@ WRITE = ClientToolTable(mcp_server="ide", tool_name="write")
 class Editor:
     """Servers of an editor with some unsaved texts, by path; or with something else in place of an answer."""
 
-    def __init__(self, unsaved: dict[str, str] | None = None, answer: Any = None) -> None:
-        self.texts = unsaved or {}
+    def __init__(self, texts: dict[str, str] | None = None, answer: Any = None) -> None:
+        self.texts = texts or {}
         self.answer = answer
         self.calls: list[tuple[str, dict[str, Any]]] = []
 
@@ -56,7 +57,7 @@ class Editor:
 
 
 def files(editor: Editor, read: ClientToolTable | None = READ, write: ClientToolTable | None = WRITE) -> Any:
-    servers = cast("Any", editor)  # of the servers, it asks for tools
+    servers: Any = editor
     return TextFileSystem(ToolTexts("session", servers, read, write))
 
 
@@ -180,9 +181,9 @@ def test_where_the_tool_fails_the_disk_is_written(file: Path, answer: Any) -> No
 def test_a_tool_that_does_not_answer_may_have_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(texts, "FILE_SECONDS", 0.05)
     editor = Editor(answer="hang")
-    with pytest.raises(TimeoutError, match="write did not answer in time; look at the file") as caught:
+    with pytest.raises(TimeoutError, match=r"write did not answer in time; look at the file") as caught:
         run(files(editor, read=None).replace, file, FileState(b"new"), FileState(b"disk"))
-    assert caught.value.filename == str(file)
+    assert (caught.value.errno, caught.value.filename) == (errno.ETIMEDOUT, str(file))
     assert file.read_bytes() == b"disk"
 
 
@@ -194,6 +195,14 @@ def test_a_file_that_changed_meanwhile_is_left_alone(file: Path) -> None:
         run(files(editor).delete, file, FileState(b"disk"))
     assert editor.texts == {str(file): "typed meanwhile"}
     assert file.read_bytes() == b"disk"
+
+
+def test_a_file_that_has_gone_meanwhile_is_reported_as_such(file: Path) -> None:
+    file.unlink()
+    with pytest.raises(FileChangedError, match="was deleted after the patch was planned"):
+        run(files(Editor()).replace, file, FileState(b"new"), FileState(b"disk"))
+    with pytest.raises(FileChangedError, match="was deleted after the patch was planned"):
+        run(files(Editor()).delete, file, FileState(b"disk"))
 
 
 def test_files_are_deleted_on_the_disk(file: Path) -> None:
