@@ -87,7 +87,6 @@ def test_a_plan_is_changed_and_rejected(workspace: Workspace) -> None:
     assert not (workspace.directory / "made").exists()
     terminal.type("/plan off\r")
     terminal.until("plan mode is off")
-    terminal.until_again("\n> ")
     terminal.close()
 
 
