@@ -276,7 +276,7 @@ def test_a_warning_names_some_files_and_a_sandbox_that_protects_them(
         "(landlock cannot protect it; bubblewrap can)"
     )
     assert second == (
-        "the command changed /w/0, /w/1, /w/2, /w/3, /w/4 and 1 more: look at it before you use git or this agent "
+        "the command changed /w/0, /w/1, /w/2, /w/3, /w/4 and 1 more: check it before you use git or this agent "
         "again (seatbelt cannot protect it)"
     )
 
