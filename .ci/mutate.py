@@ -21,7 +21,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import pytest
-from mutation.changes import mutants
+from mutation.changes import Mutant, mutants
 from mutation.coverage import CoverageMap, TestRecord
 from mutation.worker import Plugin, Worker
 
@@ -58,38 +58,50 @@ def main(arguments: Sequence[str]) -> int:
     if chosen.refresh:
         COVERAGE.unlink(missing_ok=True)
     output = os.dup(1)  # pytest captures the other one
-    plugin = Plugin(lambda worker: _run(worker, chosen, output))
-    tests = TESTS
+    settled: Mapping[str, Sequence[str]] = SETTINGS["settled"] if chosen.settled else {}
     if chosen.settled:
-        settled = {
-            f"code_core.{module}.*": files
-            for module, files in SETTINGS["settled"].items()
-            if not chosen.patterns or any(fnmatch(f"code_core.{module}.", one) for one in chosen.patterns)
-        }
-        chosen.patterns = list(settled)
-        tests = tuple(sorted({name for files in settled.values() for name in files}))
+        names = [f"code_core.{module}.*" for module in settled]
+        chosen.patterns = [
+            name
+            for name in names
+            if not chosen.patterns or any(fnmatch(name[:-1], one) for one in chosen.patterns)
+        ]
+    sources = _sources()
+    made = _chosen(sources, chosen) if chosen.patterns or not chosen.settled else []
+    if not made:
+        print("mutate: no such functions" + (" in settled modules" if chosen.settled else ""))
+        return 2
+    plugin = Plugin(lambda worker: _run(worker, sources, made, chosen.budget, output))
+    modules = {one.module.removeprefix("code_core.") for one in made}
+    tests = sorted({file for module in modules & {*settled} for file in settled[module]}) or TESTS
     folders = [str(ROOT / "tests" / "core" / name) for name in tests]
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
     pytest.main([*options, *folders], plugins=[plugin])
     return plugin.status
 
 
-def _run(worker: Worker, chosen: argparse.Namespace, output: int) -> int:
+def _sources() -> dict[str, str]:
+    files = {_module(file): file for pattern in CHANGED for file in sorted(PACKAGE.glob(pattern))}
+    return {module: file.read_text(encoding="utf-8") for module, file in files.items()}
+
+
+def _chosen(sources: Mapping[str, str], chosen: argparse.Namespace) -> list[Mutant]:
+    made = [one for module, text in sources.items() for one in mutants(module, text, chosen.patterns)]
+    if chosen.sample is not None and chosen.sample < len(made):
+        made = random.Random(chosen.seed).sample(made, chosen.sample)  # noqa: S311 - a sample
+    return made
+
+
+def _run(
+    worker: Worker, sources: Mapping[str, str], made: Sequence[Mutant], budget: float, output: int
+) -> int:
     def show(text: str) -> None:
         os.write(output, f"{text}\n".encode())
 
-    files = {_module(file): file for pattern in CHANGED for file in sorted(PACKAGE.glob(pattern))}
-    sources = {module: file.read_text(encoding="utf-8") for module, file in files.items()}
     worker.load(sources)
     coverage = CoverageMap(COVERAGE)
     for name in (failing := worker.record(coverage)):
         show(f"left out, because it fails without a change: {name}")
-    made = [one for module, text in sources.items() for one in mutants(module, text, chosen.patterns)]
-    if chosen.sample is not None and chosen.sample < len(made):
-        made = random.Random(chosen.seed).sample(made, chosen.sample)  # noqa: S311 - a sample
-    if not made:
-        show("mutate: no such functions")
-        return 2
     usable = {
         name: one for name, one in coverage.records.items() if name in worker.items and name not in failing
     }
@@ -110,7 +122,7 @@ def _run(worker: Worker, chosen: argparse.Namespace, output: int) -> int:
                 usable[name].cost,
             )
         )
-        tests = _within(chosen.budget, tests, usable)
+        tests = _within(budget, tests, usable)
         killer = worker.killer(mutant, tests, {name: usable[name].seconds for name in tests})
         if killer is not None:
             kills[mutant.name, killer] += 1
