@@ -207,7 +207,7 @@ def test_a_turn_does_not_wait_long_for_servers_that_are_not_required() -> None:
         assert await names(servers, events) == ["files__read", "mail__read"]
         assert reported(events) == [
             "waiting for the MCP servers to start: files",
-            "this turn goes on without MCP servers that are still starting: files",
+            "this turn continues without MCP servers that are still starting: files",
         ]
 
     conversing(script)

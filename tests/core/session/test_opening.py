@@ -183,9 +183,9 @@ def test_a_session_is_meant_by_id_path_name_or_as_the_last_one(desk: Desk) -> No
     path = desk.rollouts()[0]
     for reference in (session, session[:8], "mine", path, Last(desk.work), Last()):
         assert opening.found(store, reference).id == session
-    with pytest.raises(SessionNotFound, match=r"^there is no session yet$"):
+    with pytest.raises(SessionNotFound, match=r"^no sessions yet$"):
         opening.found(SessionStore(desk.work), Last())
-    with pytest.raises(SessionNotFound, match=rf"there is no session yet in {desk.home}: --all takes"):
+    with pytest.raises(SessionNotFound, match=rf"no sessions yet in {desk.home}: use --all"):
         opening.found(store, Last(desk.home))
 
 

@@ -174,10 +174,10 @@ def test_a_plan_is_revised_and_rejected(converse: Callable[..., None]) -> None:
         assert second.id != first.id
         await frontend.until("task_complete")
         await frontend.send(ResolvePlan(id=first.id, action="accept"))  # the older one
-        assert "changed nothing" in (await frontend.until("warning")).message
+        assert "had no effect" in (await frontend.until("warning")).message
         await frontend.send(ResolvePlan(id=second.id, action="reject", feedback="not worth it"))
         await frontend.send(ResolvePlan(id=second.id, action="accept"))
-        assert "changed nothing" in (await frontend.until("warning")).message
+        assert "had no effect" in (await frontend.until("warning")).message
         await frontend.send(user("something else"))
         await frontend.until("task_complete")
         session = frontend.conversation.session

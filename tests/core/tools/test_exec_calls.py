@@ -109,9 +109,9 @@ def test_where_nothing_may_outlive_a_call_nothing_starts(desk: Desk, emitted: Em
     async def body(calls: Calls) -> None:
         calls.context = replace(calls.context, terminals=None)
         output = await calls.exec("true")
-        assert (output.success, output.text) == (False, "no command can outlive a call here: use shell")
+        assert (output.success, output.text) == (False, "commands cannot outlive a call here: use shell")
         output = await calls.write(1)
-        assert output.text == "there is no session 1: it has ended, or never was. Running: none"
+        assert output.text == "there is no session 1: it has ended or never existed. Running: none"
         assert not output.success
 
     run(desk, body)
@@ -229,7 +229,7 @@ def test_lost_output_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> 
         calls.context = replace(calls.context, output_limit=2_000)
         text = parts(await calls.exec("head -c 5000 /dev/zero | tr '\\0' x"))[2]
         kept = calls.context.output_file("e1")
-        assert text == f"[… 4,000 older bytes are lost …]\n{'x' * 1_000}\n[The whole output is in {kept}]"
+        assert text == f"[… 4,000 older bytes were dropped …]\n{'x' * 1_000}\n[The whole output is in {kept}]"
 
     run(desk, body)
 

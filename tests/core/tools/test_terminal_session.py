@@ -185,10 +185,13 @@ def test_half_a_character_waits_for_the_rest(tmp_path: Path) -> None:
         assert await until(one, "a") == "a"
         (tmp_path / "go").touch()
         assert await until(one, "é") == "é"
+        (tmp_path / "end").touch()
         await one.wait(10)
         assert one.take() == ("\ufffd", 0)  # what is left at the end is half of one
 
-    run(script(r"printf 'a\303'; until [ -e go ]; do sleep 0.01; done; printf '\251\303'", tmp_path), body)
+    until_there = "until [ -e {} ]; do sleep 0.01; done"
+    steps = [r"printf 'a\303'", until_there.format("go"), r"printf '\251\303'", until_there.format("end")]
+    run(script("; ".join(steps), tmp_path), body)
 
 
 def test_chunks_are_passed_on_while_somebody_waits(tmp_path: Path) -> None:

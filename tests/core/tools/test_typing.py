@@ -31,13 +31,13 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_unknown_session_is_answered_with_those_that_run(desk: Desk) -> None:
     async def body(calls: Calls) -> None:
-        assert (await calls.write(7)).text.endswith("never was. Running: none")
+        assert (await calls.write(7)).text.endswith("never existed. Running: none")
         await calls.exec("sleep 60", yield_time_ms=1)
         await calls.exec("sleep 61", yield_time_ms=1)
         output = await calls.write(7)
         assert not output.success
         assert output.text == (
-            "there is no session 7: it has ended, or never was. Running: "
+            "there is no session 7: it has ended or never existed. Running: "
             f"session 1: sleep 60 (in {desk.cwd}); session 2: sleep 61 (in {desk.cwd})"
         )
 
@@ -49,7 +49,7 @@ def test_a_command_without_a_terminal_only_takes_the_interrupt_key(desk: Desk) -
         await calls.start("echo ready; sleep 60", yield_time_ms=1)
         output = await calls.write(1, "x")
         assert not output.success
-        assert output.text.startswith(r"this session takes no input but \u0003")
+        assert output.text.startswith(r"this session accepts no input except \u0003")
         _, status, _ = parts(await calls.write(1, "\x03", yield_time_ms=10_000))
         assert status == "Process exited with code 143"
         assert calls.terminals.find(1) is None
@@ -95,7 +95,7 @@ def test_what_ended_before_it_was_typed_to_says_so(desk: Desk) -> None:
         assert session is not None
         await session.finished.wait()
         output = await calls.write(1, "x\n")
-        assert output.text.startswith("[It had ended before anything was typed.]\nWall time: ")
+        assert output.text.startswith("[It ended before anything was typed.]\nWall time: ")
         assert "Process exited with code 4" in output.text
         assert not output.success
         assert calls.terminals.find(1) is None
@@ -193,7 +193,7 @@ def test_where_nobody_may_be_asked_typing_is_rejected(desk: Desk) -> None:
         assert not output.success
         assert output.text == (
             "input rejected: it would be typed into session 1, which runs outside of the sandbox, "
-            "and nobody may be asked"
+            "and the approval policy is never"
         )
 
     run(desk, body)

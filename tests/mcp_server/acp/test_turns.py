@@ -1,8 +1,5 @@
 """What a turn shows an editor, and what it asks: permissions, plans, notices, questions of servers, commands."""
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +9,6 @@ from support import responses_events as sse
 from support.acp_client import EDITOR, AcpClient, RequestFailed, choose, prompt_params
 from support.command import Workspace
 
-TESTS = str(Path(__file__).parents[2])
 FULL = ("-s", "danger-full-access", "-a", "never")
 ASK = ("-s", "danger-full-access", "-a", "untrusted")
 
@@ -23,12 +19,6 @@ def shell(*command: str, call_id: str = "c1") -> list[dict[str, Any]]:
 
 def said(text: str) -> list[dict[str, Any]]:
     return [sse.message(text), sse.completed()]
-
-
-def scripted_server(program: str) -> dict[str, Any]:
-    environment = {"PYTHONPATH": TESTS, "PYTHONDONTWRITEBYTECODE": "1"}
-    pairs = [{"name": name, "value": value} for name, value in environment.items()]
-    return {"name": "my server", "command": sys.executable, "args": ["-S", "-m", program], "env": pairs}
 
 
 def test_a_terminal_shows_the_output_of_a_command(workspace: Workspace, replay: Replay) -> None:
@@ -254,105 +244,6 @@ def test_no_mode_hides_what_the_settings_say(workspace: Workspace, replay: Repla
         assert [mode["id"] for mode in state["availableModes"]] == [
             "workspace-write/untrusted", "plan", "read-only", "auto", "full-access",
         ]  # fmt: skip
-
-
-def test_a_server_of_the_clients_is_used_and_its_questions_are_forms(
-    workspace: Workspace, replay: Replay
-) -> None:
-    replay([sse.function_call("my_server__ask", {}, "c1"), sse.completed()], said("Done."))
-    with AcpClient(workspace, *FULL, capabilities=EDITOR) as client:
-        client.answers["elicitation/create"] = lambda _: {"action": "accept", "content": {"name": "me"}}
-        session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
-        assert client.prompt(session) == "end_turn"
-        (asked,) = client.asked
-        assert asked["params"]["mode"] == "form"
-        assert "my_server│ Who?" in asked["params"]["message"]
-        (end,) = [u for u in client.updates if u.get("toolCallId") == "c1" and u["status"] == "completed"]
-        assert '{"name": "me"}' in json.dumps(end).replace("\\", "")
-
-
-def test_a_client_without_forms_declines(workspace: Workspace, replay: Replay) -> None:
-    replay([sse.function_call("my_server__ask", {}, "c1"), sse.completed()], said("Done."))
-    with AcpClient(workspace, *FULL, capabilities={"elicitation": {}}) as client:
-        session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
-        assert client.prompt(session) == "end_turn"
-        assert client.asked == []
-        assert "decline" in str(client.updates)
-
-
-PAGE = "https://example.com/login?state=1"
-URLS: dict[str, Any] = {"elicitation": {"url": {}}, "session": {"notices": {}}}
-
-
-@pytest.mark.parametrize("action", ["accept", "decline", "cancel"])
-def test_a_server_may_ask_to_open_a_page(workspace: Workspace, replay: Replay, action: str) -> None:
-    replay([sse.function_call("my_server__ask", {"url": PAGE}, "c1"), sse.completed()], said("Done."))
-    with AcpClient(workspace, *FULL, capabilities=URLS) as client:
-        client.answers["elicitation/create"] = lambda _: {"action": action}
-        session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
-        assert client.prompt(session) == "end_turn"
-        (asked,) = client.asked
-        assert (asked["params"]["mode"], asked["params"]["url"]) == ("url", PAGE)
-        assert asked["params"]["elicitationId"]
-        assert "my_server│ Who?" in asked["params"]["message"]
-        complete = [one["params"] for one in client.notified if one["method"] == "elicitation/complete"]
-        wanted = [{"elicitationId": asked["params"]["elicitationId"]}] if action == "accept" else []
-        assert complete == wanted
-        (end,) = [u for u in client.updates if u.get("toolCallId") == "c1" and u["status"] == "completed"]
-        assert f'{{"action": "{action}"}}' in json.dumps(end).replace("\\", "")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "file:///etc/passwd",
-        "javascript:alert(1)",
-        "https://bank.example@evil.example/",
-        "https://",
-        "https://a.example/\u202egnp",
-        "https://a.example/ b",
-        "https://[",
-        "https://a.example/" + "x" * 9_000,
-    ],
-)
-def test_what_is_no_plain_web_address_is_not_opened(workspace: Workspace, replay: Replay, url: str) -> None:
-    replay([sse.function_call("my_server__ask", {"url": url}, "c1"), sse.completed()], said("Done."))
-    with AcpClient(workspace, *FULL, capabilities=URLS) as client:
-        session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
-        assert client.prompt(session) == "end_turn"
-        assert client.asked == []
-        assert any("my_server was declined" in str(one) for one in client.of_kind("notice"))
-
-
-def test_a_client_that_opens_no_pages_is_not_asked_to(workspace: Workspace, replay: Replay) -> None:
-    replay([sse.function_call("my_server__ask", {"url": PAGE}, "c1"), sse.completed()], said("Done."))
-    with AcpClient(workspace, *FULL, capabilities=EDITOR) as client:
-        session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
-        assert client.prompt(session) == "end_turn"
-        assert client.asked == []
-
-
-@pytest.mark.parametrize("capabilities", [{}, EDITOR], ids=["bare", "editor"])
-def test_a_server_that_fails_or_cannot_be_spoken_to_is_a_notice(
-    workspace: Workspace, replay: Replay, capabilities: dict[str, Any]
-) -> None:
-    replay(said("Done."))
-    servers = [
-        {"name": "absent", "command": "/no/such/program", "args": [], "env": []},
-        {"name": "old", "type": "sse", "url": "http://127.0.0.1:9/", "headers": []},
-        {
-            "name": "down",
-            "type": "http",
-            "url": "http://127.0.0.1:9/",
-            "headers": [{"name": "A", "value": "b"}],
-        },
-    ]
-    with AcpClient(workspace, *FULL, capabilities=capabilities) as client:
-        session = client.new_session(mcpServers=servers)
-        assert client.prompt(session) == "end_turn"
-        notices = client.of_kind("notice" if capabilities else "agent_thought_chunk")
-        for name in ("absent", "old", "down"):
-            assert any(name in str(one) for one in notices), name
 
 
 def test_the_commands(workspace: Workspace, replay: Replay) -> None:
