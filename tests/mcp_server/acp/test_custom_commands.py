@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mcp_server.acp.conftest import Replay
-from mcp_server.acp.test_turns import scripted_server
+from mcp_server.acp.test_client_servers import scripted_server
 from support import responses_events as sse
 from support.acp_client import AcpClient, RequestFailed, prompt_params
 from support.command import Workspace
