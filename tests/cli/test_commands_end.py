@@ -7,11 +7,11 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from support import responses_events as sse
 from support.command import CODE, Workspace, make_workspace
+from support.running import naps
 from support.scenario import write_scenario
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
@@ -27,23 +27,11 @@ def workspace(tmp_path: Path) -> Workspace:
     return workspace
 
 
-def sleeping(folder: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        if process.info["cmdline"] == ["sleep", "300"] and process.info["status"] != psutil.STATUS_ZOMBIE:
-            try:
-                if process.cwd() == str(folder):
-                    found.append(process)
-            except psutil.Error:
-                continue
-    return found
-
-
 def wait_until(number: int, folder: Path) -> None:
     until = time.monotonic() + 30
-    while len(sleeping(folder)) != number and time.monotonic() < until:
+    while len(naps(folder)) != number and time.monotonic() < until:
         time.sleep(0.05)
-    assert len(sleeping(folder)) == number
+    assert len(naps(folder)) == number
 
 
 REQUESTS: list[dict[str, object]] = [
@@ -80,5 +68,5 @@ def test_what_runs_ends_with_the_agent(workspace: Workspace, frontend: str, sign
             wait_until(0, workspace.directory)
         finally:
             process.kill()
-            for left in sleeping(workspace.directory):
+            for left in naps(workspace.directory):
                 left.kill()

@@ -16,6 +16,7 @@ from mcp_server.acp.conftest import Replay
 from support import responses_events as sse
 from support.acp_client import AcpClient, RequestFailed, choose, prompt_params
 from support.command import Workspace
+from support.running import naps
 
 WALKS = int(os.environ.get("ACP_KILLS", "2"))
 STEPS = 12
@@ -144,18 +145,6 @@ class Walk:
 
     def _descriptors(self) -> int:
         return psutil.Process(self.client.process.pid).num_fds()
-
-
-def naps(directory: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        if process.info["cmdline"] == ["sleep", "300"] and process.info["status"] != psutil.STATUS_ZOMBIE:
-            try:
-                if process.cwd() == str(directory):
-                    found.append(process)
-            except psutil.Error:
-                continue
-    return found
 
 
 def wait_for_naps_to_end(directory: Path) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any, cast
 
 import anyio
@@ -27,6 +26,7 @@ from mcp_server.acp.in_memory import MemoryWriter, ScriptedConversation
 from support import responses_events as sse
 from support.acp_client import AcpClient, RequestFailed, prompt_params
 from support.command import Workspace
+from support.running import naps
 
 
 def test_a_prompt_of_many_megabytes_is_taken(workspace: Workspace, replay: Replay) -> None:
@@ -140,27 +140,15 @@ def test_no_process_is_left_when_the_editor_closes(workspace: Workspace, replay:
         session = client.new_session()
         client.send("session/prompt", prompt_params(session, "go"))
         client.until(lambda: any("begun" in str(update) for update in client.updates))
-        assert _sleeping(workspace.directory)
+        assert naps(workspace.directory)
         assert client.process.stdin is not None
         client.process.stdin.close()
         client.process.wait(10)
         for _ in range(200):
-            if not (left := _sleeping(workspace.directory)):
+            if not (left := naps(workspace.directory)):
                 break
             psutil.wait_procs(left, 0.05)
-        assert _sleeping(workspace.directory) == []
-
-
-def _sleeping(directory: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        if process.info["cmdline"] == ["sleep", "300"] and process.info["status"] != psutil.STATUS_ZOMBIE:
-            try:
-                if process.cwd() == str(directory):
-                    found.append(process)
-            except psutil.Error:
-                continue
-    return found
+        assert naps(workspace.directory) == []
 
 
 @pytest.mark.parametrize(
