@@ -271,6 +271,17 @@ def test_a_file_that_cannot_be_read_is_not_remembered(work: Path) -> None:
         files(("x", "/proc/self/mem"), work)
 
 
+def test_a_disk_that_fails_before_the_first_file_is_known_is_not_remembered(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> list[str]:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))  # as `read` raises it: without a name
+
+    monkeypatch.setattr(command_files, "_paths", fail)
+    with pytest.raises(TooManyFilesError, match=rf"^{work} cannot be read: Input/output error"):
+        files(("git", "push"), work)
+
+
 def test_a_file_that_cannot_be_looked_at_is_not_remembered(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,7 +62,7 @@ def files_of(
         TooManyFilesError: more than 64 files, more bytes, or a file that cannot be read.
     """
     found: dict[str, FileIdentity] = {}
-    left = MOST_BYTES
+    left, real = MOST_BYTES, str(cwd)
     own = [_absolute(started, str(cwd))] if started else []
     try:
         for path in chain(own, _paths([tuple(argv), *commands], str(cwd))):
