@@ -36,7 +36,7 @@ class Watching:
         self._store.let_go_in = threading.current_thread()
         self._store.let_go.set()
 
-    def wants(self, roots: object) -> bool:  # noqa: ARG002 - as the real one
+    def wants(self, _roots: object) -> bool:
         return False
 
     def begin_turn(self, turn_id: str) -> None:

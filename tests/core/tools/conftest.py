@@ -53,3 +53,10 @@ def desk(tool_context: ToolContext) -> Desk:
     (cwd / "tool.sh").write_text("#!/bin/sh\n")
     (cwd / "tool.sh").chmod(0o755)
     return Desk(replace(tool_context, cwd=cwd, environment={"PATH": "/usr/bin:/bin"}), User())
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls about running commands wait a tenth of a second at least, not what a model should wait."""
+    for name in ("EXEC_LEAST", "POLL_WAIT", "WRITE_WAIT"):
+        monkeypatch.setattr(f"code_core.tools.exec_commands.{name}", 100)

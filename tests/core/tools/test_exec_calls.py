@@ -29,11 +29,7 @@ from core.tools.command_desk import Desk
 from core.tools.conftest import Emitted
 from core.tools.terminal_calls import Calls, begins, ends, parts, run, typed
 
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, milliseconds in (("EXEC_LEAST", 100), ("POLL_WAIT", 100), ("WRITE_WAIT", 100)):
-        monkeypatch.setattr(exec_commands, name, milliseconds)
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 def test_a_command_that_ends_is_reported_and_answered(desk: Desk, emitted: Emitted) -> None:

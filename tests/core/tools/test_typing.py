@@ -16,17 +16,12 @@ from code_core.protocol.policies import (
     ReviewDecision,
     WorkspaceWrite,
 )
-from code_core.tools import exec_commands
 from code_core.tools.tool import ToolOutput
 from core.tools.command_desk import Desk
 from core.tools.conftest import Emitted
 from core.tools.terminal_calls import Calls, begins, ends, parts, run, typed
 
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, milliseconds in (("EXEC_LEAST", 100), ("POLL_WAIT", 100), ("WRITE_WAIT", 100)):
-        monkeypatch.setattr(exec_commands, name, milliseconds)
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 def test_an_unknown_session_is_answered_with_those_that_run(desk: Desk) -> None:

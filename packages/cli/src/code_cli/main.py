@@ -99,9 +99,8 @@ def _reopen_closed_streams() -> None:
 
     Writing to standard output fails all the same: a caller who closed it must not take silence for success.
     """
-    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            opened = os.open(
-                os.devnull, os.O_RDONLY if number == 1 else os.O_RDWR
-            )  # takes the lowest free number
+            access = os.O_RDONLY if name == "stdout" else os.O_RDWR
+            opened = os.open(os.devnull, access)  # the lowest free number: this one
             setattr(sys, name, os.fdopen(opened, mode, encoding="utf-8"))

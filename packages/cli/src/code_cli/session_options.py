@@ -70,7 +70,11 @@ def checked_directory(cwd: Path | None) -> None:
 
     For commands that answer their client before they read settings.
     """
-    if cwd is not None and not os.path.isdir(cwd):  # noqa: PTH112 - `Path.is_dir` raises for a name that cannot be
+    if cwd is None:
+        return
+    from code_core.config.paths import is_directory
+
+    if not is_directory(cwd):
         from code_core.view.visible import readable
 
         click.echo(

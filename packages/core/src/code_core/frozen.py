@@ -65,7 +65,7 @@ def _init(cls: type[Any]) -> Callable[..., None]:
     if hasattr(cls, "__post_init__"):
         body.append("    self.__post_init__()\n")
     parameters = ", ".join(["self", *required, *optional, *(["*", *by_name] if by_name else [])])
-    exec(f"def __init__({parameters}):\n{''.join(body) or '    pass'}", known)  # noqa: S102 - names of fields alone
+    exec(f"def __init__({parameters}):\n{''.join(body) or '    pass'}", known)  # noqa: S102 - built from names of fields only
     made: Callable[..., None] = known["__init__"]
     made.__qualname__ = f"{cls.__qualname__}.__init__"
     return made
@@ -91,11 +91,11 @@ def _hash(self: Any) -> int:
     return hash(self.__compared__(self))
 
 
-def _assign(self: object, name: str, value: object) -> NoReturn:  # noqa: ARG001 - the signature of `__setattr__`
+def _assign(_object: object, name: str, _value: object) -> NoReturn:
     raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
 
-def _delete(self: object, name: str) -> NoReturn:  # noqa: ARG001 - the signature of `__delattr__`
+def _delete(_object: object, name: str) -> NoReturn:
     raise FrozenInstanceError(f"cannot delete field {name!r}")
 
 

@@ -49,7 +49,7 @@ class CustomPrompt:
 
     def filled(self, arguments: str) -> str:
         """The text with `arguments` in it; after it where it has no place for them. A missing one is empty."""
-        words = _words(arguments)
+        words = argument_words(arguments)
 
         def value(found: re.Match[str]) -> str:
             match found[1]:
@@ -128,7 +128,8 @@ def _front_matter(text: str) -> tuple[dict[str, str], str]:
     return {one[1].lower(): one[2].strip().strip("\"'") for one in found if one is not None}, body
 
 
-def _words(arguments: str) -> list[str]:
+def argument_words(arguments: str) -> list[str]:
+    """What a user typed after a command, split as a shell does; at blanks if the quotes do not match."""
     try:
         return shlex.split(arguments)
     except ValueError:  # an apostrophe, not a quotation

@@ -1,8 +1,8 @@
 """Prompts of MCP servers as commands: their names, and arguments as a user types them."""
 
 import re
-import shlex
 
+from code_core.context.custom_prompts import argument_words
 from code_core.protocol.mcp_events import McpPrompt
 from code_core.view.visible import visible_line
 
@@ -11,12 +11,12 @@ LONGEST_LINE = 200
 _ODD = re.compile(r"[^\w-]")
 
 
-class BadPromptArguments(ValueError):  # noqa: N818 - a state of what was typed
+class BadPromptArguments(ValueError):  # noqa: N818 - the user's mistake, reported as it is
     """The arguments do not fit the prompt; the text says which are missing."""
 
 
 def command_names(prompts: list[McpPrompt]) -> dict[str, McpPrompt]:
-    """Prompts by their commands, `mcp:SERVER:NAME` in letters, digits, `_` and `-`; of equal ones the first counts."""
+    """Prompts by their commands, `mcp:SERVER:NAME` in letters, digits, `_` and `-`; the first of two equal ones is used."""
     named: dict[str, McpPrompt] = {}
     for prompt in prompts:
         server, name = _ODD.sub("_", prompt.server), _ODD.sub("_", prompt.name)
@@ -25,12 +25,12 @@ def command_names(prompts: list[McpPrompt]) -> dict[str, McpPrompt]:
 
 
 def description(prompt: McpPrompt) -> str:
-    """What a prompt is for, on one line that is fit to be shown."""
+    """What a prompt is for, on one line that is safe to show."""
     return _short(prompt.description or prompt.title or prompt.name)
 
 
 def hint(prompt: McpPrompt) -> str | None:
-    """The arguments that a prompt takes, optional ones in brackets; None for none."""
+    """The arguments of a prompt, optional ones in brackets; None if it takes no arguments."""
     shown = [one.name if one.required else f"[{one.name}]" for one in prompt.arguments]
     return _short(" ".join(shown)) or None
 
@@ -38,7 +38,7 @@ def hint(prompt: McpPrompt) -> str | None:
 def arguments_of(prompt: McpPrompt, typed: str) -> dict[str, str]:
     """The arguments in `typed`: words in the order that the prompt names them, or `NAME=VALUE`; quoted as in a shell.
 
-    The last argument takes what is left; an only one takes everything as it was typed.
+    The last argument takes the rest; a single argument takes everything as it was typed.
 
     Raises:
         BadPromptArguments: a required one is missing.
@@ -49,7 +49,7 @@ def arguments_of(prompt: McpPrompt, typed: str) -> dict[str, str]:
         given[names[0]] = typed
     else:
         words = []
-        for word in _words(typed):
+        for word in argument_words(typed):
             name, equals, value = word.partition("=")
             if equals and name in names:
                 given[name] = value
@@ -65,13 +65,6 @@ def arguments_of(prompt: McpPrompt, typed: str) -> dict[str, str]:
             f"type {hint(prompt)} after the command"
         )
     return given
-
-
-def _words(typed: str) -> list[str]:
-    try:
-        return shlex.split(typed)
-    except ValueError:  # an apostrophe, not a quotation
-        return typed.split()
 
 
 def _short(line: str) -> str:

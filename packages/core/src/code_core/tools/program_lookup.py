@@ -24,7 +24,7 @@ _LOADED_FILES = (
     *("DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH"),
 )
 _RG_SETTINGS = "RIPGREP_CONFIG_PATH"
-_TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - never written
+_TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - compared with paths, never written to
 
 
 @dataclass(frozen=True, slots=True)

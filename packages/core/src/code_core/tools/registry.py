@@ -25,7 +25,7 @@ _ALIASES = {"container.exec": "shell", "applypatch": "apply_patch"}
 FindTool = Callable[[str], Tool | None]
 
 
-def no_tool(name: str) -> Tool | None:  # noqa: ARG001 - as `FindTool` has it
+def no_tool(_name: str) -> Tool | None:
     """Finds nothing."""
     return None
 
