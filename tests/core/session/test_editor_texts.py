@@ -193,7 +193,7 @@ def test_a_tool_that_does_not_answer_may_have_written(
 ) -> None:
     monkeypatch.setattr(texts, "FILE_SECONDS", 0.05)
     editor = Editor(answer=answer)
-    with pytest.raises(TimeoutError, match=r"write did not answer in time; look at the file") as caught:
+    with pytest.raises(TimeoutError, match=r"write did not answer in time; check the file") as caught:
         run(files(editor, read=None).replace, file, FileState(b"new"), FileState(b"disk"))
     assert (caught.value.errno, caught.value.filename) == (errno.ETIMEDOUT, str(file))
     assert file.read_bytes() == b"disk"

@@ -1,4 +1,4 @@
-"""Calls of `shell`: what runs, where, and what the model is told."""
+"""Calls of `shell`: what runs, where, and the answer to the model."""
 
 import json
 from collections.abc import Sequence

@@ -212,7 +212,7 @@ def _invalid(text: str) -> RpcError:
 
 
 def _with_constant(message: Message, constant: str) -> Message:
-    """What a line with a number that is none is instead of `message`: it keeps the id, so that it is answered."""
+    """Replaces `message`, whose line contains an invalid number, and keeps its id, so that it is answered."""
     error = RpcError(Code.PARSE_ERROR, f"the line is not JSON: {constant} is not a JSON number")
     match message:
         case Request(id=request_id):

@@ -79,8 +79,8 @@ async def run_plain(
     Args:
         overrides: settings of this run.
         prompt: the first input.
-        session: the stored session to go on with.
-        drop_last: go on with a copy of it, without this many of its last turns.
+        session: the stored session to resume.
+        drop_last: continue with a copy of it, without this many of its last turns.
 
     Raises:
         ConfigError: the settings are wrong.
@@ -175,7 +175,7 @@ class _PlainFrontend:
         return await self._ask(PLAN_PROMPT if self._plans else PROMPT)
 
     async def _about(self, plan: PlanProposed) -> ResolvePlan | None:
-        """The user's answer to a plan; None if there is none: the plan stays open."""
+        """The user's answer to a plan; None if they do not give one, and the plan stays open."""
         with anyio.CancelScope() as self._prompting:
             while (text := await self._ask_about(PLAN_QUESTION)) is not None:
                 action = parse_plan_answer(text)

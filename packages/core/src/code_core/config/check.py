@@ -130,7 +130,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def _before_key(where: str, path: KeyPath) -> str:
-    """`where` for a message that goes on with the key: an option that consists of the key does not repeat it."""
+    """`where` for a message that continues with the key, which an option does not name twice."""
     return "-c" if where == f"-c {dotted(path)}" else where
 
 

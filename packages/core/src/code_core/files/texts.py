@@ -101,7 +101,7 @@ class TextFileSystem:
             with anyio.fail_after(FILE_SECONDS):
                 return await self._texts.write_text(path, text)
         except TimeoutError:
-            why = f"{self._texts.name} did not answer in time; look at the file before you go on"
+            why = f"{self._texts.name} did not answer in time; check the file before you continue"
             raise TimeoutError(errno.ETIMEDOUT, why, os.fspath(path)) from None
 
 

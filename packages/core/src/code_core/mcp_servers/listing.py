@@ -62,8 +62,8 @@ async def next_look(client: McpClient) -> None:
     """Return when it is time to list the tools again although no change was announced.
 
     Servers of the handshake era push their announcements. Those of 2026-07-28 push them to a subscriber, if they
-    declare that; the subscription is kept here, and may be lost. Otherwise the list is good for as long as the
-    server says.
+    declare that; the subscription is kept here, and may be lost. Otherwise the list stays valid for as
+    long as the server says.
     """
     info = await client.initialize()
     kinds = kinds_announced(info.capabilities)

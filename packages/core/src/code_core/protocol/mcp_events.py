@@ -140,7 +140,7 @@ class McpListPromptsResponse(ProtocolModel):
 
 
 class McpGetPromptResponse(ProtocolModel):
-    """A prompt as input for the model, to be sent with `user_input`; or `error`, which says why there is none."""
+    """A prompt as input for the model, to be sent with `user_input`, or `error`: why the server did not give one."""
 
     type: Literal["mcp_get_prompt_response"] = "mcp_get_prompt_response"
     server: Text

@@ -1,3 +1,3 @@
-"""Plan mode: what the model is told when it tries to change something."""
+"""The words with which plan mode refuses a change."""
 
 NOTHING_CHANGES = "plan mode is on, and nothing may change until the user accepts the plan"

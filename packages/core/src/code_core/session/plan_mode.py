@@ -1,7 +1,7 @@
-"""Plan mode: what the model is told of it, and the plan that a turn proposed in it.
+"""Plan mode: the notes that announce it to the model, and the plan that a turn proposes.
 
-A plan is open as long as it is the last item of the history of a session in plan mode, so a resumed session
-has it, too. The tags are those of Codex.
+A plan is open while it is the last item of the history in plan mode, so a resumed session still has it.
+The tags are those of Codex.
 """
 
 from code_core.protocol.answer_ops import ResolvePlan
@@ -28,12 +28,12 @@ REVISE = "Revise the plan."
 
 
 def mode_note(mode: CollaborationMode) -> str:
-    """What the model is told of `mode`."""
+    """The note that announces `mode` to the model."""
     return PLAN_MODE_NOTE if mode is CollaborationMode.PLAN else DEFAULT_MODE_NOTE
 
 
 def plan_in(text: str) -> str | None:
-    """The last complete plan in a message of the model's; None without one. Each tag has a line of its own."""
+    """The last complete plan in a message of the model; None without one. Each tag is on its own line."""
     plan: str | None = None
     begun: list[str] | None = None
     for line in text.split("\n"):
@@ -62,7 +62,7 @@ def open_plan(mode: CollaborationMode, last: HistoryItem | None) -> PlanProposed
 
 
 def input_after(op: ResolvePlan) -> UserInput:
-    """What the user tells the model with an answer that starts a turn."""
+    """The input with which an answer starts the next turn."""
     feedback = (op.feedback or "").strip()
     if op.action == "accept":
         feedback = f"{ACCEPTED}\n\n{feedback}" if feedback else ACCEPTED

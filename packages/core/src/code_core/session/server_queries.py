@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 LONGEST_TOOL = 256 * 1024
-"""Bytes of a tool's schema and description in a list; of a longer one, any object is said to be accepted."""
+"""Bytes of a tool's schema and description in a list; a longer schema is replaced by one that accepts any object."""
 LONGEST_LIST = 4 * 2**20
-"""Bytes of all of them, after which they are shortened as well."""
+"""Bytes of the whole list, after which every further tool is shortened."""
 LONGEST_DESCRIPTION = 1_000
 
 

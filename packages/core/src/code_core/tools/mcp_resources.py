@@ -182,7 +182,7 @@ def _server(servers: McpServers, name: str) -> Server:
     """A server that offers resources.
 
     Raises:
-        McpClientError: there is none of that name.
+        McpClientError: no server of that name offers resources.
     """
     known = [server.name for server in servers.all if "resources" in server.offers]
     server = servers.server(name)
