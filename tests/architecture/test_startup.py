@@ -104,7 +104,7 @@ def test_a_turn_without_calls_imports_nothing_of_commands(
     monkeypatch.setenv("CODE_HOME", str(tmp_path))
     monkeypatch.setenv("CODE_REPLAY", str(scenario))
     loaded = loaded_after(HELP.replace('"--help"', '"exec", "--skip-git-repo-check", "hi"'), tmp_path)
-    assert "code_core.session.turn_loop" in loaded
+    assert "code_core.session.turn.loop" in loaded
     ours = {module for module in loaded if module.startswith(PARTS_OF_A_COMMAND)}
     assert ours - SERVICES_OF_A_MESSAGE == set()
     assert loaded & {"httpx2", "mcp", "mcp_types", "openai", "sqlite3", "textual", "tomlkit"} == set()

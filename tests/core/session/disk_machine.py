@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 
-from code_core.session.restore import SessionState
+from code_core.session.stored.restore import SessionState
 from code_core.store.entries import Entry, SessionMeta
 from code_core.store.errors import JournalError
 from code_core.store.restore import restore

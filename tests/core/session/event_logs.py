@@ -14,7 +14,7 @@ from code_core.protocol.events import (
     ExecCommandEnd,
     ExecCommandOutputDelta,
 )
-from code_core.session.events import (
+from code_core.session.events.log import (
     EventLog,
     EventReader,
 )

@@ -10,8 +10,8 @@ from code_core.protocol.items import (
     OutputText,
     ResponseItem,
 )
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.sizes import estimated_tokens
+from code_core.session.history.history import HistoryItem
+from code_core.session.history.sizes import estimated_tokens
 
 
 def user(words: str) -> Message:

@@ -36,9 +36,9 @@ from code_core.protocol.ops import (
 )
 from code_core.protocol.policies import ReviewDecision
 from code_core.safety.grants import CommandGrant
-from code_core.session.events import EventReader
+from code_core.session.events.log import EventReader
 from code_core.session.parts import Parts
-from code_core.session.restore import SessionState
+from code_core.session.stored.restore import SessionState
 from code_core.store.journal import FaultyJournal
 from code_core.tools.approver import CommandQuestion
 from code_core.tools.tool import ToolContext, ToolOutput
@@ -74,7 +74,7 @@ class SessionMachine(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.folder = tempfile.TemporaryDirectory()
-        self.backoff = mock.patch("code_core.session.sampling.backoff", return_value=0.0)
+        self.backoff = mock.patch("code_core.session.turn.sampling.backoff", return_value=0.0)
         self.backoff.start()
         self.model = PlannedModel()
         self.journal = self.make_journal()

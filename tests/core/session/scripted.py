@@ -19,7 +19,7 @@ from code_core.protocol.policies import AskForApproval, SandboxMode
 from code_core.protocol.token_events import TokenUsage
 from code_core.session.conversation import Conversation
 from code_core.session.parts import Parts, make_session
-from code_core.session.restore import SessionState
+from code_core.session.stored.restore import SessionState
 from code_core.tools.registry import ToolRegistry
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.wire.prompt import Prompt

@@ -12,7 +12,7 @@ from code_core.protocol.ops import ExecApproval
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
 from code_core.safety.grants import CommandGrant, Grant, PathGrant, ToolGrant
 from code_core.sandbox.detection import detect
-from code_core.session.approvals import Approvals
+from code_core.session.questions.approvals import Approvals
 from code_core.tools.approver import CommandQuestion, PatchQuestion, Question, ToolQuestion
 from core.session.conversing import Frontend, after, call, made, user
 

@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from code_core.protocol.checkpoints import Restored, Steps
-from code_core.session import file_checkpoints
-from code_core.session.file_checkpoints import FileCheckpoints
+from code_core.session.stored import file_checkpoints
+from code_core.session.stored.file_checkpoints import FileCheckpoints
 from code_core.store import checkpoints as store_module
 from code_core.store.checkpoints.restoring import Outcome
 from code_core.store.errors import CheckpointError

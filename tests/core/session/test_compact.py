@@ -12,14 +12,14 @@ from code_core.protocol.items import InputImage, InputText, Message
 from code_core.protocol.session_events import ContextCompacted
 from code_core.session.compaction.compact import can_compact, compact, leave_out_images
 from code_core.session.compaction.images import MOST_IMAGES
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.engine_notes import STATE_TAG, SUMMARY_TAG
-from code_core.session.events import EventLog
+from code_core.session.events.log import EventLog
+from code_core.session.history.engine_notes import STATE_TAG, SUMMARY_TAG
+from code_core.session.history.history import HistoryItem
+from code_core.session.history.shown_context import ENVIRONMENT_TAG
 from code_core.session.parts import Parts, make_session
-from code_core.session.restore import SessionState
 from code_core.session.session import Session
+from code_core.session.stored.restore import SessionState
 from code_core.session.tasks.task import Report
-from code_core.session.told_context import ENVIRONMENT_TAG
 from code_core.store.entries import Compacted, EventEntry, TurnContext
 from code_core.store.journal import MemoryJournal
 from core.session.histories import LONG, call, history, model, output, user

@@ -16,11 +16,11 @@ from code_core.session.compaction.budget import KEPT_TOKENS
 from code_core.session.compaction.kept import kept_words
 from code_core.session.compaction.shortening import LEFT_OUT
 from code_core.session.compaction.summary import trimmed
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.engine_notes import ENGINE_TAGS, is_users_own
+from code_core.session.history.engine_notes import ENGINE_TAGS, is_users_own
+from code_core.session.history.history import HistoryItem
+from code_core.session.history.sizes import estimated_tokens
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
-from code_core.session.sizes import estimated_tokens
 from code_core.store.entries import Compacted
 from code_core.store.journal import MemoryJournal
 from code_core.store.user_messages import is_from_user

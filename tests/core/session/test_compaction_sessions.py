@@ -22,8 +22,8 @@ from code_core.protocol.token_events import TokenUsage
 from code_core.session.compaction import summary as summary_module
 from code_core.session.compaction.budget import budget_for
 from code_core.session.compaction.summary import INSTRUCTIONS
+from code_core.session.history.sizes import estimated_tokens
 from code_core.session.parts import Parts
-from code_core.session.sizes import estimated_tokens
 from code_core.store.entries import Compacted
 from code_core.store.journal import MemoryJournal
 from code_core.tools.plan import UpdatePlan

@@ -18,9 +18,9 @@ from code_core.protocol.items import (
     ResponseItem,
     UnknownItem,
 )
-from code_core.session import conversation_history
-from code_core.session.conversation_history import History, HistoryItem, NoJournal
-from code_core.session.sizes import estimated_tokens
+from code_core.session.history import history as conversation_history
+from code_core.session.history.history import History, HistoryItem, NoJournal
+from code_core.session.history.sizes import estimated_tokens
 from code_core.store.entries import Compacted, EventEntry, ItemEntry
 from code_core.store.errors import JournalError, JournalTimeout
 from code_core.store.journal import FaultyJournal, MemoryJournal

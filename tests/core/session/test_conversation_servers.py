@@ -20,8 +20,8 @@ from code_core.protocol.mcp_events import (
 )
 from code_core.protocol.ops import ListMcpTools
 from code_core.protocol.policies import ReadOnly
-from code_core.session import servers as module
-from code_core.session.servers import ConversationServers
+from code_core.session.servers import servers as module
+from code_core.session.servers.servers import ConversationServers
 
 TABLES = {"files": McpServerTable(command="files"), "mail": McpServerTable(command="mail", required=True)}
 

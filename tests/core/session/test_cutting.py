@@ -18,7 +18,7 @@ from code_core.protocol.items import (
     ResponseItem,
 )
 from code_core.session.compaction.cutting import AN_IMAGE, cut_item, cut_text, without_images
-from code_core.session.sizes import estimated_tokens
+from code_core.session.history.sizes import estimated_tokens
 
 LONG = "<" + "x" * 1_000 + ">"
 PICTURE = InputImage(image_url="data:x")

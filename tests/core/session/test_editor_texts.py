@@ -15,7 +15,7 @@ from code_core.config.schema.servers import ClientToolTable
 from code_core.files import texts
 from code_core.files.texts import TextFileSystem
 from code_core.patch.filesystem import FileChangedError, FileState
-from code_core.session.tool_texts import ToolTexts
+from code_core.session.servers.tool_texts import ToolTexts
 from code_mcp_client import McpClientError
 
 READ = ClientToolTable(mcp_server="ide", tool_name="read")

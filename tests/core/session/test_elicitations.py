@@ -7,8 +7,8 @@ import pytest
 from code_core.protocol.events import EventMsg, WarningEvent
 from code_core.protocol.mcp_events import ElicitationComplete, ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
-from code_core.session import elicitations as module
-from code_core.session.elicitations import Elicitations
+from code_core.session.questions import elicitations as module
+from code_core.session.questions.elicitations import Elicitations
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,13 @@
 import pytest
 
 from code_core.protocol.items import InputText, Message, OutputText, Reasoning, ResponseItem
-from code_core.session.engine_notes import ENGINE_TAGS, STATE_TAG, SUMMARY_TAG, begins_with, is_users_own
+from code_core.session.history.engine_notes import (
+    ENGINE_TAGS,
+    STATE_TAG,
+    SUMMARY_TAG,
+    begins_with,
+    is_users_own,
+)
 
 
 def user(words: str) -> Message:

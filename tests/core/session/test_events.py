@@ -15,7 +15,7 @@ from code_core.protocol.events import (
     TaskStarted,
     WarningEvent,
 )
-from code_core.session.events import (
+from code_core.session.events.log import (
     LONGEST_DELTA,
     TAKEN_IN_A_ROW,
     EventLog,

@@ -16,7 +16,7 @@ from code_core.protocol.items import (
     ToolCall,
     WebSearchCall,
 )
-from code_core.session.history import normalised, salvaged, with_own_ids
+from code_core.session.history.request_input import normalised, salvaged, with_own_ids
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.responses import request_body
 from support import violations

@@ -12,10 +12,10 @@ from code_core.protocol.ops import ImageInput, TextInput, UserInput
 from code_core.session.compaction import images as bounds
 from code_core.session.compaction.cutting import AN_IMAGE
 from code_core.session.compaction.images import MOST_CHARACTERS, MOST_IMAGES, too_many, with_fewer_images
-from code_core.session.conversation_history import HistoryItem
+from code_core.session.history.history import HistoryItem
+from code_core.session.history.sizes import image_sizes
 from code_core.session.parts import Parts
-from code_core.session.restore import SessionState
-from code_core.session.sizes import image_sizes
+from code_core.session.stored.restore import SessionState
 from code_core.store.entries import Compacted
 from code_core.store.journal import MemoryJournal
 from code_core.wire.responses import request_body

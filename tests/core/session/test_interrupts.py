@@ -14,8 +14,8 @@ from code_core.protocol.items import FunctionCallOutput, ToolCall
 from code_core.protocol.ops import ExecApproval, Interrupt, Shutdown
 from code_core.protocol.policies import ReviewDecision
 from code_core.safety.grants import CommandGrant
-from code_core.session import conversation_history
 from code_core.session.conversation import Conversation
+from code_core.session.history import history as conversation_history
 from code_core.session.parts import Parts
 from code_core.store.entries import EventEntry, ItemEntry
 from code_core.store.journal import FaultyJournal, MemoryJournal

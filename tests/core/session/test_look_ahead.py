@@ -7,8 +7,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from code_core.session import file_checkpoints
-from code_core.session.file_checkpoints import FileCheckpoints
+from code_core.session.stored import file_checkpoints
+from code_core.session.stored.file_checkpoints import FileCheckpoints
 
 
 class Store:

@@ -2,7 +2,7 @@ import pytest
 
 from code_core.errors import TurnError
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellAction, LocalShellCall, ToolCall
-from code_core.session.loop_guard import LoopGuard
+from code_core.session.turn.loop_guard import LoopGuard
 from code_core.tools.tool import ToolOutput
 
 

@@ -14,12 +14,12 @@ from code_core.protocol.items import InputText, Message
 from code_core.protocol.ops import OverrideTurnContext, SetSessionName
 from code_core.protocol.policies import AskForApproval
 from code_core.session.conversation import Conversation
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.file_checkpoints import FileCheckpoints
+from code_core.session.history.history import HistoryItem
 from code_core.session.manager import ConversationManager
-from code_core.session.opening import store_of
 from code_core.session.parts import Parts
-from code_core.session.restore import SessionState
+from code_core.session.stored.file_checkpoints import FileCheckpoints
+from code_core.session.stored.opening import store_of
+from code_core.session.stored.restore import SessionState
 from code_core.store.entries import Entry, EventEntry, ItemEntry
 from code_core.store.errors import JournalError
 from code_core.store.journal import FaultyJournal, MemoryJournal

@@ -25,7 +25,7 @@ from code_core.protocol.events import (
 from code_core.protocol.mcp_events import ElicitationRequest, McpInvocation, McpToolCallBegin, McpToolCallEnd
 from code_core.protocol.ops import UncommittedChanges
 from code_core.protocol.session_events import EnteredReviewMode, ExitedReviewMode
-from code_core.session.open_items import OpenItems
+from code_core.session.events.open_items import OpenItems
 
 INVOCATION = McpInvocation(server="s", tool="t")
 BEGINS: tuple[EventMsg, ...] = (

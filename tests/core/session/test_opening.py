@@ -12,8 +12,16 @@ import pytest
 from code_core.config.load import Config, load_config
 from code_core.config.paths import Home
 from code_core.protocol.ops import SetSessionName
-from code_core.session import opening
-from code_core.session.opening import Last, Opened, create, fork_stored, open_stored, read_stored, store_of
+from code_core.session.stored import opening
+from code_core.session.stored.opening import (
+    Last,
+    Opened,
+    create,
+    fork_stored,
+    open_stored,
+    read_stored,
+    store_of,
+)
 from code_core.store import lock
 from code_core.store.entries import EventEntry
 from code_core.store.errors import CannotLock, SessionInUse, SessionNotFound, StoreError

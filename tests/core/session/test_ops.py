@@ -36,7 +36,7 @@ from code_core.protocol.session_events import GetHistoryEntryResponse
 from code_core.safety.rules import RegisteredCommand
 from code_core.session.conversation import LONGEST_NAME, Conversation
 from code_core.session.parts import Parts
-from code_core.session.restore import SessionState
+from code_core.session.stored.restore import SessionState
 from code_core.store.entries import EventEntry
 from code_core.store.journal import FaultyJournal, MemoryJournal
 from code_core.tools.terminals import Terminals

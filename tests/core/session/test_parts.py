@@ -23,13 +23,13 @@ from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import OverrideTurnContext, ResolveElicitation, TextInput
 from code_core.protocol.token_events import TokenUsage
 from code_core.session import parts as module
-from code_core.session.conversation_history import HistoryItem
+from code_core.session.history.history import HistoryItem
 from code_core.session.input_queue import QueuedInput
 from code_core.session.parts import Parts, make_client, make_session, make_tools
-from code_core.session.permission_tool import PermissionTool
-from code_core.session.restore import SessionState
-from code_core.session.tool_texts import ToolTexts
-from code_core.session.turn_clock import TurnClock
+from code_core.session.questions.permission_tool import PermissionTool
+from code_core.session.servers.tool_texts import ToolTexts
+from code_core.session.stored.restore import SessionState
+from code_core.session.turn.clock import TurnClock
 from code_core.store.entries import EventEntry
 from code_core.store.journal import MemoryJournal
 from code_core.tools.apply_patch import ApplyPatch

@@ -12,7 +12,7 @@ from code_core.acp.permissions import permission_request
 from code_core.config.schema.servers import ClientToolTable
 from code_core.protocol.approval_events import ExecApprovalRequest
 from code_core.protocol.policies import ReviewDecision
-from code_core.session.permission_tool import PermissionTool, structured_answer
+from code_core.session.questions.permission_tool import PermissionTool, structured_answer
 from code_mcp_client import McpClientError
 
 PERMIT = ClientToolTable(mcp_server="ide", tool_name="permit")

@@ -16,7 +16,7 @@ from code_core.protocol.policies import AskForApproval, CollaborationMode, Sandb
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts, make_session
 from code_core.session.plan_mode import DEFAULT_MODE_NOTE, PLAN_MODE_NOTE
-from code_core.session.restore import SessionState
+from code_core.session.stored.restore import SessionState
 from code_core.store.journal import MemoryJournal
 from core.session import scripted
 from core.session.conversing import BYE, Frontend, call, made, user

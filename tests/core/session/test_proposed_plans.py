@@ -7,7 +7,7 @@ import pytest
 
 from code_core.protocol.items import InputText, Message, OutputText
 from code_core.protocol.policies import CollaborationMode
-from code_core.session.conversation_history import HistoryItem
+from code_core.session.history.history import HistoryItem
 from code_core.session.plan_mode import open_plan, plan_in
 
 PROPOSAL = "Looked around.\n\n<proposed_plan>\n# Plan\n\n1. Make it\n</proposed_plan>"

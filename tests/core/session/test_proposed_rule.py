@@ -8,7 +8,7 @@ from code_core.safety.grants import CommandGrant, FileIdentity
 from code_core.safety.proposals import Proposal
 from code_core.safety.rules import RegisteredCommand
 from code_core.safety.rules_file import RuleError
-from code_core.session.proposed_rule import ProposedRule
+from code_core.session.questions.proposed_rule import ProposedRule
 from support.repository import make_repository
 
 HERE = Path("/w/project")

@@ -16,8 +16,8 @@ from code_core.protocol.ops import ExecApproval, PatchApproval
 from code_core.protocol.policies import ReviewDecision
 from code_core.safety.grants import CommandGrant, PathGrant, ToolGrant
 from code_core.safety.proposals import Proposal
-from code_core.session.approvals import Answer, Approvals
-from code_core.session.questions import Questions
+from code_core.session.questions.approvals import Answer, Approvals
+from code_core.session.questions.questions import Questions
 from code_core.tools.approver import CommandQuestion, PatchQuestion, Question, Review, ToolQuestion
 
 COMMAND = CommandQuestion(

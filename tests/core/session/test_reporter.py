@@ -7,7 +7,7 @@ import anyio
 from code_core.model.catalog import Prices
 from code_core.protocol.events import EventMsg, EventOrder
 from code_core.protocol.token_events import LimitsLeft, TokenCount, TokenUsage, TokenUsageInfo
-from code_core.session.reporter import Reporter, TokenTotals
+from code_core.session.turn.reporter import Reporter, TokenTotals
 
 TEN = TokenUsage(input_tokens=8, output_tokens=2, total_tokens=10)
 

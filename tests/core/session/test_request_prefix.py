@@ -38,7 +38,7 @@ from code_core.protocol.ops import (
 from code_core.protocol.policies import AskForApproval, CollaborationMode
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
-from code_core.session.restore import SessionState
+from code_core.session.stored.restore import SessionState
 from code_core.store.journal import MemoryJournal
 from code_core.tools.plan import UpdatePlan
 from code_core.tools.registry import ToolRegistry

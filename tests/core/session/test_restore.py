@@ -9,10 +9,10 @@ import pytest
 
 from code_core.protocol.items import InputText, Message, OutputText
 from code_core.protocol.ops import TextInput
-from code_core.session.conversation_history import HistoryItem
+from code_core.session.history.history import HistoryItem
 from code_core.session.input_queue import QueuedInput
-from code_core.session.restore import CUT_OFF_NOTE, SessionState
 from code_core.session.session import LONGEST_PREVIEW
+from code_core.session.stored.restore import CUT_OFF_NOTE, SessionState
 from code_core.session.tasks.turn import INTERRUPTED_NOTE
 from code_core.store.entries import Entry, EventEntry, ItemEntry, SessionMeta, TurnContext
 from code_core.store.restore import Restored

@@ -15,7 +15,7 @@ from code_core.protocol.policies import (
     SandboxPolicy,
     WorkspaceWrite,
 )
-from code_core.session.restored_settings import settings_to_restore
+from code_core.session.stored.restored_settings import settings_to_restore
 from core.session.scripted import scripted_config
 
 RECORDED: dict[str, Any] = {

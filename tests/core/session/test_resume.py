@@ -15,10 +15,10 @@ from code_core.protocol.ops import (
     RemoveQueuedInput,
     SetSessionName,
 )
-from code_core.session.conversation_history import HistoryItem
+from code_core.session.history.history import HistoryItem
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
-from code_core.session.restore import SessionState
+from code_core.session.stored.restore import SessionState
 from code_core.store.entries import Entry, ItemEntry, Line, SessionMeta
 from code_core.store.journal import MemoryJournal
 from code_core.store.lines import decode, encode
@@ -98,7 +98,7 @@ def same_call_twice(call_id: str) -> ResponseEvent:
 def test_items_with_the_same_id_are_all_restored(
     config: Config, scripts: list[list[Step]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("code_core.session.sampling.backoff", lambda _attempt: 0.0)
+    monkeypatch.setattr("code_core.session.turn.sampling.backoff", lambda _attempt: 0.0)
     journal = MemoryJournal()
     conversation = scripted_conversation(
         config, ScriptedModel(*scripts), ScriptedTool("work"), parts=Parts(journal=journal)

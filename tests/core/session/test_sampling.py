@@ -21,9 +21,9 @@ from code_core.protocol.items import (
     WebSearchCall,
 )
 from code_core.protocol.token_events import TokenUsage
-from code_core.session import sampling
-from code_core.session.reporter import Reporter, TokenTotals
-from code_core.session.sampling import GO_ON_NOTE, Response, sample
+from code_core.session.turn import sampling
+from code_core.session.turn.reporter import Reporter, TokenTotals
+from code_core.session.turn.sampling import GO_ON_NOTE, Response, sample
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.response_events import (
     Completed,

@@ -24,7 +24,7 @@ from code_core.protocol.ops import (
     UserInput,
 )
 from code_core.protocol.policies import AskForApproval, ReadOnly, ReviewDecision
-from code_core.session.servers import ConversationServers
+from code_core.session.servers.servers import ConversationServers
 from code_core.tools.mcp import LONGEST_PROGRESS, PROGRESS_SECONDS
 from core.session.conversing import BYE, Frontend, after
 from support import responses_events as sse

@@ -13,7 +13,7 @@ from code_core.protocol.ops import ImageInput, TextInput
 from code_core.protocol.policies import AskForApproval, ReasoningEffort, ReasoningSummary, WorkspaceWrite
 from code_core.protocol.session_events import SettingsChanged
 from code_core.protocol.token_events import TokenUsage
-from code_core.session.conversation_history import HistoryItem
+from code_core.session.history.history import HistoryItem
 from code_core.session.input_queue import QueuedInput
 from code_core.session.parts import Parts, make_session
 from code_core.session.session import LONGEST_PREVIEW, Session, user_note

@@ -20,9 +20,9 @@ from code_core.session.compaction.cutting import AN_IMAGE, cut_item, cut_text
 from code_core.session.compaction.kept import Kept, kept_of
 from code_core.session.compaction.shortening import LEFT_OUT, shortened
 from code_core.session.compaction.state import changed_files, state_text
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.engine_notes import STATE_TAG, SUMMARY_TAG
-from code_core.session.history import normalised
+from code_core.session.history.engine_notes import STATE_TAG, SUMMARY_TAG
+from code_core.session.history.history import HistoryItem
+from code_core.session.history.request_input import normalised
 from core.session.histories import LONG, call, history, model, output, shape, size, user
 
 

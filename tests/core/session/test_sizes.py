@@ -15,7 +15,7 @@ from code_core.protocol.items import (
     Refusal,
     ResponseItem,
 )
-from code_core.session.sizes import estimated_tokens, image_sizes
+from code_core.session.history.sizes import estimated_tokens, image_sizes
 
 TEXT = "x" * 400
 """100 tokens."""

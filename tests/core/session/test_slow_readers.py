@@ -14,8 +14,8 @@ from code_core.protocol.events import (
     WarningEvent,
 )
 from code_core.protocol.session_events import EventsSkipped
-from code_core.session import events
-from code_core.session.events import (
+from code_core.session.events import log as events
+from code_core.session.events.log import (
     ALWAYS_KEPT,
     MOST_EVENTS,
     EventLog,

@@ -15,9 +15,9 @@ from code_core.config.schema.storage import (
 )
 from code_core.protocol.ops import GetHistoryEntryRequest
 from code_core.protocol.session_events import GetHistoryEntryResponse
-from code_core.session import stored_session
-from code_core.session.opening import store_of
-from code_core.session.stored_session import StoredSession, cleaning_settings
+from code_core.session.stored import stored_session
+from code_core.session.stored.opening import store_of
+from code_core.session.stored.stored_session import StoredSession, cleaning_settings
 from code_core.store import cleaning
 from code_core.store.cleaning import Cleaned, CleaningSettings, Limit
 from code_core.store.errors import StoreError

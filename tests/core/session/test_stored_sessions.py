@@ -13,8 +13,8 @@ from code_core.protocol.ops import (
 )
 from code_core.protocol.policies import AskForApproval, ReadOnly, SandboxMode
 from code_core.session.manager import ConversationManager
-from code_core.session.opening import Last
 from code_core.session.parts import Parts
+from code_core.session.stored.opening import Last
 from code_core.store.errors import SessionInUse, SessionNotFound, StoreError
 from core.session.desk import Desk, Script, input_of, step, turns
 from core.session.scripted import Reading, ScriptedModel, answer, queued, text

@@ -18,11 +18,11 @@ from code_core.session.compaction.summary import (
     summarise,
     trimmed,
 )
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.events import EventLog
+from code_core.session.events.log import EventLog
+from code_core.session.history.history import HistoryItem
+from code_core.session.history.sizes import estimated_tokens
 from code_core.session.parts import make_session
-from code_core.session.restore import SessionState
-from code_core.session.sizes import estimated_tokens
+from code_core.session.stored.restore import SessionState
 from code_core.session.tasks.task import Report
 from core.session.histories import history, model, user
 from core.session.scripted import ScriptedModel, Step, answer

@@ -5,7 +5,7 @@ import pytest
 
 from code_core.protocol.agent_events import AgentMessageDelta
 from code_core.protocol.events import BackgroundEvent, Event, EventMsg, EventOrder
-from code_core.session.events import EventLog
+from code_core.session.events.log import EventLog
 from code_core.session.tasks.task import Report
 
 

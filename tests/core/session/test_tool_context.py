@@ -17,14 +17,14 @@ from code_core.protocol.events import BackgroundEvent
 from code_core.protocol.ops import ExecApproval
 from code_core.protocol.policies import AskForApproval, ReadOnly, ReviewDecision
 from code_core.safety.grants import CommandGrant
-from code_core.session.events import EventLog, EventReader
-from code_core.session.lazy_tool_context import LazyToolContext
+from code_core.session.events.log import EventLog, EventReader
 from code_core.session.parts import Parts, make_session
 from code_core.session.session import Session
 from code_core.session.tasks.task import Report
-from code_core.session.tool_context import command_environment, tool_context
-from code_core.session.turn_checkpoint import TurnCheckpoint
-from code_core.session.turn_clock import TurnClock
+from code_core.session.turn.checkpoint import TurnCheckpoint
+from code_core.session.turn.clock import TurnClock
+from code_core.session.turn.lazy_tool_context import LazyToolContext
+from code_core.session.turn.tool_context import command_environment, tool_context
 from code_core.tools.approver import CommandQuestion
 from code_core.tools.tool import ToolContext, keep_nothing
 from code_core.validation.switches import ValidationSwitches

@@ -13,10 +13,10 @@ from code_core.protocol.checkpoints import Steps
 from code_core.protocol.events import BackgroundEvent, WarningEvent
 from code_core.protocol.ops import OverrideTurnContext
 from code_core.protocol.policies import DangerFullAccess, ReadOnly, SandboxPolicy, WorkspaceWrite
-from code_core.session.events import EventLog
+from code_core.session.events.log import EventLog
 from code_core.session.parts import Parts, make_session
 from code_core.session.tasks.task import Report
-from code_core.session.turn_checkpoint import TurnCheckpoint, begin_checkpoint
+from code_core.session.turn.checkpoint import TurnCheckpoint, begin_checkpoint
 from core.session.scripted import ScriptedModel
 from support.repository import make_repository
 

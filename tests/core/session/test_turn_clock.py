@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from code_core.errors import TurnError
-from code_core.session.turn_clock import TurnClock, UnhurriedApprover
+from code_core.session.turn.clock import TurnClock, UnhurriedApprover
 
 LIMIT = 100.0
 

@@ -14,10 +14,10 @@ from code_core.model.catalog import Prices
 from code_core.protocol.items import ToolCall
 from code_core.protocol.token_events import LimitsLeft, TokenUsage
 from code_core.session.parts import Parts
-from code_core.session.reporter import TokenTotals
-from code_core.session.restore import SessionState
-from code_core.session.turn_clock import TurnClock
-from code_core.session.turn_limits import TurnLimits
+from code_core.session.stored.restore import SessionState
+from code_core.session.turn.clock import TurnClock
+from code_core.session.turn.limits import TurnLimits
+from code_core.session.turn.reporter import TokenTotals
 from code_core.store.journal import MemoryJournal
 from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
 from core.session.scripted import (

@@ -20,8 +20,8 @@ from code_core.protocol.items import (
     ToolCall,
 )
 from code_core.protocol.ops import LocalImageInput, ResolveElicitation, TextInput, UserInput
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.restore import SessionState
+from code_core.session.history.history import HistoryItem
+from code_core.session.stored.restore import SessionState
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.wire.response_events import ItemDone, ReasoningTextDelta
 from code_core.wire.tool_specs import FunctionSpec

@@ -51,7 +51,7 @@ def test_calls_of_a_broken_stream_run_once(config: Config, cut: int) -> None:
 def test_a_stream_is_asked_for_again_as_often_as_allowed(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("code_core.session.sampling.backoff", lambda _attempt: 0.0)
+    monkeypatch.setattr("code_core.session.turn.sampling.backoff", lambda _attempt: 0.0)
 
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from code_core.session.opening import store_of
-from code_core.session.undo_stored import step_stored
+from code_core.session.stored.opening import store_of
+from code_core.session.stored.undo_stored import step_stored
 from code_core.store.errors import CheckpointError
 from code_core.store.rollout import RolloutFile
 from core.session.desk import Desk, step, turns

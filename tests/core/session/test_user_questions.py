@@ -12,7 +12,7 @@ from code_core.protocol.answer_ops import UserAnswers, UserInputAnswer, UserInpu
 from code_core.protocol.items import FunctionCall
 from code_core.protocol.ops import Interrupt
 from code_core.session.parts import Parts
-from code_core.session.restore import SessionState
+from code_core.session.stored.restore import SessionState
 from code_core.store.journal import MemoryJournal
 from code_core.tools.registry import ToolRegistry
 from code_core.tools.request_user_input import LONGEST_ANSWER, NOBODY, AskUser

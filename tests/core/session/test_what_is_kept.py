@@ -9,8 +9,8 @@ from code_core.protocol.ops import (
     AddToHistory,
     GetHistoryEntryRequest,
 )
-from code_core.session.opening import store_of
 from code_core.session.parts import Parts
+from code_core.session.stored.opening import store_of
 from code_core.store.errors import StoreError
 from code_core.store.journal import MemoryJournal
 from core.session.desk import Desk, turns, until
@@ -86,7 +86,7 @@ def test_what_was_typed_is_kept_for_all_sessions_unless_the_settings_say_no(desk
 def test_old_outputs_are_deleted_but_not_those_of_an_open_session(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("code_core.session.stored_session.QUIET_SECONDS", 0)
+    monkeypatch.setattr("code_core.session.stored.stored_session.QUIET_SECONDS", 0)
     (desk.home / "config.toml").write_text("[outputs]\nkeep_days = 1\n[checkpoints]\nkeep_days = 0\n")
     old = desk.home / "outputs" / "11111111-1111-4111-8111-111111111111"
     kept = desk.home / "checkpoints" / "11111111-1111-4111-8111-111111111111"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from code_core.session.history import normalised
+from code_core.session.history.request_input import normalised
 from code_core.store.entries import EventEntry, ItemEntry
 from code_core.store.lines import decode, encode
 from code_core.store.listing import Query

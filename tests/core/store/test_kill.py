@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from code_core.session.history import normalised
+from code_core.session.history.request_input import normalised
 from code_core.store.entries import ItemEntry
 from code_core.store.restore import restore
 from code_core.store.restored_items import response_items

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from code_core.session.history import normalised
+from code_core.session.history.request_input import normalised
 from code_core.store import lines, reading
 from code_core.store import restore as restoring
 from code_core.store.entries import Compacted, Entry, EventEntry, ItemEntry, Line, TurnContext, UnknownEntry

@@ -5,7 +5,7 @@ import pytest
 
 from code_core.protocol.events import EventMsg
 from code_core.protocol.policies import AskForApproval, DangerFullAccess
-from code_core.session.approvals import Approvals
+from code_core.session.questions.approvals import Approvals
 from code_core.tools.tool import ToolContext
 from code_core.tools.turn_changes import TurnChanges
 from core.tools.command_desk import Desk, User

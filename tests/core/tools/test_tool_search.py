@@ -11,7 +11,7 @@ import pytest
 from code_core.config.load import Config
 from code_core.protocol.items import FunctionCall, ToolCall
 from code_core.session.parts import Parts
-from code_core.session.restore import SessionState
+from code_core.session.stored.restore import SessionState
 from code_core.store.journal import MemoryJournal
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.tools.tool_search import ToolSearch, deferred

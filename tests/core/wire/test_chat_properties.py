@@ -11,7 +11,7 @@ from code_core.protocol.items import (
     Reasoning,
     ResponseItem,
 )
-from code_core.session.history import normalised
+from code_core.session.history.request_input import normalised
 from code_core.wire import chat, responses
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.request_json import encoded

@@ -45,7 +45,7 @@ from code_core.protocol.ops import (
 )
 from code_core.protocol.policies import ReviewDecision
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
-from code_core.session.events import EventLog, EventReader
+from code_core.session.events.log import EventLog, EventReader
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
 from code_core.store.errors import SessionNotFound

@@ -12,7 +12,7 @@ from code_cli.run import run_frontend
 from code_cli.session_options import overrides_from, session_options
 
 if TYPE_CHECKING:
-    from code_core.session.opening import Last
+    from code_core.session.stored.opening import Last
 
 _NO_SESSION = "name a session (code sessions list shows them), or use --last"
 
@@ -72,7 +72,7 @@ def chosen(
     Raises:
         click.UsageError: no session is named, or there are too many words.
     """
-    from code_core.session.opening import Last
+    from code_core.session.stored.opening import Last
 
     can_ask = pick and not last and not words and sys.stdin.isatty() and sys.stdout.isatty()
     if everywhere and not last and not can_ask:

@@ -33,8 +33,8 @@ def _step(action: Literal["undo", "redo"], words: tuple[str, ...], *, last: bool
         raise click.UsageError("name one session")
     with reported():
         from code_core.config.paths import find_home
-        from code_core.session.opening import found, store_of
-        from code_core.session.undo_stored import step_stored
+        from code_core.session.stored.opening import found, store_of
+        from code_core.session.stored.undo_stored import step_stored
 
         store = store_of(find_home(os.environ))
         record = found(store, reference)

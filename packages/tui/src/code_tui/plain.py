@@ -42,7 +42,7 @@ from code_core.protocol.question_events import PlanProposed, RequestUserInput
 from code_core.protocol.session_events import SettingsChanged, UndoCompleted
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
-from code_core.session.opening import Last
+from code_core.session.stored.opening import Last
 from code_core.view.answers import Choices, Explain, Page, parse_plan_answer
 from code_core.view.append_only import AppendOnly
 from code_core.view.printer import HumanPrinter

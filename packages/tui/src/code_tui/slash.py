@@ -25,11 +25,11 @@ from code_core.protocol.question_events import ListCustomPromptsResponse
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
 from code_core.protocol.terminal_events import TerminalEnded, TerminalInfo, TerminalsChanged
 from code_core.session.conversation import Conversation
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.engine_notes import is_users_own
+from code_core.session.history.engine_notes import is_users_own
+from code_core.session.history.history import HistoryItem
 from code_core.session.manager import ConversationManager
-from code_core.session.opening import Last
 from code_core.session.parts import Parts
+from code_core.session.stored.opening import Last
 from code_core.view.frame import framed
 from code_core.view.titles import shortened
 from code_core.view.visible import readable, visible

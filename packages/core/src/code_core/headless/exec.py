@@ -36,8 +36,8 @@ from code_core.protocol.policies import CollaborationMode, ReadOnly, ReviewDecis
 from code_core.protocol.question_events import PlanProposed
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
-from code_core.session.opening import Last
 from code_core.session.parts import Parts
+from code_core.session.stored.opening import Last
 from code_core.view.printer import HumanPrinter
 from code_core.view.visible import readable, visible
 

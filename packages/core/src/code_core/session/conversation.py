@@ -30,7 +30,7 @@ from code_core.protocol.ops import (
 )
 from code_core.protocol.policies import CollaborationMode
 from code_core.protocol.session_events import SessionRenamed
-from code_core.session.events import EventLog, EventReader
+from code_core.session.events.log import EventLog, EventReader
 from code_core.session.input_queue import QueuedInput
 from code_core.session.look_ups import LookUp, look_up
 from code_core.session.plan_mode import input_after, rejection
@@ -51,7 +51,7 @@ class Conversation:
     """Drives one agent. Use it as an async context manager; read `events()` to the end.
 
     A frontend submits ops and reads events. It is never waited for: one that is far
-    behind gets less detail, see `session/events.py`.
+    behind gets less detail, see `session/events/log.py`.
 
     Args:
         session: what a manager has made or restored.

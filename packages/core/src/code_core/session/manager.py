@@ -13,14 +13,22 @@ from code_core.errors import ConfigError
 from code_core.model.key_proxy import KeyProxies
 from code_core.protocol.items import ResponseItem
 from code_core.session.conversation import Conversation
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.file_checkpoints import FileCheckpoints
-from code_core.session.opening import Last, Opened, create, fork_stored, open_stored, read_stored, store_of
+from code_core.session.history.history import HistoryItem
+from code_core.session.history.shown_context import ShownContext
 from code_core.session.parts import OURS, Parts, make_client, make_session
-from code_core.session.restore import SessionState
-from code_core.session.restored_settings import settings_to_restore
-from code_core.session.stored_session import StoredSession
-from code_core.session.told_context import ToldContext
+from code_core.session.stored.file_checkpoints import FileCheckpoints
+from code_core.session.stored.opening import (
+    Last,
+    Opened,
+    create,
+    fork_stored,
+    open_stored,
+    read_stored,
+    store_of,
+)
+from code_core.session.stored.restore import SessionState
+from code_core.session.stored.restored_settings import settings_to_restore
+from code_core.session.stored.stored_session import StoredSession
 from code_core.store.entries import EventEntry
 from code_core.store.layout import checkpoints_of
 from code_core.store.rollout_journal import RolloutJournal
@@ -129,7 +137,7 @@ class ConversationManager:
         async with _discarded_on_failure(conversation):
             if history:
                 await conversation.session.history.add(*history)
-                conversation.session.told = ToldContext(one.item for one in history)
+                conversation.session.told = ShownContext(one.item for one in history)
             if parts.recorded_at_once:  # a session else begins its record with its first turn
                 await conversation.session.history.note(conversation.session.context_entry())
         return conversation

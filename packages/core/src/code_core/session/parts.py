@@ -15,16 +15,16 @@ from code_core.model.key_proxy import KeyProxies
 from code_core.model.providers import Provider
 from code_core.protocol.checkpoints import Checkpoints
 from code_core.protocol.items import ResponseItem
-from code_core.session.approvals import Approvals
-from code_core.session.conversation_history import History, NoJournal
-from code_core.session.elicitations import Elicitations
-from code_core.session.restore import SessionState
-from code_core.session.servers import ConversationServers
+from code_core.session.history.history import History, NoJournal
+from code_core.session.history.shown_context import ShownContext
+from code_core.session.questions.approvals import Approvals
+from code_core.session.questions.elicitations import Elicitations
+from code_core.session.questions.user_questions import UserQuestions
+from code_core.session.servers.servers import ConversationServers
 from code_core.session.services import Services
 from code_core.session.session import Session
 from code_core.session.settings import TurnSettings
-from code_core.session.told_context import ToldContext
-from code_core.session.user_questions import UserQuestions
+from code_core.session.stored.restore import SessionState
 from code_core.store.journal import Journal
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.exec_command import ExecCommand, WriteStdin
@@ -103,13 +103,13 @@ def make_session(
     )
     permission_tool = None
     if config.permission_tool is not None:
-        from code_core.session.permission_tool import PermissionTool
+        from code_core.session.questions.permission_tool import PermissionTool
 
         permission_tool = PermissionTool(session_id, servers, config.permission_tool)
     file_system = parts.file_system
     if file_system is None and (config.read_tool is not None or config.write_tool is not None):
         from code_core.files.texts import TextFileSystem
-        from code_core.session.tool_texts import ToolTexts
+        from code_core.session.servers.tool_texts import ToolTexts
 
         file_system = TextFileSystem(ToolTexts(session_id, servers, config.read_tool, config.write_tool))
     session = Session(
@@ -124,7 +124,7 @@ def make_session(
         elicitations=elicitations,
         user_questions=UserQuestions() if parts.asks_user else None,
         queue=state.input_queue(),
-        told=ToldContext(one.item for one in state.items),
+        told=ShownContext(one.item for one in state.items),
         name=state.name,
         preview=state.preview,
         notes=state.notes,

@@ -9,7 +9,7 @@ from code_core.protocol.items import Message
 from code_core.protocol.ops import TextInput, UserInput
 from code_core.protocol.policies import CollaborationMode
 from code_core.protocol.question_events import PlanProposed
-from code_core.session.conversation_history import HistoryItem
+from code_core.session.history.history import HistoryItem
 
 MODE_TAG = "<collaboration_mode>"
 REJECTED_TAG = "<plan_rejected>"

@@ -15,7 +15,7 @@ from code_core.errors import CodeError
 from code_core.protocol.checkpoints import Steps
 from code_core.protocol.events import ErrorEvent, TaskComplete, TaskStarted, TurnAborted, WarningEvent
 from code_core.protocol.session_events import UndoAvailable
-from code_core.session.events import EventLog
+from code_core.session.events.log import EventLog
 from code_core.session.session import Session, user_note
 from code_core.session.tasks.task import Report, Task
 from code_core.store.entries import EventEntry

@@ -9,8 +9,8 @@ import anyio
 from code_core.frozen import frozen
 from code_core.model.client import ModelClient
 from code_core.protocol.checkpoints import Checkpoints
-from code_core.session.servers import ConversationServers
-from code_core.session.stored_session import StoredSession
+from code_core.session.servers.servers import ConversationServers
+from code_core.session.stored.stored_session import StoredSession
 from code_core.tools.registry import ToolRegistry
 from code_core.tools.terminals import Terminals
 

@@ -11,17 +11,17 @@ from code_core.protocol.items import InputText, Message
 from code_core.protocol.ops import ExecApproval, PatchApproval, ResolveElicitation, TextInput
 from code_core.protocol.question_events import PlanProposed
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged, SnapshotItem
-from code_core.session.approvals import Approvals
-from code_core.session.conversation_history import History, HistoryItem
-from code_core.session.elicitations import Elicitations
+from code_core.session.history.history import History, HistoryItem
+from code_core.session.history.shown_context import ShownContext
 from code_core.session.input_queue import InputQueue, QueuedInput
 from code_core.session.plan_mode import open_plan
-from code_core.session.reporter import TokenTotals
+from code_core.session.questions.approvals import Approvals
+from code_core.session.questions.elicitations import Elicitations
+from code_core.session.questions.user_questions import UserQuestions
 from code_core.session.services import Services, close_all
 from code_core.session.settings import TurnSettings
-from code_core.session.told_context import ToldContext
-from code_core.session.turn_clock import TurnClock
-from code_core.session.user_questions import UserQuestions
+from code_core.session.turn.clock import TurnClock
+from code_core.session.turn.reporter import TokenTotals
 from code_core.store.entries import Entry, TurnContext
 
 Answer = ExecApproval | PatchApproval | ResolveElicitation | UserInputAnswer
@@ -59,7 +59,7 @@ class Session:
     user_questions: UserQuestions | None = None
     queue: InputQueue = field(default_factory=InputQueue)
     totals: TokenTotals = field(default_factory=TokenTotals)
-    told: ToldContext = field(default_factory=ToldContext)
+    told: ShownContext = field(default_factory=ShownContext)
     name: str | None = None
     preview: str = ""
     notes: tuple[str, ...] = ()

@@ -20,8 +20,8 @@ from code_core.files.texts import TextFileSystem
 from code_core.model.catalog import suggested_models
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
-from code_core.session.opening import store_of
 from code_core.session.parts import Parts
+from code_core.session.stored.opening import store_of
 from code_core.store.errors import SessionInUse, SessionNotFound, StoreError
 from code_core.store.layout import is_session_id
 from code_core.store.listing import Query

@@ -12,12 +12,12 @@ from code_core.session.compaction.kept import Kept, kept_of
 from code_core.session.compaction.shortening import shortened
 from code_core.session.compaction.state import changed_files, state_text
 from code_core.session.compaction.summary import summarise
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.engine_notes import SUMMARY_TAG, begins_with
+from code_core.session.history.engine_notes import SUMMARY_TAG, begins_with
+from code_core.session.history.history import HistoryItem
+from code_core.session.history.shown_context import ENVIRONMENT_TAG, INSTRUCTIONS_TAG
+from code_core.session.history.sizes import estimated_tokens
 from code_core.session.session import Session, user_note
-from code_core.session.sizes import estimated_tokens
 from code_core.session.tasks.task import Report
-from code_core.session.told_context import ENVIRONMENT_TAG, INSTRUCTIONS_TAG
 
 OUTPUT_HINT = (
     "The conversation so far was summarised to save space. The user's messages above are verbatim, and so is "

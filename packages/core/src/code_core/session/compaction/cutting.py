@@ -15,7 +15,7 @@ from code_core.protocol.items import (
     OutputText,
     ResponseItem,
 )
-from code_core.session.sizes import TOKENS_AROUND_AN_ITEM, estimated_tokens
+from code_core.session.history.sizes import TOKENS_AROUND_AN_ITEM, estimated_tokens
 
 BYTES_PER_TOKEN = 4
 ROOM_OF_THE_NOTE = 60

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from code_core.session.compaction.cutting import without_images
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.sizes import image_sizes
+from code_core.session.history.history import HistoryItem
+from code_core.session.history.sizes import image_sizes
 
 MOST_IMAGES = 50
 MOST_CHARACTERS = 32 * 2**20

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from code_core.protocol.items import CustomToolCallOutput, FunctionCall, FunctionCallOutput, Message, ToolCall
 from code_core.session.compaction.budget import Budget
 from code_core.session.compaction.cutting import cut_item
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.engine_notes import RENEWED_TAGS, begins_with, is_users_own
-from code_core.session.sizes import estimated_tokens
+from code_core.session.history.engine_notes import RENEWED_TAGS, begins_with, is_users_own
+from code_core.session.history.history import HistoryItem
+from code_core.session.history.sizes import estimated_tokens
 
 PLAN_TOOL = "update_plan"
 

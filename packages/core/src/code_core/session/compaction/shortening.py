@@ -7,9 +7,9 @@ from code_core.protocol.items import CustomToolCallOutput, FunctionCallOutput, R
 from code_core.session.compaction.budget import Budget
 from code_core.session.compaction.cutting import cut_item, without_images
 from code_core.session.compaction.kept import Kept, kept_words, rounds_of
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.engine_notes import SUMMARY_TAG, begins_with, is_users_own
-from code_core.session.sizes import estimated_tokens
+from code_core.session.history.engine_notes import SUMMARY_TAG, begins_with, is_users_own
+from code_core.session.history.history import HistoryItem
+from code_core.session.history.sizes import estimated_tokens
 
 LEFT_OUT = "[output left out to save space]"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from code_core.protocol.items import CustomToolCallOutput, FunctionCallOutput, Message, ResponseItem
 from code_core.session.compaction.budget import Budget
 from code_core.session.compaction.cutting import BYTES_PER_TOKEN
-from code_core.session.engine_notes import STATE_TAG, begins_with
+from code_core.session.history.engine_notes import STATE_TAG, begins_with
 
 PATCHED = "Success. Updated the following files:"
 """How the output of a patch begins that was applied; a line for each file follows."""

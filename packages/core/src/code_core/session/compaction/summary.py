@@ -9,12 +9,12 @@ from code_core.protocol.events import EventMsg, EventOrder, StreamError
 from code_core.protocol.items import InputText, Message, Reasoning, Refusal, ResponseItem
 from code_core.protocol.token_events import TokenCount
 from code_core.session.compaction.cutting import cut_item, cut_text, without_images
-from code_core.session.history import normalised
-from code_core.session.reporter import Reporter
-from code_core.session.sampling import Response, sample
+from code_core.session.history.request_input import normalised
+from code_core.session.history.sizes import estimated_tokens
 from code_core.session.session import Session
-from code_core.session.sizes import estimated_tokens
 from code_core.session.tasks.task import Report
+from code_core.session.turn.reporter import Reporter
+from code_core.session.turn.sampling import Response, sample
 from code_core.view.durations import duration_text
 from code_core.wire.prompt import Prompt
 

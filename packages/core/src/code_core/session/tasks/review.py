@@ -11,14 +11,14 @@ from code_core.protocol.items import InputText, Message
 from code_core.protocol.ops import BaseBranch, CommitChanges, CustomReview, ReviewTarget, UncommittedChanges
 from code_core.protocol.policies import AskForApproval, ReadOnly
 from code_core.protocol.session_events import EnteredReviewMode, ExitedReviewMode
-from code_core.session.conversation_history import History, HistoryItem, NoJournal
-from code_core.session.lazy_tool_context import LazyToolContext
-from code_core.session.reporter import Reporter
+from code_core.session.history.history import History, HistoryItem, NoJournal
 from code_core.session.session import Session, user_note
 from code_core.session.tasks.task import Report
-from code_core.session.turn_clock import TurnClock
-from code_core.session.turn_limits import TurnLimits
-from code_core.session.turn_loop import TurnLoop
+from code_core.session.turn.clock import TurnClock
+from code_core.session.turn.lazy_tool_context import LazyToolContext
+from code_core.session.turn.limits import TurnLimits
+from code_core.session.turn.loop import TurnLoop
+from code_core.session.turn.reporter import Reporter
 from code_core.tools.tool import ToolContext
 
 INSTRUCTIONS = """

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from code_core.frozen import frozen
 from code_core.protocol.events import EventMsg, EventOrder
-from code_core.session.events import EventLog
+from code_core.session.events.log import EventLog
 from code_core.session.session import Session
 
 

@@ -14,16 +14,16 @@ from code_core.protocol.items import FunctionCall, Message
 from code_core.protocol.ops import ImageInput, LocalImageInput
 from code_core.session.compaction.budget import FULL
 from code_core.session.compaction.images import too_many
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.engine_notes import INTERRUPTED_TAG
+from code_core.session.history.engine_notes import INTERRUPTED_TAG
+from code_core.session.history.history import HistoryItem
 from code_core.session.input_queue import QueuedInput
-from code_core.session.lazy_tool_context import LazyToolContext
-from code_core.session.reporter import Reporter
 from code_core.session.session import Session
 from code_core.session.tasks.task import Report
-from code_core.session.turn_clock import TurnClock
-from code_core.session.turn_limits import TurnLimits
-from code_core.session.turn_loop import TurnLoop
+from code_core.session.turn.clock import TurnClock
+from code_core.session.turn.lazy_tool_context import LazyToolContext
+from code_core.session.turn.limits import TurnLimits
+from code_core.session.turn.loop import TurnLoop
+from code_core.session.turn.reporter import Reporter
 from code_core.store.entries import EventEntry
 from code_core.tools.registry import ToolRegistry
 from code_core.tools.tool import Tool

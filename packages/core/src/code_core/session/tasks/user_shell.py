@@ -3,10 +3,10 @@
 from html import escape
 from uuid import uuid4
 
-from code_core.session.lazy_tool_context import LazyToolContext
 from code_core.session.session import Session, user_note
 from code_core.session.tasks.task import Report
-from code_core.session.turn_clock import TurnClock
+from code_core.session.turn.clock import TurnClock
+from code_core.session.turn.lazy_tool_context import LazyToolContext
 from code_core.tools.command_permission import CommandRequest
 from code_core.tools.command_run import run_shell_command
 

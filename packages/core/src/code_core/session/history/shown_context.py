@@ -31,7 +31,7 @@ class News:
     warnings: tuple[str, ...] = ()
 
 
-class ToldContext:
+class ShownContext:
     """Environment, instructions and mode as the history has them."""
 
     def __init__(self, history: Iterable[ResponseItem] = ()) -> None:

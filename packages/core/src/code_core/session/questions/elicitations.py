@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from code_core.protocol.events import WarningEvent
 from code_core.protocol.mcp_events import ElicitationComplete, ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
-from code_core.session.questions import Questions
+from code_core.session.questions.questions import Questions
 from code_core.tools.tool import Emit
 from code_core.view.visible import visible
 

@@ -6,8 +6,8 @@ import anyio.to_thread
 
 from code_core.session.session import Session
 from code_core.session.tasks.task import Report
-from code_core.session.turn_checkpoint import begin_checkpoint
-from code_core.session.turn_clock import TurnClock
+from code_core.session.turn.checkpoint import begin_checkpoint
+from code_core.session.turn.clock import TurnClock
 
 if TYPE_CHECKING:
     from code_core.tools.tool import ToolContext
@@ -41,6 +41,6 @@ class LazyToolContext:
         return self._made
 
     def _make(self) -> "ToolContext":
-        from code_core.session.tool_context import tool_context
+        from code_core.session.turn.tool_context import tool_context
 
         return tool_context(self._session, self._settings, self._report, self._clock, self._checkpoint)

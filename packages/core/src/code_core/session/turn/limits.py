@@ -4,8 +4,8 @@ from code_core.config.schema.commands import LimitsTable
 from code_core.errors import TurnError
 from code_core.model.catalog import Prices
 from code_core.protocol.token_events import LimitsLeft
-from code_core.session.reporter import TokenTotals
-from code_core.session.turn_clock import TurnClock
+from code_core.session.turn.clock import TurnClock
+from code_core.session.turn.reporter import TokenTotals
 
 
 class TurnLimits:

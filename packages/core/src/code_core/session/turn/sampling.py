@@ -29,8 +29,8 @@ from code_core.protocol.items import (
     WebSearchCall,
 )
 from code_core.protocol.token_events import TokenUsage
-from code_core.session.history import salvaged
-from code_core.session.reporter import Reporter
+from code_core.session.history.request_input import salvaged
+from code_core.session.turn.reporter import Reporter
 from code_core.view.durations import counted, duration_text
 from code_core.wire.prompt import Prompt
 from code_core.wire.repeated_text import RepeatedText

@@ -9,8 +9,8 @@ import pytest
 
 from code_core.config.load import Config
 from code_core.protocol.items import InputText, Message
+from code_core.session.history.shown_context import ShownContext
 from code_core.session.settings import TurnSettings
-from code_core.session.told_context import ToldContext
 from core.session.scripted import scripted_config
 
 
@@ -23,7 +23,7 @@ def project(tmp_path: Path) -> Config:
     return config
 
 
-def news(told: ToldContext, config: Config, cwd: Path | None = None) -> list[str]:
+def news(told: ShownContext, config: Config, cwd: Path | None = None) -> list[str]:
     """The texts that are new in a directory."""
     settings = TurnSettings.of(config)
     settings = settings if cwd is None else replace(settings, cwd=cwd)
@@ -34,15 +34,15 @@ def news(told: ToldContext, config: Config, cwd: Path | None = None) -> list[str
 
 def test_the_environment_names_the_users_shell(project: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELL", "/usr/bin/fish")
-    environment, _ = news(ToldContext(), project)
+    environment, _ = news(ShownContext(), project)
     assert "<shell>fish</shell>" in environment
     monkeypatch.delenv("SHELL")
-    environment, _ = news(ToldContext(), project)
+    environment, _ = news(ShownContext(), project)
     assert "<shell>" not in environment
 
 
 def test_what_has_not_changed_is_not_repeated(project: Config) -> None:
-    told = ToldContext()
+    told = ShownContext()
     environment, instructions = news(told, project)
     assert "environment_context" in environment
     assert "Use tabs." in instructions
@@ -52,14 +52,14 @@ def test_what_has_not_changed_is_not_repeated(project: Config) -> None:
 
 
 def test_instructions_are_read_once_in_a_directory(project: Config) -> None:
-    told = ToldContext()
+    told = ShownContext()
     news(told, project)
     (project.cwd / "AGENTS.md").write_text("Use spaces.")
     assert news(told, project) == []
 
 
 def test_a_directory_without_instructions_ends_the_earlier_ones_once(project: Config) -> None:
-    told = ToldContext()
+    told = ShownContext()
     news(told, project)
     bare = project.cwd.parent / "bare"
     _, ended = news(told, project, bare)
@@ -70,7 +70,7 @@ def test_a_directory_without_instructions_ends_the_earlier_ones_once(project: Co
 
 
 def test_without_instructions_from_the_beginning_nothing_ends(project: Config) -> None:
-    told = ToldContext()
+    told = ShownContext()
     assert len(news(told, project, project.cwd.parent / "bare")) == 1
 
 
@@ -78,6 +78,6 @@ def test_without_instructions_from_the_beginning_nothing_ends(project: Config) -
 def test_what_the_history_has_is_not_repeated(
     project: Config, role: Literal["user", "assistant"], known: bool
 ) -> None:
-    texts = news(ToldContext(), project)
+    texts = news(ShownContext(), project)
     history = [Message(role=role, content=[InputText(text=text)]) for text in texts]
-    assert news(ToldContext(history), project) == ([] if known else texts)
+    assert news(ShownContext(history), project) == ([] if known else texts)

@@ -14,8 +14,8 @@ from code_core.frozen import frozen
 from code_core.protocol.items import Message, ResponseItem
 from code_core.protocol.ops import InputItem, OverrideTurnContext
 from code_core.protocol.token_events import TokenUsage
-from code_core.session.conversation_history import HistoryItem
-from code_core.session.engine_notes import INTERRUPTED_TAG, is_users_own
+from code_core.session.history.engine_notes import INTERRUPTED_TAG, is_users_own
+from code_core.session.history.history import HistoryItem
 from code_core.session.input_queue import InputQueue, QueuedInput
 from code_core.session.session import LONGEST_PREVIEW, user_note
 from code_core.session.settings import TurnSettings

@@ -4,8 +4,8 @@ from itertools import count
 
 from code_core.protocol.answer_ops import UserInputAnswer, UserInputResponse
 from code_core.protocol.question_events import RequestUserInput, UserQuestion
-from code_core.session.questions import Questions
-from code_core.session.turn_clock import TurnClock
+from code_core.session.questions.questions import Questions
+from code_core.session.turn.clock import TurnClock
 from code_core.tools.tool import Emit
 
 

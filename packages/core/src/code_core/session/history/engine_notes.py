@@ -1,8 +1,8 @@
 """Messages that stand in the user's place and are not the user's."""
 
 from code_core.protocol.items import Message, ResponseItem
+from code_core.session.history.shown_context import ENVIRONMENT_TAG, INSTRUCTIONS_TAG
 from code_core.session.plan_mode import MODE_TAG, REJECTED_TAG
-from code_core.session.told_context import ENVIRONMENT_TAG, INSTRUCTIONS_TAG
 
 STATE_TAG = "<session_state>"
 INTERRUPTED_TAG = "<turn_interrupted>"

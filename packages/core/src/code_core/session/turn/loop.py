@@ -18,12 +18,12 @@ from code_core.errors import ContextWindowExceeded
 from code_core.model.client import ModelClient
 from code_core.protocol.events import EventOrder
 from code_core.protocol.items import ResponseItem, ToolCall, ToolCallOutput, output_for
-from code_core.session.conversation_history import History, HistoryItem
-from code_core.session.history import normalised, with_own_ids
-from code_core.session.loop_guard import LoopGuard
-from code_core.session.reporter import Reporter
-from code_core.session.sampling import Response, sample
-from code_core.session.turn_limits import TurnLimits
+from code_core.session.history.history import History, HistoryItem
+from code_core.session.history.request_input import normalised, with_own_ids
+from code_core.session.turn.limits import TurnLimits
+from code_core.session.turn.loop_guard import LoopGuard
+from code_core.session.turn.reporter import Reporter
+from code_core.session.turn.sampling import Response, sample
 from code_core.tools.registry import ToolRegistry
 from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
 from code_core.wire.prompt import ModelSettings, Prompt

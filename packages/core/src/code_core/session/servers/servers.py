@@ -166,7 +166,7 @@ class ConversationServers:
     async def answer(self, query: McpQuery) -> EventMsg:
         """What a frontend wants to know of them."""
         await self._settled()
-        from code_core.session.server_queries import answer
+        from code_core.session.servers.queries import answer
 
         return await answer(query, self._servers)
 

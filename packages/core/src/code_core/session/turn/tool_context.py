@@ -9,8 +9,8 @@ from code_core.safety.non_interactive import non_interactive
 from code_core.session.session import Session
 from code_core.session.settings import TurnSettings
 from code_core.session.tasks.task import Report
-from code_core.session.turn_checkpoint import TurnCheckpoint
-from code_core.session.turn_clock import TurnClock, UnhurriedApprover
+from code_core.session.turn.checkpoint import TurnCheckpoint
+from code_core.session.turn.clock import TurnClock, UnhurriedApprover
 from code_core.tools.tool import ToolContext, keep_nothing
 from code_core.tools.turn_changes import TurnChanges
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from code_core.config.schema.servers import ClientToolTable
-from code_core.session.permission_tool import structured_answer
-from code_core.session.servers import ConversationServers
+from code_core.session.questions.permission_tool import structured_answer
+from code_core.session.servers.servers import ConversationServers
 
 _log = logging.getLogger("code_core")
 

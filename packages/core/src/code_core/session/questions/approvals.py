@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from code_core.protocol.approval_events import ApprovalRequest
 from code_core.protocol.ops import ExecApproval, PatchApproval, RegisterApprovedCommand
 from code_core.protocol.policies import ReviewDecision
-from code_core.session.questions import Questions
+from code_core.session.questions.questions import Questions
 from code_core.tools.tool import Emit
 
 if TYPE_CHECKING:
     from code_core.safety.grants import Grant
     from code_core.safety.rules import RegisteredCommand
-    from code_core.session.permission_tool import PermissionTool
-    from code_core.session.turn_approver import TurnApprover
+    from code_core.session.questions.approver import TurnApprover
+    from code_core.session.questions.permission_tool import PermissionTool
 
 Answer = ExecApproval | PatchApproval
 
@@ -38,7 +38,7 @@ class Approvals:
 
     def for_turn(self, emit: Emit) -> "TurnApprover":
         """The approver for one turn, which asks through `emit`."""
-        from code_core.session.turn_approver import TurnApprover  # many turns ask nothing
+        from code_core.session.questions.approver import TurnApprover  # many turns ask nothing
 
         return TurnApprover(self, emit)
 

@@ -8,7 +8,7 @@ from code_core.acp.permissions import permission_decision, permission_request
 from code_core.config.schema.servers import ClientToolTable
 from code_core.protocol.approval_events import ApprovalRequest
 from code_core.protocol.policies import ReviewDecision
-from code_core.session.servers import ConversationServers
+from code_core.session.servers.servers import ConversationServers
 
 if TYPE_CHECKING:
     import mcp_types

@@ -20,7 +20,7 @@ from code_core.protocol.items import (
     ToolCall,
     UnknownItem,
 )
-from code_core.session.sizes import estimated_tokens, image_sizes
+from code_core.session.history.sizes import estimated_tokens, image_sizes
 from code_core.store.entries import Compacted, Entry, EventEntry, ItemEntry
 from code_core.store.errors import JournalError, JournalTimeout
 from code_core.store.journal import Journal

@@ -13,7 +13,7 @@ from code_core.config.paths import Home, find_home
 from code_core.context.git import head_of
 from code_core.frozen import frozen
 from code_core.session.input_queue import removed_entry
-from code_core.session.restore import SessionState
+from code_core.session.stored.restore import SessionState
 from code_core.store.entries import text_of
 from code_core.store.errors import CannotLock, SessionNotFound, StoreError
 from code_core.store.record import SessionRecord

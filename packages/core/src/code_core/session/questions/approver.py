@@ -8,8 +8,8 @@ from code_core.protocol.policies import ReviewDecision
 from code_core.safety.grants import CommandGrant, Grant
 from code_core.safety.proposals import Proposal
 from code_core.safety.rules_file import RuleError
-from code_core.session.approvals import Approvals
-from code_core.session.proposed_rule import ProposedRule
+from code_core.session.questions.approvals import Approvals
+from code_core.session.questions.proposed_rule import ProposedRule
 from code_core.tools.approver import CommandQuestion, PatchQuestion, Question, Review, ToolQuestion
 from code_core.tools.tool import Emit
 

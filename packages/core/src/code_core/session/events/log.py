@@ -28,8 +28,8 @@ from code_core.protocol.events import (
 )
 from code_core.protocol.question_events import PlanProposed
 from code_core.protocol.session_events import EventsSkipped, QueueChanged
-from code_core.session.deltas import Delta, delta_text, merged, stream_item, stream_of
-from code_core.session.open_items import Begin, End, OpenItems, Question, TaskEnd, item_of, question_id
+from code_core.session.events.deltas import Delta, delta_text, merged, stream_item, stream_of
+from code_core.session.events.open_items import Begin, End, OpenItems, Question, TaskEnd, item_of, question_id
 
 LONGEST_DELTA = 8 * 1024
 MOST_EVENTS = 4_096

@@ -1,0 +1,1 @@
+"""Events: one numbered log, any number of readers, and what a reader must see."""
