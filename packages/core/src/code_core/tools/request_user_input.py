@@ -60,20 +60,20 @@ class AskUser:
         question = {
             "type": "object",
             "properties": {
-                "id": {"type": "string", "description": "Names the answer, in snake_case."},
+                "id": {"type": "string", "description": "A name for the answer, in snake_case."},
                 "header": {"type": "string", "description": "A word or two."},
                 "question": text,
                 "options": {
                     "type": "array",
                     "items": option,
-                    "description": "2 or 3 that exclude each other, the best first. The user can always answer in words.",
+                    "description": "2 or 3 mutually exclusive answers, the best first. The user can also answer in their own words.",
                 },
             },
             "required": ["id", "header", "question"],
         }
         return FunctionSpec(
             self.name,
-            "Ask the user 1 to 3 short questions, and wait for the answers. Only for decisions that you cannot "
+            "Ask the user 1 to 3 short questions, and wait for the answers. Use it only for decisions that you cannot "
             "make and facts that you cannot find.",
             {
                 "type": "object",
