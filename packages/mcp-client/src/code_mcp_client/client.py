@@ -204,8 +204,7 @@ class McpClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection and wait up to about 6 s for the server to end; from any task, any number of
-        times."""
+        """Close the connection and wait up to about 6 s for the server to end; callable repeatedly, from any task."""
         self._connection = None
         await self._owner.close()
 
@@ -251,8 +250,7 @@ class McpClient:
         return page
 
     async def subscribe(self, kinds: Iterable[str] = ("tools",)) -> None:
-        """Have a modern server announce changes of its `tools`, `prompts` or `resources`; return when that
-        ends."""
+        """Have a modern server announce changes of its `tools`, `prompts` or `resources`, until it stops."""
         wanted = {f"{kind}ListChanged": True for kind in kinds}
         await self.send_request("subscriptions/listen", {"notifications": wanted}, timeout=math.inf)
 
