@@ -1,11 +1,9 @@
 """`request_user_input`: the model asks the user. Arguments and output have the form of Codex's tool."""
 
 import json
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from code_core.protocol.answer_ops import UserInputResponse
 from code_core.protocol.items import FunctionCall, ToolCall
 from code_core.protocol.question_events import UserQuestion, UserQuestionOption
 from code_core.tools.arguments import BadArguments, parse_arguments
@@ -21,14 +19,6 @@ LONGEST_ANSWER = 16_000
 """Characters of one answer that the model gets."""
 NOBODY = "nobody can be asked here: decide yourself, choose what is easiest to change later, and say what you assumed"
 NO_ANSWER = "the user did not answer: decide yourself, or go on without it"
-
-
-class UserAsker(Protocol):
-    """Asks the user."""
-
-    async def ask(self, call_id: str, questions: list[UserQuestion]) -> UserInputResponse:
-        """The answers, however long they take."""
-        ...
 
 
 class _Option(BaseModel):
