@@ -24,9 +24,9 @@ BY_HAND = "code acp speaks ACP on standard input and output, and is meant to be 
 @click.command("acp")
 @session_options
 def acp_command(**session: Any) -> None:
-    """Run as an editor's agent: the Agent Client Protocol on stdin and stdout.
+    """Run as an agent for editors: the Agent Client Protocol on stdin and stdout.
 
-    The options are the settings of every session, as far as the editor does not change them.
+    The options apply to every session, unless the editor changes them.
     """
     checked_options(**session)
     checked_directory(session["cwd"])
