@@ -159,11 +159,11 @@ def test_a_command_that_a_frontend_registers_is_allowed(config: Config) -> None:
         (StopTerminals(session_id=3), "nothing to stop: no session 3 is running"),
         (
             EditQueuedInput(id="q9", items=[]),
-            "no input 'q9' waits: the model has it, or it was removed",
+            "no queued input has the id 'q9': it was sent to the model or removed",
         ),
         (
             cast("Op", SimpleNamespace(type="unheard_of")),
-            "nothing is done for the operation 'unheard_of'",
+            "the operation 'unheard_of' is not supported here and had no effect",
         ),
     ],
 )
