@@ -192,7 +192,7 @@ def test_a_directory_that_leads_elsewhere_after_the_question_runs_nothing(desk: 
     request = desk.request("ls", cwd=folder)
     answer = text(desk.decide(replace(request, parts=None), policy=UNTRUSTED))
     assert answer == (
-        f"command rejected: {folder} now leads to another directory than when the user approved it"
+        f"command rejected: {folder} no longer leads to the directory that the user approved"
     )
 
 
