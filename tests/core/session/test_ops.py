@@ -197,7 +197,7 @@ def test_a_model_that_cannot_do_what_the_settings_want_is_a_warning(tmp_path: Pa
     changed, warning = events_of(empty(config), OverrideTurnContext(model="gpt-4.1"), last="warning")[-2:]
     assert (changed[0], changed[1].type) == ("1", "settings_changed")
     assert warning[0] == "1"
-    assert "the model gpt-4.1 does not have it" in cast("Any", warning[1]).message
+    assert "the model gpt-4.1 does not support it" in cast("Any", warning[1]).message
 
 
 @pytest.mark.parametrize(
