@@ -159,11 +159,11 @@ def test_a_command_that_a_frontend_registers_is_allowed(config: Config) -> None:
         (StopTerminals(session_id=3), "nothing to stop: no session 3 is running"),
         (
             EditQueuedInput(id="q9", items=[]),
-            "no input 'q9' waits: the model has it, or it was removed",
+            "no queued input has the id 'q9': it was sent to the model or removed",
         ),
         (
             cast("Op", SimpleNamespace(type="unheard_of")),
-            "nothing is done for the operation 'unheard_of'",
+            "the operation 'unheard_of' is not supported here and had no effect",
         ),
     ],
 )
@@ -197,7 +197,7 @@ def test_a_model_that_cannot_do_what_the_settings_want_is_a_warning(tmp_path: Pa
     changed, warning = events_of(empty(config), OverrideTurnContext(model="gpt-4.1"), last="warning")[-2:]
     assert (changed[0], changed[1].type) == ("1", "settings_changed")
     assert warning[0] == "1"
-    assert "the model gpt-4.1 does not have it" in cast("Any", warning[1]).message
+    assert "the model gpt-4.1 does not support it" in cast("Any", warning[1]).message
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,21 @@
-"""Lines with a mark before each, so that text from outside cannot pose as ours.
+"""Prefixes lines with a mark, so that untrusted text cannot imitate our own.
 
-A terminal wraps a long line to the left edge, where the rest of it could look like a
-line of its own. So lines are wrapped here, and what goes on has the mark, too.
+A terminal wraps a long line to the left edge, where the remainder could look like a line of ours.
+Lines are therefore wrapped here, and continuation rows get the mark too.
 """
 
 import unicodedata
 from collections.abc import Iterable, Iterator
 
 LONGEST_ROW = 500
-"""Columns of a row where the width of the screen is not known."""
+"""Columns of a row if the width of the screen is unknown."""
 NARROWEST_ROW = 20
 
 
 def framed(lines: Iterable[str], mark: str, columns: int | None = None) -> Iterator[str]:
-    """Each of `lines` behind `mark`, in rows of at most `columns` columns; tabs become blanks.
+    """Yield `lines` prefixed with `mark`, in rows of at most `columns` columns; tabs become spaces.
 
-    Nothing is left out. A row that goes on with the line above begins with `… `.
+    Nothing is omitted. Continuation rows begin with `… `.
     """
     room = max(NARROWEST_ROW, (LONGEST_ROW if columns is None else columns) - len(mark))
     for line in lines:
@@ -24,7 +24,7 @@ def framed(lines: Iterable[str], mark: str, columns: int | None = None) -> Itera
 
 
 def wrapped(line: str, columns: int | None) -> str:
-    """`line` in rows of at most `columns` columns, those after the first indented by two; as it is without `columns`."""
+    """Wrap `line` to rows of at most `columns` columns, indenting continuation rows by two, unless `columns` is None."""
     if columns is None:
         return line
     return "\n  ".join(_rows(line.expandtabs(8), max(NARROWEST_ROW, columns)))
@@ -39,17 +39,17 @@ def _rows(line: str, room: int) -> Iterator[str]:
         width = columns_of(character)
         if used + width > room:
             yield row
-            row, used = "", 2  # columns of what begins a row that goes on
+            row, used = "", 2  # columns of the continuation prefix
         row += character
         used += width
     yield row
 
 
 def columns_of(character: str) -> int:
-    """How many columns a character takes at most."""
+    """Return the maximum number of columns that a character uses."""
     if character <= "~":
         return 1
     if unicodedata.category(character)[0] == "M":
         return 0
-    # Ambiguous ones ("A") are wide in some terminals: a row that is too short does no harm.
+    # Ambiguous characters ("A") are wide in some terminals; a row that is too short does no harm.
     return 2 if unicodedata.east_asian_width(character) in "WFA" else 1

@@ -1,6 +1,6 @@
 """Keys of Codex and of the fork that have no effect here, each with the reason.
 
-Files that other programs read too load unchanged: these keys are accepted.
+They are accepted so that files shared with other programs load unchanged.
 """
 
 from collections.abc import Mapping
@@ -46,6 +46,6 @@ UNSUPPORTED: Mapping[str, str] = {
 
 
 def unsupported_at(prefix: str) -> frozenset[str]:
-    """The keys of `UNSUPPORTED` right below `prefix`, which is empty or ends with a dot."""
+    """Return the keys of `UNSUPPORTED` directly below `prefix`, which is empty or ends with a dot."""
     inside = (key.removeprefix(prefix) for key in UNSUPPORTED if key.startswith(prefix))
     return frozenset(key for key in inside if "." not in key)
