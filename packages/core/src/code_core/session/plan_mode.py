@@ -63,7 +63,7 @@ def open_plan(mode: CollaborationMode, last: HistoryItem | None) -> PlanProposed
 
 def input_after(op: ResolvePlan) -> UserInput:
     """Return the input with which an answer starts the next turn."""
-    feedback = (op.feedback or "").strip()
+    feedback = _feedback(op)
     if op.action == "accept":
         feedback = f"{ACCEPTED}\n\n{feedback}" if feedback else ACCEPTED
     return UserInput(items=[TextInput(text=feedback or REVISE)])
@@ -71,5 +71,10 @@ def input_after(op: ResolvePlan) -> UserInput:
 
 def rejection(op: ResolvePlan) -> str:
     """Return the note for a plan that the user rejected."""
-    reason = f": {op.feedback.strip()}" if op.feedback and op.feedback.strip() else ""
+    feedback = _feedback(op)
+    reason = f": {feedback}" if feedback else ""
     return f"{REJECTED_TAG}The user rejected the plan above{reason}</plan_rejected>"
+
+
+def _feedback(op: ResolvePlan) -> str:
+    return (op.feedback or "").strip()
