@@ -114,5 +114,5 @@ class AskUser:
             if name in given and any(text.strip() for text in given[name].answers)
         }
         if not answers:
-            return ToolOutput(NO_ANSWER, success=False, reported=True)
+            return ToolOutput(NO_ANSWER)
         return ToolOutput(json.dumps({"answers": answers}, ensure_ascii=False))
