@@ -29,7 +29,10 @@ def test_a_saved_key_is_sent_and_no_command_sees_it(
     if (isolation, wire) == ("always", "chat"):
         pytest.skip("the proxy forwards only the Responses API")
     saved = keyless.run("login", "--with-api-key", stdin=f"{SAVED}\n")
-    assert (saved.returncode, saved.stdout) == (0, f"saved the API key of Scripted in {keyless.home / FILE}\n")
+    assert (saved.returncode, saved.stdout) == (
+        0,
+        f"saved the API key of Scripted in {keyless.home / FILE}\n",
+    )
     assert ((keyless.home / FILE).stat().st_mode & 0o777, saved.stderr) == (0o600, "")
     options = ["-c", f"key_isolation={isolation}", "-c", f"model_providers.scripted.wire_api={wire}"]
     show = sse.function_call("shell", {"command": ["env"]}, "c1")
@@ -129,5 +132,3 @@ def test_options_choose_the_provider(keyless: Workspace) -> None:
         assert keyless.run(*order).stdout.startswith("OpenRouter: the key is saved in ")
     assert keyless.run("login", "status").returncode == 1
     assert keyless.run("logout", *openrouter).stdout == "deleted the saved API key of OpenRouter\n"
-
-

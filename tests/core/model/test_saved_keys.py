@@ -35,7 +35,9 @@ def test_a_key_is_saved_for_its_user_alone(saved: SavedKeys) -> None:
     assert [one.name for one in saved.directory.iterdir()] == ["MINE"]
 
 
-def test_a_link_in_the_place_of_the_file_is_replaced_and_not_followed(saved: SavedKeys, tmp_path: Path) -> None:
+def test_a_link_in_the_place_of_the_file_is_replaced_and_not_followed(
+    saved: SavedKeys, tmp_path: Path
+) -> None:
     saved.directory.mkdir(parents=True)
     (tmp_path / "theirs").write_text("kept")
     (saved.directory / "MINE").symlink_to(tmp_path / "theirs")
@@ -92,7 +94,7 @@ def test_a_name_that_is_not_a_variable_reaches_no_file(saved: SavedKeys, variabl
     provider = Provider(id="p", name="P", base_url="http://127.0.0.1:1/v1", env_key=variable)
     assert saved.read(provider) is None
     assert not saved.remove(provider)
-    with pytest.raises(ConfigError, match="needs no API key|is not the name of a variable"):
+    with pytest.raises(ConfigError, match=r"needs no API key|is not the name of a variable"):
         saved.save(provider, b"sk-one")
 
 

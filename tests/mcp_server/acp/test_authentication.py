@@ -46,7 +46,9 @@ def test_without_a_key_a_session_needs_authentication(keyless: Workspace) -> Non
         ):
             error = refused(client, method, params)
             assert error.code == AUTH_REQUIRED
-            assert "run `code login`, or set SCRIPTED_API_KEY where the editor starts this agent" in str(error)
+            assert "run `code login`, or set SCRIPTED_API_KEY where the editor starts this agent" in str(
+                error
+            )
 
 
 def test_a_saved_key_lets_a_running_agent_open_sessions(keyless: Workspace) -> None:
@@ -70,7 +72,8 @@ def test_a_damaged_key_is_named_and_not_shown(keyless: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "declared", [{}, {"auth": {"terminal": False}}, {"auth": {}}, {"_meta": {"terminal-auth": "yes"}}, {"auth": 1}]
+    "declared",
+    [{}, {"auth": {"terminal": False}}, {"auth": {}}, {"_meta": {"terminal-auth": "yes"}}, {"auth": 1}],
 )
 def test_login_in_a_terminal_is_offered_only_to_clients_that_have_one(
     workspace: Workspace, declared: dict[str, Any]

@@ -78,7 +78,9 @@ def logout_command(profile: str | None, settings: tuple[str, ...]) -> None:
         provider = config.provider
         removed = SavedKeys(config.home.path).remove(provider)
     click.echo(
-        f"deleted the saved API key of {provider.name}" if removed else f"no API key of {provider.name} is saved"
+        f"deleted the saved API key of {provider.name}"
+        if removed
+        else f"no API key of {provider.name} is saved"
     )
     if provider.env_key and os.environ.get(provider.env_key, "").strip():
         click.echo(f"{provider.env_key} is set in your environment, and still used", err=True)
@@ -98,7 +100,9 @@ def log_in(overrides: "ConfigOverrides", *, from_stdin: bool = False) -> None:
         provider = config.provider
         saved = SavedKeys(config.home.path)
         saved.file_of(provider)  # before the user is asked
-        path = saved.save(provider, _read() if from_stdin else _ask(provider.name, provider.env_key_instructions))
+        path = saved.save(
+            provider, _read() if from_stdin else _ask(provider.name, provider.env_key_instructions)
+        )
     click.echo(f"saved the API key of {provider.name} in {path}")
     if provider.env_key and os.environ.get(provider.env_key, "").strip():
         click.echo(f"{provider.env_key} is set in your environment, and goes before it", err=True)
@@ -127,7 +131,9 @@ def _ask(provider: str, instructions: str | None) -> bytes:
 def _read() -> bytes:
     """The key on standard input."""
     if sys.stdin.isatty():
-        click.echo("Type or paste the key, then Enter and Ctrl+D. It is shown; code login alone hides it.", err=True)
+        click.echo(
+            "Type or paste the key, then Enter and Ctrl+D. It is shown; code login alone hides it.", err=True
+        )
     return sys.stdin.buffer.read(_LONGEST_INPUT).strip()
 
 

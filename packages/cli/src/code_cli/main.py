@@ -16,7 +16,9 @@ COMMANDS = {
     "config": Entry(
         "code_cli.config:config_command", "Show, explain and change settings; trust a project's."
     ),
-    "login": Entry("code_cli.login:login_command", "Save the provider's API key, or say where it comes from."),
+    "login": Entry(
+        "code_cli.login:login_command", "Save the provider's API key, or say where it comes from."
+    ),
     "logout": Entry("code_cli.login:logout_command", "Delete the saved API key."),
     "acp": Entry("code_cli.acp:acp_command", "Run as an editor's agent: speak ACP on stdin and stdout."),
     "mcp-server": Entry("code_cli.mcp_server:mcp_server_command", "Serve MCP on stdin and stdout."),

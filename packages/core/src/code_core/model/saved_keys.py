@@ -1,6 +1,6 @@
 """API keys that `code login` saved: a file for each variable that a provider's `env_key` names.
 
-A file holds the key and nothing else, and only its owner can read it.
+A file holds the key and nothing else, and only its owner can read it; commands in a sandbox do not see it.
 """
 
 import os
@@ -10,12 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
-from code_core.config.paths import find_home
+from code_core.config.paths import KEYS, find_home
 from code_core.errors import ConfigError
 from code_core.frozen import frozen
 from code_core.model.providers import LONGEST_KEY, Provider, check_key
 
-DIRECTORY = "keys"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 
 
@@ -32,7 +31,7 @@ class SavedKeys:
     @property
     def directory(self) -> Path:
         """Where the files are; it need not exist."""
-        return self.home / DIRECTORY
+        return self.home / KEYS
 
     def file_of(self, provider: Provider) -> Path:
         """The file for the provider's key; it need not exist.

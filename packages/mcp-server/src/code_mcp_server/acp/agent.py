@@ -58,7 +58,8 @@ class Agent:
         method = text_in(params, "methodId")
         if method == LOGIN_METHOD:
             raise RpcError(
-                Code.INVALID_PARAMS, f"{LOGIN_METHOD} is done in a terminal: run the agent's command with `login`"
+                Code.INVALID_PARAMS,
+                f"{LOGIN_METHOD} is done in a terminal: run the agent's command with `login`",
             )
         if method != API_KEY_METHOD:
             raise RpcError(
