@@ -204,7 +204,10 @@ class McpClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection and wait up to about 6 s for the server to end; callable repeatedly, from any task."""
+        """Close the connection and wait up to about 6 s for the server to end.
+
+        It can be called from any task, any number of times.
+        """
         self._connection = None
         await self._owner.close()
 

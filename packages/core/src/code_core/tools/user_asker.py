@@ -10,5 +10,5 @@ class UserAsker(Protocol):
     """Asks the user."""
 
     async def ask(self, call_id: str, questions: list[UserQuestion]) -> UserInputResponse:
-        """The answers, however long they take."""
+        """Return the answers, however long they take."""
         ...
