@@ -54,7 +54,7 @@ class Agent:
         return Answer(initialize_result(params))
 
     async def authenticate(self, params: JsonObject) -> Answer:
-        """Look for the model provider's key: in the environment, or saved by `code login`."""
+        """Look for the model provider's key, in the environment or saved by `code login`."""
         method = text_in(params, "methodId")
         if method == LOGIN_METHOD:
             raise RpcError(
@@ -82,7 +82,7 @@ class Agent:
         return Answer({"sessionId": session.id, **session.info.state()}, session.list_commands)
 
     async def load_session(self, params: JsonObject) -> Answer:
-        """Load a session; its whole history is shown before the answer."""
+        """Load a session and show its whole history before the answer."""
         return await self._opened_again(params, show=True)
 
     async def resume_session(self, params: JsonObject) -> Answer:
@@ -90,13 +90,13 @@ class Agent:
         return await self._opened_again(params, show=False)
 
     async def list_sessions(self, params: JsonObject) -> Answer:
-        """The stored sessions, newest first, of one directory or of all."""
+        """List the stored sessions of one directory or of all, newest first."""
         cwd = None if params.get("cwd") is None else directory(text_in(params, "cwd", LONGEST_PATH), "cwd")
         cursor = None if params.get("cursor") is None else text_in(params, "cursor", LONGEST_CURSOR)
         return Answer(await self.sessions.listed(cwd, cursor))
 
     async def close_session(self, params: JsonObject) -> Answer:
-        """Stop a session and free its resources; it stays in the list."""
+        """Stop a session and free its resources. It stays in the list."""
         await self.sessions.close(text_in(params, "sessionId"))
         return Answer({})
 
@@ -106,7 +106,7 @@ class Agent:
         return Answer({})
 
     async def prompt(self, params: JsonObject) -> Answer:
-        """Answer a prompt; `stopReason` comes after everything that the turn shows.
+        """Run a prompt. The answer with `stopReason` follows all updates of the turn.
 
         Nothing is waited for before the prompt is the session's: a cancellation may follow.
         """

@@ -61,16 +61,14 @@ COMMANDS: Mapping[str, Command] = {
         "/resume [SESSION]", "switch to another session; by default the last one of this directory", resume
     ),
     "fork": Command("/fork [N]", "continue with a copy of this session, without its last N turns", fork),
-    "plan": Command(
-        "/plan [TEXT|off]", "plan mode: nothing changes until you accept a plan; TEXT is what to plan", plan
-    ),
+    "plan": Command("/plan [TEXT|off]", "turn plan mode on or off; TEXT is what to plan", plan),
     "ps": Command("/ps", "list the commands that are still running", list_terminals),
     "stop": Command("/stop [N]", "stop the command with this number, or all of them", stop_terminals),
     "prompts": Command("/prompts", f"list your own prompts; /{PROMPTS}NAME sends one", list_prompts),
     "undo": Command("/undo", "undo the last turn's changes to files", undo),
-    "redo": Command("/redo", "redo what was undone", redo),
+    "redo": Command("/redo", "redo the changes that were undone", redo),
     "status": Command("/status", "show the session and its settings", show_status),
-    "help": Command("/help", "show this", _help),
+    "help": Command("/help", "show this list", _help),
     "quit": Command("/quit", "end the chat", _quit),
     "exit": Command("/exit", "", _quit),
 }
