@@ -1,4 +1,4 @@
-"""What the model says and thinks, as it comes in."""
+"""Events for streamed messages and reasoning of the model."""
 
 from typing import Literal
 
@@ -23,9 +23,9 @@ class AgentMessageDelta(ProtocolModel):
 
 
 class AgentMessageReset(ProtocolModel):
-    """The message whose deltas came last is withdrawn: its stream broke before it was whole.
+    """Withdraws the message being streamed: its stream broke before it was complete.
 
-    Frontends take back the deltas since the last `agent_message`; the model is asked again.
+    Frontends remove the deltas since the last `agent_message`; the request is retried.
     """
 
     type: Literal["agent_message_reset"] = "agent_message_reset"
@@ -71,6 +71,6 @@ class AgentReasoningSectionBreak(ProtocolModel):
 
 
 class AgentReasoningReset(ProtocolModel):
-    """The reasoning with the latest deltas is withdrawn, like a message by `agent_message_reset`."""
+    """Withdraws the reasoning being streamed, like `agent_message_reset` for messages."""
 
     type: Literal["agent_reasoning_reset"] = "agent_reasoning_reset"

@@ -1,4 +1,4 @@
-"""Operations that answer what the model asks: its questions, and whether its plan is right."""
+"""Operations that answer the model's questions and its proposed plans."""
 
 from typing import Literal
 
@@ -10,9 +10,9 @@ class ResolvePlan(ProtocolModel):
     """Answer a `plan_proposed`: `accept` ends plan mode and starts the work, `revise` asks for another plan.
 
     Attributes:
-        id: that of the plan.
-        action: `reject` starts nothing, and plan mode goes on.
-        feedback: what the user says of the plan, for the model.
+        id: the plan's id.
+        action: `reject` starts nothing, and plan mode stays on.
+        feedback: the user's comments on the plan, for the model.
     """
 
     type: Literal["resolve_plan"] = "resolve_plan"
@@ -22,13 +22,13 @@ class ResolvePlan(ProtocolModel):
 
 
 class UserAnswers(ProtocolModel):
-    """What the user answered to one question: labels of options, or their own words."""
+    """The user's answers to one question: option labels or free text."""
 
     answers: list[Text]
 
 
 class UserInputResponse(ProtocolModel):
-    """The answers by the ids of their questions; a question without one was not answered."""
+    """Answers by question id; a question without an entry was not answered."""
 
     answers: dict[Text, UserAnswers] = {}
 

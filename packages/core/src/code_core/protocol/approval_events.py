@@ -1,4 +1,4 @@
-"""Questions about what the agent wants to do. Each has an id of its own, which its answer carries."""
+"""Approval requests. Each has a unique id, which its answer carries."""
 
 from typing import Literal
 
@@ -9,18 +9,18 @@ from code_core.protocol.text import FilePath, Text
 
 
 class ExecApprovalRequest(ProtocolModel):
-    """May this command run? Answered by the op `exec_approval`.
+    """Asks whether a command may run. Answered by the op `exec_approval`.
 
     Attributes:
-        approval_id: the id that the answer carries. It is the `call_id` for the first question about a call;
-            every further one has an id of its own.
+        approval_id: the id for the answer. It equals the `call_id` for the first question about a call;
+            every further one has a new id.
         reason: why we ask.
         justification: why the model wants it, in the model's words.
         sandboxed: whether the command will run confined.
         escalated: whether it leaves a sandbox that would otherwise confine it.
         proposed_rule: the text of the rule that the decision `approved_prefix` adds.
-        rule_allows: a sentence that says what else that rule allows.
-        mcp: the tool call that is asked about; `command` then only describes it.
+        rule_allows: a sentence about what else that rule allows.
+        mcp: the tool call in question, if any; `command` then only describes it.
     """
 
     type: Literal["exec_approval_request"] = "exec_approval_request"
@@ -38,7 +38,7 @@ class ExecApprovalRequest(ProtocolModel):
 
 
 class ApplyPatchApprovalRequest(ProtocolModel):
-    """May this patch be applied? Answered by the op `patch_approval`; for `approval_id` see `ExecApprovalRequest`."""
+    """Asks whether a patch may be applied. Answered by the op `patch_approval`; for `approval_id` see `ExecApprovalRequest`."""
 
     type: Literal["apply_patch_approval_request"] = "apply_patch_approval_request"
     call_id: Text

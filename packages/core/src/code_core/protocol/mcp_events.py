@@ -1,4 +1,4 @@
-"""Events of MCP servers: their tools at work, and what they ask the user."""
+"""Events of MCP servers: tool calls, and questions to the user."""
 
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from code_core.protocol.text import Text
 
 
 class McpInvocation(ProtocolModel):
-    """A tool of a server, by the names that the server and the settings have for them."""
+    """A call of a server's tool, with the server's name in the settings and its own name for the tool."""
 
     server: Text
     tool: Text
@@ -28,8 +28,8 @@ class McpToolCallEnd(ProtocolModel):
     """A tool of a server has ended.
 
     Attributes:
-        result: `{"Ok": {"content": […], "isError": …}}` with the text that the model gets, and its
-            images without their data; or `{"Err": "…"}` when there is no result.
+        result: `{"Ok": {"content": […], "isError": …}}` with the text for the model, and images without
+            their data; or `{"Err": "…"}` if there is no result.
     """
 
     type: Literal["mcp_tool_call_end"] = "mcp_tool_call_end"
@@ -40,23 +40,23 @@ class McpToolCallEnd(ProtocolModel):
 
     @property
     def success(self) -> bool:
-        """Whether there is a result that says so."""
+        """Whether the call succeeded."""
         return "Ok" in self.result and not self.result["Ok"].get("isError")
 
     @property
     def text(self) -> str:
-        """The result's text, or the reason for its absence."""
+        """The result's text, or the error."""
         if "Ok" not in self.result:
             return str(self.result["Err"])
         return "\n".join(part["text"] for part in self.result["Ok"]["content"] if part["type"] == "text")
 
 
 class ElicitationRequest(ProtocolModel):
-    """A server asks the user for something; answered by `resolve_elicitation` with the same `id`.
+    """A server asks the user for input; answered by `resolve_elicitation` with the same `id`.
 
     Attributes:
-        requested_schema: JSON Schema of a flat object, the answer's content; empty where there is a `url`.
-        url: a page that the user is to open instead; only for frontends that declare that they can.
+        requested_schema: JSON Schema of the answer's content, a flat object; empty if there is a `url`.
+        url: a page to open instead; only for frontends that declare support.
     """
 
     type: Literal["elicitation_request"] = "elicitation_request"
@@ -68,7 +68,7 @@ class ElicitationRequest(ProtocolModel):
 
 
 class ElicitationComplete(ProtocolModel):
-    """What the user did on the page of an `elicitation_request` with a `url` is complete, says the server."""
+    """The server reports that the page of an `elicitation_request` with a `url` is completed."""
 
     type: Literal["elicitation_complete"] = "elicitation_complete"
     id: Text
@@ -76,7 +76,7 @@ class ElicitationComplete(ProtocolModel):
 
 
 class McpTool(ProtocolModel):
-    """A tool as `mcp_list_tools_response` lists it."""
+    """A tool in an `mcp_list_tools_response`."""
 
     server: Text
     name: Text
@@ -105,7 +105,7 @@ class McpResource(ProtocolModel):
 
 
 class McpListResourcesResponse(ProtocolModel):
-    """The resources of all servers, and by server why some cannot be listed."""
+    """The resources of all servers, and errors by server for those that cannot be listed."""
 
     type: Literal["mcp_list_resources_response"] = "mcp_list_resources_response"
     resources: list[McpResource]
@@ -114,7 +114,7 @@ class McpListResourcesResponse(ProtocolModel):
 
 
 class McpPromptArgument(ProtocolModel):
-    """What a prompt takes."""
+    """An argument of a prompt."""
 
     name: Text
     description: Text | None = None
@@ -122,7 +122,7 @@ class McpPromptArgument(ProtocolModel):
 
 
 class McpPrompt(ProtocolModel):
-    """A prompt of a server, which a frontend offers as a command."""
+    """A prompt of a server, which frontends offer as a command."""
 
     server: Text
     name: Text
@@ -132,7 +132,7 @@ class McpPrompt(ProtocolModel):
 
 
 class McpListPromptsResponse(ProtocolModel):
-    """The prompts of all servers, and by server why some cannot be listed."""
+    """The prompts of all servers, and errors by server for those that cannot be listed."""
 
     type: Literal["mcp_list_prompts_response"] = "mcp_list_prompts_response"
     prompts: list[McpPrompt]
@@ -140,7 +140,7 @@ class McpListPromptsResponse(ProtocolModel):
 
 
 class McpGetPromptResponse(ProtocolModel):
-    """A prompt as input for the model, to be sent with `user_input`, or `error`: why the server did not give one."""
+    """A prompt as input for the model, to be sent with `user_input`, or the `error` from the server."""
 
     type: Literal["mcp_get_prompt_response"] = "mcp_get_prompt_response"
     server: Text
@@ -150,7 +150,7 @@ class McpGetPromptResponse(ProtocolModel):
 
 
 class McpOffersChanged(ProtocolModel):
-    """What a server offers has changed: list it again."""
+    """The offers of a server have changed and should be listed again."""
 
     type: Literal["mcp_offers_changed"] = "mcp_offers_changed"
     server: Text
@@ -158,7 +158,7 @@ class McpOffersChanged(ProtocolModel):
 
 
 class McpServerStatus(ProtocolModel):
-    """A server starts, is ready, or is not available; `error` says why."""
+    """A server is starting, ready, or not available, for the reason in `error`."""
 
     type: Literal["mcp_server_status"] = "mcp_server_status"
     name: Text

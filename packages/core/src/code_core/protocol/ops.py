@@ -1,4 +1,4 @@
-"""Operations: everything a frontend can ask of a conversation."""
+"""Operations: everything a frontend can request from a conversation."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -20,21 +20,21 @@ from code_core.protocol.validation import ValidationGroup, ValidationTool
 
 
 class TextInput(ProtocolModel):
-    """Text of the user."""
+    """Text from the user."""
 
     type: Literal["text"] = "text"
     text: Text
 
 
 class ImageInput(ProtocolModel):
-    """An image of the user, as an `https:` or `data:` URL."""
+    """An image from the user, as an `https:` or `data:` URL."""
 
     type: Literal["image"] = "image"
     image_url: Text
 
 
 class LocalImageInput(ProtocolModel):
-    """An image file; a file that cannot be read becomes a note to the model."""
+    """An image file; an unreadable file becomes a note to the model."""
 
     type: Literal["local_image"] = "local_image"
     path: FilePath
@@ -44,11 +44,11 @@ InputItem = Annotated[TextInput | ImageInput | LocalImageInput, Field(discrimina
 
 
 class UserInput(ProtocolModel):
-    """Start a turn; a running task is replaced.
+    """Start a turn, replacing a running task.
 
     Attributes:
-        id: what `user_message` calls this input; chosen by the engine where absent, or where the history has it.
-        output_schema: JSON Schema that the turn's final message must follow.
+        id: the id in `user_message`; chosen by the engine if absent or already used in the history.
+        output_schema: JSON Schema for the turn's final message.
     """
 
     type: Literal["user_input"] = "user_input"
@@ -58,9 +58,9 @@ class UserInput(ProtocolModel):
 
 
 class QueueUserInput(ProtocolModel):
-    """Add input before the next model request of the running turn, or start one when idle.
+    """Add input before the next model request of the running turn, or start a turn when idle.
 
-    `id` and `output_schema` are those of `UserInput`; without a schema, that of the turn stays.
+    `id` and `output_schema` are as in `UserInput`; without a schema, that of the turn stays in effect.
     """
 
     type: Literal["queue_user_input"] = "queue_user_input"
@@ -85,7 +85,7 @@ class RemoveQueuedInput(ProtocolModel):
 
 
 class Compact(ProtocolModel):
-    """Replace the history by a summary that the model writes; the user's messages stay."""
+    """Replace the history with a summary written by the model; the user's messages stay."""
 
     type: Literal["compact"] = "compact"
 
@@ -149,13 +149,13 @@ class RunUserShellCommand(ProtocolModel):
 
 
 class ListTerminals(ProtocolModel):
-    """Ask which commands run on after their calls: `terminals_changed`."""
+    """Ask for the commands that outlived their calls: `terminals_changed`."""
 
     type: Literal["list_terminals"] = "list_terminals"
 
 
 class StopTerminals(ProtocolModel):
-    """End a command that runs on after its call, with everything it started; all of them if null."""
+    """Stop a command that outlived its call, with everything it started; null stops all of them."""
 
     type: Literal["stop_terminals"] = "stop_terminals"
     session_id: int | None = None
@@ -207,7 +207,7 @@ class PatchApproval(ProtocolModel):
 class RegisterApprovedCommand(ProtocolModel):
     """Allow a command for the session: exactly this command, or every command with this prefix.
 
-    `semantic_prefix` also allows commands whose words, options left out, begin so.
+    `semantic_prefix` also allows commands that begin with these words when options are ignored.
     """
 
     type: Literal["register_approved_command"] = "register_approved_command"
@@ -236,8 +236,8 @@ class OverrideTurnContext(ProtocolModel):
     """Change settings for later turns; omitted fields do not change.
 
     Attributes:
-        collaboration_mode: `plan`: nothing may change until the user accepts the plan. Codex's form, an object
-            with a `mode`, is accepted, too.
+        collaboration_mode: in `plan`, nothing may change until the user accepts the plan. Codex's form, an object
+            with a `mode`, is accepted too.
     """
 
     type: Literal["override_turn_context"] = "override_turn_context"
@@ -256,13 +256,13 @@ class OverrideTurnContext(ProtocolModel):
 
 
 class ListCustomPrompts(ProtocolModel):
-    """Ask for the prompts that the user keeps: `list_custom_prompts_response`."""
+    """Ask for the user's custom prompts: `list_custom_prompts_response`."""
 
     type: Literal["list_custom_prompts"] = "list_custom_prompts"
 
 
 class ResolveElicitation(ProtocolModel):
-    """Answer an `elicitation_request`; `content` must match its schema if it is accepted."""
+    """Answer an `elicitation_request`; on acceptance, `content` must match its schema."""
 
     type: Literal["resolve_elicitation"] = "resolve_elicitation"
     id: Text
@@ -271,7 +271,7 @@ class ResolveElicitation(ProtocolModel):
 
 
 class McpQuery(ProtocolModel):
-    """Something that a frontend asks the MCP servers."""
+    """The base of queries to MCP servers."""
 
 
 class ListMcpTools(McpQuery):
@@ -302,18 +302,18 @@ class GetMcpPrompt(McpQuery):
 
 
 class AddToHistory(ProtocolModel):
-    """Save what the user typed, for all sessions, unless `history.persistence` turns this off."""
+    """Save user input to the log across sessions, unless `history.persistence` disables it."""
 
     type: Literal["add_to_history"] = "add_to_history"
     text: Text
 
 
 class GetHistoryEntryRequest(ProtocolModel):
-    """Ask for something the user typed: `get_history_entry_response`.
+    """Ask for an entry of the user input log: `get_history_entry_response`.
 
     Attributes:
-        log_id: the log, as an earlier response named it; null for the one there is now.
-        offset: which entry, the oldest being 0; the newest one if null.
+        log_id: the log, as named in an earlier response; null for the current one.
+        offset: the entry, counting from the oldest as 0; null for the newest.
     """
 
     type: Literal["get_history_entry_request"] = "get_history_entry_request"
@@ -363,10 +363,10 @@ Op = Annotated[
 
 
 def parse_op(text: str | bytes) -> Op:
-    """The operation that a line of JSON spells.
+    """Parse an operation from a line of JSON.
 
     Raises:
-        pydantic.ValidationError: not JSON, an unknown `type`, or a wrong field.
+        pydantic.ValidationError: invalid JSON, an unknown `type`, or an invalid field.
     """
     adapter: TypeAdapter[Op] = TypeAdapter(Op)
     return adapter.validate_json(text)

@@ -1,4 +1,4 @@
-"""What a command does, for display only: nothing is decided by it."""
+"""The kinds of commands, for display only; no decision depends on them."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from code_core.protocol.text import Text
 
 
 class ReadCommand(ProtocolModel):
-    """Shows a file; `name` is its last part."""
+    """Shows a file; `name` is the last component of its path."""
 
     type: Literal["read"] = "read"
     cmd: Text
@@ -18,7 +18,7 @@ class ReadCommand(ProtocolModel):
 
 
 class ListFilesCommand(ProtocolModel):
-    """Lists files, of `path` if it names one."""
+    """Lists files, in `path` if given."""
 
     type: Literal["list_files"] = "list_files"
     cmd: Text
@@ -26,7 +26,7 @@ class ListFilesCommand(ProtocolModel):
 
 
 class SearchCommand(ProtocolModel):
-    """Looks for `query`, in `path` if it names one."""
+    """Searches for `query`, in `path` if given."""
 
     type: Literal["search"] = "search"
     cmd: Text
@@ -35,7 +35,7 @@ class SearchCommand(ProtocolModel):
 
 
 class UnknownCommand(ProtocolModel):
-    """Does something else."""
+    """Any other command."""
 
     type: Literal["unknown"] = "unknown"
     cmd: Text

@@ -1,4 +1,4 @@
-"""What the model asks the user: questions of its own, and whether its plan is right."""
+"""Events in which the model asks the user, or proposes a plan."""
 
 from typing import Literal
 
@@ -14,12 +14,12 @@ class UserQuestionOption(ProtocolModel):
 
 
 class UserQuestion(ProtocolModel):
-    """A question of the model; the user may choose an option or answer in their own words.
+    """A question from the model; the user may choose an option or answer in their own words.
 
     Attributes:
-        id: what the answer is listed under.
+        id: the key of the answer.
         header: the question in a word or two.
-        options: none for a question that is answered in words alone.
+        options: suggested answers; null for a free-text question.
     """
 
     id: Text
@@ -31,7 +31,7 @@ class UserQuestion(ProtocolModel):
 class RequestUserInput(ProtocolModel):
     """The model asks the user; answered by `user_input_answer` with the `request_id`.
 
-    Only frontends that declare that they can ask get it. It is withdrawn when its turn ends.
+    Sent only to frontends that declare that they can ask. Withdrawn when its turn ends.
     """
 
     type: Literal["request_user_input"] = "request_user_input"
@@ -43,8 +43,8 @@ class RequestUserInput(ProtocolModel):
 class PlanProposed(ProtocolModel):
     """A turn in plan mode has ended with a plan, in Markdown; answered by `resolve_plan` with the same `id`.
 
-    The plan is open until it is answered, the next turn begins or plan mode ends; a resumed session
-    reports it again. The message that it is a part of was an `agent_message`.
+    The plan stays open until it is answered, the next turn begins or plan mode ends; a resumed session
+    reports it again. The message that contains it was an `agent_message`.
     """
 
     type: Literal["plan_proposed"] = "plan_proposed"
@@ -53,7 +53,7 @@ class PlanProposed(ProtocolModel):
 
 
 class CustomPromptInfo(ProtocolModel):
-    """A prompt of the user's, before its arguments are filled in."""
+    """A custom prompt, before its arguments are filled in."""
 
     name: Text
     path: FilePath
@@ -63,7 +63,7 @@ class CustomPromptInfo(ProtocolModel):
 
 
 class ListCustomPromptsResponse(ProtocolModel):
-    """The prompts in `prompts` in the home, sorted by name, and warnings about those that cannot be read."""
+    """The prompts in `prompts` in the home directory, sorted by name, and warnings about unreadable ones."""
 
     type: Literal["list_custom_prompts_response"] = "list_custom_prompts_response"
     custom_prompts: list[CustomPromptInfo]

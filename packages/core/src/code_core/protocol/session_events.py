@@ -1,4 +1,4 @@
-"""Events about the session itself: its queue, settings, history and the way to follow it."""
+"""Events about the session itself: its queue, settings and history, and late readers."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -9,7 +9,7 @@ from code_core.protocol.text import FilePath, Text
 
 
 class QueueEntry(ProtocolModel):
-    """Input that waits for the model; `id` is what the ops that edit and remove it name."""
+    """Queued input; the ops that edit and remove it refer to its `id`."""
 
     id: Text
     items: list[InputItem]
@@ -64,8 +64,8 @@ class UndoCompleted(ProtocolModel):
     """Files were restored to their state before or after a turn.
 
     Attributes:
-        files: what was restored.
-        kept: what was left alone, because the user has changed it since.
+        files: the restored files.
+        kept: files that were left alone, because the user has changed them since.
     """
 
     type: Literal["undo_completed"] = "undo_completed"
@@ -76,7 +76,7 @@ class UndoCompleted(ProtocolModel):
 
 
 class TypedEntry(ProtocolModel):
-    """What a user typed, when (seconds since 1970), in which session."""
+    """User input, with its time (seconds since 1970) and session."""
 
     session_id: Text
     ts: int
@@ -84,12 +84,12 @@ class TypedEntry(ProtocolModel):
 
 
 class GetHistoryEntryResponse(ProtocolModel):
-    """An entry of what the user typed in all sessions; null if there is no such entry, or the log has been replaced.
+    """An entry of the user input log; null if it does not exist or the log has been replaced.
 
     Attributes:
-        log_id: which log the entry is in; 0 without a log.
+        log_id: the log that contains the entry; 0 without a log.
         offset: the number of the entry.
-        count: how many entries the log has.
+        count: the number of entries in the log.
     """
 
     type: Literal["get_history_entry_response"] = "get_history_entry_response"
@@ -117,8 +117,8 @@ class ExitedReviewMode(ProtocolModel):
 class EventsSkipped(ProtocolModel):
     """This reader was so far behind that `count` events were left out.
 
-    The envelope is that of the last one left out. Ends of tasks, open questions and
-    everything that has begun and not ended are never among them.
+    The envelope is that of the last one left out. Ends of tasks, open questions, and begins without
+    an end are never left out.
     """
 
     type: Literal["events_skipped"] = "events_skipped"
@@ -134,10 +134,10 @@ class SnapshotItem(ProtocolModel):
 
 
 class SessionSnapshot(ProtocolModel):
-    """Where the session stands: the first event of a reader that joins late.
+    """The current state of the session: the first event of a reader that joins late.
 
-    After it come the begins, questions and pieces of text that are still open, with
-    the envelopes they had, and then what happens next.
+    It is followed by open begins, questions and pieces of text, in their original envelopes, and then
+    by new events.
     """
 
     type: Literal["session_snapshot"] = "session_snapshot"
@@ -151,9 +151,7 @@ class SessionSnapshot(ProtocolModel):
 
 
 class UnknownEvent(UnknownModel):
-    """An event of a type that this version does not know, with all its fields."""
+    """An event of an unknown type with all its fields."""
 
-    if (
-        TYPE_CHECKING
-    ):  # any text at run time; so a comparison with a known type tells type checkers which it is
+    if TYPE_CHECKING:  # any text at run time; declared this way so that type checkers can narrow the union
         type: Literal["unknown"]

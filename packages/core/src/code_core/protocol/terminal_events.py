@@ -1,4 +1,4 @@
-"""Commands that run on after the call which started them."""
+"""Events about commands that outlive their calls."""
 
 from typing import Literal
 
@@ -8,12 +8,12 @@ from code_core.protocol.text import FilePath, Text
 
 
 class TerminalInfo(ProtocolModel):
-    """A command that runs.
+    """A running command.
 
     Attributes:
-        session_id: what `write_stdin` and `stop_terminal` call it.
-        tty: whether it has a terminal, and so takes input.
-        confined: whether a sandbox holds it.
+        session_id: its number in `write_stdin` and `stop_terminal`.
+        tty: whether it has a terminal and so accepts input.
+        confined: whether it runs in a sandbox.
     """
 
     session_id: int
@@ -24,14 +24,14 @@ class TerminalInfo(ProtocolModel):
 
 
 class TerminalsChanged(ProtocolModel):
-    """The commands that run on after their calls, whole, oldest first; also the answer to `list_terminals`."""
+    """The complete list of commands that outlived their calls, oldest first; also the answer to `list_terminals`."""
 
     type: Literal["terminals_changed"] = "terminals_changed"
     terminals: list[TerminalInfo]
 
 
 class TerminalEnded(ProtocolModel):
-    """Such a command has ended; `stopped` if it did not do so by itself."""
+    """Such a command has ended; `stopped` if it was stopped."""
 
     type: Literal["terminal_ended"] = "terminal_ended"
     session_id: int
