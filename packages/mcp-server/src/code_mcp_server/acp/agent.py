@@ -1,4 +1,4 @@
-"""The methods of the agent. Source: Agent Client Protocol, version 1 (schema of SDK 2.4.0)."""
+"""The agent's methods. Source: Agent Client Protocol, version 1 (schema of SDK 2.4.0)."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,7 +28,7 @@ Method = Callable[["Agent", JsonObject], Awaitable[Answer]]
 
 @dataclass(slots=True)
 class Agent:
-    """See `Handler`; answers for the sessions of one connection."""
+    """See `Handler`; answers requests about the sessions of one connection."""
 
     sessions: Sessions
 
@@ -36,7 +36,7 @@ class Agent:
         """See `Handler.answer`."""
         method = METHODS.get(request.method)
         if method is None:
-            raise RpcError(Code.METHOD_NOT_FOUND, f"there is no method {visible(request.method[:80])!r}")
+            raise RpcError(Code.METHOD_NOT_FOUND, f"method not found: {visible(request.method[:80])}")
         try:
             return await method(self, request.params)
         except CodeError as error:
@@ -49,15 +49,16 @@ class Agent:
             self.sessions.cancel(notification.params.get("sessionId"))
 
     async def initialize(self, _params: JsonObject) -> Answer:
-        """Describe the agent and its capabilities; calling it again gives the same answer."""
+        """Describe the agent and its capabilities; repeated calls return the same answer."""
         return Answer(initialize_result())
 
     async def authenticate(self, params: JsonObject) -> Answer:
-        """Look for the model provider's key."""
+        """Check that the model provider's key is available."""
         method = text_in(params, "methodId")
         if method != API_KEY_METHOD:
             raise RpcError(
-                Code.INVALID_PARAMS, f"there is no method {visible(method[:80])!r}: {API_KEY_METHOD}"
+                Code.INVALID_PARAMS,
+                f"unknown authentication method {visible(method[:80])!r}: use {API_KEY_METHOD}",
             )
         config = load_config(self.sessions.overrides)
         if not api_key_given(config):
@@ -66,7 +67,7 @@ class Agent:
         return Answer({})
 
     async def logout(self, _params: JsonObject) -> Answer:
-        """Open no sessions until the next `authenticate`; the key is not removed."""
+        """Refuse to open sessions until the next `authenticate`; the key is not removed."""
         self.sessions.logged_out = True
         return Answer({})
 
@@ -76,7 +77,7 @@ class Agent:
         return Answer({"sessionId": session.id, **session.info.state()}, session.list_commands)
 
     async def load_session(self, params: JsonObject) -> Answer:
-        """Load a session; its whole history is shown before the answer."""
+        """Load a session and show its whole history before answering."""
         return await self._opened_again(params, show=True)
 
     async def resume_session(self, params: JsonObject) -> Answer:
@@ -84,7 +85,7 @@ class Agent:
         return await self._opened_again(params, show=False)
 
     async def list_sessions(self, params: JsonObject) -> Answer:
-        """The stored sessions, newest first, of one directory or of all."""
+        """List the stored sessions, newest first, of one directory or all."""
         cwd = None if params.get("cwd") is None else directory(text_in(params, "cwd", LONGEST_PATH), "cwd")
         cursor = None if params.get("cursor") is None else text_in(params, "cursor", LONGEST_CURSOR)
         return Answer(await self.sessions.listed(cwd, cursor))
@@ -100,9 +101,9 @@ class Agent:
         return Answer({})
 
     async def prompt(self, params: JsonObject) -> Answer:
-        """Answer a prompt; `stopReason` comes after everything that the turn shows.
+        """Answer a prompt; `stopReason` follows all output of the turn.
 
-        Nothing is waited for before the prompt is the session's: a cancellation may follow.
+        Does not wait before the session has accepted the prompt, because a cancellation may follow.
         """
         session = self.sessions.find(text_in(params, "sessionId"))
         return Answer({"stopReason": await session.prompt(prompt_items(params.get("prompt")))})
@@ -149,10 +150,10 @@ METHODS: Mapping[str, Method] = {
 
 
 def prompt_items(blocks: object) -> list[InputItem]:
-    """The content blocks of a prompt as input for the engine.
+    """Convert the content blocks of a prompt to input for the engine.
 
     Raises:
-        RpcError: says which block cannot be taken, and why.
+        RpcError: says which block is not supported, and why.
     """
     if not isinstance(blocks, list) or not blocks:
         raise RpcError(Code.INVALID_PARAMS, "prompt must be a list of content blocks")

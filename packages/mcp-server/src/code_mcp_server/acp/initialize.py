@@ -1,4 +1,4 @@
-"""The answer to `initialize`. It needs no settings, key, network or home, and imports next to nothing."""
+"""The answer to `initialize`, which needs no settings, key, network or home, and imports almost nothing."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ CAPABILITIES: dict[str, Any] = {
 
 
 def initialize_result() -> dict[str, Any]:
-    """What the agent is and can do; the same for every client, whatever version it asks for."""
+    """Return the agent's identity and capabilities, the same for every client and version."""
     return {
         "protocolVersion": PROTOCOL_VERSION,
         "agentInfo": {"name": "code", "title": "Code for Python", "version": VERSION},
