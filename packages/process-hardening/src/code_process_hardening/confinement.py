@@ -1,4 +1,4 @@
-"""Landlock: a process gives up the rights it no longer needs (landlock(7), ABI 1 to 6)."""
+"""Landlock: a process gives up permissions that it no longer needs (landlock(7), ABI 1 to 6)."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ _RULE_PATH_BENEATH, _RULE_NET_PORT = 1, 2
 
 _EXECUTE = 1 << 0
 _WRITE_FILE = 1 << 1
-# Removing and making entries of every kind: bits 4 to 12.
+# Removing and creating entries of every kind: bits 4 to 12.
 _CHANGE_FOLDER = sum(1 << bit for bit in range(4, 13))
 _MAKE_DEVICES = 1 << 6 | 1 << 11
 _REFER = 1 << 13
@@ -26,7 +26,7 @@ _O_PATH = 0o10000000
 
 
 class Confinement(Enum):
-    """How much the kernel can forbid."""
+    """How much the kernel can restrict."""
 
     FULL = "files, programs and TCP"
     FILES = "files and programs; this kernel does not confine TCP (Linux 6.7 does)"
@@ -77,7 +77,7 @@ def confine(
 
 
 def landlock_abi() -> int:
-    """The version of Landlock that this kernel has; 0 without."""
+    """Return the version of Landlock in this kernel, or 0."""
     platform: str = sys.platform
     if platform != "linux":
         return 0

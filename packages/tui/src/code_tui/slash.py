@@ -1,4 +1,4 @@
-"""What a line that begins with a slash does: commands for the chat itself, not for the model."""
+"""Slash commands: lines for the chat itself, not for the model."""
 
 import difflib
 import re
@@ -42,11 +42,11 @@ _COMMAND = re.compile(r"/([\w:-]*)(?:\s+(.*))?", re.DOTALL)
 
 
 class Chat(Protocol):
-    """What commands use of the chat that they are entered in."""
+    """The interface between commands and the chat."""
 
     @property
     def manager(self) -> ConversationManager:
-        """Where other conversations come from."""
+        """Creates other conversations."""
         ...
 
     @property
@@ -60,11 +60,11 @@ class Chat(Protocol):
         ...
 
     async def answered_by(self, op: Op, kind: "type[Any] | UnionType") -> Any:
-        """Send an operation, and show what happens until an event of `kind` answers it; that event."""
+        """Send an operation, show events until one of `kind` answers it, and return that event."""
         ...
 
     async def carry_out(self, op: Op) -> EventMsg:
-        """Send an operation that starts a task, and show what happens until it ends; the end."""
+        """Send an operation that starts a task, show events until it ends, and return the end."""
         ...
 
     def say(self, text: str) -> None:
@@ -73,19 +73,19 @@ class Chat(Protocol):
 
 
 class Quit:
-    """The chat ends."""
+    """End the chat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The chat goes on with another conversation."""
+    """Continue with another conversation."""
 
     conversation: Conversation
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The model gets a text that stands for what was typed."""
+    """Send the model a text instead of what was typed."""
 
     text: str
 
@@ -103,9 +103,9 @@ class Command:
 
 
 async def run_command(chat: Chat, text: str) -> tuple[bool, Outcome]:
-    """Whether `text` was a command, and what the chat does next; failures are shown."""
+    """Run `text` if it is a command; return whether it was, and what the chat does next. Failures are shown."""
     match = _COMMAND.fullmatch(text.strip())
-    if match is None or text[:1].isspace():  # a path, or text that was indented so that it is sent
+    if match is None or text[:1].isspace():  # a path, or text that was indented in order to send it
         return False, None
     name = match[1]
     command = COMMANDS.get(name)
@@ -275,7 +275,7 @@ COMMANDS: Mapping[str, Command] = {
 
 
 def recent_lines(history: Sequence[HistoryItem]) -> list[str]:
-    """How a resumed conversation ended: the last input of the user and the answer to it."""
+    """Return the end of a resumed conversation: the user's last input and the answer."""
     messages = [one.item for one in history if isinstance(one.item, Message) and one.item.text.strip()]
     begin = next((at for at in reversed(range(len(messages))) if is_users_own(messages[at])), None)
     if begin is None:
