@@ -11,6 +11,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from code_core.config.load import Config
+from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.events import BackgroundEvent, EventMsg
 from code_core.protocol.mcp_events import McpServerStatus
 from code_core.protocol.ops import (
@@ -154,6 +155,10 @@ def test_a_command_that_a_frontend_registers_is_allowed(config: Config) -> None:
         (
             ResolveElicitation(id="e9", action="accept"),
             "the answer had no effect: no question with the id 'e9' is open",
+        ),
+        (
+            ResolvePlan(id="p9", action="accept"),
+            "the answer had no effect: no question with the id 'p9' is open",
         ),
         (StopTerminals(), "nothing to stop: no command is running"),
         (StopTerminals(session_id=3), "nothing to stop: no session 3 is running"),

@@ -204,7 +204,10 @@ class McpClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection and wait until the server is gone, at most about 6 s; from any task, any number of times."""
+        """Close the connection and wait up to about 6 s for the server to end.
+
+        It can be called from any task, any number of times.
+        """
         self._connection = None
         await self._owner.close()
 
@@ -218,7 +221,7 @@ class McpClient:
         return self._open().session
 
     async def initialize(self) -> types.InitializeResult:
-        """Negotiate the protocol version and capabilities; call this first. Repeated calls have no effect.
+        """Agree on a protocol version and on capabilities. Call it first; further calls do nothing.
 
         The result has the form of the handshake in both eras.
         """
@@ -250,7 +253,7 @@ class McpClient:
         return page
 
     async def subscribe(self, kinds: Iterable[str] = ("tools",)) -> None:
-        """Ask a modern server to announce changes of its `tools`, `prompts` or `resources`; returns when that ends."""
+        """Have a modern server announce changes of its `tools`, `prompts` or `resources`, until it stops."""
         wanted = {f"{kind}ListChanged": True for kind in kinds}
         await self.send_request("subscriptions/listen", {"notifications": wanted}, timeout=math.inf)
 
@@ -323,7 +326,7 @@ class McpClient:
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - bounds the write as well, and tells the server
     ) -> dict[str, Any]:
-        """Send any request and return the unvalidated `result` object."""
+        """Send any request and return its `result` object unchanged."""
         with translated(method):
             return await self._calls.request(method, params, timeout)
 
@@ -332,7 +335,7 @@ class McpClient:
         await self._open().dispatcher.notify(method, params)
 
     def notifications(self) -> Notifications:
-        """Return an async iterator over the server's notifications from now on, in wire order."""
+        """Iterate over the server's notifications from now on, in wire order."""
         return self._open().dispatcher.listen()
 
     async def _relist(self) -> None:

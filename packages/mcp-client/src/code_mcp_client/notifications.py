@@ -26,6 +26,8 @@ from code_mcp_client.era import ModernEra
 from code_mcp_client.mending import mended_tools
 from code_mcp_client.messages import Notification
 
+PAGE_DONE = "notifications/elicitation/complete"
+_MOST_PAGES_DONE = 100
 _MOST_WAITING = 10_000
 _TAKEN_IN_A_ROW = 64
 """Notifications after which a listener yields to other tasks."""
@@ -81,8 +83,9 @@ class ListenedDispatcher:
     All listed tools are valid (see `mended_tools`), because the session refuses a list with one invalid tool.
 
     Attributes:
-        left_out: called with a line for each tool left out of a list.
-        era: the connection's era; None for the handshake era, and before it is known.
+        left_out: called with a line for each tool that is left out of a list.
+        era: of the connection; None for the handshake era, and before it is known.
+        pages_done: the last 100 pages that the server reported to be done with, by their elicitation ids.
 
     The SDK's session drops notifications of unknown methods and starts a task for each of the others, which
     loses their order; listeners are therefore called before it, on the receiving path.
@@ -95,6 +98,7 @@ class ListenedDispatcher:
         self._version = LATEST_HANDSHAKE_VERSION
         self.left_out: Callable[[str], None] = logger.warning
         self.era: ModernEra | None = None
+        self.pages_done: deque[str] = deque(maxlen=_MOST_PAGES_DONE)
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
@@ -145,6 +149,8 @@ class ListenedDispatcher:
         """Run the inner dispatcher; listeners end with it."""
 
         def intercept(method: str, params: Mapping[str, Any] | None) -> bool:
+            if method == PAGE_DONE:
+                self.pages_done.append(str((params or {}).get("elicitationId")))
             if self._listeners:
                 notification = Notification(method, None if params is None else dict(params))
                 for listener in self._listeners:

@@ -7,6 +7,9 @@ from pathlib import Path
 from code_core.errors import ConfigError
 from code_core.frozen import frozen
 
+KEYS, MCP_TOKENS = "keys", "mcp-tokens"
+"""Where a home holds the API keys that were saved, and the tokens of MCP servers."""
+
 
 @frozen
 class Home:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from code_core.config.paths import expand_home
+from code_core.config.paths import MCP_TOKENS, expand_home
 from code_core.config.schema.servers import McpServerTable
 from code_core.context.git import repository_root
 from code_core.process.spawn import SpawnError
@@ -39,7 +39,6 @@ atexit.register(_held.close)
 
 SAFE_PATH = "PYTHONSAFEPATH"
 DIRECTORIES = "mcp"
-TOKENS = "mcp-tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ def roots_of(table: McpServerTable, cwd: Path) -> list[Path]:
 
 def token_path(home: Path, name: str) -> Path:
     """The file that holds the tokens for a server, if the user has signed in to it."""
-    return home / TOKENS / f"{name}.json"
+    return home / MCP_TOKENS / f"{name}.json"
 
 
 def _http_client(

@@ -307,7 +307,11 @@ class HttpModelClient:
 
     @property
     def _key_source(self) -> str:
-        return f" in {self._provider.env_key}" if self._provider.env_key else ""
+        return (
+            f" in {self._provider.env_key}, or the one that code login saved"
+            if self._provider.env_key
+            else ""
+        )
 
 
 async def _error_body(response: "httpx2.Response") -> str:

@@ -10,8 +10,9 @@ import json
 import logging
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from tempfile import TemporaryFile
 from typing import IO
@@ -23,6 +24,7 @@ from code_core.errors import ConfigError, RequestRefused
 from code_core.frozen import frozen
 from code_core.model.network import proxy_for, without_proxies
 from code_core.model.providers import Provider
+from code_core.model.saved_keys import SavedKeys
 from code_core.protocol.policies import KeyIsolation
 
 _log = logging.getLogger("code_core")
@@ -138,16 +140,22 @@ class KeyProxies:
 
     A Responses API key is held by a child process, one for each upstream URL. The child forwards
     nothing else, so a Chat Completions key stays here, in memory that other processes cannot read.
+
+    Args:
+        saved: returns the keys that `code login` saved, for variables that are not set.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, saved: Callable[[], SavedKeys] | None = None) -> None:
+        self._saved = saved
         self._running: dict[tuple[str, str], KeyProxy] = {}
         self._held: dict[str, bytes] = {}
 
     def hold(
         self, provider: Provider, wanted: KeyIsolation, environ: Mapping[str, str] = os.environ
     ) -> bytes | None:
-        """Return the key of a Chat Completions provider, erasing its environment variable, or None if it stays there.
+        """Return the key that this process sends itself, or None if it stays in the environment or a child has it.
+
+        The key of a Chat Completions provider is removed from the environment.
 
         From then on, no other process of the user can read this one's memory or debug it (Linux).
 
@@ -156,20 +164,19 @@ class KeyProxies:
         """
         name = provider.env_key
         if name is None or provider.wire_api == "responses" or wanted == "never" or os.name != "posix":
-            return None
+            is_running = (name, _upstream_url(provider)) in self._running
+            return None if is_running else self._saved_key(provider)
         if name not in self._held:
             if provider.is_loopback:
-                return None
-            self._check_free(provider, environ)
-            provider.api_key(os.environb)  # raises while the variable is still there
-            from code_process_hardening import HardeningError, deny_memory_access, take_variable
+                return self._saved_key(provider)
+            take = self._taking(provider, environ)
+            from code_process_hardening import HardeningError, deny_memory_access
 
             try:
                 deny_memory_access()
             except HardeningError as error:
                 _log.warning("the memory of this process stays open to others: %s", error)
-            key = take_variable(name)
-            assert key is not None  # noqa: S101 - checked above
+            key = take()
             self._held[name] = bytes(key).strip()
             key[:] = bytes(len(key))
         return self._held[name]
@@ -182,6 +189,33 @@ class KeyProxies:
                 f"the key in {provider.env_key} is locked in the proxy for {taken_by}, so provider "
                 f'{provider.id!r} cannot have it: set key_isolation = "never", or use another variable'
             )
+
+    def _saved_key(self, provider: Provider) -> bytes | None:
+        """The key of `code login`, unless the environment has one.
+
+        Raises:
+            ConfigError: it cannot be read, or cannot be a key.
+        """
+        if self._saved is None or os.environ.get(provider.env_key or "", "").strip():
+            return None
+        saved = self._saved().read(provider)
+        return None if saved is None else bytes(saved)
+
+    def _taking(self, provider: Provider, environ: Mapping[str, str]) -> Callable[[], bytearray]:
+        """What takes the key from where it is: held here, in the environment, or saved.
+
+        Raises:
+            ConfigError: it is missing, or cannot be a key; it stays where it is.
+        """
+        name = provider.env_key
+        assert name is not None  # noqa: S101 - a provider with a key
+        if (held := self._held.get(name)) is not None:
+            return partial(bytearray, held)
+        if (saved := self._saved_key(provider)) is not None:
+            return partial(bytearray, saved)
+        self._check_free(provider, environ)
+        provider.api_key(os.environb)
+        return partial(_taken, name)
 
     def isolate(
         self, provider: Provider, wanted: KeyIsolation, environ: Mapping[str, str] = os.environ
@@ -206,28 +240,31 @@ class KeyProxies:
             return None
         name = (provider.env_key, _upstream_url(provider))
         if name not in self._running:
-            from code_process_hardening import HardeningError, deny_memory_access, take_variable
+            from code_process_hardening import HardeningError, deny_memory_access
 
-            held = self._held.get(provider.env_key)
-            if held is None:
-                self._check_free(provider, environ)
-                provider.api_key(os.environb)  # raises while the variable is still there
-            proxy_for(provider.request_url, environ)  # likewise
+            take = self._taking(provider, environ)
+            proxy_for(provider.request_url, environ)  # raises while the key is still where it was
             try:
                 deny_memory_access()
             except HardeningError as error:
                 raise ConfigError(
                     f'the key cannot be isolated: {error}; set key_isolation = "never" to run without it'
                 ) from error
-            key = take_variable(provider.env_key) if held is None else bytearray(held)
-            assert key is not None  # noqa: S101 - checked above
-            self._running[name] = KeyProxy(provider, key, environ)
+            self._running[name] = KeyProxy(provider, take(), environ)
         return self._running[name]
 
     def close(self) -> None:
         """Stop all children."""
         while self._running:
             self._running.popitem()[1].close()
+
+
+def _taken(name: str) -> bytearray:
+    from code_process_hardening import take_variable
+
+    key = take_variable(name)
+    assert key is not None  # noqa: S101 - it was there a moment ago
+    return key
 
 
 def _applies(provider: Provider, wanted: KeyIsolation) -> bool:

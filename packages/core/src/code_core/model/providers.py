@@ -24,6 +24,7 @@ _AZURE = (
 
 ServerKind = Literal["ollama", "lmstudio", "llamacpp", "vllm"]
 FALLBACK_WINDOW = 8_192
+LONGEST_KEY = 8_192
 _PATHS: dict[WireApi, str] = {"responses": "/responses", "chat": "/chat/completions"}
 _START_COMMANDS: dict[ServerKind, str] = {
     "ollama": "ollama serve",
@@ -104,12 +105,10 @@ class Provider:
         if not key:
             hint = f" ({self.env_key_instructions})" if self.env_key_instructions else ""
             raise ConfigError(
-                f"provider {self.id!r} needs an API key: set the environment variable {self.env_key}{hint}"
+                f"provider {self.id!r} needs an API key: run code login, "
+                f"or set the environment variable {self.env_key}{hint}"
             )
-        if not all(0x21 <= byte <= 0x7E for byte in key):
-            raise ConfigError(
-                f"the environment variable {self.env_key} contains spaces or control characters"
-            )
+        check_key(key, f"the environment variable {self.env_key}")
         return key
 
     def headers(self, environ: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
@@ -135,6 +134,20 @@ class Provider:
         if _TOKEN.fullmatch(name) is None:
             raise ConfigError(f"provider {self.id!r}: {name!r} is not a header name")
         return name.lower().encode("ascii")
+
+
+def check_key(key: bytes, where: str) -> None:
+    """Check that `key` can be an API key.
+
+    Raises:
+        ConfigError: it is empty, too long, or has characters that a header cannot have; it is not shown.
+    """
+    if not key:
+        raise ConfigError(f"{where} is empty")
+    if len(key) > LONGEST_KEY:
+        raise ConfigError(f"{where} is longer than {LONGEST_KEY:,} bytes")
+    if not all(0x21 <= byte <= 0x7E for byte in key):
+        raise ConfigError(f"{where} contains spaces or control characters, or letters that are not ASCII")
 
 
 def builtin_providers(environ: Mapping[str, str]) -> dict[str, Provider]:

@@ -127,7 +127,7 @@ class BackgroundEvent(ProtocolModel):
 
 
 class StreamError(ProtocolModel):
-    """The model's stream broke; the request is retried after the delay."""
+    """The model's stream broke; the request is repeated after the delay."""
 
     type: Literal["stream_error"] = "stream_error"
     message: Text
@@ -138,7 +138,7 @@ class StreamError(ProtocolModel):
 
 
 class UserMessage(ProtocolModel):
-    """User input as it entered the history; `id` is that of the op or the queue entry."""
+    """User input as it entered the history; `id` is that of the operation or of the queue entry."""
 
     type: Literal["user_message"] = "user_message"
     items: list[InputItem]
@@ -188,7 +188,7 @@ class ExecCommandOutputDelta(ProtocolModel):
 
 
 class ExecCommandEnd(ProtocolModel):
-    """A command, or a wait for it, has ended; the streams are cut like those for the model.
+    """A command, or a wait for its output, has ended. The streams are cut as for the model.
 
     Attributes:
         session_id: set if the command continues under this number; the exit code is then 0 and meaningless.
@@ -204,7 +204,7 @@ class ExecCommandEnd(ProtocolModel):
 
 
 class PatchApplyBegin(ProtocolModel):
-    """A patch is about to be applied; `changes` are in patch order."""
+    """A patch is about to be applied; `changes` are in the order of the patch."""
 
     type: Literal["patch_apply_begin"] = "patch_apply_begin"
     call_id: Text

@@ -15,14 +15,14 @@ from code_core.protocol.text import Text
 
 
 class InputText(ProtocolModel):
-    """Text sent to the model."""
+    """Text for the model."""
 
     type: Literal["input_text"] = "input_text"
     text: Text
 
 
 class InputImage(ProtocolModel):
-    """An image sent to the model, as an `https:` or `data:` URL."""
+    """An image for the model, as an `https:` or `data:` URL."""
 
     type: Literal["input_image"] = "input_image"
     image_url: Text
@@ -46,7 +46,7 @@ ContentItem = Annotated[InputText | InputImage | OutputText | Refusal, Field(dis
 
 
 class Message(ProtocolModel):
-    """A message of the user, the developer or the assistant."""
+    """A message from the user, the developer or the assistant."""
 
     type: Literal["message"] = "message"
     id: Text | None = None
@@ -83,7 +83,7 @@ class ReasoningText(ProtocolModel):
 
 
 class Reasoning(ProtocolModel):
-    """Reasoning of the model; `encrypted_content` carries it into the next request.
+    """The model's reasoning; `encrypted_content` carries it into the next request.
 
     Attributes:
         origin: the only recipient that can read or verify it. None in older records.
@@ -120,7 +120,7 @@ class FunctionCallOutput(ProtocolModel):
 
 
 class LocalShellAction(ProtocolModel):
-    """The action of a `LocalShellCall`. An environment sent by the model is ignored."""
+    """The command of a `LocalShellCall`. An environment sent by the model is ignored."""
 
     type: Literal["exec"] = "exec"
     command: list[Text]

@@ -34,7 +34,7 @@ class ImageInput(ProtocolModel):
 
 
 class LocalImageInput(ProtocolModel):
-    """An image file; an unreadable file becomes a note to the model."""
+    """An image file; if it cannot be read, the model gets a note instead."""
 
     type: Literal["local_image"] = "local_image"
     path: FilePath
@@ -58,9 +58,9 @@ class UserInput(ProtocolModel):
 
 
 class QueueUserInput(ProtocolModel):
-    """Add input before the next model request of the running turn, or start a turn when idle.
+    """Add input before the running turn's next request to the model, or start a turn when idle.
 
-    `id` and `output_schema` are as in `UserInput`; without a schema, that of the turn stays in effect.
+    `id` and `output_schema` are those of `user_input`; without a schema, the turn keeps its own.
     """
 
     type: Literal["queue_user_input"] = "queue_user_input"
@@ -123,14 +123,14 @@ ReviewTarget = Annotated[
 
 
 class Review(ProtocolModel):
-    """Let the model review changes: `entered_review_mode`, then `exited_review_mode` with the findings."""
+    """Have the model review changes: `entered_review_mode`, then `exited_review_mode` with the findings."""
 
     type: Literal["review"] = "review"
     target: ReviewTarget
 
 
 class Undo(ProtocolModel):
-    """Restore the files that the last turn has changed."""
+    """Restore the files that the last turn changed."""
 
     type: Literal["undo"] = "undo"
 
@@ -149,13 +149,13 @@ class RunUserShellCommand(ProtocolModel):
 
 
 class ListTerminals(ProtocolModel):
-    """Ask for the commands that outlived their calls: `terminals_changed`."""
+    """List the commands that kept running after their calls; answered by `terminals_changed`."""
 
     type: Literal["list_terminals"] = "list_terminals"
 
 
 class StopTerminals(ProtocolModel):
-    """Stop a command that outlived its call, with everything it started; null stops all of them."""
+    """Stop a command that kept running after its call, and everything it started; null stops all."""
 
     type: Literal["stop_terminals"] = "stop_terminals"
     session_id: int | None = None
@@ -207,7 +207,7 @@ class PatchApproval(ProtocolModel):
 class RegisterApprovedCommand(ProtocolModel):
     """Allow a command for the session: exactly this command, or every command with this prefix.
 
-    `semantic_prefix` also allows commands that begin with these words when options are ignored.
+    `semantic_prefix` also allows commands that begin with these words, ignoring options.
     """
 
     type: Literal["register_approved_command"] = "register_approved_command"
@@ -225,7 +225,7 @@ class UpdateValidationTool(ProtocolModel):
 
 
 class UpdateValidationGroup(ProtocolModel):
-    """Turn a group of checks on or off; settings of single checks are kept."""
+    """Turn a group of checks on or off; settings of individual checks are kept."""
 
     type: Literal["update_validation_group"] = "update_validation_group"
     group: ValidationGroup
@@ -256,7 +256,7 @@ class OverrideTurnContext(ProtocolModel):
 
 
 class ListCustomPrompts(ProtocolModel):
-    """Ask for the user's custom prompts: `list_custom_prompts_response`."""
+    """List the user's own prompts; answered by `list_custom_prompts_response`."""
 
     type: Literal["list_custom_prompts"] = "list_custom_prompts"
 
@@ -275,25 +275,25 @@ class McpQuery(ProtocolModel):
 
 
 class ListMcpTools(McpQuery):
-    """Ask for the tools of all MCP servers: `mcp_list_tools_response`."""
+    """List the tools of all MCP servers; answered by `mcp_list_tools_response`."""
 
     type: Literal["list_mcp_tools"] = "list_mcp_tools"
 
 
 class ListMcpResources(McpQuery):
-    """Ask for the resources of all MCP servers: `mcp_list_resources_response`."""
+    """List the resources of all MCP servers; answered by `mcp_list_resources_response`."""
 
     type: Literal["list_mcp_resources"] = "list_mcp_resources"
 
 
 class ListMcpPrompts(McpQuery):
-    """Ask for the prompts of all MCP servers: `mcp_list_prompts_response`."""
+    """List the prompts of all MCP servers; answered by `mcp_list_prompts_response`."""
 
     type: Literal["list_mcp_prompts"] = "list_mcp_prompts"
 
 
 class GetMcpPrompt(McpQuery):
-    """Ask for a prompt of an MCP server with its arguments filled in: `mcp_get_prompt_response`."""
+    """Request an MCP server's prompt with its arguments filled in; answered by `mcp_get_prompt_response`."""
 
     type: Literal["get_mcp_prompt"] = "get_mcp_prompt"
     server: Text
@@ -302,14 +302,14 @@ class GetMcpPrompt(McpQuery):
 
 
 class AddToHistory(ProtocolModel):
-    """Save user input to the log across sessions, unless `history.persistence` disables it."""
+    """Add a line to the user's input history, unless `history.persistence` turns this off."""
 
     type: Literal["add_to_history"] = "add_to_history"
     text: Text
 
 
 class GetHistoryEntryRequest(ProtocolModel):
-    """Ask for an entry of the user input log: `get_history_entry_response`.
+    """Request an entry of the input history; answered by `get_history_entry_response`.
 
     Attributes:
         log_id: the log, as named in an earlier response; null for the current one.

@@ -9,7 +9,7 @@ from code_core.protocol.text import FilePath, Text
 
 
 class QueueEntry(ProtocolModel):
-    """Queued input; the ops that edit and remove it refer to its `id`."""
+    """Input that waits for the model; the operations that edit or remove it use its `id`."""
 
     id: Text
     items: list[InputItem]
@@ -53,7 +53,7 @@ class ContextCompacted(ProtocolModel):
 
 
 class UndoAvailable(ProtocolModel):
-    """How many turns `undo` and `redo` can step over now."""
+    """How many turns can now be undone and redone."""
 
     type: Literal["undo_available"] = "undo_available"
     undo: int
@@ -76,7 +76,7 @@ class UndoCompleted(ProtocolModel):
 
 
 class TypedEntry(ProtocolModel):
-    """User input, with its time (seconds since 1970) and session."""
+    """A line that the user entered, with its session and its time in seconds since 1970."""
 
     session_id: Text
     ts: int
@@ -84,7 +84,7 @@ class TypedEntry(ProtocolModel):
 
 
 class GetHistoryEntryResponse(ProtocolModel):
-    """An entry of the user input log; null if it does not exist or the log has been replaced.
+    """An entry of the user's input history; null if it does not exist or the history has been replaced.
 
     Attributes:
         log_id: the log that contains the entry; 0 without a log.
@@ -115,10 +115,9 @@ class ExitedReviewMode(ProtocolModel):
 
 
 class EventsSkipped(ProtocolModel):
-    """This reader was so far behind that `count` events were left out.
+    """This reader fell so far behind that `count` events were left out.
 
-    The envelope is that of the last one left out. Ends of tasks, open questions, and begins without
-    an end are never left out.
+    The envelope is that of the last one. Ends of tasks, open questions and begins without their end are never left out.
     """
 
     type: Literal["events_skipped"] = "events_skipped"
@@ -134,10 +133,10 @@ class SnapshotItem(ProtocolModel):
 
 
 class SessionSnapshot(ProtocolModel):
-    """The current state of the session: the first event of a reader that joins late.
+    """The state of the session: the first event for a reader that joins late.
 
-    It is followed by open begins, questions and pieces of text, in their original envelopes, and then
-    by new events.
+    Begins, questions and partial text that are still open follow in their original envelopes, and
+    then new events.
     """
 
     type: Literal["session_snapshot"] = "session_snapshot"

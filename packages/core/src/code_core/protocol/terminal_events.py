@@ -24,14 +24,14 @@ class TerminalInfo(ProtocolModel):
 
 
 class TerminalsChanged(ProtocolModel):
-    """The complete list of commands that outlived their calls, oldest first; also the answer to `list_terminals`."""
+    """All commands that kept running after their calls, oldest first; also the answer to `list_terminals`."""
 
     type: Literal["terminals_changed"] = "terminals_changed"
     terminals: list[TerminalInfo]
 
 
 class TerminalEnded(ProtocolModel):
-    """Such a command has ended; `stopped` if it was stopped."""
+    """A command that kept running after its call has ended; `stopped` if it was stopped."""
 
     type: Literal["terminal_ended"] = "terminal_ended"
     session_id: int

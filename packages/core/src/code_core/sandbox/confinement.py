@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from code_core.config.paths import KEYS, MCP_TOKENS
 from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.limits import DEFAULT_LIMITS, Limits
 from code_core.sandbox.protected import SETTINGS, Protected, protected_by
@@ -13,16 +14,17 @@ from code_core.sandbox.writable import in_one_of, writable_roots
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """The permissions of a command: it can read everything, and write below `writable` except where protected.
+    """The rights of a command: it reads all but `hidden`, and writes below `writable` but not below what is closed.
 
     Attributes:
-        writable: existing directories, with symlinks resolved; one inside a protected directory is writable.
-        protected: existing files and directories below them, with symlinks resolved.
-        absent: paths to protect that do not exist.
-        links: symlinks below `writable` that lead to something protected and could be replaced.
-        own: the members of `protected` that the agent runs from.
-        network: whether it may use the network.
-        limits: its resource limits.
+        writable: existing directories, symlinks resolved; one inside of a protected one is writable.
+        protected: existing files and directories below them, symlinks resolved.
+        absent: what is to be protected but does not exist.
+        links: symlinks below `writable` that lead to something protected; they can be replaced.
+        own: those of `protected` that the agent runs from.
+        network: whether it may reach the network.
+        limits: what it may use up.
+        hidden: existing directories with the agent's secrets, symlinks resolved.
     """
 
     writable: tuple[Path, ...] = ()
@@ -32,6 +34,7 @@ class Confinement:
     own: tuple[Path, ...] = ()
     network: bool = False
     limits: Limits = DEFAULT_LIMITS
+    hidden: tuple[Path, ...] = ()
 
     def pinned(self) -> tuple[Path, ...]:
         """The writable directories between a root and a protected path, which could be moved by renaming them."""
@@ -50,13 +53,14 @@ def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mappin
 
     A writable directory that is itself one of the agent's own is not writable.
     """
+    hidden = _secrets_in(home)
     if not isinstance(policy, WorkspaceWrite):
-        return Confinement()
+        return Confinement(hidden=hidden)
     closed, roots = writable_and_protected(policy, cwd, home, environ)
     visible = {path: _visible(path) for path in closed.closed}
-    hidden = {seen for path, seen in visible.items() if seen != path}
-    # A home directory may contain working trees; its settings directory may not.
-    shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS), *hidden)
+    behind = {seen for path, seen in visible.items() if seen != path}
+    # A home may contain working trees; its settings directory may not.
+    shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS), *behind)
     candidates = {*(root for root in roots if os.path.isdir(root)), *closed.open_git}  # noqa: PTH112 - `Path.is_dir` raises
     directories = {path for path in candidates if path not in closed.settings and not in_one_of(path, shut)}
     writable = tuple(sorted(directories))
@@ -70,7 +74,13 @@ def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mappin
         own=tuple(path for path in closed.own if path in existing),
         network=policy.network_access,
         limits=Limits.of(policy),
+        hidden=hidden,
     )
+
+
+def _secrets_in(home: Path) -> tuple[Path, ...]:
+    folders = (os.path.realpath(home / name) for name in (KEYS, MCP_TOKENS))
+    return tuple(Path(folder) for folder in folders if os.path.isdir(folder))  # noqa: PTH112 - `Path.is_dir` raises
 
 
 def writable_and_protected(

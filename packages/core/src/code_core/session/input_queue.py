@@ -29,8 +29,7 @@ class QueuedInput:
     @classmethod
     def of(cls, op: UserInput | QueueUserInput, submission: str, used: Container[str]) -> Self:
         """Return the input of `op`, under its own id unless that is in `used`."""
-        is_new = op.id is not None and op.id not in used
-        entry_id = op.id if op.id and is_new else f"input_{uuid4().hex}"
+        entry_id = op.id if op.id and op.id not in used else f"input_{uuid4().hex}"
         return cls(entry_id, submission, tuple(op.items), op.output_schema)
 
     def entry(self) -> EventEntry:

@@ -11,6 +11,7 @@ from uuid import uuid4
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides, load_config
 from code_core.errors import ConfigError
 from code_core.model.key_proxy import KeyProxies
+from code_core.model.saved_keys import saved_keys
 from code_core.protocol.items import ResponseItem
 from code_core.session.conversation import Conversation
 from code_core.session.history.history import HistoryItem
@@ -45,7 +46,7 @@ class ConversationManager:
 
     def __init__(self, base: ConfigOverrides = NO_OVERRIDES) -> None:
         self._base = base
-        self._keys = KeyProxies()
+        self._keys = KeyProxies(saved_keys)
 
     def __enter__(self) -> Self:
         return self

@@ -208,7 +208,7 @@ async def _talk(
         if typed and not session.command.tty:
             session.stop()
         elif typed:
-            data = typed.encode("utf-8", "surrogatepass")
+            data = typed.encode()
             if (taken := await session.write(data)) < len(data):
                 note = f"[The program took {taken:,} of {len(data):,} bytes: it does not read.]\n"
         if typed:

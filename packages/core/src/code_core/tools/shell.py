@@ -76,4 +76,4 @@ class Shell:
         """The command runner, imported on first use, because many turns run no commands."""
         from code_core.tools.shell_commands import ShellCommands
 
-        return ShellCommands(self._apply_patch, self._guards)
+        return ShellCommands(self._apply_patch, self._guards, DEFAULT_TIMEOUT_MS)

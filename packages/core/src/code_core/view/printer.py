@@ -1,6 +1,5 @@
 """Prints events as lines for a person, in `exec` and the plain terminal frontend."""
 
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta, AgentReasoning
@@ -24,9 +23,9 @@ from code_core.protocol.events import (
     WebSearchComplete,
 )
 from code_core.protocol.mcp_events import ElicitationRequest, McpToolCallBegin, McpToolCallEnd
-from code_core.view.frame import framed, wrapped
+from code_core.view.frame import framed, looks_like, may_contain, wrapped
 from code_core.view.questions import QuestionText, approval_text, change_text, elicitation_text, patch_lines
-from code_core.view.streamed_prose import StreamedProse, looks_like
+from code_core.view.streamed_prose import StreamedProse
 from code_core.view.titles import command_lines, shortened, tool_text
 from code_core.view.visible import readable, visible, visible_line
 
@@ -136,6 +135,10 @@ class HumanPrinter:
         for line in _diff_lines(self._diff):
             self._line(visible_line(line), _diff_style(line))
         self._diff = ""
+
+    def show_line(self, text: str) -> None:
+        """Print a line from the frontend itself, whose text is safe to show."""
+        self._line(text)
 
     def show_question(self, question: QuestionText) -> list[str]:
         """Print the first page of a question and return the remaining rows."""
@@ -256,7 +259,7 @@ class HumanPrinter:
 
     def _line(self, text: str, style: str | None = None) -> None:
         self.end_stream()
-        if QUESTION_MARK[0] in unicodedata.normalize("NFKC", text) and not text.startswith(QUESTION_MARK):
+        if may_contain(text, QUESTION_MARK[0]) and not text.startswith(QUESTION_MARK):
             # Otherwise the terminal could begin a row with the mark.
             text = "\n".join(wrapped(line, self._columns()) for line in text.split("\n"))
         if self._color and style is not None and text:

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from code_core.view.frame import NARROWEST_ROW, columns_of
+from code_core.view.frame import NARROWEST_ROW, columns_of, looks_like
 from code_core.view.visible import readable
 
 MOST_HELD = 4096
@@ -16,11 +16,6 @@ MOST_HELD = 4096
 _TAB = 8
 _COLOUR = re.compile(r"\x1b(?:\[[0-9;:]{0,32}(m)?)?")  # or its beginning
 _JOINERS = "\u200c\u200d\ufe0e\ufe0f"
-
-
-def looks_like(text: str, mark: str) -> bool:
-    """Whether `text` begins with `mark` or a similar-looking character, such as a full-width one."""
-    return unicodedata.normalize("NFKC", text[:1])[:1] == mark
 
 
 class StreamedProse:

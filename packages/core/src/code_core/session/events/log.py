@@ -16,16 +16,8 @@ from typing import Any, Self
 import anyio
 import anyio.lowlevel
 
-from code_core.protocol.agent_events import (
-    AgentMessageDelta,
-)
-from code_core.protocol.events import (
-    Event,
-    EventMsg,
-    EventOrder,
-    SessionConfigured,
-    ShutdownComplete,
-)
+from code_core.protocol.agent_events import AgentMessageDelta
+from code_core.protocol.events import Event, EventMsg, EventOrder, SessionConfigured, ShutdownComplete
 from code_core.protocol.question_events import PlanProposed
 from code_core.protocol.session_events import EventsSkipped, QueueChanged
 from code_core.session.events.deltas import Delta, delta_text, merged, stream_item, stream_of
@@ -37,6 +29,7 @@ MOST_CHARACTERS = 16 * 2**20
 ALWAYS_KEPT = 256
 """The newest events, which every reader gets however far behind it is."""
 TAKEN_IN_A_ROW = 32  # events after which a reader yields to other tasks
+_NEEDED = Begin | End | TaskEnd | ShutdownComplete | SessionConfigured | PlanProposed
 
 
 class _Entry:
@@ -156,7 +149,6 @@ class EventReader:
         self._size = 0
         self._most_events = MOST_EVENTS
         self._most_characters = MOST_CHARACTERS
-        self._begun: set[Hashable] = set()
         self._ended = False
         self._arrival = anyio.Event()
         self._in_a_row = 0
@@ -209,10 +201,6 @@ class EventReader:
         entry = self._backlog.popleft()
         self._size -= entry.size
         entry.taken = True
-        if isinstance(entry.msg, Begin):
-            self._begun.add(item_of(entry.msg))
-        elif isinstance(entry.msg, End):
-            self._begun.discard(item_of(entry.msg))
         return entry.event
 
     def _check(self) -> None:
@@ -225,12 +213,11 @@ class EventReader:
         older = list(self._backlog)
         newer = older[-ALWAYS_KEPT:] if len(older) > ALWAYS_KEPT else []
         older = older[: len(older) - ALWAYS_KEPT] if len(older) > ALWAYS_KEPT else older
-        begun = {item_of(entry.msg) for entry in older if isinstance(entry.msg, Begin)}
-        ended = {item_of(entry.msg) for entry in older if isinstance(entry.msg, End)}
+        pairs = _pairs(entry.msg for entry in older)
         kept: list[_Entry] = []
         skipped, last = 0, None
-        for entry in older:
-            if self._needed(entry.msg, begun, ended):
+        for number, entry in enumerate(older):
+            if number not in pairs and self._needed(entry.msg):
                 kept.append(entry)
             else:
                 skipped += entry.msg.count if isinstance(entry.msg, EventsSkipped) else 1
@@ -244,18 +231,22 @@ class EventReader:
         self._most_events = max(MOST_EVENTS, 2 * len(self._backlog))
         self._most_characters = max(MOST_CHARACTERS, 2 * self._size)
 
-    def _needed(self, msg: EventMsg, begun: set[Hashable], ended: set[Hashable]) -> bool:
-        match msg:
-            case msg if isinstance(msg, TaskEnd | ShutdownComplete | SessionConfigured | PlanProposed):
-                return True
-            case msg if isinstance(msg, Question):
-                return question_id(msg) in self._log.open.questions
-            case msg if isinstance(msg, Begin):
-                return item_of(msg) not in ended
-            case msg if isinstance(msg, End):
-                return item_of(msg) in self._begun and item_of(msg) not in begun
-            case _:
-                return False
+    def _needed(self, msg: EventMsg) -> bool:
+        if isinstance(msg, Question):
+            return question_id(msg) in self._log.open.questions
+        return isinstance(msg, _NEEDED)
+
+
+def _pairs(msgs: Iterable[EventMsg]) -> set[int]:
+    """The places of begins whose ends follow, and of these ends. An item may begin again after its end."""
+    begun: dict[Hashable, int] = {}
+    pairs: set[int] = set()
+    for number, msg in enumerate(msgs):
+        if isinstance(msg, Begin):
+            begun[item_of(msg)] = number
+        elif isinstance(msg, End) and (start := begun.pop(item_of(msg), None)) is not None:
+            pairs |= {start, number}
+    return pairs
 
 
 def _size(value: Any) -> int:
@@ -265,9 +256,9 @@ def _size(value: Any) -> int:
     if isinstance(value, QueueChanged):
         return len(value.entries)  # all queue events share the entries
     match value:
-        case str() | bytes():
+        case str():
             return len(value)
-        case list() | tuple():
+        case list():
             return sum(map(_size, value))
         case dict():
             return sum(map(_size, value.values()))

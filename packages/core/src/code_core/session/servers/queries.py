@@ -47,7 +47,7 @@ def _tools(servers: "McpServers | None") -> McpListToolsResponse:
         description = tool.definition.description
         length = len(to_json(schema)) + len(description or "")
         if length > LONGEST_TOOL or size + length > LONGEST_LIST:  # a larger event would be lost
-            schema, description = {"type": "object"}, (description or "")[:LONGEST_DESCRIPTION]
+            schema, description = {"type": "object"}, description and description[:LONGEST_DESCRIPTION]
             length = LONGEST_DESCRIPTION
         size += length
         listed[name] = McpTool(
