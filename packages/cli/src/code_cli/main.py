@@ -40,7 +40,7 @@ COMMANDS = {
     "demo": Entry("code_cli.demo:demo_command", "Watch the agent fix a failing test, with a scripted model."),
 }
 
-# Words that other agents take as commands or options; as prompts they would be sent to the model.
+# Commands and options of other agents; as prompts they would be sent to the model.
 ELSEWHERE = {
     "--continue": "there is no option --continue: use code resume --last to resume the last session of this directory",
     "app-server": "there is no app server yet: code mcp-server serves other programs",

@@ -60,7 +60,7 @@ def report_os_error(error: OSError) -> int:
 
 
 def raise_on_interrupt() -> None:
-    """Let Ctrl+C raise `KeyboardInterrupt` again, so that what runs is cancelled and cleaned up."""
+    """Let Ctrl+C raise `KeyboardInterrupt` again, so that running work is cancelled and cleaned up."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

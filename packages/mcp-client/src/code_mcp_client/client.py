@@ -221,7 +221,7 @@ class McpClient:
         return self._open().session
 
     async def initialize(self) -> types.InitializeResult:
-        """Agree on a protocol version and on capabilities. Call it first; further calls do nothing.
+        """Negotiate the protocol version and capabilities. Call this first; further calls do nothing.
 
         The result has the form of the handshake in both eras.
         """

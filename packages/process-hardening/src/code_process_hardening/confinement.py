@@ -40,18 +40,19 @@ def confine(
     connect_ports: Iterable[int] | None = (),
     programs: bool = False,
 ) -> Confinement:
-    """Forbid this process to write outside of `writable` folders and `writable_files`, to start programs,
-    to listen on further TCP ports and to connect to ports other than `connect_ports`; returns what the
-    kernel could do.
+    """Restrict what this process may write, start and connect to; return how much the kernel restricts.
 
-    With `programs` programs may be started, confined in the same way; with `connect_ports` of None TCP is
-    left alone. Cannot be undone. Holds for this thread and what it starts: call it before there are others.
-    Needs no privileges, but the no-new-privileges step of the hardening. UDP and reading stay allowed, and
-    so does changing owner, mode, times and attributes of a file.
+    Writing is allowed only in `writable` directories and to `writable_files`. Programs may be started only with
+    `programs`, and are confined in the same way. Listening on further TCP ports is forbidden, and so is
+    connecting to ports other than `connect_ports`; if that is None, TCP is not restricted. UDP, reading, and
+    changing the owner, mode, times and attributes of files stay allowed.
+
+    Cannot be undone. Applies to this thread and those it starts, so call it before there are others. Needs no
+    privileges, but the no-new-privileges step of the hardening.
 
     Raises:
-        OSError: the kernel has Landlock and refused, or a folder cannot be opened.
-    """  # noqa: D205 - what is forbidden is one sentence
+        OSError: the kernel has Landlock and refused, or a directory cannot be opened.
+    """
     abi = landlock_abi()
     if abi == 0:
         return Confinement.NONE

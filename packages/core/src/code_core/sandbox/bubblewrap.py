@@ -48,7 +48,7 @@ class Bubblewrap(Sandbox):
 def bubblewrap_argv(
     bwrap: str, confinement: Confinement, cwd: Path, fds: tuple[int, int], argv: Sequence[str]
 ) -> list[str]:
-    """`argv` confined: all but what is hidden can be read, only what `confinement` names can be written.
+    """Return `argv` confined: all but hidden paths are readable, and only what `confinement` names is writable.
 
     The descriptors are those of `gate`. Absent paths must exist as empty directories by now
     (see `placeholders`).

@@ -14,7 +14,7 @@ from code_core.sandbox.writable import in_one_of, writable_roots
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """The rights of a command: it reads all but `hidden`, and writes below `writable` but not below what is closed.
+    """The permissions of a command: it can read all but `hidden`, and write below `writable` except where protected.
 
     Attributes:
         writable: existing directories, symlinks resolved; one inside of a protected one is writable.
@@ -59,7 +59,7 @@ def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mappin
     closed, roots = writable_and_protected(policy, cwd, home, environ)
     visible = {path: _visible(path) for path in closed.closed}
     behind = {seen for path, seen in visible.items() if seen != path}
-    # A home may contain working trees; its settings directory may not.
+    # A home directory may contain working trees; its settings directory may not.
     shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS), *behind)
     candidates = {*(root for root in roots if os.path.isdir(root)), *closed.open_git}  # noqa: PTH112 - `Path.is_dir` raises
     directories = {path for path in candidates if path not in closed.settings and not in_one_of(path, shut)}

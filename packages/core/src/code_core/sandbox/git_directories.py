@@ -46,12 +46,11 @@ class GitDirectories:
 
 
 def git_directories(directory: Path) -> GitDirectories | None:
-    """The repository that `directory` is in, as git would find it; None where git would not, or where it
-    is not the repository of this working tree.
+    """Return the repository that contains `directory`, or None.
 
-    A linked worktree and a submodule are recorded on both sides, and both must agree. A separate git
+    None if git would not find one, or if it is not the repository of this working tree. A linked worktree and a submodule are recorded on both sides, and both must agree. A separate git
     directory is accepted if it is neither a bare repository nor the `.git` of another working tree.
-    """  # noqa: D205 - the conditions belong to the first sentence
+    """
     for found in candidates(directory):
         try:
             owner = found.entry.lstat().st_uid

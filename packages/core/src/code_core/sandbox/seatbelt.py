@@ -39,7 +39,7 @@ _NETWORK = """\
 
 
 def seatbelt_profile(confinement: Confinement) -> str:
-    """The profile: all but what is hidden can be read, only what `confinement` names can be written."""
+    """Return the profile: all but hidden paths are readable, and only what `confinement` names is writable."""
     lines = [_BASE]
     lines += [f"(deny file-read* (subpath {_quoted(path)}))\n" for path in confinement.hidden]
     for root in confinement.writable:

@@ -50,7 +50,7 @@ class Agent:
             self.sessions.cancel(notification.params.get("sessionId"))
 
     async def initialize(self, params: JsonObject) -> Answer:
-        """Describe the agent and its capabilities; calling it again gives the same answer."""
+        """Describe the agent and its capabilities; repeated calls return the same answer."""
         return Answer(initialize_result(params))
 
     async def authenticate(self, params: JsonObject) -> Answer:
@@ -71,7 +71,7 @@ class Agent:
         return Answer({})
 
     async def logout(self, _params: JsonObject) -> Answer:
-        """Delete the key that `code login` saved, and open no sessions until the next `authenticate`."""
+        """Delete the key that `code login` saved, and refuse to open sessions until the next `authenticate`."""
         self.sessions.logged_out = True
         config = load_config(self.sessions.overrides)
         SavedKeys(config.home.path).remove(config.provider)

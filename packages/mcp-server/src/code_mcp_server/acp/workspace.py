@@ -67,10 +67,10 @@ def _check_root(directory: Path, home: Path) -> None:
 
 
 def require_key(config: Config) -> None:
-    """Check that the model provider can be asked: it needs no key, the environment has it, or it is saved.
+    """Check that the model provider needs no key, or that a key is in the environment or saved.
 
     Raises:
-        RpcError: the key is missing, or cannot be a key; says what to do.
+        RpcError: the key is missing or invalid; says what to do.
     """
     provider = config.provider
     try:
