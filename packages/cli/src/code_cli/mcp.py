@@ -1,4 +1,4 @@
-"""`code mcp`: the MCP servers of the settings file."""
+"""`code mcp`: the MCP servers in the settings file."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Asks for a line that answers what is on the screen, and takes nothing else for an answer."""
+"""Asks for a line in answer to what is on the screen, ignoring earlier and pasted input."""
 
 from code_core.view.printer import HumanPrinter
 from code_core.view.titles import shortened
@@ -10,7 +10,7 @@ class Asker:
     """Shows a prompt and waits for its answer.
 
     Args:
-        lines: where answers come from.
+        lines: the source of answers.
         printer: shows the prompt.
     """
 
@@ -19,10 +19,10 @@ class Asker:
         self._printer = printer
 
     async def ask(self, prompt: str) -> str | None:
-        """A line that is entered after `prompt` was shown; None at the end of the input.
+        """Return a line entered after `prompt` was shown, or None at the end of the input.
 
-        What was entered before is kept for the next prompt of the chat. So is a line with more right
-        behind it on a terminal, because it was pasted.
+        Earlier input is kept for the next prompt of the chat. So is a line that is directly followed by more on
+        a terminal, because it was pasted.
         """
         line: str | None = None
         while True:

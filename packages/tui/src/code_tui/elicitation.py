@@ -15,12 +15,12 @@ Show = Callable[[list[str]], None]
 
 
 async def answer_in_lines(question: ElicitationRequest, ask: Ask, show: Show) -> ResolveElicitation:
-    """The user's answer: yes with a line for each field, no, or cancel; the end of input cancels.
+    """Return the user's answer: yes with a line for each field, no, or cancel; the end of input cancels.
 
     Args:
-        question: what the server asks.
+        question: the server's question.
         ask: asks for a line.
-        show: shows what the server says of a field.
+        show: shows the server's description of a field.
     """
     while (line := await ask("answer the server? (y yes, n no): ")) is not None:
         match parse_yes_or_no(line):
@@ -50,11 +50,11 @@ async def _fields(question: ElicitationRequest, ask: Ask, show: Show) -> Resolve
 
 
 class _Ended:
-    """There is no more input."""
+    """The input has ended."""
 
 
 def _about(name: str, schema: dict[str, Any], server: str) -> list[str]:
-    """What the server says of a field. Nothing of it is in the prompt: it could be written like another prompt."""
+    """The server's description of a field, kept out of the prompt, which it could imitate."""
     choices = schema.get("enum")
     shown = [f"one of {', '.join(map(str, choices))}"] if isinstance(choices, list) else []
     text = schema.get("description") or schema.get("title")
@@ -66,7 +66,7 @@ def _about(name: str, schema: dict[str, Any], server: str) -> list[str]:
 
 
 async def _field(schema: dict[str, Any], required: bool, ask: Ask) -> Any:
-    """The value of one field; None for one that is left out."""
+    """The value of one field; None if it is left out."""
     choices = schema.get("enum")
     kind = " (y, n)" if schema.get("type") == "boolean" else ""
     optional = "" if required else " or nothing"
@@ -81,7 +81,7 @@ async def _field(schema: dict[str, Any], required: bool, ask: Ask) -> Any:
 
 
 def _parsed(text: str, kind: object) -> Any:
-    """`text` as a value of that type; None if it does not spell one."""
+    """`text` as a value of that type, or None if it is not one."""
     try:
         match kind:
             case "boolean":

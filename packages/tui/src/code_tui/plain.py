@@ -1,7 +1,7 @@
 """The plain terminal frontend: labelled lines that are only ever appended.
 
 For screen readers, pipes and terminals that cannot redraw. Ctrl+C interrupts the turn, and at
-the prompt clears the line; pressed twice there, it ends the conversation, as the end of input does.
+the prompt clears the line; pressed twice there, it ends the conversation, as does the end of input.
 """
 
 import math
@@ -64,7 +64,7 @@ UNFINISHED_PASTE = "\n(pasted; Enter sends it, Ctrl+C discards it)\n"
 CLEARED = "(nothing was sent; Ctrl+C again ends the conversation, and so does Ctrl+D)"
 USUAL_COLUMNS = 80
 TWICE_WITHIN = 3.0
-"""Seconds between two Ctrl+C at the prompt that end the conversation."""
+"""Seconds within which a second Ctrl+C at the prompt ends the conversation."""
 Question = ApprovalRequest | ElicitationRequest | RequestUserInput
 
 
@@ -75,16 +75,16 @@ async def run_plain(
     *,
     drop_last: int | None = None,
 ) -> int:
-    """Talk until the input ends; 0.
+    """Chat until the input ends, and return 0.
 
     Args:
-        overrides: settings of this run.
+        overrides: settings for this run.
         prompt: the first input.
         session: the stored session to resume.
         drop_last: continue with a copy of it, without this many of its last turns.
 
     Raises:
-        ConfigError: the settings are wrong.
+        ConfigError: the settings are invalid.
         StoreError: the session cannot be opened.
     """
     lines = LineInput(sys.stdin.fileno())
@@ -131,9 +131,9 @@ class _PlainFrontend:
         self._interrupted_at = -math.inf
 
     async def run(self, prompt: str | None) -> Conversation | None:
-        """Alternate between the user's prompts and the agent's turns; the conversation to go on with, if any."""
+        """Alternate between prompts and turns; return the conversation to continue with, if any."""
         await self._until(SessionConfigured)
-        while self._conversation.waiting:  # warnings, which must not come after what the user types
+        while self._conversation.waiting:  # warnings, which must be shown before the user types
             await self._until(object)
         for line in recent_lines(self._conversation.session.history.items):
             self.say(line)
@@ -159,7 +159,7 @@ class _PlainFrontend:
         return None
 
     async def _next(self) -> str | None:
-        """What the user enters next, once the plan that waits is answered; None when there is no more input."""
+        """The user's next input, after any open plan is answered, or None at the end of input."""
         while (plan := self._plan) is not None:
             self._plan = None
             try:
@@ -177,7 +177,7 @@ class _PlainFrontend:
         return await self._ask(PLAN_PROMPT if self._plans else PROMPT)
 
     async def _about(self, plan: PlanProposed) -> ResolvePlan | None:
-        """The user's answer to a plan; None if they do not give one, and the plan stays open."""
+        """The user's answer to a plan, or None if it stays open."""
         with anyio.CancelScope() as self._prompting:
             while (text := await self._asker.ask(PLAN_QUESTION)) is not None:
                 action = parse_plan_answer(text)
@@ -210,7 +210,7 @@ class _PlainFrontend:
         self._printer.show_line(text)
 
     async def handle_interrupts(self, scope: anyio.CancelScope) -> None:
-        """Interrupt the turn; clear the line at the prompt, and end everything the second time."""
+        """Interrupt the turn, or at the prompt clear the line and end everything the second time."""
         with anyio.open_signal_receiver(signal.SIGINT) as signals:
             async for _ in signals:
                 if self._working:
@@ -226,7 +226,7 @@ class _PlainFrontend:
                 self._prompting.cancel()
 
     async def _until(self, kind: type[Any] | UnionType) -> EventMsg:
-        """Show events up to one of `kind`, and answer the questions among them; that one."""
+        """Show events up to one of `kind`, answering questions among them, and return that event."""
         async for event in self._conversation.events():
             if not isinstance(event.msg, Question):
                 for msg in self._append_only.events(event.msg):
@@ -239,7 +239,7 @@ class _PlainFrontend:
         raise ConversationError("the conversation has ended")
 
     def _follow(self, msg: EventMsg) -> None:
-        """Take note of the mode and the plan, and show what was undone."""
+        """Track the mode and the plan, and show what was undone."""
         match msg:
             case SessionConfigured(collaboration_mode=mode) | SettingsChanged(collaboration_mode=mode):
                 self._plans = mode == "plan"
@@ -255,7 +255,7 @@ class _PlainFrontend:
                 pass
 
     async def _answer(self, msg: EventMsg) -> None:
-        """Ask the user, if `msg` is a question."""
+        """Ask the user if `msg` is a question."""
         if not isinstance(msg, Question):
             return
         with anyio.CancelScope() as self._asking:
@@ -264,7 +264,7 @@ class _PlainFrontend:
         self._input.release()
 
     async def _op(self, question: Question) -> Op:
-        """What the user answers."""
+        """The op with the user's answer."""
         match question:
             case ExecApprovalRequest(approval_id=approval_id):
                 decision, feedback = await self._decision(question)
@@ -280,7 +280,7 @@ class _PlainFrontend:
                 return await answer_in_lines(question, self._asker.ask, self._show_lines)
 
     async def _decision(self, request: ApprovalRequest) -> tuple[ReviewDecision, str | None]:
-        """The user's answer, and the reason for a no, for the model; the end of input stops the turn."""
+        """The user's decision, with a reason for the model on denial; the end of input stops the turn."""
         rows = self._printer.show_question(approval_text(request))
         while True:
             choices = Choices.about(request, unseen=len(rows))
@@ -304,7 +304,7 @@ class _PlainFrontend:
         self._printer.show_rows(rows, len(rows))
 
     async def _ask(self, question: str) -> str | None:
-        """What the user enters, several lines if they are pasted; None when there is no more input."""
+        """The user's input, several lines if pasted, or None at the end of input."""
         while True:
             _write(question)
             with anyio.CancelScope() as scope:
@@ -327,7 +327,7 @@ def _make_printer() -> HumanPrinter:
 
 
 def _columns() -> int | None:
-    """The real width of the screen, whatever the environment says; None where there is no screen."""
+    """The actual width of the screen, regardless of the environment; None without a screen."""
     if not sys.stdout.isatty():
         return None
     return os.get_terminal_size(sys.stdout.fileno()).columns or USUAL_COLUMNS

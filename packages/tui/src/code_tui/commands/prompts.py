@@ -8,7 +8,7 @@ from code_core.view.visible import visible
 from code_tui.commands.chat import Chat, Outcome, Send
 
 PROMPTS = "prompts:"
-"""Begins the name of the command that sends a prompt."""
+"""Prefix of the commands that send a prompt."""
 
 
 async def list_prompts(chat: Chat, _argument: str) -> Outcome:

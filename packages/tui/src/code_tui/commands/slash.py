@@ -25,9 +25,9 @@ class Command:
 
 
 async def run_command(chat: Chat, text: str) -> tuple[bool, Outcome]:
-    """Whether `text` was a command, and what the chat does next; failures are shown."""
+    """Run `text` if it is a command; return whether it was, and what the chat does next. Failures are shown."""
     match = _COMMAND.fullmatch(text.strip())
-    if match is None or text[:1].isspace():  # a path, or text that was indented so that it is sent
+    if match is None or text[:1].isspace():  # a path, or text that was indented in order to send it
         return False, None
     name, argument = match[1], (match[2] or "").strip()
     command = COMMANDS.get(name)
