@@ -5,6 +5,7 @@ import pytest
 
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
+from code_tui.asking import Again
 from code_tui.elicitation import answer_in_lines
 
 SCHEMA = {
@@ -22,7 +23,7 @@ def answered(*lines: str, schema: dict[str, Any] = SCHEMA) -> tuple[ResolveElici
     asked: list[str] = []
     given = iter(lines)
 
-    async def ask(question: str) -> str | None:
+    async def ask(question: str, _again: Again = lambda: None, /) -> str | None:
         asked.append(question)
         return next(given, None)
 

@@ -1,16 +1,16 @@
 """Asks for the fields of an MCP server's question, line by line."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
 from code_core.view.answers import parse_yes_or_no
-from code_core.view.questions import quoted
+from code_core.view.questions import elicitation_text, quoted
 from code_core.view.visible import visible
+from code_tui.asking import Ask
 from code_tui.form_field import FieldError, FormField, fields_of
 
-Ask = Callable[[str], Awaitable[str | None]]
 Show = Callable[[list[str]], None]
 
 
@@ -20,9 +20,11 @@ async def answer_in_lines(question: ElicitationRequest, ask: Ask, show: Show) ->
     Args:
         question: what the server asks.
         ask: asks for a line.
-        show: shows what the server says of a field.
+        show: shows lines of a question.
     """
-    while (line := await ask("answer the server? (y yes, n no): ")) is not None:
+    text = elicitation_text(question)
+    whole = [text.title, *text.lines]
+    while (line := await ask("answer the server? (y yes, n no): ", lambda: show(whole))) is not None:
         match parse_yes_or_no(line):
             case True:
                 return await _fields(question, ask, show)
@@ -36,8 +38,9 @@ async def answer_in_lines(question: ElicitationRequest, ask: Ask, show: Show) ->
 async def _fields(question: ElicitationRequest, ask: Ask, show: Show) -> ResolveElicitation:
     content: dict[str, Any] = {}
     for field in fields_of(question.requested_schema):
-        show([row for text in field.lines for row in quoted(text, visible(question.server))])
-        value = await _value(field, ask, show)
+        lines = [row for text in field.lines for row in quoted(text, visible(question.server))]
+        show(lines)
+        value = await _value(field, lines, ask, show)
         if isinstance(value, _Ended):
             return ResolveElicitation(id=question.id, action="cancel")
         if value is not None:
@@ -49,9 +52,9 @@ class _Ended:
     """There is no more input."""
 
 
-async def _value(field: FormField, ask: Ask, show: Show) -> Any:
-    """The value of one field; None for one that is left out."""
-    while (line := await ask(field.prompt)) is not None:
+async def _value(field: FormField, lines: list[str], ask: Ask, show: Show) -> Any:
+    """The value of one field, which `lines` are about; None for one that is left out."""
+    while (line := await ask(field.prompt, lambda: show(lines))) is not None:
         try:
             return field.parse(line)
         except FieldError as error:

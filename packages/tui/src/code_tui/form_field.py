@@ -79,7 +79,8 @@ class FormField:
             case "integer" | "number" as kind:
                 return self._number(text, whole=kind == "integer")
             case _:
-                return self._within(text, len(text), "minLength", "maxLength", " characters")
+                self._check(len(text), "minLength", "maxLength", " characters")
+                return text
 
     @property
     def _takes_several(self) -> bool:
@@ -94,7 +95,8 @@ class FormField:
         parts = [part.strip() for part in text.split(",") if part.strip()]
         values = [self._chosen(part) for part in parts] if self._choices else parts
         unique = [value for number, value in enumerate(values) if value not in values[:number]]
-        return self._within(unique, len(unique), "minItems", "maxItems", " values")
+        self._check(len(unique), "minItems", "maxItems", " values")
+        return unique
 
     def _chosen(self, text: str) -> Any:
         choices = self._choices
@@ -112,15 +114,15 @@ class FormField:
             raise FieldError("enter a whole number" if whole else "enter a number") from None
         if not math.isfinite(value):
             raise FieldError("enter a number")
-        return self._within(value, value, "minimum", "maximum", "")
+        self._check(value, "minimum", "maximum", "")
+        return value
 
-    def _within(self, value: Any, size: float, least: str, most: str, unit: str) -> Any:
-        """`value`, if its size is within the limits that the schema has under these keys."""
+    def _check(self, size: float, least: str, most: str, unit: str) -> None:
+        """Refuse a size beyond the limits that the schema has under these keys."""
         for key, word, fits in ((least, "at least", size.__ge__), (most, "at most", size.__le__)):
             limit = self.schema.get(key)
             if isinstance(limit, int | float) and fits(limit) is False:
-                raise FieldError(f"{word} {limit:g}{unit}, please")
-        return value
+                raise FieldError(f"enter {word} {limit:g}{unit}")
 
 
 def fields_of(schema: Mapping[str, Any]) -> list[FormField]:

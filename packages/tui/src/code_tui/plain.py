@@ -100,7 +100,7 @@ async def run_plain(
             following: Conversation | None = None
             async with conversation, anyio.create_task_group() as tasks:
                 frontend = _PlainFrontend(conversation, manager, overrides, lines)
-                tasks.start_soon(frontend.handle_interrupts, tasks.cancel_scope)
+                tasks.start_soon(frontend.handle_signals, tasks.cancel_scope)
                 following = await frontend.run(prompt)
                 tasks.cancel_scope.cancel()
             if following is None:
@@ -209,10 +209,16 @@ class _PlainFrontend:
         """See `Chat.say`."""
         self._printer.show_line(text)
 
-    async def handle_interrupts(self, scope: anyio.CancelScope) -> None:
-        """Interrupt the turn; clear the line at the prompt, and end everything the second time."""
-        with anyio.open_signal_receiver(signal.SIGINT) as signals:
-            async for _ in signals:
+    async def handle_signals(self, scope: anyio.CancelScope) -> None:
+        """Ctrl+C interrupts the turn, clears the line at the prompt, and ends everything the second time.
+
+        A question is shown again when the program goes on after Ctrl+Z, and when the screen gets narrower.
+        """
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGCONT, signal.SIGWINCH) as signals:
+            async for number in signals:
+                if number != signal.SIGINT:
+                    self._asker.screen_changed(resized=number == signal.SIGWINCH)
+                    continue
                 if self._working:
                     await self._conversation.submit(Interrupt())
                     if self._asking is not None:
@@ -281,13 +287,22 @@ class _PlainFrontend:
 
     async def _decision(self, request: ApprovalRequest) -> tuple[ReviewDecision, str | None]:
         """The user's answer, and the reason for a no, for the model; the end of input stops the turn."""
-        rows = self._printer.show_question(approval_text(request))
+        rows: list[str] = []
+
+        def choices() -> Choices:
+            return Choices.about(request, unseen=len(rows))
+
+        def show() -> str:
+            nonlocal rows
+            rows = self._printer.show_question(approval_text(request))
+            return choices().prompt()
+
+        show()
         while True:
-            choices = Choices.about(request, unseen=len(rows))
-            text = await self._asker.ask(choices.prompt())
+            text = await self._asker.ask(choices().prompt(), show)
             if text is None:
                 return ReviewDecision.ABORT, None
-            match choices.parse(text):
+            match choices().parse(text):
                 case ReviewDecision() as decision:
                     return decision, None
                 case Explain():
