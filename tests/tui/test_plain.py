@@ -60,6 +60,7 @@ def test_a_question_is_answered_by_what_a_pipe_gives_after_it(workspace: Workspa
 def test_the_end_of_the_input_is_a_no(workspace: Workspace) -> None:
     done = workspace.run("go", stdin="")
     assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("> \n")
     assert not (workspace.directory / "made").exists()
 
 

@@ -155,6 +155,8 @@ class _PlainFrontend:
                 await self._conversation.submit(AddToHistory(text=typed))
                 await self.carry_out(UserInput(items=[TextInput(text=text)]))
             text = await self._next()
+        else:
+            _write("\n")  # the prompt is still open
         await self._conversation.submit(Shutdown())
         return None
 
