@@ -1,25 +1,25 @@
-"""Lines with a mark before each, so that text from outside cannot pose as ours.
+"""Prefixes lines with a mark, so that untrusted text cannot imitate our own.
 
-A terminal wraps a long line to the left edge, where the rest of it could look like a
-line of its own. So lines are wrapped here, and what goes on has the mark, too.
+A terminal wraps a long line to the left edge, where the remainder could look like a line of ours.
+Lines are therefore wrapped here, and continuation rows get the mark too.
 """
 
 import unicodedata
 from collections.abc import Iterable, Iterator
 
 LONGEST_ROW = 500
-"""Columns of a row where the width of the screen is not known."""
+"""Columns of a row if the width of the screen is unknown."""
 NARROWEST_ROW = 8
-"""Columns that a row has at least, even on a narrower screen."""
+"""The fewest columns of a row, even on a narrower screen."""
 _GOES_ON = "… "
 _ALIKE = {"?": "ʔɁɂॽᎮꛫ❓❔"}
-"""Characters that look like a mark, and are not normalised to it. Source: confusables.txt of Unicode 17."""
+"""Characters that look like a mark but are not normalised to it. Source: confusables.txt of Unicode 17."""
 
 
 def framed(lines: Iterable[str], mark: str, columns: int | None = None) -> Iterator[str]:
-    """Each of `lines` behind `mark`, in rows of at most `columns` columns; tabs become blanks.
+    """Yield `lines` prefixed with `mark`, in rows of at most `columns` columns; tabs become spaces.
 
-    Nothing is left out. A row that goes on with the line above begins with `… `.
+    Nothing is omitted. Continuation rows begin with `… `.
     """
     room = max(NARROWEST_ROW, (LONGEST_ROW if columns is None else columns) - len(mark))
     for line in lines:
@@ -28,7 +28,7 @@ def framed(lines: Iterable[str], mark: str, columns: int | None = None) -> Itera
 
 
 def wrapped(line: str, columns: int | None) -> str:
-    """`line` in rows of at most `columns` columns, those after the first indented by two; as it is without `columns`."""
+    """Wrap `line` to rows of at most `columns` columns, indenting continuation rows by two, unless `columns` is None."""
     if columns is None:
         return line
     return "\n  ".join(_rows(line.expandtabs(8), max(NARROWEST_ROW, columns)))
@@ -50,9 +50,9 @@ def _rows(line: str, room: int) -> Iterator[str]:
 
 
 def columns_of(character: str) -> int:
-    """How many columns a character takes at most, whatever the terminal and its version of Unicode.
+    """Return the most columns that a character uses in any terminal, whatever its version of Unicode.
 
-    A row that is too short does no harm; one that is too long begins a row that we have not marked.
+    A row that is too short does no harm; one that is too long continues on a row without our mark.
     """
     if character <= "~":
         return 1
@@ -71,12 +71,12 @@ _COLUMNS_OF_GOES_ON = sum(map(columns_of, _GOES_ON))
 
 
 def may_contain(text: str, mark: str) -> bool:
-    """Whether `text` has `mark` or a character that looks like it, such as a full-width one."""
+    """Whether `text` contains `mark` or a similar-looking character, such as a full-width one."""
     if text.isascii():
         return mark in text
     return mark in unicodedata.normalize("NFKC", text) or not set(_ALIKE.get(mark, "")).isdisjoint(text)
 
 
 def looks_like(text: str, mark: str) -> bool:
-    """Whether `text` begins with `mark` or a character that looks like it."""
+    """Whether `text` begins with `mark` or a similar-looking character."""
     return may_contain(unicodedata.normalize("NFKC", text[:1])[:1], mark)
