@@ -186,15 +186,15 @@ async def _interrupt_on_signal(conversation: Conversation, scope: anyio.CancelSc
 
 
 def _check_repository(config: Config) -> None:
-    """Refuse to change files where git cannot undo it."""
+    """Refuse to change files that git does not track."""
     is_planning = config.collaboration_mode is CollaborationMode.PLAN
     if (
         not (is_planning or isinstance(config.sandbox_policy, ReadOnly))
         and repository_root(config.cwd) is None
     ):
         raise ConfigError(
-            f"{config.cwd} is not in a git repository, so changes could not be undone: "
-            "run it in one, or use --skip-git-repo-check"
+            f"{config.cwd} is not in a git repository: run code exec in one, where git shows and keeps what "
+            "changes, or use --skip-git-repo-check"
         )
 
 
