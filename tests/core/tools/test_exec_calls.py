@@ -250,7 +250,7 @@ def test_a_large_chunk_is_several_events(desk: Desk, emitted: Emitted) -> None:
 
     async def slowly(msg: EventMsg) -> None:
         await emitted(msg)
-        while msg.type == "exec_command_output_delta" and not written.exists():
+        while msg.type == "exec_command_output_delta" and not written.exists():  # noqa: ASYNC110 - a file
             await anyio.sleep(0.01)  # the rest waits in the pipe
 
     async def body(calls: Calls) -> None:
