@@ -36,11 +36,14 @@ CHANGED = (
     "session/*.py",
     "session/*/*.py",
     "tools/*.py",
-    "safety/decide.py",
-    "patch/plan.py",
     "model/*.py",
+    "safety/*.py",
+    "patch/*.py",
+    "wire/*.py",
 )
-TESTS = ("session", "tools", "safety", "patch", "model")
+TESTS = ("session", "tools", "safety", "patch", "model", "wire")
+PURE = frozenset({"safety", "patch", "wire"})
+"""Their own folders of tests must notice every change."""
 SETTINGS = tomllib.loads(Path(__file__).with_name("mutation.toml").read_text(encoding="utf-8"))
 COVERAGE = ROOT / ".mutation.json"
 NAMESPACE = ("unshare", "--pid", "--mount-proc", "--fork", "--kill-child")
@@ -79,9 +82,15 @@ def main(arguments: Sequence[str]) -> int:
     if not made:
         print("mutate: no such functions" + (" in settled modules" if chosen.settled else ""))
         return 2
+    if chosen.sample is None:
+        for name, line, change in sorted({*_explained()} - {one.identity for one in made}):
+            if not chosen.patterns or any(fnmatch(name, one) for one in chosen.patterns):
+                print(f"mutate: explained, but no longer made: {name}\n    {line}\n    {change}")
     plugin = Plugin(lambda worker: _run(worker, sources, made, chosen.budget, output))
     modules = {one.module.removeprefix("code_core.") for one in made}
-    tests = sorted({file for module in modules & {*settled} for file in settled[module]}) or TESTS
+    packages = {module.partition(".")[0] for module in modules}
+    tests = sorted({file for module in modules & {*settled} for file in settled[module]})
+    tests = tests or sorted(packages if packages <= PURE else TESTS)
     folders = [str(ROOT / "tests" / "core" / name) for name in tests]
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
     pytest.main([*options, *folders], plugins=[plugin])
