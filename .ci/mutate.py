@@ -130,6 +130,8 @@ def _run(
             continue
         tests = [name for name, one in usable.items() if one.runs(mutant.function, mutant.number)]
         tests = tests or [name for name, one in usable.items() if one.calls(mutant.function)]
+        if not any(one.calls(mutant.function) for one in coverage.records.values()):  # newer than the records
+            tests = [name for name, one in usable.items() if one.calls_into(mutant.module)]
         *_, package, module = mutant.module.split(".")
         mirrors = (f"/test_{module}.py::", f"/test_{package}_{module}.py::")
         tests.sort(

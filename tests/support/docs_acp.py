@@ -10,6 +10,7 @@ from code_core.acp.commands import BUILT_IN
 from code_core.acp.modes import PRESETS
 from code_mcp_server.acp.agent import METHODS
 from code_mcp_server.acp.initialize import CAPABILITIES
+from support.acp_coverage import COVERAGE, Missing, Supported
 
 
 def methods() -> str:
@@ -52,6 +53,28 @@ def modes() -> str:
         for one in PRESETS
     ]
     return _table(("mode", "", "`approval_policy`", "`sandbox_mode`"), rows)
+
+
+def coverage() -> str:
+    """What of the protocol is supported."""
+    rows = [
+        (section, ", ".join(f"`{name}`" for name, one in names.items() if isinstance(one, Supported)))
+        for section, names in COVERAGE.items()
+    ]
+    return _table(("", "supported"), rows)
+
+
+def missing() -> str:
+    """What of the protocol is not supported, and why."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for section, names in COVERAGE.items():
+        for name, one in names.items():
+            if isinstance(one, Missing):
+                reasons.setdefault((section, one.why), []).append(f"`{name}`")
+    return _table(
+        ("", "not supported", "why"),
+        [(section, ", ".join(names), why) for (section, why), names in reasons.items()],
+    )
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -8,11 +8,13 @@ import pytest
 
 from code_core.protocol.approval_events import ExecApprovalRequest
 from code_core.protocol.mcp_events import McpInvocation
-from code_core.protocol.ops import ExecApproval
+from code_core.protocol.ops import ExecApproval, RegisterApprovedCommand
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
 from code_core.safety.grants import CommandGrant, Grant, PathGrant, ToolGrant
+from code_core.safety.rules import RegisteredCommand
 from code_core.sandbox.detection import detect
 from code_core.session.questions.approvals import Approvals
+from code_core.session.questions.approver import TurnApprover
 from code_core.tools.approver import CommandQuestion, PatchQuestion, Question, ToolQuestion
 from core.session.conversing import Frontend, after, call, made, user
 
@@ -47,7 +49,7 @@ def test_what_was_allowed_for_the_session_allows_nothing_of_another_kind(kind: t
         answer = ExecApproval(id="c", decision=ReviewDecision.APPROVED_FOR_SESSION)
         assert approvals.answer(answer)
 
-    anyio.run(approvals.for_turn(emit).ask, questions()[kind])
+    anyio.run(TurnApprover(approvals, emit).ask, questions()[kind])
     assert [approvals.approved(grant) for grant in GRANTS.values()] == [one is kind for one in GRANTS]
     assert not approvals.approved(*GRANTS.values())
     assert not approvals.approved()
@@ -59,6 +61,19 @@ def test_a_grant_for_the_inside_of_the_sandbox_does_not_hold_outside() -> None:
     assert approvals.approved(CommandGrant(WORDS, HERE))
     assert not approvals.approved(CommandGrant(WORDS, HERE, outside=True))
     assert not approvals.approved(CommandGrant(WORDS, HERE / "below"))
+
+
+@pytest.mark.parametrize(("prefix", "kept"), [(["git", "add"], ("git", "add")), (None, ())])
+def test_a_frontend_registers_commands(prefix: list[str] | None, kept: tuple[str, ...]) -> None:
+    approvals = Approvals()
+    for kind in ("exact", "prefix"):
+        op = RegisterApprovedCommand.model_validate(
+            {"command": ["git", "add", "."], "match_kind": kind, "semantic_prefix": prefix}
+        )
+        approvals.register_command(op)
+    assert approvals.registered_commands() == [
+        RegisteredCommand(("git", "add", "."), kind, kept) for kind in ("exact", "prefix")
+    ]
 
 
 def test_only_the_first_question_about_a_call_id_has_it_as_its_own() -> None:

@@ -175,7 +175,7 @@ def test_one_task_at_a_time(config: Config) -> None:
         await reading.until("user_message")
         compact = await reading.send(Compact())
         refusal = await reading.until("error")
-        assert refusal.message == "cannot start compact while turn runs: wait for its end or interrupt it"
+        assert refusal.message == "cannot start compact while turn runs: wait for it to end or interrupt it"
         assert refusal.code == "busy"
         assert reading.seen[-1].id == compact
         gate.set()

@@ -195,7 +195,7 @@ def test_frontends_get_a_prompt_as_input(offered: Converse) -> None:
         for server_name, name, why in (
             ("notes", "none", "no such prompt"),
             ("notes", "empty", "the prompt is empty"),
-            ("nowhere", "greet", "there is no MCP server 'nowhere'"),
+            ("nowhere", "greet", "MCP server 'nowhere' not found"),
         ):
             await frontend.send(GetMcpPrompt(server=server_name, name=name))
             assert why in (await frontend.until("mcp_get_prompt_response")).error

@@ -23,13 +23,20 @@ BY_HAND = "code acp speaks ACP on standard input and output, and is meant to be 
 
 @click.command("acp")
 @session_options
-def acp_command(**session: Any) -> None:
+@click.argument("action", required=False, type=click.Choice(["login"]), metavar="[login]")
+def acp_command(action: str | None, **session: Any) -> None:
     """Run as an editor's agent: the Agent Client Protocol on stdin and stdout.
 
     The options are the settings of every session, as far as the editor does not change them.
+    With `login`, which editors add to start this in a terminal, ask for the provider's API key and save it.
     """
     checked_options(**session)
     checked_directory(session["cwd"])
+    if action == "login":
+        from code_cli.login import log_in
+
+        log_in(overrides_from(**session))
+        return
     from code_mcp_server.acp.handshake import client_left, shake_hands
     from code_mcp_server.acp.streams import taken_streams
 

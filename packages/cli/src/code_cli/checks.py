@@ -22,6 +22,7 @@ from code_core.config.schema.servers import McpServerTable
 from code_core.errors import CodeError, ConfigError
 from code_core.model.providers import Provider
 from code_core.model.reach import reach
+from code_core.model.saved_keys import SavedKeys, where_the_key_is
 from code_core.sandbox.detection import detect
 from code_core.validation.tools import CHECKERS
 from code_mcp_client import McpClientError
@@ -60,7 +61,7 @@ async def all_checks(overrides: ConfigOverrides) -> list[Check]:
         *checks,
         _settings(config),
         await anyio.to_thread.run_sync(_disk, config),
-        _key(config.provider),
+        _key(config.provider, SavedKeys(config.home.path)),
         *await _together(slow),
     ]
 
@@ -168,13 +169,15 @@ def _disk(config: Config) -> Check:
     return Check("disk", state, tuple(lines))
 
 
-def _key(provider: Provider) -> Check:
+def _key(provider: Provider, saved: SavedKeys) -> Check:
     try:
-        key = provider.api_key(os.environb)
+        where = where_the_key_is(provider, saved)
+        if where is None:
+            provider.api_key(os.environb)  # says what is missing
         provider.headers(os.environb)
     except ConfigError as error:
         return Check("key", State.BROKEN, (str(error),))
-    return Check("key", State.OK, (f"{provider.id} needs none" if key is None else f"in {provider.env_key}",))
+    return Check("key", State.OK, (str(where),))
 
 
 async def _provider(provider: Provider) -> Check:

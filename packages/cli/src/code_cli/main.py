@@ -16,6 +16,10 @@ COMMANDS = {
     "config": Entry(
         "code_cli.config:config_command", "Show, explain and change settings; trust a project's."
     ),
+    "login": Entry(
+        "code_cli.login:login_command", "Save the provider's API key, or say where it comes from."
+    ),
+    "logout": Entry("code_cli.login:logout_command", "Delete the saved API key."),
     "acp": Entry("code_cli.acp:acp_command", "Run as an editor's agent: speak ACP on stdin and stdout."),
     "mcp-server": Entry("code_cli.mcp_server:mcp_server_command", "Serve MCP on stdin and stdout."),
     "mcp": Entry("code_cli.mcp:mcp_command", "List, add, remove and test MCP servers."),
@@ -36,9 +40,6 @@ COMMANDS = {
     "demo": Entry("code_cli.demo:demo_command", "Watch the agent fix a failing test, with a scripted model."),
 }
 
-_NO_LOGIN = (
-    "set the variable with the provider's key, such as OPENAI_API_KEY (see docs/proxy.md for who holds it)"
-)
 # Words that other agents take as commands or options; as prompts they would be sent to the model.
 ELSEWHERE = {
     "--continue": "there is no option --continue: use code resume --last to resume the last session of this directory",
@@ -47,8 +48,6 @@ ELSEWHERE = {
     "cloud": "there are no cloud tasks",
     "completion": "there are no shell completions yet",
     "help": "there is no command 'help': use code --help, or code COMMAND --help",
-    "login": f"there is nothing to log in to: {_NO_LOGIN}",
-    "logout": f"there is nothing to log out of: {_NO_LOGIN}",
     "update": "use the installer that you installed it with (uv tool upgrade, pip)",
     "version": "there is no command 'version': use code --version",
 }

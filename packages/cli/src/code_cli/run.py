@@ -24,7 +24,7 @@ def run_frontend(frontend: Callable[[], Awaitable[int]]) -> None:
     try:
         configure_logging(os.environ)
         _collect_garbage()
-        _raise_on_interrupt()
+        raise_on_interrupt()
         code = anyio.run(frontend)
     except* ConfigError as errors:
         code = _report(errors, USAGE)
@@ -59,7 +59,7 @@ def report_os_error(error: OSError) -> int:
     return code
 
 
-def _raise_on_interrupt() -> None:
+def raise_on_interrupt() -> None:
     """Let Ctrl+C raise `KeyboardInterrupt` again, so that what runs is cancelled and cleaned up."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -10,6 +10,7 @@ from mcp.shared.exceptions import MCPError
 
 from code_mcp_client.connect import Connection
 from code_mcp_client.input_required import completed
+from code_mcp_client.required_pages import after_pages
 
 
 class Calls:
@@ -65,7 +66,9 @@ class Calls:
         """The final result of a request; each round of it may take the given time, and its questions any."""
         connection = self._connection()
         if connection.dispatcher.era is None:
-            return await self.request(method, params, seconds, progress)
+            return await after_pages(
+                connection, method, lambda: self.request(method, params, seconds, progress)
+            )
         return await completed(
             connection.session, method, params, lambda round_: self.request(method, round_, seconds, progress)
         )

@@ -26,6 +26,8 @@ from code_mcp_client.era import ModernEra
 from code_mcp_client.mending import mended_tools
 from code_mcp_client.messages import Notification
 
+PAGE_DONE = "notifications/elicitation/complete"
+_MOST_PAGES_DONE = 100
 _MOST_WAITING = 10_000
 _TAKEN_IN_A_ROW = 64
 """After so many a listener lets others run."""
@@ -83,6 +85,7 @@ class ListenedDispatcher:
     Attributes:
         left_out: called with a line for each tool that is left out of a list.
         era: of the connection; None for the handshake era, and before it is known.
+        pages_done: the last 100 pages that the server reported to be done with, by their elicitation ids.
 
     The SDK's session drops a method it does not know and starts a task for each of the
     others, which loses their order; this listens before it, on the receiving path.
@@ -95,6 +98,7 @@ class ListenedDispatcher:
         self._version = LATEST_HANDSHAKE_VERSION
         self.left_out: Callable[[str], None] = logger.warning
         self.era: ModernEra | None = None
+        self.pages_done: deque[str] = deque(maxlen=_MOST_PAGES_DONE)
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
@@ -145,6 +149,8 @@ class ListenedDispatcher:
         """Run the inner dispatcher; its end is the listeners'."""
 
         def intercept(method: str, params: Mapping[str, Any] | None) -> bool:
+            if method == PAGE_DONE:
+                self.pages_done.append(str((params or {}).get("elicitationId")))
             if self._listeners:
                 notification = Notification(method, None if params is None else dict(params))
                 for listener in self._listeners:

@@ -2,6 +2,7 @@
 
 import os
 import select
+import sys
 import termios
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,9 @@ import anyio
 
 READ_SIZE = 64 * 1024
 PASTE_GAP = 0.03
-"""Seconds within which a terminal gives the next line of a paste. Nobody types that fast."""
+"""Seconds within which a terminal delivers the next part of a paste. Nobody types that fast."""
+LONGEST_LINE = 4095 if sys.platform == "linux" else 1023
+"""Bytes of a line that a terminal passes on; it drops the rest. Source: `N_TTY_BUF_SIZE` of Linux, `MAX_CANON` of BSD."""
 MOST_HELD = 16 * 1024 * 1024
 """Bytes that are read ahead at most."""
 
@@ -49,23 +52,41 @@ class LineInput:
         if line is None or not self.is_terminal:
             return line
         lines = [line]
-        await anyio.sleep(PASTE_GAP)
-        while self.is_followed() and (line := await self.line()) is not None:
+        while await self.is_followed():
+            unconfirmed = bool(self._buffer) and b"\n" not in self._buffer
+            if unconfirmed:
+                on_unfinished()
+            line = await self.line()
+            if line is None:
+                return None if unconfirmed else "\n".join(lines)
             lines.append(line)
-            await anyio.sleep(PASTE_GAP)
-        if not self._ended and (rest := _unfinished(self._fd)):
-            self._buffer = rest
-            on_unfinished()
-            lines.append(await self.line() or "")
         return "\n".join(lines)
+
+    def cut_off(self, text: str) -> str | None:
+        """The problem, if the terminal has cut off a line of `text`; None if all of it came."""
+        if not self.is_terminal or not any(len(line.encode()) >= LONGEST_LINE for line in text.split("\n")):
+            return None
+        return (
+            f"(nothing was sent: terminals cut off a line after {LONGEST_LINE:,} bytes. "
+            "Enter it in several lines, or put it in a file and name the file)"
+        )
 
     def discard(self) -> None:
         """Forget what was read ahead and not given out."""
         self._buffer = b""
 
-    def is_followed(self) -> bool:
-        """Whether more was entered on the terminal together with the last line."""
-        return self.is_terminal and (bool(self._buffer) or (not self._ended and self._is_ready()))
+    async def is_followed(self) -> bool:
+        """Whether something was entered on the terminal right after the last line: then both were pasted.
+
+        Text without Enter counts, too. Waits for at most `PASTE_GAP`.
+        """
+        if not self.is_terminal or self._buffer or self._ended:
+            return self.is_terminal and bool(self._buffer)
+        with anyio.move_on_after(PASTE_GAP):
+            await anyio.wait_readable(self._fd)
+            return True
+        self._buffer = _unfinished(self._fd)
+        return bool(self._buffer)
 
     def hold(self, first: str | None = None) -> tuple[list[str], str]:
         """Set aside what was entered until now, `first` before the rest, so that `line` gives only what comes later.

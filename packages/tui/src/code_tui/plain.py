@@ -47,13 +47,14 @@ from code_core.view.answers import Choices, Explain, Page, parse_plan_answer
 from code_core.view.append_only import AppendOnly
 from code_core.view.printer import HumanPrinter
 from code_core.view.questions import approval_text, elicitation_text
-from code_core.view.titles import shortened
 from code_core.view.undo import undo_lines
-from code_core.view.visible import visible
+from code_tui.asking import Asker
+from code_tui.commands.chat import CHAT, Quit, Send, Switch
+from code_tui.commands.slash import run_command
 from code_tui.elicitation import answer_in_lines
 from code_tui.line_input import LineInput
 from code_tui.project_trust import ask_about_project
-from code_tui.slash import CHAT, Quit, Send, Switch, recent_lines, run_command
+from code_tui.recap import recent_lines
 from code_tui.user_questions import answer_questions
 
 PROMPT, PLAN_PROMPT = "\n> ", "\nplan> "
@@ -121,6 +122,7 @@ class _PlainFrontend:
         self._printer = _make_printer()
         self._append_only = AppendOnly()
         self._input = lines
+        self._asker = Asker(lines, self._printer)
         self._working = False
         self._plans = False
         self._plan: PlanProposed | None = None
@@ -177,10 +179,10 @@ class _PlainFrontend:
     async def _about(self, plan: PlanProposed) -> ResolvePlan | None:
         """The user's answer to a plan; None if they do not give one, and the plan stays open."""
         with anyio.CancelScope() as self._prompting:
-            while (text := await self._ask_about(PLAN_QUESTION)) is not None:
+            while (text := await self._asker.ask(PLAN_QUESTION)) is not None:
                 action = parse_plan_answer(text)
                 if action == "revise":
-                    changes = await self._ask_about("what to change, for the model: ")
+                    changes = await self._asker.ask("what to change, for the model: ")
                     return (
                         None if changes is None else ResolvePlan(id=plan.id, action=action, feedback=changes)
                     )
@@ -205,7 +207,7 @@ class _PlainFrontend:
 
     def say(self, text: str) -> None:
         """See `Chat.say`."""
-        _write(f"{text}\n")
+        self._printer.show_line(text)
 
     async def handle_interrupts(self, scope: anyio.CancelScope) -> None:
         """Interrupt the turn; clear the line at the prompt, and end everything the second time."""
@@ -271,52 +273,31 @@ class _PlainFrontend:
                 decision, feedback = await self._decision(question)
                 return PatchApproval(id=approval_id, decision=decision, feedback=feedback)
             case RequestUserInput():
-                return await answer_questions(question, self._ask_about, self._show_lines)
+                return await answer_questions(question, self._asker.ask, self._show_lines)
             case ElicitationRequest():
                 rows = self._printer.show_question(elicitation_text(question))
                 self._printer.show_rows(rows, len(rows))
-                return await answer_in_lines(question, self._ask_about, self._show_lines)
+                return await answer_in_lines(question, self._asker.ask, self._show_lines)
 
     async def _decision(self, request: ApprovalRequest) -> tuple[ReviewDecision, str | None]:
         """The user's answer, and the reason for a no, for the model; the end of input stops the turn."""
         rows = self._printer.show_question(approval_text(request))
         while True:
             choices = Choices.about(request, unseen=len(rows))
-            text = await self._ask_about(choices.prompt())
+            text = await self._asker.ask(choices.prompt())
             if text is None:
                 return ReviewDecision.ABORT, None
             match choices.parse(text):
                 case ReviewDecision() as decision:
                     return decision, None
                 case Explain():
-                    return ReviewDecision.DENIED, await self._ask_about("reason, for the model: ")
+                    return ReviewDecision.DENIED, await self._asker.ask("reason, for the model: ")
                 case Page.NEXT:
                     rows = self._printer.show_rows(rows)
                 case Page.ALL:
                     rows = self._printer.show_rows(rows, len(rows))
                 case None:
                     pass
-
-    async def _ask_about(self, prompt: str) -> str | None:
-        """A line that is entered after `prompt` was shown; what was entered before is not an answer.
-
-        Neither is a line with others right behind it on a terminal: it was pasted.
-        """
-        line: str | None = None
-        while True:
-            self._report(self._input.hold(line))
-            self._printer.show_prompt(prompt)
-            line = await self._input.line()
-            if line is None or not self._input.is_followed():
-                return line
-
-    def _report(self, held: tuple[list[str], str]) -> None:
-        lines, unfinished = held
-        if kept := [line for line in lines if line.strip()]:
-            more = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
-            _write(f"(not an answer, kept for the next prompt: {shortened(visible(kept[0]))}{more})\n")
-        if unfinished.strip():
-            _write(f"(discarded, because you did not press Enter: {shortened(visible(unfinished))})\n")
 
     def _show_lines(self, lines: list[str]) -> None:
         rows = self._printer.rows(lines)
@@ -330,10 +311,13 @@ class _PlainFrontend:
                 self._prompting = scope if self._input.is_terminal else None
                 text = await self._input.entry(lambda: _write(UNFINISHED_PASTE))
             self._prompting = None
-            if not scope.cancelled_caught:
+            if scope.cancelled_caught:
+                self._input.discard()
+                _write(f"\n{CLEARED}\n")
+            elif text is not None and (problem := self._input.cut_off(text)):
+                self.say(problem)
+            else:
                 return text
-            self._input.discard()
-            _write(f"\n{CLEARED}\n")
 
 
 def _make_printer() -> HumanPrinter:

@@ -11,6 +11,7 @@ from code_core.errors import ConfigError
 from code_core.view.answers import parse_yes_or_no
 from code_core.view.printer import HumanPrinter
 from code_core.view.questions import project_settings_text
+from code_tui.asking import Asker
 from code_tui.line_input import LineInput
 
 PROMPT = "(y yes, n no; the answer is remembered): "
@@ -31,14 +32,13 @@ async def ask_about_project(overrides: ConfigOverrides, lines: LineInput, printe
         return  # it could not be used; the settings say that it is not
     rows = printer.show_question(project_settings_text(project.path, project.text))
     printer.show_rows(rows, len(rows))
+    asker = Asker(lines, printer)
     answer = None
     while answer is None:
-        lines.hold()
-        printer.show_prompt(PROMPT)
-        line = await lines.line()
+        line = await asker.ask(PROMPT)
         if line is None:
             return
-        answer = None if lines.is_followed() else parse_yes_or_no(line)
+        answer = parse_yes_or_no(line)
     lines.release()
     remember(find_home(os.environ), project, trusted=answer)
 

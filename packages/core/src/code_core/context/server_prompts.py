@@ -12,11 +12,11 @@ _ODD = re.compile(r"[^\w-]")
 
 
 class BadPromptArguments(ValueError):  # noqa: N818 - the user's mistake, reported as it is
-    """The arguments do not fit the prompt; the text says which are missing."""
+    """Arguments that do not fit the prompt; the message names those that are missing."""
 
 
 def command_names(prompts: list[McpPrompt]) -> dict[str, McpPrompt]:
-    """Prompts by their commands, `mcp:SERVER:NAME` in letters, digits, `_` and `-`; the first of two equal ones is used."""
+    """Return prompts by command, `mcp:SERVER:NAME` in letters, digits, `_` and `-`; the first of duplicates is used."""
     named: dict[str, McpPrompt] = {}
     for prompt in prompts:
         server, name = _ODD.sub("_", prompt.server), _ODD.sub("_", prompt.name)
@@ -25,23 +25,23 @@ def command_names(prompts: list[McpPrompt]) -> dict[str, McpPrompt]:
 
 
 def description(prompt: McpPrompt) -> str:
-    """What a prompt is for, on one line that is safe to show."""
+    """Return the purpose of a prompt, on one line that is safe to show."""
     return _short(prompt.description or prompt.title or prompt.name)
 
 
 def hint(prompt: McpPrompt) -> str | None:
-    """The arguments of a prompt, optional ones in brackets; None if it takes no arguments."""
+    """Return the arguments of a prompt, optional ones in brackets, or None if it takes none."""
     shown = [one.name if one.required else f"[{one.name}]" for one in prompt.arguments]
     return _short(" ".join(shown)) or None
 
 
 def arguments_of(prompt: McpPrompt, typed: str) -> dict[str, str]:
-    """The arguments in `typed`: words in the order that the prompt names them, or `NAME=VALUE`; quoted as in a shell.
+    """Parse the arguments in `typed`: words in the prompt's order, or `NAME=VALUE`, quoted as in a shell.
 
-    The last argument takes the rest; a single argument takes everything as it was typed.
+    The last argument takes the rest of the line; a single argument takes all of it verbatim.
 
     Raises:
-        BadPromptArguments: a required one is missing.
+        BadPromptArguments: a required argument is missing.
     """
     names = [one.name for one in prompt.arguments]
     given: dict[str, str] = {}

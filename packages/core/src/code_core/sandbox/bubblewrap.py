@@ -48,7 +48,7 @@ class Bubblewrap(Sandbox):
 def bubblewrap_argv(
     bwrap: str, confinement: Confinement, cwd: Path, fds: tuple[int, int], argv: Sequence[str]
 ) -> list[str]:
-    """`argv` confined: everything can be read, only what `confinement` names can be written.
+    """`argv` confined: all but what is hidden can be read, only what `confinement` names can be written.
 
     The descriptors are those of `gate`. What is absent must exist as an empty directory by now
     (`placeholders`).
@@ -64,6 +64,7 @@ def bubblewrap_argv(
     mounts = [
         *("--bind" if everything else "--ro-bind", "/", "/"),
         *_binds(ordered[:first]),
+        *(part for path in confinement.hidden for part in ("--tmpfs", str(path), "--remount-ro", str(path))),
         *(("--ro-bind-try", "/sys", "/sys") if everything else ()),
         *(("--ro-bind", "/dev/null", str(_INIT)) if _INIT.exists() else ()),
         *_PROC,

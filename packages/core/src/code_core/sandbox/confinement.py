@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from code_core.config.paths import KEYS, MCP_TOKENS
 from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.limits import DEFAULT_LIMITS, Limits
 from code_core.sandbox.protected import SETTINGS, Protected, protected_by
@@ -13,7 +14,7 @@ from code_core.sandbox.writable import in_one_of, writable_roots
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """The rights of a command: it reads everything, and writes below `writable` but not below what is closed.
+    """The rights of a command: it reads all but `hidden`, and writes below `writable` but not below what is closed.
 
     Attributes:
         writable: existing directories, symlinks resolved; one inside of a protected one is writable.
@@ -23,6 +24,7 @@ class Confinement:
         own: those of `protected` that the agent runs from.
         network: whether it may reach the network.
         limits: what it may use up.
+        hidden: existing directories with the agent's secrets, symlinks resolved.
     """
 
     writable: tuple[Path, ...] = ()
@@ -32,6 +34,7 @@ class Confinement:
     own: tuple[Path, ...] = ()
     network: bool = False
     limits: Limits = DEFAULT_LIMITS
+    hidden: tuple[Path, ...] = ()
 
     def pinned(self) -> tuple[Path, ...]:
         """The writable directories between a root and what is inside of it: renaming one would move that away."""
@@ -50,13 +53,14 @@ def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mappin
 
     A writable directory that is itself one of the agent's is not writable.
     """
+    hidden = _secrets_in(home)
     if not isinstance(policy, WorkspaceWrite):
-        return Confinement()
+        return Confinement(hidden=hidden)
     closed, roots = writable_and_protected(policy, cwd, home, environ)
     visible = {path: _visible(path) for path in closed.closed}
-    hidden = {seen for path, seen in visible.items() if seen != path}
+    behind = {seen for path, seen in visible.items() if seen != path}
     # A home may contain working trees; its settings directory may not.
-    shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS), *hidden)
+    shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS), *behind)
     candidates = {*(root for root in roots if os.path.isdir(root)), *closed.open_git}  # noqa: PTH112 - `Path.is_dir` raises
     directories = {path for path in candidates if path not in closed.settings and not in_one_of(path, shut)}
     writable = tuple(sorted(directories))
@@ -70,7 +74,13 @@ def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mappin
         own=tuple(path for path in closed.own if path in existing),
         network=policy.network_access,
         limits=Limits.of(policy),
+        hidden=hidden,
     )
+
+
+def _secrets_in(home: Path) -> tuple[Path, ...]:
+    folders = (os.path.realpath(home / name) for name in (KEYS, MCP_TOKENS))
+    return tuple(Path(folder) for folder in folders if os.path.isdir(folder))  # noqa: PTH112 - `Path.is_dir` raises
 
 
 def writable_and_protected(

@@ -30,6 +30,7 @@ OLDEST_ABI = 4
 KNOWN_GAPS = (
     "a command can change mode, owner and times of files outside of the writable directories",
     "git's and the agent's settings inside of a writable directory are not protected: a change is a warning",
+    "a command can read saved API keys and the tokens of MCP servers",
 )
 SIGNALS_ABI = 6
 SIGNALS_GAP = "a command can end other processes of the same user (Linux 6.12 prevents it)"

@@ -39,8 +39,9 @@ _NETWORK = """\
 
 
 def seatbelt_profile(confinement: Confinement) -> str:
-    """The profile: everything can be read, only what `confinement` names can be written."""
+    """The profile: all but what is hidden can be read, only what `confinement` names can be written."""
     lines = [_BASE]
+    lines += [f"(deny file-read* (subpath {_quoted(path)}))\n" for path in confinement.hidden]
     for root in confinement.writable:
         shut = (*confinement.protected, *confinement.absent)
         closed = [path for path in shut if path.is_relative_to(root)]

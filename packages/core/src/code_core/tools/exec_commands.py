@@ -66,7 +66,7 @@ class _WriteArguments(BaseModel):
 
 
 class ExecCommands:
-    """The sessions' calls; commands are permitted like those of `shell`."""
+    """Carries out calls on sessions, with the same permission checks as `shell`."""
 
     def __init__(self, commands: ShellCommands) -> None:
         self._commands = commands
@@ -127,7 +127,7 @@ async def _run(
     context: ToolContext,
     terminals: Terminals,
 ) -> CommandResult:
-    """Start the command and wait for its end, or until it is to go on by itself."""
+    """Start the command and wait until it ends or continues in the background."""
     environment = dict(context.environment)
     if arguments.tty and environment.get("TERM", "dumb") == "dumb":
         environment["TERM"] = TERMINAL
@@ -261,7 +261,7 @@ async def _may_type(
 
 
 class _Watch:
-    """Reports a call while it waits, and keeps what came meanwhile for the report of its end."""
+    """Reports a call while it waits, and keeps the output for its end event."""
 
     def __init__(self, call_id: str, context: ToolContext, typed: str = "") -> None:
         self._call_id = call_id

@@ -1,6 +1,6 @@
-"""`list_mcp_resources`, `list_mcp_resource_templates` and `read_mcp_resource`: what MCP servers offer to be read.
+"""`list_mcp_resources`, `list_mcp_resource_templates` and `read_mcp_resource`.
 
-Names, arguments and results are those of Codex, except that binary data stays out of the text.
+Names, arguments and results match Codex, except that binary data is kept out of the text.
 """
 
 import json
@@ -23,7 +23,7 @@ from code_core.wire.tool_specs import FunctionSpec
 from code_mcp_client import McpClientError
 
 EVERY_SERVER = "all"
-"""The server in the events of a call that asks all of them."""
+"""The server name in events for a call that asks all servers."""
 
 
 class _ListArguments(BaseModel):
@@ -41,13 +41,13 @@ class _ReadArguments(BaseModel):
 
 
 def resource_tools(servers: McpServers) -> list[Tool]:
-    """The three tools; none where no server offers resources."""
+    """Return the three tools, or an empty list if no server offers resources."""
     if not any("resources" in server.offers for server in servers.all):
         return []
     return [
         _ListTool(
             "list_mcp_resources",
-            "List what MCP servers offer to be read, such as files, schemas or tickets, by URI.",
+            "List the resources of MCP servers, such as files, schemas or tickets, with their URIs.",
             "resources",
             servers,
             offers.resources,
@@ -55,7 +55,7 @@ def resource_tools(servers: McpServers) -> list[Tool]:
         ),
         _ListTool(
             "list_mcp_resource_templates",
-            "List the URI templates of MCP servers: fill in the parameters of one to read what it names.",
+            "List the URI templates of MCP servers. Fill in the parameters of a template to get a resource's URI.",
             "resourceTemplates",
             servers,
             offers.templates,
@@ -88,7 +88,10 @@ class _ListTool:
         """See `Tool.spec`."""
         properties = {
             "server": {"type": "string", "description": "Only this MCP server; all of them if omitted."},
-            "cursor": {"type": "string", "description": "The nextCursor of an earlier call for that server."},
+            "cursor": {
+                "type": "string",
+                "description": "The nextCursor from an earlier call for this server.",
+            },
         }
         parameters = {
             "type": "object",
@@ -137,8 +140,11 @@ class _ReadTool:
     def spec(self) -> FunctionSpec:
         """See `Tool.spec`."""
         properties = {
-            "server": {"type": "string", "description": "The server, as the lists name it."},
-            "uri": {"type": "string", "description": "The URI, as listed, or a template filled in."},
+            "server": {"type": "string", "description": "The server's name, as listed."},
+            "uri": {
+                "type": "string",
+                "description": "The URI, as listed, or a template with its variables filled in.",
+            },
         }
         parameters = {
             "type": "object",
@@ -168,10 +174,10 @@ class _ReadTool:
 
 
 def _parsed(model: type[BaseModel], call: ToolCall) -> Any:
-    """The arguments of a call.
+    """Parse the arguments of a call.
 
     Raises:
-        BadArguments: it has others.
+        BadArguments: the arguments are invalid.
     """
     if not isinstance(call, FunctionCall):
         raise BadArguments("failed to parse function arguments: not a JSON object")
@@ -179,10 +185,10 @@ def _parsed(model: type[BaseModel], call: ToolCall) -> Any:
 
 
 def _server(servers: McpServers, name: str) -> Server:
-    """A server that offers resources.
+    """Return a server that offers resources.
 
     Raises:
-        McpClientError: no server of that name offers resources.
+        McpClientError: no server with that name offers resources.
     """
     known = [server.name for server in servers.all if "resources" in server.offers]
     server = servers.server(name)
@@ -192,7 +198,7 @@ def _server(servers: McpServers, name: str) -> Server:
 
 
 def _wire(resource: McpResource) -> dict[str, Any]:
-    """A resource as Codex lists it."""
+    """The resource in the format that Codex lists."""
     dumped = resource.model_dump(exclude_none=True)
     for ours, theirs in (("uri_template", "uriTemplate"), ("mime_type", "mimeType")):
         if ours in dumped:

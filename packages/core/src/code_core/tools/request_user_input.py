@@ -1,11 +1,9 @@
-"""`request_user_input`: the model asks the user. Arguments and output have the form of Codex's tool."""
+"""`request_user_input`: the model asks the user. Arguments and output match Codex's tool."""
 
 import json
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from code_core.protocol.answer_ops import UserInputResponse
 from code_core.protocol.items import FunctionCall, ToolCall
 from code_core.protocol.question_events import UserQuestion, UserQuestionOption
 from code_core.tools.arguments import BadArguments, parse_arguments
@@ -18,17 +16,9 @@ LONGEST_NAME = 64
 LONGEST_LABEL = 200
 LONGEST_TEXT = 2_000
 LONGEST_ANSWER = 16_000
-"""Characters of one answer that the model gets."""
-NOBODY = "nobody can be asked here: decide yourself, choose what is easiest to change later, and say what you assumed"
+"""Characters of one answer passed to the model."""
+NOBODY = "no user is available to answer: decide yourself, choose what is easiest to change later, and state your assumptions"
 NO_ANSWER = "the user did not answer: decide yourself, or go on without it"
-
-
-class UserAsker(Protocol):
-    """Asks the user."""
-
-    async def ask(self, call_id: str, questions: list[UserQuestion]) -> UserInputResponse:
-        """The answers, however long they take."""
-        ...
 
 
 class _Option(BaseModel):
@@ -54,7 +44,7 @@ class _Arguments(BaseModel):
 
 
 class AskUser:
-    """Asks up to three questions at once, and gives the answers by their ids."""
+    """Asks up to three questions at once and returns the answers by question id."""
 
     name = "request_user_input"
     parallel_safe = False
@@ -70,20 +60,20 @@ class AskUser:
         question = {
             "type": "object",
             "properties": {
-                "id": {"type": "string", "description": "Names the answer, in snake_case."},
+                "id": {"type": "string", "description": "A name for the answer, in snake_case."},
                 "header": {"type": "string", "description": "A word or two."},
                 "question": text,
                 "options": {
                     "type": "array",
                     "items": option,
-                    "description": "2 or 3 that exclude each other, the best first. The user can always answer in words.",
+                    "description": "2 or 3 mutually exclusive answers, the best first. The user can also answer in their own words.",
                 },
             },
             "required": ["id", "header", "question"],
         }
         return FunctionSpec(
             self.name,
-            "Ask the user 1 to 3 short questions, and wait for the answers. Only for decisions that you cannot "
+            "Ask the user 1 to 3 short questions, and wait for the answers. Use it only for decisions that you cannot "
             "make and facts that you cannot find.",
             {
                 "type": "object",
@@ -104,7 +94,7 @@ class AskUser:
             return ToolOutput(str(error), success=False)
         ids = [one.id for one in arguments.questions]
         if len(set(ids)) < len(ids):
-            return ToolOutput("each question needs an id of its own", success=False)
+            return ToolOutput("each question needs a unique id", success=False)
         questions = [
             UserQuestion(
                 id=one.id,

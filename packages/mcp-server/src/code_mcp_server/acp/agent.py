@@ -9,15 +9,16 @@ from pydantic import TypeAdapter, ValidationError
 from code_core.acp.content import ContentBlock, input_items
 from code_core.config.load import load_config
 from code_core.errors import CodeError, ConfigError
+from code_core.model.saved_keys import SavedKeys
 from code_core.protocol.ops import InputItem
 from code_core.view.visible import visible
 from code_mcp_server.acp.connection import Answer
-from code_mcp_server.acp.initialize import API_KEY_METHOD, initialize_result
+from code_mcp_server.acp.initialize import API_KEY_METHOD, LOGIN_METHOD, initialize_result
 from code_mcp_server.acp.params import text_in
 from code_mcp_server.acp.session_params import LONGEST_PATH, SessionParams, directory
 from code_mcp_server.acp.session_settings import SessionSettings
 from code_mcp_server.acp.sessions import Sessions
-from code_mcp_server.acp.workspace import api_key_given, missing_key
+from code_mcp_server.acp.workspace import require_key
 from code_mcp_server.jsonrpc import Code, JsonObject, Notification, Request, RpcError
 
 _log = logging.getLogger("code_core")
@@ -48,26 +49,31 @@ class Agent:
         if notification.method == "session/cancel":
             self.sessions.cancel(notification.params.get("sessionId"))
 
-    async def initialize(self, _params: JsonObject) -> Answer:
+    async def initialize(self, params: JsonObject) -> Answer:
         """Describe the agent and its capabilities; calling it again gives the same answer."""
-        return Answer(initialize_result())
+        return Answer(initialize_result(params))
 
     async def authenticate(self, params: JsonObject) -> Answer:
-        """Look for the model provider's key."""
+        """Look for the model provider's key: in the environment, or saved by `code login`."""
         method = text_in(params, "methodId")
+        if method == LOGIN_METHOD:
+            raise RpcError(
+                Code.INVALID_PARAMS,
+                f"{LOGIN_METHOD} is done in a terminal: run the agent's command with `login`",
+            )
         if method != API_KEY_METHOD:
             raise RpcError(
                 Code.INVALID_PARAMS, f"there is no method {visible(method[:80])!r}: {API_KEY_METHOD}"
             )
-        config = load_config(self.sessions.overrides)
-        if not api_key_given(config):
-            raise RpcError(Code.AUTH_REQUIRED, missing_key(config))
+        require_key(load_config(self.sessions.overrides))
         self.sessions.logged_out = False
         return Answer({})
 
     async def logout(self, _params: JsonObject) -> Answer:
-        """Open no sessions until the next `authenticate`; the key is not removed."""
+        """Delete the key that `code login` saved, and open no sessions until the next `authenticate`."""
         self.sessions.logged_out = True
+        config = load_config(self.sessions.overrides)
+        SavedKeys(config.home.path).remove(config.provider)
         return Answer({})
 
     async def new_session(self, params: JsonObject) -> Answer:

@@ -65,7 +65,7 @@ def answered(opening: Opening, line: Line) -> bytes:
     match message:
         case Request(id=request_id, method="initialize", params=params):
             opening.client = params
-            return opening.peer.answer(request_id, initialize_result())
+            return opening.peer.answer(request_id, initialize_result(params))
         case Request(id=request_id, method=method):
             too_early = f"{method[:80]} came before initialize"
             return opening.peer.fail(request_id, RpcError(Code.INVALID_REQUEST, too_early))

@@ -32,7 +32,7 @@ from code_mcp_server.acp.open_session import OpenSession
 from code_mcp_server.acp.replay import replay
 from code_mcp_server.acp.session_params import SessionParams
 from code_mcp_server.acp.session_settings import SessionSettings
-from code_mcp_server.acp.workspace import Workspace, api_key_given, missing_key
+from code_mcp_server.acp.workspace import Workspace, require_key
 from code_mcp_server.jsonrpc import Code, JsonObject, RpcError
 
 MOST_SESSIONS = 256
@@ -199,8 +199,9 @@ class Sessions:
 
     def _workspace(self, params: SessionParams) -> Workspace:
         workspace = Workspace.of(self.overrides, params)
-        if self.logged_out or not api_key_given(workspace.config):
-            raise RpcError(Code.AUTH_REQUIRED, missing_key(workspace.config))
+        if self.logged_out:
+            raise RpcError(Code.AUTH_REQUIRED, "you have logged out: authenticate again")
+        require_key(workspace.config)
         return workspace
 
     def _parts(self, session_id: str, workspace: Workspace) -> Parts:

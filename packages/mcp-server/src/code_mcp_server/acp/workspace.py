@@ -1,12 +1,13 @@
 """What a session is opened with: the client's parameters over the settings."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from code_core.config.load import Config, ConfigOverrides, load_config
+from code_core.errors import ConfigError
+from code_core.model.saved_keys import SavedKeys, where_the_key_is
 from code_core.protocol.policies import SandboxMode, SandboxPolicy, WorkspaceWrite
 from code_mcp_server.acp.session_params import SessionParams
 from code_mcp_server.jsonrpc import Code, RpcError
@@ -65,13 +66,20 @@ def _check_root(directory: Path, home: Path) -> None:
         )
 
 
-def api_key_given(config: Config, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the model provider can be asked: it needs no key, or the environment has it."""
-    provider = config.provider
-    return provider.replay_scenario is not None or not provider.env_key or bool(environ.get(provider.env_key))
+def require_key(config: Config) -> None:
+    """Check that the model provider can be asked: it needs no key, the environment has it, or it is saved.
 
-
-def missing_key(config: Config) -> str:
-    """What to do about a key that is missing."""
+    Raises:
+        RpcError: the key is missing, or cannot be a key; says what to do.
+    """
     provider = config.provider
-    return f"no API key for {provider.name}: set {provider.env_key} where the editor starts this agent, and restart it"
+    try:
+        where = where_the_key_is(provider, SavedKeys(config.home.path))
+    except ConfigError as error:
+        raise RpcError(Code.AUTH_REQUIRED, str(error)) from None
+    if where is None:
+        raise RpcError(
+            Code.AUTH_REQUIRED,
+            f"no API key for {provider.name}: run `code login`, "
+            f"or set {provider.env_key} where the editor starts this agent, and restart it",
+        )

@@ -1,4 +1,4 @@
-"""What commands and patches may do, and what stops a turn."""
+"""Settings for what commands and patches may do, and for the limits of a turn."""
 
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,7 @@ from code_core.protocol.validation import ValidationGroup, ValidationTool
 
 
 class WorkspaceWriteTable(SettingsTable):
-    """`[sandbox_workspace_write]`: what `workspace-write` allows besides the working directory."""
+    """`[sandbox_workspace_write]`: what `workspace-write` allows in addition to the working directory."""
 
     writable_roots: list[Path] = Field([], description="additional writable directories; `~` is your home")
     network_access: bool = Field(False, description="give commands network access")
@@ -21,16 +21,18 @@ class WorkspaceWriteTable(SettingsTable):
         4096, ge=16, description="the maximum number of processes and threads of a command"
     )
     max_file_bytes: int | None = Field(
-        64 * 2**30, ge=4096, description="the largest file a command may write"
+        64 * 2**30, ge=4096, description="the largest file that a command may write, in bytes"
     )
     max_memory_bytes: int | None = Field(
-        None, ge=2**20, description="the maximum private memory of each process"
+        None, ge=2**20, description="the maximum private memory of each process, in bytes; no limit if absent"
     )
-    max_shared_memory_bytes: int = Field(2**30, ge=4096, description="the size of `/dev/shm`")
+    max_shared_memory_bytes: int = Field(
+        2**30, ge=4096, description="the size of the command's own `/dev/shm`, in bytes (bubblewrap)"
+    )
 
 
 class EnvironmentTable(SettingsTable):
-    """`[shell_environment_policy]`: which variables a command gets."""
+    """`[shell_environment_policy]`: which variables commands get."""
 
     inherit: Literal["all", "core", "none"] = Field("all", description="which variables commands inherit")
     ignore_default_excludes: bool = Field(
@@ -49,40 +51,40 @@ class GuardPatternTable(SettingsTable):
 
 
 class ConfirmGuardTable(SettingsTable):
-    """`[confirm_guard]`: guards besides the built-in ones."""
+    """`[confirm_guard]`: guards in addition to the built-in ones."""
 
     patterns: list[GuardPatternTable] = Field([], description="guards of your own")
 
 
 class ValidationTable(SettingsTable):
-    """`[validation]`: the checks of patches before they are applied."""
+    """`[validation]`: checks of patches before they are applied."""
 
-    groups: dict[ValidationGroup, bool] = Field({}, description="turns groups of checks on or off")
+    groups: dict[ValidationGroup, bool] = Field({}, description="turn groups of checks on or off")
     tools: dict[ValidationTool, bool] = Field(
-        {}, description="turns single checks on or off; overrides their group"
+        {}, description="turn single checks on or off; overrides their group"
     )
     tools_allowlist: list[ValidationTool] | None = Field(
         None, description="run only these checks; all if absent"
     )
     timeout_seconds: float = Field(
-        6.0, gt=0, le=600, description="the time limit of checks without their own"
+        6.0, gt=0, le=600, description="the time limit, in seconds, of checks without one of their own"
     )
 
 
 class ToolsTable(SettingsTable):
-    """`[tools]`: which tools the model has besides those for commands and patches."""
+    """`[tools]`: optional tools for the model."""
 
-    view_image: bool = Field(True, description="let it look at image files")
+    view_image: bool = Field(True, description="let the model look at image files")
     web_search: bool = Field(
         False,
         validation_alias=AliasChoices("web_search", "web_search_request"),
-        description="let the provider search the web, where it can (Responses API)",
+        description="let the provider search the web, if it can (Responses API)",
     )
-    web_search_allowed_domains: list[str] = Field([], description="the only sites to search; all if empty")
+    web_search_allowed_domains: list[str] = Field([], description="search only these sites; all if empty")
 
 
 class LimitsTable(SettingsTable):
-    """`[limits]`: when a turn stops by itself; absent means no limit."""
+    """`[limits]`: when a turn stops automatically; absent means no limit."""
 
     max_tool_calls: int | None = Field(None, ge=1, description="stop a turn after this many tool calls")
     max_wall_seconds: float | None = Field(None, gt=0, description="stop a turn after this many seconds")

@@ -1,4 +1,4 @@
-"""Models and their providers."""
+"""Settings for models and their providers."""
 
 from typing import Any, Literal, Self
 
@@ -22,7 +22,7 @@ class PricesTable(SettingsTable):
 
 
 class ChatQuirksTable(SettingsTable):
-    """`[models.NAME.chat]`: how a model or its server departs from Chat Completions."""
+    """`[models.NAME.chat]`: how a model or its server deviates from Chat Completions."""
 
     system_role: Literal["system", "developer", "user"] | None = Field(
         None, description="the role of the instructions; `system` if absent"
@@ -42,12 +42,12 @@ class ChatQuirksTable(SettingsTable):
     short_call_ids: bool | None = Field(None, description="whether call ids must be nine letters and digits")
     think_tags: Literal["none", "paired", "opened"] | None = Field(
         None,
-        description="whether the server leaves reasoning in the text: `paired` between `<think>` and `</think>`, `opened` before `</think>` alone",
+        description="where the server leaves reasoning in the text: `paired`, between `<think>` and `</think>`; `opened`, before a lone `</think>`",
     )
 
 
 class ModelTable(SettingsTable):
-    """`[models.NAME]`: what you know of a model; a `NAME` that ends in `*` is for all that begin so."""
+    """`[models.NAME]`: properties of a model; a `NAME` ending in `*` is a prefix."""
 
     context_window: int | None = Field(None, ge=1, description="the context window, in tokens")
     max_output_tokens: int | None = Field(
@@ -69,14 +69,14 @@ class ModelTable(SettingsTable):
 
     @model_validator(mode="after")
     def _own_fields(self) -> Self:
-        """Raises: ValueError: `extra_body` has what only the program can know."""
+        """Raises: ValueError: `extra_body` contains a field that the program sets."""
         if taken := sorted({"input", "messages", "model", "stream", "tools"} & self.extra_body.keys()):
-            raise ValueError(f"extra_body cannot have {', '.join(taken)}: the program writes them")
+            raise ValueError(f"extra_body cannot contain {', '.join(taken)}: the program sets them")
         return self
 
 
 class ProviderTable(SettingsTable):
-    """`[model_providers.ID]`: an endpoint of your own, or what is different of a built-in one."""
+    """`[model_providers.ID]`: an additional endpoint, or changes to a built-in one."""
 
     name: str | None = Field(None, description="the name shown in messages")
     base_url: str | None = Field(
@@ -89,7 +89,7 @@ class ProviderTable(SettingsTable):
     )
     wire_api: WireApi = Field("responses", description="the provider's API")
     server: ServerKind | None = Field(
-        None, description="the server program, which is asked for the model's context window"
+        None, description="the server program; lets the agent ask it for the model's context window"
     )
     models: dict[str, ModelTable] = Field({}, description="properties of its models; overrides `models`")
     query_params: dict[str, Value] = Field({}, description="added to every URL")
@@ -98,6 +98,8 @@ class ProviderTable(SettingsTable):
     request_max_retries: int = Field(4, ge=0, le=100, description="how often to retry a failed request")
     stream_max_retries: int = Field(5, ge=0, le=100, description="how often to retry a broken stream")
     stream_idle_timeout_ms: int = Field(
-        300_000, ge=1, description="how long a stream may be silent before it counts as broken"
+        300_000,
+        ge=1,
+        description="how long a stream may be silent, in milliseconds, before it counts as broken",
     )
     requires_openai_auth: bool = Field(False, description="take the key from `OPENAI_API_KEY`")

@@ -1,4 +1,4 @@
-"""Makes what the tools of one turn may use, from the session's settings."""
+"""Builds the context in which the tools of one turn run, from the session's settings."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from code_core.context.git import repository_root
 from code_core.safety.environment import child_environment
 from code_core.safety.non_interactive import non_interactive
+from code_core.session.questions.approver import TurnApprover
 from code_core.session.session import Session
 from code_core.session.settings import TurnSettings
 from code_core.session.tasks.task import Report
@@ -24,9 +25,9 @@ def tool_context(
     clock: TurnClock,
     checkpoint: TurnCheckpoint | None,
 ) -> ToolContext:
-    """The context of the turn that `report` reports; its questions take no time on `clock`.
+    """Return the tool context for the turn that `report` belongs to; its questions pause `clock`.
 
-    Whoever asks for it closes its `changes`.
+    The caller must close its `changes`.
     """
     config, asks = session.config, session.user_questions
     directory, outputs = Path(os.path.realpath(settings.cwd)), config.home.path / "outputs" / session.id
@@ -41,7 +42,7 @@ def tool_context(
         outputs=outputs,
         home=config.home.path,
         emit=report.emit,
-        approver=UnhurriedApprover(session.approvals.for_turn(report.emit), clock),
+        approver=UnhurriedApprover(TurnApprover(session.approvals, report.emit), clock),
         changes=TurnChanges(repository_root(directory) or directory, outputs / "turn"),
         validation=settings.validation,
         terminals=session.services.terminals,
@@ -51,7 +52,7 @@ def tool_context(
 
 
 def command_environment(session: Session) -> dict[str, str]:
-    """What commands get of our environment: no secrets."""
+    """The environment for commands, without secrets."""
     table, provider = session.config.environment, session.config.provider
     secrets = [provider.env_key, *provider.env_http_headers.values()]
     environment = child_environment(
