@@ -21,6 +21,7 @@ import sys
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatch
 from itertools import accumulate
 from pathlib import Path
 
@@ -35,11 +36,14 @@ CHANGED = (
     "session/*.py",
     "session/*/*.py",
     "tools/*.py",
-    "safety/decide.py",
-    "patch/plan.py",
     "model/*.py",
+    "safety/*.py",
+    "patch/*.py",
+    "wire/*.py",
 )
-TESTS = ("session", "tools", "safety", "patch", "model")
+TESTS = ("session", "tools", "safety", "patch", "model", "wire")
+PURE = frozenset({"safety", "patch", "wire"})
+"""Their own folders of tests must notice every change."""
 SETTINGS = tomllib.loads(Path(__file__).with_name("mutation.toml").read_text(encoding="utf-8"))
 COVERAGE = ROOT / ".mutation.json"
 NAMESPACE = ("unshare", "--pid", "--mount-proc", "--fork", "--kill-child")
@@ -73,12 +77,22 @@ def main(arguments: Sequence[str]) -> int:
     if not made:
         print("mutate: no such functions" + (" in settled modules" if chosen.settled else ""))
         return 2
+    if chosen.sample is None:
+        _report_stale_explanations(made, chosen.patterns)
+    packages = {one.module.split(".")[1] for one in made}
+    others = sorted(packages) if packages <= PURE else TESTS
+    tests = sorted({file for one in made for file in own.get(one.module, others)})
     plugin = Plugin(lambda worker: _run(worker, sources, made, own, chosen.budget, output))
-    tests = sorted({file for one in made for file in own.get(one.module, TESTS)})
     folders = [str(ROOT / "tests" / "core" / name) for name in tests]
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
     pytest.main([*options, *folders], plugins=[plugin])
     return plugin.status
+
+
+def _report_stale_explanations(made: Sequence[Mutant], patterns: Sequence[str]) -> None:
+    for name, line, change in sorted({*_explained()} - {one.identity for one in made}):
+        if not patterns or any(fnmatch(name, one) for one in patterns):
+            print(f"mutate: explained, but no longer made: {name}\n    {line}\n    {change}")
 
 
 def _sources() -> dict[str, str]:
