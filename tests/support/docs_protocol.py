@@ -34,7 +34,7 @@ def values() -> str:
             for inner in _models(field.annotation):
                 _collect(inner, seen)
     rows = [f"| `{model.__name__}` | {_fields(model)} | {_summary(model)} |\n" for model in seen]
-    return "| object | fields | |\n| --- | --- | --- |\n" + "".join(sorted(rows))
+    return "| object | fields | meaning |\n| --- | --- | --- |\n" + "".join(sorted(rows, key=_name))
 
 
 def _table(models: Iterable[type[BaseModel]]) -> str:
@@ -42,7 +42,11 @@ def _table(models: Iterable[type[BaseModel]]) -> str:
     for model in models:
         (name,) = get_args(model.model_fields["type"].annotation)
         rows.append(f"| `{name}` | {_fields(model)} | {_summary(model)} |\n")
-    return "| `type` | fields | |\n| --- | --- | --- |\n" + "".join(sorted(rows))
+    return "| `type` | fields | meaning |\n| --- | --- | --- |\n" + "".join(sorted(rows, key=_name))
+
+
+def _name(row: str) -> str:
+    return row.split("`")[1]
 
 
 def _members(union: Any) -> Iterator[type[BaseModel]]:

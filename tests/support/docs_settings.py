@@ -45,6 +45,9 @@ def _rows(
     for key, info in model.model_fields.items():
         if key in left_out:
             continue
+        if prefix and key == "models":
+            yield [f"`{prefix}models.NAME.…`", "table", "", "the keys of `models.NAME`, for this provider"]
+            continue
         path, inner = _table(f"{prefix}{key}", key, info.annotation)
         if inner is not None:
             yield from _rows(inner, f"{path}.")

@@ -99,8 +99,8 @@ def attacks() -> str:
             gaps = sum(mechanism in attack.gaps for attack in members)
             cells.append("all blocked" if not gaps else f"{len(members) - gaps} blocked, **{gaps} not**")
         rows.append([group, str(len(members)), *cells])
-    rows.append(["together", str(len(ATTACKS)), *_blocked()])
-    return _table(["attacks on", "number", "bubblewrap", "Landlock"], rows)
+    rows.append(["total", str(len(ATTACKS)), *_blocked()])
+    return _table(["attacks on", "tests", "bubblewrap", "Landlock"], rows)
 
 
 def _blocked() -> list[str]:
@@ -109,14 +109,15 @@ def _blocked() -> list[str]:
 
 
 def gaps() -> str:
-    """What is known not to be blocked."""
-    marks = {True: "**not blocked**", False: "blocked"}
-    rows = [
-        [f"{attack.group}: {attack.name}", *(marks[one in attack.gaps] for one in ("bwrap", "landlock"))]
-        for attack in ATTACKS
-        if attack.gaps
-    ]
-    return _table(["attack", "bubblewrap", "Landlock"], rows)
+    """The attacks that succeed, by group and mechanism."""
+    rows = []
+    for group in dict.fromkeys(attack.group for attack in ATTACKS if attack.gaps):
+        cells = []
+        for mechanism in ("bwrap", "landlock"):
+            names = [one.name for one in ATTACKS if one.group == group and mechanism in one.gaps]
+            cells.append("; ".join(names) or "none")
+        rows.append([group, *cells])
+    return _table(["attacks on", "not blocked by bubblewrap", "not blocked by Landlock"], rows)
 
 
 def calls() -> str:

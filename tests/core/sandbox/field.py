@@ -26,7 +26,7 @@ from core.sandbox.attacks.attack import Attack
 
 RUNNER = Path(__file__).with_name("attacks") / "runner.py"
 STREAMS = ("stream", "ssh-agent", "docker.sock", "bus", "X0", "wayland-0", "work/agent.sock", "work/tmux")
-WITH_TREES = frozenset({"settings", "own files", "git", "git closed"})
+WITH_TREES = frozenset({"settings", "own files", "git", "all of git"})
 SECONDS = 120
 
 

@@ -104,7 +104,9 @@ except BlockingIOError:
 @pytest.mark.parametrize("user", USERS)
 def test_a_fork_bomb_under_landlock_is_ended_for_root_too(user: int | None) -> None:
     require_user(user)
-    program = """
+    program = (
+        f"mark = {time.time_ns()}  # the same test may run for another user at the same time"
+        """
 import os, threading, time
 for number in range(300):
     if os.fork() == 0:
@@ -113,6 +115,7 @@ print("FORKED", flush=True)
 time.sleep(3)
 print("WENT ON", flush=True)
 """
+    )
     argv = [python_for_all(), "-c", program]
     sandbox = sandbox_for("landlock", user)
     for processes, code in ((100, 137), (None, 0)):

@@ -13,6 +13,7 @@ from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxM
 from code_core.safety.grants import CommandGrant, Grant, PathGrant, ToolGrant
 from code_core.sandbox.detection import detect
 from code_core.session.questions.approvals import Approvals
+from code_core.session.questions.approver import TurnApprover
 from code_core.tools.approver import CommandQuestion, PatchQuestion, Question, ToolQuestion
 from core.session.conversing import Frontend, after, call, made, user
 
@@ -47,7 +48,7 @@ def test_what_was_allowed_for_the_session_allows_nothing_of_another_kind(kind: t
         answer = ExecApproval(id="c", decision=ReviewDecision.APPROVED_FOR_SESSION)
         assert approvals.answer(answer)
 
-    anyio.run(approvals.for_turn(emit).ask, questions()[kind])
+    anyio.run(TurnApprover(approvals, emit).ask, questions()[kind])
     assert [approvals.approved(grant) for grant in GRANTS.values()] == [one is kind for one in GRANTS]
     assert not approvals.approved(*GRANTS.values())
     assert not approvals.approved()

@@ -17,6 +17,7 @@ from code_core.protocol.policies import ReviewDecision
 from code_core.safety.grants import CommandGrant, PathGrant, ToolGrant
 from code_core.safety.proposals import Proposal
 from code_core.session.questions.approvals import Answer, Approvals
+from code_core.session.questions.approver import TurnApprover
 from code_core.session.questions.questions import Questions
 from code_core.tools.approver import CommandQuestion, PatchQuestion, Question, Review, ToolQuestion
 
@@ -44,7 +45,7 @@ def asked(
         if not isinstance(msg, WarningEvent):
             assert approvals.answer(answer(msg.approval_id))  # type: ignore[union-attr] # a request
 
-    return anyio.run(approvals.for_turn(emit).ask, question), emitted
+    return anyio.run(TurnApprover(approvals, emit).ask, question), emitted
 
 
 def always(rule: str | None = None) -> Callable[[str], Answer]:

@@ -17,6 +17,7 @@ from code_core.safety.grants import CommandGrant, PathGrant, ToolGrant
 from code_core.safety.proposals import Proposal
 from code_core.safety.rules import RegisteredCommand
 from code_core.session.questions.approvals import Answer, Approvals
+from code_core.session.questions.approver import TurnApprover
 from code_core.tools.approver import CommandQuestion, PatchQuestion, Question, Review, ToolQuestion
 
 COMMAND = ("touch", "made")
@@ -45,7 +46,7 @@ def asked(approvals: Approvals, question: Question, answer: Answer) -> tuple[Rev
         if isinstance(msg, ExecApprovalRequest | ApplyPatchApprovalRequest):
             assert approvals.answer(answer)
 
-    return anyio.run(approvals.for_turn(emit).ask, question), seen
+    return anyio.run(TurnApprover(approvals, emit).ask, question), seen
 
 
 def test_a_question_about_a_command_shows_everything_that_matters(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_a_question_that_is_withdrawn_aborts(tmp_path: Path) -> None:
     async def emit(msg: object) -> None:
         raise AssertionError(msg)
 
-    review = anyio.run(Undecided().for_turn(emit).ask, command(tmp_path))
+    review = anyio.run(TurnApprover(Undecided(), emit).ask, command(tmp_path))
     assert review == Review(ReviewDecision.ABORT)
 
 
@@ -122,7 +123,7 @@ def test_what_the_conversation_allows_holds_in_the_turn(tmp_path: Path) -> None:
         raise AssertionError(msg)
 
     approvals, grant = Approvals(), CommandGrant(COMMAND, tmp_path)
-    approver = approvals.for_turn(emit)
+    approver = TurnApprover(approvals, emit)
     assert not approver.approved(grant)
     approvals.grant(grant)
     approvals.register(RegisteredCommand(("ls",), "exact"))

@@ -6,6 +6,7 @@ import pytest
 from code_core.protocol.events import EventMsg
 from code_core.protocol.policies import AskForApproval, DangerFullAccess
 from code_core.session.questions.approvals import Approvals
+from code_core.session.questions.approver import TurnApprover
 from code_core.tools.tool import ToolContext
 from code_core.tools.turn_changes import TurnChanges
 from core.tools.command_desk import Desk, User
@@ -41,7 +42,7 @@ def tool_context(tmp_path: Path, emitted: Emitted) -> ToolContext:
         outputs=tmp_path / "outputs",
         home=tmp_path / "home",
         emit=emitted,
-        approver=Approvals().for_turn(emitted),
+        approver=TurnApprover(Approvals(), emitted),
         changes=TurnChanges(tmp_path, tmp_path / "outputs/turn"),
     )
 

@@ -20,6 +20,7 @@ from code_core.tools import shell_commands
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.command_permission import CommandRequest, grant_of
 from code_core.tools.command_run import CommandResult
+from code_core.tools.shell import DEFAULT_TIMEOUT_MS
 from code_core.tools.shell_commands import CommandCall, ShellCommands
 from code_core.tools.tool import ToolContext, ToolOutput
 from core.tools.command_desk import NEVER, REQUEST, UNTRUSTED, WORKSPACE, Desk, rule
@@ -83,7 +84,7 @@ class Shell:
 
 
 def shell(desk: Desk, guards: CommandGuards = NO_GUARDS) -> Shell:
-    return Shell(desk, ShellCommands(ApplyPatch(LocalFileSystem()), guards))
+    return Shell(desk, ShellCommands(ApplyPatch(LocalFileSystem()), guards, DEFAULT_TIMEOUT_MS))
 
 
 def function(**arguments: Any) -> FunctionCall:

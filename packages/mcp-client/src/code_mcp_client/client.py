@@ -204,7 +204,7 @@ class McpClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection and wait until the server is gone, at most about 6 s; any task, any number of times."""
+        """Close the connection and wait up to about 6 s for the server to end; callable repeatedly, from any task."""
         self._connection = None
         await self._owner.close()
 
@@ -218,7 +218,7 @@ class McpClient:
         return self._open().session
 
     async def initialize(self) -> types.InitializeResult:
-        """Agree on a protocol version and on capabilities; the first thing to do. Done once, however often called.
+        """Agree on a protocol version and on capabilities. Call it first; further calls do nothing.
 
         The result has the form of the handshake, whichever era the server speaks.
         """
@@ -237,7 +237,7 @@ class McpClient:
         await self.send_request("server/discover" if self.is_modern else "ping", timeout=timeout)
 
     async def list_tools(self, *, cursor: str | None = None) -> types.ListToolsResult:
-        """One page of the server's tools, the first or the one `cursor` names.
+        """Return one page of the server's tools: the first, or the one that `cursor` names.
 
         What is wrong with a tool is mended where its meaning is plain; `left_out` says which tools could not be.
         """
@@ -250,7 +250,7 @@ class McpClient:
         return page
 
     async def subscribe(self, kinds: Iterable[str] = ("tools",)) -> None:
-        """Let a modern server announce changes of its `tools`, `prompts` or `resources`; returns when that ends."""
+        """Have a modern server announce changes of its `tools`, `prompts` or `resources`, until it stops."""
         wanted = {f"{kind}ListChanged": True for kind in kinds}
         await self.send_request("subscriptions/listen", {"notifications": wanted}, timeout=math.inf)
 
@@ -296,7 +296,7 @@ class McpClient:
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - bounds the write as well, and tells the server
     ) -> types.ReadResourceResult:
-        """What a resource holds."""
+        """Return the contents of a resource."""
         with translated("resources/read"):
             raw = await self._calls.completed("resources/read", {"uri": uri}, timeout)
             return types.ReadResourceResult.model_validate(raw, by_name=False)
@@ -308,7 +308,7 @@ class McpClient:
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - bounds the write as well, and tells the server
     ) -> types.GetPromptResult:
-        """A prompt of the server, with its arguments filled in."""
+        """Return a prompt of the server, with its arguments filled in."""
         params: dict[str, Any] = {"name": name} | (
             {} if arguments is None else {"arguments": dict(arguments)}
         )
@@ -323,16 +323,16 @@ class McpClient:
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - bounds the write as well, and tells the server
     ) -> dict[str, Any]:
-        """Any request; returns the `result` object as it came."""
+        """Send any request and return its `result` object unchanged."""
         with translated(method):
             return await self._calls.request(method, params, timeout)
 
     async def send_notification(self, method: str, params: Mapping[str, Any] | None = None) -> None:
-        """Any notification."""
+        """Send any notification."""
         await self._open().dispatcher.notify(method, params)
 
     def notifications(self) -> Notifications:
-        """The server's notifications from now on, in wire order: an async iterator over `Notification`."""
+        """Iterate over the server's notifications from now on, in wire order."""
         return self._open().dispatcher.listen()
 
     async def _relist(self) -> None:

@@ -23,8 +23,8 @@ class CodexArguments(ToolArguments):
     """Arguments of `codex`."""
 
     prompt: str = Field(min_length=1, description="What the agent should do.")
-    model: str | None = Field(None, description="The model to ask.")
-    profile: str | None = Field(None, description="A profile of the settings file.")
+    model: str | None = Field(None, description="The model to use.")
+    profile: str | None = Field(None, description="A profile in the settings file.")
     cwd: Path | None = Field(None, description="The directory to work in; the server's own if absent.")
     approval_policy: AskForApproval | None = Field(
         None, alias="approval-policy", description="When to ask before running a command or changing a file."

@@ -53,14 +53,14 @@ def codex_tools() -> list[Tool]:
         _tool(
             "codex",
             "Code",
-            "Start a conversation with the coding agent and run it until it has done what the prompt asks.",
+            "Start a conversation with the coding agent and run it until the task is done.",
             CodexArguments,
             _ANSWER,
             _ACTS,
         ),
         _tool(
             "codex-reply",
-            "Code: go on",
+            "Code: continue",
             "Continue a conversation that `codex` started.",
             CodexReplyArguments,
             _ANSWER,
@@ -89,7 +89,7 @@ def session_tools() -> list[Tool]:
         _tool(
             "session/prompt",
             "Prompt",
-            "Give a session its next prompt; progress comes as session/update notifications.",
+            "Send a session its next prompt; session/update notifications report the progress.",
             PromptArguments,
             _object(stopReason=_STRING),
             _ACTS,

@@ -68,23 +68,33 @@ def parser() -> argparse.ArgumentParser:
     """The options, with their help."""
     parser = argparse.ArgumentParser(
         prog=f"code-{NAME}",
-        description="Holds an API key, read from standard input, and forwards POST /v1/responses with it.",
+        description="Hold an API key, read from standard input, and forward POST /v1/responses with it.",
         epilog="printenv OPENAI_API_KEY | env -u OPENAI_API_KEY code-responses-api-proxy --port 8080",
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--port", type=_number(0, 65535), default=0, help="port on 127.0.0.1 (default: one that is free)")
+    add("--port", type=_number(0, 65535), default=0, help="port on 127.0.0.1 (default: any free port)")
     add(
         "--server-info",
         metavar="FILE",
-        help='write {"port": N, "pid": N} there when listening, readable by you only; - is standard output',
+        help='once listening, write {"port": N, "pid": N} to this file, readable only by you; - is stdout',
     )
     add(
-        "--exit-on-eof", action="store_true", help="end when standard input does: with whoever holds its pipe"
+        "--exit-on-eof",
+        action="store_true",
+        help="exit when standard input closes, such as with the parent process",
     )
-    add("--http-shutdown", action="store_true", help="GET /shutdown ends the proxy; running streams get 5 s")
-    add("--upstream-url", metavar="URL", default=DEFAULT, help="where requests go (default: %(default)s)")
-    add("--dump-dir", metavar="DIR", help="write each request and response there, without credentials")
+    add(
+        "--http-shutdown",
+        action="store_true",
+        help="let GET /shutdown end the proxy; running streams get 5 s",
+    )
+    add("--upstream-url", metavar="URL", default=DEFAULT, help="forward to this URL (default: %(default)s)")
+    add(
+        "--dump-dir",
+        metavar="DIR",
+        help="write each request and response to this directory, without credentials",
+    )
     add(
         "--max-body-mib",
         metavar="N",
@@ -97,14 +107,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         type=_number(1, 100_000),
         default=1024,
-        help="clients at once (default: 1024)",
+        help="maximum number of concurrent clients (default: 1024)",
     )
     add(
         "--require-token",
         action="store_true",
-        help="clients must send the bearer token written to --server-info",
+        help="require the bearer token that is written to --server-info",
     )
-    add("--ca-file", metavar="FILE", help="certificates to trust instead of the system's (PEM)")
+    add("--ca-file", metavar="FILE", help="trust the certificates in this PEM file instead of the system's")
     add(
         "--use-env-proxy",
         action="store_true",
@@ -114,13 +124,13 @@ def parser() -> argparse.ArgumentParser:
         "--no-secret-memory",
         dest="secret_memory",
         action="store_false",
-        help="lock the key with mlock: memfd_secret forbids hibernation",
+        help="lock the key with mlock; memfd_secret prevents hibernation",
     )
     add(
         "--no-self-sandbox",
         dest="self_sandbox",
         action="store_false",
-        help="keep the right to write files, run programs, connect anywhere",
+        help="keep the right to write files, run programs and connect anywhere",
     )
     return parser
 

@@ -12,14 +12,18 @@ from code_core.errors import CodeError
 from code_core.protocol.events import EventMsg
 from code_core.protocol.items import Message
 from code_core.protocol.ops import (
+    InputItem,
     ListCustomPrompts,
+    ListMcpPrompts,
     ListTerminals,
     Op,
     OverrideTurnContext,
     Redo,
     StopTerminals,
+    TextInput,
     Undo,
 )
+from code_core.protocol.mcp_events import McpGetPromptResponse, McpListPromptsResponse
 from code_core.protocol.policies import CollaborationMode
 from code_core.protocol.question_events import ListCustomPromptsResponse
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
@@ -36,7 +40,7 @@ from code_core.view.visible import readable, visible
 
 CHAT = Parts(source="cli", asks_user=True)
 MOST_ROWS = 10
-PROMPTS = "prompts:"
+PROMPTS, OF_SERVERS = "prompts:", "mcp:"
 PLANNING = "plan mode is on: nothing changes until you accept a plan (/plan off ends it)"
 _COMMAND = re.compile(r"/([\w:-]*)(?:\s+(.*))?", re.DOTALL)
 
@@ -85,9 +89,9 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The model gets a text that stands for what was typed."""
+    """The model gets input that stands for what was typed."""
 
-    text: str
+    items: tuple[InputItem, ...]
 
 
 Outcome = Quit | Switch | Send | None
@@ -111,6 +115,8 @@ async def run_command(chat: Chat, text: str) -> tuple[bool, Outcome]:
     command = COMMANDS.get(name)
     if name.startswith(PROMPTS):
         return True, await _custom_prompt(chat, name.removeprefix(PROMPTS), (match[2] or "").strip())
+    if name.startswith(OF_SERVERS):
+        return True, await _server_prompt(chat, name, (match[2] or "").strip())
     if command is None:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean /{near[0]}?" if near else "/help lists the commands"
@@ -152,7 +158,7 @@ async def _plan(chat: Chat, argument: str) -> Outcome:
     mode = CollaborationMode.PLAN if on else CollaborationMode.DEFAULT
     await chat.answered_by(OverrideTurnContext(collaboration_mode=mode), SettingsChanged)
     if argument not in {"", "on", "off"}:
-        return Send(argument)
+        return Send((TextInput(text=argument),))
     chat.say(PLANNING if on else "plan mode is off")
     return None
 
@@ -197,10 +203,39 @@ async def _prompts(chat: Chat, _argument: str) -> Outcome:
     for one in found.custom_prompts:
         hint = f" {one.argument_hint}" if one.argument_hint else ""
         chat.say(f"/{PROMPTS}{one.name}{hint}  {one.description}")
-    if not found.custom_prompts:
+    of_servers = await _server_prompts(chat)
+    if not found.custom_prompts and not of_servers:
         folder = chat.conversation.config.home.path / "prompts"
         chat.say(f"there are no prompts: a file {visible(str(folder))}/NAME.md is sent by /{PROMPTS}NAME")
     return None
+
+
+async def _server_prompts(chat: Chat) -> bool:
+    """List the prompts of MCP servers; whether there are any, or problems with them."""
+    from code_core.context.server_prompts import command_names, description, hint
+
+    listed: McpListPromptsResponse = await chat.answered_by(ListMcpPrompts(), McpListPromptsResponse)
+    for name, prompt in command_names(listed.prompts).items():
+        chat.say(f"/{name}{f' {arguments}' if (arguments := hint(prompt)) else ''}  {description(prompt)}")
+    for server, error in listed.errors.items():
+        chat.say(f"warning: the prompts of the MCP server {visible(server)} cannot be listed: {visible(error)}")
+    return bool(listed.prompts or listed.errors)
+
+
+async def _server_prompt(chat: Chat, name: str, arguments: str) -> Outcome:
+    from code_core.context.server_prompts import BadPromptCommand, query_of
+
+    listed: McpListPromptsResponse = await chat.answered_by(ListMcpPrompts(), McpListPromptsResponse)
+    try:
+        query = query_of(name, arguments, listed.prompts, listed.errors)
+    except BadPromptCommand as problem:
+        chat.say(visible(str(problem)))
+        return None
+    got: McpGetPromptResponse = await chat.answered_by(query, McpGetPromptResponse)
+    if got.error is not None:
+        chat.say(f"the MCP server {visible(got.server)} does not give /{name}: {visible(got.error)}")
+        return None
+    return Send(tuple(got.items))
 
 
 async def _custom_prompt(chat: Chat, name: str, arguments: str) -> Outcome:
@@ -210,7 +245,7 @@ async def _custom_prompt(chat: Chat, name: str, arguments: str) -> Outcome:
     for one in found.custom_prompts:
         if one.name == name:
             prompt = CustomPrompt(one.name, one.description, one.argument_hint, one.content)
-            return Send(prompt.filled(arguments))
+            return Send((TextInput(text=prompt.filled(arguments)),))
     for warning in found.warnings:
         chat.say(f"warning: {warning}")
     near = difflib.get_close_matches(name, [one.name for one in found.custom_prompts], n=1)
@@ -264,7 +299,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "ps": Command("/ps", "list the commands that are still running", _ps),
     "stop": Command("/stop [N]", "stop the command with this number, or all of them", _stop),
-    "prompts": Command("/prompts", f"list your own prompts; /{PROMPTS}NAME sends one", _prompts),
+    "prompts": Command("/prompts", f"list your prompts and those of MCP servers; /{PROMPTS}NAME sends one", _prompts),
     "undo": Command("/undo", "undo the last turn's changes to files", _undo),
     "redo": Command("/redo", "redo what was undone", _redo),
     "status": Command("/status", "show the session and its settings", _status),

@@ -62,15 +62,15 @@ assert open(outside + "/file").read() == "taken"
 fd = os.open(outside + "/file", os.O_WRONLY)
 os.copy_file_range(os.open("file", os.O_RDONLY), fd, 1)
 """,
-        "through a root that was replaced by a link": 'open("replaced/new", "w")',
-        "a lease, for which whoever opens the file waits": """
+        "through a root that was replaced with a link": 'open("replaced/new", "w")',
+        "a lease that makes other programs wait": """
 fcntl.fcntl(os.open("file", os.O_RDONLY), 1024, fcntl.F_RDLCK)
 """,
         "a lease on a file outside": """
 fcntl.fcntl(os.open(outside + "/file", os.O_RDONLY), 1024, fcntl.F_WRLCK)
 """,
         "allocate": 'os.posix_fallocate(os.open(outside + "/file", os.O_WRONLY), 0, 10)',
-        "a file that is inherited": """
+        "an inherited file": """
 for fd in range(3, 64):
     try:
         if os.path.samestat(os.fstat(fd), os.stat(base + "/inherited")):
@@ -80,7 +80,7 @@ for fd in range(3, 64):
 else:
     raise OSError("none")
 """,
-        "a directory that is inherited": """
+        "an inherited directory": """
 for fd in range(3, 64):
     try:
         os.open(f"new-{ident}", os.O_WRONLY | os.O_CREAT, dir_fd=fd); break
@@ -99,11 +99,11 @@ fcntl.ioctl(fd, 0x40086602, struct.pack("l", 0x40))
 """,
     }),
     *table("files", {
-        "mode": 'os.chmod(outside + "/file", 0o777)',
-        "mode by descriptor": 'os.fchmod(os.open(outside + "/file", os.O_RDONLY), 0o777)',
-        "owner": 'os.chown(outside + "/file", os.getuid(), os.getgid())',
-        "times": 'os.utime(outside + "/file", (1, 1))',
-        "mode of a directory": "os.chmod(outside, 0o777)",
+        "change the mode": 'os.chmod(outside + "/file", 0o777)',
+        "change the mode through a descriptor": 'os.fchmod(os.open(outside + "/file", os.O_RDONLY), 0o777)',
+        "change the owner": 'os.chown(outside + "/file", os.getuid(), os.getgid())',
+        "change the times": 'os.utime(outside + "/file", (1, 1))',
+        "change the mode of a directory": "os.chmod(outside, 0o777)",
     }, gaps=("landlock",)),
     *table("files", {
         "write to a pipe that another program reads": """

@@ -1,18 +1,42 @@
 """Prompts of MCP servers as commands: their names, and arguments as a user types them."""
 
+import difflib
 import re
+from collections.abc import Mapping
 
 from code_core.context.custom_prompts import argument_words
 from code_core.protocol.mcp_events import McpPrompt
-from code_core.view.visible import visible_line
+from code_core.protocol.ops import GetMcpPrompt
+from code_core.view.visible import visible, visible_line
 
 PREFIX = "mcp:"
 LONGEST_LINE = 200
 _ODD = re.compile(r"[^\w-]")
 
 
-class BadPromptArguments(ValueError):  # noqa: N818 - the user's mistake, reported as it is
-    """The arguments do not fit the prompt; the text says which are missing."""
+class BadPromptCommand(ValueError):  # noqa: N818 - the user's mistake, reported as it is
+    """There is no such prompt, or its arguments are missing; the text says which, and what to type."""
+
+
+def query_of(command: str, typed: str, prompts: list[McpPrompt], errors: Mapping[str, str]) -> GetMcpPrompt:
+    """What to ask a server for, for a command `mcp:SERVER:NAME`.
+
+    Args:
+        command: without its slash.
+        typed: what follows it.
+        prompts: of all servers.
+        errors: by server, why some cannot be listed.
+
+    Raises:
+        BadPromptCommand: no server has it, or arguments are missing.
+    """
+    named = command_names(prompts)
+    if (prompt := named.get(command)) is None:
+        near = difflib.get_close_matches(command, named, n=1)
+        hint = f"did you mean /{near[0]}?" if near else f"the prompts are: {_short(' '.join(named)) or 'none'}"
+        failed = "".join(f"; {visible(server)}: {_short(error)}" for server, error in errors.items())
+        raise BadPromptCommand(f"no MCP server offers /{visible(command)}: {hint}{failed}")
+    return GetMcpPrompt(server=prompt.server, name=prompt.name, arguments=arguments_of(prompt, typed))
 
 
 def command_names(prompts: list[McpPrompt]) -> dict[str, McpPrompt]:
@@ -41,7 +65,7 @@ def arguments_of(prompt: McpPrompt, typed: str) -> dict[str, str]:
     The last argument takes the rest; a single argument takes everything as it was typed.
 
     Raises:
-        BadPromptArguments: a required one is missing.
+        BadPromptCommand: a required one is missing.
     """
     names = [one.name for one in prompt.arguments]
     given: dict[str, str] = {}
@@ -60,7 +84,7 @@ def arguments_of(prompt: McpPrompt, typed: str) -> dict[str, str]:
             given[name] = " ".join(words[position:]) if name == free[-1] else words[position]
     missing = [one.name for one in prompt.arguments if one.required and not given.get(one.name)]
     if missing:
-        raise BadPromptArguments(
+        raise BadPromptCommand(
             f"the prompt {prompt.name!r} of the MCP server {prompt.server!r} needs {', '.join(missing)}: "
             f"type {hint(prompt)} after the command"
         )

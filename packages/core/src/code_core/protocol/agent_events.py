@@ -7,7 +7,7 @@ from code_core.protocol.text import Text
 
 
 class AgentMessage(ProtocolModel):
-    """A complete message of the model."""
+    """A complete message from the model."""
 
     type: Literal["agent_message"] = "agent_message"
     message: Text
@@ -23,9 +23,9 @@ class AgentMessageDelta(ProtocolModel):
 
 
 class AgentMessageReset(ProtocolModel):
-    """The message whose deltas came last is withdrawn: its stream broke before it was whole.
+    """The current message is withdrawn, because its stream broke before it was complete.
 
-    Frontends take back the deltas since the last `agent_message`; the model is asked again.
+    Discard the deltas since the last `agent_message`; the request is repeated.
     """
 
     type: Literal["agent_message_reset"] = "agent_message_reset"
@@ -71,6 +71,6 @@ class AgentReasoningSectionBreak(ProtocolModel):
 
 
 class AgentReasoningReset(ProtocolModel):
-    """The reasoning with the latest deltas is withdrawn, like a message by `agent_message_reset`."""
+    """The current reasoning is withdrawn, as `agent_message_reset` withdraws a message."""
 
     type: Literal["agent_reasoning_reset"] = "agent_reasoning_reset"

@@ -7,12 +7,14 @@ from code_core.protocol.text import Text
 
 
 class ResolvePlan(ProtocolModel):
-    """Answer a `plan_proposed`: `accept` ends plan mode and starts the work, `revise` asks for another plan.
+    """Answer a `plan_proposed`.
+
+    `accept` ends plan mode and starts the work, `revise` asks for another plan, and `reject` starts nothing.
 
     Attributes:
-        id: that of the plan.
-        action: `reject` starts nothing, and plan mode goes on.
-        feedback: what the user says of the plan, for the model.
+        id: the plan's `id`.
+        action: plan mode continues unless the plan is accepted.
+        feedback: what the user says about the plan, for the model.
     """
 
     type: Literal["resolve_plan"] = "resolve_plan"
@@ -22,13 +24,13 @@ class ResolvePlan(ProtocolModel):
 
 
 class UserAnswers(ProtocolModel):
-    """What the user answered to one question: labels of options, or their own words."""
+    """The user's answer to one question: labels of options, or their own words."""
 
     answers: list[Text]
 
 
 class UserInputResponse(ProtocolModel):
-    """The answers by the ids of their questions; a question without one was not answered."""
+    """The answers, keyed by question id; a question without one was not answered."""
 
     answers: dict[Text, UserAnswers] = {}
 

@@ -9,7 +9,7 @@ from code_core.protocol.text import FilePath, Text
 
 
 class ExecApprovalRequest(ProtocolModel):
-    """May this command run? Answered by the op `exec_approval`.
+    """Asks whether a command may run; answered by `exec_approval`, whose `id` is the `approval_id`.
 
     Attributes:
         approval_id: the id that the answer carries. It is the `call_id` for the first question about a call;
@@ -38,7 +38,7 @@ class ExecApprovalRequest(ProtocolModel):
 
 
 class ApplyPatchApprovalRequest(ProtocolModel):
-    """May this patch be applied? Answered by the op `patch_approval`; for `approval_id` see `ExecApprovalRequest`."""
+    """Asks whether a patch may be applied; answered by `patch_approval`, whose `id` is the `approval_id`."""
 
     type: Literal["apply_patch_approval_request"] = "apply_patch_approval_request"
     call_id: Text

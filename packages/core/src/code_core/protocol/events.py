@@ -127,7 +127,7 @@ class BackgroundEvent(ProtocolModel):
 
 
 class StreamError(ProtocolModel):
-    """The model's stream broke; it is asked again after the delay."""
+    """The model's stream broke; the request is repeated after the delay."""
 
     type: Literal["stream_error"] = "stream_error"
     message: Text
@@ -138,7 +138,7 @@ class StreamError(ProtocolModel):
 
 
 class UserMessage(ProtocolModel):
-    """Input of the user as it entered the history; `id` is that of the op or of the queue's entry."""
+    """User input as it entered the history; `id` is that of the operation or of the queue entry."""
 
     type: Literal["user_message"] = "user_message"
     items: list[InputItem]
@@ -161,7 +161,7 @@ class WebSearchComplete(ProtocolModel):
 
 
 class ExecCommandBegin(ProtocolModel):
-    """A command starts, or is typed into.
+    """A command starts, or receives input.
 
     Attributes:
         session_id: the number of a command that may run on after its call.
@@ -188,7 +188,7 @@ class ExecCommandOutputDelta(ProtocolModel):
 
 
 class ExecCommandEnd(ProtocolModel):
-    """A command has ended, or a wait for it; the streams are cut like what the model gets.
+    """A command, or a wait for its output, has ended. The streams are cut as for the model.
 
     Attributes:
         session_id: the command runs on under this number; the exit code is then 0 and means nothing.
@@ -204,7 +204,7 @@ class ExecCommandEnd(ProtocolModel):
 
 
 class PatchApplyBegin(ProtocolModel):
-    """A patch is about to be applied; `changes` are in patch order."""
+    """A patch is about to be applied; `changes` are in the order of the patch."""
 
     type: Literal["patch_apply_begin"] = "patch_apply_begin"
     call_id: Text

@@ -15,21 +15,21 @@ from code_core.protocol.text import Text
 
 
 class InputText(ProtocolModel):
-    """Text that goes to the model."""
+    """Text for the model."""
 
     type: Literal["input_text"] = "input_text"
     text: Text
 
 
 class InputImage(ProtocolModel):
-    """An image that goes to the model, as an `https:` or `data:` URL."""
+    """An image for the model, as an `https:` or `data:` URL."""
 
     type: Literal["input_image"] = "input_image"
     image_url: Text
 
 
 class OutputText(ProtocolModel):
-    """Text that came from the model."""
+    """Text from the model."""
 
     type: Literal["output_text"] = "output_text"
     text: Text
@@ -46,7 +46,7 @@ ContentItem = Annotated[InputText | InputImage | OutputText | Refusal, Field(dis
 
 
 class Message(ProtocolModel):
-    """A message of the user, the developer or the assistant."""
+    """A message from the user, the developer or the assistant."""
 
     type: Literal["message"] = "message"
     id: Text | None = None
@@ -83,7 +83,7 @@ class ReasoningText(ProtocolModel):
 
 
 class Reasoning(ProtocolModel):
-    """Reasoning of the model; `encrypted_content` carries it into the next request.
+    """The model's reasoning; `encrypted_content` carries it into the next request.
 
     Attributes:
         origin: who takes it back: nobody else can read or verify it. None in older records.
@@ -112,7 +112,7 @@ class FunctionCall(ProtocolModel):
 
 
 class FunctionCallOutput(ProtocolModel):
-    """The answer to a `FunctionCall` or a `LocalShellCall`."""
+    """The output of a `FunctionCall` or a `LocalShellCall`."""
 
     type: Literal["function_call_output"] = "function_call_output"
     call_id: Text
@@ -120,7 +120,7 @@ class FunctionCallOutput(ProtocolModel):
 
 
 class LocalShellAction(ProtocolModel):
-    """What a `LocalShellCall` asks for. The environment that a model may send is ignored."""
+    """The command of a `LocalShellCall`. An environment sent by the model is ignored."""
 
     type: Literal["exec"] = "exec"
     command: list[Text]
@@ -149,7 +149,7 @@ class CustomToolCall(ProtocolModel):
 
 
 class CustomToolCallOutput(ProtocolModel):
-    """The answer to a `CustomToolCall`."""
+    """The output of a `CustomToolCall`."""
 
     type: Literal["custom_tool_call_output"] = "custom_tool_call_output"
     call_id: Text

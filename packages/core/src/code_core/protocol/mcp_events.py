@@ -9,7 +9,7 @@ from code_core.protocol.text import Text
 
 
 class McpInvocation(ProtocolModel):
-    """A tool of a server, by the names that the server and the settings have for them."""
+    """A call of a server's tool: `server` is a name from the settings, `tool` one of the server's own."""
 
     server: Text
     tool: Text
@@ -17,7 +17,7 @@ class McpInvocation(ProtocolModel):
 
 
 class McpToolCallBegin(ProtocolModel):
-    """A tool of a server starts."""
+    """A server's tool starts."""
 
     type: Literal["mcp_tool_call_begin"] = "mcp_tool_call_begin"
     call_id: Text
@@ -25,7 +25,7 @@ class McpToolCallBegin(ProtocolModel):
 
 
 class McpToolCallEnd(ProtocolModel):
-    """A tool of a server has ended.
+    """A server's tool has ended.
 
     Attributes:
         result: `{"Ok": {"content": […], "isError": …}}` with the text that the model gets, and its
@@ -52,7 +52,7 @@ class McpToolCallEnd(ProtocolModel):
 
 
 class ElicitationRequest(ProtocolModel):
-    """A server asks the user for something; answered by `resolve_elicitation` with the same `id`.
+    """A server asks the user for input; answered by `resolve_elicitation` with the same `id`.
 
     Attributes:
         requested_schema: JSON Schema of a flat object, the answer's content; empty where there is a `url`.
@@ -68,7 +68,7 @@ class ElicitationRequest(ProtocolModel):
 
 
 class ElicitationComplete(ProtocolModel):
-    """What the user did on the page of an `elicitation_request` with a `url` is complete, says the server."""
+    """A server reports that the user has finished on the page of an `elicitation_request`."""
 
     type: Literal["elicitation_complete"] = "elicitation_complete"
     id: Text
@@ -85,14 +85,14 @@ class McpTool(ProtocolModel):
 
 
 class McpListToolsResponse(ProtocolModel):
-    """The tools of all servers, by the names that the model uses."""
+    """The tools of all servers, keyed by the names that the model uses."""
 
     type: Literal["mcp_list_tools_response"] = "mcp_list_tools_response"
     tools: dict[Text, McpTool]
 
 
 class McpResource(ProtocolModel):
-    """A resource of a server, or with `uri_template` a family of them."""
+    """A server's resource or, with `uri_template`, a family of resources."""
 
     server: Text
     uri: Text | None = None
@@ -105,7 +105,7 @@ class McpResource(ProtocolModel):
 
 
 class McpListResourcesResponse(ProtocolModel):
-    """The resources of all servers, and by server why some cannot be listed."""
+    """The resources of all servers, and the errors of servers whose resources could not be listed."""
 
     type: Literal["mcp_list_resources_response"] = "mcp_list_resources_response"
     resources: list[McpResource]
@@ -114,7 +114,7 @@ class McpListResourcesResponse(ProtocolModel):
 
 
 class McpPromptArgument(ProtocolModel):
-    """What a prompt takes."""
+    """An argument of a prompt."""
 
     name: Text
     description: Text | None = None
@@ -122,7 +122,7 @@ class McpPromptArgument(ProtocolModel):
 
 
 class McpPrompt(ProtocolModel):
-    """A prompt of a server, which a frontend offers as a command."""
+    """A server's prompt, which a frontend can offer as a command."""
 
     server: Text
     name: Text
@@ -132,7 +132,7 @@ class McpPrompt(ProtocolModel):
 
 
 class McpListPromptsResponse(ProtocolModel):
-    """The prompts of all servers, and by server why some cannot be listed."""
+    """The prompts of all servers, and the errors of servers whose prompts could not be listed."""
 
     type: Literal["mcp_list_prompts_response"] = "mcp_list_prompts_response"
     prompts: list[McpPrompt]
@@ -140,7 +140,7 @@ class McpListPromptsResponse(ProtocolModel):
 
 
 class McpGetPromptResponse(ProtocolModel):
-    """A prompt as input for the model, to be sent with `user_input`, or `error`: why the server did not give one."""
+    """A prompt to be sent with `user_input`, or the reason why the server did not return one."""
 
     type: Literal["mcp_get_prompt_response"] = "mcp_get_prompt_response"
     server: Text
@@ -150,7 +150,7 @@ class McpGetPromptResponse(ProtocolModel):
 
 
 class McpOffersChanged(ProtocolModel):
-    """What a server offers has changed: list it again."""
+    """A server offers different tools, resources or prompts now; list them again."""
 
     type: Literal["mcp_offers_changed"] = "mcp_offers_changed"
     server: Text
@@ -158,7 +158,7 @@ class McpOffersChanged(ProtocolModel):
 
 
 class McpServerStatus(ProtocolModel):
-    """A server starts, is ready, or is not available; `error` says why."""
+    """A server is starting, ready or not available; `error` says why."""
 
     type: Literal["mcp_server_status"] = "mcp_server_status"
     name: Text

@@ -20,21 +20,21 @@ from code_core.protocol.validation import ValidationGroup, ValidationTool
 
 
 class TextInput(ProtocolModel):
-    """Text of the user."""
+    """Text from the user."""
 
     type: Literal["text"] = "text"
     text: Text
 
 
 class ImageInput(ProtocolModel):
-    """An image of the user, as an `https:` or `data:` URL."""
+    """An image from the user, as an `https:` or `data:` URL."""
 
     type: Literal["image"] = "image"
     image_url: Text
 
 
 class LocalImageInput(ProtocolModel):
-    """An image file; a file that cannot be read becomes a note to the model."""
+    """An image file; if it cannot be read, the model gets a note instead."""
 
     type: Literal["local_image"] = "local_image"
     path: FilePath
@@ -58,9 +58,9 @@ class UserInput(ProtocolModel):
 
 
 class QueueUserInput(ProtocolModel):
-    """Add input before the next model request of the running turn, or start one when idle.
+    """Add input before the running turn's next request to the model, or start a turn when idle.
 
-    `id` and `output_schema` are those of `UserInput`; without a schema, that of the turn stays.
+    `id` and `output_schema` are those of `user_input`; without a schema, the turn keeps its own.
     """
 
     type: Literal["queue_user_input"] = "queue_user_input"
@@ -85,7 +85,7 @@ class RemoveQueuedInput(ProtocolModel):
 
 
 class Compact(ProtocolModel):
-    """Replace the history by a summary that the model writes; the user's messages stay."""
+    """Replace the history with a summary written by the model; the user's messages stay."""
 
     type: Literal["compact"] = "compact"
 
@@ -123,14 +123,14 @@ ReviewTarget = Annotated[
 
 
 class Review(ProtocolModel):
-    """Let the model review changes: `entered_review_mode`, then `exited_review_mode` with the findings."""
+    """Have the model review changes: `entered_review_mode`, then `exited_review_mode` with the findings."""
 
     type: Literal["review"] = "review"
     target: ReviewTarget
 
 
 class Undo(ProtocolModel):
-    """Restore the files that the last turn has changed."""
+    """Restore the files that the last turn changed."""
 
     type: Literal["undo"] = "undo"
 
@@ -149,13 +149,13 @@ class RunUserShellCommand(ProtocolModel):
 
 
 class ListTerminals(ProtocolModel):
-    """Ask which commands run on after their calls: `terminals_changed`."""
+    """List the commands that kept running after their calls; answered by `terminals_changed`."""
 
     type: Literal["list_terminals"] = "list_terminals"
 
 
 class StopTerminals(ProtocolModel):
-    """End a command that runs on after its call, with everything it started; all of them if null."""
+    """Stop a command that kept running after its call, and everything it started; null stops all."""
 
     type: Literal["stop_terminals"] = "stop_terminals"
     session_id: int | None = None
@@ -207,7 +207,7 @@ class PatchApproval(ProtocolModel):
 class RegisterApprovedCommand(ProtocolModel):
     """Allow a command for the session: exactly this command, or every command with this prefix.
 
-    `semantic_prefix` also allows commands whose words, options left out, begin so.
+    `semantic_prefix` also allows commands that begin with these words, ignoring options.
     """
 
     type: Literal["register_approved_command"] = "register_approved_command"
@@ -225,7 +225,7 @@ class UpdateValidationTool(ProtocolModel):
 
 
 class UpdateValidationGroup(ProtocolModel):
-    """Turn a group of checks on or off; settings of single checks are kept."""
+    """Turn a group of checks on or off; settings of individual checks are kept."""
 
     type: Literal["update_validation_group"] = "update_validation_group"
     group: ValidationGroup
@@ -256,7 +256,7 @@ class OverrideTurnContext(ProtocolModel):
 
 
 class ListCustomPrompts(ProtocolModel):
-    """Ask for the prompts that the user keeps: `list_custom_prompts_response`."""
+    """List the user's own prompts; answered by `list_custom_prompts_response`."""
 
     type: Literal["list_custom_prompts"] = "list_custom_prompts"
 
@@ -275,25 +275,25 @@ class McpQuery(ProtocolModel):
 
 
 class ListMcpTools(McpQuery):
-    """Ask for the tools of all MCP servers: `mcp_list_tools_response`."""
+    """List the tools of all MCP servers; answered by `mcp_list_tools_response`."""
 
     type: Literal["list_mcp_tools"] = "list_mcp_tools"
 
 
 class ListMcpResources(McpQuery):
-    """Ask for the resources of all MCP servers: `mcp_list_resources_response`."""
+    """List the resources of all MCP servers; answered by `mcp_list_resources_response`."""
 
     type: Literal["list_mcp_resources"] = "list_mcp_resources"
 
 
 class ListMcpPrompts(McpQuery):
-    """Ask for the prompts of all MCP servers: `mcp_list_prompts_response`."""
+    """List the prompts of all MCP servers; answered by `mcp_list_prompts_response`."""
 
     type: Literal["list_mcp_prompts"] = "list_mcp_prompts"
 
 
 class GetMcpPrompt(McpQuery):
-    """Ask for a prompt of an MCP server with its arguments filled in: `mcp_get_prompt_response`."""
+    """Request an MCP server's prompt with its arguments filled in; answered by `mcp_get_prompt_response`."""
 
     type: Literal["get_mcp_prompt"] = "get_mcp_prompt"
     server: Text
@@ -302,14 +302,14 @@ class GetMcpPrompt(McpQuery):
 
 
 class AddToHistory(ProtocolModel):
-    """Save what the user typed, for all sessions, unless `history.persistence` turns this off."""
+    """Add a line to the user's input history, unless `history.persistence` turns this off."""
 
     type: Literal["add_to_history"] = "add_to_history"
     text: Text
 
 
 class GetHistoryEntryRequest(ProtocolModel):
-    """Ask for something the user typed: `get_history_entry_response`.
+    """Request an entry of the input history; answered by `get_history_entry_response`.
 
     Attributes:
         log_id: the log, as an earlier response named it; null for the one there is now.

@@ -18,7 +18,7 @@ class ReadCommand(ProtocolModel):
 
 
 class ListFilesCommand(ProtocolModel):
-    """Lists files, of `path` if it names one."""
+    """Lists files, in `path` if the command names one."""
 
     type: Literal["list_files"] = "list_files"
     cmd: Text
@@ -26,7 +26,7 @@ class ListFilesCommand(ProtocolModel):
 
 
 class SearchCommand(ProtocolModel):
-    """Looks for `query`, in `path` if it names one."""
+    """Searches for `query`, in `path` if the command names one."""
 
     type: Literal["search"] = "search"
     cmd: Text
@@ -35,7 +35,7 @@ class SearchCommand(ProtocolModel):
 
 
 class UnknownCommand(ProtocolModel):
-    """Does something else."""
+    """Does something other than reading, listing or searching."""
 
     type: Literal["unknown"] = "unknown"
     cmd: Text

@@ -35,7 +35,7 @@ class ReadOnly(ProtocolModel):
 class WorkspaceWrite(ProtocolModel):
     """Write below the working directory, the extra roots and the temporary directories.
 
-    The limits are those of a command with all that it starts (`code_core.sandbox.limits`).
+    The limits apply to a command and everything that it starts (`code_core.sandbox.limits`).
     """
 
     mode: Literal["workspace-write"] = "workspace-write"

@@ -14,7 +14,7 @@ class UserQuestionOption(ProtocolModel):
 
 
 class UserQuestion(ProtocolModel):
-    """A question of the model; the user may choose an option or answer in their own words.
+    """A question from the model; the user may choose an option or answer in their own words.
 
     Attributes:
         id: what the answer is listed under.
@@ -29,9 +29,9 @@ class UserQuestion(ProtocolModel):
 
 
 class RequestUserInput(ProtocolModel):
-    """The model asks the user; answered by `user_input_answer` with the `request_id`.
+    """The model asks the user a question; answered by `user_input_answer` with the `request_id`.
 
-    Only frontends that declare that they can ask get it. It is withdrawn when its turn ends.
+    Only frontends that declare that they can ask get it. The question is withdrawn when its turn ends.
     """
 
     type: Literal["request_user_input"] = "request_user_input"
@@ -41,10 +41,10 @@ class RequestUserInput(ProtocolModel):
 
 
 class PlanProposed(ProtocolModel):
-    """A turn in plan mode has ended with a plan, in Markdown; answered by `resolve_plan` with the same `id`.
+    """A turn in plan mode has ended with a plan in Markdown; answered by `resolve_plan` with the same `id`.
 
     The plan is open until it is answered, the next turn begins or plan mode ends; a resumed session
-    reports it again. The message that it is a part of was an `agent_message`.
+    reports it again. The message that contains the plan was an `agent_message`.
     """
 
     type: Literal["plan_proposed"] = "plan_proposed"
@@ -53,7 +53,7 @@ class PlanProposed(ProtocolModel):
 
 
 class CustomPromptInfo(ProtocolModel):
-    """A prompt of the user's, before its arguments are filled in."""
+    """One of the user's own prompts, before its arguments are filled in."""
 
     name: Text
     path: FilePath
@@ -63,7 +63,7 @@ class CustomPromptInfo(ProtocolModel):
 
 
 class ListCustomPromptsResponse(ProtocolModel):
-    """The prompts in `prompts` in the home, sorted by name, and warnings about those that cannot be read."""
+    """The prompts in `<home>/prompts`, sorted by name, and warnings about those that cannot be read."""
 
     type: Literal["list_custom_prompts_response"] = "list_custom_prompts_response"
     custom_prompts: list[CustomPromptInfo]

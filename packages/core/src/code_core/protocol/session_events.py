@@ -9,7 +9,7 @@ from code_core.protocol.text import FilePath, Text
 
 
 class QueueEntry(ProtocolModel):
-    """Input that waits for the model; `id` is what the ops that edit and remove it name."""
+    """Input that waits for the model; the operations that edit or remove it use its `id`."""
 
     id: Text
     items: list[InputItem]
@@ -53,7 +53,7 @@ class ContextCompacted(ProtocolModel):
 
 
 class UndoAvailable(ProtocolModel):
-    """How many turns `undo` and `redo` can step over now."""
+    """How many turns can now be undone and redone."""
 
     type: Literal["undo_available"] = "undo_available"
     undo: int
@@ -76,7 +76,7 @@ class UndoCompleted(ProtocolModel):
 
 
 class TypedEntry(ProtocolModel):
-    """What a user typed, when (seconds since 1970), in which session."""
+    """A line that the user entered, with its session and its time in seconds since 1970."""
 
     session_id: Text
     ts: int
@@ -84,7 +84,7 @@ class TypedEntry(ProtocolModel):
 
 
 class GetHistoryEntryResponse(ProtocolModel):
-    """An entry of what the user typed in all sessions; null if there is no such entry, or the log has been replaced.
+    """An entry of the user's input history; null if it does not exist or the history has been replaced.
 
     Attributes:
         log_id: which log the entry is in; 0 without a log.
@@ -115,10 +115,9 @@ class ExitedReviewMode(ProtocolModel):
 
 
 class EventsSkipped(ProtocolModel):
-    """This reader was so far behind that `count` events were left out.
+    """This reader fell so far behind that `count` events were left out.
 
-    The envelope is that of the last one left out. Ends of tasks, open questions and
-    everything that has begun and not ended are never among them.
+    The envelope is that of the last one. Ends of tasks, open questions and begins without their end are never left out.
     """
 
     type: Literal["events_skipped"] = "events_skipped"
@@ -134,10 +133,10 @@ class SnapshotItem(ProtocolModel):
 
 
 class SessionSnapshot(ProtocolModel):
-    """Where the session stands: the first event of a reader that joins late.
+    """The state of the session: the first event for a reader that joins late.
 
-    After it come the begins, questions and pieces of text that are still open, with
-    the envelopes they had, and then what happens next.
+    Begins, questions and partial text that are still open follow in their original envelopes, and
+    then new events.
     """
 
     type: Literal["session_snapshot"] = "session_snapshot"

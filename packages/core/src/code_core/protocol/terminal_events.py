@@ -8,7 +8,7 @@ from code_core.protocol.text import FilePath, Text
 
 
 class TerminalInfo(ProtocolModel):
-    """A command that runs.
+    """A running command.
 
     Attributes:
         session_id: what `write_stdin` and `stop_terminal` call it.
@@ -24,14 +24,14 @@ class TerminalInfo(ProtocolModel):
 
 
 class TerminalsChanged(ProtocolModel):
-    """The commands that run on after their calls, whole, oldest first; also the answer to `list_terminals`."""
+    """All commands that kept running after their calls, oldest first; also the answer to `list_terminals`."""
 
     type: Literal["terminals_changed"] = "terminals_changed"
     terminals: list[TerminalInfo]
 
 
 class TerminalEnded(ProtocolModel):
-    """Such a command has ended; `stopped` if it did not do so by itself."""
+    """A command that kept running after its call has ended; `stopped` if it was stopped."""
 
     type: Literal["terminal_ended"] = "terminal_ended"
     session_id: int

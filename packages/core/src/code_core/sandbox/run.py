@@ -1,5 +1,6 @@
 """Starts a confined command, and looks after what the sandbox cannot protect."""
 
+import os
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -13,6 +14,9 @@ from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.placeholders import placeholders
 from code_core.sandbox.sandbox import Sandbox
 from code_core.sandbox.watch import changed, seen_in, watched
+
+KILL_SECONDS = 2.0
+"""How long the kernel may take to end a namespace whose first process was killed."""
 
 OnStart = Callable[[subprocess.Popen[bytes]], None]
 OnChanged = Callable[[Sequence[Path]], Awaitable[None]]
@@ -69,13 +73,44 @@ async def confined_process(
         with placeholders(confinement) if sandbox.protects else nullcontext(confinement) as ready:
             process = _start(sandbox, argv, ready, cwd, environment, streams)
             try:
-                yield process
+                async with _whole_namespace(process, sandbox):
+                    yield process
             finally:
                 ended(process)
     finally:
         with anyio.CancelScope(shield=True):
             if paths := changed(before, await anyio.to_thread.run_sync(seen_in, exposed)):
                 await on_changed(paths)
+
+
+@asynccontextmanager
+async def _whole_namespace(process: subprocess.Popen[bytes], sandbox: Sandbox) -> AsyncIterator[None]:
+    """Wait on exit until every process of the command's PID namespace has ended.
+
+    When bubblewrap itself is killed, the kernel ends the namespace only after it, process by
+    process; the namespace's first process ends last.
+    """
+    first = _first_process(process.pid) if sandbox.mechanism == "bwrap" else None
+    if first is None:
+        yield
+        return
+    try:
+        yield
+    finally:
+        try:
+            with anyio.move_on_after(KILL_SECONDS, shield=True):
+                await anyio.wait_readable(first)
+        finally:
+            os.close(first)
+
+
+def _first_process(bubblewrap: int) -> int | None:
+    """A descriptor of the only child of bubblewrap; None if it has ended, or where the kernel names no children."""
+    try:
+        children = Path(f"/proc/{bubblewrap}/task/{bubblewrap}/children").read_bytes().split()
+        return os.pidfd_open(int(children[0])) if children else None
+    except OSError:
+        return None
 
 
 def _start(

@@ -18,7 +18,7 @@ Plan mode is on: explore and plan, and change nothing. Commands run in a read-on
 patches, `update_plan` and tools that may change something are refused. A request to do the work is a request \
 to plan it. Find out what you can by reading; ask about decisions that only the user can make. Once the plan \
 leaves nothing to decide, end your message with it, as Markdown, between a line <proposed_plan> and a line \
-</proposed_plan>. The user then accepts it or says what to change. Only a message in these tags ends plan mode.
+</proposed_plan>. The user then accepts it or says what to change. Only a message in {MODE_TAG} tags ends plan mode.
 </collaboration_mode>"""
 DEFAULT_MODE_NOTE = f"""{MODE_TAG}
 Plan mode is off, whatever was said before: you may change files and run commands, within your permissions.

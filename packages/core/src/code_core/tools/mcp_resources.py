@@ -47,7 +47,7 @@ def resource_tools(servers: McpServers) -> list[Tool]:
     return [
         _ListTool(
             "list_mcp_resources",
-            "List what MCP servers offer to be read, such as files, schemas or tickets, by URI.",
+            "List the resources of MCP servers, such as files, schemas or tickets, with their URIs.",
             "resources",
             servers,
             offers.resources,
@@ -55,7 +55,7 @@ def resource_tools(servers: McpServers) -> list[Tool]:
         ),
         _ListTool(
             "list_mcp_resource_templates",
-            "List the URI templates of MCP servers: fill in the parameters of one to read what it names.",
+            "List the URI templates of MCP servers. Fill in the parameters of a template to get a resource's URI.",
             "resourceTemplates",
             servers,
             offers.templates,
@@ -88,7 +88,10 @@ class _ListTool:
         """See `Tool.spec`."""
         properties = {
             "server": {"type": "string", "description": "Only this MCP server; all of them if omitted."},
-            "cursor": {"type": "string", "description": "The nextCursor of an earlier call for that server."},
+            "cursor": {
+                "type": "string",
+                "description": "The nextCursor from an earlier call for this server.",
+            },
         }
         parameters = {
             "type": "object",
@@ -137,8 +140,11 @@ class _ReadTool:
     def spec(self) -> FunctionSpec:
         """See `Tool.spec`."""
         properties = {
-            "server": {"type": "string", "description": "The server, as the lists name it."},
-            "uri": {"type": "string", "description": "The URI, as listed, or a template filled in."},
+            "server": {"type": "string", "description": "The server's name, as listed."},
+            "uri": {
+                "type": "string",
+                "description": "The URI, as listed, or a template with its variables filled in.",
+            },
         }
         parameters = {
             "type": "object",

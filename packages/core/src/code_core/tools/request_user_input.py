@@ -1,11 +1,9 @@
 """`request_user_input`: the model asks the user. Arguments and output have the form of Codex's tool."""
 
 import json
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from code_core.protocol.answer_ops import UserInputResponse
 from code_core.protocol.items import FunctionCall, ToolCall
 from code_core.protocol.question_events import UserQuestion, UserQuestionOption
 from code_core.tools.arguments import BadArguments, parse_arguments
@@ -21,14 +19,6 @@ LONGEST_ANSWER = 16_000
 """Characters of one answer that the model gets."""
 NOBODY = "nobody can be asked here: decide yourself, choose what is easiest to change later, and say what you assumed"
 NO_ANSWER = "the user did not answer: decide yourself, or go on without it"
-
-
-class UserAsker(Protocol):
-    """Asks the user."""
-
-    async def ask(self, call_id: str, questions: list[UserQuestion]) -> UserInputResponse:
-        """The answers, however long they take."""
-        ...
 
 
 class _Option(BaseModel):
@@ -70,20 +60,20 @@ class AskUser:
         question = {
             "type": "object",
             "properties": {
-                "id": {"type": "string", "description": "Names the answer, in snake_case."},
+                "id": {"type": "string", "description": "A name for the answer, in snake_case."},
                 "header": {"type": "string", "description": "A word or two."},
                 "question": text,
                 "options": {
                     "type": "array",
                     "items": option,
-                    "description": "2 or 3 that exclude each other, the best first. The user can always answer in words.",
+                    "description": "2 or 3 mutually exclusive answers, the best first. The user can also answer in their own words.",
                 },
             },
             "required": ["id", "header", "question"],
         }
         return FunctionSpec(
             self.name,
-            "Ask the user 1 to 3 short questions, and wait for the answers. Only for decisions that you cannot "
+            "Ask the user 1 to 3 short questions, and wait for the answers. Use it only for decisions that you cannot "
             "make and facts that you cannot find.",
             {
                 "type": "object",

@@ -76,4 +76,4 @@ class Shell:
         """What runs commands; imported by the first one, because many turns run none."""
         from code_core.tools.shell_commands import ShellCommands
 
-        return ShellCommands(self._apply_patch, self._guards)
+        return ShellCommands(self._apply_patch, self._guards, DEFAULT_TIMEOUT_MS)

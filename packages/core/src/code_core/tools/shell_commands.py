@@ -34,7 +34,6 @@ from code_core.tools.command_permission import (
     permission_to_retry,
 )
 from code_core.tools.command_run import CommandResult, run_shell_command
-from code_core.tools.shell import DEFAULT_TIMEOUT_MS
 from code_core.tools.tool import ToolContext, ToolOutput
 
 LONGEST_TIMEOUT_MS = 3_600_000
@@ -72,11 +71,12 @@ class CommandCall:
 
 
 class ShellCommands:
-    """The commands of one session."""
+    """The commands of one session; a call that sets no timeout may take `default_timeout_ms`."""
 
-    def __init__(self, apply_patch: ApplyPatch, guards: CommandGuards) -> None:
+    def __init__(self, apply_patch: ApplyPatch, guards: CommandGuards, default_timeout_ms: int) -> None:
         self._apply_patch = apply_patch
         self._guards = guards
+        self._default_timeout_ms = default_timeout_ms
         # Only what ran outside once can have a grant for that: the files of all others need not be read.
         self._ran_outside: set[tuple[Words, Path]] = set()
 
@@ -86,7 +86,7 @@ class ShellCommands:
             arguments = _parse(call)
         except BadArguments as error:
             return ToolOutput(str(error), success=False)
-        time_limit = min(arguments.timeout_ms or DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS) / 1000
+        time_limit = min(arguments.timeout_ms or self._default_timeout_ms, LONGEST_TIMEOUT_MS) / 1000
         command = CommandCall(
             call.call_id,
             arguments.command,

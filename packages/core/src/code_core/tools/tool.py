@@ -15,9 +15,9 @@ from code_core.wire.tool_specs import ToolSpec
 
 if TYPE_CHECKING:
     from code_core.tools.approver import Approver, Review
-    from code_core.tools.request_user_input import UserAsker
     from code_core.tools.terminals import Terminals
     from code_core.tools.turn_changes import TurnChanges
+    from code_core.tools.user_asker import UserAsker
 
 _log = logging.getLogger("code_core")
 

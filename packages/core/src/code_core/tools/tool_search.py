@@ -65,15 +65,18 @@ class ToolSearch:
         """See `Tool.spec`."""
         return FunctionSpec(
             self.name,
-            "Find further tools by what they do; those found can be called from your next response on. "
+            "Find more tools by what they do. You can call the tools that it finds from your next response on. "
             f"Servers: {_servers(self._tools)}.",
             {
                 "type": "object",
                 "properties": {
-                    "query": {"type": "string", "description": "Words for what the tool does, or its name."},
+                    "query": {
+                        "type": "string",
+                        "description": "Words for what the tool does, or the tool's name.",
+                    },
                     "limit": {
                         "type": "integer",
-                        "description": f"At most this many, {FOUND_AT_ONCE} by default.",
+                        "description": f"The maximum number of tools; {FOUND_AT_ONCE} by default.",
                     },
                 },
                 "required": ["query"],

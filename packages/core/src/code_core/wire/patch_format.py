@@ -30,7 +30,7 @@ END_OF_FILE: "*** End of File\n"
 
 APPLY_PATCH_INSTRUCTIONS = """\
 # The patch format of apply_patch
-A patch is plain text between two markers. Between them stand one or more file sections:
+A patch is plain text between two markers, with one or more file sections:
 
 *** Begin Patch
 *** Add File: path/new.py
@@ -44,12 +44,12 @@ A patch is plain text between two markers. Between them stand one or more file s
 *** Delete File: path/obsolete.py
 *** End Patch
 
-In an update each change is a chunk: unchanged lines begin with a space, removed ones with `-`, added ones with `+`; \
-the sign stands before the line's own indentation. \
-Give three unchanged lines before and after each change. If they occur more than once, name the enclosing class or function, \
-by its whole line, in a line `@@ …` before the chunk; several such lines narrow it down further. \
-Every chunk but the first begins with `@@`, and chunks come in the order of the file. \
-`*** Move to:` renames the file and may be left out. `*** End of File` after a chunk says that it is at the end of the file. \
+In an update, each change is a chunk. Unchanged lines begin with a space, removed ones with `-`, added ones with `+`; \
+the sign comes before the line's own indentation. \
+Give three unchanged lines before and after each change. If they occur more than once, quote the whole line of the enclosing class or function \
+in a line `@@ …` before the chunk; several such lines narrow it down further. \
+Every chunk except the first begins with `@@`, and chunks are in the order of the file. \
+`*** Move to:` renames the file and is optional. `*** End of File` after a chunk says that it is at the end of the file. \
 Paths are relative to the working directory. Do not write line numbers. \
-In a shell call use ["apply_patch", "*** Begin Patch\\n…\\n*** End Patch"].
+In a shell call, use ["apply_patch", "*** Begin Patch\\n…\\n*** End Patch"].
 """

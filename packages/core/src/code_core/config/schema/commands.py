@@ -21,12 +21,14 @@ class WorkspaceWriteTable(SettingsTable):
         4096, ge=16, description="the maximum number of processes and threads of a command"
     )
     max_file_bytes: int | None = Field(
-        64 * 2**30, ge=4096, description="the largest file a command may write"
+        64 * 2**30, ge=4096, description="the largest file that a command may write, in bytes"
     )
     max_memory_bytes: int | None = Field(
-        None, ge=2**20, description="the maximum private memory of each process"
+        None, ge=2**20, description="the maximum private memory of each process, in bytes; no limit if absent"
     )
-    max_shared_memory_bytes: int = Field(2**30, ge=4096, description="the size of `/dev/shm`")
+    max_shared_memory_bytes: int = Field(
+        2**30, ge=4096, description="the size of the command's own `/dev/shm`, in bytes (bubblewrap)"
+    )
 
 
 class EnvironmentTable(SettingsTable):
@@ -57,28 +59,28 @@ class ConfirmGuardTable(SettingsTable):
 class ValidationTable(SettingsTable):
     """`[validation]`: the checks of patches before they are applied."""
 
-    groups: dict[ValidationGroup, bool] = Field({}, description="turns groups of checks on or off")
+    groups: dict[ValidationGroup, bool] = Field({}, description="turn groups of checks on or off")
     tools: dict[ValidationTool, bool] = Field(
-        {}, description="turns single checks on or off; overrides their group"
+        {}, description="turn single checks on or off; overrides their group"
     )
     tools_allowlist: list[ValidationTool] | None = Field(
         None, description="run only these checks; all if absent"
     )
     timeout_seconds: float = Field(
-        6.0, gt=0, le=600, description="the time limit of checks without their own"
+        6.0, gt=0, le=600, description="the time limit, in seconds, of checks without one of their own"
     )
 
 
 class ToolsTable(SettingsTable):
     """`[tools]`: which tools the model has besides those for commands and patches."""
 
-    view_image: bool = Field(True, description="let it look at image files")
+    view_image: bool = Field(True, description="let the model look at image files")
     web_search: bool = Field(
         False,
         validation_alias=AliasChoices("web_search", "web_search_request"),
-        description="let the provider search the web, where it can (Responses API)",
+        description="let the provider search the web, if it can (Responses API)",
     )
-    web_search_allowed_domains: list[str] = Field([], description="the only sites to search; all if empty")
+    web_search_allowed_domains: list[str] = Field([], description="search only these sites; all if empty")
 
 
 class LimitsTable(SettingsTable):

@@ -43,8 +43,8 @@ class ProjectTable(SettingsTable):
         None, description="`trusted` or `untrusted`: whether the project's own settings file applies"
     )
     trusted_settings: str | None = Field(None, description="the SHA-256 of that file when you trusted it")
-    approval_policy: AskForApproval | None = Field(None, description="as above, for this directory")
-    sandbox_mode: SandboxMode | None = Field(None, description="as above, for this directory")
+    approval_policy: AskForApproval | None = Field(None, description="`approval_policy` for this directory")
+    sandbox_mode: SandboxMode | None = Field(None, description="`sandbox_mode` for this directory")
 
 
 class Settings(SettingsTable):
@@ -73,7 +73,7 @@ class Settings(SettingsTable):
         description="the context window, in tokens, of the model that the conversation starts with",
     )
     model_supports_reasoning_summaries: bool | None = Field(
-        None, description="send `reasoning` to an unknown model"
+        None, description="whether to send `reasoning` to a model that the agent does not know"
     )
     model_providers: dict[str, ProviderTable] = Field({}, description="endpoints of your own")
     models: dict[str, ModelTable] = Field({}, description="properties of models")
@@ -85,7 +85,7 @@ class Settings(SettingsTable):
     )
     collaboration_mode: CollaborationMode = Field(
         CollaborationMode.DEFAULT,
-        description="`plan`: nothing may change until you accept a plan, see [Plan mode](tools.md#plan-mode)",
+        description="`plan`: change nothing until you accept a plan; see [plan mode](tools.md#plan-mode)",
     )
     # The defaults are not validated, because each table would build a schema for that at every start.
     sandbox_workspace_write: WorkspaceWriteTable = Field(
@@ -103,10 +103,10 @@ class Settings(SettingsTable):
     tool_output_token_limit: int = Field(
         10_000,
         ge=100,
-        description="how many tokens of an output the model gets; the full output is in `outputs` in the home",
+        description="how many tokens of a tool's output the model gets; `<home>/outputs` has the full output",
     )
     project_doc_max_bytes: int = Field(
-        32_768, ge=0, description="how many bytes of the AGENTS.md files are sent"
+        32_768, ge=0, description="how many bytes of the `AGENTS.md` files the model gets"
     )
     instructions: str | None = Field(None, description="your own instructions to the model")
     experimental_instructions_file: Path | None = Field(
@@ -121,7 +121,7 @@ class Settings(SettingsTable):
         0.01,
         ge=0,
         le=1,
-        description="the share of the context window that the tools of MCP servers may take; above it, the model uses `search_tools`",
+        description="the share of the context window that the tools of MCP servers may take; above it, the model finds them with `search_tools`",
     )
     experimental_client_tools: ClientToolsTable = Field(
         ClientToolsTable.model_construct(), description="tools that the agent itself uses"
@@ -130,7 +130,7 @@ class Settings(SettingsTable):
     key_isolation: KeyIsolation = Field(
         "auto", description="whether a separate process holds the provider's API key"
     )
-    replay_scenario: Path | None = Field(None, description="the file that the `replay` provider plays")
+    replay_scenario: Path | None = Field(None, description="the recording that the `replay` provider plays")
     history: MessageHistoryTable = Field(MessageHistoryTable.model_construct(), description="what you type")
     sessions: SessionsTable = Field(SessionsTable.model_construct(), description="recorded sessions")
     checkpoints: CheckpointsTable = Field(

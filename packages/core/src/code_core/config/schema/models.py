@@ -42,7 +42,7 @@ class ChatQuirksTable(SettingsTable):
     short_call_ids: bool | None = Field(None, description="whether call ids must be nine letters and digits")
     think_tags: Literal["none", "paired", "opened"] | None = Field(
         None,
-        description="whether the server leaves reasoning in the text: `paired` between `<think>` and `</think>`, `opened` before `</think>` alone",
+        description="where the server leaves reasoning in the text: `paired`, between `<think>` and `</think>`; `opened`, before a lone `</think>`",
     )
 
 
@@ -89,7 +89,7 @@ class ProviderTable(SettingsTable):
     )
     wire_api: WireApi = Field("responses", description="the provider's API")
     server: ServerKind | None = Field(
-        None, description="the server program, which is asked for the model's context window"
+        None, description="the server program; lets the agent ask it for the model's context window"
     )
     models: dict[str, ModelTable] = Field({}, description="properties of its models; overrides `models`")
     query_params: dict[str, Value] = Field({}, description="added to every URL")
@@ -98,6 +98,8 @@ class ProviderTable(SettingsTable):
     request_max_retries: int = Field(4, ge=0, le=100, description="how often to retry a failed request")
     stream_max_retries: int = Field(5, ge=0, le=100, description="how often to retry a broken stream")
     stream_idle_timeout_ms: int = Field(
-        300_000, ge=1, description="how long a stream may be silent before it counts as broken"
+        300_000,
+        ge=1,
+        description="how long a stream may be silent, in milliseconds, before it counts as broken",
     )
     requires_openai_auth: bool = Field(False, description="take the key from `OPENAI_API_KEY`")

@@ -33,7 +33,7 @@ class McpServerTable(SettingsTable):
     )
     roots: list[Path] | None = Field(
         None,
-        description="directories that the server may work on (MCP roots); the working directory if absent",
+        description="directories that the server may work on (MCP roots); if absent, the directories in `args` or else the working directory",
     )
     enabled_tools: list[str] | None = Field(
         None, description="show the model only these tools; all if absent"
@@ -112,5 +112,6 @@ class AcpTable(SettingsTable):
     """`[acp]`: whether the `session/*` tools are listed."""
 
     enabled: Literal["auto"] | bool = Field(
-        "auto", description="list the `session/*` tools; `auto` for clients that declare the capability `acp`"
+        "auto",
+        description="list the `session/*` tools; `auto`: for clients that declare the capability `acp`",
     )

@@ -13,7 +13,7 @@ class MessageHistoryTable(SettingsTable):
     """`[history]`: whether what you type is kept for all sessions, and how large its file becomes."""
 
     persistence: Literal["save-all", "none"] = Field(
-        "save-all", description="save your prompts in `history.jsonl` in the home"
+        "save-all", description="save what you type in `<home>/history.jsonl`"
     )
     max_bytes: int = Field(8 * 2**20, ge=4096, description="the maximum size of that file, in bytes")
 

@@ -5,41 +5,41 @@ Files that other programs read too load unchanged: these keys are accepted.
 
 from collections.abc import Mapping
 
-_SCREEN = "it belongs to the full-screen interface of another program"
+_SCREEN = "there is no full-screen interface"
 _UPDATES = "updates come from the installer that you used"
 
 UNSUPPORTED: Mapping[str, str] = {
-    "agents": "agents of other programs are not started",
+    "agents": "other agents are not started",
     "auto_drive": _SCREEN,
     "auto_upgrade_enabled": _UPDATES,
     "browser": "there is no browser tool",
     "chatgpt_base_url": "there is no login with ChatGPT",
     "check_for_update_on_startup": _UPDATES,
-    "debug": "CODE_LOG=debug writes a log",
+    "debug": "use `CODE_LOG=debug`",
     "disable_paste_burst": _SCREEN,
-    "disable_response_storage": "responses are stored only where a provider requires it",
-    "experimental_resume": "use code resume",
+    "disable_response_storage": "responses are stored only if the provider requires it",
+    "experimental_resume": "use `code resume`",
     "experimental_use_exec_command_tool": "`exec_command` is always offered",
-    "experimental_use_rmcp_client": "there is one MCP client",
+    "experimental_use_rmcp_client": "there is only one MCP client",
     "features": "there are no feature switches",
     "file_opener": _SCREEN,
     "forced_login_method": "only API keys are supported (code login)",
-    "github": "workflows are not watched; `validation` checks patches to them",
+    "github": "workflow runs are not watched; `validation` checks patches to workflows",
     "mcp_servers_disabled": "set `enabled = false` in a server's table",
-    "model_auto_compact_token_limit": "compaction starts at 85 % of the window",
+    "model_auto_compact_token_limit": "compaction starts at 85 % of the context window",
     "model_max_output_tokens": "the provider's limit applies",
     "notice": _SCREEN,
-    "notify": "notification programs are not run; `code exec --json` and the library report every event",
+    "notify": "no program is run; `code exec --json` and the library report every event",
     "otel": "nothing is sent to a collector",
     "preferred_auth_method": "only API keys are supported (code login)",
     "project_doc_fallback_filenames": "only AGENTS.md is read",
     "responses_originator_header_internal_override": "the header names this program",
     "review_model": "a review uses the session's model",
-    "subagents": "agents of other programs are not started",
+    "subagents": "other agents are not started",
     "tui": _SCREEN,
     "use_experimental_reasoning_summary": "`model_reasoning_summary` controls summaries",
     "windows_wsl_setup_acknowledged": "Windows is not supported",
-    "projects.*.always_allow_commands": "use a rule instead: see approvals",
+    "projects.*.always_allow_commands": "use a rule",
     "projects.*.commands": "projects cannot define commands",
     "projects.*.hooks": "there are no hooks",
 }

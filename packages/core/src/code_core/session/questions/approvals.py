@@ -14,7 +14,6 @@ from code_core.tools.tool import Emit
 if TYPE_CHECKING:
     from code_core.safety.grants import Grant
     from code_core.safety.rules import RegisteredCommand
-    from code_core.session.questions.approver import TurnApprover
     from code_core.session.questions.permission_tool import PermissionTool
 
 Answer = ExecApproval | PatchApproval
@@ -35,12 +34,6 @@ class Approvals:
         self._used_ids: set[str] = set()
         self._grants: set[Grant] = set()
         self._registered: list[RegisteredCommand] = []
-
-    def for_turn(self, emit: Emit) -> "TurnApprover":
-        """The approver for one turn, which asks through `emit`."""
-        from code_core.session.questions.approver import TurnApprover  # many turns ask nothing
-
-        return TurnApprover(self, emit)
 
     def answer(self, op: Answer) -> bool:
         """Answer the question with the approval id `op.id`; False if it is not open."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from code_core.context.git import repository_root
 from code_core.safety.environment import child_environment
 from code_core.safety.non_interactive import non_interactive
+from code_core.session.questions.approver import TurnApprover
 from code_core.session.session import Session
 from code_core.session.settings import TurnSettings
 from code_core.session.tasks.task import Report
@@ -41,7 +42,7 @@ def tool_context(
         outputs=outputs,
         home=config.home.path,
         emit=report.emit,
-        approver=UnhurriedApprover(session.approvals.for_turn(report.emit), clock),
+        approver=UnhurriedApprover(TurnApprover(session.approvals, report.emit), clock),
         changes=TurnChanges(repository_root(directory) or directory, outputs / "turn"),
         validation=settings.validation,
         terminals=session.services.terminals,
