@@ -14,7 +14,6 @@ from code_core.protocol.items import Message
 from code_core.protocol.ops import (
     InputItem,
     ListCustomPrompts,
-    ListMcpPrompts,
     ListTerminals,
     Op,
     OverrideTurnContext,
@@ -23,7 +22,6 @@ from code_core.protocol.ops import (
     TextInput,
     Undo,
 )
-from code_core.protocol.mcp_events import McpGetPromptResponse, McpListPromptsResponse
 from code_core.protocol.policies import CollaborationMode
 from code_core.protocol.question_events import ListCustomPromptsResponse
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
@@ -213,29 +211,27 @@ async def _prompts(chat: Chat, _argument: str) -> Outcome:
 async def _server_prompts(chat: Chat) -> bool:
     """List the prompts of MCP servers; whether there are any, or problems with them."""
     from code_core.context.server_prompts import command_names, description, hint
+    from code_core.session.server_prompts import list_server_prompts
 
-    listed: McpListPromptsResponse = await chat.answered_by(ListMcpPrompts(), McpListPromptsResponse)
+    listed = await list_server_prompts(chat.conversation)
     for name, prompt in command_names(listed.prompts).items():
         chat.say(f"/{name}{f' {arguments}' if (arguments := hint(prompt)) else ''}  {description(prompt)}")
     for server, error in listed.errors.items():
-        chat.say(f"warning: the prompts of the MCP server {visible(server)} cannot be listed: {visible(error)}")
+        chat.say(
+            f"warning: the prompts of the MCP server {visible(server)} cannot be listed: {visible(error)}"
+        )
     return bool(listed.prompts or listed.errors)
 
 
 async def _server_prompt(chat: Chat, name: str, arguments: str) -> Outcome:
-    from code_core.context.server_prompts import BadPromptCommand, query_of
+    from code_core.context.server_prompts import BadPromptCommand
+    from code_core.session.server_prompts import fetch_server_prompt
 
-    listed: McpListPromptsResponse = await chat.answered_by(ListMcpPrompts(), McpListPromptsResponse)
     try:
-        query = query_of(name, arguments, listed.prompts, listed.errors)
+        return Send(tuple(await fetch_server_prompt(chat.conversation, name, arguments)))
     except BadPromptCommand as problem:
         chat.say(visible(str(problem)))
         return None
-    got: McpGetPromptResponse = await chat.answered_by(query, McpGetPromptResponse)
-    if got.error is not None:
-        chat.say(f"the MCP server {visible(got.server)} does not give /{name}: {visible(got.error)}")
-        return None
-    return Send(tuple(got.items))
 
 
 async def _custom_prompt(chat: Chat, name: str, arguments: str) -> Outcome:
@@ -299,7 +295,9 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "ps": Command("/ps", "list the commands that are still running", _ps),
     "stop": Command("/stop [N]", "stop the command with this number, or all of them", _stop),
-    "prompts": Command("/prompts", f"list your prompts and those of MCP servers; /{PROMPTS}NAME sends one", _prompts),
+    "prompts": Command(
+        "/prompts", f"list your prompts and those of MCP servers; /{PROMPTS}NAME sends one", _prompts
+    ),
     "undo": Command("/undo", "undo the last turn's changes to files", _undo),
     "redo": Command("/redo", "redo what was undone", _redo),
     "status": Command("/status", "show the session and its settings", _status),

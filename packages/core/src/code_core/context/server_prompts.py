@@ -33,7 +33,9 @@ def query_of(command: str, typed: str, prompts: list[McpPrompt], errors: Mapping
     named = command_names(prompts)
     if (prompt := named.get(command)) is None:
         near = difflib.get_close_matches(command, named, n=1)
-        hint = f"did you mean /{near[0]}?" if near else f"the prompts are: {_short(' '.join(named)) or 'none'}"
+        hint = (
+            f"did you mean /{near[0]}?" if near else f"the prompts are: {_short(' '.join(named)) or 'none'}"
+        )
         failed = "".join(f"; {visible(server)}: {_short(error)}" for server, error in errors.items())
         raise BadPromptCommand(f"no MCP server offers /{visible(command)}: {hint}{failed}")
     return GetMcpPrompt(server=prompt.server, name=prompt.name, arguments=arguments_of(prompt, typed))
