@@ -30,6 +30,7 @@ from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import (
     AddToHistory,
     ExecApproval,
+    InputItem,
     Interrupt,
     Op,
     PatchApproval,
@@ -139,11 +140,11 @@ class _PlainFrontend:
             self.say(line)
         text = prompt or await self._next()
         while text is not None:
-            typed = text
             is_command, outcome = await run_command(self, text)
+            items: tuple[InputItem, ...] = () if is_command or not text.strip() else (TextInput(text=text),)
             match outcome:
-                case Send(text=text):
-                    is_command = False
+                case Send(items=items):
+                    pass
                 case Quit():
                     break
                 case Switch(conversation=other):
@@ -151,9 +152,9 @@ class _PlainFrontend:
                     return other
                 case None:
                     pass
-            if text.strip() and not is_command:
-                await self._conversation.submit(AddToHistory(text=typed))
-                await self.carry_out(UserInput(items=[TextInput(text=text)]))
+            if items:
+                await self._conversation.submit(AddToHistory(text=text))
+                await self.carry_out(UserInput(items=[*items]))
             text = await self._next()
         else:
             _write("\n")  # the prompt is still open
