@@ -16,7 +16,7 @@ ENGINE = (
     "code_core.config.load",
     "code_core.session.manager",
 )
-"""What is imported behind the first answer, piece by piece: a client that only wanted that is not waited for."""
+"""Imported piece by piece after the first answer, so that a client that wants only that answer can quit early."""
 
 BY_HAND = "code acp speaks ACP on standard input and output, and is meant to be started by an editor. Ctrl+C ends it."
 
@@ -47,7 +47,7 @@ def acp_command(action: str | None, **session: Any) -> None:
         opening = shake_hands(stdin, stdout)
         if opening.client is None:
             return
-        # The client has its answer; now what takes longer to import.
+        # The client has its answer, so import the rest now.
         for module in ENGINE:
             if client_left(stdin, opening):
                 return

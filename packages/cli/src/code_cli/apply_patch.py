@@ -1,4 +1,4 @@
-"""`code apply-patch`: the patch tool by itself."""
+"""`code apply-patch`: the patch tool on its own."""
 
 import sys
 

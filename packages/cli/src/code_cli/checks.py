@@ -31,7 +31,7 @@ HARDENING_SECONDS = 10
 
 
 class State(StrEnum):
-    """How a check went; only what is broken stops the agent."""
+    """The result of a check; only `BROKEN` stops the agent."""
 
     OK = "ok"
     WARNING = "warning"
@@ -40,7 +40,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was checked, and the findings, one a line."""
+    """The result of one check, with a line for each finding."""
 
     name: str
     state: State
@@ -48,7 +48,7 @@ class Check:
 
 
 async def all_checks(overrides: ConfigOverrides) -> list[Check]:
-    """Every check, the slow ones at the same time; what needs the settings only if they can be read."""
+    """Run every check, slow ones concurrently; those that need the settings run only if they can be read."""
     checks = [_python(), _terminal(), _git(), _checkers(), await anyio.to_thread.run_sync(_hardening)]
     checks.append(await anyio.to_thread.run_sync(_sandbox))
     try:
@@ -88,13 +88,13 @@ def _python() -> Check:
 
 def _terminal() -> Check:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return Check("terminal", State.OK, ("stdin or stdout is not a terminal",))
+        return Check("terminal", State.OK, ("stdin and stdout are not both a terminal",))
     size = shutil.get_terminal_size()
     colours = "without colours (NO_COLOR)" if os.environ.get("NO_COLOR") else os.environ.get("COLORTERM", "")
     kind, encoding = os.environ.get("TERM", ""), sys.stdout.encoding
     seen = ", ".join(part for part in (kind, f"{size.columns} x {size.lines}", encoding, colours) if part)
     if kind in {"", "dumb"}:
-        return Check("terminal", State.WARNING, (seen, "TERM names a terminal that cannot move its cursor"))
+        return Check("terminal", State.WARNING, (seen, "TERM names no terminal that can move its cursor"))
     if encoding.lower().replace("-", "") != "utf8":
         return Check("terminal", State.WARNING, (seen, "not UTF-8: set LANG, or PYTHONUTF8=1"))
     return Check("terminal", State.OK, (seen,))
@@ -109,11 +109,11 @@ def _git() -> Check:
 
 def _checkers() -> Check:
     found = [one.name for one in CHECKERS if shutil.which(one.arguments[0])]
-    return Check("checkers", State.OK, (f"for patches: {', '.join(found) or 'none on PATH'}",))
+    return Check("checkers", State.OK, (f"of patches: {', '.join(found) or 'none found on PATH'}",))
 
 
 def _hardening() -> Check:
-    """In a process of its own, because it cannot be undone."""
+    """In a separate process, because hardening cannot be undone."""
     code = "from code_process_hardening import harden; report = harden(); print(report); exit(not report.complete)"
     try:
         done = subprocess.run(
@@ -144,10 +144,10 @@ def _sandbox() -> Check:
 
 def _settings(config: Config) -> Check:
     path = config.home.config_file
-    where = f"{path}" if path.exists() else f"{path} does not exist, so all settings have their defaults"
+    where = f"{path}" if path.exists() else f"{path} does not exist: every setting has its default"
     lines = (
         where,
-        f"model {config.model}, provider {config.provider.id}",
+        f"model {config.model} of provider {config.provider.id}",
         f"approval policy {config.approval_policy}, sandbox {config.sandbox_policy.mode}",
         *config.warnings,
     )
@@ -155,7 +155,7 @@ def _settings(config: Config) -> Check:
 
 
 def _disk(config: Config) -> Check:
-    """A home that cannot be written loses sessions; without temporary files, many commands fail."""
+    """Check disk space: sessions are lost if the home directory is not writable, and many commands need temporary files."""
     state, lines = State.OK, []
     for directory, name in ((config.home.path, "home"), (Path(tempfile.gettempdir()), "temporary directory")):
         report = try_disk(directory)

@@ -1,4 +1,4 @@
-"""`code config`: what the settings are, where they come from, and how to change them."""
+"""`code config`: shows settings and their origins, and changes them."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`code doctor`: what works here, what does not, and what to do about it."""
+"""`code doctor`: reports what works here, what does not, and how to fix it."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""`code login` and `code logout`: the API key of the configured provider, saved for its user."""
+"""`code login` and `code logout`: manage the saved API key of the configured provider."""
 
 import os
 import sys
@@ -92,11 +92,11 @@ def logout_command(profile: str | None, settings: tuple[str, ...]) -> None:
 
 
 def log_in(overrides: "ConfigOverrides", *, from_stdin: bool = False) -> None:
-    """Ask for the key of the configured provider, and save it; exits with 2 if that cannot be done.
+    """Ask for the key of the configured provider and save it; exits with 2 on failure.
 
     Args:
-        overrides: say which provider.
-        from_stdin: read it from standard input instead.
+        overrides: selects the provider.
+        from_stdin: read the key from standard input instead.
     """
     from code_core.model.saved_keys import SavedKeys
 
@@ -104,7 +104,7 @@ def log_in(overrides: "ConfigOverrides", *, from_stdin: bool = False) -> None:
         config = _config(overrides)
         provider = config.provider
         saved = SavedKeys(config.home.path)
-        saved.file_of(provider)  # before the user is asked
+        saved.file_of(provider)  # checked before the user is asked
         path = saved.save(
             provider, _read() if from_stdin else _ask(provider.name, provider.env_key_instructions)
         )
@@ -114,10 +114,10 @@ def log_in(overrides: "ConfigOverrides", *, from_stdin: bool = False) -> None:
 
 
 def _ask(provider: str, instructions: str | None) -> bytes:
-    """The key that the user types, which is not shown.
+    """Return the key that the user types, without echo.
 
     Raises:
-        click.UsageError: there is no terminal.
+        click.UsageError: standard input is not a terminal.
     """
     if not sys.stdin.isatty():
         raise click.UsageError(
@@ -125,7 +125,7 @@ def _ask(provider: str, instructions: str | None) -> bytes:
         )
     if instructions:
         click.echo(f"Get a key: {instructions}", err=True)
-    raise_on_interrupt()  # else Ctrl+C would leave a terminal that shows nothing
+    raise_on_interrupt()  # otherwise Ctrl+C would leave the terminal without echo
     try:
         typed = getpass(f"API key for {provider} (it is not shown): ")
     except EOFError:
@@ -134,7 +134,7 @@ def _ask(provider: str, instructions: str | None) -> bytes:
 
 
 def _read() -> bytes:
-    """The key on standard input."""
+    """Return the key on standard input."""
     if sys.stdin.isatty():
         click.echo(
             "Type or paste the key, then Enter and Ctrl+D. It is shown; code login alone hides it.", err=True

@@ -1,4 +1,4 @@
-"""The `code` command. It imports nothing but click: each command imports what it needs."""
+"""The `code` command. It imports only click; each command imports what it needs."""
 
 import gc
 import os
@@ -36,7 +36,7 @@ COMMANDS = {
     "demo": Entry("code_cli.demo:demo_command", "Watch the agent fix a failing test, with a scripted model."),
 }
 
-# Words that other agents take as commands or options; as prompts they would be sent to the model.
+# Commands and options of other agents; as prompts they would be sent to the model.
 ELSEWHERE = {
     "--continue": "there is no option --continue: use code resume --last to resume the last session of this directory",
     "app-server": "there is no app server: use code mcp-server to serve other programs",
@@ -77,7 +77,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 )
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Start the default command where none is named."""
+    """Start the default command if none is named."""
     if ctx.invoked_subcommand is None:
         from code_cli.chat import chat_command
 
@@ -85,8 +85,8 @@ def cli(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """The console script: runs the command and exits with its code."""
-    gc.set_threshold(1_000_000)  # imports make many objects that stay; `run_frontend` searches sooner
+    """Run the command and exit with its code; the console script."""
+    gc.set_threshold(1_000_000)  # imports create many permanent objects; `run_frontend` lowers this
     _reopen_closed_streams()
     guard_standard_streams()
     try:
@@ -98,12 +98,12 @@ def main() -> None:
 
 
 def _reopen_closed_streams() -> None:
-    """Open standard streams that were closed (`>&-`), so that no file of ours takes their numbers.
+    """Open standard streams that were closed (`>&-`), so that none of our files gets their descriptors.
 
-    Writing to standard output fails all the same: a caller who closed it must not take silence for success.
+    Writing to standard output still fails, because a caller who closed it must not mistake silence for success.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             access = os.O_RDONLY if name == "stdout" else os.O_RDWR
-            opened = os.open(os.devnull, access)  # the lowest free number: this one
+            opened = os.open(os.devnull, access)  # gets the lowest free number, which is this one
             setattr(sys, name, os.fdopen(opened, mode, encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""`code mcp`: the MCP servers of the settings file."""
+"""`code mcp`: the MCP servers in the settings file."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def add_command(
     url: str | None,
     bearer_token_env_var: str | None,
 ) -> None:
-    """Add a server, or change one: code mcp add NAME -- COMMAND ARGUMENTS, or code mcp add NAME --url URL."""
+    """Add a server, or replace one: code mcp add NAME -- COMMAND ARGUMENTS, or code mcp add NAME --url URL."""
     table: dict[str, Any] = {}
     if command:
         table |= {"command": command[0], **({"args": list(command[1:])} if command[1:] else {})}
@@ -87,10 +87,12 @@ def add_command(
     from code_core.config.load import checked_servers
     from code_core.config.paths import find_home
 
+    known = _servers()
     with settings_checked():
         checked_servers({name: table})
         path = set_values(find_home(os.environ), {(SERVERS, name): table})
-    click.echo(f"added {name} to {path}; try it with code mcp test {name}")
+    done = f"replaced all settings of {name} in" if name in known else f"added {name} to"
+    click.echo(f"{done} {path}; try it with code mcp test {name}")
 
 
 @mcp_command.command("remove")

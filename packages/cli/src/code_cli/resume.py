@@ -66,14 +66,14 @@ def fork_command(
 def chosen(
     words: tuple[str, ...], *, last: bool, everywhere: bool, cwd: Path | None, pick: bool = False
 ) -> "tuple[Last | str, str | None]":
-    """The session that is meant, and the prompt, if there is one.
+    """Return the chosen session, and the prompt, if any.
 
     Args:
-        words: those of the command line.
-        last: whether the last session is meant, of this directory or `everywhere`.
+        words: the words on the command line.
+        last: whether to choose the last session, of this directory or `everywhere`.
         everywhere: see `last`.
-        cwd: the directory, if it is not the current one.
-        pick: whether the user may be asked which session is meant.
+        cwd: the directory, if not the current one.
+        pick: whether the user may be asked to choose.
 
     Raises:
         click.UsageError: no session is named, or there are too many words.

@@ -1,4 +1,4 @@
-"""`code sandbox`: one command, confined as the agent's are."""
+"""`code sandbox`: runs a command, confined like the agent's commands."""
 
 import os
 import subprocess
@@ -68,10 +68,10 @@ def sandbox_command(
 
 
 def _config(mode: str | None, settings: tuple[str, ...], cwd: Path | None) -> "Config":
-    """The settings, for the confined mode that they or the options name.
+    """Load the settings, with the sandbox mode from them or the options.
 
     Raises:
-        ConfigError: a setting or an option is wrong.
+        ConfigError: a setting or an option is invalid.
     """
     from code_core.config.load import ConfigOverrides, load_config
     from code_core.config.overrides import parse_setting
@@ -130,7 +130,7 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
     with ready as rights, _terminal_kept():
         try:
             with sandbox.confined(command, rights, config.cwd, environment) as launch:
-                # In a session of its own: one in the terminal's could take part in its job control.
+                # In its own session, because one in the terminal's session could take part in its job control.
                 process = subprocess.Popen(
                     launch.argv,
                     cwd=config.cwd,
@@ -156,8 +156,8 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
 
 @contextmanager
 def _terminal_kept() -> Iterator[None]:
-    """Puts the terminal back as it was: a command may leave it without echo."""
-    import termios  # Windows does not have it, and confines nothing
+    """Restore the terminal afterwards, because a command may leave it without echo."""
+    import termios  # not available on Windows, where nothing is confined
 
     try:
         before = termios.tcgetattr(sys.stdin.fileno())

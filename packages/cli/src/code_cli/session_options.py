@@ -1,4 +1,4 @@
-"""The options that every command with a session takes."""
+"""The options shared by all commands with a session."""
 
 import os
 import sys
@@ -81,7 +81,7 @@ def checked_options(
 
 
 def checked_directory(cwd: Path | None) -> None:
-    """Exit with 2, and one line, where the directory to work in is not one: the server would serve nothing.
+    """Exit with 2 and one line if the working directory is not a directory.
 
     For commands that answer their client before they read settings.
     """
@@ -112,10 +112,10 @@ def overrides_from(
     plan: bool | None,
     ephemeral: bool,
 ) -> "ConfigOverrides":
-    """The options as overrides.
+    """Return the options as overrides.
 
     Raises:
-        click.UsageError: options that contradict each other.
+        click.UsageError: options contradict each other.
     """
     from code_core.config.load import ConfigOverrides
     from code_core.config.overrides import parse_setting

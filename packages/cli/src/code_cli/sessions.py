@@ -1,4 +1,4 @@
-"""`code sessions`. Its list is a whole process, so it imports little."""
+"""`code sessions`. Listing runs in its own process, so this imports little."""
 
 import json
 import os
@@ -164,7 +164,7 @@ def delete_command(session: str, yes: bool) -> None:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Exit with one line where a session or the home is not as it should be."""
+    """Exit with one line if a session or the home directory is not usable."""
     from code_core.errors import CodeError, ConfigError
 
     try:
