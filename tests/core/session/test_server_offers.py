@@ -227,7 +227,7 @@ def test_the_tools_for_resources_are_found_like_those_of_servers(converse: Conve
         stream=[sse.function_call("search_tools", {"query": "list resources"}, "c2"), sse.completed()],
     )
     found = after(
-        "list_mcp_resources: List what MCP servers offer",
+        "list_mcp_resources: ",
         call_id="c2",
         stream=[sse.function_call("list_mcp_resources", {}, "c3"), sse.completed()],
     )

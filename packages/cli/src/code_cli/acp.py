@@ -25,10 +25,11 @@ BY_HAND = "code acp speaks ACP on standard input and output, and is meant to be 
 @session_options
 @click.argument("action", required=False, type=click.Choice(["login"]), metavar="[login]")
 def acp_command(action: str | None, **session: Any) -> None:
-    """Run as an editor's agent: the Agent Client Protocol on stdin and stdout.
+    """Run as an agent for editors: the Agent Client Protocol on stdin and stdout.
 
-    The options are the settings of every session, as far as the editor does not change them.
-    With `login`, which editors add to start this in a terminal, ask for the provider's API key and save it.
+    The options apply to every session, unless the editor changes them.
+
+    With login, ask for the provider's API key and save it. Editors start this in a terminal.
     """
     checked_options(**session)
     checked_directory(session["cwd"])

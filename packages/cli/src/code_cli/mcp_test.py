@@ -25,7 +25,8 @@ async def try_server(name: str, table: McpServerTable, cwd: Path) -> int:
     click.echo(
         f"ready after {server.ready * 1e3:.0f} ms, tools listed in {(server.listed - server.ready) * 1e3:.0f} ms"
     )
-    click.echo(f"{len(server.tools)} tools" + (":" if server.tools else ""))
+    count = len(server.tools)
+    click.echo(f"{count} {'tool' if count == 1 else 'tools'}{':' if count else ''}")
     for tool, text in server.tools:
         first = text.strip().partition("\n")[0]
         click.echo(visible(f"  {tool}  {first}".rstrip()))

@@ -24,9 +24,18 @@ END_SECONDS = 3.0
 @click.command(
     "sandbox", context_settings={"help_option_names": ["-h", "--help"], "allow_interspersed_args": False}
 )
-@click.option("-s", "--sandbox", "mode", type=click.Choice(SANDBOXES[:2]), help="What the command may touch.")
-@click.option("-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, as TOML.")
-@click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="The directory to run in.")
+@click.option(
+    "-s", "--sandbox", "mode", type=click.Choice(SANDBOXES[:2]), help="Choose what the command may touch."
+)
+@click.option(
+    "-c",
+    "--config",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a setting; VALUE is TOML.",
+)
+@click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="Run in this directory.")
 @click.option(
     "--mechanism", type=click.Choice(MECHANISMS), help="Use this mechanism instead of the best one."
 )
@@ -38,9 +47,9 @@ def sandbox_command(
     mechanism: str | None,
     command: tuple[str, ...],
 ) -> None:
-    """Run COMMAND confined, with its own input and output: code sandbox -- ls -l.
+    """Run COMMAND in the sandbox: code sandbox -- ls -l.
 
-    Without COMMAND, say how commands are confined on this machine, and why not better.
+    Without COMMAND, report how commands are confined on this machine, and why no better mechanism works.
     """
     from code_core.errors import ConfigError
 

@@ -19,18 +19,33 @@ APPROVALS = ("untrusted", "on-failure", "on-request", "never")
 SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
 
 _OPTIONS = (
-    click.option("-m", "--model", help="The model to use."),
-    click.option("-p", "--profile", help="A profile in the settings file."),
+    click.option("-m", "--model", help="Use this model."),
+    click.option("-p", "--profile", help="Use this profile from the settings file."),
     click.option(
-        "-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, as TOML."
+        "-c",
+        "--config",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Override a setting; VALUE is TOML.",
     ),
-    click.option("-s", "--sandbox", type=click.Choice(SANDBOXES), help="What commands and edits may touch."),
-    click.option("-a", "--ask-for-approval", "approval", type=click.Choice(APPROVALS), help="When to ask."),
-    click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="The directory to work in."),
+    click.option(
+        "-s", "--sandbox", type=click.Choice(SANDBOXES), help="Choose what commands and patches may touch."
+    ),
+    click.option(
+        "-a",
+        "--ask-for-approval",
+        "approval",
+        type=click.Choice(APPROVALS),
+        help="Choose when to ask for approval.",
+    ),
+    click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="Work in this directory."),
     click.option("--oss", is_flag=True, help="Use a local Ollama server."),
     click.option("--full-auto", is_flag=True, help="Same as -a on-failure -s workspace-write."),
     click.option(
-        "--plan/--no-plan", default=None, help="Plan mode: change nothing until you accept the agent's plan."
+        "--plan/--no-plan",
+        default=None,
+        help="Turn plan mode on or off: change nothing until you accept the agent's plan.",
     ),
     click.option("--ephemeral", is_flag=True, help="Do not record the session."),
     click.option(

@@ -30,6 +30,7 @@ from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import (
     AddToHistory,
     ExecApproval,
+    InputItem,
     Interrupt,
     Op,
     PatchApproval,
@@ -100,7 +101,7 @@ async def run_plain(
             following: Conversation | None = None
             async with conversation, anyio.create_task_group() as tasks:
                 frontend = _PlainFrontend(conversation, manager, overrides, lines)
-                tasks.start_soon(frontend.handle_interrupts, tasks.cancel_scope)
+                tasks.start_soon(frontend.handle_signals, tasks.cancel_scope)
                 following = await frontend.run(prompt)
                 tasks.cancel_scope.cancel()
             if following is None:
@@ -139,11 +140,11 @@ class _PlainFrontend:
             self.say(line)
         text = prompt or await self._next()
         while text is not None:
-            typed = text
             is_command, outcome = await run_command(self, text)
+            items: tuple[InputItem, ...] = () if is_command or not text.strip() else (TextInput(text=text),)
             match outcome:
-                case Send(text=text):
-                    is_command = False
+                case Send(items=items):
+                    pass
                 case Quit():
                     break
                 case Switch(conversation=other):
@@ -151,10 +152,12 @@ class _PlainFrontend:
                     return other
                 case None:
                     pass
-            if text.strip() and not is_command:
-                await self._conversation.submit(AddToHistory(text=typed))
-                await self.carry_out(UserInput(items=[TextInput(text=text)]))
+            if items:
+                await self._conversation.submit(AddToHistory(text=text))
+                await self.carry_out(UserInput(items=[*items]))
             text = await self._next()
+        else:
+            _write("\n")  # the prompt is still open
         await self._conversation.submit(Shutdown())
         return None
 
@@ -209,10 +212,16 @@ class _PlainFrontend:
         """See `Chat.say`."""
         self._printer.show_line(text)
 
-    async def handle_interrupts(self, scope: anyio.CancelScope) -> None:
-        """Interrupt the turn, or at the prompt clear the line and end everything the second time."""
-        with anyio.open_signal_receiver(signal.SIGINT) as signals:
-            async for _ in signals:
+    async def handle_signals(self, scope: anyio.CancelScope) -> None:
+        """Interrupt the turn, or at the prompt clear the line and end everything the second time, on Ctrl+C.
+
+        A question is shown again when the program continues after Ctrl+Z, and when the screen gets narrower.
+        """
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGCONT, signal.SIGWINCH) as signals:
+            async for number in signals:
+                if number != signal.SIGINT:
+                    self._asker.screen_changed(resized=number == signal.SIGWINCH)
+                    continue
                 if self._working:
                     await self._conversation.submit(Interrupt())
                     if self._asking is not None:
@@ -281,13 +290,22 @@ class _PlainFrontend:
 
     async def _decision(self, request: ApprovalRequest) -> tuple[ReviewDecision, str | None]:
         """The user's decision, with a reason for the model on denial; the end of input stops the turn."""
-        rows = self._printer.show_question(approval_text(request))
+        rows: list[str] = []
+
+        def choices() -> Choices:
+            return Choices.about(request, unseen=len(rows))
+
+        def show() -> str:
+            nonlocal rows
+            rows = self._printer.show_question(approval_text(request))
+            return choices().prompt()
+
+        show()
         while True:
-            choices = Choices.about(request, unseen=len(rows))
-            text = await self._asker.ask(choices.prompt())
+            text = await self._asker.ask(choices().prompt(), show)
             if text is None:
                 return ReviewDecision.ABORT, None
-            match choices.parse(text):
+            match choices().parse(text):
                 case ReviewDecision() as decision:
                     return decision, None
                 case Explain():

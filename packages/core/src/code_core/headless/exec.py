@@ -6,8 +6,10 @@ goes to stdout. Anything that needs approval is denied immediately.
 
 import json
 import os
+import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -46,6 +48,7 @@ DENIED_ADVICE = (
     "denied, because code exec cannot ask; --full-auto allows changes below the working directory, "
     "--dangerously-bypass-approvals-and-sandbox allows everything"
 )
+_SERVER_PROMPT = re.compile(r"/(mcp:[\w:-]+)(?:\s+(.*))?", re.DOTALL)
 HOW_TO_ACCEPT = 'nothing was changed; to carry the plan out: code exec resume {} --no-plan --full-auto "Carry out the plan."'
 
 
@@ -100,14 +103,32 @@ async def _run(manager: ConversationManager, options: ExecOptions, schema: dict[
         await conversation.discard()
         raise
     async with conversation, anyio.create_task_group() as tasks:
+        typed = await _typed(conversation, options.prompt)
         tasks.start_soon(_interrupt_on_signal, conversation, tasks.cancel_scope)
         images: list[InputItem] = [LocalImageInput(path=path.absolute()) for path in options.images]
-        prompt = UserInput(items=[*images, TextInput(text=options.prompt)], output_schema=schema)
+        prompt = UserInput(items=[*images, *typed], output_schema=schema)
         await conversation.submit(prompt)
         code = await _follow(conversation, options)
         tasks.cancel_scope.cancel()
         return code
     return INTERRUPTED
+
+
+async def _typed(conversation: Conversation, prompt: str) -> Sequence[InputItem]:
+    """The input that a prompt is: a text, or for a command `/mcp:SERVER:NAME` what the server gives.
+
+    Raises:
+        ConfigError: the server does not have it, or does not give it.
+    """
+    if (command := _SERVER_PROMPT.fullmatch(prompt.strip())) is None:
+        return [TextInput(text=prompt)]
+    from code_core.context.server_prompts import BadPromptCommand
+    from code_core.session.servers.prompts import fetch_server_prompt
+
+    try:
+        return await fetch_server_prompt(conversation, command[1], (command[2] or "").strip())
+    except BadPromptCommand as problem:
+        raise ConfigError(str(problem)) from None
 
 
 async def _follow(conversation: Conversation, options: ExecOptions) -> int:
@@ -186,15 +207,15 @@ async def _interrupt_on_signal(conversation: Conversation, scope: anyio.CancelSc
 
 
 def _check_repository(config: Config) -> None:
-    """Refuse to change files where git cannot undo it."""
+    """Refuse to change files that git does not track."""
     is_planning = config.collaboration_mode is CollaborationMode.PLAN
     if (
         not (is_planning or isinstance(config.sandbox_policy, ReadOnly))
         and repository_root(config.cwd) is None
     ):
         raise ConfigError(
-            f"{config.cwd} is not in a git repository, so changes could not be undone: "
-            "run it in one, or use --skip-git-repo-check"
+            f"{config.cwd} is not in a git repository: run code exec in one, where git shows and keeps what "
+            "changes, or use --skip-git-repo-check"
         )
 
 

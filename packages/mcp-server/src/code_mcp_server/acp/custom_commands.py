@@ -57,7 +57,7 @@ class CustomCommands:
         """Return the query for a server if a prompt is a command for one of its prompts.
 
         Raises:
-            BadPromptArguments: arguments are missing.
+            BadPromptCommand: arguments are missing.
         """
         command = command_in(items)
         if command is None or (prompt := self._of_servers.get(command[0])) is None:

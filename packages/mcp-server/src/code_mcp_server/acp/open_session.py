@@ -12,7 +12,7 @@ from anyio.abc import TaskStatus
 from code_core.acp.capabilities import ClientCapabilities
 from code_core.acp.commands import BUILT_IN, Show, available_commands, carried_out
 from code_core.acp.updates import UpdateTranslator
-from code_core.context.server_prompts import BadPromptArguments
+from code_core.context.server_prompts import BadPromptCommand
 from code_core.errors import ConversationError
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import Event, WarningEvent
@@ -179,7 +179,7 @@ class OpenSession:
         """
         try:
             query = self._custom.query_of(items)
-        except BadPromptArguments as error:
+        except BadPromptCommand as error:
             raise RpcError(Code.INVALID_PARAMS, str(error)) from None
         if query is None:
             return None

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from code_core.config.load import ConfigOverrides
 from code_core.protocol.events import EventMsg
-from code_core.protocol.ops import Op
+from code_core.protocol.ops import InputItem, Op
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
@@ -59,9 +59,9 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send the model a text instead of what was typed."""
+    """Send the model input instead of what was typed."""
 
-    text: str
+    items: tuple[InputItem, ...]
 
 
 Outcome = Quit | Switch | Send | None
