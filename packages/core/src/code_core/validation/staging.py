@@ -117,15 +117,15 @@ class Staging:
 
 
 @asynccontextmanager
-async def staging(root: Path, place: Path, gone: Iterable[Path] = ()) -> AsyncIterator[Staging]:
-    """Yield a staging of the workspace `root`, without the files in `gone`, in a temporary directory in `place`.
+async def staging(root: Path, base: Path, gone: Iterable[Path] = ()) -> AsyncIterator[Staging]:
+    """Yield a staging of the workspace `root`, without the files in `gone`, in a temporary directory in `base`.
 
     All files are written through directory descriptors, so a link planted on the way is an error.
 
     Raises:
         OSError: it cannot be created.
     """
-    real = Path(os.path.realpath(place.parent)) / place.name
+    real = Path(os.path.realpath(base.parent)) / base.name
     name = token_hex(8)
     with open_directory(real, create=True, mode=0o700) as directory:
         _forget_old(directory)

@@ -54,7 +54,7 @@ class Agent:
         return Answer(initialize_result(params))
 
     async def authenticate(self, params: JsonObject) -> Answer:
-        """Look for the model provider's key: in the environment, or saved by `code login`."""
+        """Look for the model provider's key, in the environment or saved by `code login`."""
         method = text_in(params, "methodId")
         if method == LOGIN_METHOD:
             raise RpcError(
@@ -97,7 +97,7 @@ class Agent:
         return Answer(await self.sessions.listed(cwd, cursor))
 
     async def close_session(self, params: JsonObject) -> Answer:
-        """Stop a session and free its resources; it stays in the list."""
+        """Stop a session and free its resources. It stays in the list."""
         await self.sessions.close(text_in(params, "sessionId"))
         return Answer({})
 

@@ -48,7 +48,7 @@ class _Change:
     """A pending change of settings."""
 
     quiet: bool
-    made: anyio.Event = field(default_factory=anyio.Event)
+    done: anyio.Event = field(default_factory=anyio.Event)
 
 
 @dataclass(slots=True)
@@ -210,7 +210,7 @@ class OpenSession:
         """
         submission = await self._submit(op)
         changed = self._changes[submission] = _Change(quiet)
-        await changed.made.wait()
+        await changed.done.wait()
 
     async def list_commands(self) -> None:
         """Send the client the list of available commands."""
@@ -239,7 +239,7 @@ class OpenSession:
         if self._turn is not None:
             self._turn.ended.set()
         for change in self._changes.values():
-            change.made.set()
+            change.done.set()
         for wanted in self._prompts.values():
             wanted.answered.set()
 
@@ -299,7 +299,7 @@ class OpenSession:
                 await self.send(update)
         if change is not None:
             del self._changes[submission]  # only now, because this may be cancelled
-            change.made.set()
+            change.done.set()
 
     def _hold(self, updates: Iterable[JsonObject]) -> None:
         """Keep updates for the user until the next prompt, because clients expect none in between."""
