@@ -14,8 +14,7 @@ from code_core.protocol.ops import Interrupt
 from code_core.session.parts import Parts
 from code_core.session.stored.restore import SessionState
 from code_core.store.journal import MemoryJournal
-from code_core.tools.registry import ToolRegistry
-from code_core.tools.request_user_input import LONGEST_ANSWER, NOBODY, AskUser
+from code_core.tools.request_user_input import LONGEST_ANSWER, NOBODY
 from code_core.wire.response_events import ItemDone
 from core.session.scripted import (
     Reading,
@@ -185,7 +184,7 @@ def test_waiting_for_the_user_takes_no_time_of_the_turn(tmp_path: Path) -> None:
     [
         ([], "questions"),
         ([question(str(number)) for number in range(4)], "questions"),
-        ([question(), question()], "an id of its own"),
+        ([question(), question()], "a unique id"),
         ([question("")], "id"),
         ([question(question="x" * 3_000)], "question"),
         ([question(options=[{"label": "x"}] * 11)], "options"),
@@ -217,11 +216,3 @@ def test_an_answer_is_cut(config: Config) -> None:
 
     model = ScriptedModel(asks(question()), answer("ok"))
     converse(scripted_conversation(config, model, parts=ASKS), script)
-
-
-def test_a_tool_that_is_not_offered_stays_so_in_every_set_of_tools() -> None:
-    registry = ToolRegistry([], undeclared=lambda name: AskUser() if name == AskUser.name else None)
-    call = FunctionCall(name="request_user_input", arguments="{}", call_id="c")
-    for one in (registry, registry.with_tools([])):
-        assert one.specs() == ()
-        assert not one.parallel_safe(call)

@@ -1,4 +1,4 @@
-"""Asks for a line that answers what is on the screen, and takes nothing else for an answer."""
+"""Asks for a line in answer to what is on the screen, ignoring earlier and pasted input."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -30,7 +30,7 @@ class Asker:
     """Shows a prompt and waits for its answer.
 
     Args:
-        lines: where answers come from.
+        lines: the source of answers.
         printer: shows the prompt.
     """
 
@@ -41,14 +41,14 @@ class Asker:
         self._columns: int | None = None
 
     async def ask(self, prompt: str, again: Again = _nothing, /) -> str | None:
-        """A line that is entered after `prompt` was shown; None at the end of the input.
+        """Return a line entered after `prompt` was shown, or None at the end of the input.
 
-        What was entered before is kept for the next prompt of the chat. So is a line with more right
-        behind it on a terminal, because it was pasted.
+        Earlier input is kept for the next prompt of the chat. So is a line that is directly followed by more on
+        a terminal, because it was pasted.
 
         Args:
             prompt: says what can be entered.
-            again: called before `prompt` is shown once more because of `screen_changed`.
+            again: called before `prompt` is shown again because of `screen_changed`.
         """
         line: str | None = None
         while True:

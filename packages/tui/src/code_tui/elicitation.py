@@ -15,10 +15,10 @@ Show = Callable[[list[str]], None]
 
 
 async def answer_in_lines(question: ElicitationRequest, ask: Ask, show: Show) -> ResolveElicitation:
-    """The user's answer: yes with a line for each field, no, or cancel; the end of input cancels.
+    """Return the user's answer: yes with a line for each field, no, or cancel; the end of input cancels.
 
     Args:
-        question: what the server asks.
+        question: the server's question.
         ask: asks for a line.
         show: shows lines of a question.
     """
@@ -49,11 +49,11 @@ async def _fields(question: ElicitationRequest, ask: Ask, show: Show) -> Resolve
 
 
 class _Ended:
-    """There is no more input."""
+    """The input has ended."""
 
 
 async def _value(field: FormField, lines: list[str], ask: Ask, show: Show) -> Any:
-    """The value of one field, which `lines` are about; None for one that is left out."""
+    """The value of one field, described by `lines`; None if it is left out."""
     while (line := await ask(field.prompt, lambda: show(lines))) is not None:
         try:
             return field.parse(line)

@@ -10,10 +10,10 @@ from code_tui.elicitation import Show
 
 
 async def answer_questions(request: RequestUserInput, ask: Ask, show: Show) -> UserInputAnswer:
-    """The user's answers; an empty line leaves a question out, and the end of input all that are left.
+    """Return the user's answers; an empty line skips a question, and the end of input skips the rest.
 
     Args:
-        request: what the model asks.
+        request: the model's questions.
         ask: asks for a line.
         show: shows a question.
     """
@@ -31,7 +31,7 @@ async def answer_questions(request: RequestUserInput, ask: Ask, show: Show) -> U
 
 
 async def _answer(question: UserQuestion, ask: Ask, again: Again) -> str | None:
-    """The label of an option, or the user's own words; empty for no answer, None at the end of input."""
+    """The label of an option, or free text; empty for no answer, None at the end of input."""
     labels = [option.label for option in question.options]
     choices = f"1 to {len(labels)}, or in your own words" if labels else "in your own words"
     prompt = f"({choices}; Enter alone leaves it to the model): "

@@ -90,7 +90,7 @@ class TerminalSession:
     finished: anyio.Event = field(default_factory=anyio.Event)
     _unread: RecentBytes = field(default_factory=lambda: RecentBytes(RING))
     _fd: int | None = None
-    _mark: str = ""
+    _mark: str | None = None
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
@@ -209,19 +209,20 @@ class TerminalSession:
 
     async def _hang_up(self, process: subprocess.Popen[bytes]) -> None:
         """Close the terminal, which ends most programs, and kill those that ignore it."""
-        if self.command.tty:
-            self._close()
-            with anyio.move_on_after(TERMINATE_SECONDS) as clock:
-                await exited(process)
-            if not clock.cancelled_caught:
-                await self._end_leftovers(process)
-                return
-        await end_group(process)
+        if not (self.command.tty and await self._ends_without_terminal(process)):
+            await end_group(process)
         await self._end_leftovers(process)
+
+    async def _ends_without_terminal(self, process: subprocess.Popen[bytes]) -> bool:
+        self._close()
+        with anyio.move_on_after(TERMINATE_SECONDS):
+            await exited(process)
+            return True
+        return False
 
     async def _end_leftovers(self, process: subprocess.Popen[bytes]) -> None:
         """Kill remaining descendants before the command is reaped and its pid reused; a sandbox does so by itself."""
-        if self._mark:
+        if self._mark is not None:
             await anyio.to_thread.run_sync(end_all, self._mark.encode(), {process.pid})
 
     def _close(self) -> None:
