@@ -305,13 +305,15 @@ def test_a_tree_of_many_directories_is_left_out_soon(work: Path, tmp_path: Path,
         (work / f"more{number}").mkdir()
     path = program(tmp_path / "bin", "mypy", "exit 0")
     began = time.monotonic()
-    report = run(work, added(work / "a.py", ""), path=path)
+    try:
+        report = run(work, added(work / "a.py", ""), path=path)
+    finally:
+        parent = os.open(work.parent, os.O_RDONLY)
+        delete_tree(work.name, parent)  # pytest's own clean-up is recursive
+        os.close(parent)
     assert report is not None
     assert "mypy: left out: the project is too large to be copied" in report.checks
     assert time.monotonic() - began < MOST_SECONDS
-    parent = os.open(work.parent, os.O_RDONLY)
-    delete_tree(work.name, parent)  # pytest's own clean-up is recursive
-    os.close(parent)
 
 
 def wait_for_file(folder: Path, pattern: str) -> None:
