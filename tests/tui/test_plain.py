@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import time
 
@@ -58,6 +60,7 @@ def test_a_question_is_answered_by_what_a_pipe_gives_after_it(workspace: Workspa
 def test_the_end_of_the_input_is_a_no(workspace: Workspace) -> None:
     done = workspace.run("go", stdin="")
     assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("> \n")
     assert not (workspace.directory / "made").exists()
 
 
@@ -340,4 +343,33 @@ def test_no_row_of_a_resumed_session_begins_like_a_question(workspace: Workspace
     shown = terminal.screen.partition("ends with:")[2]
     assert "? Run this" in shown
     assert all(len(row) <= 40 and not row.startswith("?") for row in shown.split("\r\n"))
+    terminal.close()
+
+
+def test_a_question_is_shown_again_on_a_narrower_screen(workspace: Workspace) -> None:
+    terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go", columns=100)
+    terminal.until("q stop): ")
+    terminal.type("y")
+    terminal.resize(60)
+    terminal.until_again("q stop): ")
+    assert "(discarded, because you did not press Enter: y)" in terminal.screen
+    assert "?   $ touch made" in terminal.screen
+    assert all(len(row) <= 60 for row in terminal.screen.split("\r\n"))
+    terminal.resize(90)
+    terminal.type("y\r")
+    terminal.until("Bye now.")
+    assert terminal.screen.count("q stop): ") == 1
+    assert (workspace.directory / "made").exists()
+    terminal.close()
+
+
+def test_a_question_is_shown_again_when_the_program_goes_on_after_ctrl_z(workspace: Workspace) -> None:
+    terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
+    terminal.until("q stop): ")
+    os.kill(terminal.pid, signal.SIGSTOP)
+    os.kill(terminal.pid, signal.SIGCONT)
+    terminal.until_again("q stop): ")
+    assert "?   $ touch made" in terminal.screen
+    terminal.type("n\r")
+    terminal.until("Bye now.")
     terminal.close()

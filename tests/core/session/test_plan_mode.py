@@ -182,6 +182,7 @@ def test_a_plan_is_revised_and_rejected(converse: Callable[..., None]) -> None:
         await frontend.until("task_complete")
         session = frontend.conversation.session
         assert session.settings.is_planning
+        assert frontend.kinds.count("task_started") == 3  # a rejection starts no turn
         texts = [one.item.text for one in session.history.items if isinstance(one.item, Message)]
         assert "<plan_rejected>The user rejected the plan above: not worth it</plan_rejected>" in texts
 

@@ -48,7 +48,7 @@ def test_queued_input_can_be_edited_and_removed_until_the_model_gets_it(config: 
         await reading.send(EditQueuedInput(id="a", items=[TextInput(text="edited")]))
         await reading.send(RemoveQueuedInput(id="b"))
         await reading.send(RemoveQueuedInput(id="b"))
-        assert "'b' waits" in (await reading.until("warning")).message
+        assert "has the id 'b'" in (await reading.until("warning")).message
         assert [[entry.id for entry in event.entries] for event in reading.of("queue_changed")] == [
             [],
             ["a"],

@@ -223,11 +223,11 @@ def test_the_tools_for_resources_are_found_like_those_of_servers(converse: Conve
 
     nothing = called("search_tools", {"query": "zzz"})
     search = after(
-        "of notes (1), resources (3)",
+        "from notes (1), resources (3)",
         stream=[sse.function_call("search_tools", {"query": "list resources"}, "c2"), sse.completed()],
     )
     found = after(
-        "list_mcp_resources: List what MCP servers offer",
+        "list_mcp_resources: ",
         call_id="c2",
         stream=[sse.function_call("list_mcp_resources", {}, "c3"), sse.completed()],
     )

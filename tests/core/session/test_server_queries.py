@@ -71,7 +71,7 @@ def asked(query: Any, servers: Any = None) -> Any:
         (ListMcpPrompts(), McpListPromptsResponse(prompts=[])),
         (
             GetMcpPrompt(server="a", name="p"),
-            McpGetPromptResponse(server="a", name="p", error="there is no MCP server 'a'"),
+            McpGetPromptResponse(server="a", name="p", error="MCP server 'a' not found"),
         ),
     ],
 )

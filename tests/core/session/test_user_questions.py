@@ -184,7 +184,7 @@ def test_waiting_for_the_user_takes_no_time_of_the_turn(tmp_path: Path) -> None:
     [
         ([], "questions"),
         ([question(str(number)) for number in range(4)], "questions"),
-        ([question(), question()], "an id of its own"),
+        ([question(), question()], "a unique id"),
         ([question("")], "id"),
         ([question(question="x" * 3_000)], "question"),
         ([question(options=[{"label": "x"}] * 11)], "options"),

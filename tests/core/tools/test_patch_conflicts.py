@@ -153,7 +153,7 @@ def test_a_patch_that_no_longer_fits_changes_nothing_and_says_so(
     output = apply(f"*** Add File: other\n+x\n{lines}", asking)
     assert not output.success
     assert output.text.startswith(
-        "The patch was not applied, and no file was changed: a file that the patch changes was "
+        "The patch was not applied, and no file was changed: another program changed a file "
     )
     assert problem in output.text
     assert not (asking.cwd / "other").exists()

@@ -1,4 +1,4 @@
-"""How a resumed conversation ended, for somebody who goes on with it."""
+"""Shows how a resumed conversation ended."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from code_core.view.frame import framed
 from code_core.view.visible import readable
 
 MOST_ROWS = 10
-"""Lines that are shown of one message."""
+"""Lines shown of one message."""
 
 
 def recent_lines(history: Sequence[HistoryItem]) -> list[str]:
-    """How a resumed conversation ended: the last input of the user and the answer to it."""
+    """Return the end of a resumed conversation: the user's last input and the answer."""
     messages = [one.item for one in history if isinstance(one.item, Message) and one.item.text.strip()]
     begin = next((at for at in reversed(range(len(messages))) if is_users_own(messages[at])), None)
     if begin is None:

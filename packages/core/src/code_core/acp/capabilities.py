@@ -13,12 +13,12 @@ class ClientCapabilities:
     """The capabilities that affect what we send.
 
     Attributes:
-        read_files: patches are planned from the editor's text, saved or not (`fs/read_text_file`).
-        write_files: patches are written by the editor (`fs/write_text_file`).
-        terminal_output: commands show live output in a terminal (`_meta.terminal_*`).
-        notices: warnings are `notice` updates instead of agent thoughts.
-        compaction: compactions are `compaction_update` updates instead of messages.
-        plans: plans are `plan_update` updates instead of `plan`.
+        read_files: Patches are planned from the editor's text, saved or not (`fs/read_text_file`).
+        write_files: Patches are written by the editor (`fs/write_text_file`).
+        terminal_output: Commands show live output in a terminal (`_meta.terminal_*`).
+        notices: Warnings are `notice` updates instead of agent thoughts.
+        compaction: Compactions are `compaction_update` updates instead of messages.
+        plans: Plans are `plan_update` updates instead of `plan`.
         forms: MCP servers can ask the user (`elicitation/create` with a form); otherwise they are declined.
         urls: MCP servers can ask the user to open a page (`elicitation/create` with a `url`, then `elicitation/complete`).
     """

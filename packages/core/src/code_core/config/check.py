@@ -37,6 +37,8 @@ _PARSED = {
     "model_type": "it must be a table",
     "model_attributes_type": "it must be a table",
     "path_type": "it must be a path",
+    "missing": "it is required",
+    "string_pattern_mismatch": "a name has only letters, digits, - and _",
 }
 _MAY_BE_SECRET = frozenset({"bearer_token", "env", "http_headers", "query_params", "set"})
 _LONGEST_VALUE = 200

@@ -236,7 +236,7 @@ async def _talk(
 async def _may_type(
     session: TerminalSession, chars: str, call_id: str, context: ToolContext
 ) -> ToolOutput | None:
-    """The answer to the model if it may not type, because the program has rights that the turn has not."""
+    """Return the answer to the model if the program has permissions that the turn lacks."""
     policy = session.command.policy or DangerFullAccess()
     asks = context.approval_policy is AskForApproval.UNTRUSTED
     if chars == INTERRUPT_KEY or (policy == context.sandbox_policy and not asks):
@@ -310,7 +310,7 @@ class _Watch:
 def _result(
     session: TerminalSession, watch: _Watch, max_tokens: int | None, context: ToolContext
 ) -> ToolOutput:
-    """What the model gets: how the command stands, and what it printed since the last call."""
+    """The output for the model: the status of the command and its output since the last call."""
     text, dropped = session.take()
     text = plain_text(text) if session.command.tty else text
     limit = min(context.output_limit, (max_tokens or context.output_limit) * BYTES_PER_TOKEN)

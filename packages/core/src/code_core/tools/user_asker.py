@@ -1,4 +1,4 @@
-"""How a tool asks the user the model's questions."""
+"""The interface through which a tool asks the model's questions."""
 
 from typing import Protocol
 

@@ -72,6 +72,11 @@ class HumanPrinter:
         self._stream = StreamedProse(write, columns, QUESTION_MARK[0]) if streams else None
         self._streamed = ""  # of the incomplete message
 
+    @property
+    def columns(self) -> int | None:
+        """The width of the screen now; None where that is not known."""
+        return self._columns()
+
     def show(self, msg: EventMsg) -> None:
         """Print `msg`; events without meaning for a reader are skipped."""
         match msg:

@@ -1,4 +1,4 @@
-"""What a command that is typed into the chat may use of the chat, and what it makes the chat do next."""
+"""The interface between slash commands and the chat, and what a command makes the chat do next."""
 
 from dataclasses import dataclass
 from types import UnionType
@@ -6,21 +6,21 @@ from typing import Any, Protocol
 
 from code_core.config.load import ConfigOverrides
 from code_core.protocol.events import EventMsg
-from code_core.protocol.ops import Op
+from code_core.protocol.ops import InputItem, Op
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
 
 CHAT = Parts(source="cli", asks_user=True)
-"""What the chat's conversations are made of."""
+"""The parts of the chat's conversations."""
 
 
 class Chat(Protocol):
-    """What commands use of the chat that they are entered in."""
+    """The interface between commands and the chat."""
 
     @property
     def manager(self) -> ConversationManager:
-        """Where other conversations come from."""
+        """Creates other conversations."""
         ...
 
     @property
@@ -34,11 +34,11 @@ class Chat(Protocol):
         ...
 
     async def answered_by(self, op: Op, kind: type[Any] | UnionType) -> Any:
-        """Send an operation, and show what happens until an event of `kind` answers it; that event."""
+        """Send an operation, show events until one of `kind` answers it, and return that event."""
         ...
 
     async def carry_out(self, op: Op) -> EventMsg:
-        """Send an operation that starts a task, and show what happens until it ends; the end."""
+        """Send an operation that starts a task, show events until it ends, and return the end."""
         ...
 
     def say(self, text: str) -> None:
@@ -47,21 +47,21 @@ class Chat(Protocol):
 
 
 class Quit:
-    """The chat ends."""
+    """End the chat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The chat goes on with another conversation."""
+    """Continue with another conversation."""
 
     conversation: Conversation
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The model gets a text that stands for what was typed."""
+    """Send the model input instead of what was typed."""
 
-    text: str
+    items: tuple[InputItem, ...]
 
 
 Outcome = Quit | Switch | Send | None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from code_core.protocol.ops import OverrideTurnContext, Redo, Undo
+from code_core.protocol.ops import OverrideTurnContext, Redo, TextInput, Undo
 from code_core.protocol.policies import CollaborationMode
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
 from code_core.session.stored.opening import Last
@@ -47,7 +47,7 @@ async def plan(chat: Chat, argument: str) -> Outcome:
     mode = CollaborationMode.PLAN if on else CollaborationMode.DEFAULT
     await chat.answered_by(OverrideTurnContext(collaboration_mode=mode), SettingsChanged)
     if argument not in {"", "on", "off"}:
-        return Send(argument)
+        return Send((TextInput(text=argument),))
     chat.say(PLANNING if on else "plan mode is off")
     return None
 

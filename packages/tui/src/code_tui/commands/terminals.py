@@ -1,4 +1,4 @@
-"""Commands about the programs that run on after the agent has started them."""
+"""Commands for programs that keep running after the agent has started them."""
 
 from code_core.protocol.ops import ListTerminals, Op, StopTerminals
 from code_core.protocol.terminal_events import TerminalEnded, TerminalInfo, TerminalsChanged
@@ -23,7 +23,7 @@ async def list_terminals(chat: Chat, _argument: str) -> Outcome:
 
 
 async def stop_terminals(chat: Chat, argument: str) -> Outcome:
-    """Stop one of them, or all."""
+    """Stop one of the commands, or all."""
     if argument and not argument.isdecimal():
         chat.say("/stop takes the number of a command, as /ps shows it; without one it stops all of them")
         return None
