@@ -69,6 +69,31 @@ def test_the_environment_goes_before_a_saved_key(saved: SavedKeys, monkeypatch: 
         monkeypatch.delenv("MINE")
 
 
+@pytest.fixture
+def _open_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory of this process stays open: closing it lasts."""
+    monkeypatch.setattr("code_process_hardening.deny_memory_access", lambda: None)
+
+
+@pytest.mark.usefixtures("_open_memory")
+def test_a_saved_key_that_a_child_holds_does_not_stay_here(saved: SavedKeys) -> None:
+    far = replace(PROVIDER, base_url="https://models.example/v1")
+    saved.save(far, b"sk-saved")
+    keys = KeyProxies(lambda: saved)
+    try:
+        assert keys.isolate(far, "auto") is not None
+        assert keys.hold(far, "auto") is None
+    finally:
+        keys.close()
+
+
+@pytest.mark.usefixtures("_open_memory")
+def test_a_saved_key_for_chat_completions_is_held_here(saved: SavedKeys) -> None:
+    far = replace(CHAT, base_url="https://models.example/v1")
+    saved.save(far, b"sk-saved")
+    assert KeyProxies(lambda: saved).hold(far, "auto") == b"sk-saved"
+
+
 def test_a_saved_key_does_not_get_into_the_environment(saved: SavedKeys) -> None:
     saved.save(PROVIDER, b"sk-saved")
     KeyProxies(lambda: saved).hold(PROVIDER, "never")
