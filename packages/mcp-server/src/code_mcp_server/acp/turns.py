@@ -21,11 +21,13 @@ class Turn:
     Attributes:
         submission: the id of its events; empty before the engine has it.
         cancelled: the client does not want it any more, whatever the engine makes of that.
+        preparing: the time before the engine has it.
         ended: set when everything of the turn is on its way to the client.
     """
 
     submission: str = ""
     cancelled: bool = False
+    preparing: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     ended: anyio.Event = field(default_factory=anyio.Event)
     end: TurnEnd | None = None
     _asking: set[anyio.CancelScope] = field(default_factory=set)
