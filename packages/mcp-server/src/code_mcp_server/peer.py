@@ -29,8 +29,8 @@ from code_mcp_server.stdio import LONGEST_LINE
 
 MOST_RUNNING = 1_024
 """Requests that are answered at the same time; more are read when one of them has ended."""
-LAST_ANSWERS_SECONDS = 2.0
-"""For requests that still run when the client has closed its end, but no turns."""
+LAST_ANSWERS_SECONDS = 30.0
+"""For requests that still run when the client has closed its end, but no turns: a busy machine loads the engine slowly."""
 
 _log = logging.getLogger("code_core")
 
