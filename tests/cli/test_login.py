@@ -48,13 +48,13 @@ def test_a_saved_key_is_sent_and_no_command_sees_it(
 def test_the_environment_goes_before_it(keyless: Workspace, upstream: ScriptedUpstream) -> None:
     keyless.environment["SCRIPTED_API_KEY"] = KEY
     saved = keyless.run("login", "--with-api-key", stdin=SAVED)
-    assert saved.stderr == "SCRIPTED_API_KEY is set in your environment, and goes before it\n"
+    assert saved.stderr == "SCRIPTED_API_KEY is set in your environment, and takes precedence\n"
     assert keyless.run("login", "status").stdout == "Scripted: the key is in SCRIPTED_API_KEY\n"
     upstream.add(stream(sse.message("done"), sse.completed()))
     keyless.run("exec", "hi")
     assert upstream.requests[0].headers["Authorization"] == f"Bearer {KEY}"
     removed = keyless.run("logout")
-    assert removed.stderr == "SCRIPTED_API_KEY is set in your environment, and still used\n"
+    assert removed.stderr == "SCRIPTED_API_KEY is still set in your environment, and is used\n"
 
 
 def test_the_status_says_where_the_key_is_and_never_shows_it(keyless: Workspace) -> None:
@@ -101,7 +101,7 @@ def test_what_is_not_a_key_is_one_line(keyless: Workspace, typed: str, code: int
         (("login", "--with-api-key"), "", "code: the key is empty"),
         (("login", "--with-api-key"), "a b", "code: the key contains spaces"),
         (("login", "--with-api-key"), "x" * 100_000, "code: the key is longer than 8,192 bytes"),
-        (("login", "--with-api-key", "status"), "", "--with-api-key goes with code login alone"),
+        (("login", "--with-api-key", "status"), "", "--with-api-key is an option of code login alone"),
         (("login", "nonsense"), "", "No such command 'nonsense'"),
         (("login", "-c", "model_provider=oss"), "", "the provider 'oss' needs no API key"),
         (("login", "-c", "model_provider=nobody", "status"), "", "nobody"),

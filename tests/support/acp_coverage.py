@@ -130,7 +130,7 @@ COVERAGE: Mapping[str, Mapping[str, Support]] = {
         "usage_update": _SDK,
         "notice": _BY_DECLARATION,
         "compaction_update": _BY_DECLARATION,
-        "compaction_summary_chunk": Missing("a summary comes whole, with `compaction_update`"),
+        "compaction_summary_chunk": Missing("a summary arrives complete, in `compaction_update`"),
         "plan_removed": Missing("a session has one plan, which is replaced"),
         "subagent_update": _NO_SUBAGENTS,
         "session_message": _NO_SUBAGENTS,
@@ -141,7 +141,7 @@ COVERAGE: Mapping[str, Mapping[str, Support]] = {
         "image": _BLOCKS,
         "resource_link": _BLOCKS,
         "resource": _BLOCKS,
-        "audio": Missing("the models do not hear; a prompt with audio is rejected"),
+        "audio": Missing("audio is not supported; a prompt with audio is rejected"),
     },
     "content of a tool call": {
         "content": _OUTPUT,
@@ -172,7 +172,7 @@ COVERAGE: Mapping[str, Mapping[str, Support]] = {
         "allow_once": _OPTIONS,
         "allow_always": _OPTIONS,
         "reject_once": _OPTIONS,
-        "reject_always": Missing("a rule that forbids is a matter of the settings"),
+        "reject_always": Missing("rules that forbid belong in the settings"),
     },
     "stop reasons": {
         "end_turn": _ENDED,
@@ -180,7 +180,7 @@ COVERAGE: Mapping[str, Mapping[str, Support]] = {
         "max_tokens": _ENDED,
         "max_turn_requests": _ENDED,
         "refusal": Missing(
-            "it would promise that the prompt is forgotten: a refusal is a message, and stays in the history"
+            "it would mean that the prompt is forgotten, but a refusal is a message and stays in the history"
         ),
     },
     "capabilities of the client": {
@@ -210,8 +210,8 @@ COVERAGE: Mapping[str, Mapping[str, Support]] = {
             _ACP + "test_sessions.py", "test_the_clients_system_prompt_reaches_the_model"
         ),
         "auth.logout": _tested(_ACP + "test_authentication.py", "test_a_logout_deletes_the_saved_key"),
-        "promptCapabilities.audio": Missing("the models do not hear"),
-        "mcpCapabilities.sse": Missing("HTTP+SSE is deprecated in MCP; streamable HTTP takes its place"),
+        "promptCapabilities.audio": Missing("audio is not supported"),
+        "mcpCapabilities.sse": Missing("HTTP+SSE is deprecated in MCP; streamable HTTP replaces it"),
         "mcpCapabilities.acp": _UNSTABLE,
         "auth.status": _UNSTABLE,
         "providers": _UNSTABLE,

@@ -18,7 +18,7 @@ def methods() -> str:
     rows = [
         (f"`{name}`", _first_sentence(inspect.getdoc(method) or "", name)) for name, method in METHODS.items()
     ]
-    return _table(("method", ""), rows)
+    return _table(("method", "effect"), rows)
 
 
 def agent_capabilities() -> str:
@@ -32,14 +32,15 @@ def client_capabilities() -> str:
     """What a client may declare, and what that changes."""
     meanings = dict(re.findall(r"^ {4}(\w+): (.*)$", inspect.getdoc(ClientCapabilities) or "", re.MULTILINE))
     return _table(
-        ("declared", "changes"), [(f"`{'.'.join(path)}`", meanings[name]) for name, path in DECLARED.items()]
+        ("declared", "effect"),
+        [(f"`{'.'.join(path)}`", meanings[name].rstrip(".")) for name, path in DECLARED.items()],
     )
 
 
 def commands() -> str:
     """The slash commands."""
     rows = [(f"`/{one.name}`" + (f" *{one.hint}*" if one.hint else ""), one.description) for one in BUILT_IN]
-    return _table(("command", ""), rows)
+    return _table(("command", "effect"), rows)
 
 
 def modes() -> str:
@@ -52,7 +53,7 @@ def modes() -> str:
         )
         for one in PRESETS
     ]
-    return _table(("mode", "", "`approval_policy`", "`sandbox_mode`"), rows)
+    return _table(("mode", "effect", "`approval_policy`", "`sandbox_mode`"), rows)
 
 
 def coverage() -> str:

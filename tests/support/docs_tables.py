@@ -193,13 +193,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "values": docs_protocol.values,
     "wrappers": wrappers,
     "mcp_server_tools": lambda: _table(
-        ["tool", "", "arguments", "structured result"], docs_mcp.server_tools()
+        ["tool", "effect", "arguments", "structured result"], docs_mcp.server_tools()
     ),
     "mcp_server_capabilities": lambda: _table(
         ["", "handshake era", "2026-07-28"], docs_mcp.server_capabilities()
     ),
-    "mcp_client_methods": lambda: _table(["method", ""], docs_mcp.client_methods()),
-    "mcp_conformance": lambda: _table(["as", "revision", "scenarios", ""], docs_mcp.conformance()),
+    "mcp_client_methods": lambda: _table(["method", "effect"], docs_mcp.client_methods()),
+    "mcp_conformance": lambda: _table(["as", "revision", "scenarios", "names"], docs_mcp.conformance()),
 }
 
 

@@ -16,7 +16,7 @@ ENGINE = (
     "code_core.config.load",
     "code_core.session.manager",
 )
-"""What is imported behind the first answer, piece by piece: a client that only wanted that is not waited for."""
+"""Imported piece by piece after the first answer, so that a client that wants only that answer can quit early."""
 
 BY_HAND = "code acp speaks ACP on standard input and output, and is meant to be started by an editor. Ctrl+C ends it."
 
@@ -25,10 +25,11 @@ BY_HAND = "code acp speaks ACP on standard input and output, and is meant to be 
 @session_options
 @click.argument("action", required=False, type=click.Choice(["login"]), metavar="[login]")
 def acp_command(action: str | None, **session: Any) -> None:
-    """Run as an editor's agent: the Agent Client Protocol on stdin and stdout.
+    """Run as an agent for editors: the Agent Client Protocol on stdin and stdout.
 
-    The options are the settings of every session, as far as the editor does not change them.
-    With `login`, which editors add to start this in a terminal, ask for the provider's API key and save it.
+    The options apply to every session, unless the editor changes them.
+
+    With login, ask for the provider's API key and save it. Editors start this in a terminal.
     """
     checked_options(**session)
     checked_directory(session["cwd"])
@@ -46,7 +47,7 @@ def acp_command(action: str | None, **session: Any) -> None:
         opening = shake_hands(stdin, stdout)
         if opening.client is None:
             return
-        # The client has its answer; now what takes longer to import.
+        # The client has its answer, so import the rest now.
         for module in ENGINE:
             if client_left(stdin, opening):
                 return

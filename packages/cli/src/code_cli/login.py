@@ -1,4 +1,4 @@
-"""`code login` and `code logout`: the API key of the configured provider, saved for its user."""
+"""`code login` and `code logout`: manage the saved API key of the configured provider."""
 
 import os
 import sys
@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 _LONGEST_INPUT = 65_536
 _provider_options = (
-    click.option("-p", "--profile", help="A profile in the settings file."),
+    click.option("-p", "--profile", help="Use this profile from the settings file."),
     click.option(
-        "-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, as TOML."
+        "-c",
+        "--config",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Override a setting; VALUE is TOML.",
     ),
 )
 
@@ -34,23 +39,23 @@ def _chooses_provider(command: Any) -> Any:
 def login_command(
     ctx: click.Context, profile: str | None, settings: tuple[str, ...], with_api_key: bool
 ) -> None:
-    """Save an API key for the configured provider; you are asked for it.
+    """Ask for the API key of the configured provider, and save it.
 
-    The key goes into a file that only you can read. The provider's variable, such as OPENAI_API_KEY, goes
-    before it.
+    Only you can read the file with the key. If the provider's variable, such as OPENAI_API_KEY, is set, its
+    key is used instead.
     """
     ctx.obj = (profile, settings)
     if ctx.invoked_subcommand is None:
         log_in(_overrides(profile, settings), from_stdin=with_api_key)
     elif with_api_key:
-        raise click.UsageError("--with-api-key goes with code login alone")
+        raise click.UsageError("--with-api-key is an option of code login alone, not of its commands")
 
 
 @login_command.command("status")
 @_chooses_provider
 @click.pass_context
 def status_command(ctx: click.Context, profile: str | None, settings: tuple[str, ...]) -> None:
-    """Say where the key comes from; exits with 1 if it is missing."""
+    """Show where the key comes from. The exit code is 1 if it is missing."""
     from code_core.errors import ConfigError
     from code_core.model.saved_keys import SavedKeys, where_the_key_is
 
@@ -83,15 +88,15 @@ def logout_command(profile: str | None, settings: tuple[str, ...]) -> None:
         else f"no API key of {provider.name} is saved"
     )
     if provider.env_key and os.environ.get(provider.env_key, "").strip():
-        click.echo(f"{provider.env_key} is set in your environment, and still used", err=True)
+        click.echo(f"{provider.env_key} is still set in your environment, and is used", err=True)
 
 
 def log_in(overrides: "ConfigOverrides", *, from_stdin: bool = False) -> None:
-    """Ask for the key of the configured provider, and save it; exits with 2 if that cannot be done.
+    """Ask for the key of the configured provider and save it; exits with 2 on failure.
 
     Args:
-        overrides: say which provider.
-        from_stdin: read it from standard input instead.
+        overrides: selects the provider.
+        from_stdin: read the key from standard input instead.
     """
     from code_core.model.saved_keys import SavedKeys
 
@@ -99,20 +104,20 @@ def log_in(overrides: "ConfigOverrides", *, from_stdin: bool = False) -> None:
         config = _config(overrides)
         provider = config.provider
         saved = SavedKeys(config.home.path)
-        saved.file_of(provider)  # before the user is asked
+        saved.file_of(provider)  # checked before the user is asked
         path = saved.save(
             provider, _read() if from_stdin else _ask(provider.name, provider.env_key_instructions)
         )
     click.echo(f"saved the API key of {provider.name} in {path}")
     if provider.env_key and os.environ.get(provider.env_key, "").strip():
-        click.echo(f"{provider.env_key} is set in your environment, and goes before it", err=True)
+        click.echo(f"{provider.env_key} is set in your environment, and takes precedence", err=True)
 
 
 def _ask(provider: str, instructions: str | None) -> bytes:
-    """The key that the user types, which is not shown.
+    """Return the key that the user types, without echo.
 
     Raises:
-        click.UsageError: there is no terminal.
+        click.UsageError: standard input is not a terminal.
     """
     if not sys.stdin.isatty():
         raise click.UsageError(
@@ -120,7 +125,7 @@ def _ask(provider: str, instructions: str | None) -> bytes:
         )
     if instructions:
         click.echo(f"Get a key: {instructions}", err=True)
-    raise_on_interrupt()  # else Ctrl+C would leave a terminal that shows nothing
+    raise_on_interrupt()  # otherwise Ctrl+C would leave the terminal without echo
     try:
         typed = getpass(f"API key for {provider} (it is not shown): ")
     except EOFError:
@@ -129,7 +134,7 @@ def _ask(provider: str, instructions: str | None) -> bytes:
 
 
 def _read() -> bytes:
-    """The key on standard input."""
+    """Return the key on standard input."""
     if sys.stdin.isatty():
         click.echo(
             "Type or paste the key, then Enter and Ctrl+D. It is shown; code login alone hides it.", err=True

@@ -1,4 +1,4 @@
-"""Requests that a server refuses until the user has been to its pages: they are opened, and the request is repeated.
+"""Requests that a server refuses until the user has visited its pages: opens the pages and repeats the request.
 
 Source: MCP 2025-11-25, "URL Elicitation Required Error". Since 2026-07-28 servers ask with `input_required` instead.
 """
@@ -24,23 +24,23 @@ from code_mcp_client.notifications import PAGE_DONE, Notifications
 MOST_PAGES = 10
 MOST_ROUNDS = 5
 SECONDS_TO_VISIT = 60.0
-"""In which the server reports that the user is done with its pages; it need not. Then the request is repeated."""
+"""Time for the server to report that the user is done with its pages, which is optional; then the request is repeated."""
 
 Send = Callable[[], Awaitable[dict[str, Any]]]
 
 
 async def after_pages(connection: Connection, method: str, send: Send) -> dict[str, Any]:
-    """The result of a request, after at most 5 rounds of pages that the user is asked to open.
+    """Return the result of a request, after at most 5 rounds of pages that the user is asked to open.
 
-    A page that the user has agreed to open is not asked about again.
+    The user is not asked again about a page that they have agreed to open.
 
     Args:
         connection: its callbacks ask the user.
-        method: of the request.
+        method: the method of the request.
         send: sends the request.
 
     Raises:
-        MCPError: the server refuses the request, or the user the pages.
+        MCPError: the server refuses the request, or the user declines to open a page.
     """
     opened: set[str] = set()
     for _ in range(MOST_ROUNDS):
@@ -64,7 +64,7 @@ async def after_pages(connection: Connection, method: str, send: Send) -> dict[s
 
 
 def _pages_of(error: MCPError) -> list[ElicitRequestURLParams]:
-    """The pages that an error asks for; none for any other error, or one that is malformed."""
+    """The pages that an error asks for; empty for any other or malformed error."""
     if error.code != URL_ELICITATION_REQUIRED:
         return []
     try:
@@ -82,7 +82,7 @@ async def _opened(connection: Connection, method: str, page: ElicitRequestURLPar
 
 
 async def _completed(notifications: Notifications, left: set[str]) -> None:
-    """Return when the server has reported that it is done with all of these."""
+    """Wait until the server has reported that all of these pages are completed."""
     while left:
         notification = await anext(notifications, None)
         if notification is None:  # the connection has ended

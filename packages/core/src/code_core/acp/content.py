@@ -50,7 +50,7 @@ ContentBlock = Annotated[
 
 
 def input_items(blocks: Iterable[ContentBlock]) -> list[InputItem]:
-    """The blocks as the input of a turn."""
+    """Convert the blocks to the input of a turn."""
     items: list[InputItem] = []
     for block in blocks:
         match block:
@@ -72,7 +72,7 @@ def _is_image(kind: str) -> bool:
 
 
 def _readable(uri: str) -> str:
-    """A `file:` URI as the path the agent's tools take; any other as it is."""
+    """A `file:` URI as a path for the agent's tools; other URIs unchanged."""
     parts = urlsplit(uri)
     return unquote(parts.path) if parts.scheme == "file" else uri
 

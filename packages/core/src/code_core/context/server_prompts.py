@@ -15,20 +15,20 @@ _ODD = re.compile(r"[^\w-]")
 
 
 class BadPromptCommand(ValueError):  # noqa: N818 - the user's mistake, reported as it is
-    """There is no such prompt, or its arguments are missing; the text says which, and what to type."""
+    """The prompt does not exist, or arguments are missing; the message says which, and what to type."""
 
 
 def query_of(command: str, typed: str, prompts: list[McpPrompt], errors: Mapping[str, str]) -> GetMcpPrompt:
-    """What to ask a server for, for a command `mcp:SERVER:NAME`.
+    """Return the query for the prompt that a command names.
 
     Args:
-        command: without its slash.
-        typed: what follows it.
-        prompts: of all servers.
-        errors: by server, why some cannot be listed.
+        command: `mcp:SERVER:NAME`, without its slash.
+        typed: the text after the command.
+        prompts: the prompts of all servers.
+        errors: why some servers' prompts cannot be listed, by server.
 
     Raises:
-        BadPromptCommand: no server has it, or arguments are missing.
+        BadPromptCommand: no server has the prompt, or arguments are missing.
     """
     named = command_names(prompts)
     if (prompt := named.get(command)) is None:
@@ -42,7 +42,7 @@ def query_of(command: str, typed: str, prompts: list[McpPrompt], errors: Mapping
 
 
 def command_names(prompts: list[McpPrompt]) -> dict[str, McpPrompt]:
-    """Prompts by their commands, `mcp:SERVER:NAME` in letters, digits, `_` and `-`; the first of two equal ones is used."""
+    """Return prompts by command, `mcp:SERVER:NAME` in letters, digits, `_` and `-`; the first of duplicates is used."""
     named: dict[str, McpPrompt] = {}
     for prompt in prompts:
         server, name = _ODD.sub("_", prompt.server), _ODD.sub("_", prompt.name)
@@ -51,23 +51,23 @@ def command_names(prompts: list[McpPrompt]) -> dict[str, McpPrompt]:
 
 
 def description(prompt: McpPrompt) -> str:
-    """What a prompt is for, on one line that is safe to show."""
+    """Return the purpose of a prompt, on one line that is safe to show."""
     return _short(prompt.description or prompt.title or prompt.name)
 
 
 def hint(prompt: McpPrompt) -> str | None:
-    """The arguments of a prompt, optional ones in brackets; None if it takes no arguments."""
+    """Return the arguments of a prompt, optional ones in brackets, or None if it takes none."""
     shown = [one.name if one.required else f"[{one.name}]" for one in prompt.arguments]
     return _short(" ".join(shown)) or None
 
 
 def arguments_of(prompt: McpPrompt, typed: str) -> dict[str, str]:
-    """The arguments in `typed`: words in the order that the prompt names them, or `NAME=VALUE`; quoted as in a shell.
+    """Parse the arguments in `typed`: words in the prompt's order, or `NAME=VALUE`, quoted as in a shell.
 
-    The last argument takes the rest; a single argument takes everything as it was typed.
+    The last argument takes the rest of the line; a single argument takes all of it verbatim.
 
     Raises:
-        BadPromptCommand: a required one is missing.
+        BadPromptCommand: a required argument is missing.
     """
     names = [one.name for one in prompt.arguments]
     given: dict[str, str] = {}

@@ -1,9 +1,9 @@
-"""The API key in a process of its own: `code-responses-api-proxy`, started for this process and ended with it.
+"""The API key in a separate process: `code-responses-api-proxy`, started for this process and ended with it.
 
-The key goes from the environment into the child's standard input and is erased
-here, so that nothing the agent runs can read it. This process, which knows the token
-that spends the key, closes its memory to others. The child's other end of that pipe is
-its life: whatever ends this process ends the child.
+The key is moved from the environment to the child's standard input and erased here, so that
+nothing the agent runs can read it. This process, which holds the token that authorises use of
+the key, closes its memory to others. The child exits when that pipe closes, so it ends however
+this process ends.
 """
 
 import json
@@ -37,7 +37,7 @@ MAX_BODY_MIB = 1024
 
 @frozen
 class Endpoint:
-    """Where requests go, and what they show there."""
+    """The URL for requests, and the token to authenticate with."""
 
     url: str
     authorization: bytes | None
@@ -45,15 +45,15 @@ class Endpoint:
 
 
 class KeyProxy:
-    """One child, for one upstream URL.
+    """One child process, for one upstream URL.
 
     Args:
-        provider: whose key it holds.
-        key: is written to the child, then zeroed.
-        environ: names a proxy to the internet and certificates to trust.
+        provider: the provider whose key it holds.
+        key: written to the child, then zeroed.
+        environ: names an internet proxy and trusted certificates.
 
     Raises:
-        ConfigError: the proxy to the internet cannot be used.
+        ConfigError: the internet proxy cannot be used.
     """
 
     def __init__(self, provider: Provider, key: bytearray, environ: Mapping[str, str]) -> None:
@@ -70,19 +70,19 @@ class KeyProxy:
             bufsize=0,
             start_new_session=True,
         )
-        assert self._child.stdin is not None  # noqa: S101 - pipes, both
+        assert self._child.stdin is not None  # noqa: S101 - both are pipes
         assert self._child.stdout is not None  # noqa: S101 - as above
         self._life, self._answer = self._child.stdin, self._child.stdout
-        with suppress(BrokenPipeError):  # it has ended: `endpoint` tells why
+        with suppress(BrokenPipeError):  # it has exited; `endpoint` reports why
             self._life.write(key)
             self._life.write(b"\n")
         key[:] = bytes(len(key))
 
     async def endpoint(self) -> Endpoint:
-        """Where the child listens; waits for it.
+        """Return the child's endpoint, waiting until it listens.
 
         Raises:
-            RequestRefused: it did not start, or has ended.
+            RequestRefused: the child did not start or has exited.
         """
         async with self._lock:
             if self._endpoint is None:
@@ -94,7 +94,7 @@ class KeyProxy:
         return self._endpoint
 
     def close(self) -> None:
-        """End the child."""
+        """Stop the child."""
         self._life.close()
         try:
             self._child.wait(CLOSE_SECONDS)
@@ -136,13 +136,13 @@ class KeyProxy:
 
 
 class KeyProxies:
-    """The keys that this process took out of its environment, shared by all conversations.
+    """The keys that this process removed from its environment, shared by all conversations.
 
-    A key of the Responses API is with a child, one for each upstream URL. The child forwards
-    nothing else, so that a key of Chat Completions stays here, in memory that others cannot read.
+    A Responses API key is held by a child process, one for each upstream URL. The child forwards
+    nothing else, so a Chat Completions key stays here, in memory that other processes cannot read.
 
     Args:
-        saved: gives the keys of `code login`, for variables that are not set.
+        saved: returns the keys that `code login` saved, for variables that are not set.
     """
 
     def __init__(self, saved: Callable[[], SavedKeys] | None = None) -> None:
@@ -153,11 +153,11 @@ class KeyProxies:
     def hold(
         self, provider: Provider, wanted: KeyIsolation, environ: Mapping[str, str] = os.environ
     ) -> bytes | None:
-        """The key that this process sends itself; None where it stays in the environment, or a child has it.
+        """Return the key that this process sends itself, or None if it stays in the environment or a child has it.
 
-        The key of a provider of Chat Completions is taken out of the environment.
+        The key of a Chat Completions provider is removed from the environment.
 
-        From then on no other process of the user can read this one's memory, or debug it (Linux).
+        From then on, no other process of the user can read this one's memory or debug it (Linux).
 
         Raises:
             ConfigError: the key is missing.
@@ -220,14 +220,14 @@ class KeyProxies:
     def isolate(
         self, provider: Provider, wanted: KeyIsolation, environ: Mapping[str, str] = os.environ
     ) -> KeyProxy | None:
-        """The child that holds the provider's key, its environment variable erased; None without a key.
+        """Return the child that holds the provider's key, erasing its environment variable, or None without a key.
 
-        From then on no other process of the user can read this one's memory, or debug it (Linux).
+        From then on, no other process of the user can read this one's memory or debug it (Linux).
 
-        `auto` isolates the key of a provider that is not on this machine, where the proxy is installed.
+        `auto` isolates the key of a provider that is not on this machine, if the proxy is installed.
 
         Raises:
-            ConfigError: the key is missing, or cannot be isolated as wanted.
+            ConfigError: the key is missing or cannot be isolated as configured.
         """
         if provider.wire_api != "responses":
             if wanted == "always" and provider.env_key is not None:
@@ -254,7 +254,7 @@ class KeyProxies:
         return self._running[name]
 
     def close(self) -> None:
-        """End all children."""
+        """Stop all children."""
         while self._running:
             self._running.popitem()[1].close()
 

@@ -1,6 +1,6 @@
-"""API keys that `code login` saved: a file for each variable that a provider's `env_key` names.
+"""API keys saved by `code login`, in a file for each variable that a provider's `env_key` names.
 
-A file holds the key and nothing else, and only its owner can read it; commands in a sandbox do not see it.
+A file contains only the key and is readable only by its owner; commands in a sandbox cannot see it.
 """
 
 import os
@@ -23,21 +23,21 @@ class SavedKeys:
     """The keys saved in one home directory.
 
     Attributes:
-        home: the agent's own directory.
+        home: the agent's home directory.
     """
 
     home: Path
 
     @property
     def directory(self) -> Path:
-        """Where the files are; it need not exist."""
+        """The directory of the files; it may not exist."""
         return self.home / KEYS
 
     def file_of(self, provider: Provider) -> Path:
-        """The file for the provider's key; it need not exist.
+        """Return the file for the provider's key; it may not exist.
 
         Raises:
-            ConfigError: the provider needs no key, or names a variable that no environment can have.
+            ConfigError: the provider needs no key, or its variable has an invalid name.
         """
         if provider.env_key is None:
             raise ConfigError(f"the provider {provider.id!r} needs no API key")
@@ -48,10 +48,10 @@ class SavedKeys:
         return path
 
     def read(self, provider: Provider) -> bytes | None:
-        """The provider's key; None if none is saved.
+        """Return the provider's key, or None if none is saved.
 
         Raises:
-            ConfigError: the file cannot be read, or holds what a header cannot.
+            ConfigError: the file cannot be read, or its contents are not valid in a header.
         """
         path = self._path(provider)
         if path is None:
@@ -67,10 +67,10 @@ class SavedKeys:
         return key
 
     def save(self, provider: Provider, key: bytes) -> Path:
-        """Save the provider's key for its user alone; the file. A key that was saved before is replaced.
+        """Save the provider's key for its user alone, replacing an earlier one, and return the file.
 
         Raises:
-            ConfigError: the provider needs no key, this is not a key, or it cannot be written.
+            ConfigError: the provider needs no key, the key is invalid, or the file cannot be written.
         """
         path = self.file_of(provider)
         check_key(key, "the key")
@@ -109,25 +109,25 @@ class SavedKeys:
         return True
 
     def _path(self, provider: Provider) -> Path | None:
-        """Its file; None for a provider without a key, or with a variable that no environment has."""
+        """The key's file; None for a provider without a key, or with an invalid variable name."""
         variable = provider.env_key
         return None if variable is None or not _VARIABLE.fullmatch(variable) else self.directory / variable
 
 
 def saved_keys(environ: Mapping[str, str] = os.environ) -> SavedKeys:
-    """The keys saved in the home directory that the environment names.
+    """Return the keys saved in the home directory that the environment selects.
 
     Raises:
-        ConfigError: it names none, or what is not a directory.
+        ConfigError: no home directory is known, or it is not a directory.
     """
     return SavedKeys(find_home(environ).path)
 
 
 def where_the_key_is(provider: Provider, saved: SavedKeys) -> str | None:
-    """Where the provider's key comes from, as a phrase; None if it is missing. The environment goes first.
+    """Return where the provider's key comes from, as a phrase, or None if it is missing; the environment takes precedence.
 
     Raises:
-        ConfigError: what is there cannot be read, or cannot be a key.
+        ConfigError: the key cannot be read or is invalid.
     """
     if provider.env_key is None or provider.replay_scenario is not None:
         return f"{provider.id} needs none"

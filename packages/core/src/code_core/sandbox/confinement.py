@@ -1,4 +1,4 @@
-"""What a confined command may do, in paths of this machine."""
+"""What a confined command may do, in terms of this machine's paths."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from code_core.sandbox.writable import in_one_of, writable_roots
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """The rights of a command: it reads all but `hidden`, and writes below `writable` but not below what is closed.
+    """The permissions of a command: it can read all but `hidden`, and write below `writable` except where protected.
 
     Attributes:
         writable: existing directories, symlinks resolved; one inside of a protected one is writable.
@@ -37,7 +37,7 @@ class Confinement:
     hidden: tuple[Path, ...] = ()
 
     def pinned(self) -> tuple[Path, ...]:
-        """The writable directories between a root and what is inside of it: renaming one would move that away."""
+        """The writable directories between a root and a protected path, which could be moved by renaming them."""
         inner = (*self.writable, *self.protected, *self.absent, *self.links)
         between = {
             parent
@@ -49,9 +49,9 @@ class Confinement:
 
 
 def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mapping[str, str]) -> Confinement:
-    """What `policy` lets a command in `cwd` do; the agent's own settings, in `home` and elsewhere, stay closed.
+    """Return what `policy` lets a command in `cwd` do; the agent's own settings, in `home` and elsewhere, stay protected.
 
-    A writable directory that is itself one of the agent's is not writable.
+    A writable directory that is itself one of the agent's own is not writable.
     """
     hidden = _secrets_in(home)
     if not isinstance(policy, WorkspaceWrite):
@@ -59,7 +59,7 @@ def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mappin
     closed, roots = writable_and_protected(policy, cwd, home, environ)
     visible = {path: _visible(path) for path in closed.closed}
     behind = {seen for path, seen in visible.items() if seen != path}
-    # A home may contain working trees; its settings directory may not.
+    # A home directory may contain working trees; its settings directory may not.
     shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS), *behind)
     candidates = {*(root for root in roots if os.path.isdir(root)), *closed.open_git}  # noqa: PTH112 - `Path.is_dir` raises
     directories = {path for path in candidates if path not in closed.settings and not in_one_of(path, shut)}
@@ -86,15 +86,15 @@ def _secrets_in(home: Path) -> tuple[Path, ...]:
 def writable_and_protected(
     policy: SandboxPolicy, cwd: Path, home: Path, environ: Mapping[str, str]
 ) -> tuple[Protected, list[Path]]:
-    """What stays closed, and the directories below which `policy` lets files be written."""
+    """Return what stays protected, and the directories where `policy` allows writing."""
     roots = writable_roots(policy, cwd, environ)
     return protected_by(policy, cwd, home, roots), roots
 
 
 def _visible(path: Path) -> Path:
-    """`path`, or the nearest directory above it that hides whether it exists: that is then closed as a whole.
+    """Return `path`, or the nearest directory above it that hides whether it exists and is then protected as a whole.
 
-    A command can take away the rights to a directory of its user, and give them back.
+    A command can remove and restore the permissions of its user's directories.
     """
     for nearest in (path, *path.parents):
         try:

@@ -1,4 +1,4 @@
-"""The answer to `initialize`. It needs no settings, key, network or home, and imports next to nothing."""
+"""The answer to `initialize`, which needs no settings, key, network or home, and imports almost nothing."""
 
 import os
 import sys
@@ -45,10 +45,10 @@ CAPABILITIES: dict[str, Any] = {
 
 
 def initialize_result(params: dict[str, Any]) -> dict[str, Any]:
-    """What the agent is and can do, whatever version the client asks for.
+    """Return the agent's identity and capabilities, whatever version the client requests.
 
     Args:
-        params: of the request; a client that declares terminal login is offered it.
+        params: the request's parameters; a client that declares terminal login is offered it.
     """
     return {
         "protocolVersion": PROTOCOL_VERSION,

@@ -16,7 +16,7 @@ from code_core.protocol.events import Event
 from code_core.protocol.ops import InputItem, Interrupt, Op, OverrideTurnContext, UserInput
 from code_core.protocol.session_events import SessionSnapshot, SettingsChanged
 from code_core.session.conversation import Conversation
-from code_core.session.server_prompts import get_server_prompt
+from code_core.session.servers.prompts import get_server_prompt
 from code_mcp_server.acp.connection import Connection
 from code_mcp_server.acp.custom_commands import CustomCommands
 from code_mcp_server.acp.event_feed import EventFeed
@@ -75,7 +75,7 @@ class OpenSession:
         return self.feed.turn is not None
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
-        """Run the session until it is closed; it has started when its settings are known."""
+        """Run the session until it is closed; signals its start once the settings are known."""
         started = False
         try:
             async with self.conversation, anyio.create_task_group() as self._tasks:
@@ -99,7 +99,7 @@ class OpenSession:
             self.closed.set()
 
     async def close(self) -> None:
-        """End what runs, and the session; its record stays."""
+        """Stop whatever runs and close the session; its record stays."""
         if (turn := self.feed.turn) is not None:
             self.cancel()
             with anyio.move_on_after(INTERRUPT_SECONDS):
@@ -140,7 +140,7 @@ class OpenSession:
         return turn.stop_reason()
 
     async def _input_of(self, items: Sequence[InputItem], turn: Turn) -> Op | Show:
-        """What a prompt does; whatever, if it is cancelled meanwhile."""
+        """Return what a prompt does; the result has no meaning once the turn is cancelled."""
         with turn.preparing:
             return (
                 await self._server_prompt(items) or await self._custom.input_of(items) or carried_out(items)
@@ -148,10 +148,10 @@ class OpenSession:
         return carried_out(items)
 
     async def _server_prompt(self, items: Sequence[InputItem]) -> UserInput | None:
-        """The input that a command for an MCP server's prompt is; None for any other prompt.
+        """Return the input if a prompt is a command for an MCP server's prompt, otherwise None.
 
         Raises:
-            RpcError: arguments are missing, or the server does not give the prompt.
+            RpcError: arguments are missing, or the server does not provide the prompt.
         """
         try:
             query = self._custom.query_of(items)
@@ -165,7 +165,7 @@ class OpenSession:
             raise RpcError(Code.INTERNAL_ERROR, str(error)) from None
 
     def cancel(self) -> None:
-        """Stop the prompt that is being answered, if there is one."""
+        """Stop the prompt being answered, if any."""
         if (turn := self.feed.turn) is None:
             return
         turn.cancelled = True
@@ -191,7 +191,7 @@ class OpenSession:
             self._closing.set()
 
     def _release(self) -> None:
-        """Let nobody wait for events that do not come."""
+        """Wake everything that waits for events that will not come."""
         if self.feed.turn is not None:
             self.feed.turn.ended.set()
         for change in self._changes.values():

@@ -1,4 +1,4 @@
-"""What a session is opened with: the client's parameters over the settings."""
+"""Combines the client's session parameters with the settings."""
 
 import os
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ class Workspace:
 
     Attributes:
         overrides: the settings of the session.
-        config: what they resolve to.
+        config: the resolved configuration.
     """
 
     params: SessionParams
@@ -28,10 +28,10 @@ class Workspace:
 
     @classmethod
     def of(cls, base: ConfigOverrides, params: SessionParams) -> Self:
-        """The client's parameters over `base`.
+        """Apply the client's parameters to `base`.
 
         Raises:
-            ConfigError: the settings are wrong.
+            ConfigError: the settings are invalid.
             RpcError: a directory would open more than a workspace.
         """
         overrides = replace(base, cwd=params.cwd)
@@ -47,7 +47,7 @@ class Workspace:
         return cls(params, overrides, config)
 
     def policy(self, mode: SandboxMode) -> SandboxPolicy:
-        """The sandbox policy of this name as the settings have it, with the workspace's directories writable."""
+        """Return the configured sandbox policy for `mode`, with the workspace's directories writable."""
         policy = load_config(replace(self.overrides, sandbox_mode=mode)).sandbox_policy
         if isinstance(policy, WorkspaceWrite) and self.params.directories:
             roots = dict.fromkeys((*policy.writable_roots, *self.params.directories))
@@ -56,7 +56,7 @@ class Workspace:
 
 
 def _check_root(directory: Path, home: Path) -> None:
-    """Raises: RpcError: all of the user's files, or the agent's own, would be in the workspace."""
+    """Raises: RpcError: the workspace would contain all of the user's files, or the agent's own."""
     real = Path(os.path.realpath(directory))
     own = [Path(os.path.realpath(home)), Path(os.path.realpath(Path.home()))]
     if any(path.is_relative_to(real) for path in own):
@@ -67,10 +67,10 @@ def _check_root(directory: Path, home: Path) -> None:
 
 
 def require_key(config: Config) -> None:
-    """Check that the model provider can be asked: it needs no key, the environment has it, or it is saved.
+    """Check that the model provider needs no key, or that a key is in the environment or saved.
 
     Raises:
-        RpcError: the key is missing, or cannot be a key; says what to do.
+        RpcError: the key is missing or invalid; says what to do.
     """
     provider = config.provider
     try:
