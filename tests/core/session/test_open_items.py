@@ -24,6 +24,7 @@ from code_core.protocol.events import (
 )
 from code_core.protocol.mcp_events import ElicitationRequest, McpInvocation, McpToolCallBegin, McpToolCallEnd
 from code_core.protocol.ops import UncommittedChanges
+from code_core.protocol.question_events import RequestUserInput
 from code_core.protocol.session_events import EnteredReviewMode, ExitedReviewMode
 from code_core.session.events.open_items import OpenItems
 
@@ -134,7 +135,8 @@ def test_questions_are_answered_by_their_own_ids() -> None:
         ExecApprovalRequest(call_id="c", approval_id="a", command=["x"], cwd=Path("/w")),
         ApplyPatchApprovalRequest(call_id="c", approval_id="b", changes={}),
         ElicitationRequest(id="e", server="s", message="?", requested_schema={}),
+        RequestUserInput(request_id="r", call_id="c", questions=[]),
     )
-    for name, left in (("c", 3), ("a", 2), ("b", 1), ("e", 0), ("e", 0)):
+    for name, left in (("c", 4), ("a", 3), ("b", 2), ("e", 1), ("e", 1), ("r", 0)):
         items.answered(name)
         assert len(seen(items)) == left

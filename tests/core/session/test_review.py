@@ -133,6 +133,18 @@ def test_a_review_without_a_result_is_an_error(config: Config) -> None:
     converse(scripted_conversation(config, ScriptedModel([completed()])), script)
 
 
+def test_a_review_needs_prices_where_its_cost_is_limited(tmp_path: Path) -> None:
+    config = scripted_config(tmp_path, model="m", settings=(("limits.max_cost_usd", 1.0),))
+    model = ScriptedModel(answer("fine"))
+
+    async def script(reading: Reading) -> None:
+        await reading.send(Review(target=UncommittedChanges()))
+        assert "max_cost_usd is set, but the price of m is unknown" in (await reading.ended()).message
+        assert model.prompts == []
+
+    converse(scripted_conversation(config, model), script)
+
+
 def test_a_review_ends_with_the_turns_limits_or_when_the_user_says_so(tmp_path: Path) -> None:
     config = scripted_config(tmp_path, settings=(("limits.max_wall_seconds", 0.3),))
 

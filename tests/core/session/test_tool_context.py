@@ -15,7 +15,8 @@ from code_core.patch.filesystem import FileState
 from code_core.protocol.approval_events import ExecApprovalRequest
 from code_core.protocol.events import BackgroundEvent
 from code_core.protocol.ops import ExecApproval
-from code_core.protocol.policies import AskForApproval, ReadOnly, ReviewDecision
+from code_core.protocol.policies import AskForApproval, CollaborationMode, ReadOnly, ReviewDecision
+from code_core.protocol.question_events import RequestUserInput
 from code_core.safety.grants import CommandGrant
 from code_core.session.events.log import EventLog, EventReader
 from code_core.session.parts import Parts, make_session
@@ -79,6 +80,34 @@ def test_tools_work_with_the_settings_of_the_turn(tmp_path: Path) -> None:
     assert context.home == tmp_path
     assert context.terminals is session.services.terminals
     assert context.environment == command_environment(session)
+    assert not context.planning
+    assert context.asker is None  # this frontend shows no questions
+
+
+def test_in_plan_mode_tools_may_only_read(config: Config) -> None:
+    session = session_of(config)
+    session.settings = replace(session.settings, collaboration_mode=CollaborationMode.PLAN)
+    context, _ = made(session)
+    assert context.planning
+    assert context.sandbox_policy == ReadOnly()
+
+
+def test_the_model_asks_the_user_under_its_turn(config: Config) -> None:
+    session = session_of(config, asks_user=True)
+
+    async def main() -> None:
+        context, reader = made(session)
+        assert context.asker is not None
+        asker = context.asker
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(asker.ask, "c", [])
+                event = await anext(reader)
+                assert isinstance(event.msg, RequestUserInput)
+                assert (event.id, event.msg.call_id) == ("1", "c")
+                tasks.cancel_scope.cancel()
+
+    anyio.run(main)
 
 
 def test_what_tools_report_comes_under_the_turn(config: Config) -> None:
