@@ -134,7 +134,7 @@ def test_the_home_directory_comes_from_the_environment(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("more", [{"env_key": None}, {"replay_scenario": "demo"}])
 def test_a_provider_without_a_key_needs_none(saved: SavedKeys, more: Any) -> None:
-    assert where_the_key_is(replace(PROVIDER, **more), saved) == "p needs none"
+    assert where_the_key_is(replace(PROVIDER, **more), saved) == "p needs no key"
 
 
 def test_a_key_in_the_environment_is_checked(saved: SavedKeys, monkeypatch: pytest.MonkeyPatch) -> None:
