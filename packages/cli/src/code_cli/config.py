@@ -3,31 +3,23 @@
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from code_cli.run import settings_checked
+from code_cli.session_options import DIRECTORY, PROFILE, SETTINGS, CommandT
 
 if TYPE_CHECKING:
     from code_core.config.explain import Explanation
     from code_core.config.project_settings import ProjectSettings
     from code_core.config.sources import Sources
 
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 _OPTIONS = (
-    click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="Work in this directory."),
-    click.option("-p", "--profile", help="Use this profile from the settings file."),
-    click.option(
-        "-c",
-        "--config",
-        "settings",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Override a setting; VALUE is TOML.",
-    ),
+    DIRECTORY,
+    PROFILE,
+    SETTINGS,
     click.option("--json", "as_json", is_flag=True, help="Print JSON."),
 )
 

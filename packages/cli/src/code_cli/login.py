@@ -3,33 +3,21 @@
 import os
 import sys
 from getpass import getpass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from code_cli.run import FAILED, raise_on_interrupt, settings_checked
+from code_cli.session_options import PROFILE, SETTINGS, CommandT
 
 if TYPE_CHECKING:
     from code_core.config.load import Config, ConfigOverrides
 
 _LONGEST_INPUT = 65_536
-_provider_options = (
-    click.option("-p", "--profile", help="Use this profile from the settings file."),
-    click.option(
-        "-c",
-        "--config",
-        "settings",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Override a setting; VALUE is TOML.",
-    ),
-)
 
 
-def _chooses_provider(command: Any) -> Any:
-    for option in reversed(_provider_options):
-        command = option(command)
-    return command
+def _chooses_provider(command: CommandT) -> CommandT:
+    return PROFILE(SETTINGS(command))
 
 
 @click.group("login", invoke_without_command=True)

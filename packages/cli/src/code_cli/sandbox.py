@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from code_cli.session_options import SANDBOXES
+from code_cli.session_options import SANDBOXES, SETTINGS
 
 if TYPE_CHECKING:
     from code_core.config.load import Config
@@ -27,14 +27,7 @@ END_SECONDS = 3.0
 @click.option(
     "-s", "--sandbox", "mode", type=click.Choice(SANDBOXES[:2]), help="Choose what the command may touch."
 )
-@click.option(
-    "-c",
-    "--config",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a setting; VALUE is TOML.",
-)
+@SETTINGS
 @click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="Run in this directory.")
 @click.option(
     "--mechanism", type=click.Choice(MECHANISMS), help="Use this mechanism instead of the best one."

@@ -1,4 +1,4 @@
-"""The options shared by all commands with a session."""
+"""The options shared by several commands, and those of all commands with a session."""
 
 import os
 import sys
@@ -18,17 +18,21 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 APPROVALS = ("untrusted", "on-failure", "on-request", "never")
 SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
 
+PROFILE = click.option("-p", "--profile", help="Use this profile from the settings file.")
+SETTINGS = click.option(
+    "-c",
+    "--config",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a setting; VALUE is TOML.",
+)
+DIRECTORY = click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="Work in this directory.")
+
 _OPTIONS = (
     click.option("-m", "--model", help="Use this model."),
-    click.option("-p", "--profile", help="Use this profile from the settings file."),
-    click.option(
-        "-c",
-        "--config",
-        "settings",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Override a setting; VALUE is TOML.",
-    ),
+    PROFILE,
+    SETTINGS,
     click.option(
         "-s", "--sandbox", type=click.Choice(SANDBOXES), help="Choose what commands and patches may touch."
     ),
@@ -39,7 +43,7 @@ _OPTIONS = (
         type=click.Choice(APPROVALS),
         help="Choose when to ask for approval.",
     ),
-    click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="Work in this directory."),
+    DIRECTORY,
     click.option("--oss", is_flag=True, help="Use a local Ollama server."),
     click.option("--full-auto", is_flag=True, help="Same as -a on-failure -s workspace-write."),
     click.option(
