@@ -75,7 +75,7 @@ def _take(home: Home, settings: dict[str, Any], path: KeyPath) -> None:
 
 
 def _read(home: Home) -> tomlkit.TOMLDocument:
-    """The current settings, or those of the fallback if there is no file yet, so that none are lost."""
+    """Return the current settings. Until the home has a file, these are the fallback's, so a change keeps them."""
     path = home.config_file
     text = read_text(path)
     parse(text, path)  # raises the same errors as every other command

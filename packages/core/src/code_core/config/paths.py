@@ -30,7 +30,7 @@ class Home:
 
 def is_directory(path: Path) -> bool:
     """Whether `path` is a directory; unlike `Path.is_dir`, returns False for invalid names."""
-    return os.path.isdir(path)  # noqa: PTH112 - see above
+    return os.path.isdir(path)  # noqa: PTH112 - `Path.is_dir` raises for invalid names
 
 
 def expand_home(path: str | Path) -> Path:

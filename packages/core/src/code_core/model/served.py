@@ -97,7 +97,7 @@ def _size(value: object) -> int | None:
 
 
 async def _get(http: "httpx2.AsyncClient", url: str, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
-    """The JSON object at `url`; empty if there is none."""
+    """Return the JSON object at `url`, or an empty one if the answer is anything else."""
     import httpx2
 
     body = bytearray()

@@ -80,7 +80,7 @@ def _current() -> _Guardian:
 
 def _forget() -> None:
     """Close a forked child's copy of the pipe, because the guardian belongs to the parent."""
-    global _guardian  # noqa: PLW0603 - likewise
+    global _guardian  # noqa: PLW0603 - one for the process
     if _guardian is not None:
         with suppress(OSError):
             assert _guardian.process.stdin is not None  # noqa: S101 - a pipe

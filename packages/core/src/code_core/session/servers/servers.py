@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 NOTICED_WAIT = 0.2
-"""Seconds after which the user is told what a turn waits for."""
+"""Seconds after which the user sees what a turn waits for."""
 LONGEST_WAIT = 5.0
 """Seconds after which a turn continues without optional servers."""
 

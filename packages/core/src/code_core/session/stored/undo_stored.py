@@ -14,7 +14,7 @@ from code_core.store.sessions import SessionStore
 
 
 def step_stored(store: SessionStore, record: SessionRecord, action: Literal["undo", "redo"]) -> Outcome:
-    """Undo or redo the last turn of a session; its model is told when the session is resumed.
+    """Undo or redo the last turn of a session; the model learns of it when the session is resumed.
 
     Raises:
         SessionInUse: the session is open.

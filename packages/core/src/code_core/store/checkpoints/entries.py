@@ -87,7 +87,7 @@ def changed_recently(status: os.stat_result, now: int) -> bool:
 
 
 def entry_at(path: str, save: Callable[[bytes], str | None]) -> Entry | None:
-    """Return the entry at `path` itself, or None if there is none or its kind is not saved (devices, sockets).
+    """Return the entry at `path` itself, or None if it does not exist or its kind is not saved (devices, sockets).
 
     Raises:
         OSError: it is not accessible.
