@@ -91,7 +91,7 @@ class LineInput:
     def hold(self, first: str | None = None) -> tuple[list[str], str]:
         """Set aside everything entered until now, `first` before the rest, so that `line` returns only later input.
 
-        Returns the lines, which `release` restores, and text without a line end, which is dropped because it
+        Returns the lines, which `release` restores, and text without a line ending, which is dropped because it
         was not confirmed.
         """
         if first is not None:
@@ -124,7 +124,7 @@ class LineInput:
 
 
 def _unfinished(fd: int) -> bytes:
-    """Text typed without Enter, which a terminal reveals only outside of line mode."""
+    """Text typed without Enter, which a terminal reveals only outside line mode."""
     try:
         before = termios.tcgetattr(fd)
         now = [*before[:3], before[3] & ~termios.ICANON, *before[4:6], [*before[6]]]
