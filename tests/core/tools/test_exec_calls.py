@@ -213,10 +213,25 @@ def test_output_is_bounded_by_tokens_and_the_limit(desk: Desk) -> None:
         assert len(cut) < 700
         assert cut.endswith(f"\n[The whole output is in {kept}]")
         assert len(kept.read_text().split()) == 1000
-        fitting = parts(await calls.exec("head -c 200 /dev/zero | tr '\\0' x"))[2]
-        assert fitting == "x" * 200
         all_of_it = parts(await calls.exec("seq 10", max_output_tokens=10_000))[2]
         assert all_of_it == "".join(f"{number}\n" for number in range(1, 11))
+
+    run(desk, body)
+
+
+def test_a_look_that_fits_names_no_file(desk: Desk) -> None:
+    def printed(count: int) -> str:
+        return f"head -c {count} /dev/zero | tr '\\0' x"
+
+    async def body(calls: Calls) -> None:
+        calls.context = replace(calls.context, output_limit=200)
+        wait = "touch printed; until [ -e go ]; do sleep 0.01; done"
+        await calls.exec(f"{printed(300)}; {wait}; {printed(200)}", yield_time_ms=1)
+        while not (desk.cwd / "printed").exists():  # noqa: ASYNC110 - a file
+            await anyio.sleep(0.01)
+        await calls.write(1)
+        (desk.cwd / "go").touch()
+        assert parts(await calls.write(1, yield_time_ms=10_000))[2] == "x" * 200
 
     run(desk, body)
 
