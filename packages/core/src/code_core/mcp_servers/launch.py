@@ -79,7 +79,7 @@ def prepare(
         capacity = parse_capacity(table.buffer_capacity, f"mcp_servers.{name}.buffer_capacity")
     config = McpClientConfig(
         buffer_capacity=capacity,
-        startup_timeout=table.startup_timeout_sec,
+        startup_timeout=table.startup_timeout,
         tool_timeout=table.tool_timeout_sec,
     )
     if table.url is not None:

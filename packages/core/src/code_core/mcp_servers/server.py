@@ -175,7 +175,7 @@ class Server:
                 self._report.warn(warning)
             client = prepared.client
             try:
-                with anyio.fail_after(self._table.startup_timeout_sec):
+                with anyio.fail_after(self._table.startup_timeout):
                     await client.__aenter__()
                     info = await client.initialize()
                     self.offers = kinds_declared(info.capabilities)
@@ -185,7 +185,7 @@ class Server:
                     await client.aclose()
                 raise
         except TimeoutError:
-            self.problem = f"it was not ready within {self._table.startup_timeout_sec:g} s"
+            self.problem = f"it was not ready within {self._table.startup_timeout:g} s"
         except McpClientError as error:
             self.problem = _with_hint(str(error), self.name)
         except Exception as error:  # noqa: BLE001 - no server may end the conversation
@@ -236,7 +236,7 @@ class Server:
 
     async def _relist(self, client: McpClient) -> None:
         try:
-            with anyio.fail_after(self._table.startup_timeout_sec):
+            with anyio.fail_after(self._table.startup_timeout):
                 listing = await all_tools(client)
         except ClientClosed:
             await anyio.sleep_forever()  # until cancelled by whoever closed the client

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from functools import cache
+from math import isfinite
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -94,7 +95,20 @@ def _call(kind: str, item: dict[str, Any]) -> dict[str, Any]:
     if kind == "function_call" and not isinstance(item.get("arguments"), str):
         arguments = item.get("arguments")
         item |= {"arguments": "{}" if arguments is None else json.dumps(arguments)}
+    if isinstance(action := item.get("action"), dict):
+        item |= {"action": _action(action)}
     return item
+
+
+def _action(action: dict[str, Any]) -> dict[str, Any]:
+    """The command of a shell call, without optional fields that have the wrong type."""
+    kind, timeout, directory = action.get("type"), action.get("timeout_ms"), action.get("working_directory")
+    return {
+        "type": kind if isinstance(kind, str) else "exec",
+        "command": action.get("command"),
+        "timeout_ms": int(timeout) if isinstance(timeout, int | float) and isfinite(timeout) else None,
+        "working_directory": directory if isinstance(directory, str) else None,
+    }
 
 
 def _content(content: object) -> list[dict[str, str]]:
