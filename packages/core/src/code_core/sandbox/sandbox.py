@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from code_core.process.spawn import start_command
+from code_core.process.spawn import start_command, terminate_group
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.seccomp import machines
 from code_core.sandbox.system_calls import Machine
@@ -64,6 +64,14 @@ class Sandbox(Protocol):
         """
         with self.confined(argv, confinement, cwd, environment) as launch:
             return start_command(launch.argv, cwd, launch.environment, launch.fds)
+
+    def terminate(self, process: subprocess.Popen[bytes]) -> None:
+        """Ask the confined command `process` to end, with SIGTERM.
+
+        Raises:
+            ProcessLookupError: nothing of it is left.
+        """
+        terminate_group(process)
 
 
 def sandbox_environment(

@@ -29,6 +29,7 @@ from code_core.process.spawn import (
     exit_code,
     exited,
     require_program,
+    terminate_group,
 )
 from code_core.protocol.policies import SandboxPolicy
 from code_core.sandbox.confinement import Confinement
@@ -210,7 +211,8 @@ class TerminalSession:
     async def _hang_up(self, process: subprocess.Popen[bytes]) -> None:
         """Close the terminal, which ends most programs, and kill those that ignore it."""
         if not (self.command.tty and await self._ends_without_terminal(process)):
-            await end_group(process)
+            sandbox = self.command.sandbox
+            await end_group(process, terminate_group if sandbox is None else sandbox.terminate)
         await self._end_leftovers(process)
 
     async def _ends_without_terminal(self, process: subprocess.Popen[bytes]) -> bool:
