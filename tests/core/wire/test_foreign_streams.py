@@ -248,6 +248,13 @@ STREAMS: dict[str, tuple[bytes, list[str]]] = {
         lines(done(call(id="x", call_id="c")), completed({"type": "function_call", "id": "x", "name": None})),
         ["f({})#c"],
     ),
+    "a broken copy of a call with another kind of id at the end": (
+        lines(
+            done(call(id="x", call_id="c")),
+            completed({"type": "function_call", "id": [], "call_id": "c", "name": None}),
+        ),
+        ["f({})#c"],
+    ),
     "no response at the end": (lines(done(text("hi")), {"type": "response.completed"}), ["hi"]),
     "a whole response without a type": (
         lines(done(text("hi"))) + b'data: {"object": "response"}\n\n',

@@ -110,7 +110,7 @@ class Assembly:
         try:
             return item_from_provider(value)
         except StreamBroken:
-            ids = {value.get("id"), value.get("call_id")} if isinstance(value, dict) else set()
+            ids = [value.get("id"), value.get("call_id")] if isinstance(value, dict) else []
             names = {name for name in ids if isinstance(name, str) and name}
             if names & {name for item in self._taken for name in (_own_id(item), _call_id(item))}:
                 return None
