@@ -7,6 +7,7 @@ import sys
 import click
 
 from code_cli.lazy_group import Entry, LazyGroup
+from code_cli.pydantic_plugins import disable_pydantic_plugins
 from code_cli.terminal import guard_standard_streams
 
 COMMANDS = {
@@ -84,6 +85,7 @@ def cli(ctx: click.Context) -> None:
 def main() -> None:
     """The console script: runs the command and exits with its code."""
     gc.set_threshold(1_000_000)  # imports make many objects that stay; `run_frontend` searches sooner
+    disable_pydantic_plugins()
     _reopen_closed_streams()
     guard_standard_streams()
     try:

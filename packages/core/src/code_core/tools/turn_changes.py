@@ -1,6 +1,5 @@
 """What a turn has changed in files so far."""
 
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,6 +83,8 @@ class TurnChanges:
 
     def close(self) -> None:
         """Remove what was kept."""
+        import shutil
+
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _keep(self, state: FileState) -> _Version:
