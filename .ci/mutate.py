@@ -36,11 +36,14 @@ CHANGED = (
     "session/*.py",
     "session/*/*.py",
     "tools/*.py",
-    "safety/decide.py",
-    "patch/plan.py",
     "model/*.py",
+    "safety/*.py",
+    "patch/*.py",
+    "wire/*.py",
 )
-TESTS = ("session", "tools", "safety", "patch", "model")
+TESTS = ("session", "tools", "safety", "patch", "model", "wire")
+PURE = frozenset({"safety", "patch", "wire"})
+"""Their own folders of tests must notice every change."""
 SETTINGS = tomllib.loads(Path(__file__).with_name("mutation.toml").read_text(encoding="utf-8"))
 COVERAGE = ROOT / ".mutation.json"
 NAMESPACE = ("unshare", "--pid", "--mount-proc", "--fork", "--kill-child")
@@ -66,26 +69,30 @@ def main(arguments: Sequence[str]) -> int:
     if chosen.refresh:
         COVERAGE.unlink(missing_ok=True)
     output = os.dup(1)  # pytest captures the other one
-    settled: Mapping[str, Sequence[str]] = SETTINGS["settled"] if chosen.settled else {}
-    if chosen.settled:
-        names = [f"code_core.{module}.*" for module in settled]
-        chosen.patterns = [
-            name
-            for name in names
-            if not chosen.patterns or any(fnmatch(name[:-1], one) for one in chosen.patterns)
-        ]
+    settled = {f"code_core.{module}": files for module, files in SETTINGS["settled"].items()}
+    own: Mapping[str, Sequence[str]] = settled if chosen.settled else {}
     sources = _sources()
-    made = _chosen(sources, chosen) if chosen.patterns or not chosen.settled else []
+    changed = settled.keys() if chosen.settled else sources.keys()
+    made = _chosen({name: text for name, text in sources.items() if name in changed}, chosen)
     if not made:
         print("mutate: no such functions" + (" in settled modules" if chosen.settled else ""))
         return 2
-    plugin = Plugin(lambda worker: _run(worker, sources, made, chosen.budget, output))
-    modules = {one.module.removeprefix("code_core.") for one in made}
-    tests = sorted({file for module in modules & {*settled} for file in settled[module]}) or TESTS
+    if chosen.sample is None:
+        _report_stale_explanations(made, chosen.patterns)
+    packages = {one.module.split(".")[1] for one in made}
+    others = sorted(packages) if packages <= PURE else TESTS
+    tests = sorted({file for one in made for file in own.get(one.module, others)})
+    plugin = Plugin(lambda worker: _run(worker, sources, made, own, chosen.budget, output))
     folders = [str(ROOT / "tests" / "core" / name) for name in tests]
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT)]
     pytest.main([*options, *folders], plugins=[plugin])
     return plugin.status
+
+
+def _report_stale_explanations(made: Sequence[Mutant], patterns: Sequence[str]) -> None:
+    for name, line, change in sorted({*_explained()} - {one.identity for one in made}):
+        if not patterns or any(fnmatch(name, one) for one in patterns):
+            print(f"mutate: explained, but no longer made: {name}\n    {line}\n    {change}")
 
 
 def _sources() -> dict[str, str]:
@@ -101,8 +108,15 @@ def _chosen(sources: Mapping[str, str], chosen: argparse.Namespace) -> list[Muta
 
 
 def _run(
-    worker: Worker, sources: Mapping[str, str], made: Sequence[Mutant], budget: float, output: int
+    worker: Worker,
+    sources: Mapping[str, str],
+    made: Sequence[Mutant],
+    own: Mapping[str, Sequence[str]],
+    budget: float,
+    output: int,
 ) -> int:
+    """Run `made` and show the result; of a module with tests of its `own`, only those may notice a change."""
+
     def show(text: str) -> None:
         os.write(output, f"{text}\n".encode())
 
@@ -119,8 +133,12 @@ def _run(
     for mutant in made:
         if not worker.changeable(mutant):
             continue
-        tests = [name for name, one in usable.items() if one.runs(mutant.function, mutant.number)]
-        tests = tests or [name for name, one in usable.items() if one.calls(mutant.function)]
+        files = tuple(f"tests/core/{file}" for file in own.get(mutant.module, TESTS))
+        candidates = {name: one for name, one in usable.items() if name.startswith(files)}
+        tests = [name for name, one in candidates.items() if one.runs(mutant.function, mutant.number)]
+        tests = tests or [name for name, one in candidates.items() if one.calls(mutant.function)]
+        if not any(one.calls(mutant.function) for one in coverage.records.values()):  # newer than the records
+            tests = [name for name, one in candidates.items() if one.calls_into(mutant.module)]
         *_, package, module = mutant.module.split(".")
         mirrors = (f"/test_{module}.py::", f"/test_{package}_{module}.py::")
         tests.sort(

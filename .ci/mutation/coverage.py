@@ -39,6 +39,10 @@ class TestRecord:
         """Whether it called the function, in the version of now or of then."""
         return function.name in self._names
 
+    def calls_into(self, module: str) -> bool:
+        """Whether it called any function of `module`."""
+        return any(name.startswith(f"{module}.") for name in self._names)
+
     @cached_property
     def _names(self) -> frozenset[str]:
         return frozenset(key.partition("#")[0] for key in self.lines)

@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import _lru_cache_wrapper
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -38,13 +39,16 @@ class Worker:
         self._functions: dict[str, list[FunctionType]] = defaultdict(list)
         self._texts: dict[str, FunctionText] = {}
         self._trusted: set[str] = set()
+        self._caches: list[Any] = []
 
     def load(self, sources: Mapping[str, str]) -> None:
         """Import the modules that will be changed, and find their functions, whatever decorates them."""
         files = {importlib.import_module(name).__file__: name for name in sources}
         self._texts = {one.name: one for name, source in sources.items() for one in functions(name, source)}
         for thing in gc.get_objects():
-            if isinstance(thing, FunctionType) and (name := files.get(thing.__code__.co_filename)):
+            if isinstance(thing, _lru_cache_wrapper) and thing.__module__ in sources:
+                self._caches.append(thing)
+            elif isinstance(thing, FunctionType) and (name := files.get(thing.__code__.co_filename)):
                 outermost = thing.__code__.co_qualname.split(".<locals>")[0]
                 self._functions[f"{name}.{outermost}"].append(thing)
         gc.collect()
@@ -64,6 +68,8 @@ class Worker:
         def run(note: Callable[[], object]) -> None:
             for name in wanted:
                 item = self.items[name]
+                for cache in self._caches:  # otherwise only the first test would run what they keep
+                    cache.cache_clear()
                 began = time.monotonic()
                 with lines_run(places) as lines:
                     passed = self._passes(item, None)

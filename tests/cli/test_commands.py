@@ -44,7 +44,7 @@ def test_the_value_of_an_option_is_not_a_command(scripted: Workspace) -> None:
     assert "model exec," in scripted.run("-m", "exec", "hi").stdout
 
 
-@pytest.mark.parametrize("word", ["login", "logout", "apply", "help", "version", "completion"])
+@pytest.mark.parametrize("word", ["apply", "help", "version", "completion"])
 @pytest.mark.parametrize("before", [(), ("-m", "x")])
 def test_a_command_of_other_agents_is_not_a_prompt(
     scripted: Workspace, word: str, before: tuple[str, ...]

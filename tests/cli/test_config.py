@@ -89,7 +89,7 @@ def test_secrets_are_masked(workspace: Workspace, file: Path) -> None:
         (["get", "modle"], "unknown setting modle: did you mean model?"),
         (["set", "limits.max_tool_cals", "3"], "did you mean max_tool_calls?"),
         (["set", "limits.max_tool_calls", "0"], "limits.max_tool_calls is 0"),
-        (["set", "notify", '["x"]'], "notify has no effect here: notification programs are not run"),
+        (["set", "notify", '["x"]'], "notify has no effect here: no program is run"),
         (["get", "projects./x.hooks"], "has no effect here: there are no hooks"),
         (["unset", "sandbox_mode"], "sandbox_mode is not set in"),
         (["trust"], "this project has no settings"),

@@ -96,7 +96,7 @@ def test_the_options_of_a_session_choose_what_is_checked(workspace: Workspace, t
     done = workspace.run("doctor", "--json", "-p", "p", "-m", "other", "-c", "sandbox_mode=workspace-write")
     found = {check["name"]: check["details"] for check in json.loads(done.stdout)["checks"]}
     assert found["settings"][1:] == [
-        "model other of provider oss",
+        "model other, provider oss",
         "approval policy on-request, sandbox workspace-write",
     ]
     done = workspace.run("doctor", "-C", str(tmp_path / "absent"))

@@ -39,6 +39,13 @@ def test_a_server_is_added_tried_and_removed_and_the_rest_of_the_file_stays(
     assert config.read_text().rstrip() == before.rstrip()
 
 
+def test_a_server_that_is_replaced_is_reported_as_replaced(workspace: Workspace, config: Path) -> None:
+    done = workspace.run("mcp", "add", "old", "--", "x")
+    assert done.stdout.startswith(f"replaced all settings of old in {config}")
+    done = workspace.run("mcp", "add", "new", "--", "x")
+    assert done.stdout.startswith(f"added new to {config}")
+
+
 def test_listing_and_showing_mask_what_may_be_secret(workspace: Workspace, config: Path) -> None:
     workspace.run(
         "mcp", "add", "keyed", "--env", "TOKEN=hush", "--env-var", "HOME", "--", "prog", "-x", "a b"
@@ -76,7 +83,7 @@ def test_without_a_settings_file_one_is_made_for_its_owner(workspace: Workspace)
         (["get", "nobody"], "there is no MCP server called 'nobody' (configured: old)"),
         (["test", "nobody"], "there is no MCP server called 'nobody'"),
         (["remove", "nobody"], "mcp_servers.nobody is not set in"),
-        (["add", "a b", "--", "x"], "a b"),
+        (["add", "a b", "--", "x"], "mcp_servers.\"a b\" is 'a b': a name has only letters, digits, - and _"),
         (["add", "both", "--url", "http://x", "--env", "A=hush", "--", "x"], "command and url are both set"),
         (["add", "neither"], "code: mcp_servers.neither: set command or url"),
         (["add", "odd", "--env", "novalue", "--", "x"], "NAME=VALUE"),
@@ -145,7 +152,7 @@ def test_a_server_is_added_to_settings_of_any_shape(workspace: Workspace, config
     ("settings", "said"),
     [
         ('mcp_servers.a.command = "x"\nmodel = "m"\n', "without changing other settings"),
-        ("mcp_servers = 3\n", "is not a table"),
+        ("mcp_servers = 3\n", "mcp_servers is 3: it must be a table"),
     ],
 )
 def test_an_edit_that_would_change_more_is_refused(

@@ -255,7 +255,9 @@ def test_verbosity_reaches_a_model_that_has_it(
     with_it = workspace.run("exec", "hi")
     without = workspace.run("exec", "-m", "gpt-4.1", "hi")
     assert "has no effect" not in with_it.stderr
-    assert "warning: model_text_verbosity has no effect: the model gpt-4.1 does not have it" in without.stderr
+    assert (
+        "warning: model_text_verbosity has no effect: the model gpt-4.1 does not support it" in without.stderr
+    )
     first, second = (request.json for request in upstream.requests)
     assert first["text"] == {"verbosity": "low"}
     assert "text" not in second

@@ -115,7 +115,7 @@ async def test_questions_are_answered_and_the_call_is_repeated() -> None:
     [
         ("asks for ever", InvalidResult, "more than 10 times"),
         ("odd", InvalidResult, "unknown type: 'odd'"),
-        ("answers in words", InvalidResult, "question 'a' is not one"),
+        ("answers in words", InvalidResult, "question 'a' is invalid"),
     ],
 )
 async def test_rounds_that_lead_nowhere_are_an_error(tool: str, error: type[Exception], text: str) -> None:

@@ -63,7 +63,7 @@ QUESTION = {"questions": [{"id": "q", "header": "H", "question": "Which?", "opti
         ({"elicitation": {}}, {"action": "accept", "content": {"words_1": "B"}}, '["B"]'),
         ({"elicitation": {}}, {"action": "decline"}, "the user did not answer"),
         ({"elicitation": {}}, None, "the user did not answer"),
-        ({}, None, "nobody can be asked here"),
+        ({}, None, "no user is available to answer"),
     ],
 )
 def test_a_question_of_the_model_is_a_form_where_the_client_shows_forms(

@@ -100,7 +100,7 @@ def test_a_task_can_be_cancelled_and_an_unknown_or_misrouted_one_is_an_error(wor
         for method in ("tasks/get", "tasks/update", "tasks/cancel"):
             params = {"taskId": "nothing", "inputResponses": {}}
             error = client.request(method, params, **TASKS)["error"]
-            assert error == {"code": -32602, "message": "there is no such task: it may have expired"}
+            assert error == {"code": -32602, "message": "task not found: it may have expired"}
             assert client.request(method, params)["error"]["code"] == -32021
             client.headers = {"mcp-name": "another"}
             assert client.request(method, params, **TASKS)["error"]["code"] == -32020

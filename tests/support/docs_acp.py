@@ -10,6 +10,7 @@ from code_core.acp.commands import BUILT_IN
 from code_core.acp.modes import PRESETS
 from code_mcp_server.acp.agent import METHODS
 from code_mcp_server.acp.initialize import CAPABILITIES
+from support.acp_coverage import COVERAGE, Missing, Supported
 
 
 def methods() -> str:
@@ -17,7 +18,7 @@ def methods() -> str:
     rows = [
         (f"`{name}`", _first_sentence(inspect.getdoc(method) or "", name)) for name, method in METHODS.items()
     ]
-    return _table(("method", ""), rows)
+    return _table(("method", "effect"), rows)
 
 
 def agent_capabilities() -> str:
@@ -31,14 +32,15 @@ def client_capabilities() -> str:
     """What a client may declare, and what that changes."""
     meanings = dict(re.findall(r"^ {4}(\w+): (.*)$", inspect.getdoc(ClientCapabilities) or "", re.MULTILINE))
     return _table(
-        ("declared", "changes"), [(f"`{'.'.join(path)}`", meanings[name]) for name, path in DECLARED.items()]
+        ("declared", "effect"),
+        [(f"`{'.'.join(path)}`", meanings[name].rstrip(".")) for name, path in DECLARED.items()],
     )
 
 
 def commands() -> str:
     """The slash commands."""
     rows = [(f"`/{one.name}`" + (f" *{one.hint}*" if one.hint else ""), one.description) for one in BUILT_IN]
-    return _table(("command", ""), rows)
+    return _table(("command", "effect"), rows)
 
 
 def modes() -> str:
@@ -51,7 +53,29 @@ def modes() -> str:
         )
         for one in PRESETS
     ]
-    return _table(("mode", "", "`approval_policy`", "`sandbox_mode`"), rows)
+    return _table(("mode", "effect", "`approval_policy`", "`sandbox_mode`"), rows)
+
+
+def coverage() -> str:
+    """What of the protocol is supported."""
+    rows = [
+        (section, ", ".join(f"`{name}`" for name, one in names.items() if isinstance(one, Supported)))
+        for section, names in COVERAGE.items()
+    ]
+    return _table(("", "supported"), rows)
+
+
+def missing() -> str:
+    """What of the protocol is not supported, and why."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for section, names in COVERAGE.items():
+        for name, one in names.items():
+            if isinstance(one, Missing):
+                reasons.setdefault((section, one.why), []).append(f"`{name}`")
+    return _table(
+        ("", "not supported", "why"),
+        [(section, ", ".join(names), why) for (section, why), names in reasons.items()],
+    )
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -175,7 +175,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "acp_agent": docs_acp.agent_capabilities,
     "acp_client": docs_acp.client_capabilities,
     "acp_commands": docs_acp.commands,
+    "acp_coverage": docs_acp.coverage,
     "acp_methods": docs_acp.methods,
+    "acp_missing": docs_acp.missing,
     "acp_modes": docs_acp.modes,
     "decisions": decisions,
     "attacks": attacks,
@@ -191,13 +193,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "values": docs_protocol.values,
     "wrappers": wrappers,
     "mcp_server_tools": lambda: _table(
-        ["tool", "", "arguments", "structured result"], docs_mcp.server_tools()
+        ["tool", "effect", "arguments", "structured result"], docs_mcp.server_tools()
     ),
     "mcp_server_capabilities": lambda: _table(
         ["", "handshake era", "2026-07-28"], docs_mcp.server_capabilities()
     ),
-    "mcp_client_methods": lambda: _table(["method", ""], docs_mcp.client_methods()),
-    "mcp_conformance": lambda: _table(["as", "revision", "scenarios", ""], docs_mcp.conformance()),
+    "mcp_client_methods": lambda: _table(["method", "effect"], docs_mcp.client_methods()),
+    "mcp_conformance": lambda: _table(["as", "revision", "scenarios", "names"], docs_mcp.conformance()),
 }
 
 

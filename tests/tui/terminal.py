@@ -34,6 +34,9 @@ class Terminal:
         self.screen = ""
         self.until(text)
 
+    def resize(self, columns: int) -> None:
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
     def close(self) -> None:
         self.type("\x04")
         assert self.wait() == 0

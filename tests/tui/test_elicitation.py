@@ -5,6 +5,7 @@ import pytest
 
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ResolveElicitation
+from code_tui.asking import Again
 from code_tui.elicitation import answer_in_lines
 
 SCHEMA = {
@@ -22,7 +23,7 @@ def answered(*lines: str, schema: dict[str, Any] = SCHEMA) -> tuple[ResolveElici
     asked: list[str] = []
     given = iter(lines)
 
-    async def ask(question: str) -> str | None:
+    async def ask(question: str, _again: Again = lambda: None, /) -> str | None:
         asked.append(question)
         return next(given, None)
 
@@ -35,9 +36,42 @@ def test_each_field_is_asked_for_with_its_choices_until_it_fits() -> None:
     assert answer.action == "accept"
     assert answer.content == {"name": "Ada", "age": 36, "sure": True, "color": "red"}
     assert asked[1:4] == ["s│ field name", "s│ Your name", "value: "]
-    assert asked[4:7] == ["s│ field age", "value or nothing: ", "value or nothing: "]
-    assert asked[7:10] == ["s│ field sure", "value (y, n): ", "value (y, n): "]
-    assert asked[-4:-1] == ["s│ field color", "s│ one of red, green", "value or nothing: "]
+    assert asked[4] == "s│ field age"
+    assert asked[5:8] == [
+        "value (a whole number) or nothing: ",
+        "enter a whole number",
+        "value (a whole number) or nothing: ",
+    ]
+    assert asked[8:12] == ["s│ field sure", "value (y, n): ", "enter y or n", "value (y, n): "]
+    assert asked[12:15] == ["s│ field color", "s│ 1. red", "s│ 2. green"]
+    prompt = "value (1 to 2) or nothing: "
+    assert asked[15:] == [prompt, "enter a number from 1 to 2", prompt]
+
+
+CHOICES = [{"const": "a", "title": "Letter A"}, {"const": "b", "title": "Letter B"}]
+
+
+@pytest.mark.parametrize(
+    ("schema", "lines", "value"),
+    [
+        ({"type": "string", "oneOf": CHOICES}, ["c", "Letter A"], "a"),
+        ({"type": "string", "oneOf": CHOICES}, ["3", "0", "2"], "b"),
+        ({"type": "string", "enum": ["r", "g"], "enumNames": ["Red", "Green"]}, ["Green"], "g"),
+        ({"type": "string", "enum": ["2", "1"]}, ["1"], "1"),
+        ({"type": "array", "items": {"enum": ["r", "g", "b"]}}, ["r, x", "g,3,g"], ["g", "b"]),
+        ({"type": "array", "items": {"anyOf": CHOICES}, "minItems": 1}, ["", "1, Letter B"], ["a", "b"]),
+        ({"type": "array", "items": {"enum": ["r", "g"]}, "maxItems": 1}, ["1,2", "2"], ["g"]),
+        ({"type": "integer", "minimum": 18, "maximum": 99}, ["17", "100", "18"], 18),
+        ({"type": "number", "minimum": 0.5}, ["0.4", "nan", "inf", "0.5"], 0.5),
+        ({"type": "string", "minLength": 2, "maxLength": 3}, ["a", "abcd", "abc"], "abc"),
+        ({"type": "string", "minLength": "two", "enum": 7}, ["a"], "a"),
+    ],
+)
+def test_a_value_is_what_the_schema_asks_for(schema: dict[str, Any], lines: list[str], value: object) -> None:
+    form = {"properties": {"field": schema}, "required": ["field"]}
+    answer, asked = answered("y", *lines, schema=form)
+    assert answer.content == {"field": value}
+    assert len([line for line in asked if line.endswith(": ")]) == 1 + len(lines)
 
 
 def test_what_is_not_required_may_be_left_out() -> None:

@@ -1,8 +1,11 @@
+import os
+import signal
 import subprocess
 import time
 
 import pytest
 
+from code_tui.line_input import PASTE_GAP
 from code_tui.plain import TWICE_WITHIN
 from support import responses_events as sse
 from support.command import CODE, Workspace
@@ -57,6 +60,7 @@ def test_a_question_is_answered_by_what_a_pipe_gives_after_it(workspace: Workspa
 def test_the_end_of_the_input_is_a_no(workspace: Workspace) -> None:
     done = workspace.run("go", stdin="")
     assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("> \n")
     assert not (workspace.directory / "made").exists()
 
 
@@ -117,6 +121,54 @@ def test_a_paste_is_one_prompt(workspace: Workspace, end: str) -> None:
         terminal.type("\r")
     terminal.until("Bye now.")
     terminal.close()
+
+
+def test_a_paste_that_arrives_in_parts_is_one_prompt(workspace: Workspace) -> None:
+    pasted = {"expect": [{"contains": "one\ntwo\nthree"}], "stream": BYE}
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [pasted]))
+    terminal = Terminal(workspace)
+    terminal.until("> ")
+    terminal.type("one\rt")
+    terminal.until("Enter sends it")
+    terminal.type("wo\rthree\r")
+    terminal.until("Bye now.")
+    terminal.close()
+
+
+def test_many_pasted_lines_do_not_take_long(workspace: Workspace) -> None:
+    last = {"expect": [{"contains": "line 499"}], "stream": BYE}
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [last]))
+    terminal = Terminal(workspace)
+    terminal.until("> ")
+    began = time.monotonic()
+    for first in range(0, 500, 50):
+        terminal.type("".join(f"line {number}\r" for number in range(first, first + 50)))
+        terminal.until(f"line {first + 49}")
+    terminal.until("Bye now.")
+    assert time.monotonic() - began < 500 * PASTE_GAP
+    terminal.close()
+
+
+def test_nothing_is_sent_of_a_line_that_the_terminal_has_cut_off(workspace: Workspace) -> None:
+    sent = {"expect": [{"contains": "z" * 4000}], "stream": BYE}
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [sent]))
+    terminal = Terminal(workspace)
+    terminal.until("> ")
+    terminal.type("z" * 5000 + "\r")
+    terminal.until("nothing was sent")
+    terminal.type("z" * 4000 + "\r")
+    terminal.until("Bye now.")
+    terminal.close()
+
+
+def test_an_unfinished_paste_is_not_sent_when_the_input_ends(workspace: Workspace) -> None:
+    terminal = Terminal(workspace)
+    terminal.until("> ")
+    terminal.type("one\rtwo")
+    terminal.until("Enter sends it")
+    terminal.type("\x04")
+    assert terminal.wait() == 0
+    assert not [*workspace.home.glob("sessions/**/*.jsonl")]
 
 
 def test_an_unfinished_paste_can_be_dropped(workspace: Workspace) -> None:
@@ -211,7 +263,8 @@ def test_what_was_typed_before_the_question_does_not_answer_it(workspace: Worksp
 
 
 @pytest.mark.parametrize(
-    "answer", ["yes please\r", "please do not\r", "abort\r", "\x1b[Ay\r", "y\ry\r", "ye s\r"]
+    "answer",
+    ["yes please\r", "please do not\r", "abort\r", "\x1b[Ay\r", "y\ry\r", "y\rand more", "ye s\r"],
 )
 def test_only_a_whole_short_answer_counts(workspace: Workspace, answer: str) -> None:
     terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
@@ -222,6 +275,20 @@ def test_only_a_whole_short_answer_counts(workspace: Workspace, answer: str) -> 
     terminal.type("YES\r")
     terminal.until("Bye now.")
     assert (workspace.directory / "made").exists()
+    terminal.close()
+
+
+def test_an_answer_with_more_right_behind_it_is_a_paste(workspace: Workspace) -> None:
+    terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
+    terminal.until("q stop): ")
+    terminal.type("y\r")
+    time.sleep(PASTE_GAP / 3)
+    terminal.type("more\r")
+    terminal.until_again("q stop): ")
+    assert "(not an answer, kept for the next prompt: y" in terminal.screen
+    assert not (workspace.directory / "made").exists()
+    terminal.type("q\r")
+    terminal.until("turn interrupted")
     terminal.close()
 
 
@@ -265,4 +332,44 @@ def test_ctrl_c_withdraws_a_question(workspace: Workspace) -> None:
     terminal.type("\x03")
     terminal.until("turn interrupted")
     assert not (workspace.directory / "made").exists()
+    terminal.close()
+
+
+def test_no_row_of_a_resumed_session_begins_like_a_question(workspace: Workspace) -> None:
+    write(workspace, [sse.message("a" * 38 + "? Run this command? " + "b" * 30), sse.completed()])
+    assert workspace.run("exec", "go").returncode == 0
+    terminal = Terminal(workspace, "resume", "--last", columns=40)
+    terminal.until("\r\n> ")
+    shown = terminal.screen.partition("ends with:")[2]
+    assert "? Run this" in shown
+    assert all(len(row) <= 40 and not row.startswith("?") for row in shown.split("\r\n"))
+    terminal.close()
+
+
+def test_a_question_is_shown_again_on_a_narrower_screen(workspace: Workspace) -> None:
+    terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go", columns=100)
+    terminal.until("q stop): ")
+    terminal.type("y")
+    terminal.resize(60)
+    terminal.until_again("q stop): ")
+    assert "(discarded, because you did not press Enter: y)" in terminal.screen
+    assert "?   $ touch made" in terminal.screen
+    assert all(len(row) <= 60 for row in terminal.screen.split("\r\n"))
+    terminal.resize(90)
+    terminal.type("y\r")
+    terminal.until("Bye now.")
+    assert terminal.screen.count("q stop): ") == 1
+    assert (workspace.directory / "made").exists()
+    terminal.close()
+
+
+def test_a_question_is_shown_again_when_the_program_goes_on_after_ctrl_z(workspace: Workspace) -> None:
+    terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
+    terminal.until("q stop): ")
+    os.kill(terminal.pid, signal.SIGSTOP)
+    os.kill(terminal.pid, signal.SIGCONT)
+    terminal.until_again("q stop): ")
+    assert "?   $ touch made" in terminal.screen
+    terminal.type("n\r")
+    terminal.until("Bye now.")
     terminal.close()

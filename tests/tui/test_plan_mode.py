@@ -121,7 +121,7 @@ def test_exec_carries_out_a_plan_when_it_is_told_to(workspace: Workspace) -> Non
 
 
 def test_exec_tells_a_model_at_once_that_nobody_can_be_asked(workspace: Workspace) -> None:
-    write(workspace, ASK, expecting("nobody can be asked here"))
+    write(workspace, ASK, expecting("no user is available to answer"))
     done = workspace.run("exec", "go")
     assert (done.returncode, done.stdout) == (0, "Bye now.\n"), done.stderr
 

@@ -40,8 +40,9 @@ def test_another_word_is_not_an_answer_and_what_was_typed_before_neither(
     terminal = Terminal(workspace)
     terminal.type("y\r")
     terminal.until(PROMPT)
-    terminal.type("yes please\r")
-    terminal.until_again(PROMPT)
+    for typed in ["yes please\r", "y\rand more"]:
+        terminal.type(typed)
+        terminal.until_again(PROMPT)
     terminal.type("n\r")
     terminal.until("on-request")
     theirs.write_text(THEIRS + "# changed\n")

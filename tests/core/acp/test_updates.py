@@ -169,6 +169,9 @@ def test_prompt_blocks_become_input() -> None:
         ResourceLink(uri="file:///a%20b.py", name="b"),
         EmbeddedResource(resource={"uri": "file:///x.py", "text": "code"}),
         EmbeddedResource(resource={"uri": "file:///x.bin", "blob": "AA=="}),
+        EmbeddedResource(resource={"uri": "file:///x.png", "blob": "AA==", "mimeType": "image/png"}),
+        EmbeddedResource(resource={"uri": "file:///x.pdf", "blob": "AA==", "mimeType": "application/pdf"}),
+        EmbeddedResource(resource={"uri": "file:///y.png", "blob": "AA==", "mimeType": "image/png;x,y"}),
     ]
     assert input_items(blocks) == [
         TextInput(text="hi"),
@@ -176,4 +179,7 @@ def test_prompt_blocks_become_input() -> None:
         TextInput(text="[b](/a b.py)"),
         TextInput(text='<resource path="/x.py">\ncode\n</resource>'),
         TextInput(text="[/x.bin: binary content that cannot be read here]"),
+        ImageInput(image_url="data:image/png;base64,AA=="),
+        TextInput(text="[/x.pdf: binary content that cannot be read here]"),
+        TextInput(text="[/y.png: binary content that cannot be read here]"),
     ]

@@ -85,7 +85,7 @@ def test_what_wins_over_what(home: Path) -> None:
         ),
         ('model_provider = "x"\n[model_providers.x]\nname = "X"', "'x' has no address: set base_url"),
         ('model_provider = "azure"', "set base_url or AZURE_OPENAI_ENDPOINT"),
-        ("[models.m]\nextra_body = { messages = [] }", "extra_body cannot have messages"),
+        ("[models.m]\nextra_body = { messages = [] }", "extra_body cannot contain messages"),
         ("[models.m.prices]\ninput = 1", "models.m.prices.output"),
         ("[models.m.chat]\nsystem_role = 'god'", "models.m.chat.system_role is 'god'"),
         ('experimental_instructions_file = "absent"', "cannot be read"),

@@ -3,7 +3,7 @@
 import pytest
 
 from code_core.context.server_prompts import (
-    BadPromptArguments,
+    BadPromptCommand,
     arguments_of,
     command_names,
     description,
@@ -45,7 +45,7 @@ def test_arguments_are_taken_in_order_or_by_name(
     [(("who",), "", "who"), (("who", "how"), "Ada", "how"), (("who", "how?"), "how=x", "who")],
 )
 def test_a_missing_argument_is_named(arguments: tuple[str, ...], typed: str, missing: str) -> None:
-    with pytest.raises(BadPromptArguments, match=f"'greet' of the MCP server 'notes' needs {missing}: type "):
+    with pytest.raises(BadPromptCommand, match=f"'greet' of the MCP server 'notes' needs {missing}: type "):
         arguments_of(prompt(*arguments), typed)
 
 

@@ -36,7 +36,7 @@ def test_a_preference_without_effect_is_a_warning() -> None:
     assert capabilities(LOW, "gpt-5").warnings == ()
     assert capabilities(ModelPreferences("o3"), "o3").warnings == ()
     [warning] = capabilities(LOW, "o3").warnings
-    assert warning == "model_text_verbosity has no effect: the model o3 does not have it"
+    assert warning == "model_text_verbosity has no effect: the model o3 does not support it"
 
 
 def test_what_the_user_says_of_one_model_holds_for_that_one_only() -> None:

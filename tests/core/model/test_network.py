@@ -225,7 +225,7 @@ def test_a_certificate_is_found_behind_the_errors_around_it() -> None:
     assert certificate_problem(around) == "self-signed certificate"
     problem.__context__ = around  # a circle ends
     problem.verify_message = ""
-    assert certificate_problem(around) == "it cannot be verified"
+    assert certificate_problem(around) == "verification failed"
     assert certificate_problem(OSError("no connection")) is None
     circle = OSError("no connection")
     circle.__context__ = OSError("another")

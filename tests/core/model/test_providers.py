@@ -21,7 +21,7 @@ def test_a_missing_key_is_asked_for(environ: dict[bytes, bytes]) -> None:
     with pytest.raises(ConfigError) as caught:
         KEYED.api_key(environ)
     assert str(caught.value) == (
-        "provider 'p' needs an API key: set the environment variable MINE (see p.example/keys)"
+        "provider 'p' needs an API key: run code login, or set the environment variable MINE (see p.example/keys)"
     )
     with pytest.raises(ConfigError, match=r"variable MINE$"):
         Provider("p", "P", "https://p", env_key="MINE").api_key(environ)
@@ -31,7 +31,9 @@ def test_a_missing_key_is_asked_for(environ: dict[bytes, bytes]) -> None:
 def test_a_key_that_cannot_be_sent_is_not_shown(key: bytes) -> None:
     with pytest.raises(ConfigError) as caught:
         KEYED.api_key({b"MINE": key})
-    assert str(caught.value) == "the environment variable MINE contains spaces or control characters"
+    assert str(caught.value) == (
+        "the environment variable MINE contains spaces or control characters, or letters that are not ASCII"
+    )
 
 
 def test_headers_are_given_or_come_from_variables() -> None:

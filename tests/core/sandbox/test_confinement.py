@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from code_core.protocol.policies import DangerFullAccess, ReadOnly, WorkspaceWrite
+from code_core.protocol.policies import DangerFullAccess, ReadOnly, SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.bubblewrap import bubblewrap_argv
 from code_core.sandbox.confinement import Confinement, confinement_of
 from code_core.sandbox.limits import Limits
@@ -158,6 +158,21 @@ def test_limits_are_those_of_the_policy() -> None:
     policy = WorkspaceWrite(max_processes=64, max_file_bytes=None, max_memory_bytes=2**30)
     assert Limits.of(policy) == Limits(64, None, 2**30)
     assert Limits.of(WorkspaceWrite()) == Limits()
+
+
+@pytest.mark.parametrize("policy", [ReadOnly(), WorkspaceWrite()])
+def test_saved_keys_and_tokens_are_hidden(policy: SandboxPolicy, tmp_path: Path) -> None:
+    home, work = tmp_path / "home", tmp_path / "work"
+    for folder in (work, home / "sessions", tmp_path / "elsewhere"):
+        folder.mkdir(parents=True)
+    assert confinement_of(policy, work, home, {}).hidden == ()
+    (home / "keys").symlink_to(tmp_path / "elsewhere")
+    (home / "mcp-tokens").mkdir()
+    hidden = (tmp_path / "elsewhere", home / "mcp-tokens")
+    confinement = confinement_of(policy, work, home, {})
+    assert confinement.hidden == hidden
+    for path in hidden:
+        assert f'(deny file-read* (subpath "{path}"))' in seatbelt_profile(confinement)
 
 
 def test_the_profile_of_seatbelt() -> None:

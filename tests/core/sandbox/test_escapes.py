@@ -164,6 +164,25 @@ def test_a_command_knows_that_it_is_confined_and_has_no_descriptors(mechanism: s
         assert process.stdout.read().decode().split() == [mechanism, "1", "0", "1", "2", "3"]
 
 
+@pytest.mark.parametrize("writable", [True, False])
+def test_what_is_hidden_cannot_be_read_moved_or_uncovered(writable: bool, tmp_path: Path) -> None:
+    """Landlock, which cannot hide a directory, names that as a gap."""
+    sandbox = sandbox_for("bwrap", None)
+    keys = tmp_path / "home/keys"
+    keys.mkdir(parents=True)
+    (keys / "MINE").write_text("sk-secret")
+    script = "cat keys/MINE; ls -A keys; : >keys/x; mv keys k; rm -r keys; umount keys; cd ..; mv home h; cat h/keys/MINE"
+    confinement = Confinement((tmp_path,) if writable else (), hidden=(keys,))
+    with sandbox.start(
+        ["sh", "-c", script], confinement, keys.parent, {"PATH": os.environ["PATH"]}
+    ) as process:
+        output, problems = process.communicate()
+    assert output == b"", problems
+    assert b"sk-secret" not in problems
+    kept = next(tmp_path.glob("h*/keys/MINE"))  # a writable home may have been renamed
+    assert kept.read_text() == "sk-secret"
+
+
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_with_network_there_is_the_internet_but_no_local_service(mechanism: str, tmp_path: Path) -> None:
     sandbox = sandbox_for(mechanism, None)

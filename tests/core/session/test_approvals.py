@@ -8,9 +8,10 @@ import pytest
 
 from code_core.protocol.approval_events import ExecApprovalRequest
 from code_core.protocol.mcp_events import McpInvocation
-from code_core.protocol.ops import ExecApproval
+from code_core.protocol.ops import ExecApproval, RegisterApprovedCommand
 from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxMode
 from code_core.safety.grants import CommandGrant, Grant, PathGrant, ToolGrant
+from code_core.safety.rules import RegisteredCommand
 from code_core.sandbox.detection import detect
 from code_core.session.questions.approvals import Approvals
 from code_core.session.questions.approver import TurnApprover
@@ -60,6 +61,19 @@ def test_a_grant_for_the_inside_of_the_sandbox_does_not_hold_outside() -> None:
     assert approvals.approved(CommandGrant(WORDS, HERE))
     assert not approvals.approved(CommandGrant(WORDS, HERE, outside=True))
     assert not approvals.approved(CommandGrant(WORDS, HERE / "below"))
+
+
+@pytest.mark.parametrize(("prefix", "kept"), [(["git", "add"], ("git", "add")), (None, ())])
+def test_a_frontend_registers_commands(prefix: list[str] | None, kept: tuple[str, ...]) -> None:
+    approvals = Approvals()
+    for kind in ("exact", "prefix"):
+        op = RegisterApprovedCommand.model_validate(
+            {"command": ["git", "add", "."], "match_kind": kind, "semantic_prefix": prefix}
+        )
+        approvals.register_command(op)
+    assert approvals.registered_commands() == [
+        RegisteredCommand(("git", "add", "."), kind, kept) for kind in ("exact", "prefix")
+    ]
 
 
 def test_only_the_first_question_about_a_call_id_has_it_as_its_own() -> None:

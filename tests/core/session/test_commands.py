@@ -356,7 +356,7 @@ def test_a_directory_that_becomes_a_link_while_the_user_is_asked_runs_nothing(
         assert "exec_command_begin" not in frontend.kinds
         assert not (elsewhere / "made").exists()
 
-    rejected = after("now leads to another directory")
+    rejected = after("no longer leads to the directory")
     converse(
         script, call("touch", "made", workdir="build"), rejected, approval_policy=UNTRUSTED, sandbox=FULL
     )

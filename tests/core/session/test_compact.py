@@ -102,7 +102,7 @@ def test_without_a_summary_the_oldest_goes_and_the_user_learns_why(config: Confi
     assert (event.summary, event.automatic) == ("", True)
     assert event.after < event.before
     assert warning.message == (
-        "the conversation was shortened without a summary, because there was none: no quota left"
+        "the conversation was shortened without a summary, because the model wrote none: no quota left"
     )
     names = outline(session)
     assert SUMMARY_TAG not in names

@@ -53,6 +53,13 @@ def test_ids_of_calls_outlive_a_compaction() -> None:
     anyio.run(main)
 
 
+def test_a_model_gets_what_every_model_understands() -> None:
+    unknown = UnknownItem.model_validate({"type": "new"})
+    history = History(MemoryJournal(), [words("hi"), HistoryItem("u", unknown), call("c1")])
+    assert history.model_items() == [words("hi").item, call("c1").item]
+    assert [one.id for one in history.items] == ["m", "u", "c1"]
+
+
 def test_the_size_follows_the_items() -> None:
     async def main() -> None:
         one, two = words("x" * 400), words("y" * 40)

@@ -1,12 +1,36 @@
 from dataclasses import replace
 from pathlib import Path
 
-from code_core.protocol.ops import ImageInput, LocalImageInput, TextInput
+import pytest
+
+from code_core.protocol.ops import (
+    EditQueuedInput,
+    ImageInput,
+    LocalImageInput,
+    QueueUserInput,
+    RemoveQueuedInput,
+    TextInput,
+    UserInput,
+)
+from code_core.protocol.session_events import QueueEntry
 from code_core.session.input_queue import InputQueue, QueuedInput, removed_entry
 
 
 def waiting(name: str, **more: object) -> QueuedInput:
     return QueuedInput(name, "s", (TextInput(text=name),), **more)  # type: ignore[arg-type] # a schema
+
+
+@pytest.mark.parametrize("kind", [UserInput, QueueUserInput])
+@pytest.mark.parametrize(("given", "kept"), [("mine", True), ("used", False), ("", False), (None, False)])
+def test_input_keeps_an_id_that_nothing_else_has(
+    kind: type[UserInput] | type[QueueUserInput], given: str | None, kept: bool
+) -> None:
+    items, schema = [TextInput(text="a"), TextInput(text="b")], {"type": "object"}
+    op = kind(id=given, items=items, output_schema=schema)
+    one, other = (QueuedInput.of(op, "7", {"used"}) for _ in range(2))
+    assert one == QueuedInput(one.id, "7", tuple(items), schema)
+    assert (one.id == given, one.id == other.id) == (kept, kept)
+    assert one.id
 
 
 def test_the_journal_gets_what_was_given_and_nothing_else() -> None:
@@ -35,6 +59,21 @@ def test_a_change_keeps_the_place_and_the_schema() -> None:
     assert queue.edit("c", []) is None
     assert [queue.remove(name) for name in ("a", "a")] == [True, False]
     assert len(queue) == 1
+
+
+def test_ops_change_the_queue_for_everybody_who_sees_it() -> None:
+    new = TextInput(text="new")
+    queue = InputQueue([waiting("a"), waiting("b")])
+    assert queue.change(EditQueuedInput(id="b", items=[new])) == replace(waiting("b"), items=(new,)).entry()
+    assert queue.changed().entries == [
+        QueueEntry(id="a", items=[TextInput(text="a")]),
+        QueueEntry(id="b", items=[new]),
+    ]
+    assert queue.change(RemoveQueuedInput(id="a")) == removed_entry("a")
+    assert [entry.id for entry in queue.changed().entries] == ["b"]
+    for late in (RemoveQueuedInput(id="a"), EditQueuedInput(id="a", items=[new])):
+        assert queue.change(late) is None
+    assert [entry.id for entry in queue.entries] == ["b"]
 
 
 def test_the_journal_gets_what_was_taken_back() -> None:

@@ -42,7 +42,9 @@ def test_another_model_is_asked_in_its_own_way(tmp_path: Path, monkeypatch: pyte
                     windows.append(frontend.seen[-1].msg.info.model_context_window)  # type: ignore[union-attr]  # it has
                     await frontend.until("task_complete")
                 warnings = [event.msg.message for event in frontend.seen if event.msg.type == "warning"]
-                assert warnings == ["model_text_verbosity has no effect: the model gpt-4.1 does not have it"]
+                assert warnings == [
+                    "model_text_verbosity has no effect: the model gpt-4.1 does not support it"
+                ]
 
         anyio.run(main)
         first, second, third = (request.json for request in upstream.requests)

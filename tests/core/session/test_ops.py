@@ -11,6 +11,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from code_core.config.load import Config
+from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.events import BackgroundEvent, EventMsg
 from code_core.protocol.mcp_events import McpServerStatus
 from code_core.protocol.ops import (
@@ -155,15 +156,19 @@ def test_a_command_that_a_frontend_registers_is_allowed(config: Config) -> None:
             ResolveElicitation(id="e9", action="accept"),
             "the answer had no effect: no question with the id 'e9' is open",
         ),
+        (
+            ResolvePlan(id="p9", action="accept"),
+            "the answer had no effect: no question with the id 'p9' is open",
+        ),
         (StopTerminals(), "nothing to stop: no command is running"),
         (StopTerminals(session_id=3), "nothing to stop: no session 3 is running"),
         (
             EditQueuedInput(id="q9", items=[]),
-            "no input 'q9' waits: the model has it, or it was removed",
+            "no queued input has the id 'q9': it was sent to the model or removed",
         ),
         (
             cast("Op", SimpleNamespace(type="unheard_of")),
-            "nothing is done for the operation 'unheard_of'",
+            "the operation 'unheard_of' is not supported here and had no effect",
         ),
     ],
 )
@@ -197,7 +202,7 @@ def test_a_model_that_cannot_do_what_the_settings_want_is_a_warning(tmp_path: Pa
     changed, warning = events_of(empty(config), OverrideTurnContext(model="gpt-4.1"), last="warning")[-2:]
     assert (changed[0], changed[1].type) == ("1", "settings_changed")
     assert warning[0] == "1"
-    assert "the model gpt-4.1 does not have it" in cast("Any", warning[1]).message
+    assert "the model gpt-4.1 does not support it" in cast("Any", warning[1]).message
 
 
 @pytest.mark.parametrize(

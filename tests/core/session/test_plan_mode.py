@@ -17,7 +17,7 @@ from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts, make_session
 from code_core.session.plan_mode import DEFAULT_MODE_NOTE, PLAN_MODE_NOTE
 from code_core.session.stored.restore import SessionState
-from code_core.store.journal import MemoryJournal
+from code_core.store.journal import FaultyJournal, MemoryJournal
 from core.session import scripted
 from core.session.conversing import BYE, Frontend, call, made, user
 from core.session.scripted import Reading, ScriptedModel, answer, scripted_conversation, text
@@ -182,10 +182,27 @@ def test_a_plan_is_revised_and_rejected(converse: Callable[..., None]) -> None:
         await frontend.until("task_complete")
         session = frontend.conversation.session
         assert session.settings.is_planning
+        assert frontend.kinds.count("task_started") == 3  # a rejection starts no turn
         texts = [one.item.text for one in session.history.items if isinstance(one.item, Message)]
         assert "<plan_rejected>The user rejected the plan above: not worth it</plan_rejected>" in texts
 
     converse(script, proposing(), proposing(), BYE)
+
+
+def test_a_rejection_that_cannot_be_recorded_is_a_warning(config: Config) -> None:
+    journal = FaultyJournal(lambda entry: "<plan_rejected>" in repr(entry))
+
+    async def script(reading: Reading) -> None:
+        await reading.send(PLAN)
+        await reading.send(text("plan"))
+        plan = await reading.until("plan_proposed")
+        await reading.ended()
+        rejection = await reading.send(ResolvePlan(id=plan.id, action="reject"))
+        assert "No space left" in (await reading.until("warning")).message
+        assert reading.seen[-1].id == rejection
+
+    model = ScriptedModel(answer(PROPOSAL))
+    scripted.converse(scripted_conversation(config, model, parts=Parts(journal=journal)), script)
 
 
 def test_a_plan_is_not_open_while_a_turn_runs_or_after_the_mode_has_ended(config: Config) -> None:
@@ -275,6 +292,18 @@ def test_a_compaction_of_a_session_that_never_planned_says_nothing_of_modes(conf
     scripted.converse(scripted_conversation(config, model), script)
 
 
+def test_a_session_without_a_history_has_no_record_of_its_mode(config: Config) -> None:
+    journal = MemoryJournal()
+
+    async def script(reading: Reading) -> None:
+        await reading.send(PLAN)
+        await reading.until("settings_changed")
+        await anyio.wait_all_tasks_blocked()
+        assert journal.entries == []
+
+    scripted.converse(scripted_conversation(config, ScriptedModel(), parts=Parts(journal=journal)), script)
+
+
 def test_a_journal_has_the_mode_and_the_open_plan(config: Config) -> None:
     journal = MemoryJournal()
 
@@ -293,6 +322,7 @@ def test_a_journal_has_the_mode_and_the_open_plan(config: Config) -> None:
         configured = await reading.until("session_configured")
         assert configured.collaboration_mode == "plan"
         plan = await reading.until("plan_proposed")
+        assert reading.seen[-1].id == "0"  # it belongs to no op
         await reading.send(ResolvePlan(id=plan.id, action="accept"))
         await reading.ended()
         assert notes(reading.conversation) == [PLAN_MODE_NOTE, DEFAULT_MODE_NOTE]

@@ -1,14 +1,16 @@
-"""Where in the model's last message a plan is."""
+"""Where in the model's last message a plan is, and what the model learns of the answer."""
 
 import time
 from typing import Any
 
 import pytest
 
+from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.items import InputText, Message, OutputText
+from code_core.protocol.ops import TextInput
 from code_core.protocol.policies import CollaborationMode
 from code_core.session.history.history import HistoryItem
-from code_core.session.plan_mode import open_plan, plan_in
+from code_core.session.plan_mode import ACCEPTED, REVISE, input_after, open_plan, plan_in, rejection
 
 PROPOSAL = "Looked around.\n\n<proposed_plan>\n# Plan\n\n1. Make it\n</proposed_plan>"
 
@@ -47,3 +49,27 @@ def test_only_the_models_last_words_are_a_plan() -> None:
     assert open_plan(plan, item("user", InputText(text=PROPOSAL))) is None
     assert open_plan(plan, None) is None
     assert open_plan(CollaborationMode.DEFAULT, item("assistant", OutputText(text=PROPOSAL))) is None
+
+
+@pytest.mark.parametrize(
+    ("action", "feedback", "words"),
+    [
+        ("accept", None, ACCEPTED),
+        ("accept", " \n", ACCEPTED),
+        ("accept", " but quickly\n", f"{ACCEPTED}\n\nbut quickly"),
+        ("revise", None, REVISE),
+        ("revise", " ", REVISE),
+        ("revise", " smaller steps ", "smaller steps"),
+        ("reject", None, "<plan_rejected>The user rejected the plan above</plan_rejected>"),
+        ("reject", " ", "<plan_rejected>The user rejected the plan above</plan_rejected>"),
+        ("reject", " no ", "<plan_rejected>The user rejected the plan above: no</plan_rejected>"),
+    ],
+)
+def test_the_model_learns_what_the_user_thinks_of_its_plan(
+    action: Any, feedback: str | None, words: str
+) -> None:
+    op = ResolvePlan(id="i", action=action, feedback=feedback)
+    if action == "reject":
+        assert rejection(op) == words
+    else:
+        assert input_after(op).items == [TextInput(text=words)]

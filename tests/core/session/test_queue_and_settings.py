@@ -48,7 +48,7 @@ def test_queued_input_can_be_edited_and_removed_until_the_model_gets_it(config: 
         await reading.send(EditQueuedInput(id="a", items=[TextInput(text="edited")]))
         await reading.send(RemoveQueuedInput(id="b"))
         await reading.send(RemoveQueuedInput(id="b"))
-        assert "'b' waits" in (await reading.until("warning")).message
+        assert "has the id 'b'" in (await reading.until("warning")).message
         assert [[entry.id for entry in event.entries] for event in reading.of("queue_changed")] == [
             [],
             ["a"],
@@ -175,7 +175,7 @@ def test_one_task_at_a_time(config: Config) -> None:
         await reading.until("user_message")
         compact = await reading.send(Compact())
         refusal = await reading.until("error")
-        assert refusal.message == "cannot start compact while turn runs: wait for its end or interrupt it"
+        assert refusal.message == "cannot start compact while turn runs: wait for it to end or interrupt it"
         assert refusal.code == "busy"
         assert reading.seen[-1].id == compact
         gate.set()

@@ -9,6 +9,7 @@ from code_core.config.load import Config
 from code_core.protocol.ops import OverrideTurnContext
 from code_core.protocol.policies import (
     AskForApproval,
+    CollaborationMode,
     DangerFullAccess,
     ReadOnly,
     SandboxMode,
@@ -77,11 +78,22 @@ def test_a_model_of_another_provider_stays_behind(config: Config) -> None:
     other, note = restored(config, provider="other", model="m", effort="high", summary="detailed")
     assert other.model_fields_set == set()
     assert note == (
-        f"it ran with m of the provider 'other', and goes on with {config.model} of {config.provider.id!r}"
+        f"it began with the provider 'other', and goes on with {config.model} of {config.provider.id!r}"
     )
     without_model, note = restored(config, provider="other", effort="high")
     assert without_model.model_fields_set == {"effort"}
     assert note == ""
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept_mode", "noted"),
+    [("plan", CollaborationMode.PLAN, "it is still in plan mode"), ("default", None, "")],
+)
+def test_a_session_stays_in_plan_mode_and_does_not_leave_a_configured_one(
+    config: Config, mode: str, kept_mode: CollaborationMode | None, noted: str
+) -> None:
+    kept, note = restored(config, collaboration_mode=mode)
+    assert (kept.collaboration_mode, note) == (kept_mode, noted)
 
 
 @pytest.mark.parametrize("now", POLICIES)

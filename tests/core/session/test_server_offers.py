@@ -195,7 +195,7 @@ def test_frontends_get_a_prompt_as_input(offered: Converse) -> None:
         for server_name, name, why in (
             ("notes", "none", "no such prompt"),
             ("notes", "empty", "the prompt is empty"),
-            ("nowhere", "greet", "there is no MCP server 'nowhere'"),
+            ("nowhere", "greet", "MCP server 'nowhere' not found"),
         ):
             await frontend.send(GetMcpPrompt(server=server_name, name=name))
             assert why in (await frontend.until("mcp_get_prompt_response")).error
@@ -223,11 +223,11 @@ def test_the_tools_for_resources_are_found_like_those_of_servers(converse: Conve
 
     nothing = called("search_tools", {"query": "zzz"})
     search = after(
-        "of notes (1), resources (3)",
+        "from notes (1), resources (3)",
         stream=[sse.function_call("search_tools", {"query": "list resources"}, "c2"), sse.completed()],
     )
     found = after(
-        "list_mcp_resources: List what MCP servers offer",
+        "list_mcp_resources: ",
         call_id="c2",
         stream=[sse.function_call("list_mcp_resources", {}, "c3"), sse.completed()],
     )

@@ -8,15 +8,24 @@ import anyio
 import pytest
 
 from code_core.config.load import Config
-from code_core.protocol.items import InputText, Message
-from code_core.protocol.ops import ImageInput, TextInput
-from code_core.protocol.policies import AskForApproval, ReasoningEffort, ReasoningSummary, WorkspaceWrite
+from code_core.protocol.answer_ops import UserInputAnswer, UserInputResponse
+from code_core.protocol.items import InputText, Message, OutputText
+from code_core.protocol.ops import ExecApproval, ImageInput, PatchApproval, ResolveElicitation, TextInput
+from code_core.protocol.policies import (
+    AskForApproval,
+    CollaborationMode,
+    ReasoningEffort,
+    ReasoningSummary,
+    ReviewDecision,
+    WorkspaceWrite,
+)
+from code_core.protocol.question_events import PlanProposed
 from code_core.protocol.session_events import SettingsChanged
 from code_core.protocol.token_events import TokenUsage
 from code_core.session.history.history import HistoryItem
 from code_core.session.input_queue import QueuedInput
 from code_core.session.parts import Parts, make_session
-from code_core.session.session import LONGEST_PREVIEW, Session, user_note
+from code_core.session.session import LONGEST_PREVIEW, Answer, Session, user_note
 from code_core.store.journal import MemoryJournal
 from core.session.scripted import ScriptedModel, scripted_config
 
@@ -88,6 +97,66 @@ def test_a_model_may_have_no_effort_and_a_policy_its_details(config: Config) -> 
     recorded = session.context_entry().payload
     assert recorded["effort"] is None
     assert recorded["sandbox_policy"]["network_access"] is True
+
+
+@pytest.mark.parametrize(("effort", "recorded"), [(ReasoningEffort.HIGH, "high"), (None, None)])
+def test_plan_mode_is_reported_and_recorded(
+    session: Session, effort: ReasoningEffort | None, recorded: str | None
+) -> None:
+    session.settings = replace(
+        session.settings,
+        collaboration_mode=CollaborationMode.PLAN,
+        preferences=replace(session.settings.preferences, effort=effort),
+    )
+    assert session.configured().collaboration_mode == "plan"
+    assert session.settings_changed().collaboration_mode == "plan"
+    assert session.context_entry().payload["collaboration_mode"] == {
+        "mode": "plan",
+        "settings": {"model": "gpt-5", "reasoning_effort": recorded, "developer_instructions": None},
+    }
+
+
+def test_the_plan_that_is_open_is_the_last_of_the_history_in_plan_mode(session: Session) -> None:
+    proposal = Message(
+        role="assistant", content=[OutputText(text="<proposed_plan>\nfirst this\n</proposed_plan>")]
+    )
+
+    async def add(name: str, item: Message) -> None:
+        await session.history.add(HistoryItem(name, item))
+
+    planning = replace(session.settings, collaboration_mode=CollaborationMode.PLAN)
+    assert session.open_plan() is None
+    anyio.run(add, "early", proposal)
+    anyio.run(add, "plan", proposal)
+    assert session.open_plan() is None
+    session.settings = planning
+    assert session.open_plan() == PlanProposed(id="plan", plan="first this")
+    anyio.run(add, "words", WORDS)
+    assert session.open_plan() is None
+
+
+ANSWERS: dict[str, Answer] = {
+    "approvals": ExecApproval(id="q", decision=ReviewDecision.APPROVED),
+    "elicitations": ResolveElicitation(id="q", action="accept"),
+    "user_questions": UserInputAnswer(id="q", response=UserInputResponse()),
+}
+PATCH = PatchApproval(id="q", decision=ReviewDecision.APPROVED)
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize(("part", "op"), [*ANSWERS.items(), ("approvals", PATCH)])
+def test_an_answer_goes_to_whoever_asked(session: Session, part: str, op: Answer, is_open: bool) -> None:
+    asked: list[Answer] = []
+
+    class Asking:
+        def answer(self, op: Answer) -> bool:
+            asked.append(op)
+            return is_open
+
+    assert not session.answer(ANSWERS["user_questions"])  # nobody can be asked
+    setattr(session, part, Asking())
+    assert session.answer(op) is is_open
+    assert asked == [op]
 
 
 def test_a_resume_needs_the_settings_the_totals_and_the_queue(session: Session) -> None:

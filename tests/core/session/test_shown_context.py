@@ -9,9 +9,14 @@ import pytest
 
 from code_core.config.load import Config
 from code_core.protocol.items import InputText, Message
+from code_core.protocol.policies import CollaborationMode
 from code_core.session.history.shown_context import ShownContext
+from code_core.session.plan_mode import DEFAULT_MODE_NOTE, PLAN_MODE_NOTE
 from code_core.session.settings import TurnSettings
 from core.session.scripted import scripted_config
+
+Mode = CollaborationMode
+PLAN, DEFAULT = Mode.PLAN, Mode.DEFAULT
 
 
 @pytest.fixture
@@ -23,10 +28,9 @@ def project(tmp_path: Path) -> Config:
     return config
 
 
-def news(told: ShownContext, config: Config, cwd: Path | None = None) -> list[str]:
-    """The texts that are new in a directory."""
-    settings = TurnSettings.of(config)
-    settings = settings if cwd is None else replace(settings, cwd=cwd)
+def news(told: ShownContext, config: Config, cwd: Path | None = None, mode: Mode = DEFAULT) -> list[str]:
+    """The texts that are new in a directory and a mode."""
+    settings = replace(TurnSettings.of(config), cwd=cwd or config.cwd, collaboration_mode=mode)
     messages = anyio.run(told.news, config, settings).messages
     assert all(message.role == "user" for message in messages)
     return [message.text for message in messages]
@@ -81,3 +85,37 @@ def test_what_the_history_has_is_not_repeated(
     texts = news(ShownContext(), project)
     history = [Message(role=role, content=[InputText(text=text)]) for text in texts]
     assert news(ShownContext(history), project) == ([] if known else texts)
+
+
+@pytest.mark.parametrize(
+    ("modes", "notes"),
+    [
+        ([DEFAULT, DEFAULT], []),
+        ([PLAN, PLAN], [PLAN_MODE_NOTE]),
+        ([PLAN, DEFAULT, DEFAULT], [PLAN_MODE_NOTE, DEFAULT_MODE_NOTE]),
+        ([PLAN, DEFAULT, PLAN], [PLAN_MODE_NOTE, DEFAULT_MODE_NOTE, PLAN_MODE_NOTE]),
+        ([None, DEFAULT], []),
+        ([PLAN, None, PLAN], [PLAN_MODE_NOTE] * 2),
+        ([PLAN, None, DEFAULT], [PLAN_MODE_NOTE, DEFAULT_MODE_NOTE]),
+    ],
+)
+def test_a_model_learns_of_a_mode_that_it_was_not_in(
+    project: Config, modes: list[Mode | None], notes: list[str]
+) -> None:
+    """None stands for a history that has lost what it was told."""
+    told, texts = ShownContext(), list[str]()
+    for mode in modes:
+        if mode is None:
+            told.forget()
+        else:
+            texts += news(told, project, mode=mode)
+    assert [text for text in texts if text in (PLAN_MODE_NOTE, DEFAULT_MODE_NOTE)] == notes
+
+
+def test_plan_mode_that_the_history_announces_is_known(project: Config) -> None:
+    texts = news(ShownContext(), project, mode=PLAN)
+    assert texts[-1] == PLAN_MODE_NOTE
+    assert "<sandbox_mode>read-only</sandbox_mode>" in texts[0]
+    history = [Message(role="user", content=[InputText(text=text)]) for text in texts]
+    assert news(ShownContext(history), project, mode=PLAN) == []
+    assert DEFAULT_MODE_NOTE in news(ShownContext(history), project)

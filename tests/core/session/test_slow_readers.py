@@ -1,19 +1,28 @@
 """What a reader gets that is far behind."""
 
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
 from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta
 from code_core.protocol.approval_events import ExecApprovalRequest
 from code_core.protocol.events import (
+    ErrorEvent,
+    EventMsg,
     ExecCommandBegin,
     ExecCommandEnd,
+    SessionConfigured,
+    ShutdownComplete,
     TaskComplete,
     TaskStarted,
+    TurnAborted,
     WarningEvent,
 )
-from code_core.protocol.session_events import EventsSkipped
+from code_core.protocol.mcp_events import McpListToolsResponse, McpOffersChanged, McpTool
+from code_core.protocol.ops import TextInput
+from code_core.protocol.question_events import PlanProposed
+from code_core.protocol.session_events import EventsSkipped, QueueChanged, QueueEntry
 from code_core.session.events import log as events
 from code_core.session.events.log import (
     ALWAYS_KEPT,
@@ -149,6 +158,43 @@ def test_what_cannot_be_left_out_doubles_the_limit(
     run(script)
 
 
+@pytest.mark.parametrize(
+    ("seen", "waiting", "left"),
+    [
+        ("", "+a", "+a"),
+        ("", "+a -a", ""),
+        ("", "+a +b -a", "+b"),
+        ("", "+a -a +a", "+a"),
+        ("+a", "-a", "-a"),
+        ("+a", "-a +a -a", "-a"),
+        ("+a", "-a +a", "-a +a"),
+    ],
+)
+def test_a_begin_is_left_out_with_its_end(
+    monkeypatch: pytest.MonkeyPatch, seen: str, waiting: str, left: str
+) -> None:
+    """`+a` is the begin of an item, `-a` its end; the same item may begin again."""
+
+    def items(marks: str) -> list[EventMsg]:
+        return [begin(mark[1]) if mark[0] == "+" else end(mark[1]) for mark in marks.split()]
+
+    monkeypatch.setattr(events, "MOST_EVENTS", len(items(waiting)))
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        for msg in items(seen):
+            log.publish("1", msg)
+            assert (await anext(reader)).msg == msg
+        for msg in items(waiting):
+            log.publish("1", msg)
+        assert reader.waiting == len(items(waiting))
+        log.publish("1", WarningEvent(message="too much"))
+        got = [event.msg for event in await rest(log, reader)]
+        assert [msg for msg in got if not isinstance(msg, EventsSkipped)] == items(left)
+
+    run(script)
+
+
 def test_a_reader_far_behind_keeps_what_matters() -> None:
     async def script(log: EventLog) -> None:
         reader = log.reader()
@@ -183,6 +229,67 @@ def test_a_reader_far_behind_keeps_what_matters() -> None:
         assert skipped + len(seen) - 1 == 7 + MOST_EVENTS
 
     run(script)
+
+
+NEEDED: list[EventMsg] = [
+    TaskComplete(),
+    TurnAborted(reason="interrupted"),
+    ErrorEvent(message="broken"),
+    ShutdownComplete(),
+    PlanProposed(id="p", plan="first this"),
+    SessionConfigured(
+        session_id="s",
+        model="m",
+        cwd=Path("/"),
+        approval_policy="never",
+        sandbox_mode="read-only",
+        history_items=0,
+    ),
+]
+
+
+@pytest.mark.parametrize("msg", NEEDED, ids=lambda msg: msg.type)
+def test_what_a_frontend_waits_for_is_never_left_out(monkeypatch: pytest.MonkeyPatch, msg: EventMsg) -> None:
+    monkeypatch.setattr(events, "MOST_CHARACTERS", 0)
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        log.publish("1", msg)
+        assert [event.msg for event in await rest(log, reader)] == [msg]
+
+    run(script)
+
+
+ITEM = QueueEntry(id="q", items=[TextInput(text="x" * 40)])
+SIZES: list[tuple[EventMsg, int]] = [
+    (WarningEvent(message="x" * 40), 40),
+    (AgentMessageDelta(delta="x" * 40), 40 - len("agent_message_delta")),
+    (output("x" * 30), 40 - len("exec_command_output_delta")),
+    (QueueChanged(entries=[ITEM] * 40), 40 - len("queue_changed")),
+    (McpOffersChanged(server="x" * 30, kinds=["tools", "tools"]), 40),
+    (
+        McpListToolsResponse(
+            tools={"a": McpTool(server="x" * 10, name="t", input_schema={"b": ["x" * 20, "x" * 9, 5]})}
+        ),
+        40,
+    ),
+]
+
+
+@pytest.mark.parametrize(("msg", "size"), SIZES, ids=[msg.type for msg, _ in SIZES])
+def test_the_texts_of_an_event_count(monkeypatch: pytest.MonkeyPatch, msg: EventMsg, size: int) -> None:
+    size += len(msg.type)
+    kept: list[EventMsg] = []
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        log.publish("1", msg)
+        kept.extend(event.msg for event in await rest(log, reader))
+
+    for limit in (size, size - 1):
+        monkeypatch.setattr(events, "MOST_CHARACTERS", limit)
+        run(script)
+    assert kept == [msg, EventsSkipped(count=1)]
 
 
 def test_one_that_never_reads_costs_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:

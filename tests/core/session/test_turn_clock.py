@@ -81,6 +81,27 @@ def test_the_clock_stands_still_until_the_last_question_is_answered(timed: Calla
     timed(body)
 
 
+@pytest.mark.parametrize(("limit", "left"), [(LIMIT, [100, 70, 70, 70, 0]), (None, [None] * 5)])
+def test_what_is_left_stands_still_with_the_clock(
+    timed: Callable[..., None], limit: float | None, left: list[float | None]
+) -> None:
+    async def body(time: Time) -> None:
+        clock = TurnClock(limit)
+        seen = [clock.left]
+        with clock.running():
+            time.now += 30
+            seen.append(clock.left)
+            with clock.asking():
+                time.now += 1_000
+                seen.append(clock.left)
+            seen.append(clock.left)
+            time.now += 1_000
+            seen.append(clock.left)
+        assert seen == [one if one is None else pytest.approx(one) for one in left]
+
+    timed(body)
+
+
 def test_a_question_gives_no_time_back(timed: Callable[..., None]) -> None:
     async def body(time: Time) -> None:
         clock = TurnClock(LIMIT)

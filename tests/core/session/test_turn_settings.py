@@ -8,7 +8,13 @@ import pytest
 from code_core.config.load import Config
 from code_core.model.capabilities import capabilities
 from code_core.protocol.ops import OverrideTurnContext, UpdateValidationGroup, UpdateValidationTool
-from code_core.protocol.policies import AskForApproval, ReadOnly, ReasoningEffort, ReasoningSummary
+from code_core.protocol.policies import (
+    AskForApproval,
+    CollaborationMode,
+    ReadOnly,
+    ReasoningEffort,
+    ReasoningSummary,
+)
 from code_core.session.settings import TurnSettings
 from core.session.scripted import scripted_config
 
@@ -54,6 +60,15 @@ def test_what_an_op_does_not_give_stays(config: Config, changed: str, to: Any) -
     assert getattr(after, changed) == to
     for name in ("cwd", "approval_policy", "sandbox_policy", "model", "preferences", "wire", "validation"):
         assert name == changed or getattr(after, name) == getattr(before, name)
+
+
+def test_plan_mode_narrows_the_sandbox_to_reading(config: Config) -> None:
+    settings = TurnSettings.of(config)
+    planning = settings.overridden(OverrideTurnContext(collaboration_mode=CollaborationMode.PLAN))
+    assert (settings.is_planning, planning.is_planning) == (False, True)
+    assert settings.sandbox_in_force == planning.sandbox_policy == config.sandbox_policy != ReadOnly()
+    assert planning.sandbox_in_force == ReadOnly()
+    assert planning.overridden(OverrideTurnContext(model="m")).is_planning
 
 
 def test_a_relative_directory_is_below_the_current_one(config: Config) -> None:

@@ -14,8 +14,7 @@ from code_core.protocol.ops import Interrupt
 from code_core.session.parts import Parts
 from code_core.session.stored.restore import SessionState
 from code_core.store.journal import MemoryJournal
-from code_core.tools.registry import ToolRegistry
-from code_core.tools.request_user_input import LONGEST_ANSWER, NOBODY, AskUser
+from code_core.tools.request_user_input import LONGEST_ANSWER, NOBODY
 from code_core.wire.response_events import ItemDone
 from core.session.scripted import (
     Reading,
@@ -59,11 +58,13 @@ def test_the_model_gets_the_answers_in_codexs_form(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         request = await reading.until("request_user_input")
-        assert [one.id for one in request.questions] == ["q", "r"]
-        assert [one.label for one in request.questions[0].options] == ["A", "B"]
-        await reading.send(given(request, q="A", other="no question"))
+        assert [one.model_dump(exclude_defaults=True) for one in request.questions] == [
+            {"id": "q", "header": "H", "question": "Which?", "options": [OPTIONS[0], {"label": "B"}]},
+            {"id": "r", "header": "H", "question": "Which?"},
+        ]
+        await reading.send(given(request, q="é", other="no question"))
         await reading.ended()
-        assert json.loads(output(reading)) == {"answers": {"q": {"answers": ["A"]}}}
+        assert output(reading) == '{"answers": {"q": {"answers": ["é"]}}}'
         await reading.send(given(request, q="B"))
         assert "no question with the id" in (await reading.until("warning")).message
 
@@ -183,7 +184,7 @@ def test_waiting_for_the_user_takes_no_time_of_the_turn(tmp_path: Path) -> None:
     [
         ([], "questions"),
         ([question(str(number)) for number in range(4)], "questions"),
-        ([question(), question()], "an id of its own"),
+        ([question(), question()], "a unique id"),
         ([question("")], "id"),
         ([question(question="x" * 3_000)], "question"),
         ([question(options=[{"label": "x"}] * 11)], "options"),
@@ -198,6 +199,7 @@ def test_questions_that_cannot_be_shown_are_the_models_mistake(
         await reading.ended()
         assert problem in output(reading)
         assert "request_user_input" not in reading.kinds
+        assert "tool_call_failed" in reading.kinds
 
     model = ScriptedModel(asks(*questions), answer("ok"))
     converse(scripted_conversation(config, model, parts=ASKS), script)
@@ -214,11 +216,3 @@ def test_an_answer_is_cut(config: Config) -> None:
 
     model = ScriptedModel(asks(question()), answer("ok"))
     converse(scripted_conversation(config, model, parts=ASKS), script)
-
-
-def test_a_tool_that_is_not_offered_stays_so_in_every_set_of_tools() -> None:
-    registry = ToolRegistry([], undeclared=lambda name: AskUser() if name == AskUser.name else None)
-    call = FunctionCall(name="request_user_input", arguments="{}", call_id="c")
-    for one in (registry, registry.with_tools([])):
-        assert one.specs() == ()
-        assert not one.parallel_safe(call)

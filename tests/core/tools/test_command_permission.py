@@ -191,9 +191,7 @@ def test_a_directory_that_leads_elsewhere_after_the_question_runs_nothing(desk: 
     desk.user.deed = swap
     request = desk.request("ls", cwd=folder)
     answer = text(desk.decide(replace(request, parts=None), policy=UNTRUSTED))
-    assert answer == (
-        f"command rejected: {folder} now leads to another directory than when the user approved it"
-    )
+    assert answer == (f"command rejected: {folder} no longer leads to the directory that the user approved")
 
 
 def test_a_denial_is_a_denial_even_if_the_directory_has_changed(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # n
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.exec_command import ExecCommand, WriteStdin
 from code_core.tools.plan import UpdatePlan
+from code_core.tools.request_user_input import AskUser
 from code_core.tools.shell import DEFAULT_TIMEOUT_MS, Shell
 from code_core.tools.tool import Tool
 from code_core.tools.tool_search import FOUND_AT_ONCE, ToolSearch
@@ -19,6 +20,8 @@ from code_core.wire.tool_specs import FreeformSpec, FunctionSpec, WebSearchSpec
 
 SHELL = Shell(ApplyPatch(None))
 EXEC_COMMAND = ExecCommand(SHELL)
+QUESTION = {"id": "database", "header": "Database", "question": "Which one?"}
+OPTION = {"label": "SQLite", "description": "One file."}
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ TOOLS = [
     ),
     Declared(ToolSearch({}, {}), {"query": "merge", "limit": 3}, names("query"), names("query limit")),
     Declared(ViewImage(), {"path": "a.png"}, names("path"), closed=False),
+    Declared(AskUser(), {"questions": [QUESTION]}, names("questions"), closed=False),
 ]
 
 
@@ -160,6 +164,29 @@ def test_a_step_of_a_plan_has_a_text_and_a_state(step: object) -> None:
 @pytest.mark.parametrize("status", ["pending", "in_progress", "completed"])
 def test_a_step_has_one_of_three_states(status: str) -> None:
     assert accepts(UpdatePlan(), {"plan": [{"step": "look", "status": status}]})
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        5,
+        *[{**QUESTION, name: 5} for name in QUESTION],
+        *[{name: QUESTION[name] for name in QUESTION if name != missing} for missing in QUESTION],
+        {**QUESTION, "options": {}},
+        {**QUESTION, "options": ["SQLite"]},
+        *[{**QUESTION, "options": [{**OPTION, name: 5}]} for name in OPTION],
+        *[{**QUESTION, "options": [{name: OPTION[name]}]} for name in OPTION],
+    ],
+)
+def test_a_question_to_the_user_has_texts_and_options(question: object) -> None:
+    assert accepts(AskUser(), {"questions": [{**QUESTION, "options": [OPTION]}]})
+    assert not accepts(AskUser(), {"questions": [question]})
+    assert not accepts(AskUser(), {"questions": {}})
+
+
+def test_the_parts_of_a_question_are_explained() -> None:
+    properties = function(AskUser()).parameters["properties"]["questions"]["items"]["properties"]
+    assert all(" " in properties[name]["description"] for name in ("id", "header", "options"))
 
 
 def test_a_search_says_how_much_it_finds() -> None:

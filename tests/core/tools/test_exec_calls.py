@@ -246,11 +246,21 @@ def test_a_flood_is_a_bounded_number_of_events(
 
 
 def test_a_large_chunk_is_several_events(desk: Desk, emitted: Emitted) -> None:
+    written = desk.cwd / "written"
+
+    async def slowly(msg: EventMsg) -> None:
+        await emitted(msg)
+        while msg.type == "exec_command_output_delta" and not written.exists():  # noqa: ASYNC110 - a file
+            await anyio.sleep(0.01)  # the rest waits in the pipe
+
     async def body(calls: Calls) -> None:
-        await calls.exec("head -c 60000 /dev/zero | tr '\\0' x")
+        calls.context = replace(calls.context, emit=slowly)
+        await calls.exec("echo begin; head -c 60000 /dev/zero | tr '\\0' x; touch written")
 
     run(desk, body)
-    assert typed(emitted, "e1") == b"x" * 60_000
+    assert typed(emitted, "e1") == b"begin\n" + b"x" * 60_000
+    deltas = [event for event in emitted.events if isinstance(event, ExecCommandOutputDelta)]
+    assert max(len(base64.b64decode(delta.chunk)) for delta in deltas) == 8192
 
 
 def test_an_interrupt_ends_the_command_that_is_waited_for(desk: Desk, emitted: Emitted) -> None:

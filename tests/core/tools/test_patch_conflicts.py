@@ -153,7 +153,7 @@ def test_a_patch_that_no_longer_fits_changes_nothing_and_says_so(
     output = apply(f"*** Add File: other\n+x\n{lines}", asking)
     assert not output.success
     assert output.text.startswith(
-        "The patch was not applied, and no file was changed: a file that the patch changes was "
+        "The patch was not applied, and no file was changed: another program changed a file "
     )
     assert problem in output.text
     assert not (asking.cwd / "other").exists()
@@ -232,7 +232,7 @@ def test_files_that_change_all_the_time_are_given_up(asking: ToolContext, ask: C
     deeds = [lambda text=text: file.write_text(TEN.replace("6", text)) for text in ("a", "b", "c", "d")]
     user = ask(*deeds)
     output = apply(UPDATE, asking)
-    assert output.text.endswith("was changed by somebody else before the patch was written, 3 times.")
+    assert output.text.endswith("another program changed a file before the patch could be written, 3 times.")
     assert file.read_text() == TEN.replace("6", "c")
     assert len(user.shown) == 3
 

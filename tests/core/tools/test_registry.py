@@ -10,6 +10,7 @@ from code_core.protocol.events import ExecCommandBegin, ToolCallFailed, WarningE
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellAction, LocalShellCall, ToolCall
 from code_core.tools.registry import LONGEST_REPORT, ToolRegistry
 from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
+from code_core.tools.tool_search import ToolSearch
 from code_core.wire.tool_specs import FunctionSpec, ToolSpec
 from core.tools.conftest import Emitted
 
@@ -37,6 +38,11 @@ class Odd:
         if isinstance(self._result, Exception):
             raise self._result
         return self._result
+
+
+def named(*tools: str) -> dict[str, Odd]:
+    """Tools that answer with their names."""
+    return {name: Odd(ToolOutput(name), name=name) for name in tools}
 
 
 FAILED = ToolOutput("no", success=False)
@@ -130,8 +136,7 @@ def test_a_failure_that_the_user_has_seen_is_not_shown_again(
     ],
 )
 def test_a_tool_has_several_names(tool_context: ToolContext, call: ToolCall, found: str) -> None:
-    tools = [Odd(ToolOutput(name), name=name) for name in ("shell", "apply_patch")]
-    assert run(tool_context, *tools, call=call).text == found
+    assert run(tool_context, *named("shell", "apply_patch").values(), call=call).text == found
 
 
 def test_only_calls_of_parallel_safe_tools_and_of_none_run_together() -> None:
@@ -150,3 +155,21 @@ def test_tools_keep_their_order() -> None:
     assert names(further) == ["b", "a", "c"]
     assert names(further.only("c", "b", "x")) == ["b", "c"]
     assert names(registry) == ["b", "a"]
+
+
+def test_found_tools_come_last_and_all_that_can_be_found_can_be_called(tool_context: ToolContext) -> None:
+    search = ToolSearch(named("a", "b"), {"b": None})
+    registry = ToolRegistry(named("own").values()).with_search(search)
+    assert names(registry) == ["own", "search_tools", "b"]
+    assert [anyio.run(registry.call, function(name), tool_context).text for name in ("a", "b", "own")] == [
+        "a",
+        "b",
+        "own",
+    ]
+
+
+def test_a_tool_that_is_not_offered_can_be_called(tool_context: ToolContext) -> None:
+    registry = ToolRegistry([], undeclared=named("known").get)
+    for one in (registry, registry.with_tools([]), registry.with_search(ToolSearch({}, {}))):
+        assert "known" not in names(one)
+        assert anyio.run(one.call, function("known"), tool_context).text == "known"

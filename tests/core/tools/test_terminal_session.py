@@ -1,69 +1,16 @@
-"""One command that may outlive its call: what it prints, what is typed, and its end."""
+"""One command that may outlive its call: what it prints, and what is typed."""
 
 import math
-import os
-import signal
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 
-from code_core.process.capture import Capture
-from code_core.process.pty import Line, pipe_line
-from code_core.process.spawn import SpawnError, start_command
-from code_core.sandbox.confinement import Confinement
+from code_core.process.spawn import SpawnError
 from code_core.tools import terminal_session as module
-from code_core.tools.terminal_session import TerminalCommand, TerminalSession, bounded
-from core.tools.test_exec_command import running
-
-Body = Callable[[TerminalSession], Awaitable[None]]
-Make = Callable[[], TerminalSession]
-"""Sessions are made where an event loop runs."""
-
-
-async def unchanged(_paths: Any) -> None: ...
-
-
-def session(
-    folder: Path, *argv: str, tty: bool = False, limit: int = 40_000, cwd: Path | None = None, **more: Any
-) -> Make:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-    command = TerminalCommand(argv, argv, cwd or folder, environment, tty, **more)
-    return lambda: TerminalSession(1, command, Capture(limit, folder / "whole"), unchanged)
-
-
-def script(text: str, folder: Path, **more: Any) -> Make:
-    return session(folder, "sh", "-c", text, **more)
-
-
-def run(make: Make, body: Body) -> TerminalSession:
-    """Start it, and cancel it after `body`."""
-
-    async def main() -> TerminalSession:
-        with anyio.fail_after(20):
-            async with anyio.create_task_group() as tasks:
-                one = make()
-                await tasks.start(one.run)
-                await body(one)
-                tasks.cancel_scope.cancel()
-            return one
-        raise AssertionError
-
-    return anyio.run(main)
-
-
-async def until(one: TerminalSession, expected: str) -> str:
-    """What it prints until `expected` was among it."""
-    seen = ""
-    with anyio.fail_after(10):
-        while expected not in seen:
-            seen += one.take()[0]
-            await anyio.sleep(0.01)
-    return seen
+from code_core.tools.terminal_session import TerminalSession, bounded
+from core.tools.terminal_sessions import run, script, session, until
 
 
 def open_files() -> set[Path]:
@@ -95,15 +42,6 @@ def test_a_command_ends_with_its_code_and_all_that_it_printed(tmp_path: Path, tt
     before = sorted(Path("/dev/fd").iterdir())
     run(make, body)
     assert sorted(Path("/dev/fd").iterdir()) == before
-
-
-def test_a_killed_command_has_the_code_of_its_signal(tmp_path: Path) -> None:
-    async def body(one: TerminalSession) -> None:
-        await one.wait(10)
-        assert one.end is not None
-        assert one.end.code == 128 + signal.SIGKILL
-
-    run(script("kill -9 $$", tmp_path), body)
 
 
 @pytest.mark.parametrize(
@@ -262,127 +200,6 @@ def test_a_program_that_reads_slowly_gets_all(tmp_path: Path) -> None:
         await until(one, "50000")
 
     run(script("stty raw -echo; echo ready; head -c 50000 | wc -c", tmp_path, tty=True), body)
-
-
-@pytest.mark.parametrize("tty", [True, False])
-def test_a_stop_ends_the_command_and_says_so(tmp_path: Path, tty: bool) -> None:
-    async def body(one: TerminalSession) -> None:
-        await until(one, "ready")
-        await one.wait(0.05)
-        assert not one.finished.is_set()
-        one.stop()
-        await one.wait(10)
-        assert one.stopped
-        assert one.end is not None
-        assert one.end.code == 128 + (signal.SIGHUP if tty else signal.SIGTERM)
-
-    run(script("echo ready; exec sleep 60", tmp_path, tty=tty), body)
-
-
-@pytest.mark.parametrize("tty", [True, False])
-def test_what_ignores_every_wish_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tty: bool
-) -> None:
-    monkeypatch.setattr(module, "TERMINATE_SECONDS", 0.2)
-    monkeypatch.setattr("code_core.process.spawn.TERMINATE_SECONDS", 0.2)
-    mark = f"10{os.getpid()}{'1' if tty else '2'}"
-
-    async def body(one: TerminalSession) -> None:
-        await until(one, "ready")
-        one.stop()
-        await one.wait(10)
-        assert one.end is not None
-        assert one.end.code == 128 + signal.SIGKILL
-        assert running(mark) == []
-
-    stubborn = f"trap '' HUP TERM; setsid sleep {mark} & echo ready; while :; do sleep 0.1; done"
-    run(script(stubborn, tmp_path, tty=tty), body)
-
-
-def test_what_it_left_in_the_background_ends_with_it(tmp_path: Path) -> None:
-    mark = f"20{os.getpid()}"
-
-    async def body(one: TerminalSession) -> None:
-        began = anyio.current_time()
-        await one.wait(15)
-        assert one.end is not None
-        assert running(mark) == []
-        assert anyio.current_time() - began < 2  # nobody holds the pipe any more
-
-    run(script(f"setsid sleep {mark} & sleep 0.1", tmp_path), body)
-
-
-def test_a_cancelled_command_leaves_nothing(tmp_path: Path) -> None:
-    mark = f"30{os.getpid()}"
-
-    async def body(one: TerminalSession) -> None:
-        await until(one, "ready")
-        assert len(running(mark)) == 1
-
-    one = run(script(f"setsid sleep {mark} & sleep 0.1; echo ready; wait", tmp_path), body)
-    assert running(mark) == []
-    assert one.stopped
-
-
-def test_an_output_that_somebody_else_holds_is_not_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "DRAIN_SECONDS", 0.2)
-    held: list[int] = []
-
-    @contextmanager
-    def line() -> Iterator[Line]:
-        with pipe_line() as made:
-            held.append(os.dup(made.streams.stdout))  # another process that the command knows
-            yield made
-
-    monkeypatch.setattr(module, "pipe_line", line)
-
-    async def body(one: TerminalSession) -> None:
-        await one.wait(10)
-        assert one.end is not None
-        assert one.take() == ("done\n", 0)
-        assert one.end.seconds < 5
-
-    run(script("echo done", tmp_path), body)
-    os.close(held[0])
-
-
-def test_the_guardian_learns_of_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    over: list[subprocess.Popen[bytes]] = []
-    monkeypatch.setattr(module, "ended", over.append)
-
-    async def body(one: TerminalSession) -> None:
-        await one.wait(10)
-        assert [process.returncode for process in over] == [0]
-
-    run(script("true", tmp_path), body)
-
-
-def test_a_confined_command_is_started_by_its_sandbox(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started: list[Any] = []
-
-    @asynccontextmanager
-    async def confined(*arguments: Any, **options: Any) -> AsyncIterator[subprocess.Popen[bytes]]:
-        started.append((arguments, options))
-        yield start_command(
-            ["sh", "-c", "echo inside"], tmp_path, {"PATH": os.defpath}, (), options["streams"]
-        )
-
-    monkeypatch.setattr(module, "confined_process", confined)
-    sandbox: Any = object()
-    rights = Confinement((tmp_path,))
-
-    async def body(one: TerminalSession) -> None:
-        await one.wait(10)
-        assert one.take() == ("inside\n", 0)
-
-    one = run(session(tmp_path, "sh", "-c", "x", sandbox=sandbox, confinement=rights), body)
-    ((arguments, options),) = started
-    assert arguments == (sandbox, ["sh", "-c", "x"], rights, tmp_path, one.command.environment)
-    assert options["on_changed"] is unchanged
 
 
 @pytest.mark.parametrize(

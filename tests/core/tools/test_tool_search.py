@@ -136,7 +136,7 @@ def test_without_a_match_the_servers_are_named(tool_context: ToolContext) -> Non
     one = search(*many(3))
     call = FunctionCall(name="search_tools", arguments='{"query": "zzz"}', call_id="c")
     output = anyio.run(one.call, call, tool_context)
-    assert output.text == "no tool matches: there are 3, of hub0 (1), hub1 (1), hub2 (1)"
+    assert output.text == "no tool matches; 3 tools are available, from hub0 (1), hub1 (1), hub2 (1)"
     assert one.declared == []
 
 

@@ -9,6 +9,7 @@ from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellAct
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.exec_command import ExecCommand, WriteStdin
 from code_core.tools.plan import UpdatePlan
+from code_core.tools.request_user_input import NOBODY, AskUser
 from code_core.tools.shell import Shell
 from code_core.tools.tool import Tool, ToolContext
 from code_core.tools.tool_search import ToolSearch
@@ -32,6 +33,7 @@ NOTHING = FunctionCall(name="x", arguments="{}", call_id="c1")
         (UpdatePlan(), TEXT, "update_plan takes JSON arguments"),
         (ViewImage(), TEXT, "view_image takes JSON arguments"),
         (ToolSearch({}, {}), TEXT, "search_tools takes JSON arguments"),
+        (AskUser(), TEXT, "request_user_input takes JSON arguments"),
         (PATCHES, LOCAL, "apply_patch takes a patch"),
         (SHELL, NOTHING, "failed to parse function arguments: command: Field required"),
         (EXEC_COMMAND, NOTHING, "failed to parse function arguments: cmd: Field required"),
@@ -43,6 +45,7 @@ NOTHING = FunctionCall(name="x", arguments="{}", call_id="c1")
         (UpdatePlan(), NOTHING, "failed to parse function arguments: plan: Field required"),
         (ViewImage(), NOTHING, "failed to parse function arguments: path: Field required"),
         (ToolSearch({}, {}), NOTHING, "failed to parse function arguments: query: Field required"),
+        (AskUser(), NOTHING, NOBODY),
         (
             WebSearch(),
             NOTHING,

@@ -192,32 +192,6 @@ def test_nothing_but_the_answer_is_printed_and_no_home_or_key_is_needed(workspac
         assert process.wait(30) == 0
 
 
-def test_without_a_key_a_session_needs_authentication(workspace: Workspace) -> None:
-    workspace.configure("http://127.0.0.1:9/v1")
-    environment = {name: value for name, value in workspace.environment.items() if "KEY" not in name}
-    with AcpClient(workspace, environment=environment) as client:
-        client.initialize()
-        for method, params in (
-            ("session/new", {"cwd": str(workspace.directory), "mcpServers": []}),
-            ("authenticate", {"methodId": "api-key"}),
-        ):
-            with pytest.raises(RequestFailed, match="SCRIPTED_API_KEY") as failed:
-                client.call(method, params)
-            assert failed.value.code == -32000
-
-
-def test_after_a_logout_a_session_needs_authentication(workspace: Workspace, replay: Replay) -> None:
-    replay()
-    with AcpClient(workspace) as client:
-        client.initialize()
-        client.call("logout", {})
-        with pytest.raises(RequestFailed) as failed:
-            client.new_session()
-        assert failed.value.code == -32000
-        client.call("authenticate", {"methodId": "api-key"})
-        assert client.new_session()
-
-
 @pytest.mark.parametrize("option", ["approved", "denied", "abort"])
 def test_a_person_decides_about_a_command(workspace: Workspace, replay: Replay, option: str) -> None:
     touch = sse.function_call("shell", {"command": ["touch", "made"]}, "c1")

@@ -16,20 +16,28 @@ ENGINE = (
     "code_core.config.load",
     "code_core.session.manager",
 )
-"""What is imported behind the first answer, piece by piece: a client that only wanted that is not waited for."""
+"""Imported piece by piece after the first answer, so that a client that wants only that answer can quit early."""
 
 BY_HAND = "code acp speaks ACP on standard input and output, and is meant to be started by an editor. Ctrl+C ends it."
 
 
 @click.command("acp")
 @session_options
-def acp_command(**session: Any) -> None:
-    """Run as an editor's agent: the Agent Client Protocol on stdin and stdout.
+@click.argument("action", required=False, type=click.Choice(["login"]), metavar="[login]")
+def acp_command(action: str | None, **session: Any) -> None:
+    """Run as an agent for editors: the Agent Client Protocol on stdin and stdout.
 
-    The options are the settings of every session, as far as the editor does not change them.
+    The options apply to every session, unless the editor changes them.
+
+    With login, ask for the provider's API key and save it. Editors start this in a terminal.
     """
     checked_options(**session)
     checked_directory(session["cwd"])
+    if action == "login":
+        from code_cli.login import log_in
+
+        log_in(overrides_from(**session))
+        return
     from code_mcp_server.acp.handshake import client_left, shake_hands
     from code_mcp_server.acp.streams import taken_streams
 
@@ -39,7 +47,7 @@ def acp_command(**session: Any) -> None:
         opening = shake_hands(stdin, stdout)
         if opening.client is None:
             return
-        # The client has its answer; now what takes longer to import.
+        # The client has its answer, so import the rest now.
         for module in ENGINE:
             if client_left(stdin, opening):
                 return

@@ -1,4 +1,4 @@
-"""`code apply-patch`: the patch tool by itself."""
+"""`code apply-patch`: the patch tool on its own."""
 
 import sys
 
@@ -12,7 +12,7 @@ from code_cli.directory import absolute_directory
 def apply_patch_command(patch: str | None) -> None:
     """Apply PATCH, or the patch on stdin, to the current directory.
 
-    Exit code: 0 applied, 1 it does not fit or cannot be written, 2 no patch given.
+    Exit code: 0 applied, 1 the patch does not apply or a file cannot be written, 2 no patch given.
     """
     if patch is None:
         if sys.stdin.isatty():

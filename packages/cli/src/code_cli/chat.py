@@ -1,4 +1,4 @@
-"""`code` without a command: talk in the terminal."""
+"""`code` without a command: chat in the terminal."""
 
 from functools import partial
 from typing import Any

@@ -22,6 +22,7 @@ from code_core.config.schema.servers import McpServerTable
 from code_core.errors import CodeError, ConfigError
 from code_core.model.providers import Provider
 from code_core.model.reach import reach
+from code_core.model.saved_keys import SavedKeys, where_the_key_is
 from code_core.sandbox.detection import detect
 from code_core.validation.tools import CHECKERS
 from code_mcp_client import McpClientError
@@ -30,7 +31,7 @@ HARDENING_SECONDS = 10
 
 
 class State(StrEnum):
-    """How a check went; only what is broken stops the agent."""
+    """The result of a check; only `BROKEN` stops the agent."""
 
     OK = "ok"
     WARNING = "warning"
@@ -39,7 +40,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at, and what was seen: a line each."""
+    """The result of one check, with a line for each finding."""
 
     name: str
     state: State
@@ -47,7 +48,7 @@ class Check:
 
 
 async def all_checks(overrides: ConfigOverrides) -> list[Check]:
-    """Every check, the slow ones at the same time; what needs the settings only if they can be read."""
+    """Run every check, slow ones concurrently; those that need the settings run only if they can be read."""
     checks = [_python(), _terminal(), _git(), _checkers(), await anyio.to_thread.run_sync(_hardening)]
     checks.append(await anyio.to_thread.run_sync(_sandbox))
     try:
@@ -60,7 +61,7 @@ async def all_checks(overrides: ConfigOverrides) -> list[Check]:
         *checks,
         _settings(config),
         await anyio.to_thread.run_sync(_disk, config),
-        _key(config.provider),
+        _key(config.provider, SavedKeys(config.home.path)),
         *await _together(slow),
     ]
 
@@ -112,7 +113,7 @@ def _checkers() -> Check:
 
 
 def _hardening() -> Check:
-    """In a process of its own, because it cannot be undone."""
+    """In a separate process, because hardening cannot be undone."""
     code = "from code_process_hardening import harden; report = harden(); print(report); exit(not report.complete)"
     try:
         done = subprocess.run(
@@ -154,7 +155,7 @@ def _settings(config: Config) -> Check:
 
 
 def _disk(config: Config) -> Check:
-    """A home that cannot be written loses sessions; without temporary files, many commands fail."""
+    """Check disk space: sessions are lost if the home directory is not writable, and many commands need temporary files."""
     state, lines = State.OK, []
     for directory, name in ((config.home.path, "home"), (Path(tempfile.gettempdir()), "temporary directory")):
         report = try_disk(directory)
@@ -168,13 +169,15 @@ def _disk(config: Config) -> Check:
     return Check("disk", state, tuple(lines))
 
 
-def _key(provider: Provider) -> Check:
+def _key(provider: Provider, saved: SavedKeys) -> Check:
     try:
-        key = provider.api_key(os.environb)
+        where = where_the_key_is(provider, saved)
+        if where is None:
+            provider.api_key(os.environb)  # says what is missing
         provider.headers(os.environb)
     except ConfigError as error:
         return Check("key", State.BROKEN, (str(error),))
-    return Check("key", State.OK, (f"{provider.id} needs none" if key is None else f"in {provider.env_key}",))
+    return Check("key", State.OK, (str(where),))
 
 
 async def _provider(provider: Provider) -> Check:

@@ -1,4 +1,4 @@
-"""`code config`: what the settings are, where they come from, and how to change them."""
+"""`code config`: shows settings and their origins, and changes them."""
 
 import json
 import os
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 _OPTIONS = (
-    click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="The directory to work in."),
-    click.option("-p", "--profile", help="A profile in the settings file."),
+    click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="Work in this directory."),
+    click.option("-p", "--profile", help="Use this profile from the settings file."),
     click.option(
-        "-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, as TOML."
+        "-c",
+        "--config",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Override a setting; VALUE is TOML.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print JSON."),
 )
@@ -35,7 +40,7 @@ def _of_a_run(command: CommandT) -> CommandT:
 
 @click.group("config", context_settings={"help_option_names": ["-h", "--help"]})
 def config_command() -> None:
-    """Show, explain and change settings; trust a project's settings."""
+    """Show, explain and change settings, and trust those of a project."""
 
 
 @config_command.command("get", short_help="Print the value of a setting.")
@@ -44,7 +49,7 @@ def config_command() -> None:
 def get_command(
     key: str, cwd: Path | None, profile: str | None, settings: tuple[str, ...], as_json: bool
 ) -> None:
-    """Print the value of a setting; values that could be secrets are masked."""
+    """Print the value of a setting. Values that could be secrets are masked."""
     from code_core.config.explain import explain
     from code_core.config.overrides import key_path
 
@@ -59,7 +64,7 @@ def get_command(
 def explain_command(
     key: str | None, cwd: Path | None, profile: str | None, settings: tuple[str, ...], as_json: bool
 ) -> None:
-    """Explain where the value of a setting comes from; without KEY, explain every key that is set."""
+    """Explain where the value of a setting comes from. Without KEY, explain every key that is set."""
     from code_core.config.explain import explain, explain_all
     from code_core.config.overrides import key_path
 
@@ -82,7 +87,7 @@ def explain_command(
 @click.argument("key")
 @click.argument("value")
 def set_command(key: str, value: str) -> None:
-    """Set KEY in your settings file to VALUE, which is TOML or a string; the rest of the file does not change."""
+    """Set KEY in your settings file to VALUE, which is TOML or a string. The rest of the file does not change."""
     from code_core.config.edit import set_values
     from code_core.config.explain import known_path
     from code_core.config.overrides import key_path, parse_setting
@@ -115,11 +120,11 @@ def schema_command() -> None:
     click.echo(json.dumps(ConfigFile.model_json_schema(), indent=2))
 
 
-@config_command.command("trust", short_help="Show a project's settings file, and use it.")
+@config_command.command("trust", short_help="Show a project's settings file, and trust it.")
 @click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="A directory of the project.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask; still show the file.")
+@click.option("-y", "--yes", is_flag=True, help="Show the file, but do not ask.")
 def trust_command(cwd: Path | None, yes: bool) -> None:
-    """Show a project's settings file and trust it until it changes."""
+    """Show a project's settings file, and trust it until it changes."""
     from code_core.config.paths import find_home
     from code_core.config.toml_source import parse
     from code_core.config.trust import remember

@@ -1,4 +1,4 @@
-"""The directory that a command works in."""
+"""The working directory of a command."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,10 @@ import click
 
 
 def absolute_directory(cwd: Path | None) -> Path:
-    """The absolute path of `cwd`, of the current directory if None; links are kept.
+    """Return the absolute path of `cwd`, or of the current directory if None; links are kept.
 
     Raises:
-        click.UsageError: the current directory is needed and has been deleted.
+        click.UsageError: the current directory is needed but has been deleted.
     """
     try:
         return Path(os.path.abspath(cwd or "."))  # noqa: PTH100 - `resolve` would follow links

@@ -1,4 +1,4 @@
-"""Whether there is room to write where the agent writes, for `code doctor`."""
+"""Checks whether the agent's directories are writable, for `code doctor`."""
 
 import os
 import shutil
@@ -12,11 +12,11 @@ SCARCE_BYTES = 200 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class DiskReport:
-    """What trying to write showed.
+    """The result of a test write.
 
     Attributes:
-        problem: why nothing can be written; None if it can.
-        free: bytes left for this user; None if unknown.
+        problem: why writing failed, or None.
+        free: bytes available to this user; None if unknown.
     """
 
     problem: str | None
@@ -29,7 +29,7 @@ class DiskReport:
 
 
 def try_disk(directory: Path) -> DiskReport:
-    """Write a small file in `directory` and delete it; if it does not exist yet, look at the directory above."""
+    """Write a small file in `directory` and delete it; checks the parent directory if it does not exist yet."""
     existing = next((one for one in (directory, *directory.parents) if one.exists()), directory)
     problem = None
     try:

@@ -1,4 +1,4 @@
-"""`code doctor`: what works here, what does not, and what to do about it."""
+"""`code doctor`: reports what works here, what does not, and how to fix it."""
 
 import json
 from dataclasses import asdict
@@ -22,8 +22,10 @@ FAILED = 1
 def doctor_command(as_json: bool, **session: Any) -> None:
     """Check Python, terminal, git, hardening, sandbox, settings, disk, key, provider and MCP servers.
 
-    The options are those of a session, to check what it would use. Asks the provider for its base URL, without a key, and starts the MCP servers.
-    Exit code: 0 if nothing is broken, 1 if something is.
+    With the options of a session, check what that session would use. The check sends a request without a key to the
+    provider's base URL, and starts the MCP servers.
+
+    Exit code: 0 if nothing is broken, 1 otherwise.
     """
     run_frontend(partial(_examine, overrides_from(**session), as_json))
 

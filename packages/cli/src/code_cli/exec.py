@@ -14,11 +14,13 @@ from code_cli.session_options import overrides_from, session_options
 
 @click.command("exec")
 @click.argument("words", nargs=-1, metavar="[PROMPT] | resume SESSION [PROMPT] | resume --last [PROMPT]")
-@click.option("--last", is_flag=True, help="With resume: the last session of this directory.")
-@click.option("--all", "everywhere", is_flag=True, help="With --last: the last session of any directory.")
+@click.option("--last", is_flag=True, help="With resume: use the last session of this directory.")
+@click.option(
+    "--all", "everywhere", is_flag=True, help="With --last: include the sessions of all directories."
+)
 @session_options
 @click.option(
-    "-i", "--image", "images", multiple=True, type=click.Path(path_type=Path), help="An image to send."
+    "-i", "--image", "images", multiple=True, type=click.Path(path_type=Path), help="Send this image."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one event per line on stdout.")
 @click.option(
@@ -26,10 +28,10 @@ from code_cli.session_options import overrides_from, session_options
     "--output-last-message",
     "last_message_file",
     type=click.Path(path_type=Path),
-    help="Write the answer to this file.",
+    help="Also write the answer to this file.",
 )
 @click.option(
-    "--output-schema", type=click.Path(path_type=Path), help="A JSON Schema that the answer must follow."
+    "--output-schema", type=click.Path(path_type=Path), help="Make the answer follow this JSON Schema."
 )
 @click.option("--skip-git-repo-check", is_flag=True, help="Allow running outside a git repository.")
 def exec_command(
@@ -43,11 +45,12 @@ def exec_command(
     skip_git_repo_check: bool,
     **session: Any,
 ) -> None:
-    """Run PROMPT to completion without asking; with resume, in a stored session.
+    """Run PROMPT to completion without asking. With resume, continue a stored session.
 
-    Without PROMPT, or with -, it is read from stdin; what is piped in besides a PROMPT follows it:
-    git diff | code exec "review this". The answer goes to stdout, everything
-    else to stderr. Exit code: 0 done, 1 failed, 2 wrong options or settings, 130 interrupted.
+    Without PROMPT, or with -, the prompt is read from stdin. With PROMPT, piped input is added to it:
+    git diff | code exec "review this". The answer goes to stdout, everything else to stderr.
+
+    Exit code: 0 success, 1 failure, 2 invalid options or settings, 130 interrupted.
     """
     resume = None
     if words[:1] == ("resume",):

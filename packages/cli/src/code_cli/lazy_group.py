@@ -1,6 +1,6 @@
-"""A click group whose commands are imported when they are called, not before.
+"""A click group whose commands are imported only when they are called.
 
-`--help` lists them from the table alone, so it stays fast whatever they import.
+`--help` lists them from a table, so it stays fast whatever they import.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from code_cli.run import INTERRUPTED
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a command is, as `module:attribute`, and its line in the help."""
+    """The location of a command, as `module:attribute`, and its line in the help."""
 
     target: str
     help: str
@@ -22,17 +22,17 @@ class Entry:
 
 
 class LazyGroup(click.Group):
-    """A group over a table of entries.
+    """A group with a table of commands.
 
-    A word that is not a command is a prompt for the default command, unless it looks
-    like a command that was mistyped.
+    A first word that is not a command is a prompt for the default command, unless it looks
+    like a mistyped command.
 
-    Options of the default command may stand before a command's name: `code -m x exec hi`.
+    Options of the default command may precede a command's name: `code -m x exec hi`.
 
     Args:
         entries: the commands.
-        default: the one to run where none is named.
-        elsewhere: words of other programs that are not commands here, each with advice.
+        default: the command to run if none is named.
+        elsewhere: commands of other programs that do not exist here, with advice.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class LazyGroup(click.Group):
         self._elsewhere = elsewhere
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The names, in the order of the table."""
+        """Return the names, in the order of the table."""
         return [name for name, entry in self._entries.items() if not entry.hidden]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - same
-        """The command of that name, imported."""
+        """Import and return the command with that name."""
         entry = self._entries.get(cmd_name)
         if entry is None:
             return None
@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Import and run the command; exits with 130 where Ctrl+C ends it, also while it is imported."""
+        """Import and run the command; exits with 130 if Ctrl+C ends it, even during the import."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command to run; the default one with all words if none of them is a command."""
+        """Return the command to run, or the default one with all words if none of them is a command."""
         args = self._command_first(ctx, args)
         name = args[0]
         if name in self._elsewhere:
@@ -87,7 +87,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def _command_first(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """`args` with the command before the options that were given before it."""
+        """`args` with the command moved before the options that preceded it."""
         if not args[0].startswith("-"):
             return args
         default = self.get_command(ctx, self._default)
@@ -101,6 +101,6 @@ class LazyGroup(click.Group):
         return [args[at], *args[:at], *args[at + 1 :]] if known else args
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table, without importing anything."""
+        """Write the table, without importing anything."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, self._entries[name].help) for name in self.list_commands(ctx)])

@@ -1,4 +1,4 @@
-"""The `code` command. It imports nothing but click: each command imports what it needs."""
+"""The `code` command. It imports only click; each command imports what it needs."""
 
 import gc
 import os
@@ -13,44 +13,39 @@ from code_cli.terminal import guard_standard_streams
 COMMANDS = {
     "exec": Entry("code_cli.exec:exec_command", "Run one prompt to completion without asking (alias: e)."),
     "e": Entry("code_cli.exec:exec_command", "", hidden=True),
-    "chat": Entry("code_cli.chat:chat_command", "Chat in the terminal; the default."),
+    "chat": Entry("code_cli.chat:chat_command", "Chat in the terminal (the default)."),
     "config": Entry(
-        "code_cli.config:config_command", "Show, explain and change settings; trust a project's."
+        "code_cli.config:config_command", "Show, explain and change settings, and trust those of a project."
     ),
-    "acp": Entry("code_cli.acp:acp_command", "Run as an editor's agent: speak ACP on stdin and stdout."),
+    "login": Entry("code_cli.login:login_command", "Save the provider's API key."),
+    "logout": Entry("code_cli.login:logout_command", "Delete the saved API key."),
+    "acp": Entry("code_cli.acp:acp_command", "Run as an agent for editors (ACP on stdin and stdout)."),
     "mcp-server": Entry("code_cli.mcp_server:mcp_server_command", "Serve MCP on stdin and stdout."),
     "mcp": Entry("code_cli.mcp:mcp_command", "List, add, remove and test MCP servers."),
     "resume": Entry("code_cli.resume:resume_command", "Resume a session."),
     "fork": Entry("code_cli.resume:fork_command", "Continue with a copy of a session."),
     "sessions": Entry("code_cli.sessions:sessions_command", "List, show, name, archive and delete sessions."),
     "undo": Entry("code_cli.undo:undo_command", "Undo the file changes of a session's last turn."),
-    "redo": Entry("code_cli.undo:redo_command", "Redo what was undone."),
-    "sandbox": Entry("code_cli.sandbox:sandbox_command", "Run a command as the agent would, confined."),
-    "doctor": Entry(
-        "code_cli.doctor:doctor_command", "Report what works on this machine, and what does not."
-    ),
+    "redo": Entry("code_cli.undo:redo_command", "Redo the changes that were undone."),
+    "sandbox": Entry("code_cli.sandbox:sandbox_command", "Run a command in the agent's sandbox."),
+    "doctor": Entry("code_cli.doctor:doctor_command", "Report what works on this machine and what does not."),
     "apply-patch": Entry("code_cli.apply_patch:apply_patch_command", "Apply a patch in the agent's format."),
     "responses-api-proxy": Entry(
         "code_cli.responses_api_proxy:responses_api_proxy_command",
-        "Hold an API key for others, and forward POST /v1/responses with it.",
+        "Hold an API key and forward POST /v1/responses with it.",
     ),
     "demo": Entry("code_cli.demo:demo_command", "Watch the agent fix a failing test, with a scripted model."),
 }
 
-_NO_LOGIN = (
-    "set the variable with the provider's key, such as OPENAI_API_KEY (see docs/proxy.md for who holds it)"
-)
-# Words that other agents take as commands or options; as prompts they would be sent to the model.
+# Commands and options of other agents; as prompts they would be sent to the model.
 ELSEWHERE = {
     "--continue": "there is no option --continue: use code resume --last to resume the last session of this directory",
-    "app-server": "there is no app server yet: code mcp-server serves other programs",
-    "apply": "there is no command 'apply': code apply-patch applies a patch, code exec leaves its changes in place",
+    "app-server": "there is no app server: use code mcp-server to serve other programs",
+    "apply": "there is no command 'apply': code exec changes your files directly, and code apply-patch applies a patch",
     "cloud": "there are no cloud tasks",
     "completion": "there are no shell completions yet",
     "help": "there is no command 'help': use code --help, or code COMMAND --help",
-    "login": f"there is nothing to log in to: {_NO_LOGIN}",
-    "logout": f"there is nothing to log out of: {_NO_LOGIN}",
-    "update": "use the installer that you installed it with (uv tool upgrade, pip)",
+    "update": "there is no command 'update': use the installer that installed code (uv tool upgrade, pip)",
     "version": "there is no command 'version': use code --version",
 }
 
@@ -72,10 +67,18 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True},
     help="A coding agent for the terminal and for editors. `code PROMPT` starts a chat.",
 )
-@click.option("-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version)
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Start the default command where none is named."""
+    """Start the default command if none is named."""
     if ctx.invoked_subcommand is None:
         from code_cli.chat import chat_command
 
@@ -83,8 +86,8 @@ def cli(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """The console script: runs the command and exits with its code."""
-    gc.set_threshold(1_000_000)  # imports make many objects that stay; `run_frontend` searches sooner
+    """Run the command and exit with its code; the console script."""
+    gc.set_threshold(1_000_000)  # imports create many permanent objects; `run_frontend` lowers this
     disable_pydantic_plugins()
     _reopen_closed_streams()
     guard_standard_streams()
@@ -97,12 +100,12 @@ def main() -> None:
 
 
 def _reopen_closed_streams() -> None:
-    """Open standard streams that were closed (`>&-`), so that no file of ours takes their numbers.
+    """Open standard streams that were closed (`>&-`), so that none of our files gets their descriptors.
 
-    Writing to standard output fails all the same: a caller who closed it must not take silence for success.
+    Writing to standard output still fails, because a caller who closed it must not mistake silence for success.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             access = os.O_RDONLY if name == "stdout" else os.O_RDWR
-            opened = os.open(os.devnull, access)  # the lowest free number: this one
+            opened = os.open(os.devnull, access)  # gets the lowest free number, which is this one
             setattr(sys, name, os.fdopen(opened, mode, encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""`code mcp`: the MCP servers of the settings file."""
+"""`code mcp`: the MCP servers in the settings file."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def mcp_command() -> None:
 @mcp_command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(as_json: bool) -> None:
-    """List the configured servers; values that could be secrets are masked."""
+    """List the configured servers. Values that could be secrets are masked."""
     servers = _servers()
     if as_json:
         click.echo(json.dumps([_shown(name, table) for name, table in servers.items()], indent=2))
@@ -41,7 +41,7 @@ def list_command(as_json: bool) -> None:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def get_command(name: str, as_json: bool) -> None:
-    """Show the settings of one server; values that could be secrets are masked."""
+    """Show the settings of one server. Values that could be secrets are masked."""
     shown = _shown(name, _server(name))
     if as_json:
         click.echo(json.dumps(shown, indent=2))
@@ -53,12 +53,12 @@ def get_command(name: str, as_json: bool) -> None:
 @mcp_command.command("add", context_settings={"ignore_unknown_options": False})
 @click.argument("name")
 @click.argument("command", nargs=-1)
-@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable for the server.")
 @click.option(
-    "--env-var", "passed", multiple=True, metavar="NAME", help="A variable to pass on to the server."
+    "--env", "variables", multiple=True, metavar="NAME=VALUE", help="Set a variable for the server."
 )
-@click.option("--url", help="The endpoint of an HTTP server, instead of a command.")
-@click.option("--bearer-token-env-var", metavar="NAME", help="The variable that holds the token for --url.")
+@click.option("--env-var", "passed", multiple=True, metavar="NAME", help="Pass a variable on to the server.")
+@click.option("--url", help="Use the HTTP server at this URL instead of a command.")
+@click.option("--bearer-token-env-var", metavar="NAME", help="Take the token for --url from this variable.")
 def add_command(
     name: str,
     command: tuple[str, ...],
@@ -67,7 +67,7 @@ def add_command(
     url: str | None,
     bearer_token_env_var: str | None,
 ) -> None:
-    """Add a server, or change one: code mcp add NAME -- COMMAND ARGUMENTS, or code mcp add NAME --url URL."""
+    """Add a server, or replace one: code mcp add NAME -- COMMAND ARGUMENTS, or code mcp add NAME --url URL."""
     table: dict[str, Any] = {}
     if command:
         table |= {"command": command[0], **({"args": list(command[1:])} if command[1:] else {})}
@@ -87,10 +87,12 @@ def add_command(
     from code_core.config.load import checked_servers
     from code_core.config.paths import find_home
 
+    known = _servers()
     with settings_checked():
         checked_servers({name: table})
         path = set_values(find_home(os.environ), {(SERVERS, name): table})
-    click.echo(f"added {name} to {path}; try it with code mcp test {name}")
+    done = f"replaced all settings of {name} in" if name in known else f"added {name} to"
+    click.echo(f"{done} {path}; try it with code mcp test {name}")
 
 
 @mcp_command.command("remove")
@@ -108,7 +110,7 @@ def remove_command(name: str) -> None:
 @mcp_command.command("test")
 @click.argument("name")
 def test_command(name: str) -> None:
-    """Start a server, and report its start-up time, version and tools."""
+    """Start a server and report its start-up time, version and tools."""
     from code_cli.mcp_test import try_server
 
     run_frontend(partial(try_server, name, _server(name), absolute_directory(None)))
@@ -117,7 +119,7 @@ def test_command(name: str) -> None:
 @mcp_command.command("login")
 @click.argument("name")
 def login_command(name: str) -> None:
-    """Sign in to a server over HTTP in the browser; the tokens are kept for your user only."""
+    """Sign in to an HTTP server in the browser. Only your user can read the saved tokens."""
     from code_cli.mcp_login import login
 
     run_frontend(partial(login, name, _server(name)))
@@ -126,7 +128,7 @@ def login_command(name: str) -> None:
 @mcp_command.command("logout")
 @click.argument("name")
 def logout_command(name: str) -> None:
-    """Forget the tokens of a server."""
+    """Delete the tokens of a server."""
     from code_core.config.paths import find_home
     from code_core.mcp_servers.launch import token_path
     from code_mcp_client.sign_in import TokenFile

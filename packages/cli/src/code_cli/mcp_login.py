@@ -1,4 +1,4 @@
-"""`code mcp login`: signing in to one server over HTTP."""
+"""`code mcp login`: signs in to an HTTP server."""
 
 import os
 import webbrowser
@@ -18,7 +18,7 @@ FAILED = 1
 
 
 async def login(name: str, table: McpServerTable) -> int:
-    """Sign in, and say whether that worked; 0, or 1 where it did not."""
+    """Sign in and print the result; return 0, or 1 on failure."""
     if table.url is None:
         click.echo(f"code: {name} is not an HTTP server: there is nothing to sign in to", err=True)
         return FAILED
@@ -33,7 +33,7 @@ async def login(name: str, table: McpServerTable) -> int:
 
 
 async def _visit(page: str) -> None:
-    """Open a page in the browser, or show where it is; only pages of the web, whatever the server says."""
+    """Open a page in the browser, or print its address; only web pages, whatever the server sends."""
     if not page.startswith(("https://", "http://127.0.0.1", "http://localhost")):
         raise McpClientError(f"the sign-in page is not a web address: {visible(page[:100])}")
     click.echo(f"sign in on this page: {visible(page)}", err=True)

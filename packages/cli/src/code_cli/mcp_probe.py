@@ -1,4 +1,4 @@
-"""Starts one MCP server and asks it for its tools."""
+"""Starts an MCP server and lists its tools."""
 
 import os
 import time
@@ -17,14 +17,14 @@ from code_mcp_client import ServerStartError
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a server is and has.
+    """A server's information and tools.
 
     Attributes:
         about: its name, version and protocol.
-        tools: a name and a short text for each.
-        warnings: what is odd about its start and its tools.
+        tools: a name and a short text for each tool.
+        warnings: problems with its start or its tools.
         ready: seconds until it was initialised.
-        listed: seconds until its tools were known.
+        listed: seconds until its tools were listed.
     """
 
     about: str
@@ -35,7 +35,7 @@ class Probed:
 
 
 async def probe(name: str, table: McpServerTable, cwd: Path) -> Probed:
-    """Start the server called `name` in `cwd`, and stop it again.
+    """Start the server `name` in `cwd`, and stop it again.
 
     Raises:
         McpClientError: it does not start in time, or does not answer.

@@ -17,12 +17,12 @@ from code_cli.session_options import checked_directory, checked_options, overrid
     "port",
     type=click.IntRange(0, 65_535),
     metavar="PORT",
-    help="Serve over HTTP on this port of 127.0.0.1 instead; clients send the token in CODE_MCP_TOKEN.",
+    help="Serve over HTTP on this port of 127.0.0.1 instead; clients must send the token in CODE_MCP_TOKEN.",
 )
 def mcp_server_command(port: int | None, **session: Any) -> None:
-    """Serve MCP on stdin and stdout: the tools codex and codex-reply, and session/* when enabled.
+    """Serve MCP on stdin and stdout, with the tools codex and codex-reply, and session/* if enabled.
 
-    The options are the settings of every conversation that does not choose its own.
+    The options are the defaults of every conversation.
     """
     checked_options(**session)
     checked_directory(session["cwd"])

@@ -1,4 +1,4 @@
-"""`code mcp test`: one server, started and asked for its tools."""
+"""`code mcp test`: starts one server and lists its tools."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ FAILED = 1
 
 
 async def try_server(name: str, table: McpServerTable, cwd: Path) -> int:
-    """Print what the server is and has; 0, or 1 where it does not work."""
+    """Print the server's information and tools; return 0, or 1 if it does not work."""
     try:
         server = await probe(name, table, cwd)
     except McpClientError as error:
@@ -25,7 +25,8 @@ async def try_server(name: str, table: McpServerTable, cwd: Path) -> int:
     click.echo(
         f"ready after {server.ready * 1e3:.0f} ms, tools listed in {(server.listed - server.ready) * 1e3:.0f} ms"
     )
-    click.echo(f"{len(server.tools)} tools" + (":" if server.tools else ""))
+    count = len(server.tools)
+    click.echo(f"{count} {'tool' if count == 1 else 'tools'}{':' if count else ''}")
     for tool, text in server.tools:
         first = text.strip().partition("\n")[0]
         click.echo(visible(f"  {tool}  {first}".rstrip()))

@@ -10,9 +10,9 @@ from typing import BinaryIO
 import click
 
 LARGEST_INPUT = 8 * 2**20
-"""Bytes of standard input that a prompt may take."""
+"""Limit for standard input in a prompt, in bytes."""
 NOTICE_SECONDS, PATIENCE_SECONDS = 1.0, 10.0
-"""How long a pipe besides a prompt may stay silent before the user is warned, and before the turn starts without it."""
+"""Silence of a pipe in addition to a prompt before the user is warned, and before the turn starts without it."""
 
 _ENCODINGS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -22,10 +22,10 @@ _ENCODINGS = (
 
 
 def read_prompt(argument: str | None) -> str:
-    """The prompt; with an argument, what is piped in follows it in `<stdin>` tags.
+    """Return the prompt; with an argument, piped text follows it in `<stdin>` tags.
 
     Raises:
-        click.UsageError: there is no prompt, or standard input is too large or not text.
+        click.UsageError: the prompt is missing, or standard input is too large or not text.
     """
     stdin = sys.stdin.buffer
     if argument is None and stdin.isatty():
@@ -43,7 +43,7 @@ def read_prompt(argument: str | None) -> str:
 
 
 def decoded(data: bytes) -> str:
-    """`data` as text: UTF-8, or UTF-16 with its byte order mark.
+    """Decode `data` as UTF-8, or UTF-16 with a byte order mark.
 
     Raises:
         click.UsageError: it is neither.
@@ -70,20 +70,20 @@ def _read(stream: BinaryIO) -> bytes:
 
 
 def _is_piped(stream: BinaryIO) -> bool:
-    """Whether someone may have put text there: a pipe, a socket or a file, not a terminal or /dev/null."""
+    """Whether text may have been piped in: from a pipe, a socket or a file, not a terminal or /dev/null."""
     mode = os.fstat(stream.fileno()).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISREG(mode)
 
 
 def _something_comes(stream: BinaryIO) -> bool:
-    """Wait for the first byte or the end; False for a pipe that nobody writes to or closes."""
+    """Wait for the first byte or the end; False for a pipe that stays open without data."""
     if select.select([stream], [], [], NOTICE_SECONDS)[0]:
         return True
     print("waiting for standard input; close it (< /dev/null) if nothing will come", file=sys.stderr)
     if select.select([stream], [], [], PATIENCE_SECONDS - NOTICE_SECONDS)[0]:
         return True
     print(
-        f"nothing came on standard input for {PATIENCE_SECONDS:g} s: going on without it "
+        f"nothing came on standard input for {PATIENCE_SECONDS:g} s: continuing without it "
         "(with - as the prompt it is read to its end)",
         file=sys.stderr,
     )

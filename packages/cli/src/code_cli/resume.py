@@ -19,15 +19,18 @@ _NO_SESSION = "name a session (code sessions list shows them), or use --last"
 
 @click.command("resume")
 @click.argument("words", nargs=-1, metavar="[SESSION] [PROMPT]")
-@click.option("--last", is_flag=True, help="The last session of this directory.")
+@click.option("--last", is_flag=True, help="Use the last session of this directory.")
 @click.option(
-    "--all", "everywhere", is_flag=True, help="With --last and in the list: sessions of any directory."
+    "--all",
+    "everywhere",
+    is_flag=True,
+    help="Include the sessions of all directories, with --last or in the list.",
 )
 @session_options
 def resume_command(words: tuple[str, ...], last: bool, everywhere: bool, **session: Any) -> None:
     """Resume SESSION: an id, the beginning of an id, a name, or the path of a session's file.
 
-    Without SESSION, the recent sessions of this directory are listed to choose from.
+    Without SESSION, choose one of the recent sessions of this directory.
     """
     reference, prompt = chosen(words, last=last, everywhere=everywhere, cwd=session["cwd"], pick=True)
     overrides = overrides_from(**session)
@@ -39,11 +42,14 @@ def resume_command(words: tuple[str, ...], last: bool, everywhere: bool, **sessi
 
 @click.command("fork")
 @click.argument("words", nargs=-1, metavar="[SESSION] [PROMPT]")
-@click.option("--last", is_flag=True, help="The last session of this directory.")
+@click.option("--last", is_flag=True, help="Use the last session of this directory.")
 @click.option(
-    "--all", "everywhere", is_flag=True, help="With --last and in the list: sessions of any directory."
+    "--all",
+    "everywhere",
+    is_flag=True,
+    help="Include the sessions of all directories, with --last or in the list.",
 )
-@click.option("--drop-last", type=click.IntRange(0), default=0, help="The number of last turns to leave out.")
+@click.option("--drop-last", type=click.IntRange(0), default=0, help="Leave out this many of the last turns.")
 @session_options
 def fork_command(
     words: tuple[str, ...], last: bool, everywhere: bool, drop_last: int, **session: Any
@@ -60,14 +66,14 @@ def fork_command(
 def chosen(
     words: tuple[str, ...], *, last: bool, everywhere: bool, cwd: Path | None, pick: bool = False
 ) -> "tuple[Last | str, str | None]":
-    """The session that is meant, and the prompt, if there is one.
+    """Return the chosen session, and the prompt, if any.
 
     Args:
-        words: those of the command line.
-        last: whether the last session is meant, of this directory or `everywhere`.
+        words: the words on the command line.
+        last: whether to choose the last session, of this directory or `everywhere`.
         everywhere: see `last`.
-        cwd: the directory, if it is not the current one.
-        pick: whether the user may be asked which session is meant.
+        cwd: the directory, if not the current one.
+        pick: whether the user may be asked to choose.
 
     Raises:
         click.UsageError: no session is named, or there are too many words.

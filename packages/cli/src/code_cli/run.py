@@ -1,4 +1,4 @@
-"""Runs a frontend and turns what went wrong into one line and an exit code."""
+"""Runs a frontend and turns failures into one line and an exit code."""
 
 import errno
 import gc
@@ -14,7 +14,7 @@ _WRITES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def run_frontend(frontend: Callable[[], Awaitable[int]]) -> None:
-    """Run `frontend` to its end and exit with its code: 1 for a failure, 2 for wrong settings, 130 when interrupted."""
+    """Run `frontend` and exit with its code: 1 for a failure, 2 for invalid settings, 130 when interrupted."""
     import anyio
 
     from code_core.errors import CodeError, ConfigError
@@ -24,7 +24,7 @@ def run_frontend(frontend: Callable[[], Awaitable[int]]) -> None:
     try:
         configure_logging(os.environ)
         _collect_garbage()
-        _raise_on_interrupt()
+        raise_on_interrupt()
         code = anyio.run(frontend)
     except* ConfigError as errors:
         code = _report(errors, USAGE)
@@ -33,17 +33,17 @@ def run_frontend(frontend: Callable[[], Awaitable[int]]) -> None:
     except* BrokenPipeError:
         _abandon_output()
     except* OSError as errors:
-        code = _report(errors, FAILED)  # a full disk, a file that went away
+        code = _report(errors, FAILED)  # such as a full disk or a deleted file
         _abandon_output()
     except* KeyboardInterrupt:
         code = INTERRUPTED
-    gc.freeze()  # the interpreter's last search for cycles would go through every object there is
+    gc.freeze()  # the interpreter's final garbage collection would traverse every object
     sys.exit(code)
 
 
 @contextmanager
 def settings_checked() -> Iterator[None]:
-    """Exit with 2, and one line, where the settings are wrong."""
+    """Exit with 2 and one line if the settings are invalid."""
     from code_core.errors import ConfigError
 
     try:
@@ -53,20 +53,20 @@ def settings_checked() -> Iterator[None]:
 
 
 def report_os_error(error: OSError) -> int:
-    """Print one line about an error that no command expected, such as a full disk; the exit code."""
+    """Print one line about an unexpected OS error, such as a full disk, and return the exit code."""
     code = _report(error, FAILED)
     _abandon_output()
     return code
 
 
-def _raise_on_interrupt() -> None:
-    """Let Ctrl+C raise `KeyboardInterrupt` again, so that what runs is cancelled and cleaned up."""
+def raise_on_interrupt() -> None:
+    """Let Ctrl+C raise `KeyboardInterrupt` again, so that running work is cancelled and cleaned up."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _collect_garbage() -> None:
-    """Search for cycles from now on, but not among the objects that imports have made: they stay."""
+    """Collect garbage from now on, excluding the permanent objects created by imports."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 
@@ -85,7 +85,7 @@ def _report(error: BaseException, code: int) -> int:
 
 
 def _os_error_text(error: OSError) -> str:
-    """What failed, and on what; an error of a write that names no file is that of the output."""
+    """What failed, and on what; a write error without a file name concerns the output."""
     reason = error.strerror or str(error)
     if error.filename is not None:
         return f"{os.fsdecode(error.filename)}: {reason}"
@@ -97,5 +97,5 @@ def _os_error_text(error: OSError) -> str:
 
 
 def _abandon_output() -> None:
-    """Whoever read us has gone, or there is no room: nothing may be written while the interpreter ends."""
+    """Discard further output, because it can no longer be written when the interpreter ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

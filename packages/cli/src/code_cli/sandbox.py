@@ -1,4 +1,4 @@
-"""`code sandbox`: one command, confined as the agent's are."""
+"""`code sandbox`: runs a command, confined like the agent's commands."""
 
 import os
 import subprocess
@@ -24,9 +24,18 @@ END_SECONDS = 3.0
 @click.command(
     "sandbox", context_settings={"help_option_names": ["-h", "--help"], "allow_interspersed_args": False}
 )
-@click.option("-s", "--sandbox", "mode", type=click.Choice(SANDBOXES[:2]), help="What the command may touch.")
-@click.option("-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, as TOML.")
-@click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="The directory to run in.")
+@click.option(
+    "-s", "--sandbox", "mode", type=click.Choice(SANDBOXES[:2]), help="Choose what the command may touch."
+)
+@click.option(
+    "-c",
+    "--config",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a setting; VALUE is TOML.",
+)
+@click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="Run in this directory.")
 @click.option(
     "--mechanism", type=click.Choice(MECHANISMS), help="Use this mechanism instead of the best one."
 )
@@ -38,9 +47,9 @@ def sandbox_command(
     mechanism: str | None,
     command: tuple[str, ...],
 ) -> None:
-    """Run COMMAND confined, with its own input and output: code sandbox -- ls -l.
+    """Run COMMAND in the sandbox: code sandbox -- ls -l.
 
-    Without COMMAND, say how commands are confined on this machine, and why not better.
+    Without COMMAND, report how commands are confined on this machine, and why no better mechanism works.
     """
     from code_core.errors import ConfigError
 
@@ -59,10 +68,10 @@ def sandbox_command(
 
 
 def _config(mode: str | None, settings: tuple[str, ...], cwd: Path | None) -> "Config":
-    """The settings, for the confined mode that they or the options name.
+    """Load the settings, with the sandbox mode from them or the options.
 
     Raises:
-        ConfigError: a setting or an option is wrong.
+        ConfigError: a setting or an option is invalid.
     """
     from code_core.config.load import ConfigOverrides, load_config
     from code_core.config.overrides import parse_setting
@@ -121,7 +130,7 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
     with ready as rights, _terminal_kept():
         try:
             with sandbox.confined(command, rights, config.cwd, environment) as launch:
-                # In a session of its own: one in the terminal's could take part in its job control.
+                # In its own session, because one in the terminal's session could take part in its job control.
                 process = subprocess.Popen(
                     launch.argv,
                     cwd=config.cwd,
@@ -147,8 +156,8 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
 
 @contextmanager
 def _terminal_kept() -> Iterator[None]:
-    """Puts the terminal back as it was: a command may leave it without echo."""
-    import termios  # Windows does not have it, and confines nothing
+    """Restore the terminal afterwards, because a command may leave it without echo."""
+    import termios  # not available on Windows, where nothing is confined
 
     try:
         before = termios.tcgetattr(sys.stdin.fileno())

@@ -1,4 +1,4 @@
-"""The options that every command with a session takes."""
+"""The options shared by all commands with a session."""
 
 import os
 import sys
@@ -19,18 +19,33 @@ APPROVALS = ("untrusted", "on-failure", "on-request", "never")
 SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
 
 _OPTIONS = (
-    click.option("-m", "--model", help="The model to use."),
-    click.option("-p", "--profile", help="A profile in the settings file."),
+    click.option("-m", "--model", help="Use this model."),
+    click.option("-p", "--profile", help="Use this profile from the settings file."),
     click.option(
-        "-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, as TOML."
+        "-c",
+        "--config",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Override a setting; VALUE is TOML.",
     ),
-    click.option("-s", "--sandbox", type=click.Choice(SANDBOXES), help="What commands and edits may touch."),
-    click.option("-a", "--ask-for-approval", "approval", type=click.Choice(APPROVALS), help="When to ask."),
-    click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="The directory to work in."),
+    click.option(
+        "-s", "--sandbox", type=click.Choice(SANDBOXES), help="Choose what commands and patches may touch."
+    ),
+    click.option(
+        "-a",
+        "--ask-for-approval",
+        "approval",
+        type=click.Choice(APPROVALS),
+        help="Choose when to ask for approval.",
+    ),
+    click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="Work in this directory."),
     click.option("--oss", is_flag=True, help="Use a local Ollama server."),
     click.option("--full-auto", is_flag=True, help="Same as -a on-failure -s workspace-write."),
     click.option(
-        "--plan/--no-plan", default=None, help="Plan mode: change nothing until you accept the agent's plan."
+        "--plan/--no-plan",
+        default=None,
+        help="Turn plan mode on or off: change nothing until you accept the agent's plan.",
     ),
     click.option("--ephemeral", is_flag=True, help="Do not record the session."),
     click.option(
@@ -66,7 +81,7 @@ def checked_options(
 
 
 def checked_directory(cwd: Path | None) -> None:
-    """Exit with 2, and one line, where the directory to work in is not one: the server would serve nothing.
+    """Exit with 2 and one line if the working directory is not a directory.
 
     For commands that answer their client before they read settings.
     """
@@ -97,10 +112,10 @@ def overrides_from(
     plan: bool | None,
     ephemeral: bool,
 ) -> "ConfigOverrides":
-    """The options as overrides.
+    """Return the options as overrides.
 
     Raises:
-        click.UsageError: options that contradict each other.
+        click.UsageError: options contradict each other.
     """
     from code_core.config.load import ConfigOverrides
     from code_core.config.overrides import parse_setting

@@ -1,4 +1,4 @@
-"""Lets the user choose one of the recent sessions by its number."""
+"""Lets the user choose one of the recent sessions by number."""
 
 import os
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ LONGEST_TITLE = 60
 
 
 def pick_session(cwd: Path | None) -> str:
-    """The id of the session that the user chooses among the recent ones of `cwd`, or of all.
+    """Return the id of the session that the user chooses among the recent ones of `cwd`, or of all.
 
-    Ends the process with 1 if there is no session, or the user chooses none.
+    Exits with 1 if there are no sessions, or the user chooses none.
     """
     from code_cli.sessions import reported
 
@@ -56,7 +56,7 @@ def _rows(sessions: "Sequence[SessionRecord]", *, with_directory: bool) -> list[
 
 
 def _asked(count: int) -> int:
-    """A number up to `count`; an empty line is the newest session, and `q` or the end of input none."""
+    """A number up to `count`; an empty line means the newest session, and `q` or the end of input exits."""
     while True:
         try:
             text = input(f"Session [1-{count}, Enter for 1, q to leave]: ").strip()

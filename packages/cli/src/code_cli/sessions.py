@@ -1,4 +1,4 @@
-"""`code sessions`. Its list is a whole process, so it imports little."""
+"""`code sessions`. Listing runs in its own process, so this imports little."""
 
 import json
 import os
@@ -33,16 +33,21 @@ def sessions_command() -> None:
 @sessions_command.command("list")
 @click.argument("search", required=False)
 @click.option(
-    "-n", "--limit", type=click.IntRange(1, 1000), default=25, help="The maximum number of sessions."
+    "-n", "--limit", type=click.IntRange(1, 1000), default=25, help="List at most this many sessions."
 )
-@click.option("-C", "--cd", "cwd", type=click.Path(path_type=Path), help="Only sessions of this directory.")
+@click.option(
+    "-C", "--cd", "cwd", type=click.Path(path_type=Path), help="List only the sessions of this directory."
+)
 @click.option("--archived", is_flag=True, help="List archived sessions instead.")
-@click.option("--cursor", help="Continue after another list (its next_cursor).")
+@click.option("--cursor", help="Continue after another list, at its next_cursor.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(
     search: str | None, limit: int, cwd: Path | None, archived: bool, cursor: str | None, as_json: bool
 ) -> None:
-    """List sessions, newest first; with SEARCH, those whose name, first message, directory, branch or id contains it."""
+    """List sessions, newest first.
+
+    With SEARCH, list only those whose name, first message, directory, branch or id contains it.
+    """
     with reported():
         from code_core.config.paths import find_home
         from code_core.store.catalog import Catalog
@@ -72,7 +77,7 @@ def list_command(
 @sessions_command.command("show")
 @click.argument("session")
 @click.option(
-    "-n", "--limit", type=click.IntRange(1), default=50, help="The maximum number of messages and calls."
+    "-n", "--limit", type=click.IntRange(1), default=50, help="Show at most this many messages and calls."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_command(session: str, limit: int, as_json: bool) -> None:
@@ -124,7 +129,7 @@ def rename_command(session: str, name: str) -> None:
 @sessions_command.command("archive")
 @click.argument("session")
 def archive_command(session: str) -> None:
-    """Hide a session from lists; it can still be resumed."""
+    """Hide a session from lists. It can still be resumed."""
     with reported():
         store = _store()
         path = store.archive(store.find(session))
@@ -159,7 +164,7 @@ def delete_command(session: str, yes: bool) -> None:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Exit with one line where a session or the home is not as it should be."""
+    """Exit with one line if a session or the home directory is not usable."""
     from code_core.errors import CodeError, ConfigError
 
     try:

@@ -1,15 +1,15 @@
-"""The console script. Until an event loop runs, Ctrl+C ends the process at once.
+"""The console script. Until an event loop runs, Ctrl+C ends the process immediately.
 
-Python would raise `KeyboardInterrupt` instead, in the middle of an import: a traceback for the
-user, or nothing at all where an import runs inside a callback that ignores exceptions.
+Python would raise `KeyboardInterrupt` instead, in the middle of an import, which causes a traceback, or
+nothing at all if an import runs inside a callback that ignores exceptions.
 """
 
 import signal
 
 
 def main() -> None:
-    """Run the `code` command; exits with its code."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where the caller ignores it
+    """Run the `code` command and exit with its code."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # unless the caller ignores it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from code_cli.main import main as run_command
 

@@ -11,17 +11,17 @@ from code_cli.sessions import reported
 
 @click.command("undo")
 @click.argument("session", nargs=-1)
-@click.option("--last", is_flag=True, help="The last session of this directory; the default.")
-@click.option("--all", "everywhere", is_flag=True, help="The last session of any directory.")
+@click.option("--last", is_flag=True, help="Use the last session of this directory (the default).")
+@click.option("--all", "everywhere", is_flag=True, help="Use the last session of any directory.")
 def undo_command(session: tuple[str, ...], last: bool, everywhere: bool) -> None:
-    """Undo the file changes of SESSION's last turn; your own later changes are kept."""
+    """Undo the file changes of SESSION's last turn. Your own later changes are kept."""
     _step("undo", session, last=last, everywhere=everywhere)
 
 
 @click.command("redo")
 @click.argument("session", nargs=-1)
-@click.option("--last", is_flag=True, help="The last session of this directory; the default.")
-@click.option("--all", "everywhere", is_flag=True, help="The last session of any directory.")
+@click.option("--last", is_flag=True, help="Use the last session of this directory (the default).")
+@click.option("--all", "everywhere", is_flag=True, help="Use the last session of any directory.")
 def redo_command(session: tuple[str, ...], last: bool, everywhere: bool) -> None:
     """Redo the file changes that the last undo of SESSION reverted."""
     _step("redo", session, last=last, everywhere=everywhere)

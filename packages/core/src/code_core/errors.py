@@ -1,23 +1,23 @@
-"""What can go wrong in the engine.
+"""The engine's errors.
 
     CodeError
-    ├── ConfigError               a setting, an option or a settings file
-    ├── ConversationError         a conversation used in a way it does not allow
-    ├── TurnError                 the turn cannot go on (a limit, a loop)
-    └── ModelError                the model or the way to it
-        ├── StreamBroken          worth another try, maybe after `delay` seconds
-        ├── ContextWindowExceeded the request does not fit the model's window
-        └── RequestRefused        another try would be answered the same
+    ├── ConfigError               an invalid setting, option or settings file
+    ├── ConversationError         an operation that the conversation does not allow
+    ├── TurnError                 the turn cannot continue (a limit, a loop)
+    └── ModelError                the model, or the connection to it
+        ├── StreamBroken          worth retrying, possibly after `delay` seconds
+        ├── ContextWindowExceeded the request does not fit the model's context window
+        └── RequestRefused        retrying would not help
 
-Errors of a pure package (`patch`, `wire`) stand in that package. Every message says
-what failed, on what, and what to do; none contains a key.
+The errors of pure packages (`patch`, `wire`) are in those packages. Every message says what
+failed, on what input, and what to do; none contains a key.
 """
 
 from typing import Self
 
 
 class CodeError(Exception):
-    """The root of the engine's errors; its text is fit for a user to read.
+    """The base of the engine's errors; messages are suitable for users.
 
     Attributes:
         code: the kind of error as one word for programs: `auth`, `config`, `context_window`,
@@ -29,40 +29,40 @@ class CodeError(Exception):
 
 
 class ConfigError(CodeError):
-    """A setting is wrong: raised while the configuration is read, never later."""
+    """An invalid setting; raised while the configuration is read, never later."""
 
     code = "config"
 
 
 class ConversationError(CodeError):
-    """An operation came to a conversation that cannot take it, such as one that has ended."""
+    """An operation that the conversation cannot accept, for example because it has ended."""
 
 
 class TurnError(CodeError):
-    """A turn was stopped because it would not end well by itself."""
+    """A turn was stopped because it would not end successfully by itself."""
 
     code = "limit_reached"
 
 
 class ModelError(CodeError):
-    """A request to the model did not give a response."""
+    """A request to the model produced no response."""
 
     code = "provider"
 
     def located(self, where: str) -> Self:
-        """This error, with the provider that it came from in front of its text."""
+        """Return this error with the provider named at the start of its message."""
         self.args = (f"{where}: {self}",)
         return self
 
 
 class StreamBroken(ModelError):  # noqa: N818 - a state of the stream, named as the field does
-    """The response ended early or the provider was busy: ask again.
+    """The response ended early or the provider was busy; the request may be retried.
 
     Attributes:
-        delay: seconds the provider asked us to wait, or None to choose.
-        opened: whether a response had begun; False where the provider was not
-            reached or refused for the moment.
-        empty: whether the response was whole, but said and did nothing.
+        delay: seconds that the provider asked us to wait, or None.
+        opened: whether a response had begun; False if the provider was unreachable or
+            temporarily refused the request.
+        empty: whether the response was complete but empty.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class StreamBroken(ModelError):  # noqa: N818 - a state of the stream, named as 
 
 
 class ContextWindowExceeded(ModelError):  # noqa: N818 - same
-    """The conversation is longer than the model can read."""
+    """The conversation exceeds the model's context window."""
 
     code = "context_window"
 
 
 class RequestRefused(ModelError):  # noqa: N818 - same
-    """The provider refused the request: a wrong key, a wrong model, a limit, a policy."""
+    """The provider refused the request: an invalid key or model, a limit, or a policy."""
 
     def __init__(self, message: str, *, code: str = "refused") -> None:
         super().__init__(message)

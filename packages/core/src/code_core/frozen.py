@@ -1,8 +1,8 @@
-"""Frozen dataclasses that cost little to define.
+"""Frozen dataclasses that are cheap to define.
 
 `dataclass(frozen=True, slots=True)` compiles six methods for each class, which takes ten times as long as
-all else about the class, and a start defines a hundred classes of which it uses a few. Here the classes share
-their methods, and `__init__` is compiled when the first object is made.
+the rest of the class definition, and a process defines a hundred classes but uses only a few. Here, classes
+share their methods, and `__init__` is compiled when the first object is created.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(cls: type[T]) -> type[T]:
-    """`cls` as a frozen dataclass with slots: like `dataclass(frozen=True, slots=True)` in all but its cost."""
+    """Make `cls` a frozen dataclass with slots, like `dataclass(frozen=True, slots=True)` but cheaper."""
     made: Any = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
     compared = [one.name for one in fields(made) if one.compare]
 
@@ -41,7 +41,7 @@ def frozen(cls: type[T]) -> type[T]:
 
 
 def _init(cls: type[Any]) -> Callable[..., None]:
-    """The `__init__` of `cls`."""
+    """Compile the `__init__` of `cls`."""
     known: dict[str, Any] = {}
     required: list[str] = []
     optional: list[str] = []
@@ -65,7 +65,7 @@ def _init(cls: type[Any]) -> Callable[..., None]:
     if hasattr(cls, "__post_init__"):
         body.append("    self.__post_init__()\n")
     parameters = ", ".join(["self", *required, *optional, *(["*", *by_name] if by_name else [])])
-    exec(f"def __init__({parameters}):\n{''.join(body) or '    pass'}", known)  # noqa: S102 - built from names of fields only
+    exec(f"def __init__({parameters}):\n{''.join(body) or '    pass'}", known)  # noqa: S102 - built only from field names
     made: Callable[..., None] = known["__init__"]
     made.__qualname__ = f"{cls.__qualname__}.__init__"
     return made
@@ -104,7 +104,7 @@ def _reduce(self: Any) -> tuple[Any, ...]:
 
 
 def _restored(cls: type[T], values: list[Any]) -> T:
-    """A copy, or what a pickle had."""
+    """Restore a copied or unpickled object."""
     made = object.__new__(cls)
     one: Field[Any]
     for one, value in zip(fields(cls), values, strict=True):  # type: ignore[arg-type] # made by `frozen`

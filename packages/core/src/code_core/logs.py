@@ -1,4 +1,4 @@
-"""Where the log goes: nowhere, unless `CODE_LOG` says so; never to stdout or stderr."""
+"""Configures logging to a file, if `CODE_LOG` enables it; never logs to stdout or stderr."""
 
 import logging
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ _LEVELS = ("debug", "info", "warning", "error")
 
 
 class _VisibleFormatter(logging.Formatter):
-    """One record, one line, every character visible; the lines of a traceback follow behind blanks."""
+    """Formats each record on one line with every character visible; traceback lines follow, indented."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging calls
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - overrides logging's method
         record.message = visible(record.message)
         return super().formatMessage(record)
 
@@ -24,14 +24,14 @@ class _VisibleFormatter(logging.Formatter):
 
 
 def configure_logging(environ: Mapping[str, str]) -> None:
-    """Log to `log/code.log` in the home at the level that `CODE_LOG` names; keys are never logged.
+    """Log to `log/code.log` in the home directory at the level in `CODE_LOG`; keys are never logged.
 
     Raises:
         ConfigError: the level is unknown, or the file cannot be written.
     """
     logger = logging.getLogger("code_core")
     for theirs in SDK_LOGGERS:
-        logging.getLogger(theirs).addHandler(logging.NullHandler())  # else warnings go to stderr
+        logging.getLogger(theirs).addHandler(logging.NullHandler())  # otherwise warnings go to stderr
     level = environ.get("CODE_LOG", "").lower()
     if not level:
         logger.addHandler(logging.NullHandler())

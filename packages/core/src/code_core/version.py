@@ -1,4 +1,4 @@
-"""Who we say we are."""
+"""The version, and the name that we send to servers."""
 
 import platform
 import sys

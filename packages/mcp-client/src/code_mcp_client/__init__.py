@@ -1,7 +1,7 @@
 """MCP client over the official SDK, with a configurable buffer and a linear stdio transport.
 
-Importing this package is cheap. `McpClient` and what belongs to it are loaded when
-they are first used, because the SDK takes half a second.
+Importing this package is cheap. `McpClient` and related names are loaded on first use, because
+importing the SDK takes half a second.
 """
 
 import logging

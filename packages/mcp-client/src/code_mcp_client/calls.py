@@ -1,4 +1,4 @@
-"""Requests over an open connection: their time limits, their rounds of questions, their second attempt."""
+"""Requests over an open connection: time limits, rounds of questions, and retries."""
 
 import math
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,15 +10,16 @@ from mcp.shared.exceptions import MCPError
 
 from code_mcp_client.connect import Connection
 from code_mcp_client.input_required import completed
+from code_mcp_client.required_pages import after_pages
 
 
 class Calls:
     """Sends the requests of a client.
 
     Args:
-        connection: gives the open connection, or raises `ClientClosed`.
+        connection: returns the open connection, or raises `ClientClosed`.
         relist: lists all tools again.
-        seconds: the limit of a request without a limit of its own.
+        seconds: the default time limit for a request.
     """
 
     def __init__(
@@ -38,13 +39,13 @@ class Calls:
         seconds: float | None,
         progress: ProgressFnT | None = None,
     ) -> dict[str, Any]:
-        """One request; its `result` as it came.
+        """Send one request and return its unvalidated `result`.
 
         Args:
-            method: of the request.
-            params: of the request.
-            seconds: the limit; None for the usual one, `math.inf` for none.
-            progress: called with reports of progress.
+            method: the method name.
+            params: the parameters.
+            seconds: the time limit; None for the default, `math.inf` for none.
+            progress: called with progress reports.
         """
         options: CallOptions = {}
         if seconds is None:
@@ -62,10 +63,12 @@ class Calls:
         seconds: float | None,
         progress: ProgressFnT | None = None,
     ) -> dict[str, Any]:
-        """The final result of a request; each round of it may take the given time, and its questions any."""
+        """Return the final result of a request; the time limit applies to each round, but not to questions in between."""
         connection = self._connection()
         if connection.dispatcher.era is None:
-            return await self.request(method, params, seconds, progress)
+            return await after_pages(
+                connection, method, lambda: self.request(method, params, seconds, progress)
+            )
         return await completed(
             connection.session, method, params, lambda round_: self.request(method, round_, seconds, progress)
         )
@@ -73,7 +76,7 @@ class Calls:
     async def tool(
         self, params: dict[str, Any], seconds: float | None, progress: ProgressFnT | None
     ) -> dict[str, Any]:
-        """A tool's result; once more with a new list of tools, if the server misses headers that the list names."""
+        """Return a tool's result; retries once with a new list of tools if the server misses headers that the list defines."""
         try:
             return await self.completed("tools/call", params, seconds, progress)
         except MCPError as error:

@@ -1,31 +1,31 @@
-"""What the dispatcher needs of a server: its bytes, a way to write to it, and why it ended."""
+"""The interface between the dispatcher and a server: its output, a writer, and why it ended."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 ErrorFactory = Callable[[], Exception]
-"""Makes one exception per waiter: one raised in several tasks would mix their tracebacks."""
+"""Creates one exception per waiter, because one raised in several tasks would mix their tracebacks."""
 
 
 class LineWriter(Protocol):
-    """Writes whole lines: one that was begun is finished, whatever becomes of its sender."""
+    """Writes whole lines: a line that was begun is completed even if its sender is cancelled."""
 
     @property
     def has_room(self) -> bool:
-        """Whether `send` does not wait."""
+        """Whether `send` would not wait."""
 
     async def send(self, line: bytes) -> None:
         """Write or queue `line`; waits while much is queued.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
+            BrokenPipeError: the other end is closed.
         """
 
     def send_nowait(self, line: bytes) -> None:
-        """Write or queue `line` at once, without regard to how much is queued.
+        """Write or queue `line` immediately, however much is queued.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
+            BrokenPipeError: the other end is closed.
         """
 
 
@@ -34,14 +34,14 @@ class Channel(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in errors."""
+        """The server's name in errors."""
 
     @property
     def writer(self) -> LineWriter:
-        """Where lines to the server go."""
+        """Writes lines to the server."""
 
     async def pump(self, deliver: Callable[[bytes], None]) -> None:
-        """Call `deliver` with the server's output as it comes, until it ends."""
+        """Pass the server's output to `deliver` as it arrives, until it ends."""
 
     async def why_ended(self) -> ErrorFactory:
-        """Called once the output has ended: makes the error that every request gets."""
+        """Return a factory for the error that every request gets; called once the output has ended."""

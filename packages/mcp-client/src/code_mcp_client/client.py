@@ -41,27 +41,27 @@ if TYPE_CHECKING:
 MOST_PAGES = 100
 _MOST_LEFT_OUT = 100
 _SPOKEN: dict[Hashable, str] = {}
-"""Servers of the handshake era, by their identities, and the version to offer: they are not probed again."""
+"""The version to offer to servers of the handshake era, by identity, to avoid probing them again."""
 
 
 class McpClient:
-    """A client of one MCP server; make it with `stdio` or `http` and enter it.
+    """A client of one MCP server; create it with `stdio` or `http` and enter it.
 
-    Opened and closed from any task, in any order relative to other clients. Results are
+    It can be opened and closed from any task, in any order relative to other clients. Results are
     the SDK's models (`mcp.types`). Every method that talks to the server raises
     `McpClientError`: see `code_mcp_client.errors`.
 
     Args:
-        name: of the server, for errors.
-        connect: makes the connection.
-        config: sizes and times.
-        callbacks: what answers the server's own requests.
-        identity: what tells this server from others, to remember which era it speaks.
-        process: the server is a process of ours, and ends with the connection.
+        name: the server's name, for errors.
+        connect: creates the connection.
+        config: sizes and time limits.
+        callbacks: answers the server's own requests.
+        identity: identifies the server, to remember its era.
+        process: whether the server is our child process, which ends with the connection.
 
     Attributes:
-        left_out: a line for each tool that the server listed and that cannot be used, at most 100.
-        tools_fresh_for: the seconds for which a modern server says that its list of tools may be kept.
+        left_out: a line for each listed tool that cannot be used, at most 100.
+        tools_fresh_for: the seconds for which a modern server allows caching its list of tools.
     """
 
     def __init__(
@@ -102,21 +102,21 @@ class McpClient:
         callbacks: ClientCallbacks | None = None,
         confine: Confine | None = None,
     ) -> Self:
-        """A client of a server that runs as a process of ours, started on entering.
+        """Create a client of a server that runs as a child process, started on entering.
 
         Args:
             program: a name to find on the server's PATH, or a path, relative to `cwd`.
             args: its arguments.
-            env: variables to set for it, on top of the allowlist of `server_environment`.
-            config: sizes and times.
-            buffer_capacity: as in `config`, over it; also `"1MiB"`.
-            env_vars: names of this process's variables to pass on.
-            cwd: the folder it runs in.
-            callbacks: what answers its requests.
-            confine: starts it with fewer rights.
+            env: variables to set for it, in addition to the allowlist of `server_environment`.
+            config: sizes and time limits.
+            buffer_capacity: overrides the one in `config`; also accepts `"1MiB"`.
+            env_vars: names of variables of this process to pass on.
+            cwd: the directory to run it in.
+            callbacks: answers its requests.
+            confine: starts it with restricted permissions.
 
         Raises:
-            InvalidSetting: the buffer's capacity is unusable; names where it was set.
+            InvalidSetting: the buffer capacity is invalid; names where it was set.
         """
         config = config or McpClientConfig()
         command = ServerCommand(
@@ -142,18 +142,18 @@ class McpClient:
         auth: "httpx2.Auth | None" = None,
         callbacks: ClientCallbacks | None = None,
     ) -> Self:
-        """A client of a server over streamable HTTP; entering it sends nothing yet.
+        """Create a client of a server over streamable HTTP; entering it sends nothing yet.
 
         Args:
             url: the server's endpoint.
-            config: sizes and times; `buffer_capacity` has no meaning here.
+            config: sizes and time limits; `buffer_capacity` is ignored.
             headers: sent with every request.
             bearer_token_env_var: the variable that holds the bearer token.
-            auth: such as the SDK's `OAuthClientProvider`.
-            callbacks: what answers its requests.
+            auth: authentication, such as the SDK's `OAuthClientProvider`.
+            callbacks: answers its requests.
 
         Raises:
-            InvalidSetting: there is no such variable.
+            InvalidSetting: the variable is not set.
         """
         from code_mcp_client.http_connection import http_connection, request_headers
 
@@ -166,7 +166,7 @@ class McpClient:
     async def new_stdio_client(
         cls, program: str | Path, args: Sequence[str] = (), env: Mapping[str, str] | None = None
     ) -> Self:
-        """A started stdio client with the default configuration; to be closed with `aclose`.
+        """Start a stdio client with the default configuration; close it with `aclose`.
 
         Raises:
             ServerStartError: the server could not be started.
@@ -181,7 +181,7 @@ class McpClient:
         env: Mapping[str, str] | None,
         config: McpClientConfig,
     ) -> Self:
-        """A started stdio client; to be closed with `aclose`.
+        """Start a stdio client; close it with `aclose`.
 
         Raises:
             ServerStartError: the server could not be started.
@@ -204,14 +204,16 @@ class McpClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection and wait up to about 6 s for the server to end; from any task, any number of
-        times."""
+        """Close the connection and wait up to about 6 s for the server to end.
+
+        It can be called from any task, any number of times.
+        """
         self._connection = None
         await self._owner.close()
 
     @property
     def session(self) -> ClientSession:
-        """The SDK's session, for what has no method here: resources, prompts, completion.
+        """The SDK's session, for features without a method here: resources, prompts, completion.
 
         Raises:
             ClientClosed: the client is not open.
@@ -219,9 +221,9 @@ class McpClient:
         return self._open().session
 
     async def initialize(self) -> types.InitializeResult:
-        """Agree on a protocol version and on capabilities. Call it first; further calls do nothing.
+        """Negotiate the protocol version and capabilities. Call this first; further calls do nothing.
 
-        The result has the form of the handshake, whichever era the server speaks.
+        The result has the form of the handshake in both eras.
         """
         if self._initialized is None:
             with translated("initialize"):
@@ -230,17 +232,17 @@ class McpClient:
 
     @property
     def is_modern(self) -> bool:
-        """Whether the server speaks a revision from 2026-07-28 on; False until `initialize` has returned."""
+        """Whether the server uses a revision of 2026-07-28 or later; False until `initialize` has returned."""
         return self._connection is not None and self._connection.dispatcher.era is not None
 
     async def ping(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - bounds the write as well, and tells the server
-        """Return once the server has answered."""
+        """Wait until the server answers a ping."""
         await self.send_request("server/discover" if self.is_modern else "ping", timeout=timeout)
 
     async def list_tools(self, *, cursor: str | None = None) -> types.ListToolsResult:
         """Return one page of the server's tools: the first, or the one that `cursor` names.
 
-        What is wrong with a tool is mended where its meaning is plain; `left_out` says which tools could not be.
+        Defects of tools are repaired if their meaning is clear; `left_out` lists tools that cannot be used.
         """
         params = types.PaginatedRequestParams(cursor=cursor) if cursor is not None else None
         with translated("tools/list"):
@@ -251,8 +253,7 @@ class McpClient:
         return page
 
     async def subscribe(self, kinds: Iterable[str] = ("tools",)) -> None:
-        """Have a modern server announce changes of its `tools`, `prompts` or `resources`; return when that
-        ends."""
+        """Have a modern server announce changes of its `tools`, `prompts` or `resources`, until it stops."""
         wanted = {f"{kind}ListChanged": True for kind in kinds}
         await self.send_request("subscriptions/listen", {"notifications": wanted}, timeout=math.inf)
 
@@ -265,17 +266,17 @@ class McpClient:
         progress: ProgressFnT | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> types.CallToolResult:
-        """Run a tool.
+        """Call a tool.
 
         Args:
-            name: the tool's.
-            arguments: for it.
-            timeout: seconds; None for the configuration's `tool_timeout`, `math.inf` for no limit.
+            name: the tool's name.
+            arguments: the tool's arguments.
+            timeout: seconds; None for the configured `tool_timeout`, `math.inf` for no limit.
             progress: called with `(progress, total, message)`.
             meta: sent as `_meta`.
 
         Raises:
-            InvalidResult: the result is not one, or does not fit the tool's output schema.
+            InvalidResult: the result is invalid, or does not match the tool's output schema.
         """
         params: dict[str, Any] = {"name": name}
         if arguments is not None:
@@ -283,7 +284,7 @@ class McpClient:
         if meta is not None:
             params["_meta"] = dict(meta)
         with translated("tools/call"):
-            # The session would check the result against two models and serialise it once between.
+            # The session would validate the result against two models and serialise it in between.
             raw = await self._calls.tool(params, timeout, progress)
             try:
                 result = types.CallToolResult.model_validate(raw, by_name=False)
@@ -389,7 +390,7 @@ class McpClient:
 async def create_large_response_client(
     program: str | Path, args: Sequence[str] = (), env: Mapping[str, str] | None = None
 ) -> McpClient:
-    """A started stdio client with a buffer of 1 MiB; to be closed with `aclose`.
+    """Start a stdio client with a buffer of 1 MiB; close it with `aclose`.
 
     Raises:
         ServerStartError: the server could not be started.

@@ -1,4 +1,4 @@
-"""Limits and sizes of one client, and where the buffer's capacity comes from."""
+"""The limits and sizes of a client, and the sources of the buffer capacity."""
 
 import os
 import re
@@ -19,17 +19,17 @@ _SIZE = re.compile(r"\s*(\d{1,18})\s*([a-zA-Z]*)\s*\Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class McpClientConfig:
-    """Sizes and times of one client; the defaults suit every server we know.
+    """Sizes and time limits of one client; the defaults suit every known server.
 
     Attributes:
-        buffer_capacity: bytes asked of the server's output per read, 1 KiB to 64 MiB; None
-            takes `MCP_BUFFER_SIZE` from the environment, else 256 KiB. A read never
-            returns more than the pipe holds (64 KiB to 1 MiB on Linux).
+        buffer_capacity: bytes requested per read of the server's output, 1 KiB to 64 MiB; None
+            uses `MCP_BUFFER_SIZE` from the environment, or else 256 KiB. A read never returns
+            more than the pipe holds (64 KiB to 1 MiB on Linux).
         max_message_bytes: a longer message fails its request with `MessageTooLarge`.
-        startup_timeout: seconds for starting the server, and again for agreeing on a version.
-        tool_timeout: seconds for every other request, its writing included; None for no limit.
-        protocol_version: `auto` for the newest revision that the server speaks; a handshake revision (up to
-            2025-11-25) to offer that one, which the server may answer with another; a later one to insist on it.
+        startup_timeout: seconds for starting the server, and again for negotiating a version.
+        tool_timeout: seconds for every other request, including writing it; None for no limit.
+        protocol_version: `auto` for the newest revision that the server supports; a handshake revision (up to
+            2025-11-25) to offer it, to which the server may reply with another; a later one to require it.
     """
 
     buffer_capacity: int | None = None
@@ -51,11 +51,11 @@ class McpClientConfig:
 
 
 def parse_capacity(value: int | str, origin: str) -> int:
-    """Bytes of a capacity written as a number or as `1048576`, `256 KiB`, `1MiB`, `1MB`.
+    """Parse a capacity such as `1048576`, `256 KiB`, `1MiB` or `1MB`, and return it in bytes.
 
     Args:
-        value: what was configured.
-        origin: where, for the error: such as `buffer_capacity of server "docs"`.
+        value: the configured value.
+        origin: where it was set, for errors, such as `buffer_capacity of server "docs"`.
 
     Raises:
         InvalidSetting: it is not a size, or not between 1 KiB and 64 MiB; names the origin.
@@ -74,10 +74,10 @@ def parse_capacity(value: int | str, origin: str) -> int:
 def resolve_capacity(
     argument: int | str | None, config: McpClientConfig, environ: Mapping[str, str] = os.environ
 ) -> int:
-    """The capacity in force: the argument, else the configuration's, else `MCP_BUFFER_SIZE`, else 256 KiB.
+    """Return the effective capacity: from the argument, the configuration, `MCP_BUFFER_SIZE`, or 256 KiB.
 
     Raises:
-        InvalidSetting: the one that decides is unusable; names where it came from.
+        InvalidSetting: the first one that is set is invalid; names where it came from.
     """
     if argument is not None:
         return parse_capacity(argument, "argument buffer_capacity")

@@ -1,4 +1,4 @@
-"""From a description of a server to a session with it."""
+"""Connects to a server and opens a session."""
 
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -31,15 +31,15 @@ from code_mcp_client.server_process import running_server
 from code_mcp_client.stream_server import streamed_server
 
 Connect = Callable[[], AbstractAsyncContextManager[Dispatcher[TransportContext]]]
-"""Makes a connection: entered it is a dispatcher, left it is gone."""
+"""Creates a connection: a context manager whose value is a dispatcher."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCallbacks:
-    """What answers the server's own requests, in the SDK's signatures; what is None is refused.
+    """Callbacks that answer the server's own requests, with the SDK's signatures; if None, requests are refused.
 
-    Having `elicitation`, `sampling` or `list_roots` also tells the server that it may ask; `opens_urls`, that
-    `elicitation` can send the user to a page.
+    Having `elicitation`, `sampling` or `list_roots` also declares the capability to the server; `opens_urls` declares
+    that `elicitation` can send the user to a page.
     """
 
     elicitation: ElicitationFnT | None = None
@@ -49,7 +49,7 @@ class ClientCallbacks:
     opens_urls: bool = False
 
     def capabilities(self) -> ClientCapabilities:
-        """What the client declares that the server may ask for."""
+        """The capabilities to declare."""
         url = UrlElicitationCapability() if self.opens_urls else None
         asking = ElicitationCapability(form=FormElicitationCapability(), url=url)
         return ClientCapabilities(
@@ -61,7 +61,7 @@ class ClientCallbacks:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A session in use, and the dispatcher below it."""
+    """An open session and its dispatcher."""
 
     session: ClientSession
     dispatcher: ListenedDispatcher
@@ -71,7 +71,7 @@ class Connection:
 async def stdio_connection(
     command: ServerCommand, capacity: int, max_message_bytes: int
 ) -> AsyncIterator[Dispatcher[TransportContext]]:
-    """A server of our own over its pipes.
+    """Start a server and connect to it over pipes.
 
     Raises:
         ServerStartError: see `launch`.
@@ -85,7 +85,7 @@ async def stdio_connection(
 async def open_session(
     connect: Connect, callbacks: ClientCallbacks, request_timeout: float | None
 ) -> AsyncIterator[Connection]:
-    """The SDK's session over a connection."""
+    """Open the SDK's session over a connection."""
     async with connect() as inner:
         dispatcher = ListenedDispatcher(inner)
         async with ClientSession(

@@ -1,9 +1,9 @@
-"""The SDK's dispatcher interface over one stdio server: requests out, answers in.
+"""The SDK's dispatcher interface over a stdio server: sends requests and receives answers.
 
-Takes the place of the SDK's transport and of its JSON-RPC layer together, because
-most of a small call's time is spent between the two, and a large answer's in both.
-The interface is `mcp.shared.dispatcher.Dispatcher`, provisional in mcp 2.x; the
-the tests of this package hold it to what is used here.
+It replaces both the SDK's transport and its JSON-RPC layer, because most of the time of a small
+call is spent between the two, and that of a large answer in both. The interface is
+`mcp.shared.dispatcher.Dispatcher`, provisional in mcp 2.x; the tests of this package check the
+parts used here.
 """
 
 import asyncio
@@ -57,17 +57,17 @@ from code_mcp_client.noise import NoiseCounter
 
 _BROKEN_PIPE_SECONDS = 0.05
 _MOST_UNFINISHED = 2**30
-"""Bytes of a line after which it is taken for endless output and not for a message."""
+"""Length after which an unfinished line counts as endless output instead of a message."""
 
 logger = logging.getLogger("code_mcp_client")
 
 
 @dataclass(slots=True, eq=False)
 class _Pending:
-    """A request that waits; `answer` is a result, or makes an error.
+    """A pending request; `answer` is a result or an error factory.
 
-    It waits with a future and a timer of the loop: a small call takes a quarter less time than with an
-    event in a cancel scope. The future has no result, because the loop holds on to it for a while.
+    It uses a future and a timer of the event loop, which makes small calls a quarter faster than an event in
+    a cancel scope. The future has no result, because the loop keeps a reference to it for a while.
     """
 
     method: str
@@ -76,7 +76,7 @@ class _Pending:
     answer: dict[str, Any] | ErrorFactory | None = None
 
     def settle(self, answer: dict[str, Any] | ErrorFactory) -> None:
-        """Give it its answer, unless it has one."""
+        """Set the answer, unless it is already set."""
         if not self.done.done():
             self.answer = answer
             self.done.set_result(None)
@@ -106,11 +106,11 @@ class StdioDispatcher:
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """Send a request and return the answer's `result`; `opts["timeout"]` bounds the writing too.
+        """Send a request and return the `result` of its answer; `opts["timeout"]` includes the time for writing.
 
         Raises:
             MCPError: the server answered with an error.
-            RequestTimedOut: no answer in time; like cancellation, this sends `notifications/cancelled`.
+            RequestTimedOut: no answer in time; as on cancellation, `notifications/cancelled` is sent.
             ConnectionLost: the server is gone.
             UnusableAnswer: the answer was too large or malformed.
         """
@@ -157,16 +157,16 @@ class StdioDispatcher:
         self,
         method: str,
         params: Mapping[str, Any] | None,
-        opts: CallOptions | None = None,  # noqa: ARG002 - the interface's; none of its options concerns stdio
+        opts: CallOptions | None = None,  # noqa: ARG002 - part of the interface; no option applies to stdio
     ) -> None:
-        """Send a notification; dropped, as the interface asks, when the server is gone."""
+        """Send a notification; as the interface requires, it is dropped if the server is gone."""
         if self._ended is not None:
             logger.debug("notification %r dropped: the connection has ended", method)
             return
         try:
             await self._writer.send(encode_notification(method, params))
         except BrokenPipeError:
-            logger.debug("notification %r dropped: the server reads no more", method)
+            logger.debug("notification %r dropped: the server stopped reading", method)
 
     async def run(
         self,
@@ -176,7 +176,7 @@ class StdioDispatcher:
         *,
         task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Read until the server's output ends or the caller cancels; every waiting request then fails."""
+        """Read until the server's output ends or the caller cancels, then fail every pending request."""
         self._on_request = on_request
         self._intercept = on_notify_intercept
         try:
@@ -211,7 +211,7 @@ class StdioDispatcher:
             return
         messages = decode_line(line)
         size = len(line)
-        del line  # a large one is let go before its answer is used
+        del line  # frees a large line before its answer is used
         if not messages:
             self._noise.heard(size, "")
         while messages:
@@ -229,7 +229,7 @@ class StdioDispatcher:
                 self._settle(request_id, result)
             case Failure(None, code, text, _):
                 logger.warning("the server could not read a message of ours: %s (%d)", text, code)
-                if len(self._pending) == 1:  # then there is no doubt which
+                if len(self._pending) == 1:  # then it is clear which request is meant
                     self._settle(next(iter(self._pending)), lambda: MCPError(code, text))
             case Failure(int() | str() as request_id, code, text, data):
                 self._settle(request_id, lambda: MCPError(code, text, data))
@@ -264,7 +264,7 @@ class StdioDispatcher:
         pending.settle(answer)
 
     def _lose(self, request_id: RequestId | None, make_error: ErrorFactory) -> None:
-        """Fail the request whose answer is lost; when it cannot be told which, all of them rather than let one hang."""
+        """Fail the request whose answer is lost; if it is unknown, fail all of them rather than let one hang."""
         if self._pending:
             logger.warning("%s", make_error())
         for each in list(self._pending) if request_id is None else [request_id]:
@@ -281,7 +281,7 @@ class StdioDispatcher:
         return self._last_id
 
     async def _write_in_time(self, line: bytes, pending: _Pending) -> None:
-        """Write when there is room; no longer when the request has its answer, be it that it is too late."""
+        """Write when there is room, or stop waiting when the request has an answer or has timed out."""
         with anyio.CancelScope() as scope:
             pending.done.add_done_callback(lambda _: scope.cancel())
             await self._write(line)
@@ -290,7 +290,7 @@ class StdioDispatcher:
         try:
             await self._writer.send(line)
         except BrokenPipeError:
-            # The server closed its stdin, as a rule by ending: then its exit says more than we can.
+            # The server closed its stdin, usually by exiting, and then its exit status says more than we can.
             with anyio.move_on_after(_BROKEN_PIPE_SECONDS):
                 await self._has_ended.wait()
             raise (
@@ -307,7 +307,7 @@ class StdioDispatcher:
                 )
             except BrokenPipeError:
                 logger.debug(
-                    "the server reads no more: it is not told that request %r is cancelled", request_id
+                    "the server stopped reading, so the cancellation of request %r was not sent", request_id
                 )
 
     def _end(self, make_error: ErrorFactory) -> None:

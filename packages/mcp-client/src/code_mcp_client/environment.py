@@ -1,4 +1,4 @@
-"""The environment a server is started with: an allowlist, then what the configuration names."""
+"""The environment of a server: an allowlist, plus what the configuration names."""
 
 import os
 import sys
@@ -55,12 +55,12 @@ def server_environment(
     env_vars: Iterable[str] = (),
     environ: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
-    """The variables for a server: no key and no `LD_*` reaches it unless someone wrote its name.
+    """Return the variables for a server, without keys and `LD_*` unless they are named explicitly.
 
     Args:
-        env: variables set to these values; they win over all others.
-        env_vars: names passed through from `environ` when they are set there.
-        environ: the environment to take from.
+        env: variables to set; these take precedence.
+        env_vars: names of variables to pass on from `environ` if set.
+        environ: the source environment.
     """
     chosen = {name: environ[name] for name in (*ALLOWED, *env_vars) if name in environ}
     return chosen | dict(env or {})

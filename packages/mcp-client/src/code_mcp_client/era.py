@@ -1,6 +1,6 @@
-"""The two eras of MCP, as a client writes them into a request. No IO.
+"""The two eras of MCP, as a client encodes them in a request. No IO.
 
-Up to 2025-11-25 a connection is agreed on by `initialize`. Since 2026-07-28 every request carries the
+Up to 2025-11-25, a connection is negotiated by `initialize`. Since 2026-07-28, every request carries the
 protocol version, the client and its capabilities in `_meta`; over HTTP, headers repeat some of it.
 Source: MCP 2026-07-28, "Lifecycle" and "Transports".
 """
@@ -29,17 +29,17 @@ from mcp_types import (
 )
 
 _UNCANCELLED = frozenset({"initialize", "server/discover"})
-"""Negotiation, which may not be cancelled."""
+"""Negotiation requests, which must not be cancelled."""
 
 
 @dataclass(slots=True)
 class ModernEra:
-    """A revision from 2026-07-28 on.
+    """A revision of 2026-07-28 or later.
 
     Attributes:
-        version: the protocol version in force.
-        client: who the client is.
-        capabilities: what it can do.
+        version: the negotiated protocol version.
+        client: the client's name and version.
+        capabilities: the client's capabilities.
     """
 
     version: str
@@ -58,7 +58,7 @@ class ModernEra:
     def stamp(
         self, method: str, params: Mapping[str, Any] | None, options: CallOptions | None
     ) -> tuple[dict[str, Any], CallOptions]:
-        """A message with its envelope, and options with its headers; other members of `_meta` stay."""
+        """Add the envelope to a message and its headers to the options; other members of `_meta` are kept."""
         meta = (params or {}).get("_meta")
         stamped = {
             **(params or {}),
@@ -79,9 +79,9 @@ class ModernEra:
         return stamped, options
 
     def learn(self, listed: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """A page of tools without those whose header annotations are invalid, and why they are left out.
+        """Return a page of tools without those with invalid header annotations, and why they are left out.
 
-        Remembers which arguments of the others go into headers.
+        Remembers which arguments of the other tools are sent as headers.
         """
         tools = listed.get("tools")
         if not isinstance(tools, list):

@@ -1,34 +1,33 @@
-"""What can go wrong between this client and a server.
+"""The errors of this client.
 
     McpClientError
-    ├── InvalidSetting            a size or a name in our own configuration (also a ValueError)
+    ├── InvalidSetting            an invalid value in our own configuration (also a ValueError)
     ├── ServerStartError          the server could not be started or reached
-    │   └── ServerNotFound        there is no such program
-    ├── ConnectionLost            no answer can come any more
+    │   └── ServerNotFound        the program does not exist
+    ├── ConnectionLost            no answer can arrive any more
     │   ├── ServerExited          the server's process ended
-    │   ├── NoisyServer           the server floods its output with what are not messages
-    │   └── ClientClosed          the client was closed, here
+    │   ├── NoisyServer           the server floods its output with text other than messages
+    │   └── ClientClosed          the client was closed locally
     ├── RequestTimedOut           no answer in time (also a TimeoutError)
     ├── RequestFailed             the server answered with a JSON-RPC error
-    └── UnusableAnswer            the server answered with something that cannot be taken
+    └── UnusableAnswer            the server's answer cannot be used
         ├── MessageTooLarge       longer than `max_message_bytes`
         ├── MalformedMessage      not one JSON-RPC message on one line
-        └── InvalidResult         JSON-RPC, but not what the method promises
+        └── InvalidResult         JSON-RPC, but not a result of the method
 
-`InvalidSetting` is ours to mend, `ClientClosed` and `RequestTimedOut` are nobody's
-fault, everything else is the server's. A tool that fails is not an error: its
-result says so in `is_error`.
+`InvalidSetting` is the user's fault, `ClientClosed` and `RequestTimedOut` nobody's, and all
+others are the server's. A tool that fails is not an error: its result says so in `is_error`.
 """
 
 from typing import Any
 
 
 class McpClientError(Exception):
-    """The root of this package's errors; its text is fit for a user to read."""
+    """The base of this package's errors; messages are suitable for users."""
 
 
 class InvalidSetting(McpClientError, ValueError):  # noqa: N818 - named as a state, like the rest of the tree
-    """A setting cannot be used; the text names where it came from and what is accepted."""
+    """An invalid setting; the message names where it was set and what is accepted."""
 
 
 class ServerStartError(McpClientError):
@@ -36,19 +35,19 @@ class ServerStartError(McpClientError):
 
 
 class ServerNotFound(ServerStartError):  # noqa: N818 - a state of the machine
-    """The program does not exist; the text names the folders that were searched."""
+    """The program does not exist; the message names the directories that were searched."""
 
 
 class ConnectionLost(McpClientError):  # noqa: N818 - a state of the connection
-    """The connection ended while, or before, a request waited for its answer."""
+    """The connection ended before a request was answered."""
 
 
 class ServerExited(ConnectionLost):
-    """The server's process ended, or closed its output, which ends the conversation as well.
+    """The server's process ended or closed its output, which ends the connection as well.
 
     Attributes:
-        code: exit status; minus the signal number for a signal; None while it still runs.
-        stderr_tail: the last 16 KiB it wrote to stderr.
+        code: the exit status; minus the signal number for a signal; None if still running.
+        stderr_tail: the last 16 KiB of its stderr.
     """
 
     def __init__(self, server: str, code: int | None, stderr_tail: str) -> None:
@@ -66,11 +65,11 @@ class ServerExited(ConnectionLost):
 
 
 class NoisyServer(ConnectionLost):
-    """The server floods its standard output with what are not MCP messages; nothing more of it is read.
+    """The server floods its standard output with text other than MCP messages; reading has stopped.
 
     Attributes:
         server: its name.
-        excerpt: the beginning of one such line.
+        excerpt: the beginning of such a line.
     """
 
     def __init__(self, server: str, excerpt: str) -> None:
@@ -87,11 +86,11 @@ class ClientClosed(ConnectionLost):
 
 
 class RequestTimedOut(McpClientError, TimeoutError):  # noqa: N818 - a state of the request
-    """No answer came in time; the server was told to stop working on the request."""
+    """No answer arrived in time; the server was told to cancel the request."""
 
 
 LONGEST_MESSAGE = 4_000
-"""Characters of a server's error message; the rest is left out."""
+"""Characters of a server's error message; the rest is omitted."""
 
 
 class RequestFailed(McpClientError):  # noqa: N818 - a state of the request
@@ -99,7 +98,7 @@ class RequestFailed(McpClientError):  # noqa: N818 - a state of the request
 
     Attributes:
         code: the JSON-RPC error code.
-        data: what the server added, unchecked.
+        data: additional data from the server, unvalidated.
     """
 
     def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
@@ -112,16 +111,16 @@ class RequestFailed(McpClientError):  # noqa: N818 - a state of the request
 
 
 class UnusableAnswer(McpClientError):  # noqa: N818 - a state of the answer
-    """An answer came, or was being sent, but cannot be taken."""
+    """An answer arrived, or started to, but cannot be used."""
 
 
 class MessageTooLarge(UnusableAnswer):
-    """A message is longer than `max_message_bytes`; it was skipped, the connection goes on."""
+    """A message is longer than `max_message_bytes` and was skipped; the connection stays open."""
 
 
 class MalformedMessage(UnusableAnswer):
-    """A message is not one JSON-RPC message on one line; the connection goes on."""
+    """A message is not one JSON-RPC message on one line; the connection stays open."""
 
 
 class InvalidResult(UnusableAnswer):
-    """A result does not have the shape its method, or the tool's output schema, promises."""
+    """A result does not have the form required by its method or the tool's output schema."""

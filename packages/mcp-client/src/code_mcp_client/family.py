@@ -1,9 +1,9 @@
-"""The processes a server has started, and ending those that outlive it.
+"""Tracks the processes that a server has started, and ends those that outlive it.
 
-A group signal misses a grandchild that left the process group. Two ways find it: the
-tree of parents while the server still runs, and the session, which a process keeps
-when it changes its group or loses its parent. One that starts a session of its own
-and whose parents are gone before anyone looked cannot be told from a stranger.
+A signal to the process group misses descendants that left the group. They are found in two ways: through
+the tree of parents while the server runs, and through the session, which a process keeps when it
+changes its group or loses its parent. A process that starts its own session and whose parents have exited
+before the next scan cannot be told apart from unrelated ones.
 """
 
 import os
@@ -13,7 +13,7 @@ import psutil
 
 
 class ProcessFamily:
-    """A server's process, leader of its session and group, and its descendants."""
+    """A server's process, which leads its session and group, and its descendants."""
 
     def __init__(self, leader: int) -> None:
         self._leader = leader
@@ -21,9 +21,9 @@ class ProcessFamily:
         self._orphaned = False
 
     def look(self) -> None:
-        """Note who belongs to the family now; a process is known by its start time, not only its number."""
+        """Record the current members of the family; processes are identified by pid and start time."""
         if self._orphaned and not self.alive():
-            return  # the session's number may be a stranger's by now; while a member lives it cannot
+            return  # without a living member, the session id may have been reused
         everyone = {process.pid: process for process in psutil.process_iter()}
         parents = {pid: _parent(process) for pid, process in everyone.items()}
         family = {pid for pid in everyone if pid == self._leader or _session(pid) == self._leader}
@@ -32,23 +32,23 @@ class ProcessFamily:
         self._known.update(everyone[pid] for pid in family)
 
     def alive(self) -> list[psutil.Process]:
-        """The members that still run; a zombie does not."""
+        """Return the members that are still running; zombies do not count."""
         return [process for process in self._known if _runs(process)]
 
     def leader_ended(self) -> None:
-        """To be called as soon as the leader has ended, while its number cannot be anyone else's yet."""
+        """Record that the leader has ended; call this before its pid can be reused."""
         self.look()
         self._orphaned = True
 
     def terminate(self) -> None:
-        """Ask every member that runs to end: each by itself, a group's number may be someone else's by now."""
+        """Ask every running member to end, individually, because a group id may have been reused."""
         self.look()
         for process in self.alive():
             with suppress(psutil.Error):
                 process.terminate()
 
     def kill(self) -> None:
-        """End every member that runs."""
+        """Kill every running member."""
         self.look()
         for process in self.alive():
             with suppress(psutil.Error):
@@ -58,14 +58,14 @@ class ProcessFamily:
 def _session(pid: int) -> int | None:
     try:
         return os.getsid(pid)
-    except (AttributeError, OSError):  # Windows has no sessions; or it is gone meanwhile
+    except (AttributeError, OSError):  # Windows has no sessions; or the process is gone
         return None
 
 
 def _parent(process: psutil.Process) -> int | None:
     try:
         return int(process.ppid())
-    except psutil.Error:  # gone meanwhile
+    except psutil.Error:  # the process is gone
         return None
 
 

@@ -1,9 +1,8 @@
-"""Bytes to lines, in linear time. No IO.
+"""Splits bytes into lines, in linear time. No IO.
 
-A line of any length is scanned once and copied once: only the newest chunk is
-searched for a newline, and a line that spans chunks grows in one buffer, which is
-handed over as it is. A line above the limit is not kept: its ends are, because
-they tell which request it would have answered.
+A line of any length is scanned once and copied once: only the newest chunk is searched for a
+newline, and a line that spans chunks grows in one buffer, which is passed on without copying.
+Of a line above the limit, only its ends are kept, because they identify the request that it answers.
 """
 
 from collections import deque
@@ -14,7 +13,7 @@ _END_KEPT = 512
 
 @dataclass(frozen=True, slots=True)
 class OversizeLine:
-    """A line longer than the limit: how long it was, its first bytes and its last bytes."""
+    """A line longer than the limit: its length, its first bytes and its last bytes."""
 
     size: int
     head: bytes
@@ -25,28 +24,28 @@ Line = bytes | bytearray | OversizeLine
 
 
 class LineBuffer:
-    """Cuts a stream of bytes at its newlines.
+    """Splits a stream of bytes at newlines.
 
     Args:
-        limit: the most bytes a line may have, without its newline.
+        limit: the maximum length of a line in bytes, without its newline.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._end_kept = min(_END_KEPT, limit)
         self._partial = bytearray()
-        self._skipped = 0  # bytes of an oversize line that are gone; 0 outside such a line
+        self._skipped = 0  # discarded bytes of an oversize line; 0 otherwise
         self._head = b""
 
     @property
     def unfinished(self) -> int:
-        """How many bytes the line has so far that is not complete."""
+        """Length of the incomplete line so far, in bytes."""
         return self._skipped + len(self._partial)
 
     def feed(self, chunk: bytes) -> deque[Line]:
-        """The lines that `chunk` completes, without their newlines, first to last; maybe none.
+        """Return the lines that `chunk` completes, without newlines, in order.
 
-        A queue, so that a reader can let go of each long line before it looks at the next.
+        The result is a queue, so that a reader can free each long line before the next.
         """
         lines: deque[Line] = deque()
         if b"\n" not in chunk:
@@ -60,7 +59,7 @@ class LineBuffer:
         return lines
 
     def finish(self) -> Line | None:
-        """What stands after the last newline when the stream has ended; None when nothing does."""
+        """Return the text after the last newline when the stream has ended, or None."""
         return self._take() if self._partial or self._skipped else None
 
     def _grow(self, piece: bytes) -> None:

@@ -1,8 +1,8 @@
-"""Ends a server when this process dies without having closed it, `kill -9` included.
+"""Ends a server if this process dies without closing it, even by `kill -9`.
 
-A shell waits for the end of a pipe of which only this process holds the other side.
-When it comes without the word that all is well, the shell gives the server, whose
-stdin has ended at the same moment, two seconds, and then kills its process group.
+A shell waits on a pipe whose other end only this process holds. If the pipe closes without an
+all-clear, the shell gives the server, whose stdin has closed at the same moment, two seconds and
+then kills its process group.
 """
 
 import os
@@ -16,7 +16,7 @@ _GOODBYE_SECONDS = 1.0
 
 
 class ParentDeathGuard:
-    """Watches over one process group from a process of its own (POSIX)."""
+    """Watches one process group from a separate process (POSIX)."""
 
     def __init__(self, group: int) -> None:
         read, self._pipe = os.pipe()
@@ -36,13 +36,13 @@ class ParentDeathGuard:
             os.close(read)
 
     async def release(self) -> None:
-        """Stop watching; the guard's own process is gone afterwards."""
+        """Stop watching, and wait for the guard process to exit."""
         with suppress(BrokenPipeError):
             os.write(self._pipe, b"closed\n")
         os.close(self._pipe)
         try:
             with anyio.move_on_after(_GOODBYE_SECONDS, shield=True):
-                while self._shell.poll() is None:  # noqa: ASYNC110 - nothing signals the end of a process that asyncio did not start
+                while self._shell.poll() is None:  # noqa: ASYNC110 - asyncio reports only the end of its own processes
                     await anyio.sleep(0.002)
         finally:
             if self._shell.poll() is None:

@@ -1,9 +1,9 @@
-"""An HTTP client for the SDK's transport in which a failure concerns one request and no other.
+"""An HTTP client for the SDK's transport that confines each failure to one request.
 
-The SDK's transport ends with the first error that sending a message raises, and sends nothing
-more while a notification waits for its status. Here a request that fails gets an answer that says
-so, notifications and answers to the server are sent in the background, and the stream of the
-server's own messages is opened again for as long as the connection is used.
+The SDK's transport ends with the first error raised while sending a message, and sends nothing
+else while a notification waits for its status. Here, a failed request gets an error answer,
+notifications and answers to the server are sent in the background, and the stream of the
+server's own messages is reopened while the connection is in use.
 """
 
 import logging
@@ -19,11 +19,11 @@ from code_mcp_client.http_failures import Broken, reason_of, shown
 from code_mcp_client.http_responses import Responses
 
 BROKEN = "the exchange broke"
-"""The message of the answer that stands for a failed exchange; `Responses` has the failure."""
+"""The message of the answer that represents a failed exchange; `Responses` has the failure."""
 _SECONDS_TO_TAKE = 30.0
-"""In which the server must accept a notification or an answer."""
+"""Time limit for the server to accept a notification or an answer."""
 _SECONDS_TO_BEGIN = 5.0
-"""In which it must accept `notifications/initialized`, before which it may refuse requests."""
+"""Time limit for `notifications/initialized`, before which the server may refuse requests."""
 _MOST_IN_BACKGROUND = 1_000
 _LARGEST_IN_BACKGROUND = 64 * 1024
 _REOPEN_DELAYS = (1.0, 2.0, 5.0)
@@ -32,12 +32,12 @@ logger = logging.getLogger("code_mcp_client")
 
 
 class IsolatingClient(httpx2.AsyncClient):
-    """Sends the SDK's requests; never raises for what a server or the network does.
+    """Sends the SDK's requests; never raises for failures of the server or the network.
 
     Args:
-        responses: gets the failures.
-        tasks: runs what is sent in the background.
-        options: those of `httpx2.AsyncClient`.
+        responses: records the failures.
+        tasks: runs background sends.
+        options: passed to `httpx2.AsyncClient`.
     """
 
     def __init__(self, responses: Responses, tasks: anyio.abc.TaskGroup, **options: Any) -> None:
@@ -47,7 +47,7 @@ class IsolatingClient(httpx2.AsyncClient):
         self._in_background = 0
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """See `httpx2.AsyncClient.send`; the answer may stand for a failure."""
+        """See `httpx2.AsyncClient.send`; the response may represent a failure."""
         match request.method:
             case "POST":
                 return await self._post(request, options)
@@ -79,10 +79,10 @@ class IsolatingClient(httpx2.AsyncClient):
             self._in_background -= 1
 
     async def _answered(self, request: httpx2.Request, options: dict[str, Any]) -> httpx2.Response:
-        """The server's response, or one that stands for the failure to get any."""
+        """The server's response, or one that represents the failure to get one."""
         try:
             return await super().send(request, **options)
-        except Exception as error:  # noqa: BLE001 - whatever sending or signing in raises concerns this request only
+        except Exception as error:  # noqa: BLE001 - any failure in sending or signing in affects only this request
             failure = Broken.by(error, request.url)
             logger.info("no answer from %s: %s", shown(request.url), failure.reason)
             request_id = self._responses.note(request, failure)
@@ -94,9 +94,9 @@ class IsolatingClient(httpx2.AsyncClient):
         )
 
     async def _open_stream(self, request: httpx2.Request, options: dict[str, Any]) -> httpx2.Response:
-        """The stream of the server's own messages; while there is no connection, it is tried again.
+        """Open the stream of the server's own messages, retrying while there is no connection.
 
-        What resumes the answer to a request (`Last-Event-ID`) fails at once, as somebody waits for it.
+        A stream that resumes the answer to a request (`Last-Event-ID`) fails immediately, because a task waits for it.
         """
         attempt = 0
         while True:
@@ -111,7 +111,7 @@ class IsolatingClient(httpx2.AsyncClient):
 
 
 def _method_of_notification(content: bytes) -> str | None:
-    """The method of a notification, empty for an answer; None for a request, and for what is too long to look at."""
+    """The method of a notification, or an empty string for an answer; None for a request or an overlong message."""
     if len(content) > _LARGEST_IN_BACKGROUND:
         return None
     message = from_json(content)

@@ -16,9 +16,9 @@ from code_mcp_client.http_responses import Responses
 
 _CONNECT_SECONDS = 30.0
 _LIMITS = httpx2.Limits(
-    max_connections=None,  # calls that wait for the user hold theirs, and the user's answer needs one
+    max_connections=None,  # calls waiting for the user hold connections, and the answer needs another
     max_keepalive_connections=20,
-    keepalive_expiry=2.0,  # many servers close an idle connection after 5 s: none is used at that moment
+    keepalive_expiry=2.0,  # many servers close idle connections after 5 s; avoids using one at that moment
 )
 
 
@@ -27,7 +27,7 @@ def request_headers(
     bearer_token_env_var: str | None,
     environ: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
-    """The headers of every request, the bearer token from the environment among them.
+    """Return the headers for every request, including the bearer token from the environment.
 
     Raises:
         InvalidSetting: the variable is not set, or empty.
@@ -47,7 +47,7 @@ def request_headers(
 async def http_connection(
     url: str, headers: Mapping[str, str], auth: httpx2.Auth | None, max_message_bytes: int
 ) -> AsyncIterator[Dispatcher[TransportContext]]:
-    """A dispatcher for `url`; at the end the server's session is ended."""
+    """Provide a dispatcher for `url`; the server's session ends with the context."""
     responses = Responses(max_message_bytes)
     async with anyio.create_task_group() as tasks:
         client = IsolatingClient(

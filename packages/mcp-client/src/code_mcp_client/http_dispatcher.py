@@ -1,8 +1,8 @@
-"""The SDK's HTTP transport behind one dispatcher that outlives its sessions and its failures.
+"""The SDK's HTTP transport behind a dispatcher that outlives its sessions and failures.
 
-A connection that fails fails one request (see `IsolatingClient`). What surely was not sent, and
-what only reads, is tried again; a tool call that may have run is never sent twice. The SDK's
-transport stays with a session that the server has forgotten: this dispatcher then opens another
+A failed connection fails only one request (see `IsolatingClient`). Requests that were certainly not
+sent, and those that only read, are retried; a tool call that may have run is never sent twice. The
+SDK's transport keeps using a session that the server has forgotten; this dispatcher then opens another
 and repeats the handshake, while requests in flight on the old one may still be answered.
 """
 
@@ -47,7 +47,7 @@ _CUT_SHORT = frozenset(
         "SSE stream ended and reconnection attempts were exhausted",
     }
 )
-"""Messages with which our client and the SDK's transport answer in place of a server that did not."""
+"""Messages with which our client and the SDK's transport answer if the server did not."""
 _GOODBYE_SECONDS = 2.0
 
 logger = logging.getLogger("code_mcp_client")
@@ -55,12 +55,12 @@ logger = logging.getLogger("code_mcp_client")
 
 @dataclass(slots=True, eq=False)
 class _Link:
-    """One transport and its session, until it is given up and the last request on it has ended.
+    """A transport and its session, until it is retired and its last request has ended.
 
     Attributes:
-        shaken: a connection has failed; the server may have been started again, and have forgotten the session.
-        in_flight: requests that wait for their answers.
-        drained: it is retired, and none waits any more.
+        shaken: whether a connection has failed, so that the server may have restarted and forgotten the session.
+        in_flight: the number of pending requests.
+        drained: set when it is retired and no request is pending.
     """
 
     ready: anyio.Event = field(default_factory=anyio.Event)
@@ -73,22 +73,22 @@ class _Link:
     inner: JSONRPCDispatcher | None = None
 
     def retire(self) -> None:
-        """Let no further request begin here."""
+        """Accept no further requests."""
         self.retired.set()
         self.settle()
 
     def settle(self) -> None:
-        """Note whether the last request has ended."""
+        """Set `drained` if the last request has ended."""
         if self.retired.is_set() and not self.in_flight:
             self.drained.set()
 
 
-class _TryAgain(Exception):  # noqa: N818 - a state of an attempt, and never seen outside this file
-    """An attempt failed in a way that another may not.
+class _TryAgain(Exception):  # noqa: N818 - a state of an attempt, internal to this file
+    """An attempt failed in a way that may be worth retrying.
 
     Attributes:
-        error: for the caller if there is no other.
-        unsent: the request surely did not reach the server.
+        error: raised to the caller if there is no other attempt.
+        unsent: whether the request certainly did not reach the server.
     """
 
     def __init__(self, error: Exception, *, unsent: bool = False) -> None:
@@ -103,8 +103,8 @@ class HttpDispatcher:
     Args:
         url: the server's endpoint.
         client: sends the requests.
-        responses: has the failures of what the client sent.
-        limit: most bytes of one event in a stream of events.
+        responses: holds the failures of the client's requests.
+        limit: the maximum size of one event in an event stream, in bytes.
     """
 
     def __init__(self, url: str, client: httpx2.AsyncClient, responses: Responses, limit: int) -> None:
@@ -121,13 +121,13 @@ class HttpDispatcher:
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """Send a request and return the answer's `result`; three attempts, if it only reads or surely was not sent.
+        """Send a request and return the `result` of its answer, with up to three attempts if safe to repeat.
 
         Raises:
-            MCPError: the server answered with an error, or with an HTTP status that is one.
+            MCPError: the server answered with an error or an HTTP error status.
             RequestTimedOut: no answer in `opts["timeout"]` seconds, over all attempts.
-            ConnectionLost: the server cannot be reached, or has forgotten the session.
-            MessageTooLarge: the answer was longer than the limit.
+            ConnectionLost: the server cannot be reached or has forgotten the session.
+            MessageTooLarge: the answer exceeded the limit.
         """
         options: CallOptions = {**(opts or {})}
         timeout = options.pop("timeout", None)
@@ -141,7 +141,7 @@ class HttpDispatcher:
                     except _TryAgain as failed:
                         if delay is None or not (failed.unsent or method in READS):
                             raise failed.error from None
-                        logger.info("%s is tried again in %s s: %s", method, delay, failed.error)
+                        logger.info("retrying %s in %s s: %s", method, delay, failed.error)
                     await anyio.sleep(delay)
         except TimeoutError:
             raise RequestTimedOut(
@@ -152,7 +152,7 @@ class HttpDispatcher:
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
-        """Send a notification; dropped, as the interface asks, when there is no connection."""
+        """Send a notification; as the interface requires, it is dropped without a connection."""
         if self._link.inner is not None:
             await self._link.inner.notify(method, params, opts)
 
@@ -164,7 +164,7 @@ class HttpDispatcher:
         *,
         task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Keep a transport open, a new one whenever the last has ended; opening sends nothing by itself."""
+        """Keep a transport open, replacing it when it ends; opening one sends nothing by itself."""
         self._running = True
         task_status.started()
         try:
@@ -178,7 +178,7 @@ class HttpDispatcher:
             self._link.ready.set()
 
     async def end_session(self) -> None:
-        """Tell the server that its session may go; given up after 2 s."""
+        """Tell the server that its session has ended; gives up after 2 s."""
         if self._responses.session_id is None:
             return
         with anyio.move_on_after(_GOODBYE_SECONDS):
@@ -190,7 +190,7 @@ class HttpDispatcher:
     async def _keep(
         self, link: _Link, on_request: OnRequest, on_notify: OnNotify, intercept: OnNotifyIntercept | None
     ) -> None:
-        """Serve one link until it has drained, or its transport has ended."""
+        """Serve one link until it is drained or its transport has ended."""
         transport = streamable_http_client(
             self._url, http_client=self._client, terminate_on_close=False, max_sse_event_size=self._limit
         )
@@ -208,7 +208,7 @@ class HttpDispatcher:
             tasks.cancel_scope.cancel()
 
     def _replace(self, link: _Link) -> None:
-        """Send what comes next over a new link."""
+        """Use a new link for later messages."""
         if self._link is link:
             self._link = _Link()
         link.retire()
@@ -232,7 +232,7 @@ class HttpDispatcher:
                 return link
 
     async def _shake_hands(self, link: _Link) -> None:
-        """Repeat on a new link what the session said on its first."""
+        """Repeat the session's handshake on a new link."""
         async with link.handshake:
             if link.shook_hands or self._initialize is None:
                 return
@@ -267,7 +267,7 @@ class HttpDispatcher:
             link.settle()
 
     def _refused(self, error: MCPError, status: int, link: _Link, method: str) -> Exception:
-        """What an HTTP status means for the caller."""
+        """The caller's error for an HTTP status."""
         if self._has_forgotten(error, status, link):
             if link is self._link:
                 self._responses.session_id = None
@@ -295,7 +295,7 @@ class HttpDispatcher:
                 return False
 
     def _failed(self, error: MCPError, failure: Broken | None, link: _Link, method: str) -> Exception:
-        """What an error of the SDK's transport means for the caller."""
+        """The caller's error for an error of the SDK's transport."""
         if failure is not None or error.message in _CUT_SHORT or error.message == "Connection closed":
             link.shaken = True
             broken = failure or Broken("it closed the connection before it had answered", unsent=False)

@@ -1,4 +1,4 @@
-"""What can go wrong with one HTTP exchange, and why it did, on one line."""
+"""Failures of HTTP exchanges, with their reasons on one line."""
 
 import os
 import socket
@@ -20,11 +20,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A request got no whole answer.
+    """A request got no complete answer.
 
     Attributes:
         reason: why, on one line.
-        unsent: the request surely did not reach the server, so that sending it again cannot run anything twice.
+        unsent: whether the request certainly did not reach the server, so that repeating it is safe.
     """
 
     reason: str
@@ -32,7 +32,7 @@ class Broken:
 
     @classmethod
     def by(cls, error: Exception, url: httpx2.URL) -> "Broken":
-        """The failure that `error` is, of a request to `url` or of one that signing in to it needed."""
+        """Describe `error`, from a request to `url` or one needed for signing in to it."""
         reason = reason_of(error)
         if isinstance(error, httpx2.TransportError) and (elsewhere := _url_of(error)) not in {
             None,
@@ -55,7 +55,7 @@ _NAMES: dict[type[BaseException], str] = {
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a connection failed: the operating system's words where it has any, on one line."""
+    """Return why a connection failed, preferably as reported by the operating system, on one line."""
     match _root_of(error) if isinstance(error, httpx2.TransportError) else error:
         case socket.gaierror(strerror=reason):
             text = f"its name cannot be resolved: {reason}"
@@ -72,20 +72,20 @@ def reason_of(error: BaseException) -> str:
 
 
 def _url_of(error: httpx2.RequestError) -> httpx2.URL | None:
-    """Where the request went."""
+    """The URL of the request."""
     try:
         return shown(error.request.url)
-    except RuntimeError:  # it was never made
+    except RuntimeError:  # the request was never created
         return None
 
 
 def shown(url: httpx2.URL) -> httpx2.URL:
-    """An address without what may be secret in it."""
+    """Return a URL without parts that may be secret."""
     return url.copy_with(userinfo=b"", query=None, fragment=None)
 
 
 def _root_of(error: BaseException) -> BaseException:
-    """The innermost cause of `error`; of several attempts, the first one's."""
+    """The innermost cause of `error`; for several attempts, that of the first."""
     while True:
         if isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]

@@ -1,4 +1,4 @@
-"""What every HTTP response goes through before the SDK reads it: a size limit and a note of what went wrong."""
+"""Processes every HTTP response before the SDK reads it: limits its size and records failures."""
 
 import json
 from collections import OrderedDict
@@ -14,17 +14,17 @@ SESSION_HEADER = "mcp-session-id"
 
 
 class Unreadable(httpx2.StreamError):
-    """A response cannot be read to its end; of a kind that the SDK turns into an answer to the request."""
+    """A response cannot be read to its end; the SDK turns this kind of error into an answer to the request."""
 
 
 class Responses:
-    """A response hook for an `httpx2.AsyncClient`, and the failures of its requests.
+    """A response hook for an `httpx2.AsyncClient`, which records the failures of its requests.
 
     Attributes:
-        session_id: of the MCP session, as the server last gave it.
+        session_id: the MCP session id that the server sent last.
 
     Args:
-        limit: most bytes of a response that is not a stream of events, and of one event.
+        limit: the maximum size in bytes of a response that is not an event stream, and of one event.
     """
 
     def __init__(self, limit: int) -> None:
@@ -33,8 +33,8 @@ class Responses:
         self.session_id: str | None = None
 
     async def hook(self, response: httpx2.Response) -> None:
-        """Note the status of a refused request; bound the body, and note where it breaks."""
-        if SESSION_HEADER not in response.request.headers:  # later answers may be those of an older session
+        """Record the status of a refused request; limit the body and record where it breaks."""
+        if SESSION_HEADER not in response.request.headers:  # later answers may belong to an older session
             self.session_id = response.headers.get(SESSION_HEADER, self.session_id)
         if response.status_code >= 400:
             self.note(response.request, Refused(response.status_code))
@@ -42,7 +42,7 @@ class Responses:
         response.stream = _Stream(response, self, None if is_stream else self._limit)
 
     def note(self, request: httpx2.Request, failure: Failure) -> RequestId | None:
-        """Keep a failure for whoever sent the JSON-RPC request in `request`; its id, or None if it has none."""
+        """Keep a failure for the sender of the JSON-RPC request in `request`; return its id, or None."""
         try:
             sent = json.loads(request.content)
         except (ValueError, httpx2.RequestNotRead):  # a GET or DELETE
@@ -56,20 +56,20 @@ class Responses:
         return request_id
 
     def take_failure(self, request_id: RequestId) -> Failure | None:
-        """What went wrong with a request, once."""
+        """Return the failure of a request, once."""
         return self._failures.pop(request_id, None)
 
 
 class _Stream(httpx2.AsyncByteStream):
-    """The body of a response; `limit` is None for a stream of events, whose events are bounded one by one."""
+    """The body of a response; `limit` is None for an event stream, whose events are limited individually."""
 
     def __init__(self, response: httpx2.Response, responses: Responses, limit: int | None) -> None:
-        assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - an async client's always is
+        assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101 - always the case for an async client
         self._inner = response.stream
         self._request = response.request
         self._responses = responses
         self._limit = limit
-        # The limit counts what is received; a compressed body could grow a thousandfold after it.
+        # The limit applies to received bytes; a compressed body could grow a thousandfold afterwards.
         self._compressed = response.headers.get("content-encoding", "identity") != "identity"
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -86,7 +86,7 @@ class _Stream(httpx2.AsyncByteStream):
             self._responses.note(self._request, Broken(reason_of(error), unsent=False))
             if self._limit is not None:
                 raise Unreadable(reason_of(error)) from error
-            # A stream of events that breaks is one that ends: the SDK then asks for the rest if it can.
+            # A broken event stream simply ends: the SDK then requests the rest if it can.
 
     async def aclose(self) -> None:
         await self._inner.aclose()

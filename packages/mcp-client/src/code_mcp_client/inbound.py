@@ -1,4 +1,4 @@
-"""What the server sends on its own account: requests, which are always answered, and notifications in order."""
+"""Handles the server's own messages: requests, which are always answered, and notifications in order."""
 
 import logging
 from collections import deque
@@ -27,7 +27,7 @@ logger = logging.getLogger("code_mcp_client")
 
 @dataclass(slots=True)
 class InboundContext:
-    """What a handler knows of the message it handles, and its way back to the server."""
+    """The message that a handler processes, and its connection to the server."""
 
     outbound: Outbound
     request_id: RequestId | None = None
@@ -40,17 +40,17 @@ class InboundContext:
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """A request to the server."""
+        """Send a request to the server."""
         return await self.outbound.send_raw_request(method, params, opts)
 
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
-        """A notification to the server."""
+        """Send a notification to the server."""
         await self.outbound.notify(method, params, opts)
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Progress on the server's request, if it asked for it."""
+        """Report progress on the server's request, if it asked for it."""
         if self.progress_token is not None:
             report = {
                 "progressToken": self.progress_token,
@@ -73,7 +73,7 @@ class ServerRequests:
         self._running: dict[RequestId, tuple[anyio.CancelScope, InboundContext]] = {}
 
     def accept(self, request: Request, handler: OnRequest, tasks: TaskGroup) -> None:
-        """Begin to answer a request, or refuse it when too many are being answered."""
+        """Start answering a request, or refuse it if too many are pending."""
         key = coerce_request_id(request.id)
         if len(self._running) >= _MOST_REQUESTS or key in self._running:
             why = (
@@ -89,19 +89,21 @@ class ServerRequests:
         tasks.start_soon(self._answer, request, handler, scope, context)
 
     def _refuse(self, line: bytes) -> None:
-        """Send a refusal, unless the server floods with requests and reads no answers."""
+        """Send a refusal, unless the server floods with requests and does not read answers."""
         if not self._writer.has_room:
             self._dropped += 1
-            if self._dropped & (self._dropped - 1) == 0:  # 1, 2, 4, … : a flood must not flood the log
-                logger.warning("the server asks much and reads no answers: %d are not sent", self._dropped)
+            if self._dropped & (self._dropped - 1) == 0:  # 1, 2, 4, …, to avoid flooding the log
+                logger.warning(
+                    "the server sends many requests and does not read the answers: %d not sent", self._dropped
+                )
             return
         try:
             self._writer.send_nowait(line)
         except BrokenPipeError:
-            logger.debug("a refusal was dropped: the server reads no more")
+            logger.debug("a refusal was dropped: the server stopped reading")
 
     def cancel(self, request_id: RequestId) -> None:
-        """The server no longer wants an answer."""
+        """Cancel answering a request."""
         if running := self._running.get(coerce_request_id(request_id)):
             scope, context = running
             context.cancel_requested.set()
@@ -114,25 +116,25 @@ class ServerRequests:
             with scope:
                 try:
                     line = encode_response(request.id, await handler(context, request.method, request.params))
-                except Exception as error:  # noqa: BLE001 - a handler's mistake is the server's to hear of, and logged
+                except Exception as error:  # noqa: BLE001 - a handler's failure is reported to the server and logged
                     line = _refusal(request, error)
                 finally:
                     context.can_send_request = False
                 await self._send(line)
-        finally:  # not before: a server that reads no answers must not pile them up
+        finally:  # only now, so that a server that does not read answers cannot pile them up
             self._running.pop(coerce_request_id(request.id), None)
 
     async def _send(self, line: bytes) -> None:
         try:
             await self._writer.send(line)
         except BrokenPipeError:
-            logger.debug("an answer to the server was dropped: it reads no more")
+            logger.debug("an answer to the server was dropped: it stopped reading")
 
 
 class NotificationQueue:
-    """Hands notifications to a handler one after another, in wire order, without holding up the reader.
+    """Passes notifications to a handler one after another, in wire order, without blocking the reader.
 
-    At most 1,000 wait; then the oldest is dropped, and that is logged.
+    At most 1,000 are queued; beyond that, the oldest is dropped and logged.
     """
 
     def __init__(self, outbound: Outbound) -> None:
@@ -147,13 +149,13 @@ class NotificationQueue:
         if len(self._waiting) >= _MOST_NOTIFICATIONS:
             self._waiting.popleft()
             self._dropped += 1
-            if self._dropped & (self._dropped - 1) == 0:  # 1, 2, 4, … : a flood must not flood the log
+            if self._dropped & (self._dropped - 1) == 0:  # 1, 2, 4, …, to avoid flooding the log
                 logger.warning("notifications come faster than they are handled: %d dropped", self._dropped)
         self._waiting.append(notification)
         self._came.set()
 
     async def deliver_forever(self, handler: OnNotify) -> None:
-        """Call the handler for each."""
+        """Call the handler for each notification."""
         while True:
             await self._came.wait()
             while self._waiting:
@@ -169,7 +171,7 @@ class NotificationQueue:
 
 
 async def report_progress(callback: ProgressFnT, params: Mapping[str, Any] | None) -> None:
-    """Tell a request's callback of a progress notification, if that has a number in it."""
+    """Pass a progress notification to a request's callback, if it contains a number."""
     match params:
         case {"progress": (int() | float()) as progress, **rest}:
             total, message = rest.get("total"), rest.get("message")

@@ -1,6 +1,6 @@
-"""Requests that the server answers with questions: they are answered, and the request is repeated.
+"""Requests that the server answers with questions: answers them and repeats the request.
 
-Since 2026-07-28 a server asks in this way what it asked with requests of its own before.
+Since 2026-07-28, this replaces requests from the server.
 Source: MCP 2026-07-28, "Multi Round-Trip Requests".
 """
 
@@ -17,7 +17,7 @@ from code_mcp_client.errors import InvalidResult
 
 MOST_ROUNDS = 10
 FIRST_DELAY, LONGEST_DELAY = 0.05, 0.25
-"""Seconds between rounds in which the server asks nothing, but wants the request again."""
+"""Delay between rounds in which the server asks nothing but wants the request repeated."""
 
 Params = dict[str, Any]
 Send = Callable[[Params], Awaitable[dict[str, Any]]]
@@ -26,17 +26,17 @@ _QUESTION: TypeAdapter[InputRequest] = TypeAdapter(InputRequest)
 
 
 async def completed(session: ClientSession, method: str, params: Params, send: Send) -> dict[str, Any]:
-    """The final result of a request, after at most 10 rounds of questions.
+    """Return the final result of a request, after at most 10 rounds of questions.
 
     Args:
         session: its callbacks answer the questions.
-        method: of the request, for errors.
-        params: of its first round.
+        method: the method, for errors.
+        params: the parameters of the first round.
         send: sends one round.
 
     Raises:
-        MCPError: the server refuses the request, or a callback a question.
-        InvalidResult: the server asks without end, or answers with what is neither.
+        MCPError: the server refuses the request, or a callback refuses a question.
+        InvalidResult: the server keeps asking, or its result is neither final nor a question.
     """
     result, delay = await send(params), FIRST_DELAY
     for number in range(MOST_ROUNDS):
@@ -58,16 +58,16 @@ async def completed(session: ClientSession, method: str, params: Params, send: S
             await anyio.sleep(delay)
             delay = min(2 * delay, LONGEST_DELAY)
         else:
-            raise InvalidResult(f"{method}: the MCP server wants input, and does not say which")
+            raise InvalidResult(f"{method}: the MCP server requires input but does not say which")
         more = {} if answers is None else {"inputResponses": answers}
         result = await send({**params, **more, **({} if state is None else {"requestState": state})})
     if result.get("resultType", "complete") == "complete":
         return result
-    raise InvalidResult(f"{method}: the MCP server wanted input more than {MOST_ROUNDS} times")
+    raise InvalidResult(f"{method}: the MCP server required input more than {MOST_ROUNDS} times")
 
 
 async def _answers(session: ClientSession, method: str, questions: Any, round_number: int) -> dict[str, Any]:
-    """The answers to all questions of a round, asked side by side; the first refusal ends the others."""
+    """The answers to all questions of a round, asked concurrently; the first refusal cancels the others."""
     if not isinstance(questions, Mapping):
         raise InvalidResult(f"{method}: the MCP server's questions are not an object")
     answers: dict[str, Any] = {}
@@ -83,7 +83,7 @@ async def _answers(session: ClientSession, method: str, questions: Any, round_nu
             refused.append(answer)
             tasks.cancel_scope.cancel()
             return
-        assert isinstance(answer, BaseModel)  # noqa: S101 - the SDK's results are
+        assert isinstance(answer, BaseModel)  # noqa: S101 - as all results in the SDK
         answers[key] = answer.model_dump(by_alias=True, mode="json", exclude_none=True)
 
     parsed: dict[str, InputRequest] = {}
@@ -92,7 +92,7 @@ async def _answers(session: ClientSession, method: str, questions: Any, round_nu
             parsed[str(key)] = _QUESTION.validate_python(question)
         except ValidationError:
             raise InvalidResult(
-                f"{method}: the MCP server's question {str(key)[:100]!r} is not one"
+                f"{method}: the MCP server's question {str(key)[:100]!r} is invalid"
             ) from None
     async with anyio.create_task_group() as tasks:
         for key, one in parsed.items():

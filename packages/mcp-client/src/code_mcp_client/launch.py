@@ -1,4 +1,4 @@
-"""Starting a server: finding its program, its pipes, and trying again when the machine is short."""
+"""Starts a server: finds its program, creates its pipes, and retries when the machine is out of resources."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ _SHORTAGES = (errno.EAGAIN, errno.ENOMEM)
 
 
 class Confined(Protocol):
-    """What to start in place of a command, to have it confined."""
+    """The command to start instead of another, in order to confine it."""
 
     @property
     def argv(self) -> list[str]:
@@ -28,20 +28,20 @@ class Confined(Protocol):
 
     @property
     def environment(self) -> dict[str, str]:
-        """All its variables."""
+        """The complete environment."""
 
     @property
     def fds(self) -> tuple[int, ...]:
-        """Descriptors to hand on."""
+        """Descriptors to pass on."""
 
 
 Confine = Callable[[Sequence[str], Path, Mapping[str, str]], AbstractContextManager[Confined]]
-"""Confines a command, given with its directory and environment; the context is left when it has been started."""
+"""Confines a command, given with its directory and environment; the context ends when it has been started."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerCommand:
-    """What to start: `environment` is all the server gets, and its PATH is where `program` is looked for."""
+    """The command to start; `environment` is complete, and `program` is looked up on its PATH."""
 
     program: str
     args: Sequence[str]
@@ -50,7 +50,7 @@ class ServerCommand:
     confine: Confine | None = None
 
     def confined(self, argv: Sequence[str]) -> AbstractContextManager[Confined]:
-        """What to start for `argv`, confined or not."""
+        """Return what to start for `argv`, confined or not."""
         if self.confine is None:
             return nullcontext(_Unconfined(list(argv), self.environment))
         return self.confine(argv, self.cwd or Path.cwd(), self.environment)
@@ -65,10 +65,10 @@ class _Unconfined:
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A started server and this side's ends of its pipes, all non-blocking.
+    """A started server and our ends of its pipes, all non-blocking.
 
     Attributes:
-        output_size: bytes the pipe behind `stdout` holds; what one read can return at most.
+        output_size: the capacity of the pipe behind `stdout`, which limits the size of a read.
     """
 
     process: Process
@@ -79,12 +79,12 @@ class Launched:
 
 
 async def launch(command: ServerCommand) -> Launched:
-    """Start a server in a session and process group of its own.
+    """Start a server in its own session and process group.
 
     Raises:
-        ServerNotFound: there is no such program.
-        ServerStartError: the folder does not exist, the program cannot be executed, or the
-            machine stayed short of processes or memory over three more attempts.
+        ServerNotFound: the program does not exist.
+        ServerStartError: the directory does not exist, the program cannot be executed, or the machine
+            is still out of processes or memory after three more attempts.
     """
     program = checked_program(command)
     with ExitStack() as on_failure, ExitStack() as always:
@@ -105,15 +105,15 @@ async def launch(command: ServerCommand) -> Launched:
 
 
 def checked_program(command: ServerCommand) -> str:
-    """The path of the command's program, looked for as the server's own shell would.
+    """Return the path of the command's program, looked up as the server's own shell would.
 
     Raises:
-        ServerNotFound: there is no such file, or none that may be executed.
-        ServerStartError: the folder to run in does not exist.
+        ServerNotFound: the program does not exist or is not executable.
+        ServerStartError: the directory to run in does not exist.
     """
     if command.cwd is not None and not command.cwd.is_dir():
         raise ServerStartError(f"cannot start MCP server {command.program!r}: no folder {command.cwd}")
-    if os.path.dirname(command.program):  # noqa: PTH120 - Path("./x") would lose the "./" that decides
+    if os.path.dirname(command.program):  # noqa: PTH120 - Path("./x") would drop a significant "./"
         path = (command.cwd or Path.cwd()) / command.program
         if not path.is_file():
             raise ServerNotFound(f"cannot start MCP server: {path} does not exist")
@@ -129,7 +129,7 @@ def checked_program(command: ServerCommand) -> str:
 
 
 async def spawn(argv: list[str], command: ServerCommand, stdin: int, stdout: int, stderr: int) -> Process:
-    """Start a process, three more times if the machine is short.
+    """Start a process, retrying three times if the machine is out of resources.
 
     Raises:
         ServerStartError: see `launch`.
@@ -157,9 +157,9 @@ async def spawn(argv: list[str], command: ServerCommand, stdin: int, stdout: int
 
 
 def _widen(pipe: int) -> int:
-    """Ask for a 1 MiB pipe: a large answer then takes a sixteenth of the wake-ups.
+    """Request a 1 MiB pipe, which reduces the wake-ups for a large answer to a sixteenth.
 
-    An unprivileged user has room for about 64 such pipes; later ones stay as they are.
+    An unprivileged user can have about 64 such pipes; further ones keep the default size.
     """
     try:
         import fcntl

@@ -1,6 +1,6 @@
-"""What servers send against the protocol, mended where its meaning is plain. No IO.
+"""Repairs server messages that violate the protocol, if their meaning is clear. No IO.
 
-One odd tool must not hide a server's other tools, nor one odd part a result that is otherwise fine.
+One invalid tool must not hide a server's other tools, nor one invalid part an otherwise valid result.
 """
 
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ from pydantic_core import to_json
 
 _ANY_OBJECT = {"type": "object"}
 _UNCACHED = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
-"""What a list has to say since 2026-07-28, for servers that leave it out."""
+"""Required fields of a list since 2026-07-28, for servers that omit them."""
 _MOST_ATTEMPTS = 8
 _EXCERPT = 200
 _BLOCK: TypeAdapter[types.ContentBlock] = TypeAdapter(types.ContentBlock)
 
 
 def mended_tools(result: dict[str, Any], version: str) -> tuple[dict[str, Any], list[str]]:
-    """A page of `tools/list` in which every tool is valid, and why others are left out.
+    """Return a page of `tools/list` in which every tool is valid, and why others are left out.
 
-    A missing or unreadable input schema takes any object; an output schema, hint or description that cannot be
-    read is as good as none. What is no list of tools at all is returned as it came.
+    A missing or invalid input schema accepts any object; an invalid output schema, hint or description is
+    dropped. Anything that is not a list of tools is returned unchanged.
 
     Args:
-        result: as the server sent it.
-        version: the protocol revision in force.
+        result: the server's result.
+        version: the negotiated protocol revision.
     """
     if version in MODERN_PROTOCOL_VERSIONS:
         result = {**_UNCACHED, **result}
@@ -48,7 +48,7 @@ def mended_tools(result: dict[str, Any], version: str) -> tuple[dict[str, Any], 
 
 
 def mended_result(result: Mapping[str, Any]) -> dict[str, Any]:
-    """A result of `tools/call` in which every part is valid: one that cannot be read is a text that says so.
+    """Return a `tools/call` result in which every part is valid; an invalid part becomes a text that says so.
 
     An `isError` that is neither true nor false counts as true.
     """
@@ -94,7 +94,7 @@ def _mended_tool(tool: Any, version: str) -> dict[str, Any] | None:
 
 
 def _faults(tool: dict[str, Any], version: str) -> list[tuple[int | str, ...]]:
-    """Where the tool is not what the protocol, or the SDK, asks for."""
+    """The locations where the tool violates the protocol or the SDK's model."""
     try:
         _validate([tool], version)
     except ValidationError as error:
@@ -112,7 +112,7 @@ def _is_valid(tools: list[Any], version: str) -> bool:
 
 def _validate(tools: list[Any], version: str) -> None:
     page = {"tools": tools, **(_UNCACHED if version in MODERN_PROTOCOL_VERSIONS else {})}
-    with suppress(KeyError):  # a revision that the SDK does not know
+    with suppress(KeyError):  # a revision unknown to the SDK
         methods.validate_server_result("tools/list", version, page)
     types.ListToolsResult.model_validate(page, by_name=False)
 

@@ -1,9 +1,8 @@
-"""One line to JSON-RPC messages, and messages to lines. No IO.
+"""Converts lines to JSON-RPC messages and back. No IO.
 
-Format: JSON-RPC 2.0 as MCP's stdio transport frames it, one message per line,
-batches included (revision 2025-03-26 has them). Lines that are no message are
-told apart: noise, which a server printed by mistake, and lost messages, which
-somebody may be waiting for.
+Format: JSON-RPC 2.0 as framed by MCP's stdio transport, one message per line, including batches
+(revision 2025-03-26). Lines that are not messages are either noise, which a server printed by
+mistake, or lost messages, for which a request may be waiting.
 """
 
 import gc
@@ -23,13 +22,13 @@ _EXCERPT = 200
 _BOM = b"\xef\xbb\xbf"
 _NO_RESULT = object()
 
-# Every escape of a JSON text from left to right, so that `\\ud800` in a path stays what it is.
+# Matches every escape of a JSON text from left to right, so that `\\ud800` in a path is kept.
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-# The `id` of a message can only be trusted where it cannot be inside the result: as one of
-# the first members, or as one of the last before the closing brace.
+# The `id` of a message is reliable only where it cannot be inside the result: as one of the first
+# members, or as one of the last before the closing brace.
 _JSONRPC = rb'"jsonrpc"\s*:\s*"2\.0"'
 _ID = rb'"id"\s*:\s*(?:(?P<number>-?\d{1,18})|"(?P<text>[^"\\]{0,200})")'
 _FIRST_ID = re.compile(rb"\s*\{\s*(?:" + _JSONRPC + rb"\s*,\s*)?" + _ID + rb"\s*,")
@@ -41,7 +40,7 @@ _ONE_MEMBER_OF_MANY = re.compile(rb"\s*\{?\s*" + _JSONRPC + rb"\s*,?\s*\}?\s*\Z"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The server asks the client for something."""
+    """A request from the server."""
 
     id: RequestId
     method: str
@@ -50,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """The server tells something: `method` and `params` as on the wire, unchecked."""
+    """A notification from the server: `method` and `params` as received, unvalidated."""
 
     method: str
     params: dict[str, Any] | None
@@ -66,7 +65,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An answer that is an error; without an id the server could not read what it answers."""
+    """An error answer; without an id, the server could not read the message it answers."""
 
     id: RequestId | None
     code: int
@@ -76,10 +75,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Something a request may be waiting for, but not usable.
+    """An unusable message for which a request may be waiting.
 
     Attributes:
-        id: the request it would have answered; None when that cannot be told.
+        id: the request that it would have answered; None if unknown.
         why: what is wrong with it, for the error.
     """
 
@@ -89,7 +88,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """A line that has nothing to do with the protocol; its beginning."""
+    """The beginning of a line that is unrelated to the protocol."""
 
     excerpt: str
 
@@ -98,7 +97,7 @@ Message = Request | Notification | Response | Failure | Lost | Noise
 
 
 def decode_line(line: bytes | bytearray) -> list[Message]:
-    """The messages on a line: one, several for a batch, none for an empty line."""
+    """Return the messages on a line: one, several for a batch, or none for an empty line."""
     if not line or line.isspace():
         return []
     try:
@@ -112,14 +111,14 @@ def decode_line(line: bytes | bytearray) -> list[Message]:
 
 
 def lost_line(head: bytes, tail: bytes, why: str) -> Lost | Noise:
-    """What is known of a message of which only the ends were kept."""
+    """Return what is known of a message of which only the ends were kept."""
     if _METHOD_FIRST.match(head):
-        return Noise(_excerpt(head))  # a notification or a request: nobody here waits for it
+        return Noise(_excerpt(head))  # a notification or a request, so nothing is waiting for it
     return Lost(find_id(head, tail), why)
 
 
 def encode_request(request_id: RequestId, method: str, params: Mapping[str, Any] | None) -> bytes:
-    """A request's line. `params` are left out when there are none: JSON-RPC has no null there."""
+    """Return the line of a request; empty `params` are omitted, because JSON-RPC does not allow null."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "method": method}
     if params:
         message["params"] = params
@@ -127,7 +126,7 @@ def encode_request(request_id: RequestId, method: str, params: Mapping[str, Any]
 
 
 def encode_notification(method: str, params: Mapping[str, Any] | None) -> bytes:
-    """A notification's line."""
+    """Return the line of a notification."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
     if params is not None:
         message["params"] = params
@@ -135,18 +134,18 @@ def encode_notification(method: str, params: Mapping[str, Any] | None) -> bytes:
 
 
 def encode_response(request_id: RequestId, result: Mapping[str, Any]) -> bytes:
-    """The line of an answer to the server."""
+    """Return the line of an answer to the server."""
     return to_json({"jsonrpc": "2.0", "id": request_id, "result": result}) + b"\n"
 
 
 def encode_failure(request_id: RequestId, code: int, message: str, data: Any = None) -> bytes:
-    """The line of a refusal to the server."""
+    """Return the line of an error answer to the server."""
     error = {"code": code, "message": message} | ({} if data is None else {"data": data})
     return to_json({"jsonrpc": "2.0", "id": request_id, "error": error}) + b"\n"
 
 
 def parse_json(line: bytes | bytearray) -> Any:
-    """The value of a JSON text; a byte order mark, invalid UTF-8 and lone surrogates are repaired.
+    """Parse JSON, repairing a byte order mark, invalid UTF-8 and lone surrogates.
 
     Raises:
         ValueError: it is not JSON.
@@ -155,12 +154,12 @@ def parse_json(line: bytes | bytearray) -> Any:
     try:
         return from_json(line)
     except ValueError as error:
-        # A line that is not JSON at all is not worth repairing, and most noise is not.
+        # A line that is not JSON at all, like most noise, is not worth repairing.
         if line.lstrip(_BOM + b" \t\r")[:1] not in (b"{", b"["):
             raise ValueError(str(error)) from None
     text = line.removeprefix(_BOM).decode("utf-8", "replace")
     text = _ESCAPE.sub(lambda match: "\\ufffd" if match["lone"] else match[0], text)
-    return json.loads(text)  # the repair done, and deeper nesting than `from_json` allows
+    return json.loads(text)  # repaired, and with deeper nesting than `from_json` allows
 
 
 def _classify(value: Any) -> Message:
@@ -197,7 +196,7 @@ def _unparsable(line: bytes | bytearray, error: Exception) -> Lost | Noise:
 
 
 def find_id(head: bytes, tail: bytes) -> RequestId | None:
-    """The id of a message of which only the ends are known; None where it cannot be told for certain."""
+    """Return the id of a message of which only the ends are known, or None if uncertain."""
     found = _FIRST_ID.match(head) or _LAST_ID.search(tail)
     if found is None:
         return None
@@ -210,7 +209,7 @@ def _excerpt(line: bytes | bytearray) -> str:
 
 @contextmanager
 def _gc_paused(worth_it: bool) -> Iterator[None]:
-    """No collection meanwhile: it would walk the growing result again and again, and find nothing."""
+    """Pause garbage collection, which would repeatedly walk the growing result without finding anything."""
     if not worth_it or not gc.isenabled():
         yield
         return

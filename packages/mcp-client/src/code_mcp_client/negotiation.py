@@ -1,8 +1,8 @@
-"""Which era a server speaks, and what it is: found out once, within the time that it has to start.
+"""Determines a server's era and version, once, within its start-up time limit.
 
-A server of 2026-07-28 answers `server/discover`; an older one answers it with an error, not at all, or by
-ending. While a server keeps silent, it may be starting slowly: then `initialize` is sent as well, and the
-first useful answer decides.
+A server of 2026-07-28 answers `server/discover`; an older one answers with an error, not at all, or by exiting.
+A silent server may just be slow to start, so `initialize` is sent as well, and the first useful answer
+decides.
 """
 
 from collections.abc import Mapping
@@ -33,23 +33,23 @@ from code_mcp_client.notifications import ListenedDispatcher
 
 CLIENT_INFO = Implementation(name="code-mcp-client", version="0.1.0")
 SILENCE_SECONDS = 1.0
-"""After which a server that has not answered the probe gets the handshake as well."""
+"""Silence after the probe after which the handshake is sent as well."""
 
 
 class EndedByProbe(ConnectionLost):
-    """The server ended when it was asked what no older server knows: it has to be started again."""
+    """The server exited on a request that older servers do not know, and must be started again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Negotiation:
-    """Agrees with one server on a version and on capabilities.
+    """Negotiates a version and capabilities with one server.
 
     Args:
-        session: with the server.
-        dispatcher: below the session.
-        capabilities: what the client declares.
-        seconds: how long everything may take.
-        hedged: a silent server is sent the handshake besides the probe; makes no sense over HTTP.
+        session: the session with the server.
+        dispatcher: the session's dispatcher.
+        capabilities: the client's capabilities.
+        seconds: the total time limit.
+        hedged: whether to send a silent server the handshake in addition to the probe; not useful over HTTP.
     """
 
     session: ClientSession
@@ -59,15 +59,15 @@ class Negotiation:
     hedged: bool
 
     async def run(self, version: str) -> InitializeResult:
-        """What the server is, in the form of the handshake for both eras.
+        """Return the server's information, in the form of the handshake in both eras.
 
         Args:
-            version: a handshake version to offer, a modern one to insist on, or `auto`.
+            version: a handshake version to offer, a modern one to require, or `auto`.
 
         Raises:
-            EndedByProbe: the server does not survive the question which era it speaks.
+            EndedByProbe: the server exited when probed for its era.
             InvalidResult: the server and this client have no version in common.
-            RequestTimedOut: it did not answer in time.
+            RequestTimedOut: the server did not answer in time.
         """
         try:
             with anyio.fail_after(self.seconds):
@@ -110,7 +110,7 @@ class Negotiation:
             except MCPError as error:
                 refusal = error
                 if not probed.is_set():
-                    return  # it may be modern, and about to answer the probe
+                    return  # it may be modern and about to answer the probe
             tasks.cancel_scope.cancel()
 
         try:
@@ -131,11 +131,11 @@ class Negotiation:
         raise refusal
 
     async def _discover(self, version: str, *, again: bool = True) -> DiscoverResult | None:
-        """What a modern server is; None for one of the other era.
+        """The information of a modern server, or None for one of the other era.
 
         Raises:
-            InvalidResult: it is modern, and has no version in common with this client.
-            ConnectionLost: it ended.
+            InvalidResult: it is modern, but has no version in common with this client.
+            ConnectionLost: it exited.
         """
         era = ModernEra(version, CLIENT_INFO, self.capabilities)
         try:

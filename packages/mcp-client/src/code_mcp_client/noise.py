@@ -1,4 +1,4 @@
-"""How much output other than MCP messages a server may print before it is given up."""
+"""Limits a server's output of text other than MCP messages."""
 
 import logging
 import time
@@ -8,7 +8,7 @@ from code_mcp_client.errors import NoisyServer
 MOST_LINES = 5_000
 MOST_BYTES = 64 * 2**20
 SECONDS = 5.0
-"""In which so many lines, or bytes, of noise are too many: a server that logs to stdout by mistake stays below."""
+"""The period for the limits on noise; a server that logs to stdout by mistake stays below them."""
 _EXCERPT = 80
 
 logger = logging.getLogger("code_mcp_client")
@@ -18,7 +18,7 @@ class NoiseCounter:
     """Counts output that is not a message.
 
     Args:
-        server: its name, for the error.
+        server: the server's name, for the error.
     """
 
     def __init__(self, server: str) -> None:
@@ -29,10 +29,10 @@ class NoiseCounter:
         self._since = 0.0
 
     def heard(self, size: int, excerpt: str) -> None:
-        """A line of `size` bytes was none; it is logged when it is the first, second, fourth, … .
+        """Count a line of `size` bytes that is not a message; the first, second, fourth, … is logged.
 
         Raises:
-            NoisyServer: there were too many of late.
+            NoisyServer: there was too much noise recently.
         """
         self._total += 1
         if self._total & (self._total - 1) == 0:

@@ -1,4 +1,4 @@
-"""The dispatcher that sessions use: it lets others listen to notifications, and mends lists of tools."""
+"""The dispatcher for sessions: supports listening to notifications, and repairs lists of tools."""
 
 import logging
 from collections import deque
@@ -26,9 +26,11 @@ from code_mcp_client.era import ModernEra
 from code_mcp_client.mending import mended_tools
 from code_mcp_client.messages import Notification
 
+PAGE_DONE = "notifications/elicitation/complete"
+_MOST_PAGES_DONE = 100
 _MOST_WAITING = 10_000
 _TAKEN_IN_A_ROW = 64
-"""After so many a listener lets others run."""
+"""Notifications after which a listener yields to other tasks."""
 
 logger = logging.getLogger("code_mcp_client")
 
@@ -36,7 +38,7 @@ logger = logging.getLogger("code_mcp_client")
 class Notifications:
     """One listener's notifications: an async iterator that ends when the client closes.
 
-    Holds those that came since it was made; when 10,000 wait, the oldest goes, and that is logged.
+    Contains those since its creation; beyond 10,000, the oldest is dropped and logged.
     """
 
     def __init__(self) -> None:
@@ -64,28 +66,29 @@ class Notifications:
         """Add one."""
         if len(self._waiting) == _MOST_WAITING:
             self._dropped += 1
-            if self._dropped & (self._dropped - 1) == 0:  # 1, 2, 4, … : a flood must not flood the log
+            if self._dropped & (self._dropped - 1) == 0:  # 1, 2, 4, …, to avoid flooding the log
                 logger.warning("a listener is slow: %d notifications dropped", self._dropped)
         self._waiting.append(notification)
         self._changed.set()
 
     def end(self) -> None:
-        """Let the iteration end after what waits."""
+        """End the iteration after what is queued."""
         self._ended = True
         self._changed.set()
 
 
 class ListenedDispatcher:
-    """A dispatcher whose notifications also reach listeners, those of unknown methods included.
+    """A dispatcher whose notifications also reach listeners, including those of unknown methods.
 
-    The tools that it lists are all valid (see `mended_tools`): the session refuses a list for one odd tool.
+    All listed tools are valid (see `mended_tools`), because the session refuses a list with one invalid tool.
 
     Attributes:
         left_out: called with a line for each tool that is left out of a list.
         era: of the connection; None for the handshake era, and before it is known.
+        pages_done: the last 100 pages that the server reported to be done with, by their elicitation ids.
 
-    The SDK's session drops a method it does not know and starts a task for each of the
-    others, which loses their order; this listens before it, on the receiving path.
+    The SDK's session drops notifications of unknown methods and starts a task for each of the others, which
+    loses their order; listeners are therefore called before it, on the receiving path.
     """
 
     def __init__(self, inner: Dispatcher[TransportContext]) -> None:
@@ -95,11 +98,12 @@ class ListenedDispatcher:
         self._version = LATEST_HANDSHAKE_VERSION
         self.left_out: Callable[[str], None] = logger.warning
         self.era: ModernEra | None = None
+        self.pages_done: deque[str] = deque(maxlen=_MOST_PAGES_DONE)
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """A request to the server, in the form of its era."""
+        """Send a request to the server, in the form of its era."""
         if self.era is not None:
             params, opts = self.era.stamp(method, params, opts)
         result = await self._inner.send_raw_request(method, params, opts)
@@ -121,13 +125,13 @@ class ListenedDispatcher:
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
-        """A notification to the server, in the form of its era."""
+        """Send a notification to the server, in the form of its era."""
         if self.era is not None:
             params, opts = self.era.stamp(method, params, opts)
         await self._inner.notify(method, params, opts)
 
     def listen(self) -> Notifications:
-        """A new listener, for what comes from now on."""
+        """Return a new listener, for notifications from now on."""
         listener = Notifications()
         if self._over:
             listener.end()
@@ -142,9 +146,11 @@ class ListenedDispatcher:
         *,
         task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Run the inner dispatcher; its end is the listeners'."""
+        """Run the inner dispatcher; listeners end with it."""
 
         def intercept(method: str, params: Mapping[str, Any] | None) -> bool:
+            if method == PAGE_DONE:
+                self.pages_done.append(str((params or {}).get("elicitationId")))
             if self._listeners:
                 notification = Notification(method, None if params is None else dict(params))
                 for listener in self._listeners:

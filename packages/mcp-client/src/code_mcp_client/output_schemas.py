@@ -1,4 +1,4 @@
-"""Checking a tool's result against the output schema that the tool was listed with."""
+"""Checks tool results against the output schemas in the list of tools."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from code_mcp_client.errors import InvalidResult, McpClientError
 
 _MOST_PAGES = 100
 _UNUSABLE_SCHEMA = "Invalid schema for tool"
-"""How the SDK's error begins when not the result is to blame."""
+"""Beginning of the SDK's error if the schema rather than the result is invalid."""
 
 logger = logging.getLogger("code_mcp_client")
 
@@ -18,10 +18,10 @@ ListTools = Callable[[str | None], Awaitable[types.ListToolsResult]]
 
 
 class OutputSchemas:
-    """Which tools promise structured results; the schemas themselves are the session's to keep.
+    """Tracks which tools have output schemas; the schemas themselves are kept by the session.
 
     Args:
-        list_tools: fetches a page of tools by its cursor and lets `note` know of it.
+        list_tools: fetches a page of tools by cursor and passes it to `note`.
     """
 
     def __init__(self, list_tools: ListTools) -> None:
@@ -29,21 +29,21 @@ class OutputSchemas:
         self._promising: dict[str, bool] | None = None
 
     def note(self, tools: list[types.Tool]) -> None:
-        """Learn from a page of tools."""
+        """Record a page of tools."""
         listed = {tool.name: tool.output_schema is not None for tool in tools}
         self._promising = (self._promising or {}) | listed
 
     async def check(self, session: ClientSession, tool: str, result: types.CallToolResult) -> None:
-        """Check a result; asks once for the list of tools, if nobody did.
+        """Check a result, fetching the list of tools if it was never listed.
 
         Raises:
-            InvalidResult: the result does not fit the tool's output schema.
+            InvalidResult: the result does not match the tool's output schema.
         """
         if result.is_error or not await self._promises(tool):
             return
         try:
             await session.validate_tool_result(tool, result)
-        except RuntimeError as error:  # the SDK's, whose text says what does not fit
+        except RuntimeError as error:  # from the SDK; the text says what does not match
             problem, _, _ = str(error).partition("\n")  # the rest is the schema and the result
             if problem.startswith(_UNUSABLE_SCHEMA):
                 logger.warning("the result of tool %r is not checked: %s", tool, problem)
@@ -59,7 +59,7 @@ class OutputSchemas:
                     if tool in self._promising or page.next_cursor is None:
                         break
                     page = await self._list_tools(page.next_cursor)
-            except McpClientError as error:  # the tool has run: its result is worth more than its check
+            except McpClientError as error:  # the tool has run, so its result matters more than the check
                 logger.warning(
                     "the result of tool %r is not checked, the server lists no tools: %s", tool, error
                 )

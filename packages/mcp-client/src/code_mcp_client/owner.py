@@ -1,7 +1,7 @@
-"""A task of its own for each connection, so that any task may open, use and close it, in any order.
+"""Owns each connection in a separate task, so that any task may open, use and close it, in any order.
 
-Cancel scopes must be left in the task that entered them. A context manager entered
-by whoever opens a client would therefore have to be left there too, innermost first.
+Cancel scopes must be left in the task that entered them. Without the separate task, a client would
+have to be closed by the task that opened it, innermost first.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Owner(Generic[T]):
     """Enters an async context manager, holds it open, and leaves it, all in one background task.
 
-    Needs asyncio: it alone lets a task outlive the block that started it.
+    Requires asyncio, which lets a task outlive the block that started it.
     """
 
     def __init__(self, make: Callable[[], AbstractAsyncContextManager[T]]) -> None:
@@ -33,7 +33,7 @@ class Owner(Generic[T]):
         """Start the task and wait until the context manager is entered.
 
         Raises:
-            Exception: what entering raised. When this call is cancelled, entering is undone first.
+            Exception: any exception from entering. If this call is cancelled, entering is undone first.
         """
         if self._task is not None or self._closing.is_set():
             raise ClientClosed("an MCP client opens once: make a new one")
@@ -54,10 +54,10 @@ class Owner(Generic[T]):
         return self._value
 
     async def close(self) -> None:
-        """Leave the context manager and wait until that is done; the second call waits as well.
+        """Leave the context manager and wait until that is done; repeated calls wait as well.
 
         Raises:
-            Exception: what running or leaving raised.
+            Exception: any exception from running or leaving.
         """
         self._closing.set()
         if self._task is not None:

@@ -14,18 +14,18 @@ _MOST_PER_TURN = 1024 * 1024
 _MANY_LINES = 64
 _PIECE = 8 * 1024
 _SECONDS_PER_TURN = 0.003
-"""How long a server's messages may keep the loop from everything else, but for a single long one."""
+"""How long a server's messages may block the event loop, except for a single long one."""
 
 
 class PipeReader:
-    """Chunks from a pipe, handed over as they come.
+    """Reads chunks from a pipe and passes them on as they arrive.
 
-    Registers with asyncio's loop directly: reading where the loop notices the bytes, instead
-    of waking a task that then reads, saves a third of the time of a small call.
+    Registers with asyncio's loop directly: reading as soon as the loop reports data, instead of waking
+    a task to read, saves a third of the time of a small call.
 
     Args:
-        fd: the pipe's non-blocking read end; stays the caller's to close.
-        capacity: most bytes per read.
+        fd: the pipe's non-blocking read end; the caller closes it.
+        capacity: the maximum number of bytes per read.
     """
 
     def __init__(self, fd: int, capacity: int) -> None:
@@ -34,18 +34,18 @@ class PipeReader:
         self._deliver: Callable[[bytes], None] | None = None
         self._ended: anyio.Event | None = None
         self._failure: Exception | None = None
-        self._most: int | None = None  # bytes still wanted, once `drain` was called
-        self._chunk = b""  # with many messages, of which some are still to be delivered from `_at` on
+        self._most: int | None = None  # remaining bytes to read, once `drain` was called
+        self._chunk = b""  # partly delivered, up to `_at`
         self._at = 0
 
     async def pump(self, deliver: Callable[[bytes], None]) -> None:
-        """Call `deliver` with every chunk; returns when the pipe has ended or `drain` was called.
+        """Pass every chunk to `deliver`; returns when the pipe has ended or `drain` was called.
 
-        About 1 MiB per turn of the loop, and of many small messages as many as fit into 3 ms, so that a
-        server that never pauses does not own it.
+        Processes about 1 MiB per turn of the loop, and as many small messages as fit into 3 ms, so that a
+        server that never pauses cannot monopolise the loop.
 
         Raises:
-            Exception: what `deliver` raised.
+            Exception: any exception from `deliver`.
         """
         loop = asyncio.get_running_loop()
         self._deliver, self._ended = deliver, anyio.Event()
@@ -61,7 +61,7 @@ class PipeReader:
             raise self._failure
 
     def drain(self, most: int) -> None:
-        """Hand over what the pipe holds at this moment, up to `most` bytes, and let `pump` return, now or later."""
+        """Pass on the current contents of the pipe, up to `most` bytes, then let `pump` return."""
         self._most = most
         self._hand_over(math.inf)
         while most > 0 and (size := self._read()):
@@ -71,7 +71,9 @@ class PipeReader:
 
     def _read_some(self) -> None:
         left, latest = _MOST_PER_TURN, time.monotonic() + _SECONDS_PER_TURN
-        while left > 0 and (size := self._read()) == self._capacity:  # less has emptied the pipe
+        while (
+            left > 0 and (size := self._read()) == self._capacity
+        ):  # a short read means that the pipe is empty
             left -= size
             if self._chunk or time.monotonic() > latest:
                 break
@@ -79,7 +81,7 @@ class PipeReader:
             self._pause()
 
     def _read(self) -> int:
-        """Deliver one chunk, or begin to; how many bytes it had, 0 when there was none."""
+        """Deliver one chunk, or start to; return its size, or 0 if there was none."""
         if self._deliver is None:
             return 0
         try:
@@ -100,7 +102,7 @@ class PipeReader:
         return size
 
     def _hand_over(self, seconds: float) -> None:
-        """Deliver as much of the chunk as fits into some seconds."""
+        """Deliver as much of the chunk as fits into `seconds`."""
         latest = time.monotonic() + seconds
         while self._chunk and time.monotonic() <= latest:
             piece = self._chunk[self._at : self._at + _PIECE]
@@ -114,11 +116,11 @@ class PipeReader:
             return
         try:
             self._deliver(data)
-        except Exception as error:  # noqa: BLE001 - raised again where someone waits for it
+        except Exception as error:  # noqa: BLE001 - raised again in the waiting task
             self._fail(error)
 
     def _pause(self) -> None:
-        """Let others run before the rest of the chunk is delivered."""
+        """Yield to other tasks before delivering the rest of the chunk."""
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._fd)
         loop.call_soon(self._go_on)
@@ -144,13 +146,13 @@ class PipeReader:
 
 
 class PipeWriter:
-    """Whole lines into a pipe: each is written completely or, when the pipe breaks, never again.
+    """Writes whole lines to a pipe: each is written completely unless the pipe breaks.
 
-    A line goes straight to the pipe when there is room. Otherwise it is queued, so that a
-    sender that gives up in the middle of a line does not leave half of it behind.
+    A line is written directly if there is room. Otherwise it is queued, so that a sender cancelled in
+    the middle of a line does not leave it incomplete.
 
     Args:
-        fd: the pipe's non-blocking write end; stays the caller's to close.
+        fd: the pipe's non-blocking write end; the caller closes it.
     """
 
     def __init__(self, fd: int) -> None:
@@ -163,24 +165,24 @@ class PipeWriter:
 
     @property
     def has_room(self) -> bool:
-        """Whether `send` does not wait."""
+        """Whether `send` would not wait."""
         return self._broken or self._queued <= _QUEUE_LIMIT
 
     async def send(self, line: bytes) -> None:
         """Write or queue `line`; waits while more than 1 MiB is queued.
 
         Raises:
-            BrokenPipeError: nobody reads the pipe any more.
+            BrokenPipeError: the other end is closed.
         """
         while not self.has_room:
             await self._has_room.wait()
         self.send_nowait(line)
 
     def send_nowait(self, line: bytes) -> None:
-        """Write or queue `line` at once, without regard to how much is queued.
+        """Write or queue `line` immediately, however much is queued.
 
         Raises:
-            BrokenPipeError: nobody reads the pipe any more.
+            BrokenPipeError: the other end is closed.
         """
         if self._broken:
             raise BrokenPipeError
@@ -191,12 +193,12 @@ class PipeWriter:
             self._has_lines.set()
 
     async def drained(self) -> None:
-        """Return when nothing is queued any more; `flush_forever` has to run meanwhile."""
+        """Wait until the queue is empty; requires a running `flush_forever`."""
         while self._queue:
             await self._has_room.wait()
 
     def close(self) -> None:
-        """Write no more; to be called before the pipe is closed, whose number may soon be another file's."""
+        """Stop writing; call this before closing the pipe, whose descriptor may be reused."""
         self._broken = True
         self._queue.clear()
         self._queued = 0
@@ -204,7 +206,7 @@ class PipeWriter:
         self._has_lines.set()
 
     async def flush_forever(self) -> None:
-        """Write what is queued as the pipe takes it; ends when the pipe breaks or is closed."""
+        """Write queued lines as the pipe accepts them; ends when the pipe breaks or is closed."""
         while not self._broken:
             await self._has_lines.wait()
             while self._queue:
@@ -228,7 +230,7 @@ class PipeWriter:
             return os.write(self._fd, data)
         except BlockingIOError:
             return 0
-        except (BrokenPipeError, ConnectionResetError):  # the second one of a socket
+        except (BrokenPipeError, ConnectionResetError):  # the latter from a socket
             self.close()
             raise BrokenPipeError from None
 

@@ -1,4 +1,4 @@
-"""The SDK's errors as this package's."""
+"""Translates the SDK's errors to this package's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +11,16 @@ from code_mcp_client.errors import InvalidResult, RequestFailed
 
 @contextmanager
 def translated(method: str) -> Iterator[None]:
-    """For the time of a request: the server's error, and a result that is not one, under our names."""
+    """Translate the server's error, and an invalid result, raised during a request."""
     try:
         yield
     except MCPError as error:
         raise RequestFailed(method, error.code, error.message, error.data) from error
     except ValidationError as error:
-        raise InvalidResult(f"{method}: the MCP server's result is not one: {_first_fault(error)}") from error
+        raise InvalidResult(f"{method}: the MCP server's result is invalid: {_first_fault(error)}") from error
 
 
 def _first_fault(error: ValidationError) -> str:
-    """One line, without the result."""
+    """The first validation error on one line, without the result."""
     fault = error.errors(include_input=False, include_url=False)[0]
     return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"

@@ -1,4 +1,4 @@
-"""A running server over stdio: its channel, its last words, its end."""
+"""A running server over stdio: its channel, stderr and end."""
 
 import logging
 import os
@@ -16,16 +16,16 @@ from code_mcp_client.stderr_tail import StderrTail
 from code_mcp_client.stopping import stop_server
 
 _MOST_DISCARDED = 64 * 2**20
-_STATUS_SECONDS = 0.03  # for an exit status once the output has ended
+_STATUS_SECONDS = 0.03  # wait for an exit status once the output has ended
 
 logger = logging.getLogger("code_mcp_client")
 
 
 @asynccontextmanager
 async def running_server(command: ServerCommand, capacity: int) -> AsyncIterator["ServerProcess"]:
-    """Start a server; at the end stop it and everything it started.
+    """Start a server, and stop it with everything it started when the context ends.
 
-    Stopping closes its stdin, waits 2 s, sends SIGTERM, waits 2 s, sends SIGKILL.
+    Stopping closes its stdin, waits 2 s, sends SIGTERM, waits 2 s, and sends SIGKILL.
 
     Raises:
         ServerStartError: see `launch`.
@@ -47,11 +47,11 @@ async def running_server(command: ServerCommand, capacity: int) -> AsyncIterator
 
 
 class ServerProcess:
-    """One server: bytes from it, lines to it, and why it ended.
+    """One server: its output, a writer for its input, and why it ended.
 
     Attributes:
-        name: what it is called in errors.
-        writer: to the server's stdin.
+        name: the server's name in errors.
+        writer: writes to the server's stdin.
     """
 
     def __init__(self, name: str, launched: Launched, capacity: int) -> None:
@@ -59,7 +59,7 @@ class ServerProcess:
         self._process = launched.process
         self._launched = launched
         self._open_pipes = {launched.stdin, launched.stdout, launched.stderr}
-        # A read cannot return more than the pipe holds, and asking for more costs an allocation.
+        # A read cannot return more than the pipe holds, and requesting more costs an allocation.
         self._reader = PipeReader(launched.stdout, min(capacity, launched.output_size))
         self.writer = PipeWriter(launched.stdin)
         self._stderr = StderrTail(launched.stderr)
@@ -70,15 +70,15 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """The server's process id, which is also its process group and session."""
+        """The server's process id, which is also its process group and session id."""
         return self._process.pid
 
     async def pump(self, deliver: Callable[[bytes], None]) -> None:
-        """Call `deliver` with the server's output as it comes, until it ends."""
+        """Pass the server's output to `deliver` as it arrives, until it ends."""
         await self._reader.pump(deliver)
 
     async def why_ended(self) -> Callable[[], ServerExited]:
-        """Called once the output has ended: makes the error that every request gets."""
+        """Return a factory for the error that every request gets; called once the output has ended."""
         with anyio.move_on_after(_STATUS_SECONDS):
             await self._exited.wait()
         self._stderr.read_available()
@@ -86,35 +86,35 @@ class ServerProcess:
         return lambda: ServerExited(self.name, code, tail)
 
     async def watch(self) -> None:
-        """Notice the exit and keep stderr empty, until the server has been stopped."""
+        """Detect the exit and drain stderr, until the server has been stopped."""
         with self._watching:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._stderr.drain)
                 await self._process.wait()
                 self._exited.set()
-                # A grandchild may hold the pipe open; what the server itself wrote is in it already.
+                # A grandchild may hold the pipe open, but it already contains everything that the server wrote.
                 self._reader.drain(2 * self._launched.output_size)
                 await anyio.to_thread.run_sync(self._family.leader_ended)
                 if not await anyio.to_thread.run_sync(self._family.alive):
                     await self._release_guard()
 
     async def stop(self) -> None:
-        """End the server and its descendants; returns when they are gone, after at most about 6 s."""
+        """Stop the server and its descendants; returns when they are gone, after at most about 6 s."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._discard_output)
-            tasks.start_soon(self._stderr.drain)  # `watch` is gone already when the whole event loop ends
+            tasks.start_soon(self._stderr.drain)  # `watch` is already gone when the event loop is ending
             await stop_server(self.name, self._process, self._family, self._close_stdin)
             tasks.cancel_scope.cancel()
         self._watching.cancel()
         await self._release_guard()
 
     def close_pipes(self) -> None:
-        """Close this side's ends of the pipes."""
+        """Close our ends of the pipes."""
         for pipe in tuple(self._open_pipes):
             self._close(pipe)
 
     async def _discard_output(self) -> None:
-        """Let a server that is still writing come to its end; one that writes without end is not read for ever."""
+        """Let a server that is still writing finish, within a limit for one that never stops."""
         left = _MOST_DISCARDED
 
         def discard(chunk: bytes) -> None:

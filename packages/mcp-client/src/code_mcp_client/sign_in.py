@@ -1,7 +1,7 @@
-"""Signing in to servers over HTTP with OAuth, and keeping the tokens.
+"""Signs in to HTTP servers with OAuth and stores the tokens.
 
-The protocol is the SDK's: metadata, registration, PKCE, refreshing. Here is what it leaves to its
-user: the browser, the way back from it over a loopback port, and a file that only its owner can read.
+The SDK handles the protocol: metadata, registration, PKCE, refreshing. This module provides the rest:
+the browser, the redirect to a loopback port, and a file that only its owner can read.
 """
 
 import asyncio
@@ -34,17 +34,17 @@ from code_mcp_client.errors import McpClientError
 CLIENT_NAME = "Code for Python"
 SECONDS_TO_SIGN_IN = 300.0
 _PATIENCE = httpx2.Timeout(15.0)
-"""For each request to an authorization server."""
+"""Time limit for each request to an authorization server."""
 _SECONDS_TO_SAVE = 0.5
-"""In which another process that has refreshed the token writes it to the file."""
+"""Time for another process that has refreshed the token to write it to the file."""
 _LONG_AGO = 1.0
-"""When a token that the server refuses has expired, whatever was said before."""
+"""Expiry time of a token that the server refuses, regardless of its declared lifetime."""
 _PATH = "/callback"
 _PAGE = b"<!doctype html><title>Code</title><p>You are signed in. You can close this page."
 _REFUSED_PAGE = b"<!doctype html><title>Code</title><p>Signing in did not work. The terminal says why."
 
 Visit = Callable[[str], Awaitable[None]]
-"""Shows the user a page to sign in on."""
+"""Shows the user a page for signing in."""
 
 
 class SignInFailed(McpClientError):  # noqa: N818 - a state, like the rest of the tree
@@ -52,16 +52,16 @@ class SignInFailed(McpClientError):  # noqa: N818 - a state, like the rest of th
 
 
 class SignInNeeded(httpx2.RequestError):
-    """The saved tokens are not enough any more; of a kind that the transport reports as a lost connection."""
+    """The saved tokens are no longer sufficient; the transport reports this kind of error as a lost connection."""
 
 
 class _Saved(BaseModel):
-    """The file.
+    """The contents of the file.
 
     Attributes:
-        url: of the server; the tokens are for no other.
-        expires_at: seconds since the epoch at which the access token ends.
-        metadata: of the authorization server, to refresh the token with.
+        url: the server's URL; the tokens are valid only for it.
+        expires_at: when the access token expires, in seconds since the epoch.
+        metadata: the authorization server's metadata, for refreshing the token.
     """
 
     url: str
@@ -72,11 +72,11 @@ class _Saved(BaseModel):
 
 
 class TokenFile:
-    """The tokens for one server, in a file with mode 0600. Its `repr` has no secrets.
+    """The tokens for one server, in a file with mode 0600. Its `repr` contains no secrets.
 
     Args:
-        path: the file; its directory is made when there is something to save.
-        url: of the server.
+        path: the file; its directory is created when needed.
+        url: the server's URL.
     """
 
     def __init__(self, path: Path, url: str) -> None:
@@ -85,11 +85,11 @@ class TokenFile:
 
     @property
     def has_tokens(self) -> bool:
-        """Whether somebody has signed in to this server."""
+        """Whether the user has signed in to this server."""
         return self.read().tokens is not None
 
     def read(self) -> _Saved:
-        """What is saved for this server; nothing if the file is for another URL, or cannot be read."""
+        """Return what is saved for this server; empty if the file is for another URL or cannot be read."""
         try:
             saved = _Saved.model_validate_json(self._path.read_bytes())
         except (OSError, ValidationError):
@@ -97,7 +97,7 @@ class TokenFile:
         return saved if saved.url == self._url else _Saved(url=self._url)
 
     def version(self) -> object:
-        """Something that is different after each change of the file."""
+        """A value that differs after each change of the file."""
         try:
             found = self._path.stat()
         except OSError:
@@ -105,7 +105,7 @@ class TokenFile:
         return found.st_mtime_ns, found.st_ino, found.st_size
 
     def remove(self) -> bool:
-        """Forget the tokens; whether there were any."""
+        """Delete the tokens; whether there were any."""
         existed = self._path.exists()
         self._path.unlink(missing_ok=True)
         return existed
@@ -128,7 +128,7 @@ class TokenFile:
         self._write(self.read().model_copy(update={"client": client_info}))
 
     def keep(self, metadata: OAuthMetadata | None) -> None:
-        """Remember the authorization server."""
+        """Save the authorization server's metadata."""
         if metadata is not None:
             dumped = json.loads(metadata.model_dump_json(exclude_none=True))
             self._write(self.read().model_copy(update={"metadata": dumped}))
@@ -147,12 +147,12 @@ class TokenFile:
 
 
 def saved_sign_in(url: str, file: TokenFile, hint: str) -> httpx2.Auth:
-    """Sends the saved token, and refreshes it; where that is not enough, requests fail.
+    """Return auth that sends and refreshes the saved token; if that is not enough, requests fail.
 
     Args:
-        url: of the server.
-        file: has the tokens.
-        hint: what the user should do then.
+        url: the server's URL.
+        file: the saved tokens.
+        hint: what the user should do if signing in again is needed.
     """
 
     async def refuse(page: str = "") -> AuthorizationCodeResult:
@@ -166,16 +166,16 @@ def saved_sign_in(url: str, file: TokenFile, hint: str) -> httpx2.Auth:
 
 
 async def sign_in(url: str, file: TokenFile, visit: Visit) -> bool:
-    """Sign in to a server, and save the tokens; False if it does not ask for that.
+    """Sign in to a server and save the tokens; False if it does not require signing in.
 
     Args:
-        url: of the server.
-        file: where they are saved; what is in it is replaced.
-        visit: shows the user the page to sign in on.
+        url: the server's URL.
+        file: where to save the tokens, replacing existing ones.
+        visit: shows the user the page for signing in.
 
     Raises:
         SignInFailed: nobody signed in within 5 minutes, or the authorization server refused.
-        McpClientError: the server does not answer as one.
+        McpClientError: the server does not answer like an MCP server.
     """
     file.remove()
     state: str | None = None
@@ -190,7 +190,7 @@ async def sign_in(url: str, file: TokenFile, visit: Visit) -> bool:
 
     async def come_back() -> AuthorizationCodeResult:
         while (query := await returned.get()).get("state") != state:
-            pass  # somebody else's, who knows the port
+            pass  # a request from another program
         if "code" not in query:
             reason = query.get("error_description") or query.get("error") or "no reason given"
             raise OAuthFlowError(reason[:200])
@@ -216,11 +216,11 @@ async def sign_in(url: str, file: TokenFile, visit: Visit) -> bool:
 
 
 class _Provider(OAuthClientProvider):
-    """The SDK's provider, over a file that other processes write, too.
+    """The SDK's provider, with a file that other processes also write.
 
-    The SDK's holds a lock from before a request until it is answered, and asks to sign in again whenever a token
-    is refused. Here requests with a token go side by side, and a refused token is refreshed first. What goes
-    wrong fails the request, and does not end the connection.
+    The SDK's provider holds a lock while a request is pending, and asks to sign in again whenever a token is
+    refused. Here, requests with a token run concurrently, and a refused token is refreshed first. Failures fail
+    the request without ending the connection.
     """
 
     def __init__(self, url: str, file: TokenFile, *arguments: Any) -> None:
@@ -248,8 +248,8 @@ class _Provider(OAuthClientProvider):
             outgoing = await anext(flow)
             while True:
                 if outgoing is request and self._access_token() not in {None, sent, self._refused}:
-                    break  # refreshed: the request itself need not hold the SDK's lock
-                if outgoing is not request:  # to an authorization server, which may be down
+                    break  # refreshed; the request itself need not hold the SDK's lock
+                if outgoing is not request:  # a request to an authorization server, which may be down
                     outgoing.extensions["timeout"] = _PATIENCE.as_dict()
                 response = yield outgoing
                 outgoing = await flow.asend(response)
@@ -266,7 +266,7 @@ class _Provider(OAuthClientProvider):
         yield request
 
     async def _was_refreshed_elsewhere(self, refused: httpx2.Request) -> bool:
-        """Whether another process has used up the refresh token, and saved what it got."""
+        """Whether another process has used the refresh token and saved the result."""
         for delay in (0, _SECONDS_TO_SAVE):
             await anyio.sleep(delay)
             token = self._access_token() if self._take_saved() else None
@@ -279,7 +279,7 @@ class _Provider(OAuthClientProvider):
         return None if tokens is None else tokens.access_token
 
     def _take_saved(self) -> bool:
-        """Use what is in the file, if that has changed: somebody may have signed in again, or refreshed the token."""
+        """Reload the file if it has changed, because another process may have signed in or refreshed the token."""
         version = self._file.version()
         if version == self._version:
             return False
@@ -313,7 +313,7 @@ def _provider(
 async def _answer(
     returned: "asyncio.Queue[dict[str, str]]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Take the browser's request, and what is in its address."""
+    """Read the browser's request and its query parameters."""
     try:
         with anyio.move_on_after(10):
             line = (await reader.readline()).decode("ascii", "replace").split()
@@ -328,7 +328,7 @@ async def _answer(
             head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n"
             writer.write(head.encode() + page)
             returned.put_nowait(query)
-    except (OSError, ValueError):  # a browser that left, or no HTTP
+    except (OSError, ValueError):  # the browser disconnected, or did not send HTTP
         return
     finally:
         with suppress(OSError):

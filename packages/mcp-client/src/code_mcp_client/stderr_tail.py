@@ -1,4 +1,4 @@
-"""Keeps the end of what a server writes to stderr, and reads the rest so that it never blocks."""
+"""Keeps the end of a server's stderr, and drains it so that it never blocks."""
 
 import logging
 import os
@@ -12,19 +12,19 @@ logger = logging.getLogger("code_mcp_client")
 
 
 class Tail:
-    """The last 16 KiB of what it is given."""
+    """The last 16 KiB of its input."""
 
     def __init__(self) -> None:
         self._kept = bytearray()
 
     def add(self, chunk: bytes) -> None:
-        """Take the next bytes; they are logged as well."""
+        """Add bytes, which are logged as well."""
         self._kept += chunk
         del self._kept[:-_KEPT]
         logger.debug("an MCP server wrote to its stderr: %s", chunk.decode("utf-8", "replace"))
 
     def text(self) -> str:
-        """The kept text; invalid UTF-8 is replaced."""
+        """Return the kept text, with invalid UTF-8 replaced."""
         return self._kept.decode("utf-8", "replace").strip()
 
 
@@ -32,7 +32,7 @@ class StderrTail(Tail):
     """The last 16 KiB of a pipe.
 
     Args:
-        fd: the pipe's non-blocking read end; stays the caller's to close.
+        fd: the pipe's non-blocking read end; the caller closes it.
     """
 
     def __init__(self, fd: int) -> None:
@@ -41,7 +41,7 @@ class StderrTail(Tail):
         self._draining = False
 
     async def drain(self) -> None:
-        """Read until the pipe ends; does nothing while another task does so."""
+        """Read until the pipe ends; does nothing if another task is already reading."""
         if self._draining:
             return
         self._draining = True
@@ -52,7 +52,7 @@ class StderrTail(Tail):
             self._draining = False
 
     def read_available(self) -> bool:
-        """Take what the pipe holds now, at most 4 MiB; False once it has ended."""
+        """Read the current contents of the pipe, at most 4 MiB; False once it has ended."""
         for _ in range(64):
             try:
                 chunk = os.read(self._fd, _READ)

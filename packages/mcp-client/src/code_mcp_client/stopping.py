@@ -1,6 +1,6 @@
-"""The end of a server: asked, told, forced, and its descendants with it.
+"""Stops a server with its descendants: politely, then by force.
 
-Looking for the descendants goes through all processes of the machine, and so runs in threads.
+Scanning for descendants goes through all processes of the machine, and therefore runs in threads.
 """
 
 import logging
@@ -13,7 +13,7 @@ from anyio.abc import Process
 from code_mcp_client.family import ProcessFamily
 
 _GRACE_SECONDS = 2.0  # after closing stdin, and again after SIGTERM
-_KILL_SECONDS = 2.0  # for the system to end what was killed
+_KILL_SECONDS = 2.0  # for killed processes to disappear
 _POLL_SECONDS = 0.01
 
 logger = logging.getLogger("code_mcp_client")
@@ -22,7 +22,7 @@ logger = logging.getLogger("code_mcp_client")
 async def stop_server(
     name: str, process: Process, family: ProcessFamily, close_stdin: Callable[[], Awaitable[None]]
 ) -> None:
-    """Close the server's stdin, wait 2 s, terminate, wait 2 s, kill; returns when all of its family is gone."""
+    """Close the server's stdin, wait 2 s, terminate, wait 2 s, and kill; returns when its whole family is gone."""
     await to_thread.run_sync(family.look)
     await close_stdin()
     if await _gone_within(_GRACE_SECONDS, process, family):
@@ -38,7 +38,7 @@ async def stop_server(
 async def _gone_within(seconds: float, process: Process, family: ProcessFamily) -> bool:
     with anyio.move_on_after(seconds):
         await process.wait()
-        while await to_thread.run_sync(family.alive):  # noqa: ASYNC110 - nothing signals the end of a stranger's child
+        while await to_thread.run_sync(family.alive):  # noqa: ASYNC110 - the end of other processes' children is not reported
             await anyio.sleep(_POLL_SECONDS)
         return True
     return False

@@ -1,7 +1,7 @@
-"""A server over asyncio's own process streams, for systems without POSIX pipes and sessions.
+"""A server over asyncio's process streams, for systems without POSIX pipes and sessions.
 
-Reads at most 64 KiB at a time whatever the capacity, finds descendants by their parents
-only, and has nobody to end the server when this process is killed.
+Reads at most 64 KiB at a time whatever the capacity, finds descendants only through their
+parents, and has no guard that ends the server if this process is killed.
 """
 
 from collections import deque
@@ -24,7 +24,7 @@ _QUEUE_LIMIT = 1024 * 1024
 
 @asynccontextmanager
 async def streamed_server(command: ServerCommand, capacity: int) -> AsyncIterator["StreamServer"]:
-    """Start a server; at the end stop it and everything it started.
+    """Start a server, and stop it with everything it started when the context ends.
 
     Raises:
         ServerStartError: see `launch`.
@@ -44,7 +44,7 @@ async def streamed_server(command: ServerCommand, capacity: int) -> AsyncIterato
 
 
 class StreamWriter:
-    """Whole lines into a stream; they are queued, and one task writes them."""
+    """Writes whole lines to a stream; they are queued, and one task writes them."""
 
     def __init__(self, stream: ByteSendStream) -> None:
         self._stream = stream
@@ -55,7 +55,7 @@ class StreamWriter:
 
     @property
     def has_room(self) -> bool:
-        """Whether `send` does not wait."""
+        """Whether `send` would not wait."""
         return self._broken or self._queued <= _QUEUE_LIMIT
 
     async def send(self, line: bytes) -> None:
@@ -65,7 +65,7 @@ class StreamWriter:
         self.send_nowait(line)
 
     def send_nowait(self, line: bytes) -> None:
-        """Queue `line` at once."""
+        """Queue `line` immediately."""
         if self._broken:
             raise BrokenPipeError
         self._queue.append(line)
@@ -73,7 +73,7 @@ class StreamWriter:
         self._signal()
 
     async def flush_forever(self) -> None:
-        """Write what is queued; ends when the stream breaks."""
+        """Write queued lines; ends when the stream breaks."""
         try:
             while True:
                 while self._queue:
@@ -92,11 +92,11 @@ class StreamWriter:
 
 
 class StreamServer:
-    """One server: bytes from it, lines to it, and why it ended.
+    """One server: its output, a writer for its input, and why it ended.
 
     Attributes:
-        name: what it is called in errors.
-        writer: to the server's stdin.
+        name: the server's name in errors.
+        writer: writes to the server's stdin.
     """
 
     def __init__(self, name: str, process: Process, capacity: int) -> None:
@@ -109,26 +109,26 @@ class StreamServer:
         self._family = ProcessFamily(process.pid)
 
     async def pump(self, deliver: Callable[[bytes], None]) -> None:
-        """Call `deliver` with the server's output as it comes, until it ends."""
+        """Pass the server's output to `deliver` as it arrives, until it ends."""
         with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
             while True:
                 deliver(await self._stdout.receive(self._capacity))
 
     async def why_ended(self) -> Callable[[], ServerExited]:
-        """Called once the output has ended: makes the error that every request gets."""
+        """Return a factory for the error that every request gets; called once the output has ended."""
         with anyio.move_on_after(_STATUS_SECONDS):
             await self._process.wait()
         code, text = self._process.returncode, self._tail.text()
         return lambda: ServerExited(self.name, code, text)
 
     async def drain_stderr(self) -> None:
-        """Keep stderr empty."""
+        """Drain stderr."""
         with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
             while True:
                 self._tail.add(await self._stderr.receive())
 
     async def stop(self) -> None:
-        """End the server and its descendants; returns when they are gone, after at most about 6 s."""
+        """Stop the server and its descendants; returns when they are gone, after at most about 6 s."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.pump, lambda _: None)
             await stop_server(self.name, self._process, self._family, self._close_stdin)

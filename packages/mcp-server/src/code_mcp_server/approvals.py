@@ -1,4 +1,4 @@
-"""Questions to the user as MCP elicitations, and what their answers mean."""
+"""Converts questions to MCP elicitations, and their answers to decisions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ CANNOT_ASK = (
 
 @dataclass(frozen=True, slots=True)
 class ClientAnswer:
-    """A decision, and what came with it; see the op `exec_approval`."""
+    """A decision with its details; see the op `exec_approval`."""
 
     decision: ReviewDecision
     feedback: str | None = None
@@ -41,14 +41,14 @@ class ClientAnswer:
 
 
 def can_ask(question: Question, abilities: ClientAbilities) -> bool:
-    """Whether a client can put a question to its user."""
+    """Whether a client can ask its user a question."""
     if isinstance(question, ElicitationRequest) and question.url is not None:
         return abilities.opens_urls
     return abilities.elicits
 
 
 def elicitation(question: Question) -> dict[str, Any]:
-    """The parameters of `elicitation/create` that every client knows."""
+    """Return parameters for `elicitation/create` that every client supports."""
     if isinstance(question, ElicitationRequest) and question.url is not None:
         message = elicitation_text(question).markdown
         return {"mode": "url", "message": message, "url": question.url, "elicitationId": question.id}
@@ -62,11 +62,11 @@ def elicitation(question: Question) -> dict[str, Any]:
 
 
 def reply(question: Question, answer: object) -> Reply:
-    """What a client's answer says to the engine: a no, for whatever is not clearly a yes.
+    """Convert a client's answer to an op; anything but a clear yes is a no.
 
     Args:
-        question: what was asked.
-        answer: the client's result of `elicitation/create`, unchecked; None if it gave none.
+        question: the question.
+        answer: the client's unvalidated result of `elicitation/create`, or None.
     """
     if isinstance(question, ElicitationRequest):
         given = answer if isinstance(answer, Mapping) else {}
@@ -84,7 +84,7 @@ def reply(question: Question, answer: object) -> Reply:
 
 
 def denial(question: Question) -> Reply:
-    """The answer to a question that cannot be asked; the model learns why."""
+    """Return the answer for a question that cannot be asked; the model learns why."""
     if isinstance(question, ElicitationRequest):
         return ResolveElicitation(id=question.id, action="decline")
     if isinstance(question, RequestUserInput):
@@ -93,9 +93,9 @@ def denial(question: Question) -> Reply:
 
 
 def answer_in(answer: object) -> ClientAnswer:
-    """What a client has answered, as `{decision}` or in the standard form `{action, content}`.
+    """Parse a client's answer, as `{decision}` or in the standard form `{action, content}`.
 
-    Whatever does not name a decision is a no, `accept` alone too: nobody has chosen anything.
+    Anything that does not name a decision is a no, including a bare `accept`, because nothing was chosen.
     """
     fields = answer if isinstance(answer, dict) else {}
     content = fields.get("content")
@@ -115,12 +115,12 @@ def answer_in(answer: object) -> ClientAnswer:
 
 
 def details(question: Question, event_id: str, call_id: str) -> dict[str, Any]:
-    """The extra fields by which clients of Codex tell approvals apart; none for other questions.
+    """Return the extra fields by which Codex clients distinguish approvals; empty for other questions.
 
     Args:
-        question: what is asked.
-        event_id: the submission that the event belongs to.
-        call_id: the id of the tool call of the client.
+        question: the question.
+        event_id: the submission of the event.
+        call_id: the id of the client's tool call.
     """
     if isinstance(question, ElicitationRequest | RequestUserInput):
         return {}

@@ -1,4 +1,4 @@
-"""The arguments of the tools; their JSON Schemas are made from these models."""
+"""The arguments of the tools, from which their JSON Schemas are generated."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from code_mcp_server.errors import InvalidArguments
 
 
 class ToolArguments(BaseModel):
-    """The base of all arguments: fields may go by their wire name or their own."""
+    """The base of all arguments: fields may be given by wire name or Python name."""
 
     model_config = ConfigDict(populate_by_name=True, frozen=True)
 
@@ -43,7 +43,7 @@ class CodexArguments(ToolArguments):
     )
 
     def overrides(self) -> ConfigOverrides:
-        """The settings that these arguments ask for."""
+        """Return the settings that these arguments request."""
         return ConfigOverrides(
             model=self.model,
             profile=self.profile,
@@ -85,15 +85,15 @@ class NewSessionArguments(ToolArguments):
     )
 
     def parts(self) -> Parts:
-        """What the session gets besides its settings.
+        """Return the parts of the session besides its settings.
 
         Raises:
-            InvalidArguments: a server is described wrongly.
+            InvalidArguments: the description of a server is invalid.
         """
         return Parts(source="mcp", mcp_servers=dict(map(_server, self.mcp_servers)))
 
     def overrides(self) -> ConfigOverrides:
-        """The settings that these arguments ask for."""
+        """Return the settings that these arguments request."""
         client = (("experimental_client_tools", self.client_tools),) if self.client_tools else ()
         return ConfigOverrides(cwd=self.cwd, client=client)
 
@@ -119,7 +119,7 @@ class SetModelArguments(ToolArguments):
 
 
 def _server(given: Any) -> tuple[str, McpServerTable]:
-    """A server as the Agent Client Protocol has it: a program unless its `type` is `http`."""
+    """A server in the Agent Client Protocol's form: a program unless its `type` is `http`."""
     match given:
         case {"name": str(name), "command": str(command)} if given.get("type", "stdio") == "stdio":
             table = {"command": command, "args": given.get("args", []), "env": _pairs(given.get("env"))}
@@ -134,7 +134,7 @@ def _server(given: Any) -> tuple[str, McpServerTable]:
 
 
 def _pairs(given: Any) -> dict[str, Any]:
-    """`[{name, value}]` as a dictionary; what is not of that form is left out."""
+    """Convert `[{name, value}]` to a dictionary, ignoring malformed entries."""
     return {
         one["name"]: one["value"]
         for one in (given if isinstance(given, list) else ())
@@ -146,10 +146,10 @@ ArgumentsT = TypeVar("ArgumentsT", bound=ToolArguments)
 
 
 def parse(model: type[ArgumentsT], arguments: dict[str, Any] | None) -> ArgumentsT:
-    """The arguments as `model`.
+    """Parse the arguments as `model`.
 
     Raises:
-        InvalidArguments: names each wrong argument and what it should be.
+        InvalidArguments: names each invalid argument and what it should be.
     """
     try:
         return model.model_validate(arguments or {})

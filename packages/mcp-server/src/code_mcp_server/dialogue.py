@@ -1,6 +1,6 @@
-"""What MCP itself asks of a server, in both eras: versions, capabilities, discovery. The tools are behind it.
+"""MCP's own requests in both eras: versions, capabilities, discovery. The tools are behind it.
 
-Nothing here needs the engine, so that the handshake is answered while the engine is being loaded.
+Nothing here needs the engine, so that the handshake is answered while the engine loads.
 """
 
 from collections.abc import Awaitable, Mapping
@@ -29,7 +29,7 @@ SERVER_INFO = {"name": "code", "title": "Code for Python", "version": VERSION}
 INSTRUCTIONS = "Gives tasks to a coding agent that reads and changes files and runs commands."
 CAPABILITIES: dict[str, Any] = {"tools": {"listChanged": False}, "logging": {}}
 LIST_SECONDS = 60
-"""How long a client may keep the list of tools; it does not change while the server runs."""
+"""How long a client may cache the list of tools, which does not change while the server runs."""
 
 TaskMethod = Literal["tasks/get", "tasks/update", "tasks/cancel"]
 _TASK_METHODS: frozenset[str] = frozenset(get_args(TaskMethod))
@@ -37,15 +37,15 @@ _TASK_METHODS: frozenset[str] = frozenset(get_args(TaskMethod))
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who has made a request, and the ways back to them while it runs.
+    """The client that made a request, and how to reach it while the request runs.
 
     Attributes:
-        request_id: of the request.
-        abilities: what the client can do.
-        modern: questions are answers to requests; otherwise they are requests of ours.
-        peer: sends notifications, and questions of the handshake era.
-        progress_token: what the client wants progress to be reported under.
-        log_level: the least severe messages that the client wants; None for no messages.
+        request_id: the request's id.
+        abilities: the client's abilities.
+        modern: whether questions are part of results (2026-07-28) instead of requests of ours.
+        peer: sends notifications, and questions in the handshake era.
+        progress_token: the token for progress notifications.
+        log_level: the least severe messages that the client wants; None for none.
     """
 
     request_id: RequestId
@@ -57,46 +57,46 @@ class Caller:
 
 
 class BackChannel(Protocol):
-    """Messages to a client while its request runs."""
+    """Sends messages to a client while its request runs."""
 
     async def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a notification."""
 
     async def ask(self, method: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The result of a request to the client; None if it answers with an error."""
+        """Return the result of a request to the client, or None if it answers with an error."""
 
 
 class Tools(Protocol):
     """The tools of a server."""
 
     async def list_tools(self, caller: Caller) -> dict[str, Any]:
-        """The result of `tools/list`."""
+        """Return the result of `tools/list`."""
 
     async def call_tool(self, caller: Caller, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The result of `tools/call`.
+        """Return the result of `tools/call`.
 
         Raises:
-            RpcError: it is not a call.
+            RpcError: the parameters are not a call.
         """
 
     async def task(self, caller: Caller, method: TaskMethod, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The result of a request about a task.
+        """Return the result of a request about a task.
 
         Raises:
-            RpcError: there is no such task.
+            RpcError: the task does not exist.
         """
 
     async def notice(self, notification: Notification) -> None:
-        """A notification that is not MCP's own."""
+        """Process a notification that is not part of MCP."""
 
 
 @dataclass(slots=True)
 class Dialogue:
-    """Answers the requests of one client on one connection. The first one decides its era.
+    """Answers the requests of one client on one connection. The first one determines its era.
 
     Args:
         peer: the client.
-        tools: gives the tools, as soon as there are any.
+        tools: provides the tools once they are loaded.
     """
 
     peer: Peer
@@ -205,7 +205,7 @@ class Dialogue:
 
 
 def discovered() -> dict[str, Any]:
-    """The result of `server/discover`, less what every modern result has."""
+    """Return the result of `server/discover`, without the fields common to all modern results."""
     return {
         "supportedVersions": [*MODERN_VERSIONS],
         "capabilities": {**CAPABILITIES, "extensions": {TASKS: {}}},

@@ -1,4 +1,4 @@
-"""The engine behind the tools: settings, conversations, and the tools over them."""
+"""Sets up the engine: settings, conversations, and the tools."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,13 +15,13 @@ from code_mcp_server.tools import codex_tools
 
 @asynccontextmanager
 async def open_engine(overrides: Callable[[], ConfigOverrides]) -> AsyncIterator[ToolServer]:
-    """The tools; their conversations end, with their commands, when the context does.
+    """Provide the tools; their conversations and commands end with the context.
 
     Args:
-        overrides: gives the settings of every conversation that does not choose its own; called in a thread.
+        overrides: returns the default settings of conversations; called in a thread.
 
     Raises:
-        ConfigError: the settings that all conversations share are wrong.
+        ConfigError: the shared settings are invalid.
     """
 
     def settings() -> tuple[ConfigOverrides, Config]:

@@ -1,6 +1,6 @@
-"""The two eras of MCP, as a server sees them in a request. No IO, and nothing imported: the handshake waits for it.
+"""The two eras of MCP, as visible in a request. No IO and few imports, because the handshake waits for it.
 
-Up to 2025-11-25 a connection begins with `initialize`. Since 2026-07-28 every request carries the
+Up to 2025-11-25, a connection begins with `initialize`. Since 2026-07-28, every request carries the
 protocol version and the client's capabilities in its `_meta`. Source: MCP 2026-07-28, "Lifecycle".
 """
 
@@ -19,7 +19,7 @@ CAPABILITIES_KEY = f"{_NAMESPACE}clientCapabilities"
 LOG_LEVEL_KEY = f"{_NAMESPACE}logLevel"
 SERVER_INFO_KEY = f"{_NAMESPACE}serverInfo"
 TASKS = f"{_NAMESPACE}tasks"
-"""The extension by which a call may answer with a task."""
+"""The extension that lets a call answer with a task."""
 
 LogLevel = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
 LOG_LEVELS: tuple[LogLevel, ...] = (
@@ -29,12 +29,12 @@ LOG_LEVELS: tuple[LogLevel, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class ClientAbilities:
-    """What a client declares that it can do.
+    """The abilities that a client declares.
 
     Attributes:
-        elicits: it shows forms to its user.
-        opens_urls: it opens pages for its user.
-        tasks: it follows tasks (modern only).
+        elicits: whether it can show forms to its user.
+        opens_urls: whether it can open pages for its user.
+        tasks: whether it supports tasks (modern only).
         experimental: names of its experimental capabilities.
     """
 
@@ -46,7 +46,7 @@ class ClientAbilities:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What a modern request says about its client."""
+    """The information about the client in a modern request."""
 
     version: str
     abilities: ClientAbilities
@@ -54,7 +54,7 @@ class Envelope:
 
 
 def abilities_of(capabilities: Mapping[str, Any]) -> ClientAbilities:
-    """The abilities in a `capabilities` object. `elicitation: {}` means forms, as older clients declare them."""
+    """Parse a `capabilities` object. `elicitation: {}` means forms, as older clients declare them."""
     elicitation, extensions = capabilities.get("elicitation"), capabilities.get("extensions")
     experimental = capabilities.get("experimental")
     return ClientAbilities(
@@ -66,16 +66,16 @@ def abilities_of(capabilities: Mapping[str, Any]) -> ClientAbilities:
 
 
 def has_envelope(params: Mapping[str, Any] | None) -> bool:
-    """Whether a request is of the modern era: its `_meta` names a protocol version."""
+    """Whether a request is modern: its `_meta` names a protocol version."""
     meta = (params or {}).get("_meta")
     return isinstance(meta, dict) and VERSION_KEY in meta
 
 
 def envelope_of(params: Mapping[str, Any] | None) -> Envelope:
-    """The envelope of a modern request.
+    """Parse the envelope of a modern request.
 
     Raises:
-        RpcError: it has none, it is malformed, or its version is not supported.
+        RpcError: it is missing or malformed, or its version is not supported.
     """
     meta = (params or {}).get("_meta")
     meta = meta if isinstance(meta, dict) else {}
@@ -95,11 +95,11 @@ def envelope_of(params: Mapping[str, Any] | None) -> Envelope:
 
 
 def unsupported(version: str) -> RpcError:
-    """The error for a protocol version that a modern request cannot have."""
+    """Return the error for an unsupported protocol version."""
     data = {"supported": [*MODERN_VERSIONS], "requested": version}
     return RpcError(Code.UNSUPPORTED_VERSION, f"unsupported protocol version {version[:100]!r}", data)
 
 
 def negotiated(version: str) -> str:
-    """The handshake version to answer `initialize` with: the client's, or the newest one."""
+    """Return the handshake version for answering `initialize`: the client's, or the newest one."""
     return version if version in HANDSHAKE_VERSIONS else HANDSHAKE_VERSIONS[-1]

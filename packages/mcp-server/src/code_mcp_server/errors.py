@@ -1,23 +1,23 @@
-"""What can go wrong in the server.
+"""The server's errors.
 
     McpServerError
     ├── UnknownSession   no conversation has that id
-    ├── SessionBusy      a conversation takes one prompt at a time
-    ├── TooManySessions  all the sessions that there may be are busy
-    ├── UnknownTool      there is no such tool
+    ├── SessionBusy      the conversation is working on another prompt
+    ├── TooManySessions  the session limit is reached, and all sessions are busy
+    ├── UnknownTool      no tool has that name
     ├── ToolHidden       the tool exists but is not enabled
-    └── InvalidArguments the arguments of a tool call are wrong
+    └── InvalidArguments the arguments of a tool call are invalid
 
-All of them are answers to a tool call (`isError`), never the end of the server.
+They become results of a tool call (`isError`) and never end the server.
 """
 
 
 class McpServerError(Exception):
-    """The root of the server's errors; its text goes to the client."""
+    """The base of the server's errors; messages are sent to the client."""
 
 
 class UnknownSession(McpServerError):  # noqa: N818 - the answer's name
-    """No live conversation has the id that was given."""
+    """No live conversation has the given id."""
 
 
 class SessionBusy(McpServerError):  # noqa: N818 - same
@@ -29,11 +29,11 @@ class TooManySessions(McpServerError):  # noqa: N818 - same
 
 
 class UnknownTool(McpServerError):  # noqa: N818 - same
-    """No tool has the name that was given."""
+    """No tool has the given name."""
 
 
 class ToolHidden(McpServerError):  # noqa: N818 - same
-    """The tool is only available to clients that enable it."""
+    """The tool is available only to clients that enable it."""
 
 
 class InvalidArguments(McpServerError):  # noqa: N818 - same

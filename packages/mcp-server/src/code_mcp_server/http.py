@@ -1,7 +1,7 @@
-"""Serves the tools over streamable HTTP, on this machine only and to those who have the token.
+"""Serves the tools over streamable HTTP, on this machine only and to clients with the token.
 
-A web page may send requests to a port of this machine. It cannot have the token, and `Host` and
-`Origin` are checked besides, because a name of its own may lead here (DNS rebinding).
+A web page may send requests to a local port. It cannot know the token, and `Host` and `Origin` are
+also checked, because its own domain name may resolve to this machine (DNS rebinding).
 """
 
 import hmac
@@ -35,15 +35,15 @@ LONGEST_BODY = 64 * 2**20
 
 
 async def run_http_server(overrides: Overrides, port: int, environ: Mapping[str, str]) -> int:
-    """Serve on a port of the loopback interface until a signal comes; the exit code.
+    """Serve on a port of the loopback interface until a signal arrives; return the exit code.
 
     Args:
-        overrides: gives the settings of every conversation that does not choose its own.
-        port: 0 for any free one.
-        environ: has the token in `CODE_MCP_TOKEN`; without it one is made, and shown on a terminal.
+        overrides: returns the default settings of conversations.
+        port: 0 for any free port.
+        environ: provides the token in `CODE_MCP_TOKEN`; otherwise one is generated and shown on a terminal.
 
     Raises:
-        ConfigError: the settings are wrong, there is no token, or the port is in use.
+        ConfigError: the settings are invalid, the token is missing, or the port is in use.
     """
     token = _token(environ)
     with _listening(port) as listener:
@@ -60,14 +60,14 @@ async def run_http_server(overrides: Overrides, port: int, environ: Mapping[str,
 
 
 def http_app(server: "Server[Any]") -> Any:
-    """An ASGI app that speaks MCP of both eras at `/mcp` and checks `Host` and `Origin`."""
+    """Return an ASGI app that serves both eras of MCP at `/mcp` and checks `Host` and `Origin`."""
     return server.streamable_http_app(
         streamable_http_path=PATH, host=HOST, max_request_body_size=LONGEST_BODY
     )
 
 
 def guarded(app: Any, token: str) -> Any:
-    """`app` for those who send the token; others get status 401, and nothing of theirs is read."""
+    """Return `app` for requests with the token; others get status 401, and their bodies are not read."""
     expected = f"Bearer {token}".encode()
 
     async def checked(scope: Any, receive: Any, send: Any) -> None:
@@ -88,7 +88,7 @@ def guarded(app: Any, token: str) -> Any:
 
 
 async def serve(app: Any, listener: socket.socket) -> None:
-    """Serve `app` until this is cancelled."""
+    """Serve `app` until cancelled."""
     config = uvicorn.Config(
         app,
         http=Connection,
@@ -102,7 +102,7 @@ async def serve(app: Any, listener: socket.socket) -> None:
     server = _Server(config)
 
     async def run() -> None:
-        with anyio.CancelScope(shield=True):  # it ends within a second of being stopped
+        with anyio.CancelScope(shield=True):  # it stops within a second
             await server.serve(sockets=[listener])
 
     async with anyio.create_task_group() as tasks:
@@ -116,7 +116,7 @@ async def serve(app: Any, listener: socket.socket) -> None:
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are ours."""
+        """Leave signals to us."""
         yield
 
 

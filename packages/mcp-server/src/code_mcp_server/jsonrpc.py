@@ -1,6 +1,6 @@
-"""JSON-RPC 2.0 over lines: bytes to messages and back. No IO, no state, and cheap to import.
+"""JSON-RPC 2.0 over lines: converts bytes to messages and back. No IO, no state, and cheap to import.
 
-Both protocols of this package speak it. Batches are MCP's alone (revision 2025-03-26); for ACP an array is one
+Both protocols of this package use it. Batches exist only in MCP (revision 2025-03-26); in ACP, an array is one
 invalid request. Source: JSON-RPC 2.0; ACP 1, "Transports"; MCP, "Transports".
 """
 
@@ -36,11 +36,11 @@ class Code(IntEnum):
 
 
 class RpcError(Exception):
-    """An error as the answer to a request, ours or the client's.
+    """An error response to a request, ours or the client's.
 
     Attributes:
         code: one of `Code`, or what the client sent.
-        data: details for programs; None for none.
+        data: details for programs, or None.
     """
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
@@ -49,14 +49,14 @@ class RpcError(Exception):
         self.data = data
 
     def to_json(self) -> JsonObject:
-        """The error object of a response."""
+        """Return the error object of a response."""
         error = {"code": int(self.code), "message": str(self)}
         return error if self.data is None else {**error, "data": self.data}
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The other side wants an answer."""
+    """A request from the other side, which expects an answer."""
 
     id: RequestId
     method: str
@@ -65,7 +65,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """The other side tells us something."""
+    """A notification from the other side."""
 
     method: str
     params: JsonObject = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The answer to a request of ours; `error` is None where there is a result."""
+    """The answer to a request of ours; `error` is None if there is a result."""
 
     id: RequestId
     result: Any = None
@@ -82,12 +82,12 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """Something that is not a message.
+    """Input that is not a valid message.
 
     Attributes:
-        id: of the request that it was, or answers; None where that cannot be known.
+        id: the id of the request that it is or answers; None if unknown.
         error: what is wrong with it.
-        is_answer: it may be the answer to a request of ours; otherwise it is to be answered.
+        is_answer: whether it may answer a request of ours; otherwise it needs an answer.
     """
 
     id: RequestId
@@ -99,12 +99,12 @@ Message = Request | Notification | Response | Malformed
 
 
 def messages(line: Line, longest: int, *, batches: bool = False) -> list[Message]:
-    """The messages on a line: one, none on a blank line, several in a batch; never raises.
+    """Return the messages on a line: one, none for a blank line, or several in a batch; never raises.
 
     Args:
-        line: without its end.
-        longest: bytes of the longest line that is kept, for the error about an `OversizeLine`.
-        batches: an array is a batch; otherwise it is one invalid request.
+        line: the line without its end.
+        longest: the length limit in bytes, for the error about an `OversizeLine`.
+        batches: whether an array is a batch; otherwise it is one invalid request.
     """
     if isinstance(line, OversizeLine):
         problem = f"a line of {line.size:,} bytes is longer than {longest // 2**20} MiB"
@@ -126,7 +126,7 @@ def messages(line: Line, longest: int, *, batches: bool = False) -> list[Message
 
 
 def encode(message: Request | Notification | Response) -> bytes:
-    """The line of a message, in ASCII with its line feed: any text can be sent, lone surrogates too."""
+    """Return a message as a line of ASCII, including the line feed; lone surrogates are allowed."""
     value: JsonObject = {"jsonrpc": "2.0"}
     match message:
         case Request():
@@ -144,11 +144,11 @@ _encoder = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def _value(line: bytes | bytearray, constants: list[str]) -> Any:
-    """The value of a line; a byte order mark, invalid UTF-8 and lone surrogates are repaired.
+    """Parse a line; a byte order mark, invalid UTF-8 and lone surrogates are repaired.
 
     Args:
         line: the text.
-        constants: gets each `NaN` and `Infinity`, which Python reads and JSON does not have.
+        constants: receives each `NaN` and `Infinity`, which Python accepts but JSON does not.
     """
     try:
         value = json.loads(line, parse_constant=constants.append)
@@ -158,7 +158,7 @@ def _value(line: bytes | bytearray, constants: list[str]) -> Any:
     else:
         if _SURROGATE.search(line) is None:
             return value
-    from code_mcp_client.messages import parse_json  # costs more than the handshake; few lines need it
+    from code_mcp_client.messages import parse_json  # slow to import and rarely needed
 
     return parse_json(line)
 
@@ -200,7 +200,7 @@ def _response(request_id: RequestId, value: JsonObject) -> Message:
 
 
 def _unreadable(head: bytes, tail: bytes, code: Code, problem: str) -> Malformed:
-    """A line of which only the ends can be read."""
+    """The result for a line of which only the ends are available."""
     from code_mcp_client.messages import find_id
 
     is_answer = b'"method"' not in head and b'"method"' not in tail
@@ -212,7 +212,7 @@ def _invalid(text: str) -> RpcError:
 
 
 def _with_constant(message: Message, constant: str) -> Message:
-    """Replaces `message`, whose line contains an invalid number, and keeps its id, so that it is answered."""
+    """Replace `message`, whose line contains an invalid number, with an error that keeps its id."""
     error = RpcError(Code.PARSE_ERROR, f"the line is not JSON: {constant} is not a JSON number")
     match message:
         case Request(id=request_id):

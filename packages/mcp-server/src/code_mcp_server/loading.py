@@ -1,4 +1,4 @@
-"""A value that is being made, which several may wait for: the engine, behind the handshake."""
+"""An awaitable value that is being loaded, such as the engine during the handshake."""
 
 from collections.abc import Generator
 from typing import Any, Generic, TypeVar
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 class Loading(Generic[T]):
-    """Awaiting it gives the value, however often; an `RpcError` if it could not be made.
+    """Awaiting it returns the value, any number of times, or raises `RpcError` if loading failed.
 
     Attributes:
-        problem: why it could not be made.
+        problem: why loading failed.
     """
 
     def __init__(self) -> None:
@@ -23,12 +23,12 @@ class Loading(Generic[T]):
         self.problem: Exception | None = None
 
     def set(self, value: T) -> None:
-        """It is made."""
+        """Provide the value."""
         self._value = [value]
         self._done.set()
 
     def fail(self, problem: Exception) -> None:
-        """It cannot be made; the text of `problem` is for those who wait."""
+        """Report a failure; the text of `problem` is for waiting clients."""
         self.problem = problem
         self._done.set()
 

@@ -1,7 +1,7 @@
-"""One client over lines: its requests are each answered once, our questions to it each get an answer.
+"""One client over lines: answers each of its requests once, and sends it our questions.
 
-Our own JSON-RPC over stdio, because the SDK's takes most of a second to import, drops the extra
-fields of questions, and leaves some malformed messages without an answer.
+This is our own JSON-RPC over stdio, because the SDK's takes most of a second to import, drops the extra
+fields of questions, and leaves some malformed messages unanswered.
 """
 
 import logging
@@ -28,42 +28,42 @@ from code_mcp_server.jsonrpc import (
 from code_mcp_server.stdio import LONGEST_LINE
 
 MOST_RUNNING = 1_024
-"""Requests that are answered at the same time; more are read when one of them has ended."""
+"""Limit on concurrent requests; reading pauses until one of them ends."""
 LAST_ANSWERS_SECONDS = 2.0
-"""For requests that still run when the client has closed its end, but no turns."""
+"""Time for unfinished requests other than turns after the client has closed its end."""
 
 _log = logging.getLogger("code_core")
 
 
 class Handler(Protocol):
-    """What answers a client's messages."""
+    """Answers a client's messages."""
 
     def accept(self, request: Request) -> None:
-        """Look at a request before any later message is read.
+        """Check a request before any later message is read.
 
         Raises:
-            RpcError: it cannot be accepted.
+            RpcError: the request is not acceptable.
         """
 
     async def answer(self, request: Request) -> Mapping[str, Any]:
-        """The result of a request. Cancelled when the client cancels it.
+        """Return the result of a request. Cancelled when the client cancels it.
 
         Raises:
-            RpcError: it has none.
+            RpcError: sent as the answer.
         """
 
     async def notice(self, notification: Notification) -> None:
-        """A notification."""
+        """Process a notification."""
 
     def is_brief(self, request: Request) -> bool:
         """Whether a client that has closed its end may still wait for the answer."""
 
 
 class Peer:
-    """Speaks JSON-RPC with a client.
+    """Exchanges JSON-RPC messages with a client.
 
     Args:
-        writer: where lines to the client go.
+        writer: writes lines to the client.
     """
 
     def __init__(self, writer: LineWriter) -> None:
@@ -74,7 +74,7 @@ class Peer:
         self._last_question = 0
 
     async def serve(self, lines: AsyncIterator[Line], handler: Handler) -> None:
-        """Answer what comes until the lines end, or the client no longer reads; then what still runs is cancelled."""
+        """Answer messages until the lines end or the client stops reading, then cancel what still runs."""
         try:
             async with anyio.create_task_group() as tasks:
                 async for line in lines:
@@ -90,7 +90,7 @@ class Peer:
         await self._send(Notification(method, dict(params)))
 
     async def ask(self, method: str, params: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The result object of a request to the client; None for every other answer. Cancelling withdraws it."""
+        """Return the result object of a request to the client, or None for any other answer. Cancelling withdraws it."""
         self._last_question += 1
         request_id, answered = self._last_question, anyio.Event()
         answers: list[Response] = []
@@ -125,7 +125,7 @@ class Peer:
                     await self._fail(request_id, error)
 
     def _answered(self, response: Response) -> bool:
-        """Whether somebody waits for this answer, and has it now."""
+        """Pass an answer to the task that waits for it; whether there was one."""
         if isinstance(response.id, bool) or response.id not in self._questions:
             return False
         answered, answers = self._questions[response.id]
@@ -162,18 +162,18 @@ class Peer:
                     message = Response(request.id, await handler.answer(request))
                 except RpcError as error:
                     message = Response(request.id, error=error)
-                except Exception as error:  # noqa: BLE001 - one request must not end the others; logged
+                except Exception as error:  # noqa: BLE001 - one request must not affect the others; logged
                     _log.exception("%s failed", request.method)
                     text = f"internal error: {type(error).__name__}"
                     message = Response(request.id, error=RpcError(Code.INTERNAL_ERROR, text))
-            if message is not None:  # none for one that was cancelled
+            if message is not None:  # None if it was cancelled
                 await self._send(message)
         finally:
             self._running.pop(request.id, None)
             self._ended.set()
 
     async def _finish(self, handler: Handler) -> None:
-        """Wait for the answers that come soon."""
+        """Wait for answers that will be ready soon."""
         with anyio.move_on_after(LAST_ANSWERS_SECONDS):
             while any(handler.is_brief(request) for request, _ in self._running.values()):
                 self._ended = anyio.Event()

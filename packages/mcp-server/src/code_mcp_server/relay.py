@@ -1,4 +1,4 @@
-"""Tells a client what a turn does, in the notifications that it understands."""
+"""Relays the events of a turn to a client, in the notifications that it supports."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,14 +25,14 @@ from code_mcp_server.eras import LOG_LEVELS
 class Relay:
     """Sends the events of a turn to the client of one request.
 
-    Every event is a `codex/event`; for `session/prompt` there are also `session/update` notifications, for a
-    client that wants progress `notifications/progress`, for one that wants log messages `notifications/message`.
+    Every event is sent as `codex/event`. For `session/prompt` there are also `session/update` notifications; for
+    clients that request progress, `notifications/progress`; and for log messages, `notifications/message`.
 
     Args:
         caller: the client.
-        conversation_id: names the session in updates.
-        append_only: what of the session's events a client is shown; it cannot take text back.
-        translator: makes updates.
+        conversation_id: the session id in updates.
+        append_only: adapts the session's events, because clients cannot withdraw text.
+        translator: creates the updates.
     """
 
     caller: Caller
@@ -81,7 +81,7 @@ class Relay:
 
 
 def _step(msg: EventMsg) -> str | None:
-    """What a client may show as the newest step; None for what is not one."""
+    """The event as a progress step for the client, or None if it is not one."""
     match msg:
         case ExecCommandBegin(command=command):
             return command_title(command)

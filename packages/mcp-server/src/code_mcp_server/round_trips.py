@@ -1,7 +1,7 @@
-"""Turns that wait for a client to come back: what it has to send, and whether it is the one that may.
+"""Turns that wait for a client to repeat its call with answers.
 
-Since 2026-07-28 a server cannot ask. A call that needs an answer ends with what is asked and a
-state; the client repeats the call with its answers and that state. Source: MCP 2026-07-28, "Multi
+Since 2026-07-28, a server cannot send requests. A call that needs answers returns its questions and a
+state, and the client repeats the call with the answers and that state. Source: MCP 2026-07-28, "Multi
 Round-Trip Requests".
 """
 
@@ -18,16 +18,16 @@ from code_mcp_server.turns import Turn
 
 EXPIRED = "invalid or expired requestState"
 DETAILS_KEY = "code/approvals"
-"""Where the result's `_meta` has the fields by which clients of Codex tell approvals apart."""
+"""The key in a result's `_meta` for the fields by which Codex clients distinguish approvals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A turn that waits.
+    """A waiting turn.
 
     Attributes:
         session_id: its session.
-        digest: of the call that began it, which has to be repeated as it was.
+        digest: identifies the call that began it, which must be repeated unchanged.
     """
 
     turn: Turn
@@ -36,7 +36,7 @@ class Parked:
 
 
 def input_required(turn: Turn, call_id: str, state: str | None = None) -> dict[str, Any]:
-    """What a turn needs to know, as `inputRequests` by their keys."""
+    """Return the open questions of a turn as `inputRequests` by key."""
     fields = {key: details(question, event_id, call_id) for key, (question, event_id) in turn.open.items()}
     result: dict[str, Any] = {
         "inputRequests": {
@@ -50,7 +50,7 @@ def input_required(turn: Turn, call_id: str, state: str | None = None) -> dict[s
 
 
 async def take_answers(turn: Turn, responses: Mapping[str, Any]) -> None:
-    """Pass on the answers to open questions; answers to anything else are ignored."""
+    """Pass on answers to open questions; other answers are ignored."""
     for key, answer in responses.items():
         if key in turn.open:
             question, _ = turn.open[key]
@@ -59,22 +59,22 @@ async def take_answers(turn: Turn, responses: Mapping[str, Any]) -> None:
 
 @dataclass(slots=True)
 class RoundTrips:
-    """The turns that wait, by the state that their clients were given. Each state is good for one call."""
+    """The waiting turns, by the state given to their clients. Each state is valid for one call."""
 
     _parked: dict[str, Parked] = field(default_factory=dict)
 
     def park(self, turn: Turn, session_id: str, call: bytes) -> str:
-        """Let a turn wait; the state that goes on with it."""
+        """Let a turn wait and return the state that resumes it."""
         self._forget_ended()
         state = secrets.token_urlsafe(24)
         self._parked[state] = Parked(turn, session_id, call)
         return state
 
     def resume(self, state: object, call: bytes) -> Parked:
-        """The turn that a state belongs to.
+        """Return the turn that a state belongs to.
 
         Raises:
-            RpcError: it is not one of ours, was used before, belongs to another call, or its turn is over.
+            RpcError: the state is unknown or already used, belongs to another call, or its turn is over.
         """
         self._forget_ended()
         parked = self._parked.get(state) if isinstance(state, str) else None
@@ -89,6 +89,6 @@ class RoundTrips:
 
 
 def digest(name: str, arguments: Mapping[str, Any] | None) -> bytes:
-    """What two calls of the same tool with the same arguments have in common."""
+    """Return a digest that is equal for calls of the same tool with the same arguments."""
     text = json.dumps([name, arguments or {}], sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -1,6 +1,6 @@
 """Runs the server over stdin and stdout.
 
-A client waits for the handshake, so that is answered first; the engine is loaded after it.
+Clients wait for the handshake, so it is answered first, and the engine is loaded afterwards.
 """
 
 import os
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from code_core.config.load import ConfigOverrides
 
 STOP_SECONDS = 10.0
-"""How long a server that was told to end may take for it."""
+"""Time limit for shutting down."""
 LAST_OUTPUT_SECONDS = 2.0
-"""How long a client that has closed its end may take to read what is left."""
+"""Time for a client that has closed its end to read remaining output."""
 LAST_ANSWERS_SECONDS = 0.2
-"""How long a server with wrong settings goes on, to say so to those who wait."""
+"""Time that a server with invalid settings keeps running to report them to waiting clients."""
 FIRST_MESSAGE_SECONDS = 0.3
-"""How long loading the engine waits for the client to speak first."""
+"""How long loading the engine waits for the client's first message."""
 ON_A_TERMINAL = (
     "code mcp-server speaks MCP on standard input and output, and is meant to be started by an MCP client. "
     "Ctrl+C ends it."
@@ -44,15 +44,15 @@ Overrides = Callable[[], "ConfigOverrides"]
 
 
 async def run_server(overrides: Overrides) -> int:
-    """Serve until stdin ends or a signal comes; then conversations are closed and their commands ended.
+    """Serve until stdin ends or a signal arrives; conversations and their commands are then ended.
 
-    The exit code: 0, or 128 and the number of the signal.
+    Returns the exit code: 0, or 128 plus the number of the signal.
 
     Args:
-        overrides: gives the settings of every conversation that does not choose its own; called in a thread.
+        overrides: returns the default settings of conversations; called in a thread.
 
     Raises:
-        ConfigError: the settings that all conversations share are wrong. Requests that were waiting were told.
+        ConfigError: the shared settings are invalid. Waiting requests have been answered with the error.
     """
     if sys.stdin.isatty():
         sys.stderr.write(f"{ON_A_TERMINAL}\n")
@@ -71,7 +71,7 @@ async def run_server(overrides: Overrides) -> int:
             tasks.start_soon(load)
             lines = lines_of(stdio.input)
             head = await anext(lines, None)
-            if head is not None and is_initialize(head):  # of ACP: the client is an editor
+            if head is not None and is_initialize(head):  # ACP, so the client is an editor
                 loading.cancel()
                 stopped.code = await _serve_editor(head, lines, overrides, writer, stdio.output)
                 tasks.cancel_scope.cancel()
@@ -88,17 +88,17 @@ async def run_server(overrides: Overrides) -> int:
 async def _serve_editor(
     head: Line, lines: AsyncIterator[Line], overrides: Overrides, writer: PipeWriter, output: int
 ) -> int:
-    """Be the agent of an editor, as `code acp` is; the exit code."""
+    """Serve an editor as `code acp` does; return the exit code."""
     opening = Opening()
     writer.send_nowait(answered(opening, head))
     await writer.drained()
-    from code_mcp_server.acp.run import serve_agent  # the client has its answer
+    from code_mcp_server.acp.run import serve_agent  # imported after answering the client
 
     return await serve_agent(opening, await anyio.to_thread.run_sync(overrides), lines, output)
 
 
 async def _again(head: Line | None, lines: AsyncIterator[Line]) -> AsyncIterator[Line]:
-    """The lines, with the one that was looked at."""
+    """Yield the line that was already read, then the rest."""
     if head is not None:
         yield head
     async for line in lines:
@@ -109,7 +109,7 @@ class Stopped:
     """Whether a signal has ended the server.
 
     Attributes:
-        code: the exit code that says so; 0 if none has.
+        code: the exit code for that signal, or 0.
     """
 
     code = 0
@@ -117,7 +117,7 @@ class Stopped:
 
 @asynccontextmanager
 async def stopped_by_signals() -> AsyncIterator[Stopped]:
-    """A block that SIGINT, SIGTERM and SIGHUP cancel; after a second one, or 10 s, the process ends as it is."""
+    """Cancel the block on SIGINT, SIGTERM or SIGHUP; a second signal, or 10 s, end the process immediately."""
     stopped = Stopped()
 
     async def wait(scope: anyio.CancelScope) -> None:
@@ -136,17 +136,17 @@ async def stopped_by_signals() -> AsyncIterator[Stopped]:
 
 
 def _exit_after(seconds: float, code: int) -> None:
-    """End the process then, whatever still waits: a client that does not read holds up whoever writes to it."""
+    """Exit after `seconds` even if tasks still wait, for example to write to a client that does not read."""
     timer = threading.Timer(seconds, os._exit, [code])
     timer.daemon = True
     timer.start()
 
 
 async def _noted(lines: AsyncIterator[Line], first: anyio.Event) -> AsyncIterator[Line]:
-    """The lines; `first` is set when the second one is asked for, so that the answer to the first is on its way."""
+    """Yield the lines and set `first` when the second is requested, so that the first is answered by then."""
     async for line in lines:
         yield line
-        await anyio.lowlevel.checkpoint()  # the task that answers runs now
+        await anyio.lowlevel.checkpoint()  # lets the answering task run
         first.set()
     first.set()
 
@@ -154,7 +154,7 @@ async def _noted(lines: AsyncIterator[Line], first: anyio.Event) -> AsyncIterato
 async def _load(
     overrides: Overrides, engine: Loading[Tools], first: anyio.Event, serving: anyio.CancelScope
 ) -> None:
-    """Load the engine, and keep its conversations until this is cancelled."""
+    """Load the engine and keep its conversations until cancelled."""
     with anyio.move_on_after(FIRST_MESSAGE_SECONDS):
         await first.wait()
     async with AsyncExitStack() as stack:
@@ -163,7 +163,7 @@ async def _load(
             engine.set(await stack.enter_async_context(open_engine(overrides)))
         except CodeError as error:
             engine.fail(error)
-            await anyio.sleep(LAST_ANSWERS_SECONDS)  # to those who wait
+            await anyio.sleep(LAST_ANSWERS_SECONDS)  # time to answer waiting requests
             serving.cancel()
             return
         await anyio.sleep_forever()

@@ -1,7 +1,7 @@
-"""The tools as a server of the official SDK, for transports that the SDK has: streamable HTTP.
+"""The tools as a server of the official SDK, for its transports: streamable HTTP.
 
-The SDK's part is the protocol of both eras; what a tool does, and what it asks, is the same as over stdio.
-`logging/setLevel` is not here, because it is deprecated.
+The SDK handles the protocol of both eras; tools and questions behave as over stdio. `logging/setLevel` is not
+supported, because it is deprecated.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,7 +26,7 @@ from code_mcp_server.jsonrpc import Code, Notification, RpcError
 
 
 class _AnyNotification(SdkNotification[dict[str, Any], str]):
-    """A notification that the SDK does not know."""
+    """A notification unknown to the SDK."""
 
 
 class _AnyRequest(SdkRequest[dict[str, Any], str]):
@@ -34,25 +34,25 @@ class _AnyRequest(SdkRequest[dict[str, Any], str]):
 
 
 class _AnyResult(BaseModel):
-    """A result as it came."""
+    """An unvalidated result."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class _AnyParams(SdkNotificationParams):
-    """Parameters as they came."""
+    """Unvalidated parameters."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class _AnyRequestParams(SdkRequestParams):
-    """Parameters as they came."""
+    """Unvalidated parameters."""
 
     model_config = ConfigDict(extra="allow")
 
 
 def sdk_server(tools: Awaitable[Tools]) -> "Server[Any]":
-    """A server of the SDK with these tools."""
+    """Return an SDK server with these tools."""
 
     async def list_tools(
         context: ServerRequestContext[Any], params: PaginatedRequestParams | None
@@ -62,7 +62,7 @@ def sdk_server(tools: Awaitable[Tools]) -> "Server[Any]":
         return ListToolsResult.model_validate(listed, by_name=False)
 
     async def call_tool(context: ServerRequestContext[Any], params: CallToolRequestParams) -> Any:
-        del params  # the SDK's model has fewer members
+        del params  # the SDK's model drops members
         caller = _caller(context)
         try:
             result = await (await tools).call_tool(caller, context.params or {})
@@ -105,10 +105,10 @@ def sdk_server(tools: Awaitable[Tools]) -> "Server[Any]":
 
 
 def _check_routing(context: ServerRequestContext[Any], params: _AnyRequestParams) -> None:
-    """See that proxies route a request by the task that it is about.
+    """Check that a request about a task names it in a header, so that proxies can route it.
 
     Raises:
-        MCPError: the header that names the task is missing, or names another one.
+        MCPError: the header is missing or names another task.
     """
     headers = getattr(context.request, "headers", {})
     task_id = (params.model_extra or {}).get("taskId")
@@ -117,7 +117,7 @@ def _check_routing(context: ServerRequestContext[Any], params: _AnyRequestParams
 
 
 class _RequestChannel:
-    """Messages to the client on the stream of its own request."""
+    """Sends messages to the client on the stream of its own request."""
 
     def __init__(self, context: ServerRequestContext[Any]) -> None:
         self._session = context.session

@@ -1,4 +1,4 @@
-"""The tools: `codex`, `codex-reply` and `session/*`, over one engine and for clients of both eras."""
+"""The tools `codex`, `codex-reply` and `session/*`, over one engine and for clients of both eras."""
 
 import json
 import logging
@@ -52,9 +52,9 @@ class ToolServer:
 
     Args:
         pool: the conversations.
-        background: runs the turns that are tasks.
-        acp_enabled: list the `session/*` tools: always, never, or for clients that ask (`auto`). A client of
-            2026-07-28 cannot ask: its list of tools must not vary.
+        background: runs turns that are tasks.
+        acp_enabled: whether to list the `session/*` tools: always, never, or for clients that ask (`auto`). Clients
+            of 2026-07-28 cannot ask, because their list of tools must not vary.
     """
 
     pool: SessionPool
@@ -117,7 +117,7 @@ class ToolServer:
 
 @dataclass(slots=True)
 class _Call:
-    """One tool call: its first round, or a later one."""
+    """One tool call, in its first round or a later one."""
 
     server: ToolServer
     caller: Caller
@@ -126,7 +126,7 @@ class _Call:
 
     @property
     def _opens_urls(self) -> bool:
-        """Whether MCP servers may ask to open pages; only the handshake era says when a page is done with."""
+        """Whether MCP servers may ask to open pages; only the handshake era reports when a page is completed."""
         return self.caller.abilities.opens_urls and not self.caller.modern
 
     async def begin(self, arguments: dict[str, Any] | None) -> dict[str, Any]:
@@ -165,10 +165,10 @@ class _Call:
                 raise UnknownTool(f"unknown tool: {self.name[:100]}")
 
     async def go_on(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Go on with a turn that has asked something.
+        """Continue a turn that has asked something.
 
         Raises:
-            RpcError: no such turn waits.
+            RpcError: no such turn is waiting.
         """
         responses = params.get("inputResponses")
         if responses is not None and not isinstance(responses, dict):
@@ -241,7 +241,7 @@ class _Call:
 
 
 def _answer(session_id: str, end: TurnEnd) -> dict[str, Any]:
-    """The result of `codex` and `codex-reply`: the final message, and which conversation to go on with."""
+    """The result of `codex` and `codex-reply`: the final message, and the conversation to continue."""
     ids = {"conversationId": session_id, "threadId": session_id}
     match end:
         case TaskComplete(last_agent_message=message):
@@ -264,7 +264,7 @@ def _stop_reason(end: TurnEnd) -> dict[str, Any]:
 
 
 async def _session_state(session: Session) -> dict[str, Any]:
-    """What `session/new` of the Agent Client Protocol answers, and the models as its older clients want them."""
+    """The answer to `session/new` of the Agent Client Protocol, plus the models in the form for older clients."""
     reader = session.conversation.follow()
     snapshot = (await anext(reader)).msg
     reader.close()

@@ -1,4 +1,4 @@
-"""Live conversations, each owned by a task of its own so that it outlives the call that made it."""
+"""Live conversations, each owned by its own task so that it outlives the call that created it."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -28,11 +28,11 @@ SOURCE = "mcp"
 
 @dataclass(slots=True)
 class Session:
-    """A conversation that takes one prompt at a time.
+    """A conversation that handles one prompt at a time.
 
     Attributes:
-        turn: the one that runs, or waits for answers that a later request brings.
-        append_only: what of its events a client is shown; it cannot take text back.
+        turn: the running turn, or one that waits for answers from a later request.
+        append_only: adapts its events, because clients cannot withdraw text.
     """
 
     conversation: Conversation
@@ -48,11 +48,11 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether a turn runs, or waits for answers."""
+        """Whether a turn is running or waiting for answers."""
         return self.turn is not None and self.turn.end is None
 
     async def begin(self, items: list[InputItem]) -> Turn:
-        """Start a turn; follow it, or its events wait. It takes the place of one that only waits for answers.
+        """Start a turn, replacing one that only waits for answers. The caller must follow it to get its events.
 
         Raises:
             SessionBusy: a turn is running.
@@ -66,7 +66,7 @@ class Session:
         return turn
 
     async def prompt(self, items: list[InputItem], on_event: OnEvent) -> TurnEnd:
-        """Run one turn; every event of it goes to `on_event`. Cancelling this interrupts the turn.
+        """Run one turn, passing its events to `on_event`. Cancelling this interrupts the turn.
 
         Raises:
             SessionBusy: a turn is running.
@@ -75,16 +75,16 @@ class Session:
         return await turn.run(on_event)
 
     async def cancel(self) -> None:
-        """Stop the running turn, if there is one; its prompt ends with `TurnAborted`."""
+        """Stop the running turn, if any; its prompt ends with `TurnAborted`."""
         await self.conversation.submit(Interrupt())
 
 
 @dataclass(slots=True)
 class SessionPool:
-    """The sessions of one server, the last used ones last.
+    """The sessions of one server, least recently used first.
 
     Attributes:
-        limit: how many there may be; beyond it the one that was idle longest is closed.
+        limit: the maximum number; beyond it, the one idle longest is closed.
     """
 
     manager: ConversationManager
@@ -94,17 +94,17 @@ class SessionPool:
     _resuming: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def open(self, overrides: ConfigOverrides, parts: Parts | None = None) -> Session:
-        """A new session.
+        """Open a new session.
 
         Raises:
-            ConfigError: the settings are wrong.
+            ConfigError: the settings are invalid.
             TooManySessions: the limit is reached, and all are busy.
         """
         self._make_room()
         return await self._started(await self.manager.new(overrides, parts or Parts(source=SOURCE)))
 
     def find(self, session_id: str) -> Session:
-        """The live session of that id.
+        """Return the live session with that id.
 
         Raises:
             UnknownSession: no such session is open.
@@ -118,7 +118,7 @@ class SessionPool:
         return session
 
     async def find_or_resume(self, session_id: str) -> Session:
-        """The session of that id, resumed from the store if an earlier process left it there.
+        """Return the session with that id, resuming it from the store if an earlier process left it there.
 
         Raises:
             UnknownSession: no live or stored session has that id.
@@ -126,8 +126,8 @@ class SessionPool:
             StoreError: it cannot be read.
             TooManySessions: the limit is reached, and all are busy.
         """
-        async with self._resuming:  # two calls at the same time must not open it twice
-            if session_id in self.sessions or not _is_uuid(session_id):  # a path or a name is not an id
+        async with self._resuming:  # concurrent calls must not open it twice
+            if session_id in self.sessions or not _is_uuid(session_id):  # paths and names are not accepted
                 return self.find(session_id)
             self._make_room()
             try:
@@ -142,7 +142,7 @@ class SessionPool:
         return session
 
     def _make_room(self) -> None:
-        """Close a session for one more: an idle one, else one whose client has not come back with its answers."""
+        """Close a session for one more: an idle one, or else one whose client has not returned with answers."""
         if len(self.sessions) < self.limit:
             return
         quiet = [session for session in self.sessions.values() if not session.busy] or [
@@ -167,7 +167,7 @@ class SessionPool:
         except Exception:
             if session is None:
                 raise
-            _log.exception("session %s failed", session.id)  # the others go on
+            _log.exception("session %s failed", session.id)  # the other sessions continue
             self.sessions.pop(session.id, None)
 
 
@@ -180,7 +180,7 @@ def _is_uuid(text: str) -> bool:
 
 @asynccontextmanager
 async def session_pool(manager: ConversationManager) -> AsyncIterator[SessionPool]:
-    """A pool whose conversations end, with their commands, when the context does."""
+    """Provide a pool whose conversations and commands end with the context."""
     async with anyio.create_task_group() as tasks:
         yield SessionPool(manager, tasks)
         tasks.cancel_scope.cancel()

@@ -1,6 +1,6 @@
-"""Standard input and output as lines of a protocol, without threads.
+"""Standard input and output as protocol lines, without threads.
 
-Waiting for a client must not keep the server from ending, and neither must a client that does not read.
+Neither waiting for a client nor a client that does not read may keep the server from ending.
 """
 
 import os
@@ -16,12 +16,12 @@ from code_mcp_client.pipes import PipeWriter
 
 READ_SIZE = 256 * 1024
 LONGEST_LINE = 256 * 2**20
-"""Bytes of one message; a longer one is skipped and refused."""
+"""Limit for one message in bytes; longer ones are skipped and refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stdio:
-    """Descriptors of our own for what was standard input and output."""
+    """Our own descriptors for the original standard input and output."""
 
     input: int
     output: int
@@ -29,9 +29,9 @@ class Stdio:
 
 @contextmanager
 def taken_stdio() -> Iterator[Stdio]:
-    """Standard input and output for us alone: others read nothing from 0, and what they print to 1 goes to stderr.
+    """Take over standard input and output: others read nothing from 0, and what they print to 1 goes to stderr.
 
-    A child must not read our messages, and no `print` may end up between our answers.
+    Child processes must not read our messages, and no `print` may end up between our answers.
     """
     taken = Stdio(os.dup(0), os.dup(1))
     empty = os.open(os.devnull, os.O_RDONLY)
@@ -48,7 +48,7 @@ def taken_stdio() -> Iterator[Stdio]:
 
 
 async def lines_of(descriptor: int, limit: int = LONGEST_LINE) -> AsyncIterator[Line]:
-    """The lines of a descriptor, without their ends; the ends only of one that is longer than `limit` bytes."""
+    """Yield the lines of a descriptor, without line ends; of one longer than `limit` bytes, only its two ends."""
     buffer = LineBuffer(limit)
     while chunk := await _read(descriptor):
         lines = buffer.feed(chunk)
@@ -60,7 +60,7 @@ async def lines_of(descriptor: int, limit: int = LONGEST_LINE) -> AsyncIterator[
 
 @contextmanager
 def line_writer(descriptor: int) -> Iterator[PipeWriter]:
-    """Writes lines to a descriptor; pipes and sockets do not block meanwhile. Start its `flush_forever`."""
+    """Provide a writer of lines that does not block on pipes and sockets. The caller starts its `flush_forever`."""
     mode = os.fstat(descriptor).st_mode
     waits = (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)) and os.get_blocking(descriptor)
     if waits:
@@ -74,11 +74,11 @@ def line_writer(descriptor: int) -> Iterator[PipeWriter]:
 
 async def _read(descriptor: int) -> bytes:
     while True:
-        with suppress(PermissionError):  # of a regular file, which is always readable
+        with suppress(PermissionError):  # a regular file, which is always readable
             await anyio.wait_readable(descriptor)
         try:
             return os.read(descriptor, READ_SIZE)
-        except BlockingIOError:  # somebody else who has the same descriptor was faster
+        except BlockingIOError:  # another reader of the same descriptor was faster
             continue
         except ConnectionResetError:
             return b""

@@ -1,7 +1,7 @@
-"""Turns as tasks that a client polls, for clients that declare the extension `io.modelcontextprotocol/tasks`.
+"""Turns as tasks that clients poll, for clients with the extension `io.modelcontextprotocol/tasks`.
 
-Source: the extension's specification, version 2026-07-28. Tasks live as long as the server; a conversation can
-be continued after that with `codex-reply`.
+Source: the extension's specification, version 2026-07-28. Tasks live as long as the server; afterwards, a
+conversation can be continued with `codex-reply`.
 """
 
 import secrets
@@ -20,7 +20,7 @@ from code_mcp_server.turns import Turn, TurnEnd, is_question
 
 POLL_MILLISECONDS = 500
 MOST_TASKS = 1_024
-"""Tasks that are remembered; those that ended first are forgotten first."""
+"""Limit on remembered tasks; those that ended first are dropped first."""
 
 
 def _now() -> str:
@@ -29,7 +29,7 @@ def _now() -> str:
 
 @dataclass(slots=True)
 class Task:
-    """A turn that nobody's request waits for."""
+    """A turn that no request waits for."""
 
     id: str
     turn: Turn
@@ -41,11 +41,11 @@ class Task:
     result: dict[str, Any] | None = None
 
     def seed(self) -> dict[str, Any]:
-        """The answer to the call that made it."""
+        """Return the answer to the call that created it."""
         return {"resultType": "task", **self._head("working")}
 
     def state(self) -> dict[str, Any]:
-        """The answer to `tasks/get`."""
+        """Return the answer to `tasks/get`."""
         if self.result is not None:
             if self.cancelled:
                 return self._head("cancelled")
@@ -90,9 +90,9 @@ class Tasks:
         Args:
             turn: the turn, which has begun.
             call_id: the id of the client's call.
-            interrupt: stops it.
-            result_of: the result of the call, when the turn has ended.
-            can_ask: the client answers questions; otherwise the answer is no.
+            interrupt: stops the turn.
+            result_of: returns the result of the call from the end of the turn.
+            can_ask: whether the client answers questions; otherwise they are declined.
         """
         task = Task(secrets.token_urlsafe(24), turn, call_id, interrupt)
         self._tasks[task.id] = task
@@ -106,12 +106,12 @@ class Tasks:
         """Answer `tasks/get`, `tasks/update` or `tasks/cancel`.
 
         Raises:
-            RpcError: there is no such task.
+            RpcError: the task does not exist.
         """
         task_id = params.get("taskId")
         task = self._tasks.get(task_id) if isinstance(task_id, str) else None
         if task is None:
-            raise RpcError(Code.INVALID_PARAMS, "there is no such task: it may have expired")
+            raise RpcError(Code.INVALID_PARAMS, "task not found: it may have expired")
         match method:
             case "tasks/get":
                 return task.state()

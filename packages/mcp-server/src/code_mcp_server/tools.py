@@ -1,4 +1,4 @@
-"""The tools as clients see them."""
+"""The tool declarations for clients."""
 
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ _ACTS = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False
 _STARTS = {"readOnlyHint": False, "destructiveHint": False, "idempotentHint": False, "openWorldHint": False}
 
 Tool = dict[str, Any]
-"""A tool as `tools/list` has it."""
+"""A tool in the form of `tools/list`."""
 
 
 def _object(**properties: Any) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _tool(
 
 @cache
 def codex_tools() -> list[Tool]:
-    """The tools for any client."""
+    """Return the tools for any client."""
     return [
         _tool(
             "codex",
@@ -71,7 +71,7 @@ def codex_tools() -> list[Tool]:
 
 @cache
 def session_tools() -> list[Tool]:
-    """The tools with the names of the Agent Client Protocol."""
+    """Return the tools named after Agent Client Protocol methods."""
     return [
         _tool(
             "session/new",

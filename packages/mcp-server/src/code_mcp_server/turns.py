@@ -1,4 +1,4 @@
-"""One turn of a conversation. It belongs to its session, so that one request may begin it and another go on with it."""
+"""One turn of a conversation. It belongs to its session, so that one request can begin it and another continue it."""
 
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,9 +19,9 @@ from code_core.session.conversation import Conversation
 
 INTERRUPT_SECONDS = 5.0
 QUIET_SECONDS = 0.05
-"""A turn that has asked something, and does nothing more for so long, waits for the answer."""
+"""A turn that has asked something counts as waiting after this long without events."""
 MOST_ASKING_SECONDS = 1.0
-"""After its first question, whatever else the turn does."""
+"""The same from its first question, even if the turn continues."""
 
 OnEvent = Callable[[Conversation, Event, TaskGroup], Awaitable[None]]
 TurnEnd = TaskComplete | TurnAborted | ErrorEvent
@@ -30,7 +30,7 @@ Reply = ExecApproval | PatchApproval | ResolveElicitation | UserInputAnswer
 
 
 def question_key(question: Question) -> str:
-    """What the answer to a question names it by."""
+    """Return the key with which an answer refers to a question."""
     match question:
         case ElicitationRequest(id=key) | RequestUserInput(request_id=key):
             return key
@@ -39,19 +39,19 @@ def question_key(question: Question) -> str:
 
 
 def is_question(msg: object) -> TypeGuard[Question]:
-    """Whether an event waits for an answer of the client."""
+    """Whether an event waits for an answer from the client."""
     return isinstance(
         msg, ExecApprovalRequest | ApplyPatchApprovalRequest | ElicitationRequest | RequestUserInput
     )
 
 
 class Turn:
-    """A turn and its open questions. While nobody follows it, its events wait in the conversation.
+    """A turn and its open questions. While nothing follows it, its events wait in the conversation.
 
     Attributes:
-        open: questions without an answer, and the submission of the event that asked, by their keys.
-        followed: a request takes its events.
-        end: how it ended.
+        open: unanswered questions by key, with the submission of the event that asked.
+        followed: whether a request is reading its events.
+        end: how it ended, or None.
     """
 
     def __init__(self, conversation: Conversation) -> None:
@@ -62,7 +62,7 @@ class Turn:
         self.end: TurnEnd | None = None
 
     async def submit(self, op: UserInput) -> None:
-        """Begin it.
+        """Begin the turn.
 
         Raises:
             ConversationError: the conversation has ended.
@@ -74,9 +74,9 @@ class Turn:
             raise
 
     async def run(self, on_event: OnEvent) -> TurnEnd:
-        """Follow it to its end. Cancelling this interrupts it.
+        """Follow the turn to its end. Cancelling this interrupts it.
 
-        What `on_event` starts in its task group runs alongside the events and ends with the turn.
+        Tasks that `on_event` starts in its task group run alongside the events and end with the turn.
         """
         self.followed = True
         try:
@@ -92,7 +92,7 @@ class Turn:
         return self.end
 
     async def run_until_asked(self, on_event: Callable[[Event], Awaitable[None]]) -> TurnEnd | None:
-        """Follow it to its end, or until it waits for answers: then None, and it goes on when they come.
+        """Follow the turn until it ends or waits for answers; in the latter case, return None.
 
         Cancelling this interrupts it.
         """
@@ -115,7 +115,7 @@ class Turn:
         return self.end
 
     def note(self, event: Event) -> None:
-        """Remember the question in `event`, if it is one."""
+        """Remember the question in `event`, if any."""
         if is_question(event.msg):
             self.open[question_key(event.msg)] = event.msg, event.id
 
@@ -126,7 +126,7 @@ class Turn:
             await self._conversation.submit(answer)
 
     async def interrupt(self) -> None:
-        """End a turn that nobody follows any more, so that the next one finds only its own events."""
+        """End an abandoned turn, so that the next one sees only its own events."""
         with anyio.move_on_after(INTERRUPT_SECONDS, shield=True), suppress(ConversationError):
             await self._conversation.submit(Interrupt())
             async for _ in self._events():
@@ -134,12 +134,12 @@ class Turn:
         self.end = self.end or TurnAborted(reason="interrupted")
 
     async def _events(self) -> AsyncIterator[Event]:
-        """The events up to the last one of this turn; sets `end` before that one is taken."""
+        """Yield the events up to the last one of this turn; sets `end` before yielding that one."""
         while self.end is None and (event := await self._next_before(math.inf)) is not None:
             yield event
 
     async def _next_before(self, deadline: float) -> Event | None:
-        """The next event, and `end` if it is the last one; None if none comes before `deadline`."""
+        """Return the next event, setting `end` if it is the last one, or None if none arrives before `deadline`."""
         event: Event | None = None
         with anyio.CancelScope(deadline=deadline) as waiting:
             event = await anext(self._conversation.events(), None)

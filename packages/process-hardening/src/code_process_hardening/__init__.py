@@ -1,10 +1,10 @@
 """Hardening at interpreter startup, and locked memory for secrets.
 
-Names are imported when first used: the startup hook imports this package in processes
-that have not yet decided to be hardened, and must cost them next to nothing.
+Names are imported on first use: the startup hook imports this package in processes that have not
+decided whether to be hardened, and must cost them almost nothing.
 """
 
-TYPE_CHECKING = False  # type checkers take it for true; importing `typing` costs 3 ms
+TYPE_CHECKING = False  # type checkers treat it as true; importing `typing` costs 3 ms
 if TYPE_CHECKING:
     from code_process_hardening.confinement import Confinement, confine, landlock_abi
     from code_process_hardening.erase import take_variable

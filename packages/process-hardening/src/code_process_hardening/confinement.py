@@ -1,4 +1,4 @@
-"""Landlock: a process gives up the rights it no longer needs (landlock(7), ABI 1 to 6)."""
+"""Landlock: a process gives up permissions that it no longer needs (landlock(7), ABI 1 to 6)."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ _RULE_PATH_BENEATH, _RULE_NET_PORT = 1, 2
 
 _EXECUTE = 1 << 0
 _WRITE_FILE = 1 << 1
-# Removing and making entries of every kind: bits 4 to 12.
+# Removing and creating entries of every kind: bits 4 to 12.
 _CHANGE_FOLDER = sum(1 << bit for bit in range(4, 13))
 _MAKE_DEVICES = 1 << 6 | 1 << 11
 _REFER = 1 << 13
@@ -26,7 +26,7 @@ _O_PATH = 0o10000000
 
 
 class Confinement(Enum):
-    """How much the kernel can forbid."""
+    """How much the kernel can restrict."""
 
     FULL = "files, programs and TCP"
     FILES = "files and programs; this kernel does not confine TCP (Linux 6.7 does)"
@@ -40,18 +40,19 @@ def confine(
     connect_ports: Iterable[int] | None = (),
     programs: bool = False,
 ) -> Confinement:
-    """Forbid this process to write outside of `writable` folders and `writable_files`, to start programs,
-    to listen on further TCP ports and to connect to ports other than `connect_ports`; returns what the
-    kernel could do.
+    """Restrict what this process may write, start and connect to; return how much the kernel restricts.
 
-    With `programs` programs may be started, confined in the same way; with `connect_ports` of None TCP is
-    left alone. Cannot be undone. Holds for this thread and what it starts: call it before there are others.
-    Needs no privileges, but the no-new-privileges step of the hardening. UDP and reading stay allowed, and
-    so does changing owner, mode, times and attributes of a file.
+    Writing is allowed only in `writable` directories and to `writable_files`. Programs may be started only with
+    `programs`, and are confined in the same way. Listening on further TCP ports is forbidden, and so is
+    connecting to ports other than `connect_ports`; if that is None, TCP is not restricted. UDP, reading, and
+    changing the owner, mode, times and attributes of files stay allowed.
+
+    Cannot be undone. Applies to this thread and those it starts, so call it before there are others. Needs no
+    privileges, but the no-new-privileges step of the hardening.
 
     Raises:
-        OSError: the kernel has Landlock and refused, or a folder cannot be opened.
-    """  # noqa: D205 - what is forbidden is one sentence
+        OSError: the kernel has Landlock and refused, or a directory cannot be opened.
+    """
     abi = landlock_abi()
     if abi == 0:
         return Confinement.NONE
@@ -77,7 +78,7 @@ def confine(
 
 
 def landlock_abi() -> int:
-    """The version of Landlock that this kernel has; 0 without."""
+    """Return the version of Landlock in this kernel, or 0."""
     platform: str = sys.platform
     if platform != "linux":
         return 0

@@ -1,4 +1,4 @@
-"""No core files: a crash must not write the memory to disk."""
+"""Disables core files, so that a crash does not write the memory to disk."""
 
 import resource
 
@@ -7,7 +7,7 @@ from code_process_hardening.report import Outcome, Step
 
 
 def no_core_files() -> Step:
-    """Set the limit on core files to nothing, for this process and its children.
+    """Set the core file size limit to zero, for this process and its children.
 
     Raises:
         CoreLimitError: the system refused.

@@ -1,4 +1,4 @@
-"""The variables that let whoever sets them run code in this process, or read what it sends."""
+"""Environment variables that can run code in this process, or expose what it sends."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ _NAMES = frozenset(
     {
         b"OPENSSL_CONF",  # loads a native library as soon as `ssl` is imported
         b"OPENSSL_MODULES",
-        b"SSL_CERT_FILE",  # whose certificates to believe
+        b"SSL_CERT_FILE",  # which certificates to trust
         b"SSL_CERT_DIR",
         b"SSLKEYLOGFILE",  # writes the keys of every TLS connection
     }
@@ -17,17 +17,17 @@ _LOADER_PREFIXES = (b"LD_", b"DYLD_")
 
 
 def unsafe_names(names: Iterable[bytes], allow: Iterable[str] = ()) -> list[bytes]:
-    """The names among `names` to remove, in order; `allow` keeps some of them."""
+    """Return the names among `names` to remove, in order; `allow` keeps some of them."""
     kept = frozenset(os.fsencode(name) for name in allow)
     return [name for name in names if (name.startswith(_PREFIXES) or name in _NAMES) and name not in kept]
 
 
 def has_loader_names(names: Iterable[bytes]) -> bool:
-    """Whether the dynamic loader was told to load something: by now it has."""
+    """Whether the dynamic loader was told to load something, which has happened by now."""
     return any(name.startswith(_LOADER_PREFIXES) for name in names)
 
 
 def cleaned(environment: Mapping[bytes, bytes], allow: Iterable[str] = ()) -> dict[bytes, bytes]:
-    """`environment` without the unsafe names; bytes, because a name need not be UTF-8."""
+    """Return `environment` without the unsafe names; in bytes, because a name need not be UTF-8."""
     unsafe = frozenset(unsafe_names(environment, allow))
     return {name: value for name, value in environment.items() if name not in unsafe}

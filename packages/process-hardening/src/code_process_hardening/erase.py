@@ -1,4 +1,4 @@
-"""Takes a secret out of the environment, and out of the memory where the process was given it."""
+"""Removes a secret from the environment, and from the memory in which the process received it."""
 
 import os
 import re
@@ -10,22 +10,22 @@ _ENV_START, _ENV_END = 47, 48
 """Fields of `/proc/self/stat` after the program's name (proc(5) counts them 50 and 51)."""
 
 _OURS = 2
-"""References to an object that only one name holds, that of the question itself included."""
+"""References to an object that only one name holds, including that of the query itself."""
 
 
 def take_variable(name: str) -> bytearray | None:
-    """The value of the environment variable `name`, which is then nowhere else; None if it is not set.
+    """Remove the environment variable `name` and return its value, or None if it is not set.
 
-    Zeroes the object that Python made of it at startup and, on Linux, the text that the kernel
-    laid on the stack, which `/proc/PID/environ` shows. Whoever has read the variable before has
-    made further copies; overwrite the returned one when it has served.
+    Zeroes the object that Python created for it at startup and, on Linux, the text that the kernel put on
+    the stack, which `/proc/PID/environ` shows. Code that has read the variable before has further
+    copies. Overwrite the returned one after use.
     """
     value = os.environb.get(os.fsencode(name))
     if value is None:
         return None
     taken = bytearray(value)
     del os.environ[name]
-    if sys.getrefcount(value) <= _OURS:  # nobody else has this object, as code has its constants
+    if sys.getrefcount(value) <= _OURS:  # no other code references this object, as it would a constant
         libc.zero(libc.address_of(memoryview(value)), len(value))
     if sys.platform == "linux":
         _erase_from_stack(os.fsencode(name))
@@ -37,7 +37,7 @@ def _erase_from_stack(name: bytes) -> None:
         fields = file.read().rpartition(b")")[2].split()
     start, end = int(fields[_ENV_START]), int(fields[_ENV_END])
     if not start < end:
-        return  # the kernel does not tell
+        return  # not reported by the kernel
     # The first entry begins the block, every other one follows a NUL.
     entry = re.compile(rb"(?:\A|\0)" + re.escape(name) + rb"=([^\0]*)")
     with libc.memory(start, end - start) as block:

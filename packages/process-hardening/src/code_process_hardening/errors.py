@@ -1,24 +1,24 @@
-"""What can fail here.
+"""Hardening errors.
 
 RuntimeError
-└── HardeningError              a step that must succeed did not; carries the process's exit code
+└── HardeningError              a required step failed; carries the exit code for the process
     ├── TracerAttachedError     5: a debugger is already attached
     ├── DenyTraceError          5 on Linux, 6 on macOS: memory cannot be closed to other processes
-    ├── RestartError            5: the interpreter cannot be restarted isolated
+    ├── RestartError            5: the interpreter cannot be restarted in isolated mode
     └── CoreLimitError          7: core files cannot be turned off
 OSError
-└── SecretMemoryError           no locked memory to hold a secret
+└── SecretMemoryError           no locked memory for a secret
 """
 
 
 class HardeningError(RuntimeError):
-    """A step of the hardening failed: the process must not go on."""
+    """A hardening step failed, and the process must not continue."""
 
     exit_code = 5
 
 
 class TracerAttachedError(HardeningError):
-    """Another process traces this one already, and may have read everything."""
+    """Another process is already tracing this one and may have read everything."""
 
 
 class DenyTraceError(HardeningError):
@@ -30,7 +30,7 @@ class DenyTraceError(HardeningError):
 
 
 class RestartError(HardeningError):
-    """The interpreter could not be started again, isolated and with a clean environment."""
+    """The interpreter could not be restarted in isolated mode with a clean environment."""
 
 
 class CoreLimitError(HardeningError):

@@ -1,4 +1,4 @@
-"""The system calls the standard library lacks; each raises `OSError` with the kernel's own reason."""
+"""System calls that the standard library lacks; each raises `OSError` with the kernel's reason."""
 
 import os
 
@@ -26,7 +26,7 @@ def prctl(option: int, argument: int = 0) -> int:
 
 
 def syscall(number: int, a: int = 0, b: int = 0, c: int = 0, d: int = 0) -> int:
-    """A system call by its number (Linux)."""
+    """Make a system call by number (Linux)."""
     return _checked(f"syscall({number})", _LIBC.syscall(number, a, b, c, d))
 
 
@@ -36,12 +36,12 @@ def deny_attach() -> None:
 
 
 def address_of(buffer: memoryview) -> int:
-    """Where the memory of `buffer` begins."""
+    """Return the address of `buffer`."""
     return int(ffi.cast("uintptr_t", ffi.from_buffer(buffer)))
 
 
 def memory(address: int, length: int) -> memoryview:
-    """The `length` bytes at `address`, where they are; the caller knows that they are this process's."""
+    """Return the `length` bytes at `address` without copying; the caller must know that they belong to this process."""
     return memoryview(ffi.buffer(ffi.cast("char *", address), length))
 
 
@@ -57,15 +57,15 @@ def mlock(buffer: memoryview) -> None:
 
 
 def do_not_inherit(buffer: memoryview) -> None:
-    """Leave the pages of `buffer` out of a forked child (macOS)."""
+    """Exclude the pages of `buffer` from forked children (macOS)."""
     _checked("minherit", _LIBC.minherit(ffi.from_buffer(buffer), len(buffer), VM_INHERIT_NONE))
 
 
 def inotify_init() -> int:
-    """A descriptor of a new, empty set of watches (Linux, inotify(7)); reading it never blocks."""
+    """Return a descriptor for a new, empty set of watches (Linux, inotify(7)); reading it never blocks."""
     return _checked("inotify_init1", _LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
 
 
 def inotify_add_watch(descriptor: int, path: bytes, mask: int) -> int:
-    """Watch what is at `path`; gives the number that its events carry (Linux)."""
+    """Watch `path` and return the number that its events carry (Linux)."""
     return _checked("inotify_add_watch", _LIBC.inotify_add_watch(descriptor, path, mask))

@@ -1,4 +1,4 @@
-"""The steps of the hardening on Linux."""
+"""The hardening steps on Linux."""
 
 from code_process_hardening import libc
 from code_process_hardening.core_files import no_core_files
@@ -7,14 +7,14 @@ from code_process_hardening.report import Outcome, Step
 
 
 def steps() -> tuple[Step, ...]:
-    """Take every step; the tracer is looked for when no further one can come."""
+    """Take every step; checks for a tracer once no new one can attach."""
     return (deny_memory_access(), refuse_tracer(), no_core_files(), no_new_privileges())
 
 
 def deny_memory_access() -> Step:
-    """Close `/proc/PID/mem` and its like, and ptrace, to every process without CAP_SYS_PTRACE.
+    """Close `/proc/PID/mem` and the like, and ptrace, to every process without CAP_SYS_PTRACE.
 
-    Holds for all threads and for forked children; ends with `execve`.
+    Applies to all threads and forked children, until `execve`.
     """
     try:
         libc.prctl(libc.PR_SET_DUMPABLE, 0)
@@ -29,7 +29,7 @@ def deny_memory_access() -> Step:
 
 
 def refuse_tracer(status: str = "/proc/self/status") -> Step:
-    """Refuse to run under a debugger that came before."""
+    """Refuse to run under a debugger that is already attached."""
     name = "no tracer attached"
     try:
         with open(status, errors="replace") as lines:  # noqa: PTH123 - pathlib costs 5 ms here
@@ -42,7 +42,7 @@ def refuse_tracer(status: str = "/proc/self/status") -> Step:
 
 
 def tracer_pid(status: str) -> int:
-    """`TracerPid` of a `/proc/PID/status` (proc(5)): 0 without a tracer."""
+    """Return the `TracerPid` in a `/proc/PID/status` (proc(5)); 0 without a tracer."""
     value = next(
         (line.partition(":")[2].strip() for line in status.splitlines() if line.startswith("TracerPid:")), ""
     )
@@ -50,7 +50,7 @@ def tracer_pid(status: str) -> int:
 
 
 def no_new_privileges() -> Step:
-    """Let no later `execve` gain rights through a set-user-id program."""
+    """Prevent later `execve` calls from gaining permissions through a set-user-id program."""
     name = "no new privileges"
     try:
         libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)

@@ -1,4 +1,4 @@
-"""The steps of the hardening on macOS."""
+"""The hardening steps on macOS."""
 
 from code_process_hardening import libc
 from code_process_hardening.core_files import no_core_files
@@ -7,12 +7,12 @@ from code_process_hardening.report import Outcome, Step
 
 
 def steps() -> tuple[Step, ...]:
-    """Take every step, and name what macOS lacks."""
+    """Take every step, and report what macOS lacks."""
     return (deny_attach(), no_core_files(), Step("no new privileges", Outcome.UNAVAILABLE))
 
 
 def deny_attach() -> Step:
-    """Refuse debuggers: a later attach fails, one attached already ends this process."""
+    """Refuse debuggers: a later attach fails, and one already attached ends this process."""
     try:
         libc.deny_attach()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The hardening itself: steps in order, a report, and an exit where a step fails."""
+"""Hardening: takes the steps in order, reports them, and exits if one fails."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from code_process_hardening.environment import unsafe_names
 from code_process_hardening.errors import HardeningError
 from code_process_hardening.restart import is_isolated, restart_isolated
 
-TYPE_CHECKING = False  # type checkers take it for true; importing `typing` costs 3 ms
+TYPE_CHECKING = False  # type checkers treat it as true; importing `typing` costs 3 ms
 if TYPE_CHECKING:
     from typing import NoReturn
 
@@ -18,11 +18,11 @@ _done: "HardeningReport | None" = None
 
 
 def pre_main_hardening(module: str | None = None, *, allow: Iterable[str] = ()) -> "HardeningReport":
-    """Harden this process, or end it: with one line on stderr and exit code 5, 6 or 7.
+    """Harden this process, or end it with one line on stderr and exit code 5, 6 or 7.
 
-    With `module`, the program that runs, the interpreter is first replaced by an isolated one
-    that runs it, unless it is isolated already. `allow` keeps variables that would be removed.
-    Harmless to call again: the first report is returned.
+    With `module`, the program to run, the interpreter is first replaced by an isolated one that runs it,
+    unless it is already isolated. `allow` keeps variables that would be removed. Repeated calls return
+    the first report.
     """
     try:
         allow = tuple(allow)
@@ -31,15 +31,15 @@ def pre_main_hardening(module: str | None = None, *, allow: Iterable[str] = ()) 
         return harden(allow=allow)
     except HardeningError as error:
         _refuse(str(error), error.exit_code)
-    except Exception as error:  # noqa: BLE001 - whatever it is, going on half-hardened would be worse
+    except Exception as error:  # noqa: BLE001 - continuing half-hardened would be worse
         _refuse(f"{type(error).__name__}: {error}", HardeningError.exit_code)
 
 
 def harden(*, allow: Iterable[str] = ()) -> "HardeningReport":
-    """Harden this process as it stands, without a restart; the report says what was done.
+    """Harden this process without a restart and return a report.
 
     Raises:
-        HardeningError: a step that must succeed failed; the process should end with its `exit_code`.
+        HardeningError: a required step failed; the process should exit with its `exit_code`.
     """
     global _done  # noqa: PLW0603 - a process is hardened once
     if _done is None:
@@ -50,7 +50,7 @@ def harden(*, allow: Iterable[str] = ()) -> "HardeningReport":
 
 
 def _platform_steps() -> "tuple[Step, ...]":
-    # A variable, because type checkers take `sys.platform` for a constant and skip the other arms.
+    # A variable, because type checkers treat `sys.platform` as a constant and skip the other branches.
     platform: str = sys.platform
     match platform:
         case "linux":

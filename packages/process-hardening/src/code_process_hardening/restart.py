@@ -1,4 +1,4 @@
-"""The one restart that undoes what the environment did before any Python code could run."""
+"""Restarts the interpreter once, to undo what the environment did before any Python code could run."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ NO_REMOTE_DEBUG = "disable-remote-debug"
 def is_isolated(allow: Iterable[str] = ()) -> bool:
     """Whether this interpreter ignores the environment, the user's packages, and remote debuggers.
 
-    What a restart would leave in the environment, because `allow` names it, does not count.
+    Variables that a restart would keep, because `allow` names them, do not count.
     """
     if os.name != "posix":
         return True  # `execve` there starts a second process and ends this one
@@ -23,12 +23,12 @@ def is_isolated(allow: Iterable[str] = ()) -> bool:
 
 
 def isolated_command(module: str, arguments: Sequence[str]) -> list[str]:
-    """The command that runs `module` isolated."""
+    """Return the command that runs `module` in isolated mode."""
     return [sys.executable, "-I", "-X", NO_REMOTE_DEBUG, "-m", module, *arguments]
 
 
 def restart_isolated(module: str, allow: Iterable[str] = ()) -> None:
-    """Replace this process by one that runs `module` isolated, with the same arguments; does not return.
+    """Replace this process by one that runs `module` in isolated mode, with the same arguments; never returns.
 
     Raises:
         RestartError: the system refused.

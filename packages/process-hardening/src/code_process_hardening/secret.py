@@ -1,4 +1,4 @@
-"""Memory for a secret: never swapped, never in a core file, never in a forked child."""
+"""Memory for secrets: never swapped, never in a core file, never in a forked child."""
 
 import errno
 import mmap
@@ -18,29 +18,29 @@ _MADV_DONTFORK = 10
 _MADV_DONTDUMP = 16
 _MADV_WIPEONFORK = 18
 _O_CLOEXEC = 0o2000000
-# The kernel lacks it, forbids it, or has none left: locked memory is the next best.
+# The kernel does not support it, forbids it, or has none left; locked memory is the next best.
 _NO_SECRET_MEMORY = frozenset(
     {errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOMEM, errno.EMFILE, errno.EAGAIN}
 )
 
 
 class MemoryKind(Enum):
-    """Where the secret lies."""
+    """The kind of memory that holds the secret."""
 
     SECRET = "memfd_secret"  # noqa: S105 - the name of a system call
-    """Pages that only this process has mapped: neither the kernel nor root can read them."""
+    """Pages mapped only by this process, which neither the kernel nor root can read."""
     LOCKED = "mlock"
     """Ordinary pages that are never swapped or dumped."""
 
 
 class SecretBuffer:
-    """A buffer of `capacity` bytes for a secret, filled from its start and zeroed when left.
+    """A buffer of `capacity` bytes for a secret, filled from its start and zeroed on exit.
 
-    `secret_memory=False` does without `memfd_secret`, which forbids hibernation while it is in use.
-    Children made by `fork` find the pages empty (`LOCKED`) or absent (`SECRET`).
+    `secret_memory=False` avoids `memfd_secret`, which prevents hibernation while in use. In children
+    created by `fork`, the pages are empty (`LOCKED`) or absent (`SECRET`).
 
     Raises:
-        SecretMemoryError: no memory could be locked; `RLIMIT_MEMLOCK` is the usual reason.
+        SecretMemoryError: no memory could be locked, usually because of `RLIMIT_MEMLOCK`.
     """
 
     def __init__(self, capacity: int, *, secret_memory: bool = True) -> None:
@@ -56,7 +56,7 @@ class SecretBuffer:
         return f"<SecretBuffer {self.kind.value} {self.length}/{self.capacity}>"
 
     def append(self, data: bytes) -> None:
-        """Add what is not secret: the caller's `data` stays where it is."""
+        """Append data that is not secret, because the caller's `data` remains in memory."""
         end = self.length + len(data)
         if end > self.capacity:
             raise ValueError(f"{len(data)} bytes do not fit: {self.length} of {self.capacity} are used")
@@ -64,7 +64,7 @@ class SecretBuffer:
         self.length = end
 
     def readinto(self, descriptor: int, limit: int | None = None) -> int:
-        """Add what one read of `descriptor` gives, at most `limit` bytes: no copy exists outside of the buffer.
+        """Append the result of one read from `descriptor`, at most `limit` bytes, without copies outside of the buffer.
 
         Returns the number of bytes: 0 at the end of the file, or when the buffer is full.
         """
@@ -84,7 +84,7 @@ class SecretBuffer:
         self.length = length
 
     def view(self) -> memoryview:
-        """What was filled in, read-only and without a copy; release it before the buffer is left."""
+        """Return a read-only view of the contents; release it before the buffer is exited."""
         with self._all[: self.length] as filled:
             return filled.toreadonly()
 
@@ -101,7 +101,7 @@ class SecretBuffer:
     ) -> None:
         self.wipe()
         self._all.release()
-        with suppress(BufferError):  # a view is still held: it shows zeros, and the pages go when it does
+        with suppress(BufferError):  # a view still exists: it shows zeros and keeps the pages
             self._map.close()
 
 

@@ -1,13 +1,13 @@
-"""The hook that `site` runs before any other code: from the `.pth` file, on 3.15 from the `.start` file.
+"""The hook that `site` runs before any other code: from the `.pth` file, and on 3.15 from the `.start` file.
 
-Only a process that runs a registered program is touched, or one that the environment asks for.
-The environment can ask; it cannot forbid.
+Only processes that run a registered program, or whose environment requests it, are affected. The environment
+can request hardening but not prevent it.
 """
 
 import os
 import sys
 
-TYPE_CHECKING = False  # type checkers take it for true; `collections.abc` costs 2 ms
+TYPE_CHECKING = False  # type checkers treat it as true; `collections.abc` costs 2 ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,10 +21,10 @@ SWITCH = "CODE_PROCESS_HARDENING"
 
 
 def registered_module(original: "Sequence[str]", arguments: "Sequence[str]") -> str | None:
-    """The registered module this interpreter is about to run.
+    """Return the registered module that this interpreter is about to run, or None.
 
-    `original` is `sys.orig_argv`; `arguments` is `sys.argv` as it stands at startup: `-m`
-    or the script, then the program's own arguments.
+    `original` is `sys.orig_argv`; `arguments` is `sys.argv` at startup: `-m` or the script, followed by
+    the program's arguments.
     """
     if not arguments or len(original) < len(arguments):
         return None
@@ -42,7 +42,7 @@ def _joined(program: str, module: str) -> "tuple[str, ...]":
 
 
 def run() -> None:
-    """Harden this process if it is one of those; never returns unhardened then."""
+    """Harden this process if it should be; it then never continues unhardened."""
     module = registered_module(sys.orig_argv, sys.argv)
     if module is None and os.environ.get(SWITCH) != "1":
         return

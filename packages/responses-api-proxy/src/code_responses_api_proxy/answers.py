@@ -1,4 +1,4 @@
-"""The responses this proxy gives itself."""
+"""Responses that the proxy itself sends."""
 
 from code_responses_api_proxy.errors import RefusedError, UpstreamError
 
@@ -21,7 +21,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def answer(status: int, body: bytes = b"", *, keep_alive: bool = False, extra: bytes = b"") -> bytes:
-    """A whole response; `extra` is further header lines."""
+    """Return a complete response; `extra` contains further header lines."""
     content = b"Content-Type: application/json\r\n" if body else b""
     connection = b"" if keep_alive else b"Connection: close\r\n"
     return b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\n%b%b\r\n%b" % (
@@ -36,12 +36,12 @@ def answer(status: int, body: bytes = b"", *, keep_alive: bool = False, extra: b
 
 
 def refusal(error: RefusedError) -> bytes:
-    """The answer to a request that is not forwarded; 403 tells nothing to whoever should not be here."""
+    """Return the answer to a refused request; a 403 reveals nothing to clients that should not be here."""
     return answer(error.status, b"" if error.status == 403 else _described(str(error), "proxy_refused"))
 
 
 def busy() -> bytes:
-    """The answer to a connection too many."""
+    """Return the answer to a connection above the limit."""
     return answer(
         503,
         _described("the proxy serves as many connections as it may", "proxy_busy"),
@@ -50,13 +50,13 @@ def busy() -> bytes:
 
 
 def failure(error: UpstreamError, *, keep_alive: bool) -> bytes:
-    """The answer when the upstream gave none."""
+    """Return the answer if the upstream gave none."""
     extra = b"Retry-After: 1\r\n" if error.status == 503 else b""
     return answer(error.status, _described(str(error), error.code), keep_alive=keep_alive, extra=extra)
 
 
 def _described(message: str, code: str) -> bytes:
-    """The shape of the API's own errors, so that clients show the message."""
+    """The format of the API's own errors, so that clients show the message."""
     import json
 
     return json.dumps({"error": {"message": message, "type": "proxy_error", "code": code}}).encode()

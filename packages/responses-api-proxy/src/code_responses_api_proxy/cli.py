@@ -1,4 +1,4 @@
-"""The command line: arguments, wiring, exit codes (0 ended in order, 1 failed, 2 wrong use, 5 to 7 not hardened)."""
+"""The command line: arguments, wiring, exit codes (0 normal end, 1 failure, 2 usage error, 5 to 7 not hardened)."""
 
 import argparse
 import asyncio
@@ -26,7 +26,7 @@ CONNECT_SECONDS = 10.0
 RESERVED_DESCRIPTORS = 32
 DNS_PORT = 53
 
-TYPE_CHECKING = False  # type checkers take it for true
+TYPE_CHECKING = False  # type checkers treat it as true
 if TYPE_CHECKING:
     import ssl
 
@@ -46,11 +46,11 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> None:
-    """Serve as `arguments` say.
+    """Serve with the options in `arguments`.
 
     Raises:
-        UsageError: they, or the key on standard input, cannot be used.
-        StartError: the machine refuses something they ask for.
+        UsageError: an argument or the key on standard input is invalid.
+        StartError: the system refuses something that was requested.
         SecretMemoryError: no memory could be locked for the key.
     """
     options = parser().parse_args(arguments)
@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options, with their help."""
+    """Return the argument parser."""
     parser = argparse.ArgumentParser(
         prog=f"code-{NAME}",
         description="Hold an API key, read from standard input, and forward POST /v1/responses with it.",
@@ -178,7 +178,7 @@ def _serve(options: argparse.Namespace, target: Target, head: SecretBuffer, reda
         if options.self_sandbox:
             _confine(port=tunnel.port if tunnel else target.port, dump_dir=options.dump_dir)
         if target.tls:
-            # After the port is announced: reading the system's certificates takes a while.
+            # After the port is announced, because reading the system's certificates takes a while.
             pool.context = context or _trusting(None)
 
     try:
@@ -190,7 +190,7 @@ def _serve(options: argparse.Namespace, target: Target, head: SecretBuffer, reda
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The event loop of the extra `speed`, where it is installed."""
+    """The event loop from the extra `speed`, if installed."""
     try:
         import uvloop
     except ImportError:
@@ -226,7 +226,7 @@ def _new_token() -> str:
 
 
 def _affordable(wanted: int) -> int:
-    """As many clients as there are descriptors for, each with its connection to the upstream."""
+    """The number of clients for which enough descriptors are available, including upstream connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = 2 * wanted + RESERVED_DESCRIPTORS
     if soft != resource.RLIM_INFINITY and soft < needed:

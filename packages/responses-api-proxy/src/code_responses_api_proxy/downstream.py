@@ -1,4 +1,4 @@
-"""One connection of a client."""
+"""A client's connection."""
 
 import asyncio
 import math
@@ -22,54 +22,54 @@ from code_responses_api_proxy.framing import (
 from code_responses_api_proxy.gate import Forward, Policy, Shutdown, head_end, judge
 
 HEAD_SECONDS = 10.0
-"""For a request's head, from its first byte."""
+"""Time limit for a request's head, from its first byte."""
 IDLE_SECONDS = 75.0
-"""Between requests, and between two pieces of a body."""
+"""Time limit between requests, and between two pieces of a body."""
 STALL_SECONDS = 300.0
-"""For an upstream that takes no more of a body: meanwhile a client that leaves would not be noticed."""
+"""Time limit for an upstream that stops reading a body, during which a client's exit would go unnoticed."""
 LINGER_SECONDS = 2.0
-"""For reading what a refused client still sends: closing at once would take the answer from it."""
+"""Time for reading what a refused client still sends, because closing immediately would discard the answer."""
 
 
 class Admission(Enum):
-    """What becomes of a new connection."""
+    """The decision about a new connection."""
 
     ADMITTED = auto()
     TURNED_AWAY = auto()
-    """There are too many: refuse this one."""
+    """There are too many connections: answer with a refusal."""
     DROPPED = auto()
-    """Even of those that are told so there are too many."""
+    """There are too many even of those being refused."""
 
 
 class Host(Protocol):
-    """The proxy as its connections see it."""
+    """The proxy's interface for its connections."""
 
     policy: Policy
     draining: bool
     scratch: memoryview
 
     def admit(self, connection: "Downstream") -> Admission:
-        """Count a new connection, and decide on it."""
+        """Register a new connection and decide whether to serve it."""
 
     def forget(self, connection: "Downstream") -> None:
-        """A connection is gone."""
+        """Unregister a closed connection."""
 
     def exchange(self, forward: Forward, head: bytes, client: "Downstream") -> Exchange:
-        """The way of one request."""
+        """Create the exchange for one request."""
 
     def shut_down(self) -> None:
-        """Begin to end the proxy."""
+        """Start shutting down the proxy."""
 
 
 class Downstream(asyncio.BufferedProtocol):
-    """Takes requests one after the other, and writes their responses.
+    """Takes requests one after another, and writes their responses.
 
-    A client that closes its side is gone: what the kernel reports of one that was killed looks the same.
+    A client that closes its side counts as gone, because the kernel reports the same for one that was killed.
     """
 
     def __init__(self, host: Host, clock: Callable[[], float]) -> None:
         self.deadline = math.inf
-        """When to run out of patience, in the loop's time."""
+        """When the current time limit expires, in the loop's time."""
         self.full = False
         self._host = host
         self._scratch = host.scratch
@@ -111,7 +111,7 @@ class Downstream(asyncio.BufferedProtocol):
         self._advance(data)
 
     def eof_received(self) -> bool | None:
-        """Part of asyncio's protocol: the transport closes itself."""
+        """Part of asyncio's protocol; the transport closes itself."""
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -133,11 +133,11 @@ class Downstream(asyncio.BufferedProtocol):
             self._exchange.hold_response(False)
 
     def respond(self, data: bytes) -> None:
-        """Bytes of the response."""
+        """Send bytes of the response."""
         self._transport.write(data)
 
     def finish(self, *, keep_alive: bool) -> None:
-        """The response is complete."""
+        """Complete the response."""
         self._exchange = None
         if self._body is not None:
             self._linger()
@@ -147,30 +147,30 @@ class Downstream(asyncio.BufferedProtocol):
             self._transport.close()
 
     def fail(self, error: UpstreamError) -> None:
-        """There is no response."""
+        """Answer that there is no response."""
         whole = self._body is None and not self._old and not self._host.draining
         self.respond(failure(error, keep_alive=whole))
         self.finish(keep_alive=whole)
 
     def truncate(self) -> None:
-        """The response ends early: the client must not take it for whole."""
+        """End the response early, in a way that the client notices."""
         self._exchange = None
         if self._old:
-            # Without chunks, only a reset tells the end from an early end.
+            # Without chunks, only a reset distinguishes an early end.
             connected: socket.socket = self._transport.get_extra_info("socket")
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.close()
 
     def hold_request(self, hold: bool) -> None:
-        """The upstream takes no more for now, or again."""
-        # With the whole request here, reading goes on: it is how a client that leaves is noticed.
+        """Pause or resume reading the request, as the upstream requires."""
+        # Once the whole request has arrived, reading continues, in order to notice a client that leaves.
         self._upstream_full = hold and self._body is not None
         self._read_or_wait()
         if self._body is not None:
             self.deadline = self._clock() + (STALL_SECONDS if hold else IDLE_SECONDS)
 
     def expire(self) -> None:
-        """Patience has run out."""
+        """Handle an expired time limit."""
         if self._lingering or (self._body is None and not self._pending):
             self._transport.abort()
         elif self._upstream_full:
@@ -179,14 +179,14 @@ class Downstream(asyncio.BufferedProtocol):
             self._refuse(RefusedError(408, "the request did not arrive in time"))
 
     def close_when_done(self) -> None:
-        """Take no further request."""
+        """Accept no further request."""
         if self._exchange is not None:
             self._exchange.close_after()
         else:
             self._transport.close()
 
     def abort(self) -> None:
-        """Drop the connection, whatever is under way."""
+        """Close the connection immediately."""
         self._transport.abort()
 
     def _next(self) -> None:
@@ -206,7 +206,7 @@ class Downstream(asyncio.BufferedProtocol):
         except RefusedError as error:
             self._refuse(error)
             return
-        # The rest waits for its turn. Reading goes on, or a client that leaves would not be noticed.
+        # The rest waits for its turn. Reading continues, in order to notice a client that leaves.
         self._pending = data
         if len(data) >= HEAD_LIMIT and self._exchange is not None:
             self._pipeline_full = True
@@ -292,7 +292,7 @@ class Downstream(asyncio.BufferedProtocol):
         if not self._transport.is_closing():
             try:
                 self._transport.write_eof()
-            except OSError:  # the client is gone already
+            except OSError:  # the client is already gone
                 self._transport.abort()
 
     def _abandon(self) -> None:

@@ -1,6 +1,6 @@
-"""What passed through, written down: one file for the request, one for the response.
+"""Writes exchanges to files, one for each request and one for each response.
 
-For looking at afterwards, not part of the work: a file that cannot be written costs a line on stderr.
+Dumps are for debugging only: a file that cannot be written causes one line on stderr.
 """
 
 import os
@@ -10,19 +10,19 @@ from typing import Any
 from code_responses_api_proxy.errors import StartError
 from code_responses_api_proxy.fields import parse_fields, trimmed
 
-TYPE_CHECKING = False  # type checkers take it for true
+TYPE_CHECKING = False  # type checkers treat it as true
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 RESPONSE_LIMIT = 64 * 1024 * 1024
-"""Bytes of a response that are kept; what comes after is passed on, and left out here."""
+"""Bytes of a response to keep; the rest is passed on but not written."""
 
 
 class DumpFolder:
-    """Where the files go; created if it does not exist.
+    """The directory for the files, created if needed.
 
     Raises:
-        StartError: it cannot be made.
+        StartError: it cannot be created.
     """
 
     def __init__(self, path: str) -> None:
@@ -35,14 +35,14 @@ class DumpFolder:
             raise StartError(f"--dump-dir {path} cannot be used: {error.strerror}") from error
 
     def record(self, url: str, head: bytes) -> "Recording":
-        """Begin with a request, by its head as the client sent it."""
+        """Start recording a request, given its head as sent by the client."""
         import time
 
         self._sequence += 1
         return Recording(self, f"{self._sequence:06d}-{time.time_ns() // 1_000_000}", url, head)
 
     def write(self, recording: "Recording") -> None:
-        """Write the files of one exchange, in a thread of their own."""
+        """Write the files of one exchange in a separate thread."""
         if self._writer is None:
             from concurrent.futures import ThreadPoolExecutor
 
@@ -50,7 +50,7 @@ class DumpFolder:
         self._writer.submit(self._write, recording)
 
     def close(self) -> None:
-        """Wait until all is written."""
+        """Wait until everything is written."""
         if self._writer is not None:
             self._writer.shutdown()
 
@@ -66,12 +66,12 @@ class DumpFolder:
 
 
 class Recording:
-    """One request and its response, as they pass."""
+    """A request and its response, recorded as they pass."""
 
     def __init__(self, folder: DumpFolder, prefix: str, url: str, head: bytes) -> None:
         self.prefix = prefix
         self.failure: str | None = None
-        """Why there is no whole response."""
+        """Why there is no complete response."""
         self._folder = folder
         self._url = url
         self._request_head = head
@@ -81,21 +81,21 @@ class Recording:
         self._cut = False
 
     def request_body(self, data: bytes) -> None:
-        """A piece of the request's body."""
+        """Record a piece of the request's body."""
         self._request_body += data
 
     def response_head(self, head: bytes) -> None:
-        """The head of the upstream's response."""
+        """Record the head of the upstream's response."""
         self._response_head = head
 
     def response_body(self, data: bytes) -> None:
-        """A piece of the response's body."""
+        """Record a piece of the response's body."""
         room = RESPONSE_LIMIT - len(self._response_body)
         self._response_body += data[:room]
         self._cut = self._cut or len(data) > room
 
     def save(self) -> None:
-        """Write what has passed."""
+        """Write what was recorded."""
         self._folder.write(self)
 
     def request(self) -> dict[str, Any]:

@@ -1,25 +1,25 @@
-"""What can go wrong, by whose fault.
+"""The proxy's errors, by who is at fault.
 
 Exception
 └── ProxyError
-    ├── UsageError                the user's: an argument or the key; exit code 2
-    ├── StartError                the machine's: no port, no place for a file; exit code 1
-    ├── RefusedError              the client's: its request is not forwarded
-    └── UpstreamError             the upstream's: answered with a JSON error if the response has not begun
-        ├── UnreachableError      502: no connection, no TLS
+    ├── UsageError                the user: an argument or the key; exit code 2
+    ├── StartError                the machine: no port, or a file cannot be written; exit code 1
+    ├── RefusedError              the client: its request is not forwarded
+    └── UpstreamError             the upstream: a JSON error if the response has not begun
+        ├── UnreachableError      502: no connection, or no TLS
         ├── ConnectTimeoutError   504: no connection in time
         ├── InvalidResponseError  502: not HTTP
         ├── LostError             502: closed before the end of the response
-        └── BusyError             503: this proxy has no descriptor left
+        └── BusyError             503: the proxy is out of descriptors
 """
 
 
 class ProxyError(Exception):
-    """Anything this package raises."""
+    """The base of this package's errors."""
 
 
 class UsageError(ProxyError):
-    """What the user gave cannot be used; the text never holds the key."""
+    """The user's input is invalid; the message never contains the key."""
 
 
 class StartError(ProxyError):
@@ -27,7 +27,7 @@ class StartError(ProxyError):
 
 
 class RefusedError(ProxyError):
-    """A request that is not forwarded, and the status that says so; its connection ends."""
+    """A request that is not forwarded, with the status to answer; its connection is closed."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -35,14 +35,14 @@ class RefusedError(ProxyError):
 
 
 class UpstreamError(ProxyError):
-    """The upstream failed; `status` and `code` are what the client gets."""
+    """The upstream failed; `status` and `code` are sent to the client."""
 
     status = 502
     code = "upstream_error"
 
 
 class UnreachableError(UpstreamError):
-    """No connection to the upstream."""
+    """The upstream cannot be reached."""
 
     code = "upstream_unreachable"
 
@@ -55,7 +55,7 @@ class ConnectTimeoutError(UpstreamError):
 
 
 class InvalidResponseError(UpstreamError):
-    """What the upstream sent is not an HTTP/1.1 response."""
+    """The upstream's response is not HTTP/1.1."""
 
     code = "upstream_invalid_response"
 
@@ -67,7 +67,7 @@ class LostError(UpstreamError):
 
 
 class BusyError(UpstreamError):
-    """This process can open no further connection."""
+    """This process cannot open another connection."""
 
     status = 503
     code = "proxy_busy"

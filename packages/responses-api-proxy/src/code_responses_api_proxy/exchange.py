@@ -1,4 +1,4 @@
-"""One request on its way to the upstream and its response on the way back."""
+"""One request to the upstream, and its response."""
 
 import asyncio
 from typing import Protocol
@@ -14,34 +14,34 @@ from code_responses_api_proxy.response import ResponseRelay
 from code_responses_api_proxy.upstream import Upstream
 
 RESENDABLE_BYTES = 1024 * 1024
-"""A request up to this size is kept until the response begins, to be sent again if it must be."""
+"""Size up to which a request is kept until the response begins, in case it must be sent again."""
 
 
 class Client(Protocol):
-    """Who asked."""
+    """The client's side of an exchange."""
 
     @property
     def full(self) -> bool:
-        """Whether it takes no more for now; `Exchange.hold_response` tells of changes."""
+        """Whether it accepts no more data for now; changes are reported to `Exchange.hold_response`."""
 
     def respond(self, data: bytes) -> None:
-        """Bytes of the response."""
+        """Send bytes of the response."""
 
     def finish(self, *, keep_alive: bool) -> None:
-        """The response is complete."""
+        """Complete the response."""
 
     def fail(self, error: UpstreamError) -> None:
-        """There is no response."""
+        """Answer that there is no response."""
 
     def truncate(self) -> None:
-        """The response ends early: the client must not take it for whole."""
+        """End the response early, in a way that the client notices."""
 
     def hold_request(self, hold: bool) -> None:
-        """Send no more of the request for now, or go on."""
+        """Pause or resume sending the request."""
 
 
 class Exchange:
-    """Sends the request as it comes in, and the response as it comes back."""
+    """Sends the request as it arrives, and returns the response as it arrives."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Exchange:
         else:
             framing = b"Content-Length: %d\r\n\r\n" % forward.length
         self._chunked = forward.length is None
-        # Everything to send after the head; None once it can no longer be sent again.
+        # Everything to send after the head; None once the request can no longer be sent again.
         self._sent: list[bytes] | None = [forward.fields + framing]
         self._sent_bytes = 0
         self._complete = False
@@ -78,11 +78,11 @@ class Exchange:
 
     @property
     def begun(self) -> bool:
-        """Whether the client got a part of the response."""
+        """Whether the client has received a part of the response."""
         return self._relay.started
 
     def add(self, payload: bytes, *, done: bool) -> None:
-        """More of the request's body; before `start` or after it."""
+        """Add a piece of the request's body, before or after `start`."""
         if self._recording and payload:
             self._recording.request_body(payload)
         data = chunk(payload) if self._chunked and payload else payload
@@ -101,7 +101,7 @@ class Exchange:
             self._connection.write(data)
 
     def start(self) -> None:
-        """Send the request over an idle connection, else over a new one."""
+        """Send the request over an idle connection, or else over a new one."""
         connection = self._pool.take()
         if connection is None:
             self._connect()
@@ -109,27 +109,27 @@ class Exchange:
             self._attach(connection)
 
     def close_after(self) -> None:
-        """Let the client's connection end with this response, if that is not too late to say."""
+        """Close the client's connection after this response, if it is not too late to announce that."""
         self._relay.keep_alive = self._relay.keep_alive and self._relay.started
 
     def cancel(self) -> None:
-        """The client is gone, or sent nonsense: the upstream shall stop at once."""
+        """Stop the upstream immediately, because the client is gone or sent invalid data."""
         if self._connecting is not None:
             self._connecting.cancel()
         self._drop()
         self._record()
 
     def hold_response(self, hold: bool) -> None:
-        """The client takes no more for now, or again."""
+        """Pause or resume the response, as the client requires."""
         if self._connection is not None:
             self._connection.hold_response(hold)
 
     def hold_body(self, hold: bool) -> None:
-        """The upstream takes no more for now, or again."""
+        """Pause or resume the request body, as the upstream requires."""
         self._client.hold_request(hold)
 
     def received(self, data: bytes) -> None:
-        """Bytes of the response."""
+        """Process bytes of the response."""
         self._answered = True
         self._sent = None
         try:
@@ -143,10 +143,10 @@ class Exchange:
             self._finish()
 
     def lost(self, error: Exception | None) -> None:
-        """The upstream's connection is gone."""
+        """Handle the loss of the upstream's connection."""
         connection, self._connection = self._connection, None
         if connection is not None and connection.reused and not self._answered and self._sent is not None:
-            # It was closed while idle, and the request crossed with the news: none of it was acted on.
+            # It was closed while idle, just as the request was sent, so the upstream has not processed any of it.
             self._connect()
             return
         try:
@@ -184,7 +184,7 @@ class Exchange:
             self.lost(error)
             return
         if not connection.reused:
-            self._sent = None  # only a connection that was idle can have been closed before
+            self._sent = None  # only an idle connection can have been closed in advance
 
     def _finish(self) -> None:
         connection, self._connection = self._connection, None

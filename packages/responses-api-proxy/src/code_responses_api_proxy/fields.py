@@ -1,13 +1,13 @@
-"""Header fields (RFC 9112 §5), parsed strictly: anything that two parsers could read differently is rejected."""
+"""Header fields (RFC 9112 §5), parsed strictly: anything that two parsers could interpret differently is rejected."""
 
 import re
 
-# Possessive: a block of a thousand lines is matched without a way back, in linear time.
+# Possessive, so that a block of a thousand lines is matched without backtracking, in linear time.
 _BLOCK = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+")
 _FIELD = re.compile(rb"(([^:]+):([^\r]*)\r\n)")
 
 HEAD_LIMIT = 64 * 1024
-"""Bytes of a head, the blank line included."""
+"""Limit for a head in bytes, including the blank line."""
 FIELDS_LIMIT = 100
 
 HOP_BY_HOP = frozenset(
@@ -23,11 +23,11 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-"""Of this connection only (RFC 9110 §7.6.1), besides what `Connection` names."""
+"""Fields for this connection only (RFC 9110 §7.6.1), in addition to those that `Connection` names."""
 
 
 def parse_fields(block: bytes) -> list[tuple[bytes, bytes, bytes]] | None:
-    """Each field's whole line, name and value as they stand; None when the block is not made of fields.
+    """Return each field's raw line, name and value, or None if the block contains anything else.
 
     The block is the head without its first line and without the blank line.
     """
@@ -37,10 +37,10 @@ def parse_fields(block: bytes) -> list[tuple[bytes, bytes, bytes]] | None:
 
 
 def trimmed(value: bytes) -> bytes:
-    """A field's value without the white space around it."""
+    """Return a field's value without surrounding white space."""
     return value.strip(b" \t")
 
 
 def members(values: list[bytes]) -> list[bytes]:
-    """The members of a comma-separated list spread over fields, in lower case."""
+    """Return the members of a comma-separated list spread over several fields, in lower case."""
     return [member for value in values for part in value.split(b",") if (member := trimmed(part).lower())]

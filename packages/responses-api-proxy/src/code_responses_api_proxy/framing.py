@@ -1,4 +1,4 @@
-"""Where a body ends (RFC 9112 §6, §7.1): bytes in, the body's bytes and what follows it out. No IO."""
+"""Finds where a body ends (RFC 9112 §6, §7.1), separating its bytes from what follows. No IO."""
 
 import re
 from enum import Enum, auto
@@ -12,7 +12,7 @@ _TRAILERS_LIMIT = 16 * 1024
 
 
 class MalformedBodyError(ValueError):
-    """The bytes are not a valid chunked body."""
+    """The data is not a valid chunked body."""
 
 
 class BodyTooLargeError(ValueError):
@@ -27,7 +27,7 @@ class Body(Protocol):
         """Whether the body is complete."""
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """The body's own bytes in `data`, and what follows the body."""
+        """Return the bytes of the body in `data`, and what follows the body."""
 
 
 class LengthBody:
@@ -44,7 +44,7 @@ class LengthBody:
         return self._left == 0
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """The body's own bytes in `data`, and what follows the body."""
+        """Return the bytes of the body in `data`, and what follows the body."""
         if len(data) <= self._left:
             self._left -= len(data)
             return data, b""
@@ -53,13 +53,13 @@ class LengthBody:
 
 
 class EndlessBody:
-    """A body that the end of the connection ends."""
+    """A body that ends with the connection."""
 
     __slots__ = ()
     done = False
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """All of `data`."""
+        """Return all of `data`."""
         return data, b""
 
 
@@ -71,11 +71,11 @@ class _Part(Enum):
 
 
 class ChunkedBody:
-    """A chunked body of at most `limit` bytes; chunk extensions and trailers are checked and dropped.
+    """A chunked body of at most `limit` bytes; chunk extensions and trailers are validated and dropped.
 
     Raises:
         MalformedBodyError: from `feed`.
-        BodyTooLargeError: from `feed`, as soon as a chunk's size says so.
+        BodyTooLargeError: from `feed`, as soon as the size of a chunk shows it.
     """
 
     __slots__ = ("_left", "_limit", "_part", "_pending", "_total", "_trailers", "done")
@@ -90,7 +90,7 @@ class ChunkedBody:
         self.done = False
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """The body's own bytes in `data`, and what follows the body."""
+        """Return the bytes of the body in `data`, and what follows the body."""
         if self._pending:
             data, self._pending = self._pending + data, b""
         pieces = []
@@ -149,7 +149,7 @@ class ChunkedBody:
 
 
 def chunk(data: bytes) -> bytes:
-    """`data`, which is not empty, as one chunk."""
+    """Return `data`, which must not be empty, as one chunk."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 

@@ -1,8 +1,8 @@
-"""What may pass: a request's head in, the decision out. No IO.
+"""Decides from a request's head whether it may pass. No IO.
 
-One request is forwarded: `POST /v1/responses` from a program on this machine. What is not exactly
-HTTP/1.1 is refused before it is looked at, because two readers must never disagree on where a
-request ends; a refusal ends the connection.
+Only one request is forwarded: `POST /v1/responses` from a program on this machine. Anything that is not
+exactly HTTP/1.1 is refused before further processing, because two parsers must never disagree about where
+a request ends. A refusal closes the connection.
 """
 
 import re
@@ -22,7 +22,7 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP
 _LOOPBACK = re.compile(
     rb"(?:localhost|(?:[a-z0-9-]+\.)+localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE
 )
-# A line feed alone, or a carriage return alone; one at the very end may still be completed.
+# A bare line feed or carriage return, except one at the very end that may still be completed.
 _BARE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")
 
 _JUDGED = frozenset(
@@ -42,12 +42,12 @@ _DROPPED = HOP_BY_HOP | _JUDGED
 
 
 class Policy(NamedTuple):
-    """What this proxy lets pass, besides the rules that always hold."""
+    """What this proxy permits, in addition to the fixed rules."""
 
     max_body: int
-    """Bytes of a request's body."""
+    """Limit for a request's body in bytes."""
     token: bytes | None = None
-    """The bearer token that clients must show."""
+    """The bearer token required from clients."""
     shutdown: bool = False
     """Whether `GET /shutdown` ends the proxy."""
 
@@ -56,33 +56,33 @@ class Forward(NamedTuple):
     """Send the request upstream."""
 
     fields: bytes
-    """The lines that go with it, without those of the connection, the framing and the credentials."""
+    """The header lines to forward, without those for the connection, the framing and the credentials."""
     length: int | None
-    """Bytes of its body; None when it is chunked."""
+    """Length of the body in bytes; None if chunked."""
     keep_alive: bool
     old: bool
-    """The client speaks HTTP/1.0: no chunks, no `100 Continue`."""
+    """Whether the client uses HTTP/1.0, which has neither chunks nor `100 Continue`."""
     expects_continue: bool
 
 
 class Shutdown(NamedTuple):
-    """End the proxy."""
+    """Shut down the proxy."""
 
 
 def head_end(data: bytes, searched: int = 0) -> int:
-    """Where the head that starts `data` ends, the blank line included; 0 when more must come.
+    """Return the length of the head at the start of `data`, including the blank line, or 0 if it is incomplete.
 
-    `searched` bytes have been looked at before.
+    The first `searched` bytes have been examined before.
 
     Raises:
-        RefusedError: it is too long, or can no longer become a head.
+        RefusedError: it is too long, or can no longer become a valid head.
     """
     start = max(0, searched - 3)
     end = data.find(b"\r\n\r\n", start) + 4
     if end > HEAD_LIMIT or (end == 3 and len(data) >= HEAD_LIMIT):
         raise RefusedError(431, f"the request's head is longer than {HEAD_LIMIT} bytes")
     if end == 3:
-        # Without this, a head that ends its lines otherwise would wait for the time limit.
+        # Without this, a head with other line ends would wait for the time limit.
         if _BARE.search(data, max(0, searched - 1)):
             raise RefusedError(400, "a line of the request's head does not end with CR LF")
         return 0
@@ -90,7 +90,7 @@ def head_end(data: bytes, searched: int = 0) -> int:
 
 
 def judge(head: bytes, policy: Policy) -> Forward | Shutdown:
-    """Decide on a request by its head, the blank line included.
+    """Decide about a request by its head, including the blank line.
 
     Raises:
         RefusedError: with the status for the client.

@@ -1,4 +1,4 @@
-"""The file that tells who started the proxy where it listens."""
+"""The file that tells the proxy's starter where it listens."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from code_responses_api_proxy.errors import StartError
 
 
 def write_info(path: str, *, port: int, token: str | None) -> None:
-    """Write one line of JSON to `path`, all at once and readable by its owner only; `-` is standard output.
+    """Write one line of JSON to `path`, atomically and readable only by its owner; `-` is standard output.
 
     Raises:
         StartError: it cannot be written.
@@ -24,7 +24,7 @@ def write_info(path: str, *, port: int, token: str | None) -> None:
         return
     fresh = f"{path}.{os.getpid()}.new"
     try:
-        # In the same folder, because only there a rename is one step.
+        # In the same directory, because renaming is atomic only there.
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:

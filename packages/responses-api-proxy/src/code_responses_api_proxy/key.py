@@ -1,6 +1,6 @@
-"""The key: from standard input into locked memory, as part of the head of every request upstream.
+"""Reads the key from standard input into locked memory, as part of the head of every upstream request.
 
-It never becomes a Python object of its own: objects are copied, and freed memory is not wiped.
+The key never becomes a Python object, because objects are copied and freed memory is not wiped.
 """
 
 import os
@@ -12,15 +12,15 @@ from code_responses_api_proxy.target import Target
 
 MOST_BYTES = 1017
 _LINE_END = 2
-# RFC 6750's b64token: the keys of all vendors so far.
+# RFC 6750's b64token, which covers the keys of all known vendors.
 _FOREIGN = re.compile(rb"[^A-Za-z0-9\-._~+/=]")
 
 
 def read_head(target: Target, *, secret_memory: bool = True, descriptor: int = 0) -> SecretBuffer:
-    """The request line, `Host`, `Accept-Encoding` and `Authorization` with the key that `descriptor` gives.
+    """Read the key from `descriptor`; return the request line, `Host`, `Accept-Encoding` and `Authorization`.
 
     Raises:
-        UsageError: no key, or none that can be a bearer token.
+        UsageError: the key is missing, or is not a valid bearer token.
         SecretMemoryError: no memory could be locked.
     """
     if os.isatty(descriptor):
@@ -38,7 +38,7 @@ def read_head(target: Target, *, secret_memory: bool = True, descriptor: int = 0
 
 
 def key_in(head: SecretBuffer, target: Target) -> memoryview:
-    """The key, as a view into a head that `read_head` made."""
+    """Return a view of the key within a head made by `read_head`."""
     with head.view() as view:
         return view[len(_start(target)) : -2]
 
@@ -55,7 +55,7 @@ def _read_key(buffer: SecretBuffer, descriptor: int) -> None:
     start = buffer.length
     most = start + MOST_BYTES
     try:
-        # A writer that keeps the pipe open has ended the key with its line.
+        # The newline ends the key even if the writer keeps the pipe open.
         while buffer.readinto(descriptor, most + _LINE_END + 1 - buffer.length) and not _ends_line(buffer):
             pass
     except OSError as error:
@@ -71,7 +71,7 @@ def _read_key(buffer: SecretBuffer, descriptor: int) -> None:
     with buffer.view() as view, view[start:] as key:
         if (foreign := _FOREIGN.search(key)) is not None:
             position = foreign.start()
-            del foreign  # it holds the view
+            del foreign  # it references the view
             raise UsageError(f"byte {position + 1} of the key is not a letter, a digit or one of -._~+/=")
 
 

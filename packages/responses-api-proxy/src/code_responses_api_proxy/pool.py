@@ -1,4 +1,4 @@
-"""Connections to the upstream, kept open between requests."""
+"""Upstream connections, kept open between requests."""
 
 import asyncio
 import errno
@@ -10,19 +10,19 @@ from code_responses_api_proxy.errors import BusyError, ConnectTimeoutError, Unre
 from code_responses_api_proxy.target import Target
 from code_responses_api_proxy.upstream import Upstream
 
-TYPE_CHECKING = False  # type checkers take it for true
+TYPE_CHECKING = False  # type checkers treat it as true
 if TYPE_CHECKING:
     import ssl
 
 MOST_IDLE = 128
 IDLE_SECONDS = 55.0
-"""Less than the minute after which many servers close."""
+"""Shorter than the minute after which many servers close idle connections."""
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 _NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Pool:
-    """Opens connections to `target`, and keeps those that can be used again."""
+    """Opens connections to `target`, and keeps reusable ones."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Pool:
         self._idle: list[Upstream] = []
 
     def take(self) -> Upstream | None:
-        """An open idle connection: the one used last, as it is the least likely to be closed."""
+        """Return an open idle connection, or None; prefers the one used last, which is least likely to be closed."""
         while self._idle:
             connection = self._idle.pop()
             if connection.open:
@@ -54,14 +54,14 @@ class Pool:
         connection.hold_response(False)
         connection.reused = True
         connection.idle_since = now
-        # A response may come before its request's body has left; the next head would end up inside of it.
+        # A response may arrive before the request's body is sent completely; the next head would end up inside of it.
         if len(self._idle) < MOST_IDLE and connection.open and connection.flushed:
             self._idle.append(connection)
         else:
             connection.abort()
 
     def sweep(self, now: float) -> None:
-        """Drop connections that are closed or were idle for long."""
+        """Close connections that are broken or have been idle for long."""
         kept = []
         for connection in self._idle:
             if connection.open and now - connection.idle_since < IDLE_SECONDS:
@@ -71,17 +71,17 @@ class Pool:
         self._idle = kept
 
     def close(self) -> None:
-        """Drop all idle connections."""
+        """Close all idle connections."""
         while self._idle:
             self._idle.pop().abort()
 
     async def connect(self) -> Upstream:
-        """A new connection.
+        """Open a new connection.
 
         Raises:
-            UnreachableError: no address, nobody listens, no trusted TLS.
-            ConnectTimeoutError: nothing of that was known in time.
-            BusyError: this process has no descriptor left.
+            UnreachableError: the name has no address, the connection was refused, or TLS failed.
+            ConnectTimeoutError: no result in time.
+            BusyError: this process is out of descriptors.
         """
         target = self._target
         try:
@@ -109,7 +109,7 @@ class Pool:
 
 
 def _probe_peer(connected: socket.socket) -> None:
-    """Have the kernel notice an upstream that is gone: no timeout does, as a model may think for long."""
+    """Have the kernel detect a dead upstream; a timeout could not, because a model may think for long."""
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEP_ALIVE.items():
         if hasattr(socket, name):
@@ -124,6 +124,6 @@ def _described(error: OSError, target: Target) -> UpstreamError:
     if target.tls and type(error).__module__ == "ssl":
         detail = getattr(error, "verify_message", "") or getattr(error, "reason", "") or type(error).__name__
         return UnreachableError(f"no TLS connection to the upstream {target.authority}: {detail}")
-    # The text of asyncio's own errors is the address, which is known, in place of the reason.
+    # asyncio's own errors contain the address, which is known, instead of the reason.
     reason = os.strerror(error.errno) if error.errno else error.strerror or error
     return UnreachableError(f"no connection to the upstream {target.authority}: {reason}")

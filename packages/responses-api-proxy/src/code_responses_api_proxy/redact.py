@@ -1,8 +1,8 @@
-"""Hides the key in what an upstream sends back: an error that quotes it, a gateway that echoes its request.
+"""Redacts the key in upstream responses, such as errors that quote it or gateways that echo the request.
 
-Looked for are the key itself, how encoders of JSON and URLs spell it, and its Base64 at each of the three
-alignments. All are kept in locked memory and compared there. An asterisk takes the place of each byte, so
-that lengths stay what they were. An upstream that means to give the key away can encode it otherwise.
+It looks for the key itself, its encodings in JSON and URLs, and its Base64 at each of the three alignments.
+All of them are kept in locked memory and compared there. Each byte is replaced by an asterisk, so that
+lengths do not change. An upstream that intends to leak the key can encode it differently.
 """
 
 import re
@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from code_process_hardening import SecretBuffer
 
 SHORTEST_KEY = 8
-"""A shorter key is not a secret (local servers accept any), and would match by accident."""
+"""A shorter key is not secret (local servers accept any) and would match by accident."""
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-# How encoders spell the bytes of a key that are neither letters nor digits.
+# How encoders represent bytes of a key other than letters and digits.
 _SPELLINGS: tuple[dict[int, bytes], ...] = (
     {ord("/"): rb"\/"},
     *({ord("+"): plus} for plus in (rb"\u002B", rb"\u002b")),
@@ -22,15 +22,15 @@ _SPELLINGS: tuple[dict[int, bytes], ...] = (
     {ord("/"): b"%2F", ord("+"): b"%2B", ord("="): b"%3D"},
     {ord("/"): b"%2f", ord("+"): b"%2b", ord("="): b"%3d"},
 )
-# What a form can be cut off after: what ends with another byte needs no look at its end.
+# The bytes at which a truncated form can end; data that ends with another byte needs no check.
 _INSIDE = re.compile(rb"[A-Za-z0-9\-._~+/=%\\]\Z")
 
 
 class Redactor:
-    """Knows the forms of one key.
+    """Finds the forms of one key.
 
     Args:
-        key: where it lies; kept, not copied.
+        key: the key in memory; referenced, not copied.
         secret_memory: see `SecretBuffer`.
 
     Raises:
@@ -53,7 +53,7 @@ class Redactor:
             self._buffer.wipe()
 
     def __call__(self, data: bytes) -> bytes:
-        """`data` without the forms that are whole in it."""
+        """Return `data` with all complete forms redacted."""
         hidden: bytearray | None = None
         for form in self.forms:
             at = data.find(form)
@@ -64,7 +64,7 @@ class Redactor:
         return data if hidden is None else bytes(hidden)
 
     def begun(self, data: bytes) -> int:
-        """How many bytes at the end of `data` may be the beginning of a form."""
+        """Return the number of bytes at the end of `data` that may begin a form."""
         if _INSIDE.search(data, max(0, len(data) - 1)) is None:
             return 0
         longest = 0
@@ -93,7 +93,7 @@ class Redactor:
         self._buffer = SecretBuffer(sum(sizes), secret_memory=secret_memory)
         for form in forms():
             for byte in form:
-                self._buffer.append(bytes((byte,)))  # a byte at a time: no longer piece becomes an object
+                self._buffer.append(bytes((byte,)))  # byte by byte, so that no longer piece becomes an object
         end = 0
         with self._buffer.view() as view:
             for size in sizes:
@@ -102,14 +102,14 @@ class Redactor:
 
 
 class Redaction:
-    """The body of one response, as it passes: only what may be the beginning of the key waits for what follows."""
+    """The body of one response as it passes; a possible beginning of the key is held until it is clear."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
-        """What can be passed on."""
+        """Return what can be passed on."""
         if self._held:
             data, self._held = self._held + data, b""
         data = self._redactor(data)
@@ -119,7 +119,7 @@ class Redaction:
         return data
 
     def rest(self) -> bytes:
-        """What is left at the end of the body."""
+        """Return what is left at the end of the body."""
         held, self._held = self._held, b""
         return held
 
@@ -130,7 +130,7 @@ def _spelled(key: memoryview, spelling: dict[int, bytes]) -> Iterator[int]:
 
 
 def _base64(key: memoryview, before: int, alphabet: bytes) -> Iterator[int]:
-    """The digits that the key alone decides when `before` other bytes precede it."""
+    """The Base64 digits determined by the key alone when `before` other bytes precede it."""
     for digit in range(-(-8 * before // 6), 8 * (before + len(key)) // 6):
         index, shift = divmod(6 * digit - 8 * before, 8)
         pair = key[index] << 8 | (key[index + 1] if index + 1 < len(key) else 0)

@@ -1,4 +1,4 @@
-"""The way back: bytes from the upstream in, bytes for the client out. No IO."""
+"""Converts bytes from the upstream to bytes for the client. No IO."""
 
 import re
 from collections.abc import Callable
@@ -24,9 +24,9 @@ Observer = Callable[[bytes], None]
 
 
 class ResponseRelay:
-    """Rewrites one response as it arrives; nothing is held back but an incomplete head, and what may begin the key.
+    """Rewrites one response as it arrives; holds back only an incomplete head, and a possible start of the key.
 
-    `redactor` hides the key. `observe_head` gets the head as the upstream sent it, the key hidden,
+    `redactor` redacts the key. `observe_head` receives the upstream's head, with the key redacted, and
     `observe_body` each piece of the body.
     """
 
@@ -40,12 +40,12 @@ class ResponseRelay:
         observe_body: Observer | None = None,
     ) -> None:
         self.keep_alive = keep_alive
-        """Whether the client's connection outlives the response."""
+        """Whether the client's connection stays open after the response."""
         self.started = False
-        """Whether the client got its head."""
+        """Whether the client has received the head."""
         self.done = False
         self.reusable = True
-        """Whether the upstream's connection outlives the response."""
+        """Whether the upstream's connection stays open after the response."""
         self._old_client = old_client
         self._redactor = redactor
         self._redaction = Redaction(redactor)
@@ -57,10 +57,10 @@ class ResponseRelay:
         self._chunked = False
 
     def feed(self, data: bytes) -> bytes:
-        """What the client is sent for `data`.
+        """Return the bytes to send to the client for `data`.
 
         Raises:
-            InvalidResponseError: this is not a response.
+            InvalidResponseError: it is not a valid response.
         """
         out = b""
         if not self.started:
@@ -71,10 +71,10 @@ class ResponseRelay:
         return out + self._payload(data)
 
     def end(self, *, clean: bool = True) -> bytes:
-        """What the client is sent when the upstream has closed the connection; `clean` when without an error.
+        """Return the last bytes for the client when the upstream has closed the connection; `clean` means without an error.
 
         Raises:
-            LostError: the response was not complete.
+            LostError: the response is incomplete.
         """
         self.reusable = False
         if not self.started:

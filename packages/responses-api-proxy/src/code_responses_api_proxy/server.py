@@ -1,4 +1,4 @@
-"""The proxy as a whole: it listens, counts its connections, watches the clock, and ends in order."""
+"""The proxy: listens, limits its connections, enforces time limits, and shuts down gracefully."""
 
 import asyncio
 import os
@@ -20,14 +20,14 @@ SCRATCH_BYTES = 256 * 1024
 BACKLOG = 1024
 ACCEPTED_TOGETHER = 4
 MOST_TURNED_AWAY = 16
-"""Connections above the limit that are answered; each takes a descriptor until its client has read."""
+"""Connections above the limit that get an answer; each uses a descriptor until its client has read it."""
 SWEEP_SECONDS = 0.5
 DRAIN_SECONDS = 5.0
-"""For running streams, when the proxy is to end."""
+"""Time for running streams to finish during shutdown."""
 
 
 class Proxy:
-    """Serves what `listener` accepts, with `head` on every request, and its key in no response."""
+    """Serves the connections of `listener`, with `head` in every request and its key redacted in responses."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Proxy:
         self._ending: asyncio.Event
 
     def admit(self, connection: Downstream) -> Admission:
-        """Count a new connection, and decide on it."""
+        """Register a new connection and decide whether to serve it."""
         self._connections.add(connection)
         excess = len(self._connections) - self._most
         if excess <= 0:
@@ -63,24 +63,24 @@ class Proxy:
         return Admission.TURNED_AWAY if excess <= MOST_TURNED_AWAY else Admission.DROPPED
 
     def forget(self, connection: Downstream) -> None:
-        """A connection is gone."""
+        """Unregister a closed connection."""
         self._connections.discard(connection)
 
     def exchange(self, forward: Forward, head: bytes, client: Downstream) -> Exchange:
-        """The way of one request."""
+        """Create the exchange for one request."""
         recording = self._dump.record(self._url, head) if self._dump is not None else None
         return Exchange(forward, client, self._pool, self._head, self._redactor, recording)
 
     def shut_down(self) -> None:
-        """Begin to end the proxy."""
+        """Start shutting down the proxy."""
         self._ending.set()
 
     async def serve(
         self, listener: socket.socket, ready: Callable[[], None], lifeline: int | None = None
     ) -> None:
-        """Serve until a signal or a request ends it; then let running streams finish for some seconds.
+        """Serve until a signal or a request ends it; running streams then get some seconds to finish.
 
-        `ready` is called when connections are accepted. `lifeline` is a pipe whose end ends the proxy, too.
+        `ready` is called when connections are accepted. The proxy also ends when the pipe `lifeline` closes.
 
         Raises:
             UsageError: the lifeline is not a pipe.
@@ -95,13 +95,13 @@ class Proxy:
         server = await self._loop.create_server(
             lambda: Downstream(self, self._loop.time), sock=listener, backlog=ACCEPTED_TOGETHER
         )
-        # asyncio accepts as many at once as it lets wait: a crowd would be served only when all of it is in.
+        # asyncio accepts a whole backlog at once, so a large one would delay every client until all are accepted.
         listener.listen(BACKLOG)
         ready()
         sweeping = self._loop.create_task(self._sweep())
         await self._ending.wait()
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.remove_signal_handler(number)  # a second signal ends it at once
+            self._loop.remove_signal_handler(number)  # a second signal ends it immediately
         server.close()
         await self._drain()
         sweeping.cancel()
@@ -139,7 +139,7 @@ class Proxy:
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """One line for what asyncio could not tell anybody: out of descriptors, or a defect of ours."""
+    """Print one line for errors that asyncio cannot pass to a caller: no descriptors left, or a bug of ours."""
     del loop
     error = context.get("exception")
     detail = f"{type(error).__name__}: {error}" if error is not None else ""

@@ -1,4 +1,4 @@
-"""Where requests go."""
+"""The upstream URL."""
 
 import re
 from typing import NamedTuple
@@ -15,26 +15,26 @@ _URL = re.compile(
 
 
 class Target(NamedTuple):
-    """The upstream: where to connect and what to ask for."""
+    """The upstream: where to connect and what to request."""
 
     host: str
     port: int
     tls: bool
     authority: str
-    """The `Host` of each request."""
+    """The `Host` header of each request."""
     path: str
-    """The path with its query, as requests name it."""
+    """The path with its query, as sent in requests."""
 
     @property
     def loopback(self) -> bool:
-        """Whether the way to it stays on this machine."""
+        """Whether it is on this machine."""
         return (
             self.host in {"localhost", "::1"} or re.fullmatch(r"127(?:\.\d{1,3}){3}", self.host) is not None
         )
 
 
 def parse_target(url: str) -> Target:
-    """The target that `url` names.
+    """Parse an upstream URL.
 
     Raises:
         UsageError: it is not an http or https URL, or contains credentials or a fragment.

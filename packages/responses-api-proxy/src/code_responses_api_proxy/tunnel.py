@@ -1,4 +1,4 @@
-"""The way to the upstream through a proxy that the environment names, when asked for (CONNECT, RFC 9110 §9.3.6)."""
+"""Connects to the upstream through a proxy named in the environment, if requested (CONNECT, RFC 9110 §9.3.6)."""
 
 import asyncio
 import base64
@@ -14,13 +14,13 @@ _ANSWER_LIMIT = 16 * 1024
 
 
 class Tunnel:
-    """Connections to `target` through the proxy at `host` and `port`.
+    """Opens connections to `target` through the proxy at `host` and `port`.
 
     Args:
         target: the upstream.
-        host: of the proxy.
-        port: of the proxy.
-        credentials: `USER:PASSWORD` for the proxy, with percent-encoding; empty without any.
+        host: the proxy's host.
+        port: the proxy's port.
+        credentials: `USER:PASSWORD` for the proxy, percent-encoded; empty without any.
     """
 
     def __init__(self, target: Target, host: str, port: int, credentials: str = "") -> None:
@@ -31,10 +31,10 @@ class Tunnel:
         self._authorization = f"Proxy-Authorization: Basic {login}\r\n" if credentials else ""
 
     async def open(self) -> socket.socket:
-        """A connected socket whose other end is the target.
+        """Return a socket connected to the target.
 
         Raises:
-            OSError: no connection, or the proxy refuses.
+            OSError: no connection, or the proxy refused it.
         """
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(self._host, self.port, type=socket.SOCK_STREAM)
@@ -65,7 +65,7 @@ class Tunnel:
             connected, f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{self._authorization}\r\n".encode()
         )
         answer = b""
-        # Byte by byte at the end: what follows the blank line is not ours to read.
+        # Byte by byte at the end, because what follows the blank line is not ours to read.
         while not answer.endswith(b"\r\n\r\n"):
             got = await loop.sock_recv(connected, 1)
             answer += got
@@ -77,10 +77,10 @@ class Tunnel:
 
 
 def find_tunnel(target: Target) -> Tunnel | None:
-    """The proxy that the environment names for `target`; None without one.
+    """Return the proxy that the environment names for `target`, or None.
 
     Raises:
-        UsageError: it cannot be used: only http:// proxies can.
+        UsageError: the proxy is not supported; only http:// proxies are.
     """
     if _is_direct(target):
         return None

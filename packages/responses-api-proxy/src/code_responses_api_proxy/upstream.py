@@ -1,4 +1,4 @@
-"""One connection to the upstream."""
+"""A connection to the upstream."""
 
 import asyncio
 import os
@@ -8,28 +8,28 @@ from code_process_hardening import SecretBuffer
 
 
 class Receiver(Protocol):
-    """Who takes what the upstream sends."""
+    """Receives data and events of an upstream connection."""
 
     def received(self, data: bytes) -> None:
-        """Bytes of the response."""
+        """Process bytes of the response."""
 
     def lost(self, error: Exception | None) -> None:
-        """The connection is gone; without an error, the upstream closed it in order."""
+        """Handle the loss of the connection; without an error, the upstream closed it properly."""
 
     def hold_body(self, hold: bool) -> None:
-        """Send no more for now, or go on."""
+        """Pause or resume sending."""
 
 
 class Upstream(asyncio.BufferedProtocol):
     """A connection that carries one request at a time.
 
-    `scratch` is where all connections read into: each read is used up before the next one.
+    All connections read into `scratch`: each read is consumed before the next one.
     """
 
     def __init__(self, scratch: memoryview) -> None:
         self.receiver: Receiver | None = None
         self.reused = False
-        """Whether a response came over it before."""
+        """Whether it has carried a response before."""
         self.idle_since = 0.0
         self.open = True
         self._scratch = scratch
@@ -38,7 +38,7 @@ class Upstream(asyncio.BufferedProtocol):
 
     @property
     def flushed(self) -> bool:
-        """Whether the kernel took all that was written; only then may another request begin here."""
+        """Whether the kernel has accepted everything written; only then may another request begin."""
         return self._transport.get_write_buffer_size() == 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -47,19 +47,19 @@ class Upstream(asyncio.BufferedProtocol):
         self._tls = transport.get_extra_info("ssl_object") is not None
 
     def send(self, head: SecretBuffer, rest: bytes) -> None:
-        """Begin a request with `head`, which holds the key, and is not copied.
+        """Begin a request with `head`, which contains the key and is not copied.
 
         Raises:
-            OSError: the connection is gone.
+            OSError: the connection is closed.
         """
         with head.view() as secret:
             if self._tls:
-                # The view is encrypted before `write` returns, or stays referred to: it is read-only.
+                # The view is encrypted before `write` returns, or stays referenced: it is read-only.
                 self._transport.write(head.view())
                 self._transport.write(rest)
                 return
-            # Around the transport, which would copy what the kernel does not take at once. Nothing is
-            # queued on a connection that begins a request, so the kernel takes at least the head.
+            # Bypasses the transport, which would copy what the kernel does not accept immediately. Nothing is queued
+            # on a connection that begins a request, so the kernel accepts at least the head.
             sent = os.writev(self._transport.get_extra_info("socket").fileno(), [secret, rest])
             sent -= len(secret)
         if sent < 0:
@@ -72,7 +72,7 @@ class Upstream(asyncio.BufferedProtocol):
             self._transport.write(data)
 
     def hold_response(self, hold: bool) -> None:
-        """Read no more for now, or go on."""
+        """Pause or resume reading."""
         if not self.open or self._transport.is_closing():
             return
         if hold:
@@ -81,7 +81,7 @@ class Upstream(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def abort(self) -> None:
-        """Drop the connection, whatever is under way."""
+        """Close the connection immediately."""
         self.receiver = None
         self.open = False
         self._transport.abort()
@@ -94,7 +94,7 @@ class Upstream(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Part of asyncio's protocol."""
         if self.receiver is None:
-            self.abort()  # nobody asked
+            self.abort()  # unsolicited data
         else:
             self.receiver.received(bytes(self._scratch[:nbytes]))
 

@@ -1,7 +1,8 @@
-"""Lines of standard input, read without a thread, so that nothing keeps the program from ending."""
+"""Reads lines of standard input without a thread, so that nothing keeps the program from ending."""
 
 import os
 import select
+import sys
 import termios
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,9 +11,11 @@ import anyio
 
 READ_SIZE = 64 * 1024
 PASTE_GAP = 0.03
-"""Seconds within which a terminal gives the next line of a paste. Nobody types that fast."""
+"""Seconds within which a terminal delivers the next part of a paste. Nobody types that fast."""
+LONGEST_LINE = 4095 if sys.platform == "linux" else 1023
+"""Bytes of a line that a terminal passes on; it drops the rest. Source: `N_TTY_BUF_SIZE` of Linux, `MAX_CANON` of BSD."""
 MOST_HELD = 16 * 1024 * 1024
-"""Bytes that are read ahead at most."""
+"""Limit on bytes read ahead."""
 
 
 class LineInput:
@@ -26,9 +29,9 @@ class LineInput:
         self._ended = False
 
     async def line(self) -> str | None:
-        """The next line without its end; None at the end of the input.
+        """Return the next line without its end, or None at the end of the input.
 
-        Text typed on a terminal and not confirmed with Enter when the input ends is not a line.
+        Text on a terminal that is not confirmed with Enter when the input ends does not count.
         """
         while b"\n" not in self._buffer and not self._ended:
             chunk = await self._read()
@@ -40,38 +43,56 @@ class LineInput:
         return line.decode("utf-8", "replace")
 
     async def entry(self, on_unfinished: Callable[[], object] = lambda: None) -> str | None:
-        """The next line, and on a terminal those pasted with it; None at the end of the input.
+        """Return the next line, on a terminal with the lines pasted after it, or None at the end of the input.
 
         Args:
-            on_unfinished: called where the last line of a paste has no end, and Enter is waited for.
+            on_unfinished: called if the last line of a paste has no end and Enter is awaited.
         """
         line = await self.line()
         if line is None or not self.is_terminal:
             return line
         lines = [line]
-        await anyio.sleep(PASTE_GAP)
-        while self.is_followed() and (line := await self.line()) is not None:
+        while await self.is_followed():
+            unconfirmed = bool(self._buffer) and b"\n" not in self._buffer
+            if unconfirmed:
+                on_unfinished()
+            line = await self.line()
+            if line is None:
+                return None if unconfirmed else "\n".join(lines)
             lines.append(line)
-            await anyio.sleep(PASTE_GAP)
-        if not self._ended and (rest := _unfinished(self._fd)):
-            self._buffer = rest
-            on_unfinished()
-            lines.append(await self.line() or "")
         return "\n".join(lines)
 
+    def cut_off(self, text: str) -> str | None:
+        """The problem, if the terminal has cut off a line of `text`; None if all of it came."""
+        if not self.is_terminal or not any(len(line.encode()) >= LONGEST_LINE for line in text.split("\n")):
+            return None
+        return (
+            f"(nothing was sent: terminals cut off a line after {LONGEST_LINE:,} bytes. "
+            "Enter it in several lines, or put it in a file and name the file)"
+        )
+
     def discard(self) -> None:
-        """Forget what was read ahead and not given out."""
+        """Discard what was read ahead."""
         self._buffer = b""
 
-    def is_followed(self) -> bool:
-        """Whether more was entered on the terminal together with the last line."""
-        return self.is_terminal and (bool(self._buffer) or (not self._ended and self._is_ready()))
+    async def is_followed(self) -> bool:
+        """Whether something was entered on the terminal right after the last line: then both were pasted.
+
+        Text without Enter counts, too. Waits for at most `PASTE_GAP`.
+        """
+        if not self.is_terminal or self._buffer or self._ended:
+            return self.is_terminal and bool(self._buffer)
+        with anyio.move_on_after(PASTE_GAP):
+            await anyio.wait_readable(self._fd)
+            return True
+        self._buffer = _unfinished(self._fd)
+        return bool(self._buffer)
 
     def hold(self, first: str | None = None) -> tuple[list[str], str]:
-        """Set aside what was entered until now, `first` before the rest, so that `line` gives only what comes later.
+        """Set aside everything entered until now, `first` before the rest, so that `line` returns only later input.
 
-        Returns the lines, which `release` gives back, and what was entered without an end
-        of line, which is dropped: nobody has confirmed it.
+        Returns the lines, which `release` restores, and text without a line end, which is dropped because it
+        was not confirmed.
         """
         if first is not None:
             self._buffer = first.encode() + b"\n" + self._buffer
@@ -89,7 +110,7 @@ class LineInput:
         return whole.decode("utf-8", "replace").split("\n"), unfinished.decode("utf-8", "replace")
 
     def release(self) -> None:
-        """Give back what was held, before everything else."""
+        """Restore what was held, before everything else."""
         self._buffer, self._held = self._held + self._buffer, b""
 
     def _is_ready(self) -> bool:
@@ -97,13 +118,13 @@ class LineInput:
         return bool(ready)
 
     async def _read(self) -> bytes:
-        with suppress(PermissionError):  # of a regular file, which is always readable
+        with suppress(PermissionError):  # a regular file, which is always readable
             await anyio.wait_readable(self._fd)
         return os.read(self._fd, READ_SIZE)
 
 
 def _unfinished(fd: int) -> bytes:
-    """What was typed without Enter. A terminal gives that away only while it is not in line mode."""
+    """Text typed without Enter, which a terminal reveals only outside of line mode."""
     try:
         before = termios.tcgetattr(fd)
         now = [*before[:3], before[3] & ~termios.ICANON, *before[4:6], [*before[6]]]

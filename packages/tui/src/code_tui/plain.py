@@ -1,7 +1,7 @@
 """The plain terminal frontend: labelled lines that are only ever appended.
 
 For screen readers, pipes and terminals that cannot redraw. Ctrl+C interrupts the turn, and at
-the prompt clears the line; pressed twice there, it ends the conversation, as the end of input does.
+the prompt clears the line; pressed twice there, it ends the conversation, as does the end of input.
 """
 
 import math
@@ -30,6 +30,7 @@ from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import (
     AddToHistory,
     ExecApproval,
+    InputItem,
     Interrupt,
     Op,
     PatchApproval,
@@ -47,13 +48,14 @@ from code_core.view.answers import Choices, Explain, Page, parse_plan_answer
 from code_core.view.append_only import AppendOnly
 from code_core.view.printer import HumanPrinter
 from code_core.view.questions import approval_text, elicitation_text
-from code_core.view.titles import shortened
 from code_core.view.undo import undo_lines
-from code_core.view.visible import visible
+from code_tui.asking import Asker
+from code_tui.commands.chat import CHAT, Quit, Send, Switch
+from code_tui.commands.slash import run_command
 from code_tui.elicitation import answer_in_lines
 from code_tui.line_input import LineInput
 from code_tui.project_trust import ask_about_project
-from code_tui.slash import CHAT, Quit, Send, Switch, recent_lines, run_command
+from code_tui.recap import recent_lines
 from code_tui.user_questions import answer_questions
 
 PROMPT, PLAN_PROMPT = "\n> ", "\nplan> "
@@ -63,7 +65,7 @@ UNFINISHED_PASTE = "\n(pasted; Enter sends it, Ctrl+C discards it)\n"
 CLEARED = "(nothing was sent; Ctrl+C again ends the conversation, and so does Ctrl+D)"
 USUAL_COLUMNS = 80
 TWICE_WITHIN = 3.0
-"""Seconds between two Ctrl+C at the prompt that end the conversation."""
+"""Seconds within which a second Ctrl+C at the prompt ends the conversation."""
 Question = ApprovalRequest | ElicitationRequest | RequestUserInput
 
 
@@ -74,16 +76,16 @@ async def run_plain(
     *,
     drop_last: int | None = None,
 ) -> int:
-    """Talk until the input ends; 0.
+    """Chat until the input ends, and return 0.
 
     Args:
-        overrides: settings of this run.
+        overrides: settings for this run.
         prompt: the first input.
         session: the stored session to resume.
         drop_last: continue with a copy of it, without this many of its last turns.
 
     Raises:
-        ConfigError: the settings are wrong.
+        ConfigError: the settings are invalid.
         StoreError: the session cannot be opened.
     """
     lines = LineInput(sys.stdin.fileno())
@@ -99,7 +101,7 @@ async def run_plain(
             following: Conversation | None = None
             async with conversation, anyio.create_task_group() as tasks:
                 frontend = _PlainFrontend(conversation, manager, overrides, lines)
-                tasks.start_soon(frontend.handle_interrupts, tasks.cancel_scope)
+                tasks.start_soon(frontend.handle_signals, tasks.cancel_scope)
                 following = await frontend.run(prompt)
                 tasks.cancel_scope.cancel()
             if following is None:
@@ -121,6 +123,7 @@ class _PlainFrontend:
         self._printer = _make_printer()
         self._append_only = AppendOnly()
         self._input = lines
+        self._asker = Asker(lines, self._printer)
         self._working = False
         self._plans = False
         self._plan: PlanProposed | None = None
@@ -129,19 +132,19 @@ class _PlainFrontend:
         self._interrupted_at = -math.inf
 
     async def run(self, prompt: str | None) -> Conversation | None:
-        """Alternate between the user's prompts and the agent's turns; the conversation to go on with, if any."""
+        """Alternate between prompts and turns; return the conversation to continue with, if any."""
         await self._until(SessionConfigured)
-        while self._conversation.waiting:  # warnings, which must not come after what the user types
+        while self._conversation.waiting:  # warnings, which must be shown before the user types
             await self._until(object)
         for line in recent_lines(self._conversation.session.history.items):
             self.say(line)
         text = prompt or await self._next()
         while text is not None:
-            typed = text
             is_command, outcome = await run_command(self, text)
+            items: tuple[InputItem, ...] = () if is_command or not text.strip() else (TextInput(text=text),)
             match outcome:
-                case Send(text=text):
-                    is_command = False
+                case Send(items=items):
+                    pass
                 case Quit():
                     break
                 case Switch(conversation=other):
@@ -149,15 +152,17 @@ class _PlainFrontend:
                     return other
                 case None:
                     pass
-            if text.strip() and not is_command:
-                await self._conversation.submit(AddToHistory(text=typed))
-                await self.carry_out(UserInput(items=[TextInput(text=text)]))
+            if items:
+                await self._conversation.submit(AddToHistory(text=text))
+                await self.carry_out(UserInput(items=[*items]))
             text = await self._next()
+        else:
+            _write("\n")  # the prompt is still open
         await self._conversation.submit(Shutdown())
         return None
 
     async def _next(self) -> str | None:
-        """What the user enters next, once the plan that waits is answered; None when there is no more input."""
+        """The user's next input, after any open plan is answered, or None at the end of input."""
         while (plan := self._plan) is not None:
             self._plan = None
             try:
@@ -175,12 +180,12 @@ class _PlainFrontend:
         return await self._ask(PLAN_PROMPT if self._plans else PROMPT)
 
     async def _about(self, plan: PlanProposed) -> ResolvePlan | None:
-        """The user's answer to a plan; None if they do not give one, and the plan stays open."""
+        """The user's answer to a plan, or None if it stays open."""
         with anyio.CancelScope() as self._prompting:
-            while (text := await self._ask_about(PLAN_QUESTION)) is not None:
+            while (text := await self._asker.ask(PLAN_QUESTION)) is not None:
                 action = parse_plan_answer(text)
                 if action == "revise":
-                    changes = await self._ask_about("what to change, for the model: ")
+                    changes = await self._asker.ask("what to change, for the model: ")
                     return (
                         None if changes is None else ResolvePlan(id=plan.id, action=action, feedback=changes)
                     )
@@ -205,12 +210,18 @@ class _PlainFrontend:
 
     def say(self, text: str) -> None:
         """See `Chat.say`."""
-        _write(f"{text}\n")
+        self._printer.show_line(text)
 
-    async def handle_interrupts(self, scope: anyio.CancelScope) -> None:
-        """Interrupt the turn; clear the line at the prompt, and end everything the second time."""
-        with anyio.open_signal_receiver(signal.SIGINT) as signals:
-            async for _ in signals:
+    async def handle_signals(self, scope: anyio.CancelScope) -> None:
+        """Interrupt the turn, or at the prompt clear the line and end everything the second time, on Ctrl+C.
+
+        A question is shown again when the program continues after Ctrl+Z, and when the screen gets narrower.
+        """
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGCONT, signal.SIGWINCH) as signals:
+            async for number in signals:
+                if number != signal.SIGINT:
+                    self._asker.screen_changed(resized=number == signal.SIGWINCH)
+                    continue
                 if self._working:
                     await self._conversation.submit(Interrupt())
                     if self._asking is not None:
@@ -224,7 +235,7 @@ class _PlainFrontend:
                 self._prompting.cancel()
 
     async def _until(self, kind: type[Any] | UnionType) -> EventMsg:
-        """Show events up to one of `kind`, and answer the questions among them; that one."""
+        """Show events up to one of `kind`, answering questions among them, and return that event."""
         async for event in self._conversation.events():
             if not isinstance(event.msg, Question):
                 for msg in self._append_only.events(event.msg):
@@ -237,7 +248,7 @@ class _PlainFrontend:
         raise ConversationError("the conversation has ended")
 
     def _follow(self, msg: EventMsg) -> None:
-        """Take note of the mode and the plan, and show what was undone."""
+        """Track the mode and the plan, and show what was undone."""
         match msg:
             case SessionConfigured(collaboration_mode=mode) | SettingsChanged(collaboration_mode=mode):
                 self._plans = mode == "plan"
@@ -253,7 +264,7 @@ class _PlainFrontend:
                 pass
 
     async def _answer(self, msg: EventMsg) -> None:
-        """Ask the user, if `msg` is a question."""
+        """Ask the user if `msg` is a question."""
         if not isinstance(msg, Question):
             return
         with anyio.CancelScope() as self._asking:
@@ -262,7 +273,7 @@ class _PlainFrontend:
         self._input.release()
 
     async def _op(self, question: Question) -> Op:
-        """What the user answers."""
+        """The op with the user's answer."""
         match question:
             case ExecApprovalRequest(approval_id=approval_id):
                 decision, feedback = await self._decision(question)
@@ -271,25 +282,34 @@ class _PlainFrontend:
                 decision, feedback = await self._decision(question)
                 return PatchApproval(id=approval_id, decision=decision, feedback=feedback)
             case RequestUserInput():
-                return await answer_questions(question, self._ask_about, self._show_lines)
+                return await answer_questions(question, self._asker.ask, self._show_lines)
             case ElicitationRequest():
                 rows = self._printer.show_question(elicitation_text(question))
                 self._printer.show_rows(rows, len(rows))
-                return await answer_in_lines(question, self._ask_about, self._show_lines)
+                return await answer_in_lines(question, self._asker.ask, self._show_lines)
 
     async def _decision(self, request: ApprovalRequest) -> tuple[ReviewDecision, str | None]:
-        """The user's answer, and the reason for a no, for the model; the end of input stops the turn."""
-        rows = self._printer.show_question(approval_text(request))
+        """The user's decision, with a reason for the model on denial; the end of input stops the turn."""
+        rows: list[str] = []
+
+        def choices() -> Choices:
+            return Choices.about(request, unseen=len(rows))
+
+        def show() -> str:
+            nonlocal rows
+            rows = self._printer.show_question(approval_text(request))
+            return choices().prompt()
+
+        show()
         while True:
-            choices = Choices.about(request, unseen=len(rows))
-            text = await self._ask_about(choices.prompt())
+            text = await self._asker.ask(choices().prompt(), show)
             if text is None:
                 return ReviewDecision.ABORT, None
-            match choices.parse(text):
+            match choices().parse(text):
                 case ReviewDecision() as decision:
                     return decision, None
                 case Explain():
-                    return ReviewDecision.DENIED, await self._ask_about("reason, for the model: ")
+                    return ReviewDecision.DENIED, await self._asker.ask("reason, for the model: ")
                 case Page.NEXT:
                     rows = self._printer.show_rows(rows)
                 case Page.ALL:
@@ -297,43 +317,25 @@ class _PlainFrontend:
                 case None:
                     pass
 
-    async def _ask_about(self, prompt: str) -> str | None:
-        """A line that is entered after `prompt` was shown; what was entered before is not an answer.
-
-        Neither is a line with others right behind it on a terminal: it was pasted.
-        """
-        line: str | None = None
-        while True:
-            self._report(self._input.hold(line))
-            self._printer.show_prompt(prompt)
-            line = await self._input.line()
-            if line is None or not self._input.is_followed():
-                return line
-
-    def _report(self, held: tuple[list[str], str]) -> None:
-        lines, unfinished = held
-        if kept := [line for line in lines if line.strip()]:
-            more = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
-            _write(f"(not an answer, kept for the next prompt: {shortened(visible(kept[0]))}{more})\n")
-        if unfinished.strip():
-            _write(f"(discarded, because you did not press Enter: {shortened(visible(unfinished))})\n")
-
     def _show_lines(self, lines: list[str]) -> None:
         rows = self._printer.rows(lines)
         self._printer.show_rows(rows, len(rows))
 
     async def _ask(self, question: str) -> str | None:
-        """What the user enters, several lines if they are pasted; None when there is no more input."""
+        """The user's input, several lines if pasted, or None at the end of input."""
         while True:
             _write(question)
             with anyio.CancelScope() as scope:
                 self._prompting = scope if self._input.is_terminal else None
                 text = await self._input.entry(lambda: _write(UNFINISHED_PASTE))
             self._prompting = None
-            if not scope.cancelled_caught:
+            if scope.cancelled_caught:
+                self._input.discard()
+                _write(f"\n{CLEARED}\n")
+            elif text is not None and (problem := self._input.cut_off(text)):
+                self.say(problem)
+            else:
                 return text
-            self._input.discard()
-            _write(f"\n{CLEARED}\n")
 
 
 def _make_printer() -> HumanPrinter:
@@ -343,7 +345,7 @@ def _make_printer() -> HumanPrinter:
 
 
 def _columns() -> int | None:
-    """The real width of the screen, whatever the environment says; None where there is no screen."""
+    """The actual width of the screen, regardless of the environment; None without a screen."""
     if not sys.stdout.isatty():
         return None
     return os.get_terminal_size(sys.stdout.fileno()).columns or USUAL_COLUMNS

@@ -1,4 +1,4 @@
-"""Asks, once, whether the settings that a project brings along are to be used."""
+"""Asks once whether to use the settings that a project brings along."""
 
 import os
 
@@ -11,34 +11,34 @@ from code_core.errors import ConfigError
 from code_core.view.answers import parse_yes_or_no
 from code_core.view.printer import HumanPrinter
 from code_core.view.questions import project_settings_text
+from code_tui.asking import Asker
 from code_tui.line_input import LineInput
 
 PROMPT = "(y yes, n no; the answer is remembered): "
 
 
 async def ask_about_project(overrides: ConfigOverrides, lines: LineInput, printer: HumanPrinter) -> None:
-    """Show the settings file of the project and ask, if nobody has decided about it and there is a terminal.
+    """Show the project's settings file and ask, if it is undecided and there is a terminal.
 
-    What was entered before the question is not an answer. Where the input ends, nothing is decided.
+    Input from before the question is not an answer. If the input ends, nothing is decided.
 
     Raises:
-        ConfigError: the settings are wrong.
+        ConfigError: the settings are invalid.
     """
     project = read_settings(overrides).project
     if project is None or project.trust not in {Trust.UNDECIDED, Trust.CHANGED} or not lines.is_terminal:
         return
     if not _is_toml(project):
-        return  # it could not be used; the settings say that it is not
+        return  # it is unusable, which the settings report
     rows = printer.show_question(project_settings_text(project.path, project.text))
     printer.show_rows(rows, len(rows))
+    asker = Asker(lines, printer)
     answer = None
     while answer is None:
-        lines.hold()
-        printer.show_prompt(PROMPT)
-        line = await lines.line()
+        line = await asker.ask(PROMPT)
         if line is None:
             return
-        answer = None if lines.is_followed() else parse_yes_or_no(line)
+        answer = parse_yes_or_no(line)
     lines.release()
     remember(find_home(os.environ), project, trusted=answer)
 

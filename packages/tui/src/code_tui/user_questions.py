@@ -1,24 +1,28 @@
 """Asks the model's questions, line by line."""
 
+from functools import partial
+
 from code_core.protocol.answer_ops import UserAnswers, UserInputAnswer, UserInputResponse
 from code_core.protocol.question_events import RequestUserInput, UserQuestion
 from code_core.view.questions import user_question_text
-from code_tui.elicitation import Ask, Show
+from code_tui.asking import Again, Ask
+from code_tui.elicitation import Show
 
 
 async def answer_questions(request: RequestUserInput, ask: Ask, show: Show) -> UserInputAnswer:
-    """The user's answers; an empty line leaves a question out, and the end of input all that are left.
+    """Return the user's answers; an empty line skips a question, and the end of input skips the rest.
 
     Args:
-        request: what the model asks.
+        request: the model's questions.
         ask: asks for a line.
         show: shows a question.
     """
     answers: dict[str, UserAnswers] = {}
     for question in request.questions:
         text = user_question_text(question)
-        show([text.title, *text.lines])
-        line = await _answer(question, ask)
+        lines = [text.title, *text.lines]
+        show(lines)
+        line = await _answer(question, ask, partial(show, lines))
         if line is None:
             break
         if line:
@@ -26,11 +30,12 @@ async def answer_questions(request: RequestUserInput, ask: Ask, show: Show) -> U
     return UserInputAnswer(id=request.request_id, response=UserInputResponse(answers=answers))
 
 
-async def _answer(question: UserQuestion, ask: Ask) -> str | None:
-    """The label of an option, or the user's own words; empty for no answer, None at the end of input."""
+async def _answer(question: UserQuestion, ask: Ask, again: Again) -> str | None:
+    """The label of an option, or free text; empty for no answer, None at the end of input."""
     labels = [option.label for option in question.options]
     choices = f"1 to {len(labels)}, or in your own words" if labels else "in your own words"
-    while (line := await ask(f"({choices}; Enter alone leaves it to the model): ")) is not None:
+    prompt = f"({choices}; Enter alone leaves it to the model): "
+    while (line := await ask(prompt, again)) is not None:
         text = line.strip()
         if not (labels and text.isdecimal()):
             return text

@@ -1,1 +1,1 @@
-"""The Agent Client Protocol (version 1) as values: translation without IO."""
+"""Translation to and from the Agent Client Protocol (version 1), without IO."""

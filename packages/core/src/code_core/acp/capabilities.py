@@ -1,4 +1,4 @@
-"""What a client has declared in `initialize`. Whatever it did not declare, it is not sent.
+"""The capabilities that a client declares in `initialize`. Anything undeclared is not sent.
 
 Source: Agent Client Protocol, version 1, "Initialization" (schema of SDK 2.4.0).
 """
@@ -10,16 +10,16 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class ClientCapabilities:
-    """The capabilities that change what we send.
+    """The capabilities that affect what we send.
 
     Attributes:
         read_files: Patches are planned from the editor's text, saved or not (`fs/read_text_file`).
         write_files: Patches are written by the editor (`fs/write_text_file`).
-        terminal_output: Commands show their output live in a terminal (`_meta.terminal_*`).
-        notices: Warnings are `notice` updates; otherwise they are agent thoughts.
-        compaction: Compactions are `compaction_update` updates; otherwise a message reports them.
+        terminal_output: Commands show live output in a terminal (`_meta.terminal_*`).
+        notices: Warnings are `notice` updates instead of agent thoughts.
+        compaction: Compactions are `compaction_update` updates instead of messages.
         plans: Plans are `plan_update` updates instead of `plan`.
-        forms: MCP servers can ask the user (`elicitation/create` with a form); otherwise their questions are declined.
+        forms: MCP servers can ask the user (`elicitation/create` with a form); otherwise they are declined.
         urls: MCP servers can ask the user to open a page (`elicitation/create` with a `url`, then `elicitation/complete`).
     """
 
@@ -34,7 +34,7 @@ class ClientCapabilities:
 
     @classmethod
     def of(cls, initialize: Mapping[str, Any]) -> Self:
-        """Those in the parameters of `initialize`; what is malformed counts as not declared."""
+        """Return those declared in the parameters of `initialize`; malformed ones count as undeclared."""
         declared = initialize.get("clientCapabilities")
         return cls(**{name: _is_declared(_at(declared, *path), name) for name, path in DECLARED.items()})
 
@@ -49,7 +49,7 @@ DECLARED: Mapping[str, tuple[str, ...]] = {
     "forms": ("elicitation", "form"),
     "urls": ("elicitation", "url"),
 }
-"""Where in `clientCapabilities` each is declared: by an object, or by `true` where it is one of `_FLAGS`."""
+"""The path of each capability in `clientCapabilities`: an object, or `true` for those in `_FLAGS`."""
 
 _FLAGS = frozenset({"read_files", "write_files", "terminal_output"})
 

@@ -1,4 +1,4 @@
-"""The live output of commands: as a terminal that the client shows, or as text that grows.
+"""The live output of commands, either in a terminal that the client shows or as growing text.
 
 Source: the `_meta` conventions `terminal_info`, `terminal_output` and `terminal_exit` of Zed.
 """
@@ -15,13 +15,13 @@ from code_core.view.visible import readable
 
 Fields = dict[str, Any]
 LONGEST_LIVE = 64 * 1024
-"""Characters of growing text; the end of a command shows what is kept of all of it."""
+"""Characters of growing text; the end of a command shows the output kept in full."""
 LONGEST_TERMINAL = 4 * 2**20
-"""Characters of one command that a terminal is sent."""
+"""Characters of one command's output sent to a terminal."""
 
 
 class TerminalOutput:
-    """Output for a client that shows a terminal, to which each piece is appended."""
+    """Output for a client with a terminal, to which each piece is appended."""
 
     def __init__(self, call_id: str) -> None:
         self._terminal = call_id
@@ -29,15 +29,15 @@ class TerminalOutput:
         self._sent = 0
 
     def begin(self, cwd: Path) -> Fields:
-        """Fields of the call that have the client make the terminal."""
+        """Return the call's fields that make the client create the terminal."""
         return terminal_fields(self._terminal, cwd)
 
     def add(self, chunk: bytes) -> Fields | None:
-        """Fields of the next update; None while there is nothing to show."""
+        """Return the fields of the next update, or None if there is nothing to show yet."""
         return self._data(self._decoder.decode(chunk))
 
     def end(self, msg: ExecCommandEnd) -> Fields:
-        """Fields of the last update: what has not been shown, and how the command ended."""
+        """Return the fields of the last update: remaining output, and how the command ended."""
         rest = self._decoder.decode(b"", final=True)
         if not self._sent:
             rest = "\n".join(filter(None, (msg.stdout, msg.stderr)))
@@ -58,9 +58,9 @@ class TerminalOutput:
 
 
 class GrowingText:
-    """Output for any other client: each update carries the whole text.
+    """Output for other clients: each update carries the whole text.
 
-    It is sent when the text has doubled, so the sum of what is sent stays in proportion to what was printed.
+    An update is sent whenever the text has doubled, so that the total stays proportional to the output.
     """
 
     def __init__(self, _call_id: str) -> None:
@@ -91,7 +91,7 @@ CommandOutput = TerminalOutput | GrowingText
 
 
 def terminal_fields(terminal: str, cwd: Path) -> Fields:
-    """Fields of a call that have the client make a terminal."""
+    """Return a call's fields that make the client create a terminal."""
     return {
         "content": [{"type": "terminal", "terminalId": terminal}],
         "_meta": {"terminal_info": {"terminal_id": terminal, "cwd": repaired(str(cwd))}},
@@ -99,5 +99,5 @@ def terminal_fields(terminal: str, cwd: Path) -> Fields:
 
 
 def decoded(chunk: str) -> bytes:
-    """The bytes of an output event's chunk."""
+    """Return the bytes of an output event's chunk."""
     return base64.b64decode(chunk)

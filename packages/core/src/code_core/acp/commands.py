@@ -1,4 +1,4 @@
-"""Slash commands: what a prompt that begins with one does.
+"""Slash commands: how a prompt that begins with one is handled.
 
 Source: Agent Client Protocol, version 1, "Slash commands".
 """
@@ -31,10 +31,10 @@ INIT_PROMPT = (
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command, as the client lists it.
+    """A command, as listed for the client.
 
     Attributes:
-        hint: what may follow the name; None for nothing.
+        hint: what may follow the name, or None.
     """
 
     name: str
@@ -60,7 +60,7 @@ BUILT_IN = (
 
 
 def available_commands(commands: Sequence[Command] = BUILT_IN) -> dict[str, Any]:
-    """The update that lists `commands`."""
+    """Return the update that lists `commands`."""
     listed = [
         {"name": one.name, "description": one.description}
         | ({} if one.hint is None else {"input": {"hint": one.hint}})
@@ -70,7 +70,7 @@ def available_commands(commands: Sequence[Command] = BUILT_IN) -> dict[str, Any]
 
 
 def command_in(items: Sequence[InputItem]) -> tuple[str, str] | None:
-    """The name of the command that a prompt is, and what follows the name; None for any other prompt."""
+    """Return the name of a prompt's command and the text after it, or None for other prompts."""
     match items:
         case [TextInput(text=text), *_] if (found := _COMMAND.fullmatch(text.strip())) is not None:
             return found[1], (found[2] or "").strip()
@@ -79,7 +79,7 @@ def command_in(items: Sequence[InputItem]) -> tuple[str, str] | None:
 
 
 def carried_out(items: Sequence[InputItem]) -> Op | Show:
-    """What a prompt does: one of the commands built in, or input for the model, as a path that begins with `/` is."""
+    """Return the effect of a prompt: a built-in command, or input for the model (including paths such as `/tmp`)."""
     match command_in(items):
         case "compact", _:
             return Compact()

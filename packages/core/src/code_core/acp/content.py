@@ -3,6 +3,7 @@
 Source: Agent Client Protocol, version 1, "Content".
 """
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -37,7 +38,7 @@ class ResourceLink(ProtocolModel):
 
 
 class EmbeddedResource(ProtocolModel):
-    """A resource with its text."""
+    """A resource with its text, or an image as base64."""
 
     type: Literal["resource"] = "resource"
     resource: dict[str, Any]
@@ -49,7 +50,7 @@ ContentBlock = Annotated[
 
 
 def input_items(blocks: Iterable[ContentBlock]) -> list[InputItem]:
-    """The blocks as the input of a turn."""
+    """Convert the blocks to the input of a turn."""
     items: list[InputItem] = []
     for block in blocks:
         match block:
@@ -59,13 +60,19 @@ def input_items(blocks: Iterable[ContentBlock]) -> list[InputItem]:
                 items.append(ImageInput(image_url=f"data:{kind};base64,{data}"))
             case ResourceLink(uri=uri, name=name):
                 items.append(TextInput(text=f"[{name}]({_readable(uri)})"))
+            case EmbeddedResource(resource={"blob": str(data), "mimeType": str(kind)}) if _is_image(kind):
+                items.append(ImageInput(image_url=f"data:{kind};base64,{data}"))
             case EmbeddedResource(resource=resource):
                 items.append(TextInput(text=_embedded(resource)))
     return items
 
 
+def _is_image(kind: str) -> bool:
+    return re.fullmatch(r"image/[\w.+-]+", kind, re.ASCII) is not None
+
+
 def _readable(uri: str) -> str:
-    """A `file:` URI as the path the agent's tools take; any other as it is."""
+    """A `file:` URI as a path for the agent's tools; other URIs unchanged."""
     parts = urlsplit(uri)
     return unquote(parts.path) if parts.scheme == "file" else uri
 

@@ -7,9 +7,9 @@ from code_core.view.visible import visible_line
 
 
 def diff_content(path: str, change: FileChange) -> list[dict[str, Any]]:
-    """The change as one `diff` per hunk, with the text before and after it.
+    """Return the change as one `diff` per hunk, with the text before and after it.
 
-    What cannot be seen in a text is escaped: the client shows the difference, it does not apply it.
+    Invisible characters are escaped, because the client shows the diff but does not apply it.
     """
     match change:
         case AddChange(add=add):
@@ -22,7 +22,7 @@ def diff_content(path: str, change: FileChange) -> list[dict[str, Any]]:
 
 
 def file_diff(path: str, old: str | None, new: str) -> dict[str, Any]:
-    """One difference; `old` is None for a file that is new."""
+    """Return one diff; `old` is None for a new file."""
     return {
         "type": "diff",
         "path": path,
@@ -32,7 +32,7 @@ def file_diff(path: str, old: str | None, new: str) -> dict[str, Any]:
 
 
 def _shown(text: str) -> str:
-    """`text` with what cannot be seen escaped, but for line ends of either kind."""
+    """`text` with invisible characters escaped, except line endings of either kind."""
     if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
         return text
     return "\n".join(

@@ -1,4 +1,4 @@
-"""What an MCP server asks the user, as `elicitation/create` with a form or an address.
+"""Questions from MCP servers to the user, as `elicitation/create` with a form or a URL.
 
 Source: Agent Client Protocol, version 1, "Elicitation" (schema of SDK 2.4.0).
 """
@@ -16,7 +16,7 @@ LONGEST_MESSAGE = 64 * 1024
 
 
 def can_be_asked(question: ElicitationRequest) -> bool:
-    """Whether a client can show the whole question: fields whose names it may show, and not more than a form holds."""
+    """Whether a client can show the whole question: field names are safe to show, and it fits in a form."""
     properties = question.requested_schema.get("properties")
     names = [*properties] if isinstance(properties, dict) else []
     return (
@@ -27,7 +27,7 @@ def can_be_asked(question: ElicitationRequest) -> bool:
 
 
 def elicitation_request(session_id: str, question: ElicitationRequest) -> dict[str, Any]:
-    """The parameters of the question; every text of the server's is marked as the server's."""
+    """Return the parameters of the question, with all text marked as the server's."""
     message = elicitation_text(question).markdown
     if question.url is not None:
         page = {"elicitationId": question.id, "url": question.url}
@@ -41,7 +41,7 @@ def elicitation_request(session_id: str, question: ElicitationRequest) -> dict[s
 
 
 def elicitation_answer(question: ElicitationRequest, answer: object) -> ResolveElicitation:
-    """What the client answered; anything but an acceptance with an object is a no."""
+    """Convert the client's answer; anything but an acceptance with an object is a refusal."""
     action: Literal["accept", "decline", "cancel"] = "decline"
     content: dict[str, Any] | None = None
     match answer:

@@ -1,4 +1,4 @@
-"""Session modes: when the agent asks, and what it may touch, under one name.
+"""Session modes: named combinations of when the agent asks and what it may change.
 
 Source: Agent Client Protocol, version 1, "Session modes".
 """
@@ -11,7 +11,7 @@ from code_core.protocol.policies import AskForApproval, CollaborationMode, Sandb
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A pair of policies, as an editor offers it; or plan mode, which leaves them as they are (None)."""
+    """A named pair of policies, or plan mode, which leaves them unchanged (None)."""
 
     id: str
     name: str
@@ -59,7 +59,7 @@ PRESETS = (
 
 
 def modes_with(*pairs: tuple[str, str]) -> tuple[Mode, ...]:
-    """The presets, after a mode for each pair of policies that none of them is: settings are never overridden.
+    """Return the presets, preceded by a mode for each pair of policies that has no preset, so no setting is overridden.
 
     Args:
         pairs: approval policy and sandbox mode, as settings and events spell them.
@@ -83,13 +83,13 @@ def modes_with(*pairs: tuple[str, str]) -> tuple[Mode, ...]:
 def mode_of(
     approval: str, sandbox: str, modes: "list[Mode] | tuple[Mode, ...]", collaboration: str = "default"
 ) -> Mode | None:
-    """Plan mode, or the mode with these policies; None without one."""
+    """Return plan mode, or the mode with these policies, or None."""
     if collaboration == CollaborationMode.PLAN:
         return PLAN
     return next((one for one in modes if (one.approval, one.sandbox) == (approval, sandbox)), None)
 
 
 def mode_state(current: Mode, modes: tuple[Mode, ...]) -> dict[str, Any]:
-    """The `modes` of a session."""
+    """Return the `modes` of a session."""
     available = [{"id": one.id, "name": one.name, "description": one.description} for one in modes]
     return {"currentModeId": current.id, "availableModes": available}

@@ -1,4 +1,4 @@
-"""Updates of kinds that not every client knows, and what stands for them with the others.
+"""Updates that only some clients support, and their replacements for the others.
 
 Source: Agent Client Protocol, version 1: `notice`, `compaction_update`, `plan_update` (schema of SDK 2.4.0).
 """
@@ -22,7 +22,7 @@ def notice(
     text: str,
     message_id: str | None,
 ) -> Update:
-    """Something that the user should know: a thought of the agent's for a client without notices."""
+    """Return a notice for the user, as an agent thought for clients without notices."""
     if not client.notices:
         return chunk("agent_thought_chunk", f"{severity}: {text}", message_id or severity)
     title, _, rest = text.partition("\n")
@@ -36,7 +36,7 @@ def notice(
 
 
 def compaction_updates(msg: ContextCompacted, client: ClientCapabilities, compaction_id: str) -> list[Update]:
-    """The history was replaced by a summary."""
+    """Return the updates for a history that was replaced by a summary."""
     if client.compaction:
         update: Update = {
             "sessionUpdate": "compaction_update",
@@ -52,7 +52,7 @@ def compaction_updates(msg: ContextCompacted, client: ClientCapabilities, compac
 
 
 def plan_update(msg: PlanUpdate, client: ClientCapabilities) -> Update:
-    """The agent's complete plan."""
+    """Return the update with the agent's complete plan."""
     entries = [
         {"content": visible_line(step.step), "priority": "medium", "status": step.status} for step in msg.plan
     ]

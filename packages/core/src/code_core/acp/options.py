@@ -1,4 +1,4 @@
-"""The options of a session that editors show as pickers: mode, model, reasoning effort.
+"""Session options that editors show as pickers: mode, model, reasoning effort.
 
 Source: Agent Client Protocol, version 1, "Session config options".
 """
@@ -24,16 +24,14 @@ def config_options(
     *,
     reasoning: bool,
 ) -> list[Option]:
-    """All options with their values now; the reasoning effort only for a model that reasons."""
+    """Return all options with their current values; the reasoning effort only for models that reason."""
     names = dict.fromkeys((*models, model))
     options = [
         _select(MODE, "Mode", "mode", mode.id, [(one.id, one.name, one.description) for one in modes]),
         _select(MODEL, "Model", "model", model, [(name, name, None) for name in names]),
     ]
     if reasoning:
-        efforts: list[tuple[str, str, str | None]] = [
-            (DEFAULT_EFFORT, "Default", "What the model does by itself.")
-        ]
+        efforts: list[tuple[str, str, str | None]] = [(DEFAULT_EFFORT, "Default", "The model's default.")]
         efforts += [(one.value, one.value.capitalize(), None) for one in ReasoningEffort]
         current = effort or DEFAULT_EFFORT
         options.append(_select(EFFORT, "Reasoning effort", "thought_level", current, efforts))
@@ -41,7 +39,7 @@ def config_options(
 
 
 def option_id(given: str) -> str | None:
-    """The option that a client means by its id or its category; None for neither."""
+    """Return the option that a client names by id or category, or None."""
     return given if given in _CATEGORIES.values() else _CATEGORIES.get(given)
 
 

@@ -1,4 +1,4 @@
-"""Questions to the user, as `session/request_permission` has them.
+"""Approval requests as `session/request_permission` messages.
 
 Source: Agent Client Protocol, version 1, "Requesting permission".
 """
@@ -19,7 +19,7 @@ from code_core.view.answers import Choices
 from code_core.view.questions import approval_text
 from code_core.view.visible import visible
 
-# `denied` stands before `abort`: clients that reject everything choose the first rejection.
+# `denied` precedes `abort`, because clients that reject everything choose the first rejection.
 _OPTIONS = (
     ("approved", "Allow once", "allow_once", ReviewDecision.APPROVED),
     ("approved-for-session", "Allow {}", "allow_always", ReviewDecision.APPROVED_FOR_SESSION),
@@ -30,7 +30,7 @@ _OPTIONS = (
 
 
 def permission_request(session_id: str, request: ApprovalRequest) -> dict[str, Any]:
-    """The parameters of the question."""
+    """Return the parameters of the question."""
     rule = request.proposed_rule if isinstance(request, ExecApprovalRequest) else None
     options = [
         {
@@ -53,7 +53,7 @@ def permission_request(session_id: str, request: ApprovalRequest) -> dict[str, A
 
 
 def _rule_name(request: ApprovalRequest) -> str:
-    """What the proposed rule allows; the rule itself is in the question."""
+    """A summary of the proposed rule; the rule itself is part of the question."""
     match request:
         case ExecApprovalRequest(rule_allows=str(allows)) if allows:
             return visible(allows)
@@ -64,21 +64,21 @@ def _rule_name(request: ApprovalRequest) -> str:
 
 
 def question_call(request: ApprovalRequest) -> ToolCallFields:
-    """The call that is asked about, pending, with the whole question as its content."""
+    """Return the pending call in question, with the complete question as its content."""
     match request:
         case ApplyPatchApprovalRequest():
             call = patch_call(request.call_id, request.changes)
         case ExecApprovalRequest(mcp=None):
             call = command_call(request.call_id, request.command, request.cwd)
         case ExecApprovalRequest(mcp=tool):
-            assert tool is not None  # noqa: S101 - the case before
+            assert tool is not None  # noqa: S101 - handled by the previous case
             call = server_tool_call(request.call_id, tool)
     content = [text_content(fenced(str(approval_text(request)))), *call.get("content", [])]
     return {**call, "content": content, "status": "pending"}
 
 
 def permission_decision(answer: object) -> ReviewDecision | None:
-    """The decision that an answer spells; a cancelled one is `abort`. None where it spells none."""
+    """Return the decision in an answer (a cancelled one is `abort`), or None if it contains none."""
     match answer:
         case {"outcome": {"outcome": "cancelled"}}:
             return ReviewDecision.ABORT

@@ -1,6 +1,6 @@
-"""The items of a stored session as the updates that show it again.
+"""Converts the items of a stored session to the updates that show it again.
 
-An item is JSON as the Responses API has it and may be of any age, or damaged: what cannot be read is left out.
+Items are Responses API JSON of any age and may be damaged; unreadable ones are omitted.
 Source: Agent Client Protocol, version 1, "Session setup: loading sessions".
 """
 
@@ -33,8 +33,8 @@ class ReplayTranslator:
     """Translates the items of one session, oldest first.
 
     Args:
-        cwd: where relative paths begin.
-        client: what the client has declared.
+        cwd: the base of relative paths.
+        client: the client's capabilities.
     """
 
     def __init__(self, cwd: Path, client: ClientCapabilities) -> None:
@@ -44,7 +44,7 @@ class ReplayTranslator:
         self._open: dict[str, str] = {}
 
     def item(self, item: JsonObject) -> list[Update]:
-        """The updates for one item; the caller leaves out messages that are not the user's own."""
+        """Return the updates for an item; the caller omits user messages that the user did not write."""
         match item:
             case {"type": "message", "role": "user", "content": content}:
                 message_id = self._id(item)
@@ -64,7 +64,7 @@ class ReplayTranslator:
                 return []
 
     def compacted(self, summary: str) -> list[Update]:
-        """The history up to here was replaced by a summary."""
+        """Return the updates for a history that was replaced by a summary."""
         if not self._client.compaction:
             text = "The conversation was compacted here."
             return [chunk("agent_thought_chunk", text, f"replayed-{next(self._numbers)}")]
@@ -72,7 +72,7 @@ class ReplayTranslator:
         return compaction_updates(msg, self._client, f"compaction-{next(self._numbers)}")
 
     def end(self) -> list[Update]:
-        """The updates for calls that were never answered."""
+        """Return the updates for calls that never got an output."""
         left, self._open = self._open, {}
         return [
             {"sessionUpdate": "tool_call_update", "toolCallId": call_id, "status": "failed"}
@@ -162,7 +162,7 @@ class ReplayTranslator:
             exit_ = {"terminal_id": call_id, "exit_code": code, "signal": None}
             output = {"terminal_id": call_id, "data": shown}
             return [update | {"_meta": {"terminal_output": output, "terminal_exit": exit_}}]
-        if kind == "edit":  # what was changed is shown already
+        if kind == "edit":  # the change is already shown
             return [update]
         return [update | {"content": [text_content(fenced(shown))] if shown else []}]
 
@@ -174,7 +174,7 @@ def _parts(content: object) -> list[JsonObject]:
 
 
 def _user_parts(content: object) -> list[Update]:
-    """The parts of the user's message as content blocks."""
+    """The parts of a user message as content blocks."""
     blocks: list[Update] = []
     for part in _parts(content):
         match part:
@@ -217,7 +217,7 @@ def _output_text(output: object) -> str:
 
 
 def _shell_output(text: str) -> tuple[str, int | None]:
-    """What a command printed, and its exit code, where `text` is the answer of the tool `shell`; else `text`."""
+    """A command's output and exit code if `text` is an output of the `shell` tool, otherwise `text`."""
     try:
         value = json.loads(text) if text.startswith('{"output":') else None
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Tool calls as the protocol shows them: in updates, and in questions about them.
+"""Tool calls in the protocol's form, for updates and for questions about them.
 
 Source: Agent Client Protocol, version 1, "Tool calls".
 """
@@ -20,14 +20,14 @@ ToolCallFields = dict[str, Any]
 
 
 def tool_call(call_id: str, title: str, kind: str, **more: Any) -> ToolCallFields:
-    """The fields that every tool call has, and `more`."""
+    """Return the fields that every tool call has, plus `more`."""
     return {"toolCallId": call_id, "title": title, "kind": kind, **more}
 
 
 def command_call(
     call_id: str, command: Sequence[str], cwd: Path, parsed: Sequence[ParsedCommand] = ()
 ) -> ToolCallFields:
-    """A command; `parsed` says of one that only looks what it looks at."""
+    """Return a command; `parsed` describes what a read-only one looks at."""
     raw = {"command": list(command), "cwd": str(cwd)}
     paths = [one.path for one in parsed if not isinstance(one, UnknownCommand) and one.path]
     locations = [{"path": client_path(cwd, path)} for path in dict.fromkeys(paths)]
@@ -45,12 +45,12 @@ def _command_kind(parsed: Sequence[ParsedCommand]) -> str:
 
 
 def client_path(cwd: Path, path: str) -> str:
-    """A path as the client takes it: absolute, and text that can be encoded."""
+    """Return an absolute path that can be encoded."""
     return repaired(str(cwd / path))
 
 
 def server_tool_call(call_id: str, call: McpInvocation) -> ToolCallFields:
-    """A tool of an MCP server."""
+    """Return a call of an MCP server's tool."""
     title = shortened(f"{visible(call.server)}: {visible(call.tool)}")
     return tool_call(
         call_id, title, "other", name=shortened(visible(call.tool)), rawInput=call.arguments or {}
@@ -58,18 +58,18 @@ def server_tool_call(call_id: str, call: McpInvocation) -> ToolCallFields:
 
 
 def failed_call(failed: ToolCallFailed) -> ToolCallFields:
-    """A call that failed before anything began, and why."""
+    """Return a call that failed before it began, with the reason."""
     content = [text_content(fenced(readable(f"{failed.message}\n\n{failed.call or ''}".strip())))]
     return tool_call(failed.call_id, f"{visible(failed.tool)} did nothing", "other", content=content)
 
 
 def text_content(text: str) -> dict[str, Any]:
-    """Text as the content of a tool call."""
+    """Return text as the content of a tool call."""
     return {"type": "content", "content": {"type": "text", "text": text}}
 
 
 def fenced(text: str) -> str:
-    """`text` as a block of code in Markdown, with a fence that is longer than those in it."""
+    """Return `text` as a Markdown code block, with a fence longer than any it contains."""
     fence = "```"
     while fence in text:
         fence += "`"
@@ -77,7 +77,7 @@ def fenced(text: str) -> str:
 
 
 def patch_call(call_id: str, changes: Mapping[str, FileChange]) -> ToolCallFields:
-    """A patch, with its differences."""
+    """Return a patch with its diffs."""
     kind = _patch_kind(changes)
     content = [part for path, change in changes.items() for part in diff_content(path, change)]
     return tool_call(

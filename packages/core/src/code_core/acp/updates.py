@@ -1,4 +1,4 @@
-"""Events as the updates of `session/update`.
+"""Converts events to `session/update` notifications.
 
 Source: Agent Client Protocol, version 1, "Prompt turn", "Tool calls", "Agent plan" (schema of SDK 2.4.0).
 """
@@ -64,12 +64,12 @@ Update = dict[str, Any]
 class UpdateTranslator:
     """Translates the events of one conversation, in order.
 
-    It remembers what was streamed, so that a message which came without deltas
-    is sent whole and one which came with them is not sent twice. Clients cannot take
-    text back: of a text that is streamed again they get what differs.
+    It tracks streamed text, so that a message without deltas is sent whole and a streamed one is
+    not sent twice. Clients cannot withdraw text, so when text is streamed again, only the
+    difference is sent.
 
     Args:
-        client: what the client has declared; kinds that it did not are not sent.
+        client: the client's capabilities; updates that it does not support are not sent.
     """
 
     client: ClientCapabilities = NOTHING_DECLARED
@@ -79,12 +79,12 @@ class UpdateTranslator:
     _append_only: AppendOnly = field(default_factory=AppendOnly)
 
     def updates(self, msg: EventMsg) -> list[Update]:
-        """The updates that `msg` gives; none for what the protocol has no word for."""
+        """Return the updates for `msg`; empty if the protocol has no equivalent."""
         self._ids.observe(msg)
         return [update for shown in self._append_only.events(msg) for update in self._updates(shown)]
 
     def denied(self, call_id: str) -> list[Update]:
-        """The updates for a call that the user has not allowed."""
+        """Return the updates for a call that the user denied."""
         if call_id not in self._open_calls:
             return []
         del self._open_calls[call_id]
@@ -173,17 +173,19 @@ class UpdateTranslator:
                 return []
 
     def _asked(self, request: ApprovalRequest) -> Update:
-        """The call that a question is about: it is shown before the question is asked."""
+        """The call that a question is about, shown before the question is asked."""
         call = question_call(request)
         kind = "tool_call_update" if request.call_id in self._open_calls else "tool_call"
         self._open_calls[request.call_id] = None
         return {"sessionUpdate": kind, **call}
 
     def _begun(self, call: ToolCallFields) -> Update:
-        """The start of a call, which a question may have announced."""
+        """The start of a call, which may have been announced by a question."""
         kind = "tool_call_update" if call["toolCallId"] in self._open_calls else "tool_call"
         self._open_calls[call["toolCallId"]] = None
-        content: Update = {"content": []} if kind == "tool_call_update" else {}  # the question is answered
+        content: Update = (
+            {"content": []} if kind == "tool_call_update" else {}
+        )  # removes the question, which has been answered
         return {"sessionUpdate": kind, **content, **call, "status": "in_progress"}
 
     def _ended(self, call_id: str, success: bool) -> Update:

@@ -1,1 +1,1 @@
-"""Settings: where they come from, and what they come to."""
+"""Settings: their sources, and how they are resolved."""

@@ -1,4 +1,4 @@
-"""Warnings about settings that are valid, and do not do what their author expects."""
+"""Warnings about settings that are valid but do not have the intended effect."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from code_core.sandbox.writable import redirected_roots
 def paths_without_effect(
     settings: ConfigFile, policy: SandboxPolicy, cwd: Path, environ: Mapping[str, str]
 ) -> Iterator[str]:
-    """Paths in the settings that have no effect."""
+    """Yield a warning for each path in the settings that has no effect."""
     for name in settings.projects:
         if not expand_home(name).is_absolute():
             yield f"projects.{name!r} has no effect: write an absolute path"
@@ -30,7 +30,7 @@ def paths_without_effect(
 
 
 def inline_tokens(layers: Sequence[Layer], servers: Mapping[str, McpServerTable]) -> list[str]:
-    """Tokens in a settings file; the warnings do not show them."""
+    """Return a warning for each token in a settings file, without the token."""
     return [
         f"{located(layers, ('mcp_servers', name, 'bearer_token'))}: mcp_servers.{name}.bearer_token is a token in "
         "the settings: put it in an environment variable, and name that in bearer_token_env_var"
@@ -40,7 +40,7 @@ def inline_tokens(layers: Sequence[Layer], servers: Mapping[str, McpServerTable]
 
 
 def recording_without_effect(provider: Provider, environ: Mapping[str, str]) -> list[str]:
-    """A recording that would repeat the scenario that is replayed."""
+    """Return a warning if a recording is configured for a replayed scenario."""
     if provider.replay_scenario is None or not environ.get("CODE_RECORD"):
         return []
     return ["CODE_RECORD has no effect: a replayed scenario is not recorded"]

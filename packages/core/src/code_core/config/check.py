@@ -1,7 +1,7 @@
-"""Turns the tables of the settings file into typed settings, and says what is wrong with them.
+"""Validates the tables of the settings file and turns them into typed settings.
 
-A value of the wrong type stops the program. A key that nothing reads is a warning, and so is
-a value that only a newer version knows where the default can stand in for it.
+A value of the wrong type is an error. An unknown key is a warning, and so is an unknown value,
+perhaps from a newer version, where the default can be used instead.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ from code_core.config.toml_source import KeyPath
 from code_core.errors import ConfigError
 from code_core.frozen import frozen
 
-# Keys whose unknown values do no harm when they are left out.
+# Keys whose unknown values can be ignored without harm.
 _DISPENSABLE = frozenset(
     {"model_reasoning_effort", "model_reasoning_summary", "model_text_verbosity", "model_verbosity"}
 )
-# Where pydantic's own words are about how it parses a text.
+# Replacements for messages in which pydantic describes how it parses a text.
 _PARSED = {
     "int_parsing": "it must be a whole number",
     "int_type": "it must be a whole number",
@@ -37,18 +37,20 @@ _PARSED = {
     "model_type": "it must be a table",
     "model_attributes_type": "it must be a table",
     "path_type": "it must be a path",
+    "missing": "it is required",
+    "string_pattern_mismatch": "a name has only letters, digits, - and _",
 }
 _MAY_BE_SECRET = frozenset({"bearer_token", "env", "http_headers", "query_params", "set"})
 _LONGEST_VALUE = 200
 _PARTS = frozenset({LayerKind.DIRECTORY, LayerKind.PROFILE})
-"""Layers that are tables of others, and are looked at as these."""
+"""Layers that are tables within other layers and are checked with those."""
 
 
 def checked(layers: Sequence[Layer]) -> tuple[ConfigFile, tuple[str, ...]]:
-    """The settings that `layers` make together, and warnings about what has no effect.
+    """Return the settings resulting from `layers`, and warnings about what has no effect.
 
     Raises:
-        ConfigError: a value is wrong; names its source, its key and what it must be.
+        ConfigError: a value is invalid; names its source, its key and what it must be.
     """
     table = merged(layers)
     warnings = [warning for layer in layers for warning in _unknown_keys(layer)]
@@ -63,10 +65,10 @@ def checked(layers: Sequence[Layer]) -> tuple[ConfigFile, tuple[str, ...]]:
 
 @frozen
 class Mistake:
-    """A value that is wrong; as a text, the key, the value unless it may be a secret, and what it must be.
+    """An invalid value; as text: the key, the value unless it may be secret, and what it must be.
 
     Attributes:
-        dispensable: whether the default can stand in for it.
+        dispensable: whether the default can be used instead.
     """
 
     path: KeyPath
@@ -78,7 +80,7 @@ class Mistake:
 
 
 def mistakes_in(table: Mapping[str, Any]) -> list[Mistake]:
-    """Every wrong value in a settings file's tables."""
+    """Return every invalid value in the tables of a settings file."""
     try:
         ConfigFile.model_validate(table)
     except ValidationError as error:
@@ -103,7 +105,7 @@ def _mistake(loc: KeyPath, given: Any, problem: str, kind: str) -> Mistake:
 
 
 def may_be_secret(path: KeyPath) -> bool:
-    """Whether the value at `path` is not to be shown."""
+    """Whether the value at `path` must not be shown."""
     return not _MAY_BE_SECRET.isdisjoint(path)
 
 
@@ -118,7 +120,7 @@ def _without(table: dict[str, Any], path: KeyPath) -> dict[str, Any]:
 
 
 def dotted(path: KeyPath) -> str:
-    """A key as a settings file would spell it, on one line."""
+    """Return a key as a settings file would spell it, on one line."""
     parts: list[str] = []
     for part in path:
         if isinstance(part, int):
@@ -130,12 +132,12 @@ def dotted(path: KeyPath) -> str:
 
 
 def _before_key(where: str, path: KeyPath) -> str:
-    """`where` for a message that continues with the key, which an option does not name twice."""
+    """`where` for a message that continues with the key, avoiding naming the key of an option twice."""
     return "-c" if where == f"-c {dotted(path)}" else where
 
 
 def _misspelled(table: Mapping[str, Any], path: KeyPath) -> str:
-    """A key in the table at `path` that nothing reads: it may be why the table is wrong."""
+    """A hint about an unknown key in the table at `path`, which may be the cause of the mistake."""
     for unknown, known in unknown_keys(table, ConfigFile):
         if unknown[:-1] == path:
             import difflib
@@ -149,7 +151,7 @@ def _unknown_keys(layer: Layer) -> Iterator[str]:
     if layer.kind in _PARTS:
         return
     for path, known in unknown_keys(layer.table, ConfigFile):
-        import difflib  # most settings are known
+        import difflib  # rarely needed
 
         near = difflib.get_close_matches(str(path[-1]), known, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
@@ -157,7 +159,7 @@ def _unknown_keys(layer: Layer) -> Iterator[str]:
 
 
 def unknown_keys(table: Any, model: type[BaseModel], at: KeyPath = ()) -> Iterator[tuple[KeyPath, list[str]]]:
-    """The path of each key that nothing reads, and the keys that its table may have."""
+    """Yield the path of each unknown key, and the keys that its table may contain."""
     if not isinstance(table, dict):
         return
     fields = {name: info for key, info in model.model_fields.items() for name in names_of(key, info)}
@@ -170,7 +172,7 @@ def unknown_keys(table: Any, model: type[BaseModel], at: KeyPath = ()) -> Iterat
 
 
 def _inside(value: Any, annotation: Any, at: KeyPath) -> Iterator[tuple[KeyPath, list[str]]]:
-    """The same for a value of the type `annotation`."""
+    """Like `unknown_keys`, for a value of the type `annotation`."""
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -1,4 +1,4 @@
-"""Edits of the settings file by the program: everything else in it stays, comments included."""
+"""Edits the settings file while preserving the rest of it, including comments."""
 
 import os
 import tomllib
@@ -20,10 +20,10 @@ from code_core.files.replace import replace_file
 
 
 def set_values(home: Home, values: Mapping[KeyPath, Any]) -> Path:
-    """Put each value at its key in the settings file, in the place of an older one; the file.
+    """Set each value at its key in the settings file and return the file.
 
     Raises:
-        ConfigError: the file cannot be read or written, or would be wrong.
+        ConfigError: the file cannot be read or written, or would become invalid.
     """
     document = _read(home)
     before, wanted = tomlkit.dumps(document), document.unwrap()
@@ -34,10 +34,10 @@ def set_values(home: Home, values: Mapping[KeyPath, Any]) -> Path:
 
 
 def remove_value(home: Home, path: KeyPath) -> Path:
-    """Take the value at `path` out of the settings file, and tables that are empty then; the file.
+    """Remove the value at `path`, and tables that become empty, from the settings file and return the file.
 
     Raises:
-        ConfigError: it is not set there, or the file cannot be read or written, or would be wrong.
+        ConfigError: it is not set there, or the file cannot be read or written, or would become invalid.
     """
     document = _read(home)
     before, wanted = tomlkit.dumps(document), document.unwrap()
@@ -75,10 +75,10 @@ def _take(home: Home, settings: dict[str, Any], path: KeyPath) -> None:
 
 
 def _read(home: Home) -> tomlkit.TOMLDocument:
-    """The settings as they are; those of the fallback where there are no own ones, so that none are lost."""
+    """The current settings, or those of the fallback if there is no file yet, so that none are lost."""
     path = home.config_file
     text = read_text(path)
-    parse(text, path)  # its errors are those of every other command
+    parse(text, path)  # raises the same errors as every other command
     try:
         return tomlkit.parse(text)
     except (ValueError, TOMLKitError) as error:
@@ -86,9 +86,9 @@ def _read(home: Home) -> tomlkit.TOMLDocument:
 
 
 def _write(home: Home, document: tomlkit.TOMLDocument, before: str, wanted: dict[str, Any]) -> Path:
-    """Write `document` if it says what is `wanted`, and nothing else, and if that is right.
+    """Write `document` if it contains exactly what is `wanted` and no new mistakes.
 
-    An edit of dotted keys can put the keys after them into another table.
+    Editing dotted keys can move the keys after them into another table.
     """
     path = home.path / "config.toml"
     text = tomlkit.dumps(document)
@@ -109,5 +109,5 @@ def _write(home: Home, document: tomlkit.TOMLDocument, before: str, wanted: dict
 
 
 def _mistakes(text: str) -> list[str]:
-    """What is wrong with the settings in `text`: an edit may leave older mistakes, and makes none."""
+    """The mistakes in the settings in `text`: an edit may keep old ones but must not add any."""
     return [str(mistake) for mistake in mistakes_in(canonical(tomllib.loads(text), ConfigFile))]

@@ -1,4 +1,4 @@
-"""Says what the value of a setting is and which layer it comes from."""
+"""Explains the value of a setting and which layer it comes from."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,18 +16,18 @@ from code_core.config.toml_source import KeyPath
 from code_core.errors import ConfigError
 
 MASK = "*****"
-"""What is shown in place of a value that may be a secret."""
+"""Shown in place of a value that may be secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A setting as it is.
+    """The current value of a setting.
 
     Attributes:
         path: its key.
-        value: what counts, in the types of JSON; values that may be secrets are masked.
-        found: where it is set, what counts first; empty if it is the default. Tables are merged, so each of several
-            may have a part in one.
+        value: the effective value, in JSON types; values that may be secret are masked.
+        found: where it is set, in order of precedence; empty for the default. Tables are merged, so
+            several layers may contribute to one.
     """
 
     path: KeyPath
@@ -36,10 +36,10 @@ class Explanation:
 
 
 def explain(layers: Sequence[Layer], path: KeyPath) -> Explanation:
-    """The setting at `path`.
+    """Return the setting at `path`.
 
     Raises:
-        ConfigError: there is no such setting, or it has no effect here, or the settings are wrong.
+        ConfigError: the setting does not exist or has no effect, or the settings are invalid.
     """
     path = known_path(path)
     settings, _ = checked(layers)
@@ -48,10 +48,10 @@ def explain(layers: Sequence[Layer], path: KeyPath) -> Explanation:
 
 
 def explain_all(layers: Sequence[Layer]) -> Iterator[Explanation]:
-    """Every setting that a layer sets.
+    """Yield every setting that a layer sets.
 
     Raises:
-        ConfigError: the settings are wrong.
+        ConfigError: the settings are invalid.
     """
     settings, _ = checked(layers)
     paths = {path: None for layer in layers for path in _leaves(layer.table)}
@@ -66,10 +66,10 @@ def explain_all(layers: Sequence[Layer]) -> Iterator[Explanation]:
 
 
 def known_path(path: KeyPath) -> KeyPath:
-    """`path` with the program's own names.
+    """Return `path` with canonical key names.
 
     Raises:
-        ConfigError: there is no such setting, or it has no effect here; says why.
+        ConfigError: the setting does not exist or has no effect, with the reason.
     """
     path = _first_leaf(canonical(nested(path, None), ConfigFile))
     of_a_project = f"projects.*.{path[-1]}" if path[0] == "projects" else ""
@@ -84,7 +84,7 @@ def known_path(path: KeyPath) -> KeyPath:
 
 
 def shown(path: KeyPath, value: Any) -> Any:
-    """`value` in the types of JSON, with what may be a secret masked."""
+    """Return `value` in JSON types, with possible secrets masked."""
     if isinstance(value, SecretStr) or (may_be_secret(path) and not isinstance(value, Mapping | list | None)):
         return MASK
     if isinstance(value, BaseModel):

@@ -1,8 +1,8 @@
-"""The user's own guards and rules for commands, read from the settings.
+"""The user's own guards and rules for commands.
 
-Rules are in `rules/*.toml` of the home directory, and in `.code/rules/*.toml` of the
-project. The project's can only forbid or ask: whoever writes a repository must not
-decide what runs without asking.
+Rules are read from `rules/*.toml` in the home directory and `.code/rules/*.toml` in the project.
+Project rules can only forbid or ask, because the author of a repository must not decide what runs
+without asking.
 """
 
 import fcntl
@@ -30,7 +30,7 @@ PATTERN_SECONDS = 0.1
 
 @frozen
 class CommandGuards:
-    """What stands between a command and its approval."""
+    """The guards and rules that are checked before a command is approved."""
 
     guards: "tuple[UserGuard, ...]" = ()
     rules: "tuple[PrefixRule, ...]" = ()
@@ -42,12 +42,12 @@ NO_GUARDS = CommandGuards()
 
 @frozen
 class BoundedPattern:
-    """A regular expression that gives up after a tenth of a second for all the texts of a command."""
+    """A regular expression with a time limit of a tenth of a second for all texts of a command."""
 
     pattern: "regex.Pattern[str]"
 
     def matches(self, texts: Iterable[str]) -> bool:
-        """Whether it is found in one of `texts`; True as well when the time is up, since then nobody knows."""
+        """Whether it matches one of `texts`; also True on a timeout, to be safe."""
         end = time.monotonic() + PATTERN_SECONDS
         try:
             return any(
@@ -59,10 +59,10 @@ class BoundedPattern:
 
 
 def load_guards(table: ConfirmGuardTable, home: Path, project: Checkout, source: Path) -> CommandGuards:
-    """The guards of the settings, which are mostly in `source`, and the rules of the home and of the project.
+    """Load the guards from the settings, mostly in `source`, and the rules of the home directory and the project.
 
     Raises:
-        ConfigError: a pattern or a rule is wrong.
+        ConfigError: a pattern or a rule is invalid.
     """
     warnings: list[str] = []
     rules = (*_rules(home / "rules"), *_project_rules(project, warnings))
@@ -72,16 +72,16 @@ def load_guards(table: ConfirmGuardTable, home: Path, project: Checkout, source:
 
 
 def always_allowed(home: Path) -> Path:
-    """The file of the rules that the user has added by an approval."""
+    """Return the file of the rules that the user added by approving commands."""
     return home / "rules" / "always-allowed.toml"
 
 
 def append_rule(file: Path, rule: str) -> None:
-    """Add the text of a rule to a rules file; others may do so at the same time.
+    """Append the text of a rule to a rules file; safe with concurrent writers.
 
     Raises:
-        OSError: it cannot be read or written.
-        ValueError: it does not take another rule, because what it holds is written otherwise.
+        OSError: the file cannot be read or written.
+        ValueError: the file's format does not allow appending a rule.
     """
     from code_core.safety.rules_file import parse_rules
 
@@ -98,7 +98,7 @@ def append_rule(file: Path, rule: str) -> None:
 def _guards(table: ConfirmGuardTable, source: Path) -> "Iterator[UserGuard]":
     if not table.patterns:
         return
-    import regex  # here, because most people have no patterns and it takes 10 ms
+    import regex  # imported here, because it takes 10 ms and few users have patterns
 
     from code_core.safety.confirm_guard import UserGuard
 
@@ -122,7 +122,7 @@ def _rules(folder: Path) -> "Iterator[PrefixRule]":
 
 
 def _project_rules(project: Checkout, warnings: list[str]) -> "list[PrefixRule]":
-    """The rules of the project that do not allow anything; a file that is not read becomes a warning."""
+    """The project's rules, which cannot allow anything; an unreadable file becomes a warning."""
     folder = project.root / ".code" / "rules"
     texts: dict[Path, bytes] = {}
 
@@ -148,7 +148,10 @@ def _project_rules(project: Checkout, warnings: list[str]) -> "list[PrefixRule]"
 
 
 def _parsed(path: Path, data: bytes) -> "list[PrefixRule]":
-    from code_core.safety.rules_file import RuleError, parse_rules  # here, because most people have no rules
+    from code_core.safety.rules_file import (
+        RuleError,
+        parse_rules,
+    )  # imported here, because few users have rules
 
     try:
         return list(parse_rules(tomllib.loads(data.decode()), str(path)))

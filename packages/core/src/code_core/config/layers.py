@@ -1,6 +1,6 @@
-"""Settings in layers: the one rule of what wins, and where a value comes from.
+"""Settings in layers: their precedence, and the origin of each value.
 
-Tables are merged key by key; any other value of a stronger layer replaces that of a weaker one, whole.
+Tables are merged key by key; any other value in a stronger layer replaces that of a weaker one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from code_core.frozen import frozen
 
 
 class LayerKind(StrEnum):
-    """Where settings come from, the weakest first; below all of them are the defaults."""
+    """The kinds of layers, weakest first; the defaults are below all of them."""
 
     SYSTEM = "system"
     USER = "user"
@@ -26,13 +26,13 @@ class LayerKind(StrEnum):
 
 @frozen
 class Layer:
-    """Settings that come from one place.
+    """Settings from one source.
 
     Attributes:
-        name: the place, for messages: a file, an option.
-        table: what it sets.
-        text: what the file holds, to find lines in.
-        inside: the table of the file that `table` is.
+        name: the source, for messages: a file or an option.
+        table: the settings.
+        text: the text of the file, for finding line numbers.
+        inside: the path of `table` within the file.
     """
 
     kind: LayerKind
@@ -42,21 +42,21 @@ class Layer:
     inside: KeyPath = ()
 
     def locate(self, path: KeyPath) -> str:
-        """The name, with the line of the value at `path` if it has one."""
+        """Return the name, with the line of the value at `path` if known."""
         line = line_of(self.text, (*self.inside, *path))
         return self.name if line is None else f"{self.name}:{line}"
 
 
 @frozen
 class Found:
-    """A value, and the layer that sets it."""
+    """A value and the layer that sets it."""
 
     layer: Layer
     value: Any
 
 
 def merged(layers: Sequence[Layer]) -> dict[str, Any]:
-    """What all layers together say; the last one wins."""
+    """Merge all layers; later ones take precedence."""
     table: dict[str, Any] = {}
     for layer in layers:
         table = _overlaid(table, layer.table)
@@ -64,9 +64,9 @@ def merged(layers: Sequence[Layer]) -> dict[str, Any]:
 
 
 def values_at(layers: Sequence[Layer], path: KeyPath) -> Iterator[Found]:
-    """Every value that is set at `path`, the one that counts first.
+    """Yield every value set at `path`, the effective one first.
 
-    A value at `path` does not count, and is left out, if a stronger layer replaces a table around it.
+    A value is omitted if a stronger layer replaces a table around it.
     """
     for layer in reversed(layers):
         depth, value = _reach(layer.table, path)
@@ -77,7 +77,7 @@ def values_at(layers: Sequence[Layer], path: KeyPath) -> Iterator[Found]:
 
 
 def deciding(layers: Sequence[Layer], path: KeyPath) -> Layer | None:
-    """The layer that the value at `path` comes from, or the strongest one that sets a table around it."""
+    """Return the layer that sets the value at `path`, or the strongest one that sets a table around it."""
     for length in range(len(path), 0, -1):
         if found := next(values_at(layers, path[:length]), None):
             return found.layer
@@ -85,13 +85,13 @@ def deciding(layers: Sequence[Layer], path: KeyPath) -> Layer | None:
 
 
 def located(layers: Sequence[Layer], path: KeyPath) -> str:
-    """Where the value at `path` comes from, for a message."""
+    """Return the source of the value at `path`, for a message."""
     layer = deciding(layers, path)
     return "the settings" if layer is None else layer.locate(path)
 
 
 def nested(path: KeyPath, value: Any) -> dict[str, Any]:
-    """A table with nothing but `value` at `path`."""
+    """Return nested tables that contain only `value` at `path`."""
     for part in reversed(path):
         value = {str(part): value}
     return dict(value)
@@ -110,7 +110,7 @@ def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
 
 
 def _reach(value: Any, path: KeyPath) -> tuple[int, Any]:
-    """How many parts of `path` exist in `value`, and the value they lead to."""
+    """The number of parts of `path` that exist in `value`, and the value there."""
     for depth, part in enumerate(path):
         match value:
             case Mapping() if part in value:

@@ -41,12 +41,12 @@ _OPTIONS = ("model", "model_provider", "approval_policy", "sandbox_mode")
 
 @frozen
 class ConfigOverrides:
-    """Settings of one run, from options or from a client; None means not given.
+    """Settings for one run, from options or a client; None means not given.
 
     Attributes:
         settings: `-c` options.
-        client: what a client sets by dotted key, which wins over everything else.
-        ephemeral: whether the session is kept in memory alone.
+        client: settings from a client by dotted key; these take precedence over everything else.
+        ephemeral: whether the session is kept only in memory.
     """
 
     model: str | None = None
@@ -63,13 +63,13 @@ class ConfigOverrides:
 
     @property
     def given(self) -> frozenset[str]:
-        """The keys that are given here, spelled as in the settings file."""
+        """The keys that are set, spelled as in the settings file."""
         keys = [field.name for field in fields(self) if getattr(self, field.name)]
         return frozenset((*keys, *(key for key, _ in (*self.settings, *self.client))))
 
     @property
     def run(self) -> Run:
-        """The layers that these make."""
+        """The layers for these overrides."""
         options = {name: value for name in _OPTIONS if (value := getattr(self, name)) is not None}
         return Run(self.profile, self.settings, options, self.client)
 
@@ -79,10 +79,10 @@ NO_OVERRIDES = ConfigOverrides()
 
 @frozen
 class Config:
-    """Resolved settings of one conversation.
+    """The resolved settings of one conversation.
 
     Attributes:
-        warnings: what the user should know about the settings file.
+        warnings: problems in the settings file, for the user.
     """
 
     home: Home
@@ -119,7 +119,7 @@ class Config:
 def read_settings(
     overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str, str] = os.environ
 ) -> Sources:
-    """The layers that `load_config` resolves.
+    """Read the layers that `load_config` resolves.
 
     Raises:
         ConfigError: a file cannot be read or is not TOML, or the profile is unknown.
@@ -129,10 +129,10 @@ def read_settings(
 
 
 def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str, str] = os.environ) -> Config:
-    """The configuration of a conversation.
+    """Return the configuration of a conversation.
 
     Raises:
-        ConfigError: says which file, key or option is wrong, and what would be right.
+        ConfigError: says which file, key or option is invalid, and what would be valid.
     """
     home = find_home(environ)
     cwd = working_directory(overrides.cwd)
@@ -140,7 +140,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     sources = read_sources(home, cwd, project, overrides.run)
     settings, warnings = checked(sources.layers)
 
-    # A scenario of this run wins over any provider: whoever gives one wants no request to be sent.
+    # A scenario for this run overrides any provider: whoever sets one expects that no request is sent.
     given = overrides.replay_scenario or _path(environ.get("CODE_REPLAY"))
     scenario = given or settings.replay_scenario
     provider_id = "replay" if given else settings.model_provider or ("replay" if scenario else "openai")
@@ -202,19 +202,19 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
 
 
 def configured_servers(environ: Mapping[str, str] = os.environ) -> dict[str, McpServerTable]:
-    """The MCP servers of the user's settings, disabled ones included.
+    """Return the MCP servers in the user's settings, including disabled ones.
 
     Raises:
-        ConfigError: the settings are wrong.
+        ConfigError: the settings are invalid.
     """
     return checked(file_layers(find_home(environ)))[0].mcp_servers
 
 
 def checked_servers(tables: Mapping[str, Any]) -> dict[str, McpServerTable]:
-    """MCP servers as the settings file would have them.
+    """Validate MCP servers given in the form of the settings file.
 
     Raises:
-        ConfigError: a name or a setting is wrong.
+        ConfigError: a name or a setting is invalid.
     """
     table = {"mcp_servers": dict(tables)}
     for mistake in mistakes_in(table):
@@ -223,7 +223,7 @@ def checked_servers(tables: Mapping[str, Any]) -> dict[str, McpServerTable]:
 
 
 def sandbox_policy(mode: SandboxMode, settings: ConfigFile) -> SandboxPolicy:
-    """The policy that `mode` names, with the file's settings for it."""
+    """Return the policy for `mode` with the options in the settings."""
     match mode:
         case SandboxMode.READ_ONLY:
             return ReadOnly()
@@ -236,7 +236,7 @@ def sandbox_policy(mode: SandboxMode, settings: ConfigFile) -> SandboxPolicy:
 
 
 def working_directory(given: Path | None) -> Path:
-    """The directory to work in: `given`, from the current one.
+    """Return the directory to work in, resolving `given` against the current one.
 
     Raises:
         ConfigError: it is not a directory.
@@ -251,7 +251,7 @@ def working_directory(given: Path | None) -> Path:
 
 
 def project_of(cwd: Path) -> Checkout:
-    """The repository that `cwd` is in, or else the directory alone."""
+    """Return the repository that contains `cwd`, or else the directory itself."""
     return find_checkout(cwd) or Checkout(Path(os.path.realpath(cwd)), own_ids())
 
 

@@ -12,10 +12,10 @@ Setting = tuple[str, Any]
 
 
 def parse_setting(text: str) -> Setting:
-    """The setting that `key=value` spells; a value that is not TOML is a string.
+    """Parse `key=value`; a value that is not TOML is a string.
 
     Raises:
-        ConfigError: there is no `=`, or a part of the key is empty.
+        ConfigError: the `=` is missing, or a part of the key is empty.
     """
     key, raw = next(_splits(text), (None, ""))
     if key is None:
@@ -28,7 +28,7 @@ def parse_setting(text: str) -> Setting:
 
 
 def key_path(key: str) -> tuple[str, ...]:
-    """The parts of a setting's key: as TOML has them, or split at the dots.
+    """Split a setting's key as TOML does or, if that fails, at the dots.
 
     Raises:
         ConfigError: a part is empty.
@@ -42,7 +42,7 @@ def key_path(key: str) -> tuple[str, ...]:
 
 
 def _splits(text: str) -> Iterator[tuple[str, str]]:
-    """Key and value, split at the first `=` outside of quotes, else at the first of all."""
+    """Key and value, split at the first `=` outside of quotes, or else at the first one."""
     at = text.find("=")
     while at >= 0:
         if parse_key(text[:at]) is not None:

@@ -1,4 +1,4 @@
-"""The home directory: settings, outputs and sessions live there, never in the user's repository."""
+"""The home directory for settings, outputs and sessions, which are never kept in the user's repository."""
 
 import os
 from collections.abc import Mapping
@@ -7,10 +7,13 @@ from pathlib import Path
 from code_core.errors import ConfigError
 from code_core.frozen import frozen
 
+KEYS, MCP_TOKENS = "keys", "mcp-tokens"
+"""Where a home holds the API keys that were saved, and the tokens of MCP servers."""
+
 
 @frozen
 class Home:
-    """Where files are written, and where settings of Codex are read when ours are absent."""
+    """Where files are written, and where Codex settings are read from if ours are absent."""
 
     path: Path
     fallback: Path | None = None
@@ -26,20 +29,20 @@ class Home:
 
 
 def is_directory(path: Path) -> bool:
-    """Whether there is a directory; False for a name that cannot be, too, where `Path.is_dir` raises."""
-    return os.path.isdir(path)  # noqa: PTH112 - as above
+    """Whether `path` is a directory; unlike `Path.is_dir`, returns False for invalid names."""
+    return os.path.isdir(path)  # noqa: PTH112 - see above
 
 
 def expand_home(path: str | Path) -> Path:
-    """`path` with the home directory in place of a leading `~`; as it is if no such user is known."""
+    """Replace a leading `~` with the home directory, unless the user is unknown."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - `Path.expanduser` raises for an unknown user
 
 
 def find_home(environ: Mapping[str, str]) -> Home:
-    """`CODE_HOME`, else `CODEX_HOME`, else `~/.code` with `~/.codex` to fall back on.
+    """Return `CODE_HOME`, else `CODEX_HOME`, else `~/.code` with `~/.codex` as a fallback.
 
     Raises:
-        ConfigError: a variable names what is not a directory, or no home is known.
+        ConfigError: a variable does not name a directory, or no home directory is known.
     """
     for variable in ("CODE_HOME", "CODEX_HOME"):
         if value := environ.get(variable):

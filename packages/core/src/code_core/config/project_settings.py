@@ -1,8 +1,8 @@
-"""The settings file of a project, and whether its user trusts it.
+"""A project's settings file, and whether the user trusts it.
 
-Whoever writes a repository writes this file. It counts only as long as it is, byte for byte, what the user
-was shown and trusted; the decision is in the user's own settings, where no project can write it. What decides
-where a key goes, who approves, and what is kept of sessions is never taken from a project.
+Whoever writes a repository writes this file. It applies only while it is byte for byte what the user
+was shown and trusted; that decision is stored in the user's own settings, which no project can write.
+Settings that decide where keys go, who approves, and what is kept of sessions are never taken from a project.
 """
 
 import os
@@ -19,7 +19,7 @@ from code_core.frozen import frozen
 
 NAME = Path(".code", "config.toml")
 LARGEST = 64 * 1024
-"""Bytes; nobody reads a longer file before trusting it."""
+"""Limit in bytes: nobody would read a longer file before trusting it."""
 NOT_OF_A_PROJECT = frozenset(
     {
         "acp",
@@ -41,7 +41,7 @@ NOT_OF_A_PROJECT = frozenset(
 
 
 class Trust(StrEnum):
-    """What the user has decided about a project's settings file."""
+    """The user's decision about a project's settings file."""
 
     TRUSTED = "trusted"
     UNTRUSTED = "untrusted"
@@ -51,10 +51,10 @@ class Trust(StrEnum):
 
 @frozen
 class ProjectSettings:
-    """A project's settings file as it is now.
+    """The current contents of a project's settings file.
 
     Attributes:
-        root: the project's directory, links resolved.
+        root: the project's directory, with links resolved.
         trust: `CHANGED` if it was trusted with other contents.
     """
 
@@ -69,36 +69,36 @@ class ProjectSettings:
 
     @property
     def digest(self) -> str:
-        """What `trusted_settings` is when this text is trusted."""
+        """The value of `trusted_settings` for this text."""
         import hashlib
 
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
     def warning(self) -> str | None:
-        """Why it does not count, in a line; None if it does, or if the user does not want it."""
+        """Why the file does not apply, in one line, or None if it does or the user rejected it."""
         match self.trust:
             case Trust.UNDECIDED:
                 why = "are not used until you trust them"
             case Trust.CHANGED:
-                why = "have changed since you trusted them, and are not used"
+                why = "have changed since you trusted them and are not used"
             case _:
                 return None
-        return f"the project's settings in {self.path} {why}: code config trust shows them and asks"
+        return f"the project's settings in {self.path} {why}: run code config trust to review them"
 
 
 def read_project_settings(
     project: Checkout, own_file: Path, layers: tuple[Layer, ...]
 ) -> ProjectSettings | None:
-    """The settings file of `project`; None if it does not exist, or if it belongs to the user's home.
+    """Read the settings file of `project`; None if it does not exist or belongs to the user's home directory.
 
     Args:
-        project: whose files are read.
+        project: the checkout to read from.
         own_file: the user's settings file.
         layers: the user's settings, with the decision about the project.
 
     Raises:
-        DistrustedFileError: it exists but must not be read; the text says why.
+        DistrustedFileError: it exists but must not be read; says why.
     """
     path = project.root / NAME
     own = {os.path.realpath(own_file), os.path.realpath(expand_home("~") / NAME)}
@@ -119,9 +119,9 @@ def read_project_settings(
 
 
 def directory_table(layers: tuple[Layer, ...], directories: list[Path]) -> tuple[KeyPath, Mapping[str, Any]]:
-    """The user's `[projects."…"]` table of the first of `directories` that has one, and where it is.
+    """Return the user's `[projects."…"]` table for the first of `directories` that has one, and its path.
 
-    A path may be spelled in any way that leads to the directory.
+    A directory may be spelled in any way that resolves to it.
     """
     tables = {
         os.path.realpath(expand_home(str(name))): (("projects", str(name)), table)
@@ -140,7 +140,7 @@ def _trust(table: Mapping[str, Any], digest: str) -> Trust:
     match table.get("trust_level"), table.get("trusted_settings"):
         case "untrusted", _:
             return Trust.UNTRUSTED
-        case "trusted", None:  # the directory is trusted; nobody has looked at the file
+        case "trusted", None:  # the directory is trusted, but the file was never reviewed
             return Trust.UNDECIDED
         case "trusted", trusted:
             return Trust.TRUSTED if trusted == digest else Trust.CHANGED
@@ -149,7 +149,7 @@ def _trust(table: Mapping[str, Any], digest: str) -> Trust:
 
 
 def project_layer(settings: ProjectSettings, table: Mapping[str, Any]) -> tuple[Layer, list[str]]:
-    """The layer of a trusted file, and warnings about what is not taken from a project."""
+    """Return the layer of a trusted file, and warnings about keys that a project cannot set."""
     layer = Layer(LayerKind.PROJECT, str(settings.path), table, settings.text)
     refused = sorted(NOT_OF_A_PROJECT & table.keys())
     kept = {key: value for key, value in table.items() if key not in NOT_OF_A_PROJECT}

@@ -1,4 +1,4 @@
-"""The model provider that the settings choose, and what they say of models."""
+"""The model provider chosen by the settings, and the user's settings for models."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,10 +15,10 @@ from code_core.model.providers import Provider, builtin_providers
 def chosen_provider(
     provider_id: str, settings: ConfigFile, scenario: Path | None, environ: Mapping[str, str]
 ) -> Provider:
-    """The provider called `provider_id`, built in or from the settings.
+    """Return the provider `provider_id`, built in or from the settings.
 
     Raises:
-        ConfigError: it is unknown, or its settings cannot work.
+        ConfigError: it is unknown, or its settings are invalid.
     """
     builtin = builtin_providers(environ)
     if provider_id == "replay":
@@ -37,7 +37,7 @@ def chosen_provider(
 
 
 def catalog(settings: ConfigFile, provider_id: str) -> dict[str, ModelTraits]:
-    """What the user says of models; of a model of one provider more than of its name."""
+    """Return the user's model settings; those for the provider override the general ones."""
     tables = settings.model_providers.get(provider_id)
     general = {name: _traits(table) for name, table in settings.models.items()}
     own = {name: _traits(table) for name, table in (tables.models if tables else {}).items()}
@@ -62,7 +62,7 @@ def _traits(table: ModelTable) -> ModelTraits:
 
 
 def _changed(provider: Provider, table: ProviderTable | None) -> Provider:
-    """`provider` with what `table` gives."""
+    """`provider` with the overrides in `table`."""
     if table is None:
         return provider
     same = {
@@ -96,9 +96,9 @@ def _with_usable_url(provider: Provider) -> Provider:
         complete = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
         raise ConfigError(f"{where} is not a URL: check its host and port") from None
-    if "@" in parts.netloc:  # and a password, maybe: it is not shown
+    if "@" in parts.netloc:  # may include a password, so it is not shown
         raise ConfigError(f"{where} contains a user name: set it as a header instead (env_http_headers)")
-    if "?" in url or "#" in url:  # the same of a key
+    if "?" in url or "#" in url:  # may include a key
         raise ConfigError(f"{where} has a query or a fragment: put it in query_params")
     if not complete:
         raise ConfigError(f"{where} {url!r} must begin with http:// or https:// and a host")

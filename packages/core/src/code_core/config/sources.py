@@ -1,4 +1,4 @@
-"""Reads every layer of the settings, the weakest first."""
+"""Reads every layer of the settings, weakest first."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -28,13 +28,13 @@ _OF_A_DIRECTORY = ("approval_policy", "sandbox_mode")
 
 @frozen
 class Run:
-    """What is set for one run.
+    """Settings for one run.
 
     Attributes:
-        profile: the profile that is asked for.
+        profile: the requested profile.
         settings: `-c` options.
         options: what other options set, by key.
-        client: what a client sets, by dotted key; null sets nothing.
+        client: settings from a client, by dotted key; null sets nothing.
     """
 
     profile: str | None = None
@@ -45,11 +45,11 @@ class Run:
 
 @frozen
 class Sources:
-    """All layers, the weakest first.
+    """All layers, weakest first.
 
     Attributes:
-        project: the project's settings file, whether it counts or not.
-        warnings: what does not count, and why.
+        project: the project's settings file, whether it applies or not.
+        warnings: what does not apply, and why.
     """
 
     layers: tuple[Layer, ...]
@@ -60,14 +60,14 @@ class Sources:
 def read_sources(
     home: Home, cwd: Path, project: Checkout | None, run: Run, system: Path = SYSTEM_FILE
 ) -> Sources:
-    """What every layer says.
+    """Read every layer.
 
     Args:
-        home: where the user's settings are.
+        home: the directory with the user's settings.
         cwd: the directory to work in.
-        project: the checkout that it is in.
-        run: what is set for this run.
-        system: the settings of all users of the machine.
+        project: the checkout that contains it.
+        run: the settings for this run.
+        system: the settings for all users of the machine.
 
     Raises:
         ConfigError: a file cannot be read or is not TOML, or the profile is unknown.
@@ -89,7 +89,7 @@ def read_sources(
 
 
 def file_layers(home: Home) -> tuple[Layer, ...]:
-    """The user's settings file alone.
+    """Return the user's settings file alone.
 
     Raises:
         ConfigError: it cannot be read or is not TOML.
@@ -110,7 +110,7 @@ def _set(kind: LayerKind, settings: Iterable[Setting]) -> Iterable[Layer]:
 
 
 def _part(kind: LayerKind, layers: tuple[Layer, ...], path: KeyPath, table: Mapping[str, Any]) -> Layer:
-    """A layer that is a table of others; its lines are those of the layer that decides about it."""
+    """A layer that is a table within others; its line numbers refer to the layer that sets it."""
     whole = deciding(layers, path)
     name, text = ("the settings", "") if whole is None else (whole.name, whole.text)
     return Layer(kind, name, table, text, path)

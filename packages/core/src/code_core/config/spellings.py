@@ -1,4 +1,4 @@
-"""Keys with several names: each layer is read with the name that the program uses."""
+"""Keys with several names: each layer is converted to the canonical names."""
 
 from collections.abc import Mapping
 from types import UnionType
@@ -9,13 +9,13 @@ from pydantic.fields import FieldInfo
 
 
 def names_of(key: str, info: FieldInfo) -> list[str]:
-    """The names of a field, the program's own first."""
+    """Return the names of a field, the canonical one first."""
     alias = info.validation_alias
     return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [key]
 
 
 def canonical(table: Any, annotation: Any) -> Any:
-    """`table` with the program's own name of every key; two names of one key are both kept, the own one counts."""
+    """Return `table` with canonical keys; if a key occurs under two names, the canonical one takes precedence."""
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if isinstance(annotation, UnionType):

@@ -1,4 +1,4 @@
-"""Reads a TOML file, and finds the line of a key when an error must name it."""
+"""Parses TOML files and finds the line of a key for error messages."""
 
 import tomllib
 from collections import Counter
@@ -9,17 +9,17 @@ from typing import Any
 from code_core.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
-"""Where a value is in nested tables; numbers count the items of arrays."""
+"""The path of a value in nested tables; numbers are indices of arrays."""
 
 LONGEST_STATEMENT = 2_000
-"""Lines of one value, beyond which no line numbers are given."""
+"""Lines of a single value beyond which no line numbers are given."""
 
 
 def read_text(path: Path) -> str:
-    """The text of a settings file; empty without a file.
+    """Return the text of a settings file; empty if it does not exist.
 
     Raises:
-        ConfigError: it cannot be read, or is not UTF-8.
+        ConfigError: it cannot be read or is not UTF-8.
     """
     try:
         return path.read_bytes().decode("utf-8-sig")
@@ -32,7 +32,7 @@ def read_text(path: Path) -> str:
 
 
 def parse(text: str, path: Path) -> dict[str, Any]:
-    """The tables in `text`, which came from `path`.
+    """Parse `text`, read from `path`.
 
     Raises:
         ConfigError: it is not TOML; says where.
@@ -45,7 +45,7 @@ def parse(text: str, path: Path) -> dict[str, Any]:
 
 
 def parse_key(text: str) -> tuple[str, ...] | None:
-    """The parts of a dotted key, whose parts may be quoted; None if `text` is not one."""
+    """Return the parts of a dotted key, which may be quoted, or None if `text` is not one."""
     if "\n" in text or "\r" in text:
         return None
     try:
@@ -56,7 +56,7 @@ def parse_key(text: str) -> tuple[str, ...] | None:
 
 
 def line_of(text: str, path: KeyPath) -> int | None:
-    """The line, counted from 1, on which the value at `path` or the innermost table around it begins."""
+    """Return the line, counted from 1, at which the value at `path` or the innermost table around it begins."""
     best, deepest = None, 0
     for line, table, values in _statements(text):
         depth = _depth(path, table, values)
@@ -66,7 +66,7 @@ def line_of(text: str, path: KeyPath) -> int | None:
 
 
 def _statements(text: str) -> Iterator[tuple[int, KeyPath, dict[str, Any]]]:
-    """Each table header and each assignment: its first line, its table, and what it assigns."""
+    """Each table header and assignment: its first line, its table, and what it assigns."""
     table: KeyPath = ()
     arrays: Counter[KeyPath] = Counter()
     pending: list[str] = []
@@ -92,7 +92,7 @@ def _statements(text: str) -> Iterator[tuple[int, KeyPath, dict[str, Any]]]:
 
 
 def _path_of(value: Any) -> KeyPath:
-    """The keys down to the innermost value of tables that hold one value each."""
+    """The keys down to the innermost value, through tables that contain one value each."""
     path: list[str | int] = []
     while isinstance(value, dict | list) and value:
         key = 0 if isinstance(value, list) else next(iter(value))
@@ -102,7 +102,7 @@ def _path_of(value: Any) -> KeyPath:
 
 
 def _depth(path: KeyPath, table: KeyPath, values: Any) -> int:
-    """How many parts of `path` a statement spells out; 0 if it is about something else."""
+    """How many parts of `path` a statement spells out; 0 if it concerns something else."""
     shared = min(len(path), len(table))
     if path[:shared] != table[:shared]:
         return 0

@@ -1,4 +1,4 @@
-"""Remembers whether the user trusts the settings of a project."""
+"""Stores the user's decision about a project's settings."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from code_core.config.toml_source import KeyPath
 
 
 def remember(home: Home, settings: ProjectSettings, *, trusted: bool) -> Path:
-    """Write the decision about `settings`, as they were read, into the user's settings file; that file.
+    """Write the decision about `settings`, as they were read, to the user's settings file and return that file.
 
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: the file cannot be written.
     """
     table = ("projects", str(settings.root))
     decision: dict[KeyPath, str] = {

@@ -1,1 +1,1 @@
-"""Context that the model gets in addition to the conversation."""
+"""Context sent to the model in addition to the conversation."""

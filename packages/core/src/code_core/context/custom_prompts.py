@@ -1,8 +1,8 @@
-"""Custom prompts: texts that the user keeps in `<home>/prompts/*.md` and sends by name.
+"""Custom prompts: texts in `<home>/prompts/*.md` that the user sends by name.
 
-A file may begin with front matter between lines of `---`: `description` and `argument-hint`, one `key: value` a
-line. In the text, `$1` to `$9` stand for single arguments, quoted as in a shell, `$ARGUMENTS` for all of them as
-they were written, and `$$` for a dollar sign.
+A file may begin with front matter between lines of `---`: `description` and `argument-hint`, each as
+`key: value`. In the text, `$1` to `$9` stand for single arguments, quoted as in a shell, `$ARGUMENTS` for all of
+them as they were written, and `$$` for a dollar sign.
 """
 
 import re
@@ -16,7 +16,7 @@ from code_core.view.visible import visible, visible_line
 
 FOLDER = "prompts"
 LARGEST = 64 * 1024
-"""Bytes of a file; a longer one is left out."""
+"""File size limit in bytes; larger files are ignored."""
 MOST_PROMPTS = 200
 LONGEST_LINE = 200
 """Characters of a description or a hint."""
@@ -28,13 +28,13 @@ _PLACEHOLDER = re.compile(r"\$(\$|[1-9]|ARGUMENTS\b)")
 
 @dataclass(frozen=True, slots=True)
 class CustomPrompt:
-    """A prompt of the user's.
+    """A custom prompt.
 
     Attributes:
-        name: of its file, without `.md`.
-        description: what it does, on one line; its first line if the front matter has no description.
-        hint: the arguments that it takes, if the front matter names them.
-        text: what the model gets, before arguments are filled in.
+        name: the file name without `.md`.
+        description: one line about its purpose; by default the first line of the text.
+        hint: the arguments it takes, if the front matter names them.
+        text: the text for the model, before arguments are filled in.
     """
 
     name: str
@@ -44,11 +44,11 @@ class CustomPrompt:
 
     @property
     def takes_arguments(self) -> bool:
-        """Whether the text has a place for arguments."""
+        """Whether the text contains a placeholder for arguments."""
         return any(found[1] != "$" for found in _PLACEHOLDER.finditer(self.text))
 
     def filled(self, arguments: str) -> str:
-        """The text with `arguments` in it; after it where it has no place for them. A missing one is empty."""
+        """Return the text with `arguments` filled in, or appended if it has no placeholder. Missing ones are empty."""
         words = argument_words(arguments)
 
         def value(found: re.Match[str]) -> str:
@@ -66,14 +66,14 @@ class CustomPrompt:
 
 @dataclass(frozen=True, slots=True)
 class CustomPrompts:
-    """The user's prompts by name, sorted, and warnings about files that are left out; fit for a terminal."""
+    """The user's prompts by name, sorted, and warnings about ignored files, safe for a terminal."""
 
     prompts: tuple[CustomPrompt, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 def custom_prompts(home: Path) -> CustomPrompts:
-    """The prompts in `home`, read in at most 2 seconds; links count as far as they stay in `home`."""
+    """Read the prompts in `home` within 2 seconds; links may not lead out of `home`."""
     try:
         return within_seconds(f"{home / FOLDER}", partial(_read_all, home))
     except DistrustedFileError as error:
@@ -81,7 +81,7 @@ def custom_prompts(home: Path) -> CustomPrompts:
 
 
 def parse_custom_prompt(name: str, text: str) -> CustomPrompt:
-    """The prompt in the text of a file."""
+    """Parse the text of a prompt file."""
     fields, body = _front_matter(text.replace("\r\n", "\n"))
     first = next((line.strip("# \t") for line in body.split("\n") if line.strip("# \t")), name)
     hint = fields.get("argument-hint", "")
@@ -94,7 +94,9 @@ def _read_all(home: Path) -> CustomPrompts:
     prompts: list[CustomPrompt] = []
     warnings: list[str] = []
     if len(names) > MOST_PROMPTS:
-        warnings.append(f"{visible(str(folder))} holds {len(names)} prompts: the first {MOST_PROMPTS} count")
+        warnings.append(
+            f"{visible(str(folder))} holds {len(names)} prompts: only the first {MOST_PROMPTS} are used"
+        )
     for name in names[:MOST_PROMPTS]:
         try:
             prompts.append(_read(checkout, folder / name))
@@ -120,7 +122,7 @@ def _read(checkout: Checkout, path: Path) -> CustomPrompt:
 
 
 def _front_matter(text: str) -> tuple[dict[str, str], str]:
-    """The fields at the beginning, and the text after them; a beginning without an end is text."""
+    """The fields of the front matter, and the text after it; unterminated front matter is text."""
     head, closed, body = text.removeprefix("---\n").partition("\n---\n")
     if not text.startswith("---\n") or not closed:
         return {}, text
@@ -129,7 +131,7 @@ def _front_matter(text: str) -> tuple[dict[str, str], str]:
 
 
 def argument_words(arguments: str) -> list[str]:
-    """What a user typed after a command, split as a shell does; at blanks if the quotes do not match."""
+    """Split arguments typed after a command as a shell does, or at blanks if the quotes are unbalanced."""
     try:
         return shlex.split(arguments)
     except ValueError:  # an apostrophe, not a quotation

@@ -20,7 +20,7 @@ def environment_context(
     shell: str | None,
     running: Sequence[str] = (),
 ) -> Message:
-    """A message with directory, policies, shell, and the commands that are `running`. It names no time, so that prompt caches stay warm."""
+    """Return a message with the directory, policies, shell and `running` commands; no time, to keep prompt caches valid."""
     roots: list[Path] = []
     match sandbox:
         case ReadOnly():
@@ -44,5 +44,5 @@ def environment_context(
 
 
 def _escaped(text: str) -> str:
-    # As html.escape does; importing that reads a table of 2,000 entities, at every start.
+    # Like html.escape, whose import would read a table of 2,000 entities at every start.
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,4 @@
-"""Where the git repository is: the answer is git's own (gitrepository-layout(5), `safe.directory` of git-config(1))."""
+"""Finds Git repositories as Git does (gitrepository-layout(5), `safe.directory` in git-config(1))."""
 
 import os
 import re
@@ -19,10 +19,10 @@ _GIT_SECONDS = 5.0
 
 
 def repository_root(directory: Path) -> Path | None:
-    """The root of the work tree that `directory` is in, links resolved; None where git would find none.
+    """Return the root of the work tree that contains `directory`, links resolved, or None if Git would find none.
 
-    A `.git` that is not a repository does not count, nor does one of another user, unless `safe.directory` of
-    the user's git settings allows it.
+    A `.git` that is not a repository is ignored, and so is one of another user, unless `safe.directory` in
+    the user's Git settings allows it.
     """
     checkout = find_checkout(directory)
     return checkout.root if checkout is not None else None
@@ -30,14 +30,14 @@ def repository_root(directory: Path) -> Path | None:
 
 @frozen
 class Head:
-    """What is checked out; a text that is not known is empty."""
+    """What is checked out; unknown values are empty."""
 
     branch: str = ""
     commit: str = ""
 
 
 def head_of(directory: Path) -> Head:
-    """What is checked out in the repository of `directory`; read from its files, for git is slow to start."""
+    """Return what is checked out in the repository of `directory`; reads its files, because starting git is slow."""
     root = repository_root(directory)
     if root is None:
         return Head()
@@ -72,7 +72,7 @@ def _commit(text: bytes) -> str:
 
 
 def find_checkout(directory: Path) -> Checkout | None:
-    """The repository of `repository_root`, and whose files in it count."""
+    """Return the repository of `repository_root`, and whose files in it are trusted."""
     start = Path(os.path.realpath(directory))
     try:
         device = start.stat().st_dev
@@ -88,7 +88,7 @@ def find_checkout(directory: Path) -> Checkout | None:
         git_directory = _git_directory(root / ".git", status)
         if git_directory is None:
             if stat.S_ISREG(status.st_mode):
-                return None  # git stops at a file that leads nowhere
+                return None  # git stops at a dangling file
             continue
         return _trusted(root, git_directory)
     return None
@@ -105,7 +105,7 @@ def _trusted(root: Path, git_directory: Path) -> Checkout | None:
 
 
 def _git_users() -> frozenset[int]:
-    """Whose repositories git takes without asking: the user's, and for root those of whoever called sudo."""
+    """The owners whose repositories git trusts: the user and, for root, the user who called sudo."""
     user = os.geteuid()
     caller = os.environ.get("SUDO_UID", "")
     return frozenset({user, int(caller)} if user == 0 and caller.isdecimal() else {user})
@@ -116,7 +116,7 @@ def _owners(*paths: Path) -> frozenset[int]:
 
 
 def _is_safe(root: Path) -> bool:
-    """Whether the user's or the system's git settings name `root` as safe; the repository's own do not count."""
+    """Whether the user's or the system's Git settings list `root` as safe; the repository's own do not count."""
     import shutil
 
     git = shutil.which("git", path=os.defpath)
@@ -136,7 +136,7 @@ def _is_safe(root: Path) -> bool:
         except (OSError, subprocess.TimeoutExpired):
             return False
         for value in os.fsdecode(asked.stdout).split("\0")[:-1]:
-            safe = [*safe, value] if value else []  # an empty value forgets those before
+            safe = [*safe, value] if value else []  # an empty value clears the list
     path = str(root)
     return any(
         value in {"*", path} or (value.endswith("/*") and path.startswith(value[:-1])) for value in safe
@@ -144,7 +144,7 @@ def _is_safe(root: Path) -> bool:
 
 
 def _git_directory(path: Path, status: os.stat_result) -> Path | None:
-    """The repository that the `.git` at `path` is, or names."""
+    """The repository that the `.git` at `path` is or refers to."""
     if stat.S_ISREG(status.st_mode):
         pointer = _GITFILE.match(_start_of(path))
         if pointer is None:
@@ -159,7 +159,7 @@ def _is_git_directory(path: Path) -> bool:
 
 
 def _common(path: Path) -> Path:
-    """Where the repository at `path` keeps what its work trees share."""
+    """The directory that the work trees of the repository at `path` share."""
     common = _start_of(path / "commondir").rstrip(b"\r\n")
     return path / os.fsdecode(common) if common and b"\0" not in common else path
 
@@ -181,7 +181,7 @@ def _is_directory(path: Path) -> bool:
 
 
 def _start_of(path: Path, most: int = _LARGEST_POINTER) -> bytes:
-    """The first `most` bytes of a regular file; nothing of anything else."""
+    """The first `most` bytes of a regular file; empty for anything else."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return b""

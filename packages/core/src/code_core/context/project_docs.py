@@ -1,4 +1,4 @@
-"""AGENTS.md: what a project's people want an agent to know."""
+"""AGENTS.md: a project's instructions for agents."""
 
 import os
 import stat
@@ -18,11 +18,11 @@ SEPARATOR = "\n\n--- project-doc ---\n\n"
 
 @frozen
 class Instructions:
-    """The message for the model before the first input, and warnings for the user about it.
+    """The message sent before the first input, and warnings for the user about it.
 
     Attributes:
-        message: the user's and the project's instructions; None where there are none.
-        warnings: which files are left out or cut, and why; fit for a terminal.
+        message: the user's and the project's instructions, if any.
+        warnings: which files are omitted or cut, and why; safe for a terminal.
     """
 
     message: Message | None
@@ -38,9 +38,9 @@ class ProjectDocs:
 
 
 def project_docs(cwd: Path, limit: int) -> ProjectDocs:
-    """The AGENTS.md files from the git root down to `cwd`, one per directory, `limit` bytes in all.
+    """Read the AGENTS.md files from the git root down to `cwd`, one per directory, up to `limit` bytes in total.
 
-    Outside of a repository only that of `cwd`. Each is read as `Checkout` reads files, in at most 2 seconds for all.
+    Outside of a repository, only the one in `cwd`. Files are read as by `Checkout`, within 2 seconds in total.
     """
     if limit <= 0:
         return ProjectDocs("")
@@ -51,7 +51,7 @@ def project_docs(cwd: Path, limit: int) -> ProjectDocs:
 
 
 def user_instructions(home: Path, own: str | None, cwd: Path, limit: int) -> Instructions:
-    """The user's and the project's instructions as one message."""
+    """Return the user's and the project's instructions as one message."""
     parts = [own, _read_own(home / "AGENTS.md", limit)]
     mine = "\n\n".join(part.strip() for part in parts if part and part.strip())
     docs = project_docs(cwd, limit)
@@ -90,13 +90,13 @@ def _project_docs(cwd: Path, limit: int) -> ProjectDocs:
 
 
 def _from_root(root: Path, cwd: Path) -> Iterator[Path]:
-    """The directories from `root` to `cwd`."""
+    """The directories from `root` down to `cwd`."""
     below = cwd.relative_to(root).parts
     return (root.joinpath(*below[:depth]) for depth in range(len(below) + 1))
 
 
 def _read_own(path: Path, limit: int) -> str | None:
-    """The first `limit` bytes of the user's own file, links followed; None if it is not a regular file."""
+    """The first `limit` bytes of the user's own file, following links, or None if it is not a regular file."""
     if limit <= 0:
         return None
     try:
@@ -109,5 +109,5 @@ def _read_own(path: Path, limit: int) -> str | None:
 
 
 def _shown(text: object) -> str:
-    """`text` with its file names, which may hold anything, fit for a terminal and on one line."""
+    """`text` with its file names made safe for a terminal, on one line."""
     return visible(str(text))

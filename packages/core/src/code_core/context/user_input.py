@@ -1,4 +1,4 @@
-"""The user's input as a message for the model."""
+"""Converts the user's input to a message for the model."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ from code_core.wire.images import LARGEST_IMAGE, NotAnImage, checked_url, data_u
 
 
 def user_message(items: Iterable[InputItem], cwd: Path) -> tuple[Message, list[str]]:
-    """The message that `items` make, and what is wrong with each image of them that cannot be sent.
+    """Return the message for `items`, and the problem with each image that cannot be sent.
 
     Such an image becomes a note to the model.
     """
@@ -27,10 +27,10 @@ def user_message(items: Iterable[InputItem], cwd: Path) -> tuple[Message, list[s
 
 
 def local_image(path: Path) -> str:
-    """The image in the file at `path`, as a data URL.
+    """Return the image in the file at `path` as a data URL.
 
     Raises:
-        NotAnImage: names the file, and says why it cannot be sent.
+        NotAnImage: names the file and says why it cannot be sent.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""Makes a small repository with a failing test, lets the agent fix it, and checks the result."""
+"""Creates a small repository with a failing test, lets the agent fix it, and checks the result."""
 
 import os
 import shutil
@@ -22,10 +22,10 @@ The model of this demo is scripted. Everything else is real: the engine, the com
 
 
 async def run_demo(keep: bool = False) -> int:
-    """Run the demo; 0 when the tests failed before and pass after.
+    """Run the demo; return 0 if the tests failed before and pass afterwards.
 
     Args:
-        keep: leave the repository for a look.
+        keep: keep the repository for inspection.
 
     Raises:
         ConfigError: git is missing.
@@ -48,7 +48,7 @@ async def _demo(repository: Path) -> int:
     if _tests_pass(repository):
         print("demo: the tests pass before the agent has done anything", file=sys.stderr)
         return FAILED
-    # The scripted commands say `python3`: let it be the one that runs this.
+    # The scripted commands call `python3`: make that the interpreter that runs this.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     with as_file(files("code_core.demo") / "scenario.jsonl") as scenario:
         code = await run_exec(

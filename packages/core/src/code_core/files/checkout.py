@@ -1,8 +1,8 @@
-"""Files of a checkout, read on the assumption that an attacker wrote it.
+"""Reads files of a checkout, assuming that an attacker wrote it.
 
-A file counts only if it is a regular file of the user's (or root's) below the checkout's root. It is reached
-by descriptors, one component at a time: a link is followed by hand, and only to a place below the root that
-passes the same checks. Nothing here blocks on a FIFO, reads a device, or reads without a limit.
+Only regular files owned by the user (or root) below the checkout's root are read. They are reached through
+descriptors, one component at a time: links are followed by hand, and only to targets below the root that
+pass the same checks. Nothing here blocks on a FIFO, reads a device, or reads without a limit.
 """
 
 import os
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 MOST_LINKS = 8
 LARGEST_FILE = 4 * 2**20
-"""A larger file is not a text that somebody wrote; it is not read at all."""
+"""A larger file was not written by hand and is not read at all."""
 MOST_NAMES = 1_000
 SECONDS = 2.0
 
@@ -29,17 +29,17 @@ _FOLDER = _READ | os.O_DIRECTORY
 
 
 class DistrustedFileError(Exception):
-    """A file of a checkout that is not read; the text names it and says why."""
+    """A file of a checkout is not read; the message names it and says why."""
 
 
 def own_ids() -> frozenset[int]:
-    """Whose files count: the user's and root's."""
+    """The users whose files are trusted: the user and root."""
     return frozenset({os.geteuid(), 0})
 
 
 @frozen
 class Checkout:
-    """A directory that may hold files of anybody.
+    """A directory that may contain files from anyone.
 
     Attributes:
         root: nothing outside of it is read.
@@ -50,10 +50,10 @@ class Checkout:
     owners: frozenset[int]
 
     def read(self, path: Path, limit: int = LARGEST_FILE) -> bytes | None:
-        """The first `limit` bytes of the file at `path`, which is below the root; None if it does not exist.
+        """Return the first `limit` bytes of the file at `path` below the root, or None if it does not exist.
 
         Raises:
-            DistrustedFileError: it exists, but must not or cannot be read.
+            DistrustedFileError: it exists but must not or cannot be read.
         """
         try:
             with self._opened(path) as (name, directory):
@@ -64,10 +64,10 @@ class Checkout:
             raise DistrustedFileError(f"{path} is not read: {error.strerror}") from error
 
     def names(self, path: Path) -> list[str]:
-        """The names in the directory at `path`, sorted; empty if it does not exist.
+        """Return the names in the directory at `path`, sorted; empty if it does not exist.
 
         Raises:
-            DistrustedFileError: it exists, but must not or cannot be read, or holds more than 1,000 names.
+            DistrustedFileError: it exists but must not or cannot be read, or contains more than 1,000 names.
         """
         try:
             with self._opened(path) as (name, directory):
@@ -88,7 +88,7 @@ class Checkout:
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[tuple[str, int]]:
-        """The last component of `path`, links resolved, and a descriptor of the directory it is in."""
+        """The last component of `path`, with links resolved, and a descriptor of its directory."""
         real_root = Path(os.path.realpath(self.root))
         if any(real_root.is_relative_to(kernel) for kernel in KERNEL):
             raise DistrustedFileError(f"{path} is not read: {real_root} is not on a disk")
@@ -138,7 +138,7 @@ class Checkout:
         raise DistrustedFileError(f"{path} is not read: it is a link out of {self.root}")
 
     def _contents(self, path: Path, name: str, directory: int, limit: int) -> bytes:
-        # Opening a device can already do something, so it is looked at before.
+        # Checked first, because opening a device can have side effects.
         self._check_file(path, os.stat(name, dir_fd=directory, follow_symlinks=False))
         with os.fdopen(os.open(name, _READ, dir_fd=directory), "rb", buffering=0) as file:
             self._check_file(path, os.fstat(file.fileno()))  # it may have been replaced
@@ -164,11 +164,11 @@ class Checkout:
 
 
 def within_seconds(what: str, function: Callable[[], T], seconds: float = SECONDS) -> T:
-    """What `function` gives; its reads may hang (a network or user-space file system), this call does not.
+    """Return the result of `function`, without hanging if its reads do (on a network or user-space file system).
 
     Raises:
-        DistrustedFileError: it took longer than `seconds`; says that `what` is not read. The thread is left behind.
-        Exception: what `function` raises.
+        DistrustedFileError: it took longer than `seconds`; says that `what` is not read. Its thread is abandoned.
+        Exception: any exception from `function`.
     """
     results: list[T] = []
     errors: list[BaseException] = []

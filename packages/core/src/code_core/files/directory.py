@@ -1,4 +1,4 @@
-"""Directories that are held open, so that nothing can be put in their place."""
+"""Opens directories by descriptor, so that they cannot be replaced while in use."""
 
 import os
 import stat
@@ -7,22 +7,22 @@ from contextlib import contextmanager, suppress
 from errno import ELOOP, ENOTDIR
 from pathlib import Path
 
-KERNEL = (Path("/proc"), Path("/sys"))  # not files, and /proc has the environment of this process
+KERNEL = (Path("/proc"), Path("/sys"))  # not real files, and /proc exposes the environment of this process
 
-# O_PATH (Linux) needs no right to list a directory, only to go through it.
+# O_PATH (Linux) needs permission to traverse a directory, but not to list it.
 _OPEN = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 
 
 @contextmanager
 def open_directory(path: Path, *, create: bool = False, mode: int = 0o777) -> Iterator[int]:
-    """A descriptor of the directory at the absolute `path`, for the `dir_fd` of calls in `os`.
+    """Open the directory at the absolute `path` and yield a descriptor for the `dir_fd` of calls in `os`.
 
-    Goes down from the root and takes no symlink on the way: who moves one there
-    meanwhile gets an error, not a file somewhere else. With `create`, missing
-    directories are made, with the permissions that the umask leaves of `mode`.
+    Descends from the root without following symlinks: if one is moved there meanwhile, the result is
+    an error, not a file somewhere else. With `create`, missing directories are created with `mode`,
+    restricted by the umask.
 
     Raises:
-        OSError: it does not exist, it may not be entered, or there is a symlink in `path`.
+        OSError: it does not exist, is not accessible, or has a symlink in its path.
     """
     directory = os.open(path.anchor, _OPEN)
     try:
@@ -38,7 +38,7 @@ def open_directory(path: Path, *, create: bool = False, mode: int = 0o777) -> It
 
 
 def symlink_error(path: Path) -> OSError:
-    """The error for a symlink that was not there when `path` was resolved."""
+    """Return the error for a symlink that appeared after `path` was resolved."""
     return OSError(ELOOP, "It, or a directory above it, has become a symbolic link", str(path))
 
 
@@ -46,7 +46,7 @@ def _make(name: str, directory: int, mode: int) -> None:
     try:
         os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
-        with suppress(FileExistsError):  # another was faster
+        with suppress(FileExistsError):  # another process may create it first
             os.mkdir(name, mode, dir_fd=directory)
 
 
@@ -54,7 +54,7 @@ def _open(name: str, directory: int, path: Path) -> int:
     try:
         return os.open(name, _OPEN, dir_fd=directory)
     except OSError as error:
-        if error.errno not in {ENOTDIR, ELOOP}:  # systems differ in what they say of a symlink
+        if error.errno not in {ENOTDIR, ELOOP}:  # the error for a symlink differs between systems
             raise
         if stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
             raise symlink_error(path) from None

@@ -1,4 +1,4 @@
-"""Files on this machine, read and replaced whole."""
+"""The local file system: reads and replaces whole files."""
 
 import os
 import stat
@@ -20,22 +20,22 @@ LARGEST_FILE = 64 * 2**20
 class LocalFileSystem:
     """See `code_core.patch.FileSystem`; files are read and written in threads.
 
-    A file is not replaced if it may not be written. Its other names (hard links) keep the old
-    content, except where it had to be overwritten in place: see `swap_in`.
+    A file that is not writable is not replaced. Its other hard links keep the old content, unless the
+    file had to be overwritten in place (see `swap_in`).
 
-    Between comparing a file with what is expected and putting another in its place there are some
-    microseconds that no system call of POSIX closes. A new file never replaces another.
+    A few microseconds pass between comparing a file with the expected one and replacing it, which no
+    POSIX system call can avoid. A new file never replaces another.
     """
 
     async def resolve(self, path: Path) -> Path:
         """See `FileSystem.resolve`."""
-        return Path(os.path.realpath(path))  # some microseconds, fewer than a thread takes
+        return Path(os.path.realpath(path))  # takes microseconds, less than a thread
 
     async def read(self, path: Path) -> FileState | None:
         """See `FileSystem.read`.
 
         Raises:
-            OSError: it is not a regular file or link, it may not be read, or it is larger than 64 MiB.
+            OSError: it is not a regular file or link, is not readable, or is larger than 64 MiB.
         """
         return await anyio.to_thread.run_sync(_read, path)
 
@@ -82,7 +82,7 @@ def _replace(path: Path, new: FileState, expected: FileState | None) -> None:
 
 
 def _replace_link(path: Path, directory: int, new: FileState, expected: FileState | None) -> None:
-    """Put a link where a file or nothing is, or a file where a link is."""
+    """Replace a file or nothing with a link, or a link with a file."""
     _check(path, directory, expected)
     temporary = f".code-{token_hex(8)}.tmp"
     try:
@@ -109,7 +109,7 @@ def _delete(path: Path, expected: FileState) -> None:
 
 
 def _check(path: Path, directory: int, expected: FileState | None) -> None:
-    """Compare the file with what is expected.
+    """Compare the file with the expected one.
 
     Raises:
         FileChangedError: it differs.
@@ -133,7 +133,7 @@ def _state(path: Path, directory: int) -> FileState:
         status = os.fstat(file.fileno())  # it may have been replaced
         _check_readable(path, status)
         data = file.read(status.st_size + 1)
-        if len(data) > status.st_size:  # it grows
+        if len(data) > status.st_size:  # the file is growing
             data += file.read(LARGEST_FILE)
     if len(data) > LARGEST_FILE:
         raise _too_large(path)

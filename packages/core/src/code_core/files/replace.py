@@ -1,4 +1,4 @@
-"""Replaces files in one step, so that nobody sees one half-written."""
+"""Replaces files atomically, so that incomplete content is never visible."""
 
 import os
 import stat
@@ -17,15 +17,15 @@ _NO_LINKS_HERE = frozenset({EPERM, ENOTSUP, EACCES, EINVAL})
 
 
 def replace_file(path: Path, data: bytes, new_mode: int | None = None) -> None:
-    """Write a new file next to `path` and give it that name; missing directories are made.
+    """Write a new file next to `path` and rename it; missing directories are created.
 
     Args:
-        path: without symlinks in it.
-        data: what the file will hold.
-        new_mode: the permissions of a file that is new, instead of what the umask leaves.
+        path: without symlinks.
+        data: the new content.
+        new_mode: permissions for a new file, instead of those from the umask.
 
     Raises:
-        OSError: it cannot be written, and is as it was.
+        OSError: it could not be written and is unchanged.
     """
     with open_directory(path.parent, create=True) as directory:
         before = status_of_old(path, directory)
@@ -48,22 +48,22 @@ def swap_in(
 ) -> None:
     """Put a file with `data` at `path`, whose directory is open as `directory`.
 
-    A new file never takes the place of another that appeared meanwhile. A file that cannot be
-    replaced, because it is a mount point or nothing may be created next to it, is overwritten
-    where it is; if that fails, its old bytes are written back.
+    A new file never replaces another that appeared in the meantime. A file that cannot be replaced,
+    because it is a mount point or its directory is not writable, is overwritten in place; if that
+    fails, its old content is written back.
 
     Args:
-        path: without symlinks in it.
+        path: without symlinks.
         directory: a descriptor of its directory.
-        data: what the file will hold.
-        mode: the permissions; None for those that the umask leaves.
+        data: the new content.
+        mode: the permissions; None for those from the umask.
         owner: user and group; only the superuser may give files away.
-        new: nothing has that name.
-        check: called when all is ready, right before the swap; what it raises stops it.
+        new: whether the file must not exist yet.
+        check: called right before the swap; an exception from it cancels the swap.
 
     Raises:
         FileExistsError: it is not `new`.
-        OSError: it cannot be written, and is as it was.
+        OSError: it could not be written and is unchanged.
     """
     temporary = f".code-{token_hex(8)}.tmp"
     try:
@@ -83,7 +83,7 @@ def swap_in(
                 with suppress(PermissionError):
                     os.fchown(made, *owner)
             if mode is not None:
-                os.fchmod(made, mode & 0o777)  # what the umask took; no program gets its owner's rights
+                os.fchmod(made, mode & 0o777)  # restores bits removed by the umask, without setuid and setgid
         check()
         if new:
             _name_new(temporary, path, directory)
@@ -100,10 +100,10 @@ def swap_in(
 
 
 def status_of_old(path: Path, directory: int) -> os.stat_result | None:
-    """The state of the file that is replaced; None for a new one.
+    """Return the status of the file to replace, or None for a new one.
 
     Raises:
-        OSError: it is not a regular file, or it may not be written.
+        OSError: it is not a regular file or not writable.
     """
     try:
         status = status_of(path, directory)
@@ -116,12 +116,12 @@ def status_of_old(path: Path, directory: int) -> os.stat_result | None:
 
 
 def status_of(path: Path, directory: int) -> os.stat_result:
-    """The state of the file or link called `path.name` in the open `directory`."""
+    """Return the status of the file or link `path.name` in the open `directory`."""
     return os.stat(path.name or ".", dir_fd=directory, follow_symlinks=False)
 
 
 def check_regular(path: Path, status: os.stat_result) -> None:
-    """Refuse anything but a regular file.
+    """Reject anything but a regular file.
 
     Raises:
         OSError: says what it is.
@@ -135,34 +135,34 @@ def check_regular(path: Path, status: os.stat_result) -> None:
 
 
 def open_file(name: str, directory: int, flags: int, mode: int = NEW_FILE_MODE) -> int:
-    """A descriptor of a file in the open `directory`; a symlink is an error."""
+    """Open a file in the open `directory` and return its descriptor; a symlink is an error."""
     return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=directory)
 
 
 def _first_mode(mode: int | None, *, new: bool) -> int:
-    """The mode of a file while it is written: nobody may read it who may not read it afterwards."""
+    """The mode while the file is being written, readable only by those who may read it afterwards."""
     return NEW_FILE_MODE if new and mode is None else _PRIVATE
 
 
 def _name_new(temporary: str, path: Path, directory: int) -> None:
-    """Give the file its name unless there is such a file.
+    """Rename the file unless the name is taken.
 
     Raises:
-        FileExistsError: there is.
+        FileExistsError: the name is taken.
     """
     try:
         os.link(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
     except OSError as error:
         if error.errno not in _NO_LINKS_HERE:
             raise
-        with suppress(FileNotFoundError):  # a disk without hard links leaves a moment between the two
+        with suppress(FileNotFoundError):  # without hard links, a moment passes between the two
             status_of(path, directory)
             raise FileExistsError(EEXIST, "File exists", str(path)) from None
         os.replace(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def _overwrite(path: Path, directory: int, data: bytes) -> None:
-    """Write into the file itself; its old bytes come back if that fails."""
+    """Write into the existing file; its old content is restored if that fails."""
     with os.fdopen(open_file(path.name, directory, os.O_RDWR), "r+b", buffering=0) as file:
         old = file.readall()
         try:

@@ -1,7 +1,7 @@
-"""Files whose text somebody else has too, such as an editor: unsaved text there wins over the disk.
+"""Files that are also open elsewhere, such as in an editor, whose unsaved text takes precedence over the disk.
 
-What the editor refuses, or cannot know, is read and written on the disk, where the same comparison holds: a file
-that is not as the patch was planned from is left alone. So unsaved changes are never overwritten.
+If the editor refuses or does not know a file, it is read and written on disk, with the same comparison: a file
+that differs from what the patch was planned on is left alone. Unsaved changes are therefore never overwritten.
 """
 
 import errno
@@ -15,42 +15,42 @@ from code_core.files.local import LocalFileSystem
 from code_core.patch.filesystem import FileState, check_expected
 
 FILE_SECONDS = 30.0
-"""How long an editor may take for one file."""
+"""Time limit for an editor to handle one file."""
 LARGEST_TEXT = 64 * 2**20
-"""Characters of one file's text; a longer one is read from the disk."""
+"""Size limit in characters; a longer file is read from disk."""
 
 
 class Texts(Protocol):
     """The texts of an editor, by absolute path.
 
     Attributes:
-        name: who that is, for an error.
+        name: the editor's name, for errors.
     """
 
     name: str
 
     async def read_text(self, path: Path) -> str | None:
-        """The text, saved or not; None where the editor refuses, or does not have it.
+        """Return the text, saved or not, or None if the editor refuses or does not know the file.
 
         Raises:
-            TimeoutError: the editor does not answer.
+            TimeoutError: the editor did not answer.
         """
         ...
 
     async def write_text(self, path: Path, text: str) -> bool:
-        """Have the editor write the text; False where it refuses, and has written nothing.
+        """Write the text through the editor; False if it refuses and has written nothing.
 
         Raises:
-            TimeoutError: the editor does not answer.
+            TimeoutError: the editor did not answer.
         """
         ...
 
 
 class TextFileSystem:
-    """See `code_core.patch.FileSystem`; deletions, links, modes and files that are not UTF-8 are done on the disk.
+    """See `code_core.patch.FileSystem`; deletions, links, modes and files that are not UTF-8 are handled on disk.
 
     Args:
-        texts: the editor's.
+        texts: the editor's texts.
     """
 
     def __init__(self, texts: Texts) -> None:
@@ -69,7 +69,7 @@ class TextFileSystem:
         """See `FileSystem.replace`.
 
         Raises:
-            TimeoutError: the editor does not answer, so nobody knows whether it has written.
+            TimeoutError: the editor did not answer, so the file may or may not be written.
         """
         on_disk = await self._disk.read(path)
         check_expected(path, expected, await self._over(path, on_disk))
@@ -78,12 +78,12 @@ class TextFileSystem:
             await self._disk.replace(path, new, expected)
 
     async def delete(self, path: Path, expected: FileState) -> None:
-        """See `FileSystem.delete`. No editor is asked to delete."""
+        """See `FileSystem.delete`. Editors are not asked to delete."""
         check_expected(path, expected, await self.read(path))
         await self._disk.delete(path, expected)
 
     async def _over(self, path: Path, on_disk: FileState | None) -> FileState | None:
-        """What is on the disk, with the text that the editor has."""
+        """The state on disk with the editor's text."""
         if on_disk is not None and _text(on_disk) is None:
             return on_disk
         try:
@@ -106,7 +106,7 @@ class TextFileSystem:
 
 
 def _text(state: FileState) -> str | None:
-    """The text of a file; None for a link or a binary file."""
+    """The text of a file, or None for a link or a binary file."""
     if state.link or b"\0" in state.data:
         return None
     try:
@@ -116,7 +116,7 @@ def _text(state: FileState) -> str | None:
 
 
 def _is_more_than_text(old: FileState | None, new: FileState) -> bool:
-    """Whether more than the text is to change: an editor writes just that."""
+    """Whether more than the text changes, which an editor cannot write."""
     if old is None:
         return new.mode is not None
     return old.link or new.mode not in {None, old.mode}

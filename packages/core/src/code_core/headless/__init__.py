@@ -1,1 +1,1 @@
-"""The frontend without a screen: `code exec`."""
+"""The headless frontend, `code exec`."""

@@ -1,13 +1,15 @@
 """`code exec`: one prompt, one turn, no questions.
 
-Human output goes to stderr and the final message alone to stdout; as JSON, one
-event per line goes to stdout. What would need approval is denied at once.
+Progress goes to stderr and only the final message to stdout; with JSON, one event per line
+goes to stdout. Anything that needs approval is denied immediately.
 """
 
 import json
 import os
+import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -46,18 +48,19 @@ DENIED_ADVICE = (
     "denied, because code exec cannot ask; --full-auto allows changes below the working directory, "
     "--dangerously-bypass-approvals-and-sandbox allows everything"
 )
+_SERVER_PROMPT = re.compile(r"/(mcp:[\w:-]+)(?:\s+(.*))?", re.DOTALL)
 HOW_TO_ACCEPT = 'nothing was changed; to carry the plan out: code exec resume {} --no-plan --full-auto "Carry out the plan."'
 
 
 @frozen
 class ExecOptions:
-    """What one run is asked for.
+    """The options of one run.
 
     Attributes:
-        last_message_file: gets the final message as well.
-        output_schema: file with the JSON Schema that the final message must follow.
+        last_message_file: a file for a copy of the final message.
+        output_schema: a file with the JSON Schema of the final message.
         skip_git_check: allow writing outside of a git repository.
-        resume: the stored session to go on with; a new one if None.
+        resume: the stored session to continue; None starts a new one.
         show_diff: print the turn's diff at the end.
     """
 
@@ -73,10 +76,10 @@ class ExecOptions:
 
 
 async def run_exec(options: ExecOptions) -> int:
-    """Run the turn; the exit code: 0 done, 1 failed, 130 interrupted.
+    """Run the turn and return the exit code: 0 for success, 1 for failure, 130 if interrupted.
 
     Raises:
-        ConfigError: the settings or the options are wrong; nothing has run.
+        ConfigError: the settings or options are invalid; nothing has run.
     """
     schema = _read_schema(options.output_schema) if options.output_schema else None
     for image in options.images:
@@ -100,14 +103,32 @@ async def _run(manager: ConversationManager, options: ExecOptions, schema: dict[
         await conversation.discard()
         raise
     async with conversation, anyio.create_task_group() as tasks:
+        typed = await _typed(conversation, options.prompt)
         tasks.start_soon(_interrupt_on_signal, conversation, tasks.cancel_scope)
         images: list[InputItem] = [LocalImageInput(path=path.absolute()) for path in options.images]
-        prompt = UserInput(items=[*images, TextInput(text=options.prompt)], output_schema=schema)
+        prompt = UserInput(items=[*images, *typed], output_schema=schema)
         await conversation.submit(prompt)
         code = await _follow(conversation, options)
         tasks.cancel_scope.cancel()
         return code
     return INTERRUPTED
+
+
+async def _typed(conversation: Conversation, prompt: str) -> Sequence[InputItem]:
+    """The input that a prompt is: a text, or for a command `/mcp:SERVER:NAME` what the server gives.
+
+    Raises:
+        ConfigError: the server does not have it, or does not give it.
+    """
+    if (command := _SERVER_PROMPT.fullmatch(prompt.strip())) is None:
+        return [TextInput(text=prompt)]
+    from code_core.context.server_prompts import BadPromptCommand
+    from code_core.session.servers.prompts import fetch_server_prompt
+
+    try:
+        return await fetch_server_prompt(conversation, command[1], (command[2] or "").strip())
+    except BadPromptCommand as problem:
+        raise ConfigError(str(problem)) from None
 
 
 async def _follow(conversation: Conversation, options: ExecOptions) -> int:
@@ -158,9 +179,9 @@ async def _deny(conversation: Conversation, msg: EventMsg) -> None:
 
 
 def _deliver(message: str, options: ExecOptions) -> bool:
-    """Whether the final message is where it was asked for."""
-    on_screen = sys.stdout.isatty() and sys.stderr.isatty()  # where it has just been shown
-    closed = sys.__stdout__ is None  # only with a file for the answer
+    """Write the final message where it was requested; return whether that succeeded."""
+    on_screen = sys.stdout.isatty() and sys.stderr.isatty()  # then it has already been shown
+    closed = sys.__stdout__ is None  # allowed only with a file for the message
     if not options.as_json and not on_screen and not closed:
         print(readable(message) if sys.stdout.isatty() else message, flush=True)
     if options.last_message_file is not None:
@@ -174,7 +195,7 @@ def _deliver(message: str, options: ExecOptions) -> bool:
 
 
 async def _interrupt_on_signal(conversation: Conversation, scope: anyio.CancelScope) -> None:
-    """The first signal interrupts the turn, the second ends the run."""
+    """Interrupt the turn on the first signal and end the run on the second."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         interrupted = False
         async for _ in signals:
@@ -186,15 +207,15 @@ async def _interrupt_on_signal(conversation: Conversation, scope: anyio.CancelSc
 
 
 def _check_repository(config: Config) -> None:
-    """Refuse to change files where git cannot undo it."""
+    """Refuse to change files that git does not track."""
     is_planning = config.collaboration_mode is CollaborationMode.PLAN
     if (
         not (is_planning or isinstance(config.sandbox_policy, ReadOnly))
         and repository_root(config.cwd) is None
     ):
         raise ConfigError(
-            f"{config.cwd} is not in a git repository, so changes could not be undone: "
-            "run it in one, or use --skip-git-repo-check"
+            f"{config.cwd} is not in a git repository: run code exec in one, where git shows and keeps what "
+            "changes, or use --skip-git-repo-check"
         )
 
 
@@ -221,7 +242,7 @@ def _check_image(path: Path) -> None:
 
 
 def _check_destination(path: Path) -> None:
-    """Refuse a file for the answer that cannot be made, before the model is asked."""
+    """Reject an unusable output file before the model is asked."""
     if path.is_dir():
         raise ConfigError(f"-o {path} is a directory: name a file")
     if not path.parent.is_dir():
@@ -229,5 +250,5 @@ def _check_destination(path: Path) -> None:
 
 
 def use_color(stream: TextIO) -> bool:
-    """Whether `stream` is a terminal that wants colours."""
+    """Whether `stream` is a terminal that supports colours."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

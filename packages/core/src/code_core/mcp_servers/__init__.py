@@ -1,1 +1,1 @@
-"""The MCP servers of a conversation: connected side by side, their tools offered to the model."""
+"""The MCP servers of a conversation: connected concurrently, with their tools offered to the model."""

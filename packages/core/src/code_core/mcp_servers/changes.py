@@ -1,4 +1,4 @@
-"""What a server says has changed, gathered until it pauses."""
+"""Collects a server's change notifications until it pauses."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from mcp_types import ServerCapabilities
 
 SETTLE_SECONDS = 0.1
-"""A server that changes its tools often says so often; it is asked for them when it has paused."""
+"""Pause before listing again, because a server that changes its tools often sends several notifications."""
 LONGEST_SETTLE_SECONDS = 5.0
 """The pause doubles up to this for a server that keeps announcing changes."""
 QUIET_SECONDS = 10.0
-"""After which a server counts as one that has paused."""
+"""Silence after which the pause returns to its initial length."""
 
 Kind = Literal["tools", "resources", "prompts"]
 """What servers offer."""
@@ -20,22 +20,22 @@ KINDS: tuple[Kind, ...] = ("tools", "resources", "prompts")
 
 
 def kind_changed(method: str) -> Kind | None:
-    """What a notification says has changed; None for any other notification."""
+    """Return the kind that a notification reports as changed, or None for other notifications."""
     return next((kind for kind in KINDS if method == f"notifications/{kind}/list_changed"), None)
 
 
 def kinds_declared(capabilities: "ServerCapabilities") -> frozenset[Kind]:
-    """What a server offers."""
+    """The kinds that a server offers."""
     return frozenset(kind for kind in KINDS if getattr(capabilities, kind) is not None)
 
 
 def kinds_announced(capabilities: "ServerCapabilities") -> frozenset[Kind]:
-    """What a server offers, and promises to announce changes of."""
+    """The kinds that a server offers and announces changes of."""
     return frozenset(kind for kind in KINDS if getattr(getattr(capabilities, kind), "list_changed", None))
 
 
 class Changes:
-    """The kinds of things that have changed since somebody looked."""
+    """The kinds that have changed since the last look."""
 
     def __init__(self) -> None:
         self._kinds: set[Kind] = set()
@@ -44,12 +44,12 @@ class Changes:
         self._looked = float("-inf")
 
     def note(self, kind: Kind) -> None:
-        """Add one."""
+        """Record a change."""
         self._kinds.add(kind)
         self._noted.set()
 
     async def settled(self) -> frozenset[Kind]:
-        """Wait for a change, and for a pause; what has changed until then. For one task."""
+        """Wait for a change and a pause; return the kinds that changed until then. For one task only."""
         await self._noted.wait()
         paused = anyio.current_time() - self._looked > QUIET_SECONDS
         self._pause = SETTLE_SECONDS if paused else min(2 * self._pause, LONGEST_SETTLE_SECONDS)

@@ -1,4 +1,4 @@
-"""The configured servers of a conversation, side by side, and their tools under the names that the model uses."""
+"""Connects the configured servers of a conversation and names their tools for the model."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     import mcp_types
 
 Elicit = Callable[[str, "mcp_types.ElicitRequestParams"], Awaitable["mcp_types.ElicitResult"]]
-"""Asks the user what a server, by its name, wants to know."""
+"""Asks the user a question from a server, given by name."""
 
 
 def ignore_status(name: str, status: Status, problem: str | None) -> None:
-    """For those who do not follow how servers start."""
+    """Default callback for a server's status."""
 
 
 def ignore_offers(name: str, kinds: frozenset[Kind]) -> None:
-    """For those who do not follow what servers offer."""
+    """Default callback for changed offers."""
 
 
 def ignore_page(name: str, elicitation_id: str) -> None:
-    """For those who open no pages for servers."""
+    """Default callback for completed pages."""
 
 
 def ignore_warning(warning: str) -> None:
-    """For those who read `McpServers.warnings`."""
+    """Default callback for warnings, which are also in `McpServers.warnings`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerTool:
-    """A tool of a server, and the server, which may not be there at the moment."""
+    """A tool and its server, which may be temporarily unavailable."""
 
     definition: "mcp_types.Tool"
     host: Server
@@ -53,27 +53,27 @@ class ServerTool:
 
     @property
     def limit(self) -> TimeLimit:
-        """How long it may take."""
+        """The time limit for its calls."""
         return self.host.limit
 
 
 @dataclass(slots=True)
 class McpServers:
-    """The servers of one conversation. A server that fails is a warning; the others go on.
+    """The servers of one conversation. If one fails, a warning is recorded and the others continue.
 
     Args:
         tables: settings by server name.
-        workplace: what they are started for.
-        elicit: answers what servers ask.
+        workplace: the directories, environment and policy for starting them.
+        elicit: answers questions from servers.
 
     Attributes:
-        on_status: gets the status of each server.
-        on_offers: gets what kinds of things a server says have changed.
-        on_page_completed: gets that a server has what it wanted from a page that it asked to open.
-        on_warning: gets what the user should know, once `connect` has returned.
+        on_status: receives the status of each server.
+        on_offers: receives the kinds that a server reports as changed.
+        on_page_completed: called when a server is done with a page that it asked to open.
+        on_warning: receives warnings once `connect` has returned.
         opens_urls: whether `elicit` can ask the user to open a page.
-        warnings: what the user should know of how they started.
-        tools: by the names that the model uses, sorted.
+        warnings: warnings from starting the servers.
+        tools: the tools by the names that the model uses, sorted.
     """
 
     tables: Mapping[str, McpServerTable]
@@ -97,7 +97,7 @@ class McpServers:
 
     @property
     def failures(self) -> dict[str, str]:
-        """Why servers are not available, by their names."""
+        """Why servers are not available, by server name."""
         return {name: server.problem for name, server in self._servers.items() if server.problem is not None}
 
     @property
@@ -111,29 +111,29 @@ class McpServers:
         return sorted(name for name, server in self._servers.items() if not server.is_settled)
 
     def server(self, name: str) -> Server | None:
-        """The server of that name."""
+        """Return the server with that name, if any."""
         return self._servers.get(name)
 
     @property
     def all(self) -> list[Server]:
-        """The servers, by name."""
+        """All servers, sorted by name."""
         return [server for _, server in sorted(self._servers.items())]
 
     async def run(self) -> None:
-        """Start all servers and keep them, until this is cancelled."""
+        """Start all servers and keep them running until cancelled."""
         async with anyio.create_task_group() as tasks:
             for server in self._servers.values():
                 tasks.start_soon(server.run)
 
     async def settled(self, *, required: bool = False) -> None:
-        """Return when each server, or each required one, has started or failed to."""
+        """Wait until each server, or each required one, has started or failed."""
         for name, server in self._servers.items():
             if self.tables[name].required or not required:
                 await server.settled()
         self._connected = self._connected or not required
 
     async def aclose(self) -> None:
-        """End all servers, side by side."""
+        """Stop all servers concurrently."""
         async with anyio.create_task_group() as tasks:
             for server in self._servers.values():
                 tasks.start_soon(server.aclose)

@@ -1,4 +1,4 @@
-"""What a resource holds and what a prompt says, as the model gets it: text, and images apart from it."""
+"""Converts resource and prompt contents for the model: text, with images separate."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from mcp_types import GetPromptResult, ReadResourceResult
 
 LONGEST_PROMPT = 256 * 1024
-"""Characters of a prompt; what is longer is left out."""
+"""Characters of a prompt; the rest is left out."""
 
 
 LARGEST_IMAGES = 8 * 2**20
-"""Characters of all its images, as data URLs; further ones are left out."""
+"""Characters of all images in a prompt, as data URLs; further images are left out."""
 
 
 def contents_of(result: "ReadResourceResult") -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """The parts of a resource, as JSON without binary data, and the images among these as data URLs."""
+    """Return the parts of a resource as JSON without binary data, and its images as data URLs."""
     from mcp_types import TextResourceContents
 
     parts: list[dict[str, Any]] = []
@@ -39,9 +39,9 @@ def contents_of(result: "ReadResourceResult") -> tuple[list[dict[str, Any]], tup
 
 
 def items_of(result: "GetPromptResult") -> list[InputItem]:
-    """The messages of a prompt as input for the model.
+    """Return the messages of a prompt as input for the model.
 
-    Messages of the assistant are marked: what the user sends is the user's.
+    Assistant messages are marked, because all input is sent with the user role.
     """
     items: list[InputItem] = []
     images: list[str] = []

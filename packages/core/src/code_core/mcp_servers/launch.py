@@ -1,7 +1,7 @@
-"""How a configured server is started: where, with which environment, with which rights.
+"""How a configured server is started: its directory, environment and permissions.
 
-A checkout is hostile, and what a command or a patch of an earlier session left in it may be, too. So a server
-does not start in the working directory, where a module or a program could stand in for one of its own.
+A checkout is untrusted, and so are files left by commands or patches of an earlier session. Servers
+therefore do not start in the working directory, where a module or program could replace one of theirs.
 """
 
 import atexit
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from code_core.config.paths import expand_home
+from code_core.config.paths import MCP_TOKENS, expand_home
 from code_core.config.schema.servers import McpServerTable
 from code_core.context.git import repository_root
 from code_core.process.spawn import SpawnError
@@ -33,24 +33,23 @@ from code_mcp_client import (
 if TYPE_CHECKING:
     import httpx2
 
-# A server lives as long as the conversation, and needs what it is mounted on as long: until we end.
+# A server needs its mounts for as long as it runs, which is until the conversation ends.
 _held = ExitStack()
 atexit.register(_held.close)
 
 SAFE_PATH = "PYTHONSAFEPATH"
 DIRECTORIES = "mcp"
-TOKENS = "mcp-tokens"
 
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """What servers are started for.
+    """The surroundings in which servers are started.
 
     Attributes:
-        cwd: the working directory; relative paths of settings begin there.
-        home: the agent's own directory.
-        policy: what commands may do, and servers with `sandbox = true`.
-        environ: the environment that is passed on in part.
+        cwd: the working directory, for relative paths in settings.
+        home: the agent's home directory.
+        policy: the sandbox policy for servers with `sandbox = true`, as for commands.
+        environ: the environment, part of which is passed on.
     """
 
     cwd: Path
@@ -61,7 +60,7 @@ class Workplace:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A client that is not opened yet, and what the user should know of how its server starts."""
+    """A client that is not open yet, and warnings about how its server starts."""
 
     client: McpClient
     warnings: tuple[str, ...] = ()
@@ -70,10 +69,10 @@ class Prepared:
 def prepare(
     name: str, table: McpServerTable, workplace: Workplace, callbacks: ClientCallbacks | None = None
 ) -> Prepared:
-    """The client that the settings of a server describe. Does IO: to be called in a thread.
+    """Create the client that a server's settings describe. Does IO: call it in a thread.
 
     Raises:
-        McpClientError: a setting cannot be used.
+        McpClientError: a setting is unusable.
     """
     capacity = None
     if table.buffer_capacity is not None:
@@ -115,10 +114,10 @@ def prepare(
 
 
 def roots_of(table: McpServerTable, cwd: Path) -> list[Path]:
-    """The directories that a server learns it may work on.
+    """Return the directories announced to a server as roots.
 
-    They are those of the setting `roots`, else the directories among its arguments, because servers take roots
-    in their place, else the working directory.
+    These are the `roots` setting or, because servers let roots replace their arguments, the directories
+    among its arguments, or the working directory.
     """
     if table.roots is not None:
         return [cwd / expand_home(root) for root in table.roots]
@@ -127,8 +126,8 @@ def roots_of(table: McpServerTable, cwd: Path) -> list[Path]:
 
 
 def token_path(home: Path, name: str) -> Path:
-    """Where the tokens for a server are kept, for those who have signed in to it."""
-    return home / TOKENS / f"{name}.json"
+    """The file that holds the tokens for a server, if the user has signed in to it."""
+    return home / MCP_TOKENS / f"{name}.json"
 
 
 def _http_client(
@@ -148,7 +147,7 @@ def _http_client(
 
 
 def _saved_sign_in(name: str, table: McpServerTable, home: Path) -> "httpx2.Auth | None":
-    """What sends the tokens of `code mcp login`; None without any, or where the settings have a token."""
+    """Return the auth that sends the tokens from `code mcp login`, unless the settings contain a token."""
     path = token_path(home, name)
     configured = (
         table.bearer_token is not None
@@ -164,19 +163,19 @@ def _saved_sign_in(name: str, table: McpServerTable, home: Path) -> "httpx2.Auth
 
 
 def _directory(name: str, table: McpServerTable, workplace: Workplace) -> Path:
-    """Where the server runs: a private directory below the home, where nobody else puts anything."""
+    """The directory to run the server in: a private one in the home directory, where nothing else writes."""
     if table.cwd is not None:
         return workplace.cwd / expand_home(table.cwd)
     directory = workplace.home / DIRECTORIES / name
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
-        return Path("/")  # the home is read-only: nothing is put there either
+        return Path("/")  # the home directory is read-only, so use one that nothing writes to
     return directory
 
 
 def _environment(table: McpServerTable, workplace: Workplace) -> dict[str, str]:
-    """What is set for the server on top of the variables that are passed on."""
+    """The variables set for the server in addition to those passed on."""
     environment: dict[str, str] = {}
     if not any(_is_script_elsewhere(argument, workplace.cwd) for argument in table.args):
         environment[SAFE_PATH] = "1"
@@ -186,7 +185,7 @@ def _environment(table: McpServerTable, workplace: Workplace) -> dict[str, str]:
 
 
 def _outside(path: str, workplace: Workplace) -> str:
-    """`path` without relative entries and those below the workspace, unless that is the user's home or above it."""
+    """Return `path` without relative entries and entries in the workspace, unless that contains the user's home."""
     workspace = _workspace(workplace.cwd)
     user_home = Path(os.path.realpath(expand_home("~")))
     kept = [entry for entry in path.split(os.pathsep) if entry.startswith(os.sep)]
@@ -196,12 +195,12 @@ def _outside(path: str, workplace: Workplace) -> str:
 
 
 def _program(table: McpServerTable, workplace: Workplace, environment: Mapping[str, str]) -> tuple[str, bool]:
-    """The program to start, and whether it is in the workspace.
+    """Return the program to start and whether it is in the workspace.
 
     Raises:
-        ServerStartError: it is found in the workspace only, and not by its path.
+        ServerStartError: it exists only in the workspace and was not given by path.
     """
-    command = os.path.expanduser(table.command or "")  # noqa: PTH111 - Path would lose the "./" that decides
+    command = os.path.expanduser(table.command or "")  # noqa: PTH111 - Path would drop a significant "./"
     workspace = _workspace(workplace.cwd)
     if os.sep in command:
         base = workplace.cwd if table.cwd is None else workplace.cwd / expand_home(table.cwd)
@@ -221,7 +220,7 @@ def _workspace(cwd: Path) -> Path:
 
 
 def _is_below(path: Path, directory: Path) -> bool:
-    """Whether `path`, or what it is a link to, is below `directory`."""
+    """Whether `path`, or the target of the link it is, is below `directory`."""
     real_parent = Path(os.path.realpath(path.parent))
     return (real_parent / path.name).is_relative_to(directory) or Path(os.path.realpath(path)).is_relative_to(
         directory
@@ -236,13 +235,13 @@ def _is_relative_path(argument: str, cwd: Path) -> bool:
 
 
 def _is_script_elsewhere(argument: str, cwd: Path) -> bool:
-    """A script outside of the workspace imports modules from its own directory, which the safe path would forbid."""
+    """Whether this is a script outside of the workspace, which needs to import modules from its own directory."""
     path = Path(argument)
     return path.is_absolute() and path.suffix == ".py" and not _is_below(path, _workspace(cwd))
 
 
 def _confine(table: McpServerTable, workplace: Workplace, directory: Path) -> "_Confine":
-    """Starts programs with the rights that commands have, and a directory of their own to write.
+    """Return what starts programs with the permissions of commands and a writable directory of their own.
 
     Raises:
         ServerStartError: this machine has no sandbox.
@@ -281,10 +280,10 @@ class _Confine:
 
 @contextmanager
 def _begun(confined: AbstractContextManager[Launch]) -> Iterator[Launch]:
-    """`confined` with the errors of a client.
+    """`confined`, raising the client's errors.
 
     Raises:
-        ServerStartError: the server cannot begin.
+        ServerStartError: the server cannot be started.
     """
     try:
         with confined as launch:

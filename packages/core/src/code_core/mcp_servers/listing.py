@@ -1,4 +1,4 @@
-"""The tools that a server has, and when to ask for them again."""
+"""Lists a server's tools and decides when to list them again."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ MOST_TOOLS = 2_048
 MOST_PROBLEMS = 20
 METHOD_NOT_FOUND = -32601
 SHORTEST_POLL = 60.0
-"""Seconds between two looks at a list that a server lets us keep for less."""
+"""Minimum seconds between two listings, whatever shorter lifetime the server declares."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The tools of a server, each name once, and a line for what is left out of them."""
+    """A server's tools without duplicates, and a line for each problem with the list."""
 
     tools: list["mcp_types.Tool"]
     problems: list[str]
 
 
 async def all_tools(client: McpClient) -> Listing:
-    """What an open client's server has, from at most 100 pages and at most 2,048; nothing of one without tools."""
+    """Return the tools of an open client, from at most 100 pages and at most 2,048; empty if it offers none."""
     listed: list[mcp_types.Tool] = []
     problems: list[str] = []
     cursor: str | None = None
@@ -59,11 +59,11 @@ async def all_tools(client: McpClient) -> Listing:
 
 
 async def next_look(client: McpClient) -> None:
-    """Return when it is time to list the tools again although no change was announced.
+    """Wait until the tools should be listed again although no change was announced.
 
-    Servers of the handshake era push their announcements. Those of 2026-07-28 push them to a subscriber, if they
-    declare that; the subscription is kept here, and may be lost. Otherwise the list stays valid for as
-    long as the server says.
+    Servers of the handshake era push notifications. Those of 2026-07-28 push them to subscribers if they
+    declare it; the subscription is kept here and may be lost. Otherwise the list stays valid for as
+    long as the server declares.
     """
     info = await client.initialize()
     kinds = kinds_announced(info.capabilities)
@@ -71,7 +71,7 @@ async def next_look(client: McpClient) -> None:
         await anyio.sleep_forever()
     elif kinds:
         with anyio.move_on_after(SHORTEST_POLL):
-            with suppress(McpClientError):  # it declares what it does not have, or the connection is lost
+            with suppress(McpClientError):  # unsupported despite the declaration, or the connection is lost
                 await client.subscribe(sorted(kinds))
             await anyio.sleep_forever()
     else:

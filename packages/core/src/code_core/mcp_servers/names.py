@@ -1,4 +1,4 @@
-"""Names of servers' tools in the form that model APIs take."""
+"""Tool names in the form that model APIs accept."""
 
 import re
 from collections import Counter
@@ -10,11 +10,11 @@ _KEPT_OF_A_LONG_NAME = 24
 _FORBIDDEN = re.compile(r"[^a-zA-Z0-9_-]")
 
 ToolId = tuple[str, str]
-"""A server and its tool, as they call themselves."""
+"""A server name and a tool name, as the server and the settings spell them."""
 
 
 def qualified_name(server: str, tool: str) -> str:
-    """`server__tool` for the model: letters, digits, `_` and `-`, at most 64; a longer one ends with its SHA-1."""
+    """Return `server__tool`: letters, digits, `_` and `-`, at most 64 characters, with a SHA-1 suffix if cut."""
     name = _FORBIDDEN.sub("_", f"{server}__{tool}")
     if len(name) <= LONGEST_NAME:
         return name
@@ -22,10 +22,10 @@ def qualified_name(server: str, tool: str) -> str:
 
 
 def qualified_names(tools: Iterable[ToolId]) -> dict[str, ToolId]:
-    """A name of its own for every tool, the same in every run with the same tools.
+    """Return a unique name for every tool, stable across runs with the same tools.
 
-    It is the `qualified_name` unless several tools would have the same one; then only one that is spelled
-    exactly like it keeps it, and the others end with a hash of server and tool.
+    This is the `qualified_name` unless several tools share one. Then only a tool spelled exactly like it
+    keeps the name, and the others get a hash of server and tool as a suffix.
     """
     wanted = {tool: qualified_name(*tool) for tool in sorted(set(tools))}
     uses = Counter(wanted.values())

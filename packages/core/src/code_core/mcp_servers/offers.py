@@ -1,4 +1,4 @@
-"""What servers offer besides tools: resources and prompts. One malformed entry does not hide the others."""
+"""Lists servers' resources and prompts; a malformed entry does not hide the others."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,21 +16,21 @@ from code_mcp_client import McpClientError, RequestFailed
 MOST_PAGES = 100
 MOST_LISTED = 2_048
 LONGEST_TEXT = 2_000
-"""Characters of a title or a description."""
+"""Limit for a title or a description."""
 LONGEST_URI = 8_000
 LONGEST_LIST = 2**20
-"""Characters of what one server lists: an event that is too large would not arrive."""
+"""Limit for the list of one server: an event that is too large would be lost."""
 
 OfferT = TypeVar("OfferT", McpResource, McpPrompt)
 
 
 @dataclass(slots=True)
 class Offers(Generic[OfferT]):
-    """A list over several servers.
+    """A combined list from several servers.
 
     Attributes:
-        listed: by server in the order of their names, and as each lists them.
-        errors: why a server could not be asked, by its name.
+        listed: entries sorted by server name, in each server's own order.
+        errors: why a server could not be asked, by server name.
         cursor: where the next page of a single server begins.
     """
 
@@ -40,35 +40,35 @@ class Offers(Generic[OfferT]):
 
 
 async def resources(servers: Iterable[Server]) -> Offers[McpResource]:
-    """All resources of `servers`."""
+    """Return all resources of `servers`."""
     return await _of_all(servers, "resources", lambda server: _all_pages(server, "resources/list", _resource))
 
 
 async def templates(servers: Iterable[Server]) -> Offers[McpResource]:
-    """All resource templates of `servers`."""
+    """Return all resource templates of `servers`."""
     method = "resources/templates/list"
     return await _of_all(servers, "resources", lambda server: _all_pages(server, method, _template))
 
 
 async def prompts(servers: Iterable[Server]) -> Offers[McpPrompt]:
-    """All prompts of `servers`."""
+    """Return all prompts of `servers`."""
     return await _of_all(servers, "prompts", lambda server: _all_pages(server, "prompts/list", _prompt))
 
 
 async def resource_page(server: Server, cursor: str | None) -> Offers[McpResource]:
-    """One page of a server's resources.
+    """Return one page of a server's resources.
 
     Raises:
-        McpClientError: the server does not answer, or is not available.
+        McpClientError: the server does not answer or is not available.
     """
     return await _page(server, "resources/list", _resource, cursor)
 
 
 async def template_page(server: Server, cursor: str | None) -> Offers[McpResource]:
-    """One page of a server's resource templates.
+    """Return one page of a server's resource templates.
 
     Raises:
-        McpClientError: the server does not answer, or is not available.
+        McpClientError: the server does not answer or is not available.
     """
     return await _page(server, "resources/templates/list", _template, cursor)
 
@@ -76,7 +76,7 @@ async def template_page(server: Server, cursor: str | None) -> Offers[McpResourc
 async def _of_all(
     servers: Iterable[Server], kind: Kind, ask: Callable[[Server], Awaitable[Offers[OfferT]]]
 ) -> Offers[OfferT]:
-    """What those servers that offer `kind` list, side by side; those that fail are errors."""
+    """Ask the servers that offer `kind` concurrently; failures become errors in the result."""
     asked = sorted((server for server in servers if kind in server.offers), key=lambda server: server.name)
     answers: dict[str, Offers[OfferT]] = {}
 
@@ -128,7 +128,7 @@ async def _page(
     except RequestFailed as error:
         if (
             error.code == METHOD_NOT_FOUND and cursor is None
-        ):  # it declares more than it has: no templates, say
+        ):  # it declares more than it supports, for example templates
             return Offers()
         raise
     listed = raw.get(

@@ -1,4 +1,4 @@
-"""What a tool of a server gave, as the model gets it: text, and images apart from it."""
+"""Converts tool results for the model: text, with images separate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,21 +23,21 @@ class ResultParts:
 
 
 def parts_of(result: "CallToolResult") -> ResultParts:
-    """Structured content as JSON where there is any, else the texts; what is neither is named in a line.
+    """Return structured content as JSON if there is any, otherwise the texts; other blocks become a line each.
 
-    Of a result that is an error both: its texts say what went wrong.
+    An error result includes both, because its texts explain what went wrong.
     """
     parts = parts_of_blocks(result.content)
     if result.structured_content is None:
         return parts
     structured = to_json(result.structured_content).decode()
-    # Servers repeat it as text for clients that know no structured content.
+    # Servers repeat it as text for clients without support for structured content.
     alone = not (result.is_error and parts.text) or structured in parts.text.split("\n")
     return ResultParts(structured if alone else f"{parts.text}\n{structured}", parts.images)
 
 
 def parts_of_blocks(blocks: "Sequence[ContentBlock]") -> ResultParts:
-    """The texts of content blocks, a line or more for each, and the images."""
+    """Return the text of content blocks, at least a line for each, and the images."""
     images: list[str] = []
     texts: list[str] = []
     for block in blocks:
@@ -79,6 +79,6 @@ def _text(block: "ContentBlock") -> str:
         case ResourceLink(uri=uri, name=name):
             return f"[{name}: {uri}]"
         case ImageContent():
-            return "[an image that cannot be shown: one too many, too large, damaged, animated, or not PNG, JPEG, GIF or WebP]"
+            return "[an image that cannot be shown: too many images, too large, damaged, animated, or not PNG, JPEG, GIF or WebP]"
         case AudioContent(mime_type=kind):
             return f"[audio of type {kind}, which cannot be played here]"

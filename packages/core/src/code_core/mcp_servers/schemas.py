@@ -1,4 +1,4 @@
-"""Input schemas of servers' tools in the form that model APIs take."""
+"""Converts tools' input schemas to the subset that model APIs accept."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ _DEEPEST = 32
 _MOST_PARTS = 2_000
 _MOST_GROWTH = 4
 _SPARE_PARTS = 32
-# Definitions are put in their places; the rest holds schemas that model APIs do not take.
+# Definitions are inlined; the other keywords hold schemas that model APIs do not accept.
 _LEFT_OUT = frozenset(
     [
         *("$schema", "$ref", "$defs", "definitions", "anyOf", "oneOf", "allOf", "not", "if", "then", "else"),
@@ -15,7 +15,7 @@ _LEFT_OUT = frozenset(
     ]
 )
 
-# A model API refuses a whole request for one keyword of the wrong kind, and servers send null for what they do not say.
+# A model API rejects a whole request for one keyword of the wrong type, and servers send null for unset values.
 _KINDS: dict[str, type] = {
     "description": str,
     "title": str,
@@ -27,17 +27,17 @@ _KINDS: dict[str, type] = {
 
 
 def parameters(schema: dict[str, Any]) -> dict[str, Any]:
-    """A tool's input schema, reduced to what model APIs take: every part has one type they know.
+    """Return a tool's input schema, reduced to what model APIs accept: every part has one known type.
 
-    A choice at the top becomes one object that has the properties of all its arms. A reference to a part
-    that it is in itself is a part of that type, and is not described further.
+    A choice at the top level becomes one object with the properties of all its arms. A recursive
+    reference keeps its type but is not described further.
     """
     reduction = _Reduction(schema)
     return reduction.part({**reduction.with_arms(schema), "type": "object"}, 0)
 
 
 class _Reduction:
-    """Puts what `$ref` names in its place; what is then too deep, or more than a few times the original, is a string."""
+    """Inlines `$ref` targets; whatever is then too deep, or several times larger than the original, becomes a string."""
 
     def __init__(self, root: dict[str, Any]) -> None:
         self._root = root
@@ -45,7 +45,7 @@ class _Reduction:
         self._most_parts = min(_MOST_PARTS, _MOST_GROWTH * _count(root) + _SPARE_PARTS)
 
     def with_arms(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """`schema` with the properties of its choices; required is what all of them require."""
+        """`schema` with the properties of its choices; only those that all arms require are required."""
         properties: dict[str, Any] = {}
         required: list[object] = _list(schema.get("required"))
         for choice in ("anyOf", "oneOf", "allOf"):
@@ -65,18 +65,18 @@ class _Reduction:
         return {**rest, "properties": properties} | ({"required": required} if required else {})
 
     def part(self, schema: object, depth: int, inside: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """A schema of anything else than an object, such as `true`, takes a string.
+        """Reduce a schema; one that is not an object, such as `true`, becomes a string.
 
         Args:
-            schema: what to reduce.
-            depth: how deep it is in the whole.
-            inside: the references that were followed to get here.
+            schema: the schema to reduce.
+            depth: its depth in the whole schema.
+            inside: the references followed to get here.
         """
         schema, followed = self._plain(schema, inside)
         self._parts += 1
         if not isinstance(schema, dict) or depth > _DEEPEST or self._parts > self._most_parts:
             return {"type": "string"}
-        if followed & inside:  # it is a part of itself
+        if followed & inside:  # recursive
             schema = {key: schema[key] for key in ("type", "description") if key in schema}
         inside |= followed
         reduced: dict[str, Any] = {
@@ -109,7 +109,7 @@ class _Reduction:
         return reduced
 
     def _plain(self, schema: object, inside: frozenset[str]) -> tuple[object, frozenset[str]]:
-        """`schema` with a reference, or a choice of one, replaced by what it stands for; the references followed."""
+        """`schema` with a reference, or a choice with one real arm, replaced by its target; and the references followed."""
         followed: frozenset[str] = frozenset()
         for _ in range(_DEEPEST):
             match schema:
@@ -126,7 +126,7 @@ class _Reduction:
         return schema, followed
 
     def _at(self, reference: str) -> object:
-        """What a reference into this schema names; None for any other."""
+        """The target of a reference into this schema, or None."""
         if not reference.startswith("#/"):
             return None
         place: object = self._root
@@ -137,7 +137,7 @@ class _Reduction:
 
 
 def _only_one(choices: object) -> object:
-    """The choice that is not null, if there is just one."""
+    """The only choice that is not null, if there is exactly one."""
     if not isinstance(choices, list):
         return None
     left = [choice for choice in choices if choice != {"type": "null"}]
@@ -171,7 +171,7 @@ def _type_of(schema: dict[str, Any]) -> str:
 
 
 def _fits(value: object, kind: str) -> bool:
-    """Whether a value of an enumeration is of a type."""
+    """Whether an enumeration's value has the given type."""
     match kind:
         case "boolean":
             return isinstance(value, bool)
@@ -184,7 +184,7 @@ def _fits(value: object, kind: str) -> bool:
 
 
 def _count(schema: object) -> int:
-    """How many schemas and other values of JSON there are in it, to a depth of 64."""
+    """Number of schemas and other JSON values in it, to a depth of 64."""
     level, total = [schema], 0
     for _ in range(2 * _DEEPEST):
         total += len(level)

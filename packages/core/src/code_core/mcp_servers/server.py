@@ -1,7 +1,7 @@
-"""One configured server over the life of a conversation: it starts, changes its tools, dies, and is started again.
+"""One configured server during a conversation: started, listed, and restarted when it ends.
 
-Nothing here holds up a turn. A server that ends is started again in the background, at most three times
-in five minutes; calls meanwhile fail at once, and say so.
+Nothing here delays a turn. A server that ends is restarted in the background, at most three times
+in five minutes; calls fail immediately in the meantime.
 """
 
 import logging
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 _log = logging.getLogger("code_core")
 
 RESTART_DELAYS = (0.5, 2.0, 5.0)
-"""Seconds before each new start of a server that has ended."""
+"""Delay before each restart of a server that has ended."""
 RESTART_PERIOD = 300.0
-"""Seconds in which a server is started again so often, and no more."""
+"""Period to which the number of restarts is limited."""
 
 Status = Literal["starting", "ready", "failed", "cancelled"]
 OnStatus = Callable[[str, Status, str | None], None]
-"""Gets how far a server, by its name, has got, and why it failed."""
+"""Receives a server's name, status, and the reason for a failure."""
 OnOffers = Callable[[str, frozenset[Kind]], None]
 Prepare = Callable[[], Awaitable[Prepared]]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Where a server says how it is.
+    """Callbacks through which a server reports.
 
     Attributes:
-        status: gets how far it has got.
-        changed: called when its tools change, and when it becomes available or unavailable.
-        offers: gets what kinds of things it says have changed, by its name.
-        page_completed: gets its name and the id of an elicitation whose page is done with.
-        warn: gets what else the user should know.
+        status: receives its status.
+        changed: called when its tools or its availability change.
+        offers: receives its name and the kinds that it reports as changed.
+        page_completed: receives its name and the id of an elicitation whose page is completed.
+        warn: receives further warnings for the user.
     """
 
     status: OnStatus
@@ -59,16 +59,16 @@ class Server:
     """A server of a conversation.
 
     Args:
-        name: of the server in the settings.
-        table: its settings.
-        prepare: makes a client that is not opened yet.
-        report: gets how it is.
+        name: the server's name in the settings.
+        table: the server's settings.
+        prepare: creates a client that is not open yet.
+        report: callbacks for its status.
 
     Attributes:
-        tools: those that it has and that are enabled; those it had, while it is started again.
-        offers: the kinds of things that it has declared.
-        problem: why it is not available; None while it is.
-        limit: the time limit of its tools.
+        tools: its enabled tools; the previous ones during a restart.
+        offers: the kinds that it declares.
+        problem: why it is not available, or None.
+        limit: the time limit for its tools.
     """
 
     def __init__(self, name: str, table: McpServerTable, prepare: Prepare, report: Report) -> None:
@@ -88,11 +88,11 @@ class Server:
 
     @property
     def is_settled(self) -> bool:
-        """Whether its first start has succeeded or failed."""
+        """Whether the first start has succeeded or failed."""
         return self._settled.is_set()
 
     async def settled(self) -> None:
-        """Return when its first start has succeeded or failed."""
+        """Wait until the first start has succeeded or failed."""
         await self._settled.wait()
 
     def client(self) -> McpClient:
@@ -109,15 +109,15 @@ class Server:
     async def call_tool(
         self, tool: str, arguments: Mapping[str, Any], progress: Any = None
     ) -> "mcp_types.CallToolResult":
-        """Run a tool; the caller limits its time.
+        """Call a tool; the caller limits the time.
 
         Raises:
-            McpClientError: it failed, or the server is not available.
+            McpClientError: the call failed, or the server is not available.
         """
         return await self.client().call_tool(tool, arguments, timeout=math.inf, progress=progress)
 
     async def run(self) -> None:
-        """Start it, keep it, start it again; until this is cancelled, or it is given up."""
+        """Start the server and restart it as needed, until cancelled or out of restarts."""
         ends: list[float] = []
         try:
             while True:
@@ -146,14 +146,14 @@ class Server:
             self._settled.set()
 
     async def aclose(self) -> None:
-        """End it, for good."""
+        """Stop the server for good."""
         self._closed = True
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
 
     async def _may_start_again(self, times: int) -> bool:
-        """Whether a server that has ended is to be started again, after a pause."""
+        """Pause, then return whether a server that has ended should be restarted."""
         again = times <= len(RESTART_DELAYS)
         self._starting = again
         self._report.status(self.name, "failed", self.problem)
@@ -168,7 +168,7 @@ class Server:
         return True
 
     async def _start(self) -> Prepared | None:
-        """The opened client; None, and `problem`, if it does not start."""
+        """Open the client; on failure return None and set `problem`."""
         try:
             prepared = await self._prepare()
             for warning in prepared.warnings:
@@ -198,7 +198,7 @@ class Server:
         return None
 
     async def _attend(self, client: McpClient) -> None:
-        """Follow the changes of its tools; returns, with `problem`, when it has ended."""
+        """Follow changes of its tools; returns, with `problem` set, when the server has ended."""
         notifications = client.notifications()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow_changes, client)
@@ -221,7 +221,7 @@ class Server:
         await client.aclose()
 
     async def _follow_changes(self, client: McpClient) -> None:
-        """List the tools again when the server says that they have changed, and pass on what else has."""
+        """List the tools again when the server announces a change, and pass on other changes."""
         while True:
             kinds = await self._changed.settled()
             if "tools" in kinds:
@@ -229,7 +229,7 @@ class Server:
             self._report.offers(self.name, kinds)
 
     async def _look_again(self, client: McpClient) -> None:
-        """List the tools again when they may have changed although the server has not said so."""
+        """List the tools again when they may have changed without a notification."""
         while True:
             await next_look(client)
             await self._relist(client)
@@ -239,7 +239,7 @@ class Server:
             with anyio.fail_after(self._table.startup_timeout_sec):
                 listing = await all_tools(client)
         except ClientClosed:
-            await anyio.sleep_forever()  # until whoever closed it ends this
+            await anyio.sleep_forever()  # until cancelled by whoever closed the client
         except (McpClientError, TimeoutError) as error:
             _log.warning("MCP server %s does not list its tools: %s", self.name, error)
         else:
@@ -253,7 +253,7 @@ class Server:
 
 
 def _with_hint(problem: str, name: str) -> str:
-    """`problem`, and what to do where the way servers are started is a likely cause."""
+    """`problem`, with advice if the way servers are started is a likely cause."""
     if "HTTP status 401" in problem:
         return f"{problem}: sign in with code mcp login {name}, or configure a token"
     if "ModuleNotFoundError" not in problem:

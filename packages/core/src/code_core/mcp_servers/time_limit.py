@@ -1,4 +1,4 @@
-"""How long a server's tools may take: time in which the server waits for the user does not count."""
+"""The time limit for a server's tools, excluding time in which the server waits for the user."""
 
 import math
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from code_mcp_client import RequestTimedOut
 
 
 class TimeLimit:
-    """The limit of every call to one server.
+    """The time limit for each call to one server.
 
     Args:
-        seconds: what a call may take.
+        seconds: the limit for one call.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -23,10 +23,10 @@ class TimeLimit:
 
     @contextmanager
     def call(self, tool: str) -> Iterator[None]:
-        """For the time of a call.
+        """Limit the time of a call.
 
         Raises:
-            RequestTimedOut: it took too long; it was cancelled.
+            RequestTimedOut: the call took too long and was cancelled.
         """
         with anyio.CancelScope() as scope:
             self._calls[scope] = self._seconds
@@ -41,7 +41,7 @@ class TimeLimit:
 
     @contextmanager
     def question(self) -> Iterator[None]:
-        """For the time in which the user is asked: the calls' clocks stand still."""
+        """Pause the limits of all calls while the user is asked."""
         if not self._questions:
             for scope in self._calls:
                 self._calls[scope] = max(0.0, scope.deadline - anyio.current_time())

@@ -1,1 +1,1 @@
-"""The way to a model: clients, providers, retries, and the replay model."""
+"""Talking to models: clients, providers, retries, and the replay model."""

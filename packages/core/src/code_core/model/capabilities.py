@@ -1,4 +1,4 @@
-"""Everything that depends on the model, from the settings, the wire, and what we know of the model."""
+"""Model-dependent behaviour, derived from the settings, the wire, and the catalog."""
 
 from collections.abc import Mapping
 from dataclasses import field, replace
@@ -11,16 +11,16 @@ from code_core.wire.prompt import ChatQuirks, ModelSettings
 
 @frozen
 class ModelPreferences:
-    """What the user wants of whichever model is used; None leaves it to the model.
+    """The user's preferences for whichever model is used; None leaves the choice to the model.
 
     Attributes:
-        model: the one that `reasoning` and `context_window` are about.
-        reasoning: whether to ask for reasoning, where the user knows better than we do.
+        model: the model that `reasoning` and `context_window` apply to.
+        reasoning: whether to request reasoning, overriding the catalog.
         context_window: in tokens.
-        catalog: what the user says of models, by name; a name that ends in `*` is the beginning of one.
-        provider: what holds for all models of the provider, unless the model's family departs from it.
-        served_windows: windows that the server reports, by model.
-        fallback_window: for a model of which nobody knows the window.
+        catalog: the user's model settings by name; a name ending in `*` is a prefix.
+        provider: traits of all models of the provider, unless the model's family overrides them.
+        served_windows: context windows that the server reports, by model.
+        fallback_window: assumed for models whose window is unknown.
     """
 
     model: str
@@ -35,11 +35,11 @@ class ModelPreferences:
     fallback_window: int | None = None
 
     def with_served_window(self, model: str, window: int) -> "ModelPreferences":
-        """These, with a window that the server reports."""
+        """Return these preferences with a window that the server reports."""
         return replace(self, served_windows={**self.served_windows, model: window})
 
     def traits_of(self, model: str) -> ModelTraits:
-        """What the user says of `model`: the entry of its name, else the one with the longest beginning of it."""
+        """Return the user's settings for `model`: the entry with its exact name, or else the longest matching prefix."""
         if model in self.catalog:
             return self.catalog[model]
         beginnings = [key for key in self.catalog if key.endswith("*") and model.startswith(key[:-1])]
@@ -48,13 +48,13 @@ class ModelPreferences:
 
 @frozen
 class ModelCapabilities:
-    """How one model is asked, and what it can take.
+    """How to query one model, and its limits.
 
     Attributes:
         settings: the model's part of a request.
-        context_window: in tokens; None where nobody knows.
-        max_output: in tokens; None where nobody knows.
-        prices: of its tokens; None where nobody knows.
+        context_window: in tokens; None if unknown.
+        max_output: in tokens; None if unknown.
+        prices: the prices of its tokens; None if unknown.
         warnings: preferences that have no effect on this model.
     """
 
@@ -66,10 +66,10 @@ class ModelCapabilities:
 
 
 def capabilities(preferences: ModelPreferences, model: str, wire: WireApi = "responses") -> ModelCapabilities:
-    """What holds for `model` on `wire` under `preferences`; asked again for every turn, since the model may change between them.
+    """Return the capabilities of `model` on `wire`; computed for every turn, because the model may change.
 
-    The user's word wins over the server's, that over what we know of the model, that over what
-    we know of the provider.
+    Precedence: the user's settings, then what the server reports, then the model's family, then the
+    provider.
     """
     given, family = preferences.traits_of(model), family_of(model)
     if model == preferences.model:
@@ -79,7 +79,7 @@ def capabilities(preferences: ModelPreferences, model: str, wire: WireApi = "res
     traits = given.over(served).over(family).over(preferences.provider)
     warnings: list[str] = []
     if preferences.verbosity is not None and not traits.verbosity:
-        warnings.append(f"model_text_verbosity has no effect: the model {model} does not have it")
+        warnings.append(f"model_text_verbosity has no effect: the model {model} does not support it")
     return ModelCapabilities(
         settings=ModelSettings(
             model=model,

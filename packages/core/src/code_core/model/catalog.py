@@ -1,6 +1,6 @@
-"""What we know of models by their names: window, abilities, prices, and how they depart from the API.
+"""Known models by name: context window, abilities, prices, and deviations from the API.
 
-Source: the providers' model pages as of October 2025; for open models their chat templates.
+Sources: the providers' model pages as of October 2025; for open models, their chat templates.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from code_core.protocol.token_events import TokenUsage
 
 @frozen
 class Prices:
-    """US dollars per million tokens; `cached_input` is for input that the provider found in its cache."""
+    """US dollars per million tokens; `cached_input` applies to input that the provider had cached."""
 
     input: float
     output: float
     cached_input: float | None = None
 
     def of(self, usage: TokenUsage) -> float:
-        """What `usage` costs, in US dollars; without a price for it, cached input costs what other input does."""
+        """Return the cost of `usage` in US dollars; without a price for cached input, it costs the same as other input."""
         cached = self.input if self.cached_input is None else self.cached_input
         fresh = max(0, usage.input_tokens - usage.cached_input_tokens)
         millions = fresh * self.input + usage.cached_input_tokens * cached + usage.output_tokens * self.output
@@ -29,16 +29,16 @@ class Prices:
 
 @frozen
 class ModelTraits:
-    """What one source says of a model; None where it says nothing. Sizes are in tokens.
+    """The traits of a model according to one source; None if the source does not know. Sizes are in tokens.
 
     Attributes:
-        max_output: how much the model can write.
-        verbosity: whether the length of its answers can be chosen.
-        freeform_tools: whether it takes tools whose input is plain text.
-        tools: whether it calls tools at all.
-        images: whether it can see.
+        max_output: the most that the model can write.
+        verbosity: whether the length of answers can be chosen.
+        freeform_tools: whether it supports tools with plain-text input.
+        tools: whether it can call tools.
+        images: whether it accepts images.
         chat: fields of `ChatQuirks`.
-        extra_body: further fields of each request.
+        extra_body: additional fields for each request.
     """
 
     context_window: int | None = None
@@ -54,7 +54,7 @@ class ModelTraits:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 
     def over(self, weaker: "ModelTraits") -> "ModelTraits":
-        """These, and what `weaker` says where they say nothing."""
+        """Return these traits, completed from `weaker` where they are unset."""
         given = {one.name: value for one in fields(self) if (value := getattr(self, one.name)) is not None}
         given["chat"] = {**weaker.chat, **self.chat}
         given["extra_body"] = {**weaker.extra_body, **self.extra_body}
@@ -90,20 +90,20 @@ _FAMILIES: dict[str, ModelTraits] = {
     "gemma": ModelTraits(chat={"alternate_roles": True}),
     **dict.fromkeys(("mistral", "ministral", "magistral", "devstral", "codestral", "pixtral"), _MISTRAL),
 }
-"""By the beginning of the name; the longest wins."""
+"""By name prefix; the longest match wins."""
 
 
 def family_of(model: str) -> ModelTraits:
-    """The traits of the family of `model`, which may have its vendor in front (`openai/gpt-5`); `UNKNOWN` without one."""
+    """Return the traits of the family of `model`, with or without a vendor prefix (`openai/gpt-5`), or `UNKNOWN`."""
     name = model.rpartition("/")[2].lower()
     matching = [beginning for beginning in _FAMILIES if name.startswith(beginning)]
     return _FAMILIES[max(matching, key=len)] if matching else UNKNOWN
 
 
-# What a picker offers first; a name that is not here can be chosen all the same.
+# Offered first by a picker; other names can be chosen too.
 _SUGGESTED = {"openai": ("gpt-5-codex", "gpt-5", "gpt-5-mini", "codex-mini-latest", "o3", "o4-mini")}
 
 
 def suggested_models(provider_id: str) -> tuple[str, ...]:
-    """Models of a provider to choose from; none for a provider that we know nothing about."""
+    """Return suggested models for a provider, or an empty tuple if it is unknown."""
     return _SUGGESTED.get(provider_id, ())

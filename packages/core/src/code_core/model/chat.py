@@ -1,4 +1,4 @@
-"""Chat Completions, as a wire."""
+"""The wire for the Chat Completions API."""
 
 import logging
 import re
@@ -19,9 +19,9 @@ _REFUSALS = frozenset({400, 422})
 
 
 class ChatWire:
-    """See `Wire`. Reasoning belongs to one model of one provider: signatures of another are refused.
+    """See `Wire`. Reasoning is tied to one model of one provider, because others reject its signatures.
 
-    A field that the server refuses, and that it can do without, is left out from then on.
+    If the server rejects an optional field, it is left out of later requests.
     """
 
     def __init__(self, provider: Provider) -> None:
@@ -51,7 +51,7 @@ class ChatWire:
         return SseEvent("message", body) if body.startswith(b"{") and b'"choices"' in body else None
 
     def learn(self, answer: Answer) -> bool:
-        """See `Wire.learn`: refused are fields that the answer names."""
+        """See `Wire.learn`: finds rejected fields by name in the answer."""
         if answer.status not in _REFUSALS:
             return False
         refused = {name for name in self._sent if re.search(rf"\b{name}\b", answer.body)}

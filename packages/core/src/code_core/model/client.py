@@ -1,4 +1,4 @@
-"""What the turn loop needs of a model."""
+"""The interface between the turn loop and a model."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -12,20 +12,20 @@ ResponseStream = AbstractAsyncContextManager[AsyncIterator[ResponseEvent]]
 
 
 class ModelClient(Protocol):
-    """Asks a model. One client serves one conversation, one request at a time."""
+    """Queries a model. One client serves one conversation, one request at a time."""
 
     @property
     def retry_limits(self) -> RetryLimits:
-        """How often the caller may ask again."""
+        """How often the caller may retry."""
         ...
 
     def stream(self, prompt: Prompt) -> ResponseStream:
-        """The response to `prompt`, event by event; leaving the context closes the connection.
+        """Stream the response to `prompt`; leaving the context closes the connection.
 
         The last event is `Completed`; a stream that ends without it raises.
 
         Raises:
-            StreamBroken: ask again.
+            StreamBroken: the caller may retry.
             ContextWindowExceeded: the prompt is too long.
             RequestRefused: retrying would not help.
         """

@@ -1,4 +1,4 @@
-"""The server-sent events of one HTTP response, while the server keeps sending any."""
+"""Reads the server-sent events of one HTTP response, with a limit on silence."""
 
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -17,9 +17,9 @@ from code_core.wire.sse import SseEvent, SseParser
 
 MAX_RESPONSE_BYTES = 512 * 2**20
 MAX_PLAIN_BYTES = 16 * 2**20
-"""Of a body without events that is kept, for the answer of a server that does not stream, or for its words."""
+"""Limit on a body without events, which is kept in case it is a complete answer or an error message."""
 MAX_UNREAD_BYTES = 2**18
-"""Received and not parsed yet; the server waits until there is room. Parsing so much takes a few milliseconds."""
+"""Limit on unparsed data; the server then waits. Parsing this much takes a few milliseconds."""
 
 
 class StreamedResponse(Protocol):
@@ -36,16 +36,16 @@ class StreamedResponse(Protocol):
 
 
 class EventStream:
-    """Reads one response in a task of its own, and parses what has come whenever somebody takes it.
+    """Receives one response in a separate task and parses whatever has arrived when asked.
 
-    So a burst of small chunks, which models send when they are fast, is parsed and passed on in one step.
+    A burst of small chunks, which fast models send, is thus parsed and passed on in one step.
 
     Args:
         where: the provider, for errors.
-        idle: seconds without content after which the stream counts as broken. Comments and
-            blank lines, which only keep the connection open, are not content.
-        log: learns how much came.
-        plain_answer: the event that stands for a whole answer in JSON; see `Wire`.
+        idle: seconds without content after which the stream counts as broken. Comments and blank
+            lines, which only keep the connection open, are not content.
+        log: records how much was received.
+        plain_answer: converts a complete JSON answer to an event; see `Wire`.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class EventStream:
         self._problem: ModelError | None = None
         self._arrival = anyio.Event()
         self._room = anyio.Event()
-        self._limit = anyio.CancelScope()  # of the wait for the next chunk
+        self._limit = anyio.CancelScope()  # limits the wait for the next chunk
         self._last_content = anyio.current_time()
 
     @asynccontextmanager
     async def reading(self, response: StreamedResponse) -> AsyncIterator[AsyncGenerator[list[SseEvent]]]:
-        """The events as they come, those of one step together; an error of the body comes out as it is.
+        """Yield the events in batches, as they arrive; errors in the body of the context pass through.
 
-        A whole answer in JSON instead of a stream is one event, and so is what a stream ends with that lacks
-        its blank line. Iterating raises `ModelError` where the stream broke, or is not one.
+        A complete JSON answer instead of a stream becomes one event, and so does a final event without its
+        blank line. Iterating raises `ModelError` if the stream broke or is not an event stream.
         """
         problem: Exception | None = None
         async with anyio.create_task_group() as tasks:
@@ -78,7 +78,7 @@ class EventStream:
             batches = self._batches("json" in response.headers.get("content-type", "").lower())
             try:
                 yield batches
-            except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it
+            except Exception as error:  # noqa: BLE001 - raised below, because the group would wrap it
                 problem = error
             finally:
                 await batches.aclose()
@@ -87,7 +87,7 @@ class EventStream:
             raise problem
 
     def hurry(self, seconds: float) -> None:
-        """Wait no longer than so many seconds for more content."""
+        """Wait at most so many seconds for more content."""
         self._idle = min(self._idle, seconds)
         self._wait_on()
 
@@ -112,7 +112,7 @@ class EventStream:
             yield events
 
     async def _received(self) -> bytes:
-        """All that has come and was not taken, waiting for it; nothing at the end of the response."""
+        """Wait for data and return everything received so far, or nothing at the end of the response."""
         while not self._unread and not self._ended:
             self._arrival = anyio.Event()
             await self._arrival.wait()
@@ -125,7 +125,7 @@ class EventStream:
         return chunk
 
     def _wait_on(self) -> None:
-        """Count the time from the last content on, for the chunk that is waited for."""
+        """Restart the idle time for the next chunk, counting from the last content."""
         if not self._ended and not self._unread:
             self._limit.deadline = self._last_content + self._idle
 
@@ -142,7 +142,7 @@ class EventStream:
             raise RequestRefused(f"{self._where}: {error}", code="provider") from error
 
     async def _read(self, response: StreamedResponse) -> None:
-        """Receive the response to its end, or to an error, which whoever takes what came learns after it."""
+        """Receive the response until it ends or fails; the reader gets an error after the data before it."""
         try:
             with self._limit:
                 self._wait_on()
@@ -168,7 +168,7 @@ class EventStream:
                     code="provider",
                 )
             if not self._unread:
-                self._limit.deadline = math.inf  # until it is parsed
+                self._limit.deadline = math.inf  # no limit while the reader has data to parse
                 self._arrival.set()
             self._unread.append(chunk)
             self._unread_bytes += len(chunk)

@@ -1,8 +1,7 @@
-"""A model behind HTTP: what all wires share.
+"""A model over HTTP: what all wires share.
 
-The key and the proxy, the errors and what to do about them, the idle time, request ids,
-the log and the recording are here. A `Wire` knows how to write a request and how to read
-the answer.
+This includes the key and the proxy, error handling, the idle timeout, request ids, the log and
+recording. A `Wire` only writes requests and reads answers.
 """
 
 import logging
@@ -41,48 +40,48 @@ _log = logging.getLogger("code_core")
 CONNECT_TIMEOUT = 30.0
 ERROR_BODY_LIMIT = 64 * 1024
 REST_SECONDS = 5.0
-"""How long the rest of an answer that is already whole, such as its usage, may take."""
+"""Time limit for the remainder of a complete answer, such as its usage."""
 
 
 class Wire(Protocol):
-    """How one API is spoken."""
+    """Encodes requests and decodes responses of one API."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Headers besides those of every request."""
+        """Headers in addition to those of every request."""
         ...
 
     def request(self, prompt: Prompt) -> bytes:
-        """The body that asks `prompt`."""
+        """Return the request body for `prompt`."""
         ...
 
     def reader(self, ordinal: int, prompt: Prompt) -> Reader:
-        """What reads the answer to request number `ordinal`, which asked `prompt`."""
+        """Return a reader for the answer to request number `ordinal`."""
         ...
 
     def plain_answer(self, body: bytes) -> SseEvent | None:
-        """The event that stands for a whole answer that came as JSON; None if `body` is not one."""
+        """Return the event for a complete JSON answer, or None if `body` is not one."""
         ...
 
     def learn(self, answer: Answer) -> bool:
-        """Whether a request that is written now will do without what `answer` refuses."""
+        """Adapt to what `answer` rejects; whether a new request can succeed without it."""
         ...
 
 
 class HttpModelClient:
-    """Asks a provider.
+    """Queries a provider.
 
     Args:
-        provider: where to ask.
-        wire: how.
+        provider: the endpoint.
+        wire: its API.
         environ: the environment as bytes, for the key and the headers taken from it.
-        recorder: gets every event, for a later replay.
-        key_proxy: holds the key, so that it is not in this process.
-        key: the key, where it is no longer in the environment.
+        recorder: receives every event, for a later replay.
+        key_proxy: holds the key outside of this process.
+        key: the key, if it is no longer in the environment.
 
     Raises:
-        ConfigError: the provider needs a key and the environment has none, or holds what no header can;
-            or the environment names a proxy that cannot be used.
+        ConfigError: the environment lacks a required key, contains a value that is invalid in a header,
+            or names a proxy that cannot be used.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class HttpModelClient:
         self._configured = provider.headers(environ)
         self._network = {os.fsdecode(name): os.fsdecode(value) for name, value in environ.items()}
         if key_proxy is None:
-            # A wrong one is an error of the settings, reported at once.
+            # An invalid one is an error in the settings and is reported immediately.
             proxy_for(provider.request_url, self._network)
         self._http: HttpClient | None = None
         self._requests = 0
@@ -173,7 +172,7 @@ class HttpModelClient:
         except StreamBroken:
             if not reader.whole or reader.finished:
                 raise
-            _log.info("%s: the rest of a whole answer did not come", self._where)
+            _log.info("%s: the remainder of a complete answer did not arrive", self._where)
         for event in self._located(reader.end):
             yield event
 
@@ -186,16 +185,16 @@ class HttpModelClient:
                 return
 
     def _located(self, read: Callable[..., list[ResponseEvent]], *arguments: SseEvent) -> list[ResponseEvent]:
-        """What `read` returns; its error names the provider."""
+        """Call `read`; errors name the provider."""
         try:
             return read(*arguments)
         except ModelError as error:
             raise error.located(self._where) from None
 
     async def _post(self, body: bytes, prompt: Prompt, log: RequestLog) -> "HttpResponse | Answer":
-        """The response to read, or the answer of a provider that refuses the request."""
+        """Return the response to read, or the answer of a provider that rejects the request."""
         try:
-            http = self._client()  # what takes a moment, while the key's process starts
+            http = self._client()  # slow; runs while the process that holds the key starts
             endpoint = await self._endpoint()
             headers = self._headers(prompt, endpoint.authorization)
             with anyio.fail_after(self._provider.stream_idle_timeout):
@@ -227,12 +226,12 @@ class HttpModelClient:
         )
         reason = f"{self._where} cannot be reached{through}: {reason_of(error)}"
         if isinstance(error, ConnectError) and self._provider.start_hint and self._provider.is_loopback:
-            # Nothing listens on this machine: waiting would only put off the advice.
+            # Nothing listens on this machine: waiting would only delay the advice.
             return RequestRefused(f"{reason}. {self._provider.start_hint}", code="provider")
         return StreamBroken(reason, opened=False)
 
     async def _refusal(self, answer: Answer, prompt: Prompt) -> ModelError:
-        """The error for `answer`; where it is about the model, with the models that the provider has."""
+        """Return the error for `answer`; if it concerns the model, include the models that the provider offers."""
         error = refusal(
             answer,
             self._where,
@@ -290,11 +289,15 @@ class HttpModelClient:
 
     @property
     def _key_source(self) -> str:
-        return f" in {self._provider.env_key}" if self._provider.env_key else ""
+        return (
+            f" in {self._provider.env_key}, or the one that code login saved"
+            if self._provider.env_key
+            else ""
+        )
 
 
 async def _error_body(response: "HttpResponse") -> str:
-    """The start of an error's body; an error while reading it leaves what was read."""
+    """The start of an error body; if reading fails, whatever was read."""
     body = bytearray()
     try:
         with anyio.move_on_after(CONNECT_TIMEOUT):

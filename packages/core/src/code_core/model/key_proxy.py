@@ -1,17 +1,18 @@
-"""The API key in a process of its own: `code-responses-api-proxy`, started for this process and ended with it.
+"""The API key in a separate process: `code-responses-api-proxy`, started for this process and ended with it.
 
-The key goes from the environment into the child's standard input and is erased
-here, so that nothing the agent runs can read it. This process, which knows the token
-that spends the key, closes its memory to others. The child's other end of that pipe is
-its life: whatever ends this process ends the child.
+The key is moved from the environment to the child's standard input and erased here, so that
+nothing the agent runs can read it. This process, which holds the token that authorises use of
+the key, closes its memory to others. The child exits when that pipe closes, so it ends however
+this process ends.
 """
 
 import json
 import logging
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import IO
 from urllib.parse import urlencode
 
@@ -21,6 +22,7 @@ from code_core.errors import ConfigError, RequestRefused
 from code_core.frozen import frozen
 from code_core.model.network import proxy_for, without_proxies
 from code_core.model.providers import Provider
+from code_core.model.saved_keys import SavedKeys
 from code_core.protocol.policies import KeyIsolation
 
 _log = logging.getLogger("code_core")
@@ -33,7 +35,7 @@ MAX_BODY_MIB = 1024
 
 @frozen
 class Endpoint:
-    """Where requests go, and what they show there."""
+    """The URL for requests, and the token to authenticate with."""
 
     url: str
     authorization: bytes | None
@@ -46,15 +48,15 @@ class Endpoint:
 
 
 class KeyProxy:
-    """One child, for one upstream URL.
+    """One child process, for one upstream URL.
 
     Args:
-        provider: whose key it holds.
-        key: is written to the child, then zeroed.
-        environ: names a proxy to the internet and certificates to trust.
+        provider: the provider whose key it holds.
+        key: written to the child, then zeroed.
+        environ: names an internet proxy and trusted certificates.
 
     Raises:
-        ConfigError: the proxy to the internet cannot be used.
+        ConfigError: the internet proxy cannot be used.
     """
 
     def __init__(self, provider: Provider, key: bytearray, environ: Mapping[str, str]) -> None:
@@ -73,19 +75,19 @@ class KeyProxy:
             bufsize=0,
             start_new_session=True,
         )
-        assert self._child.stdin is not None  # noqa: S101 - pipes, both
+        assert self._child.stdin is not None  # noqa: S101 - both are pipes
         assert self._child.stdout is not None  # noqa: S101 - as above
         self._life, self._answer = self._child.stdin, self._child.stdout
-        with suppress(BrokenPipeError):  # it has ended: `endpoint` tells why
+        with suppress(BrokenPipeError):  # it has exited; `endpoint` reports why
             self._life.write(key)
             self._life.write(b"\n")
         key[:] = bytes(len(key))
 
     async def endpoint(self) -> Endpoint:
-        """Where the child listens; waits for it.
+        """Return the child's endpoint, waiting until it listens.
 
         Raises:
-            RequestRefused: it did not start, or has ended.
+            RequestRefused: the child did not start or has exited.
         """
         async with self._lock:
             if self._endpoint is None:
@@ -97,7 +99,7 @@ class KeyProxy:
         return self._endpoint
 
     def close(self) -> None:
-        """End the child."""
+        """Stop the child."""
         self._life.close()
         try:
             self._child.wait(CLOSE_SECONDS)
@@ -139,42 +141,47 @@ class KeyProxy:
 
 
 class KeyProxies:
-    """The keys that this process took out of its environment, shared by all conversations.
+    """The keys that this process removed from its environment, shared by all conversations.
 
-    A key of the Responses API is with a child, one for each upstream URL. The child forwards
-    nothing else, so that a key of Chat Completions stays here, in memory that others cannot read.
+    A Responses API key is held by a child process, one for each upstream URL. The child forwards
+    nothing else, so a Chat Completions key stays here, in memory that other processes cannot read.
+
+    Args:
+        saved: returns the keys that `code login` saved, for variables that are not set.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, saved: Callable[[], SavedKeys] | None = None) -> None:
+        self._saved = saved
         self._running: dict[tuple[str, str], KeyProxy] = {}
         self._held: dict[str, bytes] = {}
 
     def hold(
         self, provider: Provider, wanted: KeyIsolation, environ: Mapping[str, str] = os.environ
     ) -> bytes | None:
-        """The key of a provider of Chat Completions, its environment variable erased; None where it stays there.
+        """Return the key that this process sends itself, or None if it stays in the environment or a child has it.
 
-        From then on no other process of the user can read this one's memory, or debug it (Linux).
+        The key of a Chat Completions provider is removed from the environment.
+
+        From then on, no other process of the user can read this one's memory or debug it (Linux).
 
         Raises:
             ConfigError: the key is missing.
         """
         name = provider.env_key
         if name is None or provider.wire_api == "responses" or wanted == "never" or os.name != "posix":
-            return None
+            is_running = (name, _upstream_url(provider)) in self._running
+            return None if is_running else self._saved_key(provider)
         if name not in self._held:
             if provider.is_loopback:
-                return None
-            self._check_free(provider, environ)
-            provider.api_key(os.environb)  # raises while the variable is still there
-            from code_process_hardening import HardeningError, deny_memory_access, take_variable
+                return self._saved_key(provider)
+            take = self._taking(provider, environ)
+            from code_process_hardening import HardeningError, deny_memory_access
 
             try:
                 deny_memory_access()
             except HardeningError as error:
                 _log.warning("the memory of this process stays open to others: %s", error)
-            key = take_variable(name)
-            assert key is not None  # noqa: S101 - as was just seen
+            key = take()
             self._held[name] = bytes(key).strip()
             key[:] = bytes(len(key))
         return self._held[name]
@@ -188,17 +195,44 @@ class KeyProxies:
                 f'{provider.id!r} cannot have it: set key_isolation = "never", or use another variable'
             )
 
+    def _saved_key(self, provider: Provider) -> bytes | None:
+        """The key of `code login`, unless the environment has one.
+
+        Raises:
+            ConfigError: it cannot be read, or cannot be a key.
+        """
+        if self._saved is None or os.environ.get(provider.env_key or "", "").strip():
+            return None
+        saved = self._saved().read(provider)
+        return None if saved is None else bytes(saved)
+
+    def _taking(self, provider: Provider, environ: Mapping[str, str]) -> Callable[[], bytearray]:
+        """What takes the key from where it is: held here, in the environment, or saved.
+
+        Raises:
+            ConfigError: it is missing, or cannot be a key; it stays where it is.
+        """
+        name = provider.env_key
+        assert name is not None  # noqa: S101 - a provider with a key
+        if (held := self._held.get(name)) is not None:
+            return partial(bytearray, held)
+        if (saved := self._saved_key(provider)) is not None:
+            return partial(bytearray, saved)
+        self._check_free(provider, environ)
+        provider.api_key(os.environb)
+        return partial(_taken, name)
+
     def isolate(
         self, provider: Provider, wanted: KeyIsolation, environ: Mapping[str, str] = os.environ
     ) -> KeyProxy | None:
-        """The child that holds the provider's key, its environment variable erased; None without a key.
+        """Return the child that holds the provider's key, erasing its environment variable, or None without a key.
 
-        From then on no other process of the user can read this one's memory, or debug it (Linux).
+        From then on, no other process of the user can read this one's memory or debug it (Linux).
 
-        `auto` isolates the key of a provider that is not on this machine, where the proxy is installed.
+        `auto` isolates the key of a provider that is not on this machine, if the proxy is installed.
 
         Raises:
-            ConfigError: the key is missing, or cannot be isolated as wanted.
+            ConfigError: the key is missing or cannot be isolated as configured.
         """
         if provider.wire_api != "responses":
             if wanted == "always" and provider.env_key is not None:
@@ -211,28 +245,31 @@ class KeyProxies:
             return None
         name = (provider.env_key, _upstream_url(provider))
         if name not in self._running:
-            from code_process_hardening import HardeningError, deny_memory_access, take_variable
+            from code_process_hardening import HardeningError, deny_memory_access
 
-            held = self._held.get(provider.env_key)
-            if held is None:
-                self._check_free(provider, environ)
-                provider.api_key(os.environb)  # raises while the variable is still there
-            proxy_for(provider.request_url, environ)  # the same
+            take = self._taking(provider, environ)
+            proxy_for(provider.request_url, environ)  # raises while the key is still where it was
             try:
                 deny_memory_access()
             except HardeningError as error:
                 raise ConfigError(
                     f'the key cannot be isolated: {error}; set key_isolation = "never" to run without it'
                 ) from error
-            key = take_variable(provider.env_key) if held is None else bytearray(held)
-            assert key is not None  # noqa: S101 - as was just seen
-            self._running[name] = KeyProxy(provider, key, environ)
+            self._running[name] = KeyProxy(provider, take(), environ)
         return self._running[name]
 
     def close(self) -> None:
-        """End all children."""
+        """Stop all children."""
         while self._running:
             self._running.popitem()[1].close()
+
+
+def _taken(name: str) -> bytearray:
+    from code_process_hardening import take_variable
+
+    key = take_variable(name)
+    assert key is not None  # noqa: S101 - it was there a moment ago
+    return key
 
 
 def _applies(provider: Provider, wanted: KeyIsolation) -> bool:

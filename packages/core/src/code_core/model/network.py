@@ -1,9 +1,9 @@
-"""The way out of this machine: which proxy leads to a URL, and how a certificate is checked.
+"""Network access: which proxy to use for a URL, and how certificates are verified.
 
-Environment variables decide, the same for a request of this process and for one of the
-process that holds the key: `HTTPS_PROXY` for https, `HTTP_PROXY` for http, else
-`ALL_PROXY`, not for hosts in `NO_PROXY`; lower-case names win. `SSL_CERT_FILE` and
-`SSL_CERT_DIR` replace the system's certificate authorities.
+Environment variables decide, for this process and for the one that holds the key alike:
+`HTTPS_PROXY` for https, `HTTP_PROXY` for http, else `ALL_PROXY`, except for hosts in `NO_PROXY`;
+lower-case names take precedence. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the system's
+certificate authorities.
 """
 
 import os
@@ -38,10 +38,10 @@ _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
-    """The proxy that leads to `url`, as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`; None for a direct connection.
+    """Return the proxy for `url`, as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`, or None.
 
     Raises:
-        ConfigError: names the variable whose proxy cannot be used; its value, which may hold a password, is not shown.
+        ConfigError: names the variable with an unusable proxy, but not its value, which may contain a password.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
@@ -55,23 +55,23 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
 
 
 def through_proxy(url: str, environ: Mapping[str, str]) -> str:
-    """What an error about `url` adds where a proxy leads to it: its host and port, without a password."""
+    """Return the addition to an error about `url` that names its proxy, without a password, if it has one."""
     try:
         proxy = proxy_for(url, environ)
     except ConfigError:
-        return ""  # which is the error itself
+        return ""  # the error already names it
     return "" if proxy is None else f" through the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}"
 
 
 def without_proxies(environ: Mapping[str, str], proxy: str | None) -> dict[str, str]:
-    """`environ` for a child that uses `proxy` and looks for no other."""
+    """Return `environ` for a child that must use `proxy` and no other."""
     names = {form for name in PROXY_VARIABLES for form in (name, name.lower())}
     kept = {name: value for name, value in environ.items() if name not in names}
     return kept if proxy is None else {**kept, "https_proxy": proxy, "http_proxy": proxy}
 
 
 def http_client(url: str, environ: Mapping[str, str], connect_seconds: float) -> "HttpClient":
-    """A client for requests to `url`; `connect_seconds` is how long making a connection may take.
+    """Return a client for requests to `url`; `connect_seconds` limits the time to connect.
 
     Raises:
         ConfigError: the proxy cannot be used.
@@ -80,16 +80,16 @@ def http_client(url: str, environ: Mapping[str, str], connect_seconds: float) ->
     from code_core.model.connection import Route
     from code_core.model.http_client import HttpClient
 
-    # Building a TLS context reads every certificate: not for an endpoint without TLS.
+    # Building a TLS context reads every certificate, so skip it for an endpoint without TLS.
     is_tls = url.lower().startswith("https:")
     tls = trusting_context(environ) if is_tls else None
-    # Without TLS a new connection costs less than one that is kept: servers that write head and body apart
-    # wait 40 ms there, until this side acknowledges the head.
+    # Without TLS, a new connection is cheaper than a kept-alive one: servers that write head and body separately
+    # wait 40 ms on a kept one, until this side acknowledges the head.
     return HttpClient(Route(proxy_for(url, environ), tls, connect_seconds), keeps_connections=is_tls)
 
 
 def trusting_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """What checks certificates: against `SSL_CERT_FILE`, `SSL_CERT_DIR`, or what the system trusts.
+    """Return a context that checks certificates against `SSL_CERT_FILE`, `SSL_CERT_DIR` or the system's authorities.
 
     Raises:
         OSError: the certificates cannot be read.
@@ -110,15 +110,15 @@ def trusting_context(environ: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def certificate_problem(error: BaseException) -> str | None:
-    """What is wrong with the certificate that made `error`; None for any other cause."""
+    """Return why verifying a certificate failed, or None if `error` has another cause."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return cause.verify_message or "it cannot be verified"
+            return cause.verify_message or "verification failed"
     return None
 
 
 def reason_of(error: Exception) -> str:
-    """Why a request failed: the operating system's reason if a connection failed, else the error's text."""
+    """Return why a request failed: the operating system's reason for a failed connection, else the error's text."""
     for cause in _causes(error):
         own = (
             isinstance(cause, ConnectionError | TimeoutError) or type(cause) is OSError
@@ -129,7 +129,7 @@ def reason_of(error: Exception) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and what led to it; of the errors of several attempts, the first."""
+    """`error` and its causes; for several connection attempts, the first error."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
@@ -170,7 +170,7 @@ def _is_excluded(host: str, port: int | None, environ: Mapping[str, str]) -> boo
 
 
 def _covers(entry: str, host: str, port: int | None) -> bool:
-    """Whether an entry of `NO_PROXY` is for `host`: `*`, a domain, `HOST:PORT`, an address or a network."""
+    """Whether an entry of `NO_PROXY` matches `host`: `*`, a domain, `HOST:PORT`, an address or a network."""
     if entry == "*":
         return True
     try:

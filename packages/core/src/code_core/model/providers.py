@@ -1,4 +1,4 @@
-"""Where models are served, and how to get in."""
+"""Model providers: their endpoints and credentials."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from code_core.model.catalog import UNKNOWN, ModelTraits
 from code_core.protocol.policies import WireApi
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110
-# Azure OpenAI and Foundry, their sovereign clouds, API Management and Front Door before them.
+# Azure OpenAI and Foundry, including sovereign clouds and endpoints behind API Management or Front Door.
 _AZURE = (
     *(".azure.com", ".azure.us", ".azure.cn"),
     *(".azure-api.net", ".azure-api.us", ".azure-api.cn"),
@@ -24,6 +24,7 @@ _AZURE = (
 
 ServerKind = Literal["ollama", "lmstudio", "llamacpp", "vllm"]
 FALLBACK_WINDOW = 8_192
+LONGEST_KEY = 8_192
 _PATHS: dict[WireApi, str] = {"responses": "/responses", "chat": "/chat/completions"}
 _START_COMMANDS: dict[ServerKind, str] = {
     "ollama": "ollama serve",
@@ -39,11 +40,11 @@ class Provider:
 
     Attributes:
         base_url: without the trailing `/responses` or `/chat/completions`.
-        env_key: the environment variable that holds the API key, if one is needed.
-        env_http_headers: header names to the environment variables that hold their values.
+        env_key: the environment variable with the API key, if one is needed.
+        env_http_headers: maps header names to the environment variables that hold their values.
         replay_scenario: for the replay provider, the file to replay.
-        server: the program that serves it, which can be asked for the window of a model.
-        traits: what holds for all its models.
+        server: the server program, which can be asked for a model's context window.
+        traits: traits of all its models.
     """
 
     id: str
@@ -64,17 +65,17 @@ class Provider:
 
     @property
     def request_url(self) -> str:
-        """Where requests go, without the query."""
+        """The request URL, without the query."""
         return self.base_url.rstrip("/") + _PATHS[self.wire_api]
 
     @property
     def start_hint(self) -> str:
-        """How to start the server of this machine; empty where nobody knows."""
+        """How to start the server on this machine; empty if unknown."""
         return "" if self.server is None else f"Start it with: {_START_COMMANDS[self.server]}"
 
     @property
     def fallback_window(self) -> int | None:
-        """The window to reckon with where nobody says how large it is: a local server's is often small."""
+        """The window to assume if none is known, because local servers often have a small one."""
         return None if self.server is None else FALLBACK_WINDOW
 
     @property
@@ -93,10 +94,10 @@ class Provider:
             return host == "localhost"
 
     def api_key(self, environ: Mapping[bytes, bytes]) -> bytes | None:
-        """The key from the environment; None where no key is needed.
+        """Return the key from the environment, or None if no key is needed.
 
         Raises:
-            ConfigError: the variable is not set, or holds what cannot be in a header.
+            ConfigError: the variable is not set, or its value is not valid in a header.
         """
         if self.env_key is None:
             return None
@@ -104,19 +105,17 @@ class Provider:
         if not key:
             hint = f" ({self.env_key_instructions})" if self.env_key_instructions else ""
             raise ConfigError(
-                f"provider {self.id!r} needs an API key: set the environment variable {self.env_key}{hint}"
+                f"provider {self.id!r} needs an API key: run code login, "
+                f"or set the environment variable {self.env_key}{hint}"
             )
-        if not all(0x21 <= byte <= 0x7E for byte in key):
-            raise ConfigError(
-                f"the environment variable {self.env_key} contains spaces or control characters"
-            )
+        check_key(key, f"the environment variable {self.env_key}")
         return key
 
     def headers(self, environ: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-        """The configured headers, with lower-case names; those whose variable is empty are left out.
+        """Return the configured headers, with lower-case names, omitting those whose variable is empty.
 
         Raises:
-            ConfigError: a name or a value is not one that a header can have; the value is not shown.
+            ConfigError: a name or a value is not valid in a header; the value is not shown.
         """
         headers: dict[bytes, bytes] = {}
         for name, value in self.http_headers.items():
@@ -137,8 +136,22 @@ class Provider:
         return name.lower().encode("ascii")
 
 
+def check_key(key: bytes, where: str) -> None:
+    """Check that `key` can be an API key.
+
+    Raises:
+        ConfigError: it is empty, too long, or has characters that a header cannot have; it is not shown.
+    """
+    if not key:
+        raise ConfigError(f"{where} is empty")
+    if len(key) > LONGEST_KEY:
+        raise ConfigError(f"{where} is longer than {LONGEST_KEY:,} bytes")
+    if not all(0x21 <= byte <= 0x7E for byte in key):
+        raise ConfigError(f"{where} contains spaces or control characters, or letters that are not ASCII")
+
+
 def builtin_providers(environ: Mapping[str, str]) -> dict[str, Provider]:
-    """The providers that need no settings."""
+    """Return the providers that need no settings."""
     openai_url = environ.get("OPENAI_BASE_URL", "").strip() or "https://api.openai.com/v1"
     oss_port = environ.get("CODEX_OSS_PORT", "").strip() or "11434"
     oss_url = environ.get("CODEX_OSS_BASE_URL", "").strip() or f"http://localhost:{oss_port}/v1"
@@ -180,7 +193,7 @@ def builtin_providers(environ: Mapping[str, str]) -> dict[str, Provider]:
 
 
 def _local(provider_id: str, name: str, url: str, server: ServerKind) -> Provider:
-    """A server on this machine, which speaks Chat Completions in all its versions."""
+    """A server on this machine; all of them support Chat Completions."""
     return Provider(id=provider_id, name=name, base_url=url, wire_api="chat", server=server)
 
 

@@ -1,4 +1,4 @@
-"""The rate-limit snapshot that a provider sends in its headers."""
+"""Parses the rate-limit snapshot in a provider's response headers."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -12,9 +12,9 @@ _FIELDS = {
 
 
 def rate_limit_snapshot(headers: Mapping[str, str]) -> dict[str, Any] | None:
-    """Usage of the primary and secondary window from `x-codex-*` headers; None without any.
+    """Return usage of the primary and secondary window from `x-codex-*` headers, or None without any.
 
-    Percentages from 0 to 100, windows in minutes, resets in seconds.
+    Percentages range from 0 to 100; windows are in minutes and resets in seconds.
     """
     snapshot: dict[str, Any] = {}
     for window in ("primary", "secondary"):

@@ -1,4 +1,4 @@
-"""Whether a provider can be reached, asked without a key."""
+"""Checks whether a provider is reachable, without sending a key."""
 
 import os
 import time
@@ -21,10 +21,10 @@ SECONDS = 10.0
 
 
 async def reach(provider: Provider) -> str:
-    """What the base URL answers with, and after how long; any status will do.
+    """Return the status and response time of the base URL; any status counts as reachable.
 
     Raises:
-        ModelError: no answer came within 10 seconds.
+        ModelError: no answer within 10 seconds.
     """
     begun = time.perf_counter()
     try:

@@ -1,9 +1,9 @@
-"""Records what a model streamed, as a scenario that the replay model can play.
+"""Records a model's streamed responses as a scenario for the replay model.
 
-One line of JSON per response is appended when the response ends, however it
-ends: a broken stream is replayed as a broken stream. Values of environment
-variables that look like secrets, and anything shaped like an API key, are
-replaced before they reach the file; deltas that hold one together are left out.
+One line of JSON per response is appended when the response ends, however it ends: a broken
+stream is replayed as a broken stream. Values of environment variables that look like secrets,
+and anything shaped like an API key, are redacted before they reach the file; deltas that
+contain one together are left out.
 """
 
 import json
@@ -26,7 +26,7 @@ from code_core.wire.sse import SseEvent
 from code_core.wire.streamed_texts import Source, streamed_texts
 
 HEADER = b'{"replay":1}\n'
-# In JSON, the letter of an escape may stand before it.
+# In JSON, the letter of an escape sequence may precede it.
 _SECRET_SHAPE = re.compile(
     rb"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))(?:sk|pk|rk|gh[oprsu]|xox[abeprs])[-_][A-Za-z0-9_-]{16,}"
 )
@@ -36,20 +36,20 @@ REDACTED = b"[REDACTED]"
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """An event without secrets; `texts` are its pieces, in JSON, of the texts that are streamed."""
+    """A redacted event; `texts` are its streamed text pieces, as JSON."""
 
     line: bytes
     texts: tuple[tuple[Source, bytes], ...] = ()
 
 
 class Recorder:
-    """Appends responses to a scenario file, made with mode 0600.
+    """Appends responses to a scenario file, created with mode 0600.
 
     Args:
         path: the file.
-        environ: its secrets are left out of the file.
-        wire: what the responses are written in.
-        key: the provider's, a secret whatever its variable is called.
+        environ: its secrets are redacted.
+        wire: the API of the responses.
+        key: the provider's key, which is redacted whatever its variable is called.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -86,7 +86,7 @@ class Recorder:
                 raise ConfigError(str(error)) from error
 
     def event(self, event: SseEvent) -> None:
-        """Add an event to the open exchange; what is not a JSON object is left out."""
+        """Add an event to the open exchange; anything but a JSON object is ignored."""
         try:
             objects = event_objects(event)
         except ValueError:
@@ -101,10 +101,10 @@ class Recorder:
 
     @contextmanager
     def exchange(self) -> Iterator[None]:
-        """One response; its events are written when the context ends.
+        """Record one response, which is written when the context ends.
 
         Raises:
-            RequestRefused: the file cannot be written; the disk is full, for one.
+            RequestRefused: the file cannot be written, for example because the disk is full.
         """
         try:
             yield
@@ -130,7 +130,7 @@ class Recorder:
             raise RequestRefused(f"CODE_RECORD: {self._path} cannot be written: {error.strerror}") from error
 
     def _without_split_secrets(self) -> list[bytes]:
-        """The events, less the deltas that together spell a secret."""
+        """The events without deltas that together spell a secret."""
         texts: defaultdict[Source, list[bytes]] = defaultdict(list)
         for event in self._events:
             for source, text in event.texts:
@@ -148,8 +148,8 @@ class Recorder:
 
 
 def _forms(secret: bytes) -> set[bytes]:
-    """`secret` as it is, as JSON spells it, and as JSON in JSON does, which the arguments of a call are."""
-    forms = {secret.decode("utf-8", "replace")}  # as what a provider sends is repaired
+    """`secret` verbatim, as JSON, and as JSON within JSON, as in the arguments of a call."""
+    forms = {secret.decode("utf-8", "replace")}  # decoded like provider output
     for _ in range(2):
         forms |= {json.dumps(form, ensure_ascii=escape)[1:-1] for form in forms for escape in (False, True)}
     return {form.encode() for form in forms}

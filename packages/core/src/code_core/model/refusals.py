@@ -1,4 +1,4 @@
-"""What an HTTP answer other than 200 means: the words for the user, and whether to ask again."""
+"""Interprets HTTP answers other than 200: the message for the user, and whether to retry."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -20,10 +20,10 @@ _USAGE_KINDS = {"usage_limit_reached", "usage_not_included"}
 
 @frozen
 class Answer:
-    """An answer other than 200.
+    """An HTTP answer other than 200.
 
     Attributes:
-        body: its start, as text.
+        body: the start of the body, as text.
     """
 
     status: int
@@ -32,7 +32,7 @@ class Answer:
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """The id by which the provider's support finds a request."""
+    """Return the id that the provider's support uses to find a request."""
     found = next((value for name in _REQUEST_IDS if (value := headers.get(name))), None)
     return None if found is None else excerpt(found, 80)
 
@@ -40,14 +40,14 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 def refusal(
     answer: Answer, where: str, key_source: str, now: datetime, *, key_proxy: bool = False
 ) -> ModelError:
-    """The error that `answer` stands for.
+    """Return the error for `answer`.
 
     Args:
-        answer: what came.
+        answer: the provider's answer.
         where: the provider, for the user.
-        key_source: where the key comes from, as a part of a sentence; empty without one.
+        key_source: where the key comes from, as part of a sentence; empty without a key.
         now: the time, in the user's time zone.
-        key_proxy: whether the answer may be the key-holding proxy's own.
+        key_proxy: whether the answer may come from the proxy that holds the key.
     """
     status = answer.status
     described = f"{where} answered {status} (request id {request_id(answer.headers) or 'none'})"
@@ -87,7 +87,7 @@ def refusal(
 
 
 def untrusted(where: str, reason: str) -> RequestRefused:
-    """The error for a certificate that cannot be verified: retrying would not help."""
+    """Return the error for a certificate that cannot be verified; retrying would not help."""
     return RequestRefused(
         f"{where}: its certificate is not trusted ({excerpt(reason, 300)}): {CERTIFICATE_ADVICE}",
         code="provider",
@@ -95,7 +95,7 @@ def untrusted(where: str, reason: str) -> RequestRefused:
 
 
 def _moved(headers: Mapping[str, str]) -> str:
-    """Where a redirect leads, without what may be a secret in its URL."""
+    """Describe where a redirect leads, without possible secrets in its URL."""
     target = headers.get("location", "")
     try:
         parts = urlsplit(target)

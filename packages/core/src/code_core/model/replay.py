@@ -5,10 +5,10 @@ optional `title`. Every further line is the response to one request:
 
     {"expect": [EXPECTATION, …], "wire": WIRE, "stream": [EVENT, …]}
 
-`stream` holds what the provider would send: events of the Responses API, or chunks of
-Chat Completions where `wire` is `"chat"`; and `{"pause_ms": N}` between them. An expectation is checked against the request:
-`{"contains": TEXT}` somewhere in its input, or `{"call_id": ID, "output_contains":
-TEXT}` in the output of that call. Everything but the model is real.
+`stream` holds what the provider would send: events of the Responses API, or chunks of Chat
+Completions if `wire` is `"chat"`, with `{"pause_ms": N}` between them. An expectation is checked
+against the request: `{"contains": TEXT}` anywhere in its input, or `{"call_id": ID,
+"output_contains": TEXT}` in the output of that call. Everything but the model is real.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -42,7 +42,7 @@ class Header(ProtocolModel):
 
 
 class Expectation(ProtocolModel):
-    """What a request must hold for its response to be played."""
+    """A condition that a request must meet before its response is played."""
 
     contains: str | None = None
     call_id: str | None = None
@@ -58,7 +58,7 @@ class Exchange(ProtocolModel):
 
 
 def load_scenario(path: Path) -> list[Exchange]:
-    """The responses in the scenario file at `path`, in order.
+    """Load the responses in the scenario file at `path`, in order.
 
     Raises:
         ConfigError: the file cannot be read or is not a scenario; names the line.
@@ -92,7 +92,7 @@ def load_scenario(path: Path) -> list[Exchange]:
 
 
 class ReplayClient:
-    """Plays one scenario, one response per request."""
+    """Plays a scenario, one response per request."""
 
     def __init__(self, exchanges: Sequence[Exchange]) -> None:
         self._exchanges = exchanges

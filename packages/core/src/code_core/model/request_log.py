@@ -1,4 +1,4 @@
-"""One line in the log per request to a model: what, how much and how long; no header, no query, no body."""
+"""Logs one line per request to a model, with sizes and times but no headers, query or body."""
 
 import logging
 import time
@@ -11,9 +11,9 @@ class RequestLog:
     """Follows one request.
 
     Args:
-        url: where it goes.
+        url: the request's URL.
         ordinal: its number in the conversation.
-        sent: bytes of its body.
+        sent: the size of its body in bytes.
     """
 
     def __init__(self, url: str, ordinal: int, sent: int) -> None:
@@ -28,12 +28,12 @@ class RequestLog:
         self.received = 0
 
     def answered(self, status: int, request_id: str | None) -> None:
-        """The head of the response is here."""
+        """Record the head of the response."""
         self._answered = time.monotonic()
         self._status, self._request_id = status, request_id
 
     def ended(self) -> None:
-        """Write the line."""
+        """Write the log line."""
         now = time.monotonic()
         waited = (self._answered or now) - self._begun
         _log.info(

@@ -1,4 +1,4 @@
-"""The Responses API, as a wire."""
+"""The wire for the Responses API."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from code_core.wire.sse import SseEvent
 
 
 class ResponsesWire:
-    """See `Wire`. Reasoning belongs to the provider, whichever of its models wrote it."""
+    """See `Wire`. Reasoning is tied to the provider and can be shared between its models."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -38,5 +38,5 @@ class ResponsesWire:
         return None
 
     def learn(self, answer: Answer) -> bool:  # noqa: ARG002 - as above
-        """See `Wire.learn`: every field of the request is needed."""
+        """See `Wire.learn`: no field of the request is optional."""
         return False

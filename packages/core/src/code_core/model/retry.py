@@ -1,4 +1,4 @@
-"""How often, and after how long, a model is asked again."""
+"""Retry limits and delays for requests to a model."""
 
 import random
 from collections.abc import Mapping
@@ -14,22 +14,22 @@ LONGEST_REQUESTED_DELAY = 300.0
 
 @frozen
 class RetryLimits:
-    """Retries within one turn: `request` until a response begins, `stream` after one broke."""
+    """Retries within one turn: `request` before a response begins, `stream` after one breaks."""
 
     request: int = 4
     stream: int = 5
 
 
 def backoff(attempt: int) -> float:
-    """Seconds before retry number `attempt` (from 1): doubling from 200 ms, ±10 %, at most a minute."""
-    jitter = random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+    """Return the seconds before retry number `attempt` (from 1): doubling from 200 ms, ±10 %, at most a minute."""
+    jitter = random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, not for security
     return jitter * min(FIRST_DELAY * 2.0 ** (attempt - 1), LONGEST_DELAY)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that a response's headers ask us to wait: `retry-after-ms`, else `Retry-After` in seconds or as a date.
+    """Return the delay that a response asks for, from `retry-after-ms` or `Retry-After` (seconds or a date).
 
-    None without either, or where it makes no sense. A date that has passed means at once.
+    None if both are missing or invalid. A date in the past means 0.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -44,7 +44,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         at = parsedate_to_datetime(value)
     except ValueError:
         return None
-    if at.tzinfo is None:  # the form of asctime, which is always in UTC
+    if at.tzinfo is None:  # asctime format, always in UTC
         at = at.replace(tzinfo=UTC)
     return max(0.0, (at - now).total_seconds())
 

@@ -1,4 +1,4 @@
-"""What a provider's server says of its models: which it has, and how much they can read."""
+"""Asks a provider's server which models it has and how large their context windows are."""
 
 import json
 import logging
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger("code_core")
 
 SECONDS = 2.0
-"""How long a question to the server may take; nobody waits longer for what can be done without."""
+"""Time limit for a query, because the answer is optional."""
 MOST_BYTES = 4 * 2**20
 MOST_NAMES = 12
 
 
 def names_a_model(answer: Answer) -> bool:
-    """Whether `answer` refuses a request for the model that it asks for."""
+    """Whether `answer` rejects a request because of the requested model."""
     if answer.status not in {400, 404}:
         return False
     error = error_object(answer.body)
@@ -38,7 +38,7 @@ def names_a_model(answer: Answer) -> bool:
 
 
 async def served_models(http: "HttpClient", provider: Provider, headers: Mapping[bytes, bytes]) -> list[str]:
-    """The names of some models that the provider has; empty if it does not say."""
+    """Return the names of some of the provider's models; empty if it does not list them."""
     listed = await _get(http, f"{provider.base_url.rstrip('/')}/models", headers)
     entries = listed.get("data")
     names = [
@@ -51,7 +51,7 @@ async def served_models(http: "HttpClient", provider: Provider, headers: Mapping
 
 
 async def served_window(provider: Provider, model: str, environ: Mapping[str, str]) -> int | None:
-    """The window of `model` in tokens, as the server of this machine has loaded it; None if it does not say in 2 seconds."""
+    """Return the window of `model` in tokens, as loaded by a local server, or None if not known within 2 seconds."""
     if provider.server is None or not provider.is_loopback:
         return None
     root = provider.base_url.rstrip("/").removesuffix("/v1")
@@ -74,7 +74,7 @@ async def served_window(provider: Provider, model: str, environ: Mapping[str, st
 
 
 def _listed(listed: dict[str, Any], model: str, field: str) -> int | None:
-    """`field` of the entry for `model` in a list of models; of the only entry whatever its name."""
+    """`field` of the entry for `model` in a list of models, or of the only entry."""
     data = listed.get("data")
     entries = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
     own = [entry for entry in entries if entry.get("id") == model] or (entries if len(entries) == 1 else [])
@@ -82,7 +82,7 @@ def _listed(listed: dict[str, Any], model: str, field: str) -> int | None:
 
 
 def _of_ollama(running: dict[str, Any], model: str) -> int | None:
-    """The context that Ollama has loaded `model` with, which it cuts longer prompts to."""
+    """The context length of `model` as loaded by Ollama, which truncates longer prompts."""
     models = running.get("models")
     for entry in models if isinstance(models, list) else ():
         if isinstance(entry, dict) and model in {entry.get("name"), entry.get("model")}:
@@ -95,7 +95,7 @@ def _size(value: object) -> int | None:
 
 
 async def _get(http: "HttpClient", url: str, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
-    """The JSON object at `url`; empty if there is no such object."""
+    """The JSON object at `url`; empty if there is none."""
     body = bytearray()
     try:
         with anyio.fail_after(SECONDS):

@@ -1,6 +1,6 @@
-"""Patches in the agent's format: parse, locate, plan, apply, show.
+"""Patches in the agent's format: parsing, locating, planning, applying, display.
 
-`parse_patch` and `plan_patch` change nothing; `apply_plan` writes, and only what is still as it was planned from.
+`parse_patch` and `plan_patch` change nothing; `apply_plan` writes only files that have not changed since planning.
 """
 
 from code_core.patch.apply import Application, apply_plan

@@ -1,4 +1,4 @@
-"""Carries out a plan."""
+"""Applies a plan to the files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,24 +44,24 @@ async def apply_plan(plan: PatchPlan, files: FileSystem) -> None:
 
 
 class Application:
-    """A plan that is being carried out; knows at any time how far it came.
+    """The application of a plan, which records its progress.
 
-    A file is written only in the state that the plan was made from.
+    A file is written only if it is still in the state that the plan was made from.
     """
 
     def __init__(self, plan: PatchPlan, files: FileSystem) -> None:
         self._edits = plan.edits
         self._files = files
         self._steps = [_steps(edit) for edit in plan.edits]
-        self._edit = 0  # the one that is being carried out
-        self._taken = 0  # how many of its steps are done
+        self._edit = 0  # the current edit
+        self._taken = 0  # completed steps of the current edit
 
     async def run(self) -> None:
-        """Write the edits in order, each file whole; a move writes the new file before it deletes the old.
+        """Write the edits in order, each file as a whole; a move writes the new file before deleting the old one.
 
         Raises:
-            PatchApplyError: a file has changed since it was read, or it could not be written or
-                deleted; names what was done before and what was not.
+            PatchApplyError: a file has changed since it was read, or could not be written or deleted;
+                names what was done and what was not.
         """
         for steps in self._steps:
             for step in steps:
@@ -74,7 +74,7 @@ class Application:
 
     @property
     def applied(self) -> tuple[FileEdit, ...]:
-        """The edits that are on disk; a move whose old file still exists counts as the new file that it made."""
+        """The edits on disk; a move whose old file still exists counts as adding the new file."""
         applied = self._edits[: self._edit]
         if self._edit < len(self._edits):
             edit = self._edits[self._edit]
@@ -83,7 +83,7 @@ class Application:
         return applied
 
     def stopped(self, problem: str) -> PatchApplyError:
-        """The error for a patch that got no further: what was written, and what was not."""
+        """Return the error for a patch that stopped here: what was written, and what was not."""
         done = [*_flat(self._steps[: self._edit]), *self._steps[self._edit][: self._taken]]
         failed, *rest = self._steps[self._edit][self._taken :]
         rest += _flat(self._steps[self._edit + 1 :])
@@ -105,7 +105,7 @@ class Application:
         if moved is None:
             await self._files.delete(step.path, step.expected)
             return
-        # Both may be names of one file, on a disk that ignores case: then it comes back.
+        # Both may name one file on a case-insensitive disk: then it is written again.
         now = await self._files.read(step.path)
         same = now is not None and moved.new.is_same(now)
         await self._files.delete(step.path, moved.new if same else step.expected)

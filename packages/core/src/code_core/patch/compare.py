@@ -1,10 +1,10 @@
-"""Finds the lines that differ between two texts, in time that grows with their length.
+"""Finds the lines that differ between two texts, in time proportional to their length.
 
-Three ideas, in this order, on ever smaller ranges: equal lines at both ends are
-no difference; a line that is in both ranges just once is the same line (patience
-diff, Bram Cohen); what a shortest edit script leaves is the same (E. Myers, "An
-O(ND) Difference Algorithm", 1986). What is left when the work grows too much counts as
-changed as a whole: still right, only not the smallest difference.
+Three steps are applied in order to ever smaller ranges: equal lines at both ends are unchanged;
+a line that occurs exactly once in both ranges is the same line (patience diff, Bram Cohen); and
+what a shortest edit script keeps is unchanged (E. Myers, "An O(ND) Difference Algorithm", 1986).
+If this takes too much work, the rest counts as changed as a whole, which is correct but not
+minimal.
 """
 
 from bisect import bisect_left
@@ -20,7 +20,7 @@ Span = tuple[int, int, int, int]
 
 
 def differences(old: Sequence[str], new: Sequence[str]) -> list[Span]:
-    """The spans that differ, in order; all other lines are equal, and between two spans is at least one."""
+    """Return the spans that differ, in order; all other lines are equal, and spans never touch."""
     numbers: dict[str, int] = {}
     left = [numbers.setdefault(line, len(numbers)) for line in old]
     right = [numbers.setdefault(line, len(numbers)) for line in new]
@@ -44,7 +44,7 @@ def differences(old: Sequence[str], new: Sequence[str]) -> list[Span]:
 
 
 def _trimmed(left: list[int], right: list[int], span: Span) -> Span:
-    """`span` without the equal lines at its ends."""
+    """`span` without equal lines at its ends."""
     a, b, c, d = span
     while a < b and c < d and left[a] == right[c]:
         a, c = a + 1, c + 1
@@ -54,7 +54,7 @@ def _trimmed(left: list[int], right: list[int], span: Span) -> Span:
 
 
 def _gaps(equal: list[tuple[int, int]], span: Span) -> Iterator[Span]:
-    """The stretches before, between and after pairs of equal lines."""
+    """The ranges before, between and after pairs of equal lines."""
     a, b, c, d = span
     for x, y in [*equal, (b, d)]:
         yield a, x, c, y
@@ -62,11 +62,11 @@ def _gaps(equal: list[tuple[int, int]], span: Span) -> Iterator[Span]:
 
 
 def _anchors(left: list[int], right: list[int], span: Span) -> list[tuple[int, int]]:
-    """The longest run of pairs, growing on both sides, of lines that both ranges have just once."""
+    """The longest increasing run of pairs of lines that occur exactly once in both ranges."""
     a, b, c, d = span
     once_left, once_right = _once(left, a, b), _once(right, c, d)
     pairs = [(x, once_right[line]) for line, x in once_left.items() if line in once_right]
-    # Patience sorting: `tops` ends the growing runs of each length as low as can be, `links` leads back.
+    # Patience sorting: `tops` holds the lowest end of the runs of each length; `links` leads back.
     tops: list[int] = []
     holders: list[int] = []
     links: list[int] = []
@@ -84,7 +84,7 @@ def _anchors(left: list[int], right: list[int], span: Span) -> list[tuple[int, i
 
 
 def _once(lines: list[int], start: int, stop: int) -> dict[int, int]:
-    """The lines that are in the range just once, and where, in order."""
+    """The lines that occur exactly once in the range, with their indexes, in order."""
     places: dict[int, int] = {}
     for place in range(start, stop):
         line = lines[place]
@@ -93,7 +93,9 @@ def _once(lines: list[int], start: int, stop: int) -> dict[int, int]:
 
 
 def _shortest(left: list[int], right: list[int]) -> list[tuple[int, int]] | None:
-    """The equal lines that a shortest edit script leaves, in pairs; None if finding it is too much work.
+    """The equal lines that a shortest edit script keeps, as pairs, or None if finding it takes too much work.
+
+    Round `n` extends every diagonal `x - y` of -n, -n + 2 … n as far as `n` edits can reach.
 
     Round `n` takes every diagonal `x - y` of -n, -n + 2 … n as far as `n` edits can go.
     """
@@ -116,17 +118,17 @@ def _shortest(left: list[int], right: list[int]) -> list[tuple[int, int]] | None
 
 
 def _start(before: list[int], index: int) -> int:
-    """Where a round begins on a diagonal, from how far the round before came on its two neighbours."""
+    """Where a round begins on a diagonal, given the ends of the previous round on its two neighbours."""
     return before[index] if _comes_from_above(before, index) else before[index - 1] + 1
 
 
 def _comes_from_above(before: list[int], index: int) -> bool:
-    """Whether the way to the diagonal is down, from the next one: that takes a line of `new`."""
+    """Whether the diagonal is reached from the next one, by inserting a line of `new`."""
     return index == 0 or (index < len(before) and before[index - 1] < before[index])
 
 
 def _traced(rounds: list[list[int]], index: int, x: int) -> list[tuple[int, int]]:
-    """The equal lines on the way back from `x` on the last round's diagonal."""
+    """The equal lines on the path back from `x` on the last round's diagonal."""
     pairs: list[tuple[int, int]] = []
     for number in range(len(rounds) - 1, -1, -1):
         before = rounds[number]

@@ -1,4 +1,4 @@
-"""Differences of texts as the hunks of a unified diff.
+"""Formats differences between texts as the hunks of a unified diff.
 
 Source of the format: git's documentation, "Generating patch text with -p".
 """
@@ -14,12 +14,12 @@ _PIECE = 2**12
 
 
 def unified_diff(old: str, new: str, first_line: int = 0) -> str:
-    """The hunks that make `new` of `old`, with three lines of context and no file header; in linear time.
+    """Return the hunks that turn `old` into `new`, with three lines of context and no file header; in linear time.
 
     Args:
         old: the text before.
         new: the text after.
-        first_line: how many lines come before both texts.
+        first_line: the number of lines before both texts.
     """
     before, after = _lines(old), _lines(new)
     hunks = _grouped(differences(before, after))
@@ -27,10 +27,10 @@ def unified_diff(old: str, new: str, first_line: int = 0) -> str:
 
 
 def differing_part(old: bytes, new: bytes) -> tuple[int, slice, slice]:
-    """Where two files differ, with the lines around that a diff shows.
+    """Find the part where two files differ, with the context lines that a diff shows.
 
     Returns:
-        How many lines come before, and the parts of `old` and `new`; both begin and end with a line.
+        The number of lines before it, and the parts of `old` and `new`, both consisting of whole lines.
     """
     start = equal = _equal_bytes(old, new)
     for _ in range(CONTEXT_LINES + 1):
@@ -44,7 +44,7 @@ def differing_part(old: bytes, new: bytes) -> tuple[int, slice, slice]:
 
 
 def _equal_bytes(old: bytes, new: bytes) -> int:
-    """How many bytes at the beginning are equal."""
+    """Number of equal bytes at the beginning."""
     most = min(len(old), len(new))
     equal = 0
     while equal < most and old[equal : equal + _PIECE] == new[equal : equal + _PIECE]:
@@ -54,7 +54,7 @@ def _equal_bytes(old: bytes, new: bytes) -> int:
 
 
 def _equal_bytes_at_end(old: bytes, new: bytes, most: int) -> int:
-    """How many of the last `most` bytes are equal, up to the last one that differs."""
+    """Number of equal bytes among the last `most` bytes, up to the last one that differs."""
     equal = 0
     a, b = len(old), len(new)
     while equal + _PIECE <= most and (
@@ -67,7 +67,7 @@ def _equal_bytes_at_end(old: bytes, new: bytes, most: int) -> int:
 
 
 def _grouped(spans: Sequence[Span]) -> Iterator[list[Span]]:
-    """The spans that are so close that they share a hunk."""
+    """Group spans that are close enough to share a hunk."""
     group: list[Span] = []
     for span in spans:
         if group and span[0] - group[-1][1] > 2 * CONTEXT_LINES:
@@ -93,7 +93,7 @@ def _hunk(before: list[str], after: list[str], spans: list[Span], first_line: in
 
 
 def _extent(start: int, stop: int) -> str:
-    """First line and count; an empty extent is named by the line before it."""
+    """The first line and count; an empty extent is named by the line before it."""
     match stop - start:
         case 0:
             return f"{start},0"
@@ -104,7 +104,7 @@ def _extent(start: int, stop: int) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines with their newlines; a carriage return is part of its line, as it is for git."""
+    """The lines with their newlines; as in git, a carriage return is part of its line."""
     lines = [f"{line}\n" for line in text.split("\n")]
     last = lines.pop().removesuffix("\n")
     return [*lines, last] if last else lines

@@ -1,4 +1,4 @@
-"""Changes of files as values, with the file before and after."""
+"""File changes as values, with each file before and after."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from code_core.patch.filesystem import FileState
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A new file, or one that is replaced as a whole (`overwritten` is what it was)."""
+    """A new file, or one that is replaced as a whole (`overwritten` is its old state)."""
 
     path: Path
     new: FileState
@@ -17,7 +17,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """A file that is deleted, and what it was."""
+    """A deleted file, with its old state."""
 
     path: Path
     old: FileState
@@ -25,12 +25,12 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """A file that changes, moves, or both.
+    """A file that is changed, moved, or both.
 
     Attributes:
-        move_to: where the file moves to.
+        move_to: the new path, if the file moves.
         overwritten: the file that a move replaces.
-        link: what `path` was when it was a link to the file with `old`; only a move removes the link.
+        link: the state of `path` if it was a link to the file with `old`; only a move removes the link.
     """
 
     path: Path

@@ -1,8 +1,8 @@
-"""How a file's text is encoded, worked out from its bytes.
+"""Detects the encoding of a text file from its bytes.
 
-A byte order mark decides; without one, text is UTF-8 if it can be. What cannot is taken for
-text with one byte a character, as Western systems wrote it (Windows-1252, or Latin-1 where a
-byte has no meaning in that): a guess, so that nothing but ASCII is added on its strength alone.
+A byte order mark decides; otherwise text is UTF-8 if valid. Anything else is treated as
+single-byte Western text (Windows-1252, or Latin-1 if a byte is undefined there). This is a guess,
+so only ASCII may be added on its basis.
 """
 
 import codecs
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 PIECE = 2**18
-"""Bytes that are worked on in one step, so that other threads get their turn."""
+"""Bytes processed in one step, so that other threads get their turn."""
 
 _MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le", 4),  # begins like the mark of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32-le", 4),  # starts like the UTF-16 mark
     (codecs.BOM_UTF32_BE, "utf-32-be", 4),
     (codecs.BOM_UTF16_LE, "utf-16-le", 2),
     (codecs.BOM_UTF16_BE, "utf-16-be", 2),
@@ -27,19 +27,19 @@ _NOT_ASCII = re.compile("[^\x00-\x7f\udc80-\udcff]")
 
 
 class NotTextError(ValueError):
-    """The bytes are not text; the message says why."""
+    """The data is not text; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextEncoding:
-    """How text becomes bytes.
+    """How text is converted to bytes.
 
     Attributes:
-        codec: the name that Python and people know.
-        mark: the byte order mark that the file begins with.
-        unit: how many bytes the shortest character has.
-        errors: what becomes of bytes that the codec does not know.
-        guessed: it is only likely.
+        codec: the name, as Python and people know it.
+        mark: the byte order mark at the start of the file.
+        unit: the number of bytes of the shortest character.
+        errors: how bytes that the codec does not know are handled.
+        guessed: whether the encoding is only likely.
     """
 
     codec: str
@@ -49,19 +49,19 @@ class TextEncoding:
     guessed: bool = False
 
     def encode(self, text: str) -> bytes:
-        """The bytes of `text`, without the mark.
+        """Return the bytes of `text`, without the mark.
 
         Raises:
-            UnicodeEncodeError: a character has none.
+            UnicodeEncodeError: the encoding lacks a character.
         """
         return text.encode(self.codec, self.errors)
 
     def decode(self, data: bytes) -> str:
-        """The text of `data`, which has whole characters and no mark."""
+        """Return the text of `data`, which consists of whole characters without a mark."""
         return data.decode(self.codec, self.errors)
 
     def pieces(self, data: bytes) -> Iterator[tuple[int, str]]:
-        """The text after the mark in pieces of whole lines, each with the place of its first byte."""
+        """Yield the text after the mark in pieces of whole lines, each with its byte offset."""
         end_of_line = "\n".encode(self.codec)
         start = len(self.mark)
         while start < len(data):
@@ -74,10 +74,10 @@ class TextEncoding:
 
 
 def encoding_of(data: bytes) -> TextEncoding:
-    """The encoding of a file.
+    """Detect the encoding of a file.
 
     Raises:
-        NotTextError: the file is binary, or not what its byte order mark says.
+        NotTextError: the file is binary, or contradicts its byte order mark.
     """
     for mark, codec, unit in _MARKS:
         if data.startswith(mark):
@@ -97,23 +97,23 @@ def encoding_of(data: bytes) -> TextEncoding:
     good, broken = _characters(data)
     if broken == 0:
         return TextEncoding("utf-8", mark)
-    if mark or good > broken:  # some broken characters, which stay as they are
+    if mark or good > broken:  # some invalid characters, which are preserved
         return TextEncoding("utf-8", mark, errors="surrogateescape")
     return _one_byte_each(data)
 
 
 def text_of(data: bytes) -> str:
-    """The text of a file, to be shown.
+    """Return the text of a file, for display.
 
     Raises:
-        NotTextError: the file is binary, or not what its byte order mark says.
+        NotTextError: the file is binary, or contradicts its byte order mark.
     """
     encoding = encoding_of(data)
     return encoding.decode(data[len(encoding.mark) :])
 
 
 def _characters(data: bytes) -> tuple[int, int]:
-    """How many characters of UTF-8 text are not ASCII, and how many bytes belong to none."""
+    """The number of non-ASCII characters in UTF-8, and the number of invalid bytes."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     good = broken = 0
     for start in range(0, len(data), PIECE):

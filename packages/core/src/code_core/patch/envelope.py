@@ -1,4 +1,4 @@
-"""Finds the patch in what a model sent: it may be wrapped in JSON, in a heredoc or in a code fence."""
+"""Extracts the patch from a model's message, which may wrap it in JSON, a heredoc or a code fence."""
 
 import json
 import re
@@ -16,10 +16,10 @@ _HEREDOC = re.compile(
 
 
 def patch_lines(text: str) -> list[str]:
-    """The lines between the markers, without line ends.
+    """Return the lines between the markers, without line ends.
 
     Raises:
-        PatchSyntaxError: there is no begin marker, no end marker, too much text, or text that no file can hold.
+        PatchSyntaxError: a marker is missing, or the text is too long or cannot be encoded.
     """
     if len(text) > MAX_PATCH_CHARS:
         raise PatchSyntaxError(
@@ -37,15 +37,15 @@ def patch_lines(text: str) -> list[str]:
             raise PatchSyntaxError(
                 f"Invalid patch: the last line must be '{END}'. Received:\n{excerpt(text)}"
             )
-        lines.append(end.removesuffix(END))  # a marker glued to the last line
+        lines.append(end.removesuffix(END))  # an end marker at the end of the last line
     _check_encodable(lines)
     return _dedented(lines[1:])
 
 
 def _check_encodable(lines: list[str]) -> None:
-    """Refuse halves of surrogate pairs, which JSON can spell and no file can hold."""
+    """Reject lone surrogates, which JSON can express and no file can contain."""
     try:
-        # Surrogate escapes are bytes that are not UTF-8: those a file can hold.
+        # Surrogate escapes stand for bytes that are not UTF-8, which a file can contain.
         "\n".join(lines).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         number = error.object.count("\n", 0, error.start) + 1
@@ -55,7 +55,7 @@ def _check_encodable(lines: list[str]) -> None:
 
 
 def _dedented(lines: list[str]) -> list[str]:
-    """`lines` without the indentation of the first marker, if all have it: a valid patch is not indented."""
+    """`lines` without the indentation of the first marker if all have it, because a valid patch is not indented."""
     first = next((line for line in lines if line.strip()), "")
     indent = first[: len(first) - len(first.lstrip())]
     if indent and all(line.startswith(indent) or not line.strip() for line in lines):
@@ -64,13 +64,13 @@ def _dedented(lines: list[str]) -> list[str]:
 
 
 def _from_json(text: str) -> str:
-    """The patch inside JSON arguments, or `text` itself."""
+    """The patch within JSON arguments, or `text` itself."""
     value: object = text
     for _ in range(MAX_JSON_LAYERS):
         match value:
             case str() if value.lstrip().startswith(("{", "[", '"')):
                 try:
-                    value = json.loads(value, strict=False)  # models leave newlines raw
+                    value = json.loads(value, strict=False)  # models do not escape newlines
                 except (ValueError, RecursionError):
                     return text
             case str():
@@ -85,7 +85,7 @@ def _from_json(text: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """`text` without the white space, the heredoc or the code fence around it."""
+    """`text` without surrounding white space, heredoc or code fence."""
     text = text.strip()
     first, _, rest = text.partition("\n")
     body, _, last = rest.rpartition("\n")

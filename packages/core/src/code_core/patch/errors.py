@@ -1,13 +1,13 @@
-"""What can go wrong with a patch.
+"""Patch errors.
 
     PatchError
     ├── PatchSyntaxError   the text is not a patch
-    ├── PatchMatchError    the text does not fit the file
-    ├── PatchReadError     a file cannot be read, or is not what the patch takes it for
+    ├── PatchMatchError    the patch does not fit the file
+    ├── PatchReadError     a file cannot be read, or is not what the patch expects
     └── PatchApplyError    writing stopped half-way; says what was written
 
-All but the last mean that nothing was changed. The messages are for the model,
-which tries again with what they say.
+All but the last mean that nothing was changed. The messages are for the model, which uses them
+to try again.
 """
 
 from code_core.patch.edits import FileEdit
@@ -16,7 +16,7 @@ SHOWN_CHARS = 2_000
 
 
 class PatchError(Exception):
-    """The root of the patch errors."""
+    """The base of the patch errors."""
 
 
 class PatchSyntaxError(PatchError):
@@ -24,19 +24,19 @@ class PatchSyntaxError(PatchError):
 
 
 class PatchMatchError(PatchError):
-    """The lines that a patch changes are not in the file, or stay as they are."""
+    """The lines to change are not in the file, or would not change."""
 
 
 class PatchReadError(PatchError):
-    """A file that a patch names is missing, a directory, or cannot be read."""
+    """A file in the patch is missing, a directory, or unreadable."""
 
 
 class PatchApplyError(PatchError):
     """A file could not be written or deleted.
 
     Attributes:
-        applied: the edits that are on disk now. A move whose old file could not be
-            deleted is among them as the new file that it made.
+        applied: the edits now on disk. A move whose old file could not be deleted is included
+            as adding the new file.
     """
 
     def __init__(self, message: str, applied: tuple[FileEdit, ...]) -> None:
@@ -45,7 +45,7 @@ class PatchApplyError(PatchError):
 
 
 def excerpt(text: str) -> str:
-    """`text`, cut in the middle to a length that fits a message."""
+    """Return `text`, cut in the middle to fit a message."""
     if len(text) <= SHOWN_CHARS:
         return text
     head, tail = SHOWN_CHARS * 3 // 4, SHOWN_CHARS // 4

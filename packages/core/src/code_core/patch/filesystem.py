@@ -1,4 +1,4 @@
-"""The files that a patch reads and writes, as a protocol, and its in-memory twin."""
+"""The file system interface for patches, and its in-memory twin."""
 
 from dataclasses import dataclass
 from errno import EISDIR, ENOTDIR, ESTALE
@@ -11,14 +11,14 @@ _PIECE = 2**20
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A file as it is at one moment, or as it is to be.
+    """The current or future state of a file.
 
     Attributes:
-        data: its bytes; for a symbolic link, the path that it holds.
-        mode: the permission bits (at most 0o777). None where a file system has none, and for a
-            new file that gets the usual ones.
-        owner: user and group; None where nobody knows or cares.
-        link: it is a symbolic link.
+        data: the content; for a symbolic link, its target.
+        mode: the permission bits (at most 0o777). None if the file system has none, and for a new
+            file with default permissions.
+        owner: user and group; None if unknown or irrelevant.
+        link: whether it is a symbolic link.
     """
 
     data: bytes
@@ -28,7 +28,7 @@ class FileState:
 
     @property
     def git_mode(self) -> str:
-        """The mode as git records it."""
+        """The mode as recorded by git."""
         if self.link:
             return "120000"
         return "100755" if (self.mode or 0) & ALL_MAY_EXECUTE else "100644"
@@ -45,14 +45,14 @@ class FileState:
 
 
 def _is_equal(left: bytes, right: bytes) -> bool:
-    """Compares a piece at a time: one comparison of large files would hold up all threads."""
+    """Compare in pieces, because one comparison of large files would block all threads."""
     return len(left) == len(right) and all(
         left[start : start + _PIECE] == right[start : start + _PIECE] for start in range(0, len(left), _PIECE)
     )
 
 
 class FileChangedError(OSError):
-    """A file is not what the caller expected, and was left alone."""
+    """A file differs from what the caller expected, and was left alone."""
 
     def __init__(self, path: Path, expected: FileState | None, now: FileState | None) -> None:
         match expected, now:
@@ -66,7 +66,7 @@ class FileChangedError(OSError):
 
 
 def check_expected(path: Path, expected: FileState | None, now: FileState | None) -> None:
-    """Compare what is at `path` with what the caller expects.
+    """Compare the file at `path` with the expected one.
 
     Raises:
         FileChangedError: they differ.
@@ -76,58 +76,58 @@ def check_expected(path: Path, expected: FileState | None, now: FileState | None
 
 
 class FileSystem(Protocol):
-    """Files by absolute path, read and replaced whole.
+    """Files by absolute path, read and replaced as a whole.
 
-    Only `resolve` follows symbolic links. The other methods refuse a path that has one above
-    the file, so that what was checked is what is written. `replace` and `delete` compare and
-    swap: they do nothing when the file is not in the expected state.
+    Only `resolve` follows symbolic links. The other methods reject a path with a link above the
+    file, so that the file written is the one that was checked. `replace` and `delete` compare and
+    swap: they do nothing if the file is not in the expected state.
 
-    A file system that knows only text (an editor's) encodes it as UTF-8, reports no mode, and
-    raises `OSError` for bytes that are not UTF-8, and for links.
+    A file system with text only (an editor's) encodes it as UTF-8, reports no mode, and raises
+    `OSError` for bytes that are not UTF-8 and for links.
     """
 
     async def resolve(self, path: Path) -> Path:
-        """`path` without symbolic links, whether or not the file exists."""
+        """Return `path` without symbolic links, whether or not the file exists."""
         ...
 
     async def read(self, path: Path) -> FileState | None:
-        """The file, or the link that `path` itself is; None if nothing has that name.
+        """Return the file, or the link if `path` itself is one, or None if it does not exist.
 
         Raises:
-            OSError: it is a directory or a device, something above it is a file, or it may not be read.
+            OSError: it is a directory or a device, a parent is a file, or it is not readable.
         """
         ...
 
     async def replace(self, path: Path, new: FileState, expected: FileState | None) -> None:
-        """Create or replace the file, whole or not at all; missing directories are made.
+        """Create or replace the file atomically; missing directories are created.
 
-        Where `new` has no mode, a replaced file keeps its own.
+        If `new` has no mode, a replaced file keeps its own.
 
         Raises:
-            FileChangedError: the file is not as `expected`; None stands for no file.
-            OSError: it is a directory, or it may not be written.
+            FileChangedError: the file is not as `expected`; None means that it must not exist.
+            OSError: it is a directory or not writable.
         """
         ...
 
     async def delete(self, path: Path, expected: FileState) -> None:
-        """Delete the file, or the link that `path` itself is.
+        """Delete the file, or the link if `path` itself is one.
 
         Raises:
             FileChangedError: the file is not as `expected`.
-            OSError: it is a directory, or it may not be deleted.
+            OSError: it is a directory or cannot be deleted.
         """
         ...
 
 
 class MemoryFileSystem:
-    """Files in a dict, for tests and previews. A directory that was made stays, as on a disk."""
+    """Files in a dict, for tests and previews. As on disk, created directories remain."""
 
     def __init__(self, files: dict[Path, FileState] | None = None) -> None:
         self.files = dict(files or {})
         self._directories = {parent for path in self.files for parent in path.parents}
 
     async def resolve(self, path: Path) -> Path:
-        """See `FileSystem.resolve`: there are no links above a file."""
+        """See `FileSystem.resolve`; no links exist above files."""
         return path
 
     async def read(self, path: Path) -> FileState | None:

@@ -1,4 +1,4 @@
-"""File changes as git shows them.
+"""Formats file changes like git.
 
 Source of the format: git's documentation, "Generating patch text with -p".
 """
@@ -13,16 +13,16 @@ from code_core.patch.filesystem import FileState
 from code_core.patch.net_changes import NetChange, NetChanges
 
 MAX_COMPARED_BYTES = 8 * 2**20
-"""The most that is compared, where two versions of a file differ."""
+"""Size limit for comparing two versions of a file."""
 
 _NO_BLOB = "0" * 40
 
 
 def git_diff(edits: Iterable[FileEdit], root: Path) -> str:
-    """One git-style diff of all `edits` together, as `git apply` takes it, with paths from `root`.
+    """Return one git-style diff of all `edits`, as `git apply` accepts it, with paths relative to `root`.
 
-    Edits of the same file are taken together; a file that ends as it began is left
-    out. A path outside of `root` is shown whole.
+    Edits of the same file are combined; a file that ends up unchanged is omitted. A path outside
+    of `root` is shown in full.
     """
     changes = NetChanges(lambda state: FileState(state.data, int(state.git_mode[3:], 8), None, state.link))
     for edit in edits:
@@ -31,11 +31,11 @@ def git_diff(edits: Iterable[FileEdit], root: Path) -> str:
 
 
 def file_diff(change: NetChange[FileState], root: Path) -> str:
-    """The git-style diff of one file; a notice in square brackets where the difference is too large to work out."""
+    """Return the git-style diff of one file, or a notice in square brackets if it is too large to compute."""
     old, new = change.old, change.new
     old_name, new_name = shown_path(change.old_path, root), shown_path(change.new_path, root)
     if old is not None and new is not None and old.link != new.link:
-        # git takes a link and a file for two: one that goes, and one that comes.
+        # In git, a link and a file are different files: one is deleted and one added.
         path = change.old_path
         gone, came = NetChange(path, path, old, None), NetChange(change.new_path, change.new_path, None, new)
         return file_diff(gone, root) + file_diff(came, root)
@@ -71,12 +71,12 @@ def file_diff(change: NetChange[FileState], root: Path) -> str:
 
 
 def notice(name: str, text: str) -> str:
-    """A line that `git apply` skips, for a file whose diff is left out."""
+    """Return a line that `git apply` skips, in place of an omitted diff."""
     return f"[{_quoted(name)}: {text}]\n"
 
 
 def shown_path(path: Path, root: Path) -> str:
-    """`path` from `root`; the whole path without its first slash if it is not below."""
+    """Return `path` relative to `root`, or the whole path without its first slash if it is not below."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix().lstrip("/")
 
 
@@ -85,7 +85,7 @@ def _text(data: bytes) -> str:
 
 
 def _blob(state: FileState | None) -> str:
-    """The id that git gives to a blob with this content."""
+    """The id of a git blob with this content."""
     if state is None:
         return _NO_BLOB
     blob = sha1(b"blob %d\0" % len(state.data), usedforsecurity=False)
@@ -94,12 +94,12 @@ def _blob(state: FileState | None) -> str:
 
 
 def _ended(name: str) -> str:
-    """`name` as it stands in a `---` or `+++` line, where a tab ends one that has a space."""
+    """`name` for a `---` or `+++` line, in which a tab terminates a name that contains a space."""
     return f"{name}\t" if " " in name else name
 
 
 def _quoted(name: str) -> str:
-    """`name` as git writes it: in C quotes if it has control characters, quotes, backslashes or other bytes."""
+    """`name` as git writes it: C-quoted if it contains control characters, quotes, backslashes or non-ASCII bytes."""
     if all(" " <= character <= "~" and character not in '"\\' for character in name):
         return name
     escapes = {0x22: '\\"', 0x5C: "\\\\", 0x09: "\\t", 0x0A: "\\n"}

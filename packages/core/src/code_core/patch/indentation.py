@@ -1,4 +1,4 @@
-"""Indents added lines like the file, when a patch has all of a chunk's lines shifted alike."""
+"""Adjusts the indentation of added lines when a patch shifts all lines of a chunk alike."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 def indentation_shift(
     wanted: Sequence[str], found: Sequence[str], *, all_context: bool
 ) -> Callable[[str], str] | None:
-    """How to turn the patch's indentation into the file's; None if it is not a constant shift.
+    """Return a function from the patch's indentation to the file's, or None if it is not a constant shift.
 
     Args:
-        wanted: the lines as the patch has them.
-        found: the same lines as the file has them.
-        all_context: none of them is removed. One space too few is then the mark of context that the patch
-            left out, and its other lines are right.
+        wanted: the lines in the patch.
+        found: the same lines in the file.
+        all_context: whether none of them is removed. If exactly one space is missing, it is the context marker
+            that the patch omitted, and its other lines are right.
     """
     pairs = [
         (_indent(line), _indent(there)) for line, there in zip(wanted, found, strict=True) if line.strip()

@@ -1,10 +1,10 @@
-"""Recognises `apply_patch` among shell commands.
+"""Recognises `apply_patch` in shell commands.
 
-A patch is taken from forms that leave no doubt: the command itself, or a script that does
-nothing else (but for `set` and a `cd` before it). In any other script `apply_patch` would be a
-program that does not exist, and a script may go on after that as if it had succeeded: it is
-refused as a whole, before anything of it runs. There is no such program on purpose: what a
-command writes is neither checked nor part of the turn's diff, nor compared with what was read.
+Patches are accepted only in unambiguous forms: the command itself, or a script that does nothing else
+except `set` and a preceding `cd`. In any other script, `apply_patch` would be a program that does not
+exist, and the script might continue as if it had succeeded, so it is refused as a whole before
+anything runs. We do not provide such a program, because files written by commands are not checked,
+not part of the turn's diff, and not compared with what was read.
 """
 
 import re
@@ -19,7 +19,7 @@ NAMES = frozenset({"apply_patch", "applypatch"})
 _SHELLS = frozenset({"bash", "sh", "zsh"})
 
 _SETTINGS = re.compile(r"(?:set(?:[ \t]+[-+]?\w+)+[ \t]*(?:;|&&|\n)\s*)*")
-# cd DIRECTORY &&, where the directory is one plain or quoted word.
+# cd DIRECTORY &&, with one plain or quoted word.
 _CD = r"""(?:cd[ \t]+(?:'(?P<single>[^'\n]*)'|"(?P<double>[^"\n$`\\!]*)"|(?P<plain>[\w./@%+,:=-]+))[ \t]*&&\s*)?"""
 _NAME = r"(?:apply_patch|applypatch)"
 _HEREDOC = (
@@ -29,14 +29,14 @@ _HEREDOC = (
 _WITH_DOCUMENT = re.compile(rf"{_CD}{_NAME}{_HEREDOC}")
 _FROM_CAT = re.compile(rf"{_CD}cat{_HEREDOC}\|[ \t]*{_NAME}[ \t]*")
 _WITH_ARGUMENT = re.compile(rf"""{_CD}{_NAME}[ \t]+(?:'(?P<body>[^']*)'|"(?P<body2>[^"$`\\!]*)")\s*""")
-# What the shell would replace in a heredoc whose word is not quoted.
+# Characters that the shell would expand in a heredoc with an unquoted word.
 _EXPANSION = re.compile(r"""[$](?=[\w{(@*#?!$-])|`|\\(?=[$`\\\n]|\Z)""")
 _NOT_FOUND = re.compile(r"\b(?:apply_patch|applypatch): (?:command )?not found")
 
 
 @dataclass(frozen=True, slots=True)
 class PatchCall:
-    """A command that applies a patch; `workdir` is where its `cd` goes, from the call's directory."""
+    """A command that applies a patch; `workdir` is the target of its `cd`, relative to the call's directory."""
 
     text: str
     workdir: str | None = None
@@ -44,7 +44,7 @@ class PatchCall:
 
 @dataclass(frozen=True, slots=True)
 class ImplicitPatch:
-    """A patch that a command gives in a way that is not taken; `message` tells the model how to give it."""
+    """A patch in a form that is not accepted; `message` tells the model how to send it."""
 
     message: str
 
@@ -69,7 +69,7 @@ MISSED = (
 
 
 def detect(argv: Sequence[str]) -> PatchCall | ImplicitPatch | None:
-    """The patch that `argv` applies, or why it is not taken, or None for any other command."""
+    """Return the patch that `argv` applies, or why it is not accepted, or None for any other command."""
     match list(argv):
         case [name, body] if name in NAMES:
             return PatchCall(body)
@@ -84,7 +84,7 @@ def detect(argv: Sequence[str]) -> PatchCall | ImplicitPatch | None:
 
 
 def was_missed(output: str) -> bool:
-    """Whether a command's output says that it called `apply_patch` and did not find it."""
+    """Whether a command's output says that `apply_patch` was not found."""
     return _NOT_FOUND.search(output) is not None
 
 
@@ -94,7 +94,7 @@ def _is_patch(text: str) -> bool:
 
 
 def _calls_apply_patch(argv: Sequence[str]) -> bool:
-    """Whether `argv` may run `apply_patch`; a file of that name elsewhere (`./apply_patch`) is another program."""
+    """Whether `argv` may run `apply_patch`; a file with that name (`./apply_patch`) is another program."""
     if not any(name in word for word in argv for name in NAMES):
         return False
     try:
@@ -104,7 +104,7 @@ def _calls_apply_patch(argv: Sequence[str]) -> bool:
 
 
 def _from_script(script: str) -> PatchCall | ImplicitPatch | None:
-    """The call that is all of `script`, but for settings of the shell and a `cd` before it."""
+    """The call that makes up all of `script`, except for shell settings and a preceding `cd`."""
     script = script.lstrip()
     if settings := _SETTINGS.match(script):
         script = script[settings.end() :]
@@ -133,5 +133,5 @@ def _from_script(script: str) -> PatchCall | ImplicitPatch | None:
 def _call(found: re.Match[str], text: str) -> PatchCall | None:
     directory = next((found[name] for name in ("single", "double", "plain") if found[name] is not None), None)
     if directory is not None and directory.startswith("-"):
-        return None  # an option, or the directory before
+        return None  # an option, or the previous directory
     return PatchCall(text, directory)

@@ -1,8 +1,7 @@
-r"""A file as lines that remember how they ended, and where their bytes are.
+r"""A file as lines that know their line ends and byte offsets.
 
-Lines that an edit does not touch keep their bytes, line ends included. In a file with mixed
-line ends, a new line takes the end of the line in whose place it stands, else of the line
-before it.
+Lines that an edit does not touch keep their bytes, including line ends. In a file with mixed
+line ends, a new line gets the line end of the line it replaces, or else of the line before it.
 """
 
 import re
@@ -20,11 +19,11 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """What takes the place of a run of lines.
+    """A replacement for a run of lines.
 
     Attributes:
         start: the index of the first line of the run.
-        length: how many lines the run has.
+        length: the number of lines in the run.
         lines: texts of new lines, and indices of lines of the run that stay.
     """
 
@@ -34,17 +33,17 @@ class Replacement:
 
 
 class FileLines:
-    r"""The lines of a file, and the line end of each.
+    r"""The lines of a file with their line ends.
 
-    Only `\n`, `\r\n` and a lone `\r` end a line; other separators that Unicode
-    knows are text. The last line has an empty end if the file does not end with
-    one. A byte order mark is not part of the first line.
+    Only `\n`, `\r\n` and a lone `\r` end a line; other Unicode separators are text. The last line
+    has an empty line end if the file does not end with one. A byte order mark is not part of the
+    first line.
 
     Args:
         data: the file.
 
     Raises:
-        NotTextError: the file is binary, or not what its byte order mark says.
+        NotTextError: the file is binary, or contradicts its byte order mark.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -52,8 +51,8 @@ class FileLines:
         self.lines: list[str] = []
         self._data = data
         self._ends: list[str] = []
-        self._pieces: list[tuple[int, int]] = []  # the first line and the first byte of each
-        self._last = 0, len(self.encoding.mark)  # the line last asked for, and its first byte
+        self._pieces: list[tuple[int, int]] = []  # the first line and byte offset of each
+        self._last = 0, len(self.encoding.mark)  # the last requested line and its byte offset
         counts = Counter[str]()
         for start, text in self.encoding.pieces(data):
             self._pieces.append((len(self.lines), start))
@@ -69,10 +68,10 @@ class FileLines:
         self._usual_end = counts.most_common(1)[0][0] if counts else "\n"
 
     def replaced(self, replacements: Iterable[Replacement]) -> bytes:
-        """The file with runs of lines replaced, which come in order and do not overlap.
+        """Return the file with runs of lines replaced; replacements are in order and do not overlap.
 
-        A line that stays keeps its bytes. A last line without an end stays without one, unless
-        a line follows it now; a new last line gets an end.
+        A line that stays keeps its bytes. A last line without a line end stays that way unless another
+        line now follows it; a new last line gets a line end.
 
         Raises:
             UnicodeEncodeError: the file's encoding lacks a character of a new line.
@@ -82,7 +81,9 @@ class FileLines:
         done = 0
         before, unended = self._end(0), False
         for replacement in replacements:
-            start = max(replacement.start, done)  # lines added at the end may meet a change of the last line
+            start = max(
+                replacement.start, done
+            )  # lines added at the end may overlap a change of the last line
             if start > done:
                 parts.append(data[self._offset(done) : self._offset(start)])
                 before, unended = self._end(start - 1), not self._ends[start - 1]
@@ -95,13 +96,13 @@ class FileLines:
                 else:
                     before, unended = before if end is None else end, False
                     if self.encoding.mark and len(parts) == 1:
-                        line = line.removeprefix(_BYTE_ORDER_MARK)  # noqa: PLW2901 - the file has one already
+                        line = line.removeprefix(_BYTE_ORDER_MARK)  # noqa: PLW2901 - the file already has one
                     parts.append(self.encoding.encode(line + before))
             done = max(done, replacement.start + replacement.length)
         return _joined([*parts, data[self._offset(done) :]])
 
     def _new_lines(self, replacement: Replacement) -> Iterator[tuple[int | str, str | None]]:
-        """The lines of `replacement`; a new one with the end of the line in whose place it stands, if any."""
+        """The lines of `replacement`; each new one with the line end of the line it replaces, if any."""
         stop = replacement.start + replacement.length
         stays = iter([line for line in replacement.lines if isinstance(line, int)])
         place, next_stays = replacement.start, next(stays, stop)
@@ -116,11 +117,11 @@ class FileLines:
                 yield line, None
 
     def _end(self, line: int) -> str:
-        """The line ending of a line; the file's usual one for a line without any."""
+        """The line end of a line, or the file's usual one if it has none."""
         return (self._ends[line] if line < len(self._ends) else "") or self._usual_end
 
     def _offset(self, line: int) -> int:
-        """The place of the first byte of a line, or the length of the file; asked for from the first line to the last."""
+        """The byte offset of a line, or the length of the file; must be called in ascending order."""
         if line >= len(self.lines):
             return len(self._data)
         piece = self._pieces[bisect_right(self._pieces, (line, len(self._data))) - 1]
@@ -132,7 +133,7 @@ class FileLines:
 
 
 def _joined(parts: Iterable[bytes | memoryview]) -> bytes:
-    """The parts as one, copied a piece at a time."""
+    """Join the parts, copying in pieces."""
     joined = BytesIO()
     for part in parts:
         for start in range(0, len(part), PIECE):
@@ -141,5 +142,5 @@ def _joined(parts: Iterable[bytes | memoryview]) -> bytes:
 
 
 def split_lines(text: str) -> list[str]:
-    r"""The lines of `text` without their ends; one more than there are `\n`, `\r\n` and `\r`."""
+    r"""Split `text` into lines without line ends; one more than the number of `\n`, `\r\n` and `\r`."""
     return _LINE_END.split(text) if "\r" in text else text.split("\n")

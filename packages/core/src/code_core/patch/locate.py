@@ -1,13 +1,12 @@
-"""Finds where the chunks of an update belong, and makes the new text.
+"""Locates the chunks of an update and builds the new text.
 
-A chunk's lines are sought from where the last one ended, in four passes from
-strict to lenient; the first hit of the earliest pass wins: exact, without
-trailing white space, without any white space around, with typographic dashes,
-quotes and spaces taken for their ASCII forms. The context before a chunk is sought
-the same way, and at last as the beginning of a line.
+A chunk's lines are searched for from the end of the previous one, in four passes from strict to
+lenient, and the first match of the earliest pass wins: exact; without trailing white space;
+without any surrounding white space; with typographic dashes, quotes and spaces replaced by
+ASCII. The context before a chunk is found the same way, and finally as the beginning of a line.
 
-What a lenient pass finds, the patch has not quite right: lines that stay are
-left as the file has them, and added ones are indented like them.
+Matches of a lenient pass mean that the patch is inexact: lines that stay keep the file's text,
+and added lines are indented like them.
 """
 
 import re
@@ -42,15 +41,15 @@ def _folded(line: str) -> str:
 PASSES: tuple[Callable[[str], str], ...] = (_exact, str.rstrip, str.strip, _folded)
 _PASSES_THAT_KEEP_INDENTATION = 2
 _FOLDING_PASS = 3
-MAX_DIFFERENT_LINES = 1_000_000  # each needs a character of its own
+MAX_DIFFERENT_LINES = 1_000_000  # each needs a distinct character
 
 
 def apply_chunks(original: bytes, chunks: Sequence[Chunk], path: str) -> bytes:
-    """The file `original` with `chunks` applied; lines that stay keep their bytes, added ones get its encoding.
+    """Return the file `original` with `chunks` applied; lines that stay keep their bytes, added ones use its encoding.
 
     Raises:
-        PatchMatchError: a context or the lines of a chunk are not in the file, which the message calls `path`,
-            or they are more than a million different ones, or the file's encoding lacks one of their characters.
+        PatchMatchError: a context or a chunk's lines are not in the file, which the message calls `path`, or they are
+            more than a million different lines, or the file's encoding lacks one of their characters.
         NotTextError: the file is not text.
     """
     file = FileLines(original)
@@ -67,7 +66,7 @@ def apply_chunks(original: bytes, chunks: Sequence[Chunk], path: str) -> bytes:
         )
     search = _Search(file, wanted, path)
     replacements = [search.place(chunk, pattern) for chunk, pattern in zip(chunks, patterns, strict=True)]
-    # What is added at the end may come before a change further up.
+    # Lines added at the end may come before a change further up.
     replacements.sort(key=lambda replacement: replacement.start)
     if file.encoding.guessed and not search.confirmed_encoding:
         _check_ascii(replacements, path, file.encoding.codec)
@@ -81,10 +80,10 @@ def apply_chunks(original: bytes, chunks: Sequence[Chunk], path: str) -> bytes:
 
 
 def _check_ascii(replacements: Iterable[Replacement], path: str, codec: str) -> None:
-    """Refuse other characters where the encoding is a guess: they could be wrong in the file.
+    """Reject non-ASCII text if the encoding is a guess, because it could be wrong for the file.
 
     Raises:
-        PatchMatchError: a new line has one.
+        PatchMatchError: a new line contains such a character.
     """
     for replacement in replacements:
         for line in replacement.lines:
@@ -97,7 +96,7 @@ def _check_ascii(replacements: Iterable[Replacement], path: str, codec: str) -> 
 
 @dataclass(slots=True)
 class _Pattern:
-    """The lines of a chunk that are in the file, and what is to stand in their place.
+    """The lines of a chunk to find in the file, and their replacement.
 
     Attributes:
         old: the lines to find.
@@ -115,7 +114,7 @@ class _Pattern:
             if line[0] == "+":
                 new.append(line[1:])
             else:
-                # A carriage return inside of a line ends a line in the file.
+                # A carriage return within a line ends a line in the file.
                 parts = split_lines(line[1:])
                 if line[0] == " ":
                     new += range(len(old), len(old) + len(parts))
@@ -126,7 +125,7 @@ class _Pattern:
         return next((count for count, line in enumerate(reversed(self.old)) if line), len(self.old))
 
     def shortened(self, empty: int) -> "_Pattern":
-        """Without the last lines to find, which are `empty`, and without as many at the end of the new ones."""
+        """Return the pattern without its last `empty` lines to find, and without as many at the end of the new ones."""
         rest = len(self.old) - empty
         new = ["" if isinstance(line, int) and line >= rest else line for line in self.new]
         while new and new[-1] == "" and len(self.new) - len(new) < empty:
@@ -139,16 +138,15 @@ class _Pattern:
 
 
 class _Search:
-    """Goes through a file from the first line to the last, chunk by chunk.
+    """Searches a file from the first line to the last, chunk by chunk.
 
-    Each pass has its form of the file, made when it is first needed: every line
-    becomes one character, a different one for each line that the chunks ask for and
-    NUL for all others. So a run of lines is a substring, which `str.find` finds in
-    linear time whatever repeats.
+    Each pass has its own form of the file, built on first use: every line becomes one character,
+    a distinct one for each line that the chunks look for and NUL for all others. A run of lines
+    is then a substring, which `str.find` finds in linear time even with repetitions.
     """
 
     def __init__(self, file: FileLines, wanted: Iterable[str], path: str) -> None:
-        self.confirmed_encoding = False  # a line was found that is not ASCII, as the patch has it
+        self.confirmed_encoding = False  # whether a non-ASCII line was found as in the patch
         self._lines = file.lines
         self._encoding = file.encoding
         self._wanted = wanted
@@ -157,7 +155,7 @@ class _Search:
         self._forms: dict[int, tuple[dict[str, str], str, dict[str, int]]] = {}
 
     def place(self, chunk: Chunk, pattern: _Pattern) -> Replacement:
-        """Where the chunk belongs, sought from where the last one ended.
+        """Locate the chunk, searching from the end of the previous one.
 
         Raises:
             PatchMatchError: it was not found.
@@ -167,10 +165,10 @@ class _Search:
             context = self._context(line)
         if not pattern.old:
             return Replacement(self._insertion(chunk), 0, pattern.new)
-        # An empty line at the end may stand for the end of the file, which has no line there.
+        # An empty last line may stand for the end of the file, which is not a line there.
         empty = min(pattern.empty_lines_at_the_end(), len(pattern.old) - bool(self._lines))
         shorter = [pattern.shortened(count) for count in sorted({1, empty}) if count <= empty]
-        # The line of the context may be the first of the chunk's own, too.
+        # The context line may also be the first of the chunk's own lines.
         for start in (self._at, context) if chunk.context else (self._at,):
             for candidate in (pattern, *shorter):
                 found = self._find(candidate.old, start, at_end=chunk.end_of_file)
@@ -182,7 +180,7 @@ class _Search:
         raise PatchMatchError(self._not_found(chunk, pattern.old))
 
     def _context(self, line: str) -> int:
-        """Go on after the context; its index."""
+        """Move past the context and return its index."""
         found = self._find((line,), self._at)
         index = found[0] if found is not None else self._beginning(line)
         if index is None:
@@ -192,13 +190,13 @@ class _Search:
         return index
 
     def _beginning(self, context: str) -> int | None:
-        """The first line that goes on after `context`, as `class A(B):` goes on after `class A`."""
-        words = re.compile(rf"{re.escape(_folded(context))}(?:(?<!\w)|(?!\w))")  # no word is cut
+        """The first line that continues `context`, as `class A(B):` continues `class A`."""
+        words = re.compile(rf"{re.escape(_folded(context))}(?:(?<!\w)|(?!\w))")  # only at a word boundary
         rest = range(self._at, len(self._lines))
         return next((index for index in rest if words.match(_folded(self._lines[index]))), None)
 
     def _insertion(self, chunk: Chunk) -> int:
-        """Where a chunk without old lines adds its lines: after its context, else before a last empty line."""
+        """The position of a chunk without old lines: after its context, otherwise before a final empty line."""
         if chunk.context and not chunk.end_of_file:
             return self._at
         return len(self._lines) - (self._lines[-1:] == [""])
@@ -213,7 +211,7 @@ class _Search:
         return Replacement(start, len(pattern.old), new)
 
     def _find(self, wanted: Sequence[str], start: int, *, at_end: bool = False) -> tuple[int, int] | None:
-        """Where `wanted` stands at or after `start`, only as the last lines if `at_end`; and the pass."""
+        """The position of `wanted` at or after `start`, only at the end of the file if `at_end`, and the pass."""
         if at_end:
             start = max(start, len(self._lines) - len(wanted))
         for number, form in enumerate(PASSES):
@@ -226,7 +224,7 @@ class _Search:
         return None
 
     def _form(self, number: int) -> tuple[dict[str, str], str, dict[str, int]]:
-        """The characters of the wanted lines, the file as characters, and where each of them is last."""
+        """The characters of the wanted lines, the file as characters, and the last index of each of them."""
         if number not in self._forms:
             form = PASSES[number]
             characters: dict[str, str] = {}
@@ -246,7 +244,7 @@ class _Search:
         return message + self._hint(wanted)
 
     def _hint(self, wanted: Sequence[str]) -> str:
-        """Where the lines are instead, or those that look most like them."""
+        """A hint where the lines are instead, or which lines are most similar."""
         if (found := self._find(wanted, 0)) is not None:
             where = f"\nThey stand at line {found[0] + 1}"
             if found[0] >= self._at:

@@ -1,16 +1,16 @@
-"""A patch as values."""
+"""The parsed form of a patch."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One change inside a file.
+    """One change within a file.
 
     Attributes:
         context: lines to find before the chunk's own, outermost first (`@@ class A`, `@@ def f`).
-        lines: the lines as a patch writes them: each begins with a space (stays), `-` (goes) or `+` (comes).
-        end_of_file: the old lines are the file's last.
+        lines: the lines as in the patch, each prefixed with a space (stays), `-` (removed) or `+` (added).
+        end_of_file: whether the old lines are the last ones of the file.
     """
 
     context: tuple[str, ...]
@@ -19,18 +19,18 @@ class Chunk:
 
     @property
     def old_lines(self) -> tuple[str, ...]:
-        """The lines to find in the file; none for a pure insertion."""
+        """The lines to find in the file; empty for a pure insertion."""
         return tuple(line[1:] for line in self.lines if line[0] != "+")
 
     @property
     def new_lines(self) -> tuple[str, ...]:
-        """The lines to put in their place."""
+        """The lines that replace them."""
         return tuple(line[1:] for line in self.lines if line[0] != "-")
 
 
 @dataclass(frozen=True, slots=True)
 class AddFile:
-    """Create a file, or replace one; every line of `content` ends with a newline."""
+    """Create or replace a file; every line of `content` ends with a newline."""
 
     path: str
     content: str

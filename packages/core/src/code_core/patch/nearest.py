@@ -1,4 +1,4 @@
-"""Shows the part of a file that looks most like the lines that were not found."""
+"""Finds the part of a file most similar to lines that were not found."""
 
 import re
 from collections import Counter
@@ -16,11 +16,10 @@ _WORD = re.compile(r"\w+")
 
 
 def nearest_region(lines: Sequence[str], wanted: Sequence[str]) -> str | None:
-    """The most similar run of lines, numbered; None if none is similar or the search would be long.
+    """Return the most similar run of lines, numbered, or None if none is similar or the search would take too long.
 
-    Words that both have, the rare ones more than the frequent, point to where the
-    run may begin; of the few places that most words point to, those that are not
-    similar as a whole are left out.
+    Words in common, weighted by rarity, indicate where the run may begin; of the best few candidates,
+    those that are not similar as a whole are dropped.
     """
     if len(wanted) > MAX_WANTED_LINES or sum(map(len, lines)) > MAX_FILE_CHARS:
         return None

@@ -1,4 +1,4 @@
-"""What a series of edits comes to, file by file."""
+"""Computes the net effect of a series of edits on each file."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Version = TypeVar("Version")
 
 @dataclass(frozen=True, slots=True)
 class NetChange(Generic[Version]):
-    """A file that differs from what it was; `old` or `new` is None where it did not or does not exist."""
+    """A file that differs from its initial state; `old` or `new` is None if it did not or does not exist."""
 
     old_path: Path
     new_path: Path
@@ -22,10 +22,10 @@ class NetChange(Generic[Version]):
 
 
 class NetChanges(Generic[Version]):
-    """For each file that exists now or did at first: where it was, and what it was and is.
+    """Tracks each file that exists now or existed initially: its initial path, and its old and new versions.
 
     Args:
-        version: makes of a file's state what is remembered of it; equal versions are equal files.
+        version: maps a file's state to what is remembered of it; equal versions mean equal files.
     """
 
     def __init__(self, version: Callable[[FileState], Version]) -> None:
@@ -35,7 +35,7 @@ class NetChanges(Generic[Version]):
         self._origin: dict[Path, Path] = {}
 
     def add(self, edit: FileEdit) -> None:
-        """Take in the next edit."""
+        """Apply the next edit."""
         match edit:
             case Added(path=path, new=new, overwritten=overwritten):
                 self._set(path, overwritten, new)
@@ -49,17 +49,17 @@ class NetChanges(Generic[Version]):
                 self._set(target, overwritten, new)
                 self._origin[target] = self._origin.pop(path, path)
             case Updated(path=path, new=new, move_to=Path() as target, overwritten=overwritten, link=link):
-                self._set(path, link, None)  # what was moved is the text of another file, which stays
+                self._set(path, link, None)  # the moved text belongs to another file, which stays
                 self._set(target, overwritten, new)
 
     @property
     def versions(self) -> Iterator[Version]:
-        """All versions that are still needed."""
+        """Yield all versions that are still needed."""
         for versions in (self._first, self._now):
             yield from (version for version in versions.values() if version is not None)
 
     def __iter__(self) -> Iterator[NetChange[Version]]:
-        """The files that differ, in the order of their first change; a moved one once."""
+        """Yield the files that differ, in the order of their first change; a moved file once."""
         renamed: dict[Path, Path] = {}
         gone: set[Path] = set()
         for target, origin in self._origin.items():

@@ -8,10 +8,10 @@
                                 with a space, - or +; at last *** End of File
     *** End Patch
 
-Mistakes that models make and that leave no doubt are forgiven: indented
-markers, a missing space before context lines, a missing + before the empty
-lines of an added file, an end marker without a line of its own, line numbers
-after `@@`. What is forgiven is never something that a well-formed patch can say.
+Unambiguous mistakes that models make are tolerated: indented markers, a missing space before
+context lines, a missing + before empty lines of an added file, an end marker that is not on its
+own line, and line numbers after `@@`. Nothing tolerated has another meaning in a well-formed
+patch.
 """
 
 import re
@@ -36,10 +36,10 @@ _KINDS = f"'{ADD} PATH', '{DELETE} PATH' and '{UPDATE} PATH'"
 
 
 def parse_patch(text: str) -> Patch:
-    """The patch in `text`, of at most 16 Mi characters.
+    """Parse the patch in `text`, of at most 16 Mi characters.
 
     Raises:
-        PatchSyntaxError: it is not one; says what is wrong, and on which line of the patch.
+        PatchSyntaxError: it is not a patch; says what is wrong, and on which line of the patch.
     """
     hunks = _Parser(patch_lines(text)).hunks()
     if not hunks:
@@ -48,12 +48,12 @@ def parse_patch(text: str) -> Patch:
 
 
 class _Parser:
-    """Reads lines from the first to the last; `_at` is the index of the next one."""
+    """Reads lines from first to last; `_at` is the index of the next one."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
         self._at = 0
-        # Markers that are all indented alike are markers; otherwise a space makes a line of a chunk context.
+        # Markers that are all indented alike are markers; otherwise, a leading space makes a line context.
         first = next((line for line in lines if line.strip()), "")
         self._indent = first[: len(first) - len(first.lstrip())]
 
@@ -84,7 +84,7 @@ class _Parser:
                 content.append(f"{line[1:]}\n")
                 empty = 0
             elif not line.strip():
-                empty += 1  # of the file if more of it follows, else only before the next header
+                empty += 1  # part of the file only if more of it follows
             elif line.strip().startswith(_HEADERS):
                 break
             else:
@@ -141,7 +141,7 @@ class _Parser:
         return self._at < len(self._lines)
 
     def _marker(self) -> str:
-        """The next line, as it is read if it is a marker."""
+        """The next line, as it reads if it is a marker."""
         return self._lines[self._at].removeprefix(self._indent)
 
     def _path(self, marker: str) -> str:
@@ -161,5 +161,5 @@ class _Parser:
 
 
 def _context(line: str) -> str:
-    """The context of an `@@` line; what a unified diff has there says nothing that can be relied on."""
+    """The context of an `@@` line; the section name after the line numbers of a unified diff is not reliable."""
     return "" if _LINE_NUMBERS.fullmatch(line.rstrip()) else line[2:].removeprefix(" ").rstrip()

@@ -1,4 +1,4 @@
-"""What a patch will do to the files, worked out before anything is written."""
+"""Computes the effects of a patch on the files before anything is written."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +17,13 @@ _OWNER_MAY = 0o700
 
 @dataclass(frozen=True, slots=True)
 class PatchPlan:
-    """The edits, in patch order, with absolute paths and no symbolic links in them."""
+    """The edits in patch order, with absolute paths without symbolic links."""
 
     edits: tuple[FileEdit, ...]
 
     @property
     def paths(self) -> list[Path]:
-        """Every path that is written or deleted, move targets included."""
+        """Every path that is written or deleted, including move targets."""
         paths: list[Path] = []
         for edit in self.edits:
             paths.append(edit.path)
@@ -33,22 +33,22 @@ class PatchPlan:
 
 
 async def plan_patch(patch: Patch, files: FileSystem, directory: Path) -> PatchPlan:
-    """Read what `patch` names, and `plan_edits`.
+    """Read the files in `patch` and plan its edits; see `plan_edits`.
 
     Raises:
         PatchMatchError: a chunk does not fit its file, or the whole patch changes nothing.
-        PatchReadError: a file is missing, a directory, binary or unreadable, or all of them are too large.
+        PatchReadError: a file is missing, a directory, binary or unreadable, or the total size is too large.
     """
     return plan_edits(patch, await read_sources(patch, files, directory))
 
 
 def plan_edits(patch: Patch, sources: Sources) -> PatchPlan:
-    """The edits that `patch` means, for the files that were read for it.
+    """Return the edits of `patch` for the files that were read for it.
 
-    Hunks see what the hunks before them did. Symbolic links are followed, but for one that is
-    itself deleted or moved away. A file that changes keeps its permissions and its owner, and
-    takes them along when it moves; one that a move overwrites keeps its own, but is open to
-    nobody to whom the moved file was closed. All that is written has at most 128 MiB.
+    Hunks see the effects of earlier hunks. Symbolic links are followed, except for one that is itself
+    deleted or moved. A changed file keeps its permissions and owner, even when it moves; a file that a
+    move overwrites keeps its own permissions, without becoming accessible to anyone who could not
+    access the moved file. At most 128 MiB are written in total.
 
     Raises:
         PatchMatchError: a chunk does not fit its file, or the whole patch changes nothing.

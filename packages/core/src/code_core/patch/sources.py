@@ -1,4 +1,4 @@
-"""The files that a patch names, as they were when it was planned."""
+"""The files named in a patch, as read for planning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ MAX_READ_BYTES = 128 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What was on the disk.
+    """The state on disk.
 
     Attributes:
-        directory: where relative paths begin.
-        names: for each path of the patch, the path without symbolic links above the file, and the
-            path without any.
-        states: what was at those paths; None for nothing, an error for anything but a file.
+        directory: the base of relative paths.
+        names: for each path in the patch, the path without symbolic links above the file, and the
+            fully resolved path.
+        states: the files at those paths; None if missing, an error for anything but a file.
     """
 
     directory: Path
@@ -29,11 +29,11 @@ class Sources:
 
     @property
     def size(self) -> int:
-        """How many bytes the files have together."""
+        """The total size of the files in bytes."""
         return sum(len(state.data) for state in self.states.values() if isinstance(state, FileState))
 
     def is_same(self, now: "Sources") -> bool:
-        """Whether `now`, which was read later, leads to the same files with the same content."""
+        """Whether `now`, which was read later, resolves to the same files with the same content."""
         return self.names == now.names and all(
             before.is_same(after if isinstance(after, FileState) else None)
             if isinstance(before, FileState)
@@ -42,7 +42,7 @@ class Sources:
         )
 
     def absolute(self, path: str) -> Path:
-        """`path` from the directory, with `.` and `..` taken out as text; symbolic links stay."""
+        """Return `path` made absolute, with `.` and `..` removed textually; symbolic links stay."""
         joined = self.directory / path
         parts: list[str] = []
         for part in joined.relative_to(joined.anchor).parts:
@@ -50,15 +50,15 @@ class Sources:
                 del parts[-1:]
             else:
                 parts.append(part)
-        # POSIX lets two leading slashes be another root; nothing that runs us makes it one.
+        # In POSIX, two leading slashes may name another root, but not on systems that we support.
         return Path("/" if joined.anchor == "//" else joined.anchor, *parts)
 
 
 async def read_sources(patch: Patch, files: FileSystem, directory: Path) -> Sources:
-    """Read what `patch` names, with relative paths taken from the absolute `directory`.
+    """Read the files in `patch`, with paths relative to the absolute `directory`.
 
     Raises:
-        PatchReadError: the files are larger than 128 MiB together.
+        PatchReadError: the files exceed 128 MiB in total.
     """
     names: dict[Path, tuple[Path, Path]] = {}
     states: dict[Path, FileState | OSError | None] = {}
@@ -82,7 +82,7 @@ async def read_sources(patch: Patch, files: FileSystem, directory: Path) -> Sour
 
 
 async def read_again(sources: Sources, files: FileSystem) -> Sources:
-    """The same paths, resolved and read again."""
+    """Resolve and read the same paths again."""
     names = {path: await _names(path, files) for path in sources.names}
     return Sources(sources.directory, names, {name: await _state(name, files) for name in sources.states})
 
@@ -93,28 +93,30 @@ class Forecast:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._planned: dict[Path, FileState | None] = {}
-        self._directories: set[Path] = set()  # that writing makes; a deleted file leaves its own
+        self._directories: set[Path] = (
+            set()
+        )  # directories that writing creates; deleting a file keeps its directory
 
     def name(self, path: str) -> Path:
-        """`path` without symbolic links above it."""
+        """Return `path` without symbolic links above the file."""
         return self._sources.names[self._sources.absolute(path)][0]
 
     def file(self, path: str) -> Path:
-        """The file that `path` means, through links that still exist."""
+        """Return the file that `path` refers to, through links that still exist."""
         name, file = self._sources.names[self._sources.absolute(path)]
         return name if name in self._planned else file
 
     def write(self, path: Path, state: FileState) -> None:
-        """Note that the file will be `state`."""
+        """Record that the file will be `state`."""
         self._planned[path] = state
         self._directories.update(path.parents)
 
     def delete(self, path: Path) -> None:
-        """Note that the file, or the link that `path` is, will be gone."""
+        """Record that the file, or the link if `path` is one, will be deleted."""
         self._planned[path] = None
 
     def existing(self, path: Path, problem: str) -> FileState:
-        """The file.
+        """Return the file.
 
         Raises:
             PatchReadError: `problem`, and the reason.
@@ -128,7 +130,7 @@ class Forecast:
         return state
 
     def state(self, path: Path, problem: str) -> FileState | None:
-        """The file; None if nothing has that name.
+        """Return the file, or None if it does not exist.
 
         Raises:
             PatchReadError: `problem`, and the reason.
@@ -139,10 +141,10 @@ class Forecast:
             raise PatchReadError(f"{problem}: {error.strerror or error}") from error
 
     def regular(self, path: Path, problem: str) -> FileState | None:
-        """The file; None if nothing has that name.
+        """Return the file with links resolved, or None if it does not exist.
 
         Raises:
-            PatchReadError: `problem`, and the reason; links that lead in a circle are one.
+            PatchReadError: `problem`, and the reason, such as a cycle of links.
         """
         state = self.state(path, problem)
         if state is not None and state.link:
@@ -159,7 +161,7 @@ class Forecast:
             if parent in self._planned:
                 if self._planned[parent] is not None:
                     raise NotADirectoryError(ENOTDIR, "Not a directory")
-                return None  # what was a file has nothing below it
+                return None  # a path below a former file
         state = self._sources.states[path]
         if isinstance(state, OSError):
             raise state

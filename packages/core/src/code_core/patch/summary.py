@@ -1,10 +1,10 @@
-"""What a patch did, in the words that models know."""
+"""Summarises an applied patch in the form that models know."""
 
 from code_core.patch.model import AddFile, DeleteFile, Patch, UpdateFile
 
 
 def summary(patch: Patch) -> str:
-    """`A`, `M` and `D` lines in that order, with the paths as the patch has them; a moved file's new one."""
+    """Return `A`, `M` and `D` lines in that order, with the paths in the patch; for a moved file, the new path."""
     added = [hunk.path for hunk in patch.hunks if isinstance(hunk, AddFile)]
     modified = [hunk.move_to or hunk.path for hunk in patch.hunks if isinstance(hunk, UpdateFile)]
     deleted = [hunk.path for hunk in patch.hunks if isinstance(hunk, DeleteFile)]

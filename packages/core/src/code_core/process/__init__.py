@@ -1,1 +1,1 @@
-"""Running commands: spawn, capture, kill."""
+"""Running commands: starting, capturing output, stopping."""

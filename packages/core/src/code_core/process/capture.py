@@ -1,4 +1,4 @@
-"""Keeps what a command prints: its ends in memory, the whole on disk when it is long."""
+"""Captures command output: both ends in memory, and long output on disk."""
 
 import os
 from contextlib import suppress
@@ -9,11 +9,11 @@ DISK_LIMIT = 256 * 2**20
 
 
 class Capture:
-    """The start and the end of a stream of bytes, at most `limit` of them.
+    """The start and the end of a stream of bytes, at most `limit` in total.
 
     Args:
         limit: bytes kept in memory.
-        spill: file that gets everything once `limit` is passed, up to `DISK_LIMIT`; None
+        spill: a file for the complete output once `limit` is exceeded, up to `DISK_LIMIT`; None
             keeps only the two ends.
     """
 
@@ -39,7 +39,7 @@ class Capture:
             self._head += chunk[:room]
             chunk = chunk[room:]
         self._tail += chunk
-        if len(self._tail) > 4 * self._half:  # trimmed seldom, so that each byte moves O(1) times
+        if len(self._tail) > 4 * self._half:  # trimmed rarely, so that each byte moves O(1) times
             del self._tail[: -self._half]
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ class Capture:
         return self._spill_path if self._spill is not None and self._spill_problem is None else None
 
     def text(self) -> str:
-        """What was captured; when it was too long, whole lines of both ends and a line that says so."""
+        """Return the captured text; if it was too long, whole lines from both ends with a note in between."""
         tail = bytes(self._tail[-self._half :])
         if self.total <= 2 * self._half:
             return (self._head + tail).decode("utf-8", "replace")
@@ -74,7 +74,7 @@ class Capture:
         return f"; the {what} is in {self._spill_path}"
 
     def _write_spill(self, chunk: bytes) -> None:
-        """Append to the file, which begins with what memory holds. A full disk must not fail the command."""
+        """Append to the file, which begins with the bytes in memory. A full disk must not fail the command."""
         if self._spill_path is None or self._spill_problem is not None:
             return
         try:
@@ -88,9 +88,9 @@ class Capture:
 
 
 def _create(path: Path) -> BinaryIO:
-    """A new file at `path`, replacing an existing one; a link is replaced, never followed.
+    """Create a file at `path`, replacing an existing one; a link is replaced, never followed.
 
-    The folder is opened once and must not be a link, so that nobody can put another in its place.
+    The directory is opened once and must not be a link, so that it cannot be swapped.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

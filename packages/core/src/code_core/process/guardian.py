@@ -1,8 +1,8 @@
-"""Commands that no sandbox holds end with the agent, however that ends.
+"""Ends unconfined commands with the agent, however the agent ends.
 
-A small process waits for the agent's end, also by a signal that nobody can handle. It is
-started before the first such command, and knows what to end by session and by a variable
-in the environment, which everything that a command starts inherits.
+A small process waits for the agent to end, even by an uncatchable signal. It is started before the
+first such command and identifies processes to end by session, and by a variable in the
+environment, which all descendants inherit.
 """
 
 import os
@@ -25,9 +25,9 @@ _guardian: "_Guardian | None" = None
 def start_guarded(
     argv: Sequence[str], cwd: Path, environment: Mapping[str, str], streams: Streams = PIPES
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` like `start_command`; it and what it starts end with this process.
+    """Start `argv` like `start_command`; the command and its descendants end with this process.
 
-    What it leaves running when it ends goes on until then.
+    Anything it leaves running keeps running until then.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.
@@ -39,13 +39,13 @@ def start_guarded(
 
 
 def ended(process: subprocess.Popen[bytes]) -> None:
-    """Tell the guardian that `process` has ended: its number may become another's."""
+    """Tell the guardian that `process` has ended, because its pid may be reused."""
     if _guardian is not None:
         _guardian.note(f"-{process.pid}\n")
 
 
 class _Guardian:
-    """The process that waits, and the pipe that speaks to it."""
+    """The guardian process and the pipe to it."""
 
     def __init__(self) -> None:
         self.mark = secrets.token_hex(8)
@@ -62,7 +62,7 @@ class _Guardian:
         )
 
     def note(self, line: str) -> None:
-        """Tell it; one that has ended, or does not read, is not waited for."""
+        """Send it a line, without waiting if it has ended or does not read."""
         assert self.process.stdin is not None  # noqa: S101 - a pipe
         with suppress(OSError):
             os.write(self.process.stdin.fileno(), line.encode())
@@ -79,8 +79,8 @@ def _current() -> _Guardian:
 
 
 def _forget() -> None:
-    """In a forked child: the guardian is the parent's, and the child must not keep its input open."""
-    global _guardian  # noqa: PLW0603 - as above
+    """Close a forked child's copy of the pipe, because the guardian belongs to the parent."""
+    global _guardian  # noqa: PLW0603 - likewise
     if _guardian is not None:
         with suppress(OSError):
             assert _guardian.process.stdin is not None  # noqa: S101 - a pipe

@@ -1,11 +1,11 @@
-"""Waits for the agent's end, and then ends what its commands have left running.
+"""Waits for the agent to end, then ends what its commands have left running.
 
     python -I -S guardian_exec.py MARK
 
-Reads lines from stdin: `+PID` for the leader of a session that has begun, `-PID` when it has
-ended. The end of the input is the agent's end, for the agent alone holds the other side:
-then everything in a session that has not ended, and everything with `MARK` in its
-environment, gets TERM, and half a second later KILL.
+Reads lines from stdin: `+PID` for the leader of a new session, `-PID` when that has ended. Stdin
+closes when the agent ends, because only the agent holds the other end. Then everything in the
+remaining sessions, and every process with `MARK` in its environment, gets SIGTERM, and half a
+second later SIGKILL.
 """
 
 import os
@@ -29,12 +29,12 @@ def main(mark: bytes) -> None:
             begun[pid] = _start_time(pid)
         else:
             begun.pop(pid, None)
-    # The number of a session that has ended may be another's by now.
+    # The number of an ended session may have been reused.
     end_all(mark, {pid for pid, time_ in begun.items() if _start_time(pid) in {None, time_}})
 
 
 def end_all(mark: bytes, sessions: "set[int]") -> None:
-    """End every process of `sessions`, and all with `mark` in their environment; takes at most 5 seconds."""
+    """End all processes of `sessions` and those with `mark` in their environment, within 5 seconds."""
     begun = time.monotonic()
     asked: set[int] = set()
     while time.monotonic() < begun + KILL_SECONDS and (left := _left(mark, sessions)):
@@ -42,11 +42,11 @@ def end_all(mark: bytes, sessions: "set[int]") -> None:
         for pid in left if late else left - asked:
             _signal(pid, signal.SIGKILL if late else signal.SIGTERM)
         asked |= left
-        time.sleep(0.02)  # between looks: nothing reports the end of a process that is not our child
+        time.sleep(0.02)  # poll, because only the end of child processes is reported
 
 
 def _left(mark: bytes, sessions: "set[int]") -> "set[int]":
-    """The processes to end; where there is no /proc, the groups' leaders, for their whole groups."""
+    """The processes to end; without /proc, the leaders of process groups, standing for their groups."""
     if not os.path.isdir(PROC):
         return {-pid for pid in sessions if _signal(-pid, 0)}
     found = set()

@@ -1,4 +1,4 @@
-"""Where a command that outlives a call reads and writes: a terminal of its own, or a pipe."""
+"""The input and output of a command that outlives a call: a terminal or a pipe."""
 
 import os
 import subprocess
@@ -16,11 +16,11 @@ ROWS, COLUMNS = 40, 120
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Our end of what a command is connected with, and its end.
+    """Both ends of a command's connection.
 
     Attributes:
-        fd: what it prints comes from here; a terminal also takes input.
-        streams: what to start it with.
+        fd: our end, which provides its output and, for a terminal, accepts input.
+        streams: the descriptors to start it with.
     """
 
     fd: int
@@ -29,7 +29,7 @@ class Line:
 
 @contextmanager
 def terminal_line(rows: int = ROWS, columns: int = COLUMNS) -> Iterator[Line]:
-    """A new terminal; the context closes the command's end, and ours too if it fails."""
+    """Open a new terminal; the context closes the command's end, and ours too on failure."""
     ours, theirs = os.openpty()
     try:
         termios.tcsetwinsize(theirs, (rows, columns))
@@ -44,7 +44,7 @@ def terminal_line(rows: int = ROWS, columns: int = COLUMNS) -> Iterator[Line]:
 
 @contextmanager
 def pipe_line() -> Iterator[Line]:
-    """A pipe for output and errors, without input; closed like a terminal."""
+    """Open a pipe for output and errors, without input; closed like a terminal."""
     ours, theirs = os.pipe()
     try:
         os.set_blocking(ours, False)
@@ -57,5 +57,5 @@ def pipe_line() -> Iterator[Line]:
 
 
 def with_terminal(argv: Sequence[str]) -> list[str]:
-    """What to start so that `argv` leads a session whose terminal is its standard input."""
+    """Return the command to start so that `argv` leads a session with its standard input as terminal."""
     return [sys.executable, "-I", "-S", str(Path(__file__).with_name("terminal_exec.py")), *argv]

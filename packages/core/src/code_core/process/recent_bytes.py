@@ -1,8 +1,8 @@
-"""What a command printed and nobody has read yet: the newest part of it."""
+"""Keeps the latest output of a command that has not been read yet."""
 
 
 class RecentBytes:
-    """Keeps the last `limit` bytes since they were last taken; memory stays below twice that."""
+    """Keeps the last `limit` bytes since they were last taken, using less than twice that memory."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -12,13 +12,13 @@ class RecentBytes:
     def write(self, chunk: bytes) -> None:
         """Add the next bytes."""
         self._kept += chunk
-        if len(self._kept) > 2 * self._limit:  # trimmed seldom, so that each byte moves O(1) times
+        if len(self._kept) > 2 * self._limit:  # trimmed rarely, so that each byte moves O(1) times
             self._trim()
 
     def take(self, *, whole: bool) -> tuple[bytes, int]:
-        """The bytes since the last call, and how many older ones are lost.
+        """Return the bytes since the last call, and the number of older bytes lost.
 
-        Unless they are the `whole` rest, the beginning of a UTF-8 character at their end stays for the next call.
+        Unless they are the `whole` rest, an incomplete UTF-8 character at the end is kept for the next call.
         """
         self._trim()
         end = len(self._kept) if whole else len(self._kept) - _unfinished(self._kept)
@@ -34,7 +34,7 @@ class RecentBytes:
 
 
 def _unfinished(data: bytearray) -> int:
-    """How many bytes at the end begin a character of UTF-8 without finishing it."""
+    """Number of bytes at the end that form an incomplete UTF-8 character."""
     for count in range(1, min(3, len(data)) + 1):
         byte = data[-count]
         if byte >= 0xC0:

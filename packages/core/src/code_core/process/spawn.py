@@ -1,4 +1,4 @@
-"""Runs one command in its own process group and streams what it prints."""
+"""Runs a command in its own process group and streams its output."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ OnOutput = Callable[[Stream, bytes], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """The descriptors that a command is started with, as `subprocess.Popen` takes them."""
+    """The descriptors to start a command with, as for `subprocess.Popen`."""
 
     stdin: int = subprocess.DEVNULL
     stdout: int = subprocess.PIPE
@@ -39,7 +39,7 @@ PIPES = Streams()
 
 
 class SpawnError(Exception):
-    """The command could not be started; `exit_code` is what a shell would give."""
+    """The command could not be started; `exit_code` is what a shell would report."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class SpawnError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a command ended: its code (128 + n for signal n, 124 for a timeout) and its seconds."""
+    """How a command ended: its exit code (128 + n for signal n, 124 for a timeout) and its seconds."""
 
     code: int
     seconds: float
@@ -63,7 +63,7 @@ async def run_command(
     time_limit: float,
     on_output: OnOutput,
 ) -> Exit:
-    """Start `argv`, and follow it to its end.
+    """Start `argv` and follow it to its end.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.
@@ -72,11 +72,11 @@ async def run_command(
 
 
 async def follow(process: subprocess.Popen[bytes], *, time_limit: float, on_output: OnOutput) -> Exit:
-    """Wait for the end of a started command and report its output in chunks of at most 8 KiB.
+    """Wait for a started command to end and report its output in chunks of at most 8 KiB.
 
-    After it exits, its pipes are read for 2 seconds more, so that a background process
-    holding them cannot keep us. On timeout and on cancellation the whole process group
-    is ended: TERM, a second, KILL.
+    After it exits, its pipes are read for at most 2 more seconds, because a background process may
+    hold them open. On timeout or cancellation, the whole process group is ended: SIGTERM, one second,
+    SIGKILL.
     """
     started = time.perf_counter()
     _log.info("process %d: started", process.pid)
@@ -107,9 +107,9 @@ def start_command(
     fds: Sequence[int] = (),
     streams: Streams = PIPES,
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` in a session of its own, with pipes for its output unless `streams` says otherwise.
+    """Start `argv` in its own session, with pipes for its output unless `streams` says otherwise.
 
-    It gets no descriptors besides those and `fds`.
+    It inherits no descriptors other than those and `fds`.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.
@@ -137,10 +137,10 @@ def start_command(
 
 
 def require_program(name: str, cwd: Path, environment: Mapping[str, str]) -> None:
-    """Check that a command could be started, for one that another program will start.
+    """Check that a command could be started, if another program will start it.
 
     Raises:
-        SpawnError: there is no such program or directory, or it cannot be looked at.
+        SpawnError: the program or the directory does not exist or is not accessible.
     """
     _check_directory(cwd)
     path = environment.get("PATH", os.defpath)
@@ -162,7 +162,7 @@ def _check_directory(cwd: Path) -> None:
 
 
 async def _communicate(process: subprocess.Popen[bytes], time_limit: float, on_output: OnOutput) -> bool:
-    """Read until the command ends, and what its pipes then hold; whether it ran out of time."""
+    """Read until the command ends, then what is left in its pipes; return whether it timed out."""
     async with anyio.create_task_group() as readers:
         readers.start_soon(_read, process.stdout, "stdout", on_output)
         readers.start_soon(_read, process.stderr, "stderr", on_output)
@@ -171,14 +171,14 @@ async def _communicate(process: subprocess.Popen[bytes], time_limit: float, on_o
         if clock.cancelled_caught:
             await end_group(process)
         readers.cancel_scope.deadline = anyio.current_time() + DRAIN_SECONDS
-    # Left over where whoever takes the output was slow.
+    # Output may be left over if the consumer was slow.
     await _read(process.stdout, "stdout", on_output, most=LARGEST_PIPE)
     await _read(process.stderr, "stderr", on_output, most=LARGEST_PIPE)
     return clock.cancelled_caught
 
 
 async def _read(pipe: IO[bytes] | None, name: Stream, on_output: OnOutput, most: int | None = None) -> None:
-    """Hand on what comes until the pipe closes; with `most`, only what is there, at most so many bytes."""
+    """Pass on output until the pipe closes; with `most`, only what is available, up to that many bytes."""
     assert pipe is not None  # noqa: S101 - every command has pipes
     fd = pipe.fileno()
     os.set_blocking(fd, False)
@@ -200,10 +200,10 @@ async def _read(pipe: IO[bytes] | None, name: Stream, on_output: OnOutput, most:
 
 
 async def exited(process: subprocess.Popen[bytes]) -> None:
-    """Wait until `process` has exited, but do not reap it.
+    """Wait until `process` has exited, without reaping it.
 
-    While it is a zombie its process group id cannot be given to anyone else, so
-    that the group can be signalled safely.
+    While it is a zombie, its process group id cannot be reused, so the group can be signalled
+    safely.
     """
     try:
         pidfd = os.pidfd_open(process.pid)
@@ -218,7 +218,7 @@ async def exited(process: subprocess.Popen[bytes]) -> None:
 
 
 async def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End the group of a command that was not reaped yet: TERM, a second, KILL, a second."""
+    """End the group of a command that is not reaped yet: SIGTERM, one second, SIGKILL, one second."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, signum)
@@ -229,6 +229,6 @@ async def end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def exit_code(process: subprocess.Popen[bytes]) -> int | None:
-    """The code of a process that was waited for, 128 + n for signal n; None for one that still runs."""
+    """Return the exit code of a finished process, 128 + n for signal n, or None while it runs."""
     code = process.returncode
     return code if code is None or code >= 0 else 128 - code

@@ -1,10 +1,9 @@
-"""Becomes a command that has the terminal of its standard input for its own.
+"""Becomes a command with the terminal on standard input as its controlling terminal.
 
     python -I -S terminal_exec.py COMMAND ARGUMENTS…
 
-The terminal becomes the controlling one of a session that this process leads: so the keys
-^C and ^Z reach the command as signals. Whatever fails ends it with code 126, or 127 where
-there is no such command.
+This process leads a session controlled by the terminal, so the keys ^C and ^Z reach the command
+as signals. Any failure exits with code 126, or 127 if the command does not exist.
 """
 
 import fcntl
@@ -15,14 +14,14 @@ import termios
 
 
 def main(argv: "list[str]") -> None:
-    """Take the terminal and become the command; returns never."""
+    """Take the terminal and become the command; never returns."""
     try:
         if os.getsid(0) != os.getpid():
             os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     except OSError as error:
         _fail(f"the command cannot have a terminal: {error}", 126)
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):  # by the interpreter
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):  # ignored by the interpreter
         signal.signal(ignored, signal.SIG_DFL)
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - this is its task

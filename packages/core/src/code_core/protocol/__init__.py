@@ -1,1 +1,1 @@
-"""The language that every layer speaks: ops in, events out, items between."""
+"""The types that all layers share: ops in, events out, and items."""

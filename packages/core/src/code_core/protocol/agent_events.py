@@ -1,4 +1,4 @@
-"""What the model says and thinks, as it comes in."""
+"""Events for streamed messages and reasoning of the model."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Operations that answer what the model asks: its questions, and whether its plan is right."""
+"""Operations that answer the model's questions and its proposed plans."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Questions about what the agent wants to do. Each has an id of its own, which its answer carries."""
+"""Approval requests. Each has a unique id, which its answer carries."""
 
 from typing import Literal
 
@@ -12,15 +12,15 @@ class ExecApprovalRequest(ProtocolModel):
     """Asks whether a command may run; answered by `exec_approval`, whose `id` is the `approval_id`.
 
     Attributes:
-        approval_id: the id that the answer carries. It is the `call_id` for the first question about a call;
-            every further one has an id of its own.
+        approval_id: the id for the answer. It equals the `call_id` for the first question about a call;
+            every further one has a new id.
         reason: why we ask.
         justification: why the model wants it, in the model's words.
         sandboxed: whether the command will run confined.
         escalated: whether it leaves a sandbox that would otherwise confine it.
         proposed_rule: the text of the rule that the decision `approved_prefix` adds.
-        rule_allows: a sentence that says what else that rule allows.
-        mcp: the tool call that is asked about; `command` then only describes it.
+        rule_allows: a sentence about what else that rule allows.
+        mcp: the tool call in question, if any; `command` then only describes it.
     """
 
     type: Literal["exec_approval_request"] = "exec_approval_request"

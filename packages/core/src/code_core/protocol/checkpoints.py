@@ -1,4 +1,4 @@
-"""What undo and redo need of the store that keeps old versions of files."""
+"""The interface between undo and redo and the store that keeps old versions of files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from code_core.frozen import frozen
 
 @frozen
 class Steps:
-    """How many turns can be undone, and how many done again."""
+    """How many turns can be undone, and how many redone."""
 
     undo: int
     redo: int
@@ -17,12 +17,12 @@ class Steps:
 
 @frozen
 class Restored:
-    """What a step did.
+    """The result of an undo or a redo.
 
     Attributes:
-        turn_id: the turn that was undone or done again.
-        files: what is as it was.
-        kept: what was left alone, because the user has changed it since.
+        turn_id: the turn that was undone or redone.
+        files: the restored files.
+        kept: files that were left alone, because the user has changed them since.
     """
 
     turn_id: str
@@ -31,43 +31,43 @@ class Restored:
 
 
 class Checkpoints(Protocol):
-    """Keeps what files were before a turn changed them."""
+    """Keeps the earlier states of files that a turn changes."""
 
     def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
-        """A turn begins, whose commands may write below `roots`. Returns at once.
+        """Begin a turn whose commands may write below `roots`. Returns immediately.
 
-        `look_ahead` has the files below them looked at while the model thinks.
+        With `look_ahead`, the files below the roots are scanned while the model thinks.
         """
         ...
 
     async def before_write(self, turn_id: str, paths: Sequence[Path]) -> None:
-        """Remember `paths` as they are, unless this turn has remembered them already.
+        """Save the state of `paths`, unless this turn has saved it already.
 
         Raises:
-            CodeError: they cannot be kept; the write happens all the same, and the user is warned.
+            CodeError: they cannot be saved; the write proceeds anyway, and the user is warned.
         """
         ...
 
     async def before_command(self, turn_id: str) -> str | None:
-        """Remember everything below the turn's roots, before a command that may write.
+        """Save everything below the turn's roots, before a command that may write.
 
-        Gives what the user should know once: that commands are not covered, and why.
+        Returns a warning for the user, once, if commands are not covered.
 
         Raises:
-            CodeError: it cannot be kept; the command runs all the same, and the user is warned.
+            CodeError: it cannot be saved; the command runs anyway, and the user is warned.
         """
         ...
 
     async def end_turn(self, turn_id: str) -> None:
-        """The turn changes nothing more."""
+        """End the turn, which changes nothing more."""
         ...
 
     async def steps(self) -> Steps:
-        """What `undo` and `redo` could do now."""
+        """Return how many steps `undo` and `redo` can take now."""
         ...
 
     async def undo(self) -> Restored | None:
-        """Undo the last turn that changed files; None without such a turn.
+        """Undo the last turn that changed files, or return None without one.
 
         Raises:
             CodeError: the store is damaged, or a file cannot be written.
@@ -75,7 +75,7 @@ class Checkpoints(Protocol):
         ...
 
     async def redo(self) -> Restored | None:
-        """Do again what was undone last; None if there is nothing, or a turn has changed files since.
+        """Redo what was undone last, or return None if there is nothing to redo or a turn has changed files since.
 
         Raises:
             CodeError: the store is damaged, or a file cannot be written.
@@ -83,5 +83,5 @@ class Checkpoints(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """The session ends; nothing more is kept."""
+        """Close the checkpoints at the end of the session."""
         ...

@@ -1,7 +1,7 @@
-"""Events: everything a conversation tells a frontend, in order, once.
+"""Events: everything a conversation reports to a frontend, in order, once.
 
-A frontend must expect event types that it does not know and render or skip them.
-Byte chunks are base64, durations `{secs, nanos}`, file changes externally tagged.
+Frontends must expect unknown event types and either render or skip them. Byte chunks are
+base64, durations `{secs, nanos}`, and file changes externally tagged.
 """
 
 from functools import cache
@@ -63,9 +63,9 @@ class SessionConfigured(ProtocolModel):
     """The conversation is ready; always the first event.
 
     Attributes:
-        name: what the user calls the session.
-        preview: the first words of its first input; empty before there is one.
-        history_items: how many items a resumed or forked session begins with.
+        name: the user's name for the session.
+        preview: the beginning of its first input; empty before that.
+        history_items: the initial number of items in a resumed or forked session.
     """
 
     type: Literal["session_configured"] = "session_configured"
@@ -164,8 +164,8 @@ class ExecCommandBegin(ProtocolModel):
     """A command starts, or receives input.
 
     Attributes:
-        session_id: the number of a command that may run on after its call.
-        input: what is typed into it; null where it starts or is only waited for.
+        session_id: the number of a command that may outlive its call.
+        input: the text typed into it; null if it starts or is only waited for.
     """
 
     type: Literal["exec_command_begin"] = "exec_command_begin"
@@ -191,7 +191,7 @@ class ExecCommandEnd(ProtocolModel):
     """A command, or a wait for its output, has ended. The streams are cut as for the model.
 
     Attributes:
-        session_id: the command runs on under this number; the exit code is then 0 and means nothing.
+        session_id: set if the command continues under this number; the exit code is then 0 and meaningless.
     """
 
     type: Literal["exec_command_end"] = "exec_command_end"
@@ -227,8 +227,8 @@ class ToolCallFailed(ProtocolModel):
 
     Attributes:
         tool: the name that the model used.
-        call: what it asked for, in part: the command, or the arguments as they came.
-        message: what the model gets.
+        call: an excerpt of the command or of the raw arguments.
+        message: the answer to the model.
     """
 
     type: Literal["tool_call_failed"] = "tool_call_failed"
@@ -336,11 +336,11 @@ EventMsg = Annotated[
     | Annotated[UnknownEvent, Tag("unknown")],
     Discriminator(lambda value: "known" if tag_of(value) in _KNOWN else "unknown"),
 ]
-"""What happened; an `UnknownEvent` where a newer version reports what this one does not know."""
+"""The payload; an `UnknownEvent` for types added by newer versions."""
 
 
 class EventOrder(ProtocolModel):
-    """Where an event of the model's stream belongs, for frontends that re-order."""
+    """The position of an event in the model's stream, for frontends that re-order."""
 
     request_ordinal: int
     output_index: int | None = None
@@ -356,7 +356,7 @@ class Event(ProtocolModel):
     order: EventOrder | None = None
 
     def to_json(self) -> str:
-        """One line of JSON in ASCII, absent fields left out: any encoding has it, and no terminal obeys it."""
+        """Return one line of ASCII JSON without absent fields, safe for any encoding and any terminal."""
         return self.model_dump_json(exclude_none=True, ensure_ascii=True)
 
 
@@ -366,9 +366,9 @@ def _event_adapter() -> TypeAdapter[Event]:
 
 
 def parse_event(text: str | bytes) -> Event:
-    """The event that a line of JSON spells.
+    """Parse an event from a line of JSON.
 
     Raises:
-        pydantic.ValidationError: not JSON, no `type`, or a wrong field of a known one.
+        pydantic.ValidationError: invalid JSON, no `type`, or an invalid field of a known type.
     """
     return _event_adapter().validate_json(text)

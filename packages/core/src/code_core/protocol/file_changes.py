@@ -1,4 +1,4 @@
-"""Changes of files as events show them."""
+"""File changes in events."""
 
 from code_core.protocol.model import ProtocolModel
 from code_core.protocol.text import FilePath, Text
@@ -17,7 +17,7 @@ class DeleteBody(ProtocolModel):
 
 
 class UpdateBody(ProtocolModel):
-    """The change as a unified diff, where the file moves to, and the text of the file that it replaces there."""
+    """The change as a unified diff, the new path if the file moves, and the text of the file that it replaces there."""
 
     unified_diff: Text
     move_path: FilePath | None = None

@@ -1,8 +1,8 @@
-"""Response items: what a conversation's history is made of.
+"""Response items: the elements of a conversation's history.
 
-Wire shapes of the OpenAI Responses API. An item that the model sent is kept as
-it came, less fields we do not know; `id` is kept to re-attach it where the
-endpoint stores responses, and left out of every other request.
+Wire formats of the OpenAI Responses API. An item from the model is kept unchanged, except for
+unknown fields; `id` is kept to re-attach it for endpoints that store responses, and omitted from
+all other requests.
 """
 
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ class SummaryText(ProtocolModel):
 
 
 class ReasoningText(ProtocolModel):
-    """Raw reasoning, which only open models send."""
+    """Raw reasoning, sent only by open models."""
 
     type: Literal["reasoning_text", "text"] = "reasoning_text"
     text: Text
@@ -86,9 +86,9 @@ class Reasoning(ProtocolModel):
     """The model's reasoning; `encrypted_content` carries it into the next request.
 
     Attributes:
-        origin: who takes it back: nobody else can read or verify it. None in older records.
-        chat_field: the field of a Chat Completions message that it came in, and goes back in.
-        chat_details: `reasoning_details` of OpenRouter, which go back as they came.
+        origin: the only recipient that can read or verify it. None in older records.
+        chat_field: the field of a Chat Completions message that it came in and is sent back in.
+        chat_details: OpenRouter's `reasoning_details`, which are sent back unchanged.
     """
 
     type: Literal["reasoning"] = "reasoning"
@@ -157,7 +157,7 @@ class CustomToolCallOutput(ProtocolModel):
 
 
 class WebSearchCall(ProtocolModel):
-    """A search that the provider ran by itself."""
+    """A search that the provider ran itself."""
 
     type: Literal["web_search_call"] = "web_search_call"
     id: Text | None = None
@@ -171,11 +171,9 @@ KnownItem = Message | Reasoning | ToolCall | ToolCallOutput | WebSearchCall
 
 
 class UnknownItem(UnknownModel):
-    """An item of a type that this version does not know, with all its fields; never sent to a model."""
+    """An item of an unknown type with all its fields; never sent to a model."""
 
-    if (
-        TYPE_CHECKING
-    ):  # any text at run time; so a comparison with a known type tells type checkers which it is
+    if TYPE_CHECKING:  # any text at run time; declared this way so that type checkers can narrow the union
         type: Literal["unknown"]
 
 
@@ -189,12 +187,12 @@ ResponseItem = Annotated[
 
 
 def output_type(call: ToolCall) -> type[ToolCallOutput]:
-    """The type of item that answers `call`; the API accepts no other."""
+    """Return the type of output item for `call`; the API accepts no other."""
     return CustomToolCallOutput if isinstance(call, CustomToolCall) else FunctionCallOutput
 
 
 def output_for(call: ToolCall, output: str, images: Sequence[str] = ()) -> ToolCallOutput:
-    """The output item that answers `call`, with `images` as data URLs."""
+    """Return the output item for `call`, with `images` as data URLs."""
     match call:
         case FunctionCall() | LocalShellCall() if images:
             parts: list[ContentItem] = [InputText(text=output)] if output else []

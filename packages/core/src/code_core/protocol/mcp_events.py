@@ -1,4 +1,4 @@
-"""Events of MCP servers: their tools at work, and what they ask the user."""
+"""Events of MCP servers: tool calls, and questions to the user."""
 
 from typing import Any, Literal
 
@@ -28,8 +28,8 @@ class McpToolCallEnd(ProtocolModel):
     """A server's tool has ended.
 
     Attributes:
-        result: `{"Ok": {"content": […], "isError": …}}` with the text that the model gets, and its
-            images without their data; or `{"Err": "…"}` when there is no result.
+        result: `{"Ok": {"content": […], "isError": …}}` with the text for the model, and images without
+            their data; or `{"Err": "…"}` if there is no result.
     """
 
     type: Literal["mcp_tool_call_end"] = "mcp_tool_call_end"
@@ -40,12 +40,12 @@ class McpToolCallEnd(ProtocolModel):
 
     @property
     def success(self) -> bool:
-        """Whether there is a result that says so."""
+        """Whether the call succeeded."""
         return "Ok" in self.result and not self.result["Ok"].get("isError")
 
     @property
     def text(self) -> str:
-        """The result's text, or the reason for its absence."""
+        """The result's text, or the error."""
         if "Ok" not in self.result:
             return str(self.result["Err"])
         return "\n".join(part["text"] for part in self.result["Ok"]["content"] if part["type"] == "text")
@@ -55,8 +55,8 @@ class ElicitationRequest(ProtocolModel):
     """A server asks the user for input; answered by `resolve_elicitation` with the same `id`.
 
     Attributes:
-        requested_schema: JSON Schema of a flat object, the answer's content; empty where there is a `url`.
-        url: a page that the user is to open instead; only for frontends that declare that they can.
+        requested_schema: JSON Schema of the answer's content, a flat object; empty if there is a `url`.
+        url: a page to open instead; only for frontends that declare support.
     """
 
     type: Literal["elicitation_request"] = "elicitation_request"
@@ -76,7 +76,7 @@ class ElicitationComplete(ProtocolModel):
 
 
 class McpTool(ProtocolModel):
-    """A tool as `mcp_list_tools_response` lists it."""
+    """A tool in an `mcp_list_tools_response`."""
 
     server: Text
     name: Text

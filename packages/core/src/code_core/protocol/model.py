@@ -9,17 +9,17 @@ from code_core.protocol.text import Text
 
 
 class ProtocolModel(BaseModel):
-    """Immutable, tolerant of fields it does not know, and built on first use.
+    """Immutable, ignores unknown fields, and is built on first use.
 
-    A peer may be newer than we are, so unknown fields are ignored. Building is
-    deferred because a process uses few of the models it imports.
+    A peer may be newer than we are, so unknown fields are ignored. Building is deferred, because a
+    process uses only a few of the models it imports.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class UnknownModel(ProtocolModel):
-    """A value of a type that this version does not know, with all its fields, nulls included."""
+    """A value of an unknown type with all its fields, including nulls."""
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
@@ -27,10 +27,10 @@ class UnknownModel(ProtocolModel):
 
     @model_serializer
     def raw(self) -> dict[str, Any]:
-        """The object as it came."""
+        """The original object."""
         return {"type": self.type, **(self.model_extra or {})}
 
 
 def tag_of(value: Any) -> Any:
-    """The `type` of a model or of a decoded object; None without one."""
+    """Return the `type` of a model or a decoded object, or None."""
     return value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)

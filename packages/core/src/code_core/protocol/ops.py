@@ -1,4 +1,4 @@
-"""Operations: everything a frontend can ask of a conversation."""
+"""Operations: everything a frontend can request from a conversation."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -44,11 +44,11 @@ InputItem = Annotated[TextInput | ImageInput | LocalImageInput, Field(discrimina
 
 
 class UserInput(ProtocolModel):
-    """Start a turn; a running task is replaced.
+    """Start a turn, replacing a running task.
 
     Attributes:
-        id: what `user_message` calls this input; chosen by the engine where absent, or where the history has it.
-        output_schema: JSON Schema that the turn's final message must follow.
+        id: the id in `user_message`; chosen by the engine if absent or already used in the history.
+        output_schema: JSON Schema for the turn's final message.
     """
 
     type: Literal["user_input"] = "user_input"
@@ -236,8 +236,8 @@ class OverrideTurnContext(ProtocolModel):
     """Change settings for later turns; omitted fields do not change.
 
     Attributes:
-        collaboration_mode: `plan`: nothing may change until the user accepts the plan. Codex's form, an object
-            with a `mode`, is accepted, too.
+        collaboration_mode: in `plan`, nothing may change until the user accepts the plan. Codex's form, an object
+            with a `mode`, is accepted too.
     """
 
     type: Literal["override_turn_context"] = "override_turn_context"
@@ -262,7 +262,7 @@ class ListCustomPrompts(ProtocolModel):
 
 
 class ResolveElicitation(ProtocolModel):
-    """Answer an `elicitation_request`; `content` must match its schema if it is accepted."""
+    """Answer an `elicitation_request`; on acceptance, `content` must match its schema."""
 
     type: Literal["resolve_elicitation"] = "resolve_elicitation"
     id: Text
@@ -271,7 +271,7 @@ class ResolveElicitation(ProtocolModel):
 
 
 class McpQuery(ProtocolModel):
-    """Something that a frontend asks the MCP servers."""
+    """The base of queries to MCP servers."""
 
 
 class ListMcpTools(McpQuery):
@@ -312,8 +312,8 @@ class GetHistoryEntryRequest(ProtocolModel):
     """Request an entry of the input history; answered by `get_history_entry_response`.
 
     Attributes:
-        log_id: the log, as an earlier response named it; null for the one there is now.
-        offset: which entry, the oldest being 0; the newest one if null.
+        log_id: the log, as named in an earlier response; null for the current one.
+        offset: the entry, counting from the oldest as 0; null for the newest.
     """
 
     type: Literal["get_history_entry_request"] = "get_history_entry_request"
@@ -363,10 +363,10 @@ Op = Annotated[
 
 
 def parse_op(text: str | bytes) -> Op:
-    """The operation that a line of JSON spells.
+    """Parse an operation from a line of JSON.
 
     Raises:
-        pydantic.ValidationError: not JSON, an unknown `type`, or a wrong field.
+        pydantic.ValidationError: invalid JSON, an unknown `type`, or an invalid field.
     """
     adapter: TypeAdapter[Op] = TypeAdapter(Op)
     return adapter.validate_json(text)

@@ -1,4 +1,4 @@
-"""What a command does, for display only: nothing is decided by it."""
+"""The kinds of commands, for display only; no decision depends on them."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from code_core.protocol.text import Text
 
 
 class ReadCommand(ProtocolModel):
-    """Shows a file; `name` is its last part."""
+    """Shows a file; `name` is the last component of its path."""
 
     type: Literal["read"] = "read"
     cmd: Text

@@ -1,4 +1,4 @@
-"""What the agent may do by itself: approval policies and sandbox policies."""
+"""Approval policies, sandbox policies and related settings."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -60,21 +60,21 @@ SandboxPolicy = Annotated[ReadOnly | WorkspaceWrite | DangerFullAccess, Field(di
 
 
 WireApi = Literal["responses", "chat"]
-"""The API that a provider speaks: the Responses API or Chat Completions."""
+"""The API of a provider: the Responses API or Chat Completions."""
 
 KeyIsolation = Literal["auto", "always", "never"]
-"""Whether the provider's key is held by a process of its own; `auto`: unless the provider is on this machine."""
+"""Whether a separate process holds the provider's key; `auto`: unless the provider is on this machine."""
 
 
 class CollaborationMode(StrEnum):
-    """Whether the agent does the work, or plans it and changes nothing until the user accepts the plan."""
+    """Whether the agent works, or only plans until the user accepts the plan."""
 
     DEFAULT = "default"
     PLAN = "plan"
 
 
 class ReasoningEffort(StrEnum):
-    """How long a reasoning model thinks; a model accepts some of these."""
+    """How long a reasoning model thinks; each model supports some of these."""
 
     NONE = "none"
     MINIMAL = "minimal"
@@ -85,7 +85,7 @@ class ReasoningEffort(StrEnum):
 
 
 class ReasoningSummary(StrEnum):
-    """Which summary of its reasoning a model gives."""
+    """Which summary of its reasoning a model provides."""
 
     AUTO = "auto"
     CONCISE = "concise"
@@ -104,8 +104,8 @@ class Verbosity(StrEnum):
 class ReviewDecision(StrEnum):
     """The user's answer to an approval request.
 
-    `approved_prefix` also adds the rule that the request proposed to the user's own; where
-    it proposed none, it is `approved`.
+    `approved_prefix` also adds the proposed rule to the user's own; without a proposed rule, it
+    means `approved`.
     """
 
     APPROVED = "approved"

@@ -1,4 +1,4 @@
-"""What the model asks the user: questions of its own, and whether its plan is right."""
+"""Events in which the model asks the user, or proposes a plan."""
 
 from typing import Literal
 
@@ -17,9 +17,9 @@ class UserQuestion(ProtocolModel):
     """A question from the model; the user may choose an option or answer in their own words.
 
     Attributes:
-        id: what the answer is listed under.
+        id: the key of the answer.
         header: the question in a word or two.
-        options: none for a question that is answered in words alone.
+        options: suggested answers; null for a free-text question.
     """
 
     id: Text

@@ -1,4 +1,4 @@
-"""Events about the session itself: its queue, settings, history and the way to follow it."""
+"""Events about the session itself: its queue, settings and history, and late readers."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -64,8 +64,8 @@ class UndoCompleted(ProtocolModel):
     """Files were restored to their state before or after a turn.
 
     Attributes:
-        files: what was restored.
-        kept: what was left alone, because the user has changed it since.
+        files: the restored files.
+        kept: files that were left alone, because the user has changed them since.
     """
 
     type: Literal["undo_completed"] = "undo_completed"
@@ -87,9 +87,9 @@ class GetHistoryEntryResponse(ProtocolModel):
     """An entry of the user's input history; null if it does not exist or the history has been replaced.
 
     Attributes:
-        log_id: which log the entry is in; 0 without a log.
+        log_id: the log that contains the entry; 0 without a log.
         offset: the number of the entry.
-        count: how many entries the log has.
+        count: the number of entries in the log.
     """
 
     type: Literal["get_history_entry_response"] = "get_history_entry_response"
@@ -150,9 +150,7 @@ class SessionSnapshot(ProtocolModel):
 
 
 class UnknownEvent(UnknownModel):
-    """An event of a type that this version does not know, with all its fields."""
+    """An event of an unknown type with all its fields."""
 
-    if (
-        TYPE_CHECKING
-    ):  # any text at run time; so a comparison with a known type tells type checkers which it is
+    if TYPE_CHECKING:  # any text at run time; declared this way so that type checkers can narrow the union
         type: Literal["unknown"]

@@ -1,4 +1,4 @@
-"""Commands that run on after the call which started them."""
+"""Events about commands that outlive their calls."""
 
 from typing import Literal
 
@@ -11,9 +11,9 @@ class TerminalInfo(ProtocolModel):
     """A running command.
 
     Attributes:
-        session_id: what `write_stdin` and `stop_terminal` call it.
-        tty: whether it has a terminal, and so takes input.
-        confined: whether a sandbox holds it.
+        session_id: its number in `write_stdin` and `stop_terminal`.
+        tty: whether it has a terminal and so accepts input.
+        confined: whether it runs in a sandbox.
     """
 
     session_id: int

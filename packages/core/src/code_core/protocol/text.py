@@ -1,8 +1,8 @@
-"""Strings that can be encoded, whatever they were made of.
+"""Strings that can always be encoded.
 
-A file name or a file that is not UTF-8 comes to Python with surrogates in its
-text, and so do some JSON documents. No encoder takes those, so they become the
-replacement character where a value of the protocol is made.
+File names and files that are not UTF-8 contain surrogates in Python, and so do some JSON
+documents. Encoders reject those, so protocol values replace them with the replacement
+character.
 """
 
 import re
@@ -15,7 +15,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def repaired(text: str) -> str:
-    """`text` with U+FFFD for each surrogate."""
+    """Return `text` with U+FFFD for each surrogate."""
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 

@@ -1,4 +1,4 @@
-"""Events about tokens: what a session has used, what that cost, and what its limits leave."""
+"""Events about token usage, cost and remaining limits."""
 
 from typing import Any, Literal
 
@@ -6,7 +6,7 @@ from code_core.protocol.model import ProtocolModel
 
 
 class TokenUsage(ProtocolModel):
-    """Tokens as the provider counted them."""
+    """Tokens as counted by the provider."""
 
     input_tokens: int = 0
     cached_input_tokens: int = 0
@@ -24,7 +24,7 @@ class TokenUsageInfo(ProtocolModel):
     """Usage of the conversation and of its last request.
 
     Attributes:
-        total_cost_usd: US dollars for all of it whose prices are known; None where none are.
+        total_cost_usd: cost in US dollars, as far as prices are known; None if none are.
     """
 
     total_token_usage: TokenUsage

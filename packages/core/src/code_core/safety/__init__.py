@@ -1,1 +1,1 @@
-"""What may run, and with what: pure decisions over values."""
+"""Decides what may run, and with which permissions: pure functions of values."""

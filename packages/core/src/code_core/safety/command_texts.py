@@ -1,4 +1,4 @@
-"""Arguments and variables that hold the commands of other programs."""
+"""Finds commands in the arguments and variables of other programs."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ RUNS_TEXTS = SHELLS | frozenset(
     "parallel pdsh pee pnpm powershell pssh pwsh rbash rc runuser rush salt-call screen script sg sops ssh su tcsh tmux trap "
     "vagrant watch watchexec watchman-make wsl xonsh yarn yash ysh".split()
 )
-# Options and words after which another program runs a command.
+# Options and words after which a program runs another command.
 RUNNING_OPTIONS = {
     "env": frozenset({"-S", "--split-string"}),
     "find": frozenset({"-exec", "-execdir", "-ok", "-okdir"}),
@@ -64,7 +64,7 @@ _TEXT_OPTIONS = {
     "vim": frozenset({"-c", "--cmd"}),
     "nvim": frozenset({"-c", "--cmd"}),
 }
-# Words after which a program runs a command, its own options first.
+# Words after which a program runs a command; its own options come first.
 RUNNERS = {
     "aws-vault": frozenset({"exec"}),
     "bun": frozenset({"x"}),
@@ -95,14 +95,14 @@ RUNNERS = {
     "conda dotenv doppler foreman hatch infisical mamba micromamba op pdm pipenv pipx pixi poetry rustup rye volta".split(),
     frozenset({"run"}),
 )
-# Programs whose first argument that is not an option begins a command.
+# Programs whose first non-option argument begins a command.
 _FLAGS = frozenset({"-q", "-y", "--no-install", "--quiet", "--yes"})
 STARTERS = frozenset("bunx corepack dotenv nodemon npx pnpx screen uvx watchexec wsl".split())
 RUNNING_VARIABLE = re.compile(
     r"\w*(?:EDITOR|PAGER|COMMAND|ASKPASS|BROWSER|VISUAL)|GIT_SSH|GIT_EXTERNAL_DIFF|GIT_CONFIG_(?:VALUE_\d+|PARAMETERS)"
     r"|LESSOPEN|LESSCLOSE|PS4|RSYNC_RSH|TAR_OPTIONS|MAKEFLAGS"
 )
-"""Names of environment variables whose value is a command that some program runs."""
+"""Names of environment variables whose value is a command for some program."""
 
 _ESCAPES = {
     "sed": re.compile(r"(?:^|[\d$/;{}!~+\s])e[ \t]+(\S[^\n]*)|s(\W)(?:(?!\2).)*\2((?:(?!\2).)*)\2\w*e"),
@@ -110,13 +110,13 @@ _ESCAPES = {
     "dc ed ex ftp gdb ipython less lftp man more mysql nvim psql ranger sftp sqlite3 tmux vi view vim".split(),
     re.compile(r"(?:^|[\s;:+(])(?:\\?!+|\.(?:shell|system)\s|shell\s|run(?:-shell)?\s)()()\s*(\S[^\n]*)"),
 )
-"""Where programs with commands of their own run one of the shell: `:!rm`, `.shell rm`, `1e rm`."""
+"""How programs with their own command language run shell commands: `:!rm`, `.shell rm`, `1e rm`."""
 
 _BEFORE_COMMAND = re.compile(
     r"\A\s*(?:(?:exec|ProxyCommand|LocalCommand|KnownHostsCommand)[= ]|[:!]+|sh )", re.ASCII
 )
 
-# Languages in which one argument is the program: the options before it; all arguments where there are none.
+# Interpreters that take a program as an argument: the options before it; all arguments if there are none.
 INTERPRETER = re.compile(
     r"python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|node|nodejs|bun|deno|php[\d.]*|lua[\d.]*|[gmn]?awk"
     r"|elixir|erl|ghc|groovy|guile|ipython|julia|m4|octave|osascript|r|racket|rscript|tclsh"
@@ -135,7 +135,7 @@ _MOST_LITERALS = 64
 
 
 def started(arguments: Sequence[str], may_begin: Callable[[str], bool]) -> Iterator[Sequence[str]]:
-    """The commands that one of `STARTERS` may run; a word after an option is its value or begins the command."""
+    """Yield the commands that one of `STARTERS` may run; a word after an option is its value or begins the command."""
     after_option = False
     for place, word in enumerate(arguments):
         if word == "--":
@@ -151,9 +151,9 @@ def started(arguments: Sequence[str], may_begin: Callable[[str], bool]) -> Itera
 
 
 def module_command(name: str, arguments: Sequence[str]) -> list[str]:
-    """The module that `python -m` runs, or the script of a program that `node` runs, and its arguments.
+    """Return the module that `python -m` runs, or the script that `node` runs, with its arguments.
 
-    Many are programs too: `node …/npm-cli.js publish` is `npm publish`. Nothing for other commands.
+    Many are programs too: `node …/npm-cli.js publish` is `npm publish`. Empty for other commands.
     """
     if name in _NODE:
         scripts = ((place, _NODE_SCRIPT.fullmatch(word)) for place, word in enumerate(arguments))
@@ -169,7 +169,7 @@ def module_command(name: str, arguments: Sequence[str]) -> list[str]:
 
 
 def option_texts(name: str, arguments: Sequence[str]) -> Iterator[str]:
-    """The commands in the options of a program such as `tar --to-command=…`."""
+    """Yield the commands in the options of a program, such as `tar --to-command=…`."""
     options = _TEXT_OPTIONS.get("git" if name.startswith("git-") else name, frozenset())
     for place, word in enumerate(arguments):
         option, equals, value = word.partition("=")
@@ -182,7 +182,7 @@ def option_texts(name: str, arguments: Sequence[str]) -> Iterator[str]:
 
 
 def shell_escapes(name: str, arguments: Sequence[str]) -> Iterator[str]:
-    """The commands that the own language of a program hands to a shell, as in `vim -c '!rm x'`."""
+    """Yield the commands that a program's own language passes to a shell, as in `vim -c '!rm x'`."""
     if pattern := _ESCAPES.get(name):
         for word in arguments:
             for found in pattern.finditer(word):
@@ -190,9 +190,9 @@ def shell_escapes(name: str, arguments: Sequence[str]) -> Iterator[str]:
 
 
 def embedded_commands(name: str, arguments: Sequence[str]) -> Iterator[list[str]]:
-    """The commands that a program in another language (`python -c …`) shows in its string literals.
+    """Yield the commands in the string literals of a program in another language (`python -c …`).
 
-    Each literal is a command of one text, and all of them together are the words of one.
+    Each literal is a command line, and all of them together are the words of one.
     """
     if not INTERPRETER.fullmatch(name):
         return

@@ -1,8 +1,8 @@
-"""Commands that destroy work: the model is asked whether it means them.
+"""Guards for destructive commands: the model is asked whether it means them.
 
-A speed bump, not a permission: the model sends the command again with `confirm:`
-before it. Guards see every command that a script might run, and come before
-every approval.
+This is a safeguard against mistakes, not a permission check: the model confirms by sending the
+command again, prefixed with `confirm:`. Guards see every command that a script might run, and are
+checked before approvals.
 """
 
 import json
@@ -33,10 +33,10 @@ _REMOVER = re.compile(r"\b(?:rm|rmdir|unlink|shred)\b")
 
 
 class Pattern(Protocol):
-    """A compiled regular expression of the user's, which gives up in bounded time."""
+    """A compiled regular expression of the user's, with a time limit."""
 
     def matches(self, texts: Iterable[str]) -> bool:
-        """Whether it is found anywhere in one of `texts`; True as well when it takes too long to know."""
+        """Whether it matches anywhere in one of `texts`; also True on a timeout."""
         ...
 
 
@@ -55,7 +55,7 @@ class _Guard:
 
 
 def strip_confirm(argv: Sequence[str]) -> tuple[list[str], bool]:
-    """`argv` without the `confirm:` before it or before its script, and whether there was one."""
+    """Return `argv` without a `confirm:` prefix of the command or its script, and whether there was one."""
     words = list(argv)
     if words and words[0].startswith(CONFIRM):
         first = words[0].removeprefix(CONFIRM).strip()
@@ -69,9 +69,9 @@ def strip_confirm(argv: Sequence[str]) -> tuple[list[str], bool]:
 def guard_of(
     argv: Sequence[str], found: Iterable[Words], user_guards: Iterable[UserGuard] = (), *, hides: bool = False
 ) -> str | None:
-    """Why `argv`, which might run the commands `found`, needs `confirm:`; None when it does not.
+    """Return why `argv`, which might run the commands `found`, needs `confirm:`, or None if it does not.
 
-    `hides` if it might also run commands that it does not show.
+    `hides` says whether it might also run commands that it does not show.
     """
     commands = list(found)
     for words in commands:
@@ -86,7 +86,7 @@ def guard_of(
 
 
 def confirm_advice(argv: Sequence[str], reason: str) -> str:
-    """The answer to the model: the reason, and the exact call that would be accepted."""
+    """Return the answer to the model: the reason, and the exact call that would be accepted."""
     script = script_of(argv)
     confirmed = [CONFIRM, *argv] if script is None else [*argv[:-1], f"{CONFIRM} {script}"]
     return (
@@ -101,7 +101,7 @@ def _shown(words: Words) -> str:
 
 
 def _git(words: Words) -> tuple[str, Words]:
-    """The subcommand of git and its arguments; two empty ones for another program."""
+    """The subcommand of git and its arguments; both empty for another program."""
     form = normal_form(words, _PROGRAMS)
     return (form[1], form[2:]) if form[0] == "git" and len(form) > 1 else ("", ())
 
@@ -148,7 +148,7 @@ def _discards(words: Words) -> bool:
 
 
 def _prunes_all(arguments: Words) -> bool:
-    """Whether `git gc` throws away what only the reflog still has, not only what is weeks old."""
+    """Whether `git gc` discards recent objects that only the reflog keeps, not just those weeks old."""
     names = (word.removeprefix("--prune=") for word in arguments if word.startswith("--prune="))
     return any(date not in {"", "never"} for date in names)
 
@@ -187,7 +187,7 @@ def _removes_many(words: Words) -> bool:
 
 
 def _run_by(words: Words, options: frozenset[str]) -> Iterator[str]:
-    """The words of the commands that come after one of `options`, up to a reader's arguments: `grep -l rm` removes nothing."""
+    """The words of the commands after one of `options`, excluding a reader's arguments: `grep -l rm` removes nothing."""
     running = False
     for word in words:
         if _runs(word, options):
@@ -199,7 +199,7 @@ def _run_by(words: Words, options: frozenset[str]) -> Iterator[str]:
 
 
 def _runs(word: str, options: frozenset[str]) -> bool:
-    """Whether a word is one of `options`, or begins with one that its value follows."""
+    """Whether a word is one of `options`, or begins with one followed by its value."""
     return any(
         word == option or word.startswith(f"{option}=") or (len(option) == 2 and word.startswith(option))
         for option in options

@@ -1,8 +1,8 @@
-"""Which environment variables hold a credential: by their names, or by a password in a URL.
+"""Recognises environment variables that hold a credential, by name or by a password in a URL.
 
-One list for what commands do not get and for what recordings do not show. It must not name what builds need:
-`GIT_AUTHOR_NAME` is no `*AUTH*`, `GOPRIVATE` is no secret, and a handle such as `SSH_AUTH_SOCK`, `GPG_AGENT_INFO`
-or `XAUTHORITY` lets a program use a credential without showing it.
+The same list decides what commands do not receive and what recordings redact. It must not match
+variables that builds need: `GIT_AUTHOR_NAME` does not match `*AUTH*`, `GOPRIVATE` is not a secret, and handles
+such as `SSH_AUTH_SOCK`, `GPG_AGENT_INFO` or `XAUTHORITY` let programs use a credential without revealing it.
 """
 
 import re
@@ -15,13 +15,13 @@ SECRET_NAMES = (
     *("*CREDENTIAL*", "*_CREDS", "*_PAT", "*_PSK", "*JWT*", "*BEARER*", "*COOKIE*"),
     *("*AUTHORIZATION*", "*_AUTH", "*WEBHOOK*", "*_DSN", "*CONNECTION_STRING*", "*CONNSTR*"),
 )
-"""Globs without regard to case."""
+"""Case-insensitive globs."""
 
 NOT_SECRET = ("TOKENIZERS_PARALLELISM", "KEYBOARD*", "*_KEYMAP", "XDG_SESSION_*")
 """Globs of names that `SECRET_NAMES` matches by accident."""
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY")
-"""May hold a password, and are passed on: without them a command that may use the network cannot."""
+"""Proxies may contain a password but are passed on, because commands need them for network access."""
 
 
 def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
@@ -34,17 +34,17 @@ _URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s:@]*:([^/?#\s@]+)@
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable of this name is taken for a credential."""
+    """Whether a variable with this name is treated as a credential."""
     return _SECRET_NAME.match(name) is not None and _NOT_SECRET.match(name) is None
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Whether a variable is kept from commands: its name says so, or its value is a URL with a password."""
+    """Whether a variable is withheld from commands, because of its name or because its value is a URL with a password."""
     return is_secret_name(name) or (name.upper() not in PROXIES and _URL_PASSWORD.search(value) is not None)
 
 
 def secret_texts(name: str, value: str) -> list[str]:
-    """What of a variable must not be shown: all of it, or the passwords of the URLs in it, as spelled and decoded."""
+    """Return the parts of a variable to redact: all of it, or the passwords in its URLs, encoded and decoded."""
     if is_secret_name(name):
         return [value]
     passwords = _URL_PASSWORD.findall(value)

@@ -1,4 +1,4 @@
-"""May this command run, and where; may this patch be applied: the decision table."""
+"""The decision table: whether and where a command may run, and whether a patch may be applied."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from code_core.safety.rules import PrefixRule, RuleDecision
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """Go on without asking."""
+    """Proceed without asking."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Run the command without asking, inside of the sandbox or outside."""
+    """Run the command without asking, inside or outside of the sandbox."""
 
     confined: bool
 
@@ -38,7 +38,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Do not do it; `reason` is for the model."""
+    """Refuse; `reason` is for the model."""
 
     reason: str
 
@@ -61,18 +61,18 @@ def decide_command(
     rule: PrefixRule | None = None,
     planning: bool = False,
 ) -> CommandDecision:
-    """The decision for a command whose guards have let it pass.
+    """Decide about a command that has passed the guards.
 
     Args:
         policy: when to ask.
         sandbox: what commands may do without asking.
         confinable: whether this machine can confine a command to `sandbox`.
-        reads: whether the command only reads; one that does so only when confined is asked for like any other
-            where it runs unconfined.
-        approved: the user has allowed just this, with or without escalation, for the session or by a rule.
-        escalated: it is to run outside of the sandbox: the model asks for that, or the sandbox denied it.
-        rule: the strictest rule of the user that forbids it or asks for it.
-        planning: nothing may change: it runs confined, or only reads, or does not run, whatever was allowed.
+        reads: whether the command only reads. One that is only safe when confined is treated like any other
+            command if it runs unconfined.
+        approved: whether the user has allowed exactly this, with the same escalation, for the session or by a rule.
+        escalated: whether it should run outside of the sandbox, because the model asks or the sandbox denied it.
+        rule: the strictest user rule that forbids it or asks for it.
+        planning: whether plan mode is on; then it must be confined or only read, regardless of approvals.
     """
     full_access = isinstance(sandbox, DangerFullAccess)
     confined = confinable and not full_access and not escalated
@@ -108,9 +108,9 @@ def _because(reason: str, rule: PrefixRule) -> str:
 def decide_server_tool(
     policy: AskForApproval, *, read_only: bool, approved: bool, planning: bool = False
 ) -> Decision:
-    """The decision for a tool of an MCP server, which runs outside of any sandbox: the user has set it up.
+    """Decide about a call of an MCP server's tool, which runs outside of any sandbox: the user has set it up.
 
-    `read_only` is what the server says of the tool; `approved` if the user allowed this call for the session.
+    `read_only` is the server's declaration; `approved` says whether the user allowed this call for the session.
     """
     if planning and not read_only:
         return Reject(f"{NOTHING_CHANGES}; its server does not declare it as read-only")
@@ -129,17 +129,17 @@ def decide_patch(
     protected: Mapping[Path, str],
     approved: bool,
 ) -> Decision:
-    """The decision for a patch.
+    """Decide about a patch.
 
     Args:
         policy: when to ask.
         sandbox: what may be written without asking.
-        confinable: whether this machine can confine a command to `sandbox`: where it cannot, what a patch
-            leaves behind runs unconfined.
-        paths: every file the patch writes, move targets included, symlinks resolved.
-        roots: the writable directories of `sandbox`, symlinks resolved.
-        protected: what is closed though it is below one of them, symlinks resolved, and why.
-        approved: the user allowed writing all of these files for the session.
+        confinable: whether this machine can confine a command to `sandbox`; if not, files from a patch
+            would later run unconfined.
+        paths: every file that the patch writes, including move targets, with symlinks resolved.
+        roots: the writable directories of `sandbox`, with symlinks resolved.
+        protected: paths below a root that are protected nevertheless, with symlinks resolved, and why.
+        approved: whether the user allowed writing all of these files for the session.
     """
     if approved:
         return Allow()
@@ -163,7 +163,7 @@ def decide_patch(
 def _not_writable(
     sandbox: WorkspaceWrite, paths: Iterable[Path], roots: Iterable[Path], protected: Mapping[Path, str]
 ) -> str | None:
-    """Why one of `paths` may not be written without asking; None when all may."""
+    """Why one of `paths` may not be written without asking, or None if all may."""
     writable = list(roots)
     for path in paths:
         if not any(path.is_relative_to(root) for root in writable):
@@ -182,6 +182,6 @@ def _not_writable(
 
 
 def _runs_programs(path: Path) -> bool:
-    """Whether git takes settings from `path`, which is `.git` or in one: of any repository, also a new one."""
+    """Whether git reads settings from `path`: a `.git` or anything in one, even of a new repository."""
     inside = path.parts[path.parts.index(".git") + 1 :]
     return not inside or not _GIT_PROGRAMS.isdisjoint(inside)

@@ -1,8 +1,8 @@
-"""Whether a confined command failed because it was confined.
+"""Detects whether a confined command failed because it was confined.
 
-Known from how the sandbox refuses: a signal for a forbidden system call, or an error of the
-system on a path that is not writable, or of the network without one. Words alone say
-nothing: directories are called `sandbox`, and servers answer "permission denied".
+The evidence is how the sandbox refuses: a signal for a forbidden system call, or a system error for
+a path that is not writable, or for the network without access to it. Words alone prove nothing:
+directories can be named `sandbox`, and servers answer "permission denied".
 """
 
 import posixpath
@@ -17,9 +17,9 @@ LONGEST_LINE = 2_000
 
 _READ_ONLY = "read-only file system"
 _REFUSALS = re.compile(rf"{_READ_ONLY}|permission denied|operation not permitted", re.IGNORECASE)
-# A mount point cannot be removed or replaced, which is how protected files inside of a writable directory show.
+# Protected files in a writable directory are mount points, which cannot be removed or replaced.
 _BUSY = re.compile("device or resource busy", re.IGNORECASE)
-# Compiled when a command fails: that takes some milliseconds.
+# Compiled only when a command fails, because that takes some milliseconds.
 _NO_NETWORK = (
     r"could(?:n't| not) resolve (?:host|proxy)|temporary failure (?:in name resolution|resolving)|EAI_AGAIN"
     r"|unable to resolve host address|name or service not known|nodename nor servname|network is unreachable"
@@ -27,7 +27,7 @@ _NO_NETWORK = (
     r"|failed to (?:establish a new connection|connect|create socket).{0,200}operation not permitted"
     r"|(?:EPERM|EACCES)\b.{0,40}\b(?:connect|socket|listen|bind)\b"
 )
-# Python's message of a refused call does not say which it was; the lines before it do.
+# Python's error for a refused call does not name the call; the lines before it do.
 _CALLS_NETWORK = re.compile(r"\b_?socket\.|\bconnect\(|\bgetaddrinfo\(")
 _CONTEXT_LINES = 4
 _QUOTED = re.compile(r"""'([^']+)'|"([^"]+)"|`([^'`]+)['`]|\u2018([^\u2019]+)\u2019""")
@@ -44,17 +44,17 @@ def denied_by_sandbox(
     protected: Iterable[Path] = (),
     network: bool = False,
 ) -> bool:
-    """Whether the command, which ended with `exit_code` after printing `output`, was denied something.
+    """Whether the sandbox denied the command something, judging by `exit_code` and `output`.
 
-    Looks at the first and the last 200 lines, and 2,000 characters of each.
+    Examines the first and the last 200 lines, and 2,000 characters of each.
 
     Args:
-        exit_code: as a shell has it, 128 and the number for a signal.
+        exit_code: as a shell reports it; 128 plus the number for a signal.
         output: both streams.
-        cwd: where it ran, for the relative paths in its messages.
-        writable: the directories it could write below.
-        protected: what it could not write though it is below one of them.
-        network: whether it could reach the network.
+        cwd: the directory it ran in, for relative paths in messages.
+        writable: the directories where it could write.
+        protected: paths below them that it could not write.
+        network: whether it had network access.
     """
     if exit_code in {0, COMMAND_NOT_FOUND}:
         return False
@@ -72,7 +72,7 @@ def denied_by_sandbox(
 
 
 def _names_closed(line: str, cwd: Path, roots: tuple[Path, ...], closed: tuple[Path, ...]) -> bool:
-    """Whether a line is the system's refusal to write a path that is not writable."""
+    """Whether a line is a system error about writing a path that is not writable."""
     if _REFUSALS.search(line):
         return any(not _in_one_of(path, roots) or _in_one_of(path, closed) for path in _paths(line, cwd))
     return bool(_BUSY.search(line)) and any(_in_one_of(path, closed) for path in _paths(line, cwd))

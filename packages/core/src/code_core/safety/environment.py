@@ -1,4 +1,4 @@
-"""Which environment variables a command gets."""
+"""Selects the environment variables that a command receives."""
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -19,11 +19,11 @@ def child_environment(
     include_only: Iterable[str] = (),
     secrets: Iterable[str] = (),
 ) -> dict[str, str]:
-    """The variables of a child process, in the order the settings are applied.
+    """Return the variables of a child process.
 
-    Inherit, drop what `is_secret` takes for one, drop `exclude`, put in `set_`, keep
-    only `include_only`. Patterns are globs without regard to case. The names in
-    `secrets` (where the engine's own keys are) never pass, whatever is set.
+    The settings are applied in this order: inherit, drop secrets (`is_secret`), drop `exclude`, add
+    `set_`, keep only `include_only`. Patterns are case-insensitive globs. The names in `secrets`,
+    which hold the engine's own keys, are never passed, even if set explicitly.
     """
     match inherit:
         case "all":

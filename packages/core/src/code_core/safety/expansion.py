@@ -1,7 +1,7 @@
-"""What the words of a script may expand to: braces, variables and substitutions whose value the script shows.
+"""Computes possible expansions of a script's words: braces, variables and substitutions with visible values.
 
-It finds possible values, not the value: where a variable is assigned twice, or a word might be
-split or not, each possibility counts. What the script does not show (the environment, files, the
+It finds possible values, not the actual one: if a variable is assigned twice, or a word might or might
+not be split, each possibility counts. Anything the script does not show (the environment, files, the
 output of programs) expands to itself or to nothing.
 """
 
@@ -16,7 +16,7 @@ LONGEST_VALUE = 4_096
 MOST_NESTED = 3
 
 SUBSTITUTIONS = ("$(…)", "`…`")
-"""How the reader writes a command substitution."""
+"""How the reader represents a command substitution."""
 
 _BRACES = re.compile(r"(?<!\$)\{([^{}]*(?:,|\.\.)[^{}]*)\}")
 _RANGE = re.compile(r"(\w)\.\.(\w)")
@@ -30,13 +30,13 @@ _DEFAULTS = re.compile(r":?[-=+?]")
 
 
 class Values:
-    """The values that each variable of a script may have; `$(…)` stands for every substitution."""
+    """The possible values of each variable in a script; `$(…)` stands for every substitution."""
 
     def __init__(self) -> None:
         self._values: dict[str, dict[str, None]] = {"IFS": {" ": None}}
 
     def add(self, name: str, value: str) -> None:
-        """`value` may be that of `name`."""
+        """Record `value` as a possible value of `name`."""
         values = self._values.setdefault(name, {})
         if len(value) <= LONGEST_VALUE:
             values.pop(value, None)  # the last assignment is the most likely
@@ -45,7 +45,7 @@ class Values:
                 del values[next(iter(values))]
 
     def of(self, name: str) -> list[str]:
-        """The values of `name`, the newest first."""
+        """Return the values of `name`, newest first."""
         return list(reversed(self._values.get(name, {})))
 
     def shown(self, name: str) -> bool:
@@ -56,7 +56,7 @@ class Values:
         return [value.translate(_MASKED) for value in self.of(name)]
 
     def assign(self, name: str, operator: str, text: str) -> None:
-        """Take over `NAME=TEXT` or `NAME+=TEXT`, with the values of the variables in it."""
+        """Record an assignment `NAME=TEXT` or `NAME+=TEXT`, expanding the variables in it."""
         for value in self.texts(text):
             if operator == "+=":
                 for before in self.of(name):
@@ -64,9 +64,9 @@ class Values:
             self.add(name, value)
 
     def texts(self, text: str) -> list[str]:
-        """What `text` may expand to, without splitting it."""
+        """Return the possible expansions of `text`, without word splitting."""
         texts = [text]
-        for _ in range(MOST_NESTED):  # the innermost first; values are not expanded again
+        for _ in range(MOST_NESTED):  # innermost first; values are not expanded again
             if not any(_EXPANSION.search(one) for one in texts):
                 break
             texts = [
@@ -98,13 +98,13 @@ class Values:
         return [_modified(value, how) for value in values] if values else [""]
 
     def fields(self, text: str) -> str:
-        """`text` with blanks where word splitting separates it."""
+        """`text` with spaces where word splitting separates it."""
         separators = "".join(self.of("IFS"))
         return re.sub(f"[{re.escape(separators)}\\s]", " ", text)
 
 
 def _modified(value: str, how: str) -> str:
-    """`value` after `${X:1:2}`, `${X#…}`, `${X%…}`, `${X/a/b}` or a change of case; unchanged after others."""
+    """`value` after `${X:1:2}`, `${X#…}`, `${X%…}`, `${X/a/b}` or a case change; unchanged after others."""
     match how[:1], how[1:]:
         case ":", places:
             numbers = [
@@ -147,7 +147,7 @@ def _modified(value: str, how: str) -> str:
 
 
 def variants(words: Sequence[str], values: Values) -> Iterator[list[str]]:
-    """What `words` may become; `words` itself is not among them unless it expands to itself.
+    """Yield the possible expansions of `words`, without `words` itself unless it expands to itself.
 
     Expansions without a known value vanish: `r${x}m` is `rm`.
     """
@@ -159,7 +159,7 @@ def variants(words: Sequence[str], values: Values) -> Iterator[list[str]]:
 
 
 def _fields(word: str, values: Values) -> list[list[str]]:
-    """The ways in which one word becomes some words or none: split, or as one word where it was quoted."""
+    """The possible expansions of a word to a list of words: split, or as one word if it was quoted."""
     ways = [
         [way for text in values.texts(one) for way in _split(values.fields(text).split(), text)]
         if _EXPANSION.search(one)
@@ -174,7 +174,7 @@ def _split(fields: list[str], text: str) -> list[list[str]]:
 
 
 def braced(word: str) -> list[str]:
-    """The words that brace expansion makes of `word`, at most 64."""
+    """Return the words that brace expansion makes of `word`, at most 64."""
     waiting = [word]
     done: list[str] = []
     for _ in range(MOST_VARIANTS):
@@ -200,5 +200,5 @@ def _members(text: str) -> Iterable[str]:
 
 
 def is_name(word: str) -> bool:
-    """Whether `word` can be the name of a variable."""
+    """Whether `word` is a valid variable name."""
     return bool(_NAME.fullmatch(word))

@@ -1,4 +1,4 @@
-"""The subcommands of git: whatever else follows `git` is an alias, whose text only its settings show."""
+"""The subcommands of git; any other word after `git` is an alias, defined in git's settings."""
 
 GIT_COMMANDS = frozenset(
     (
@@ -19,4 +19,4 @@ GIT_COMMANDS = frozenset(
         "pack var verify-commit verify-pack verify-tag version whatchanged worktree write-tree"
     ).split()
 )
-"""Those of git 2.39 to 2.52 (`git help -a`), and well-known programs that are installed as `git-…`."""
+"""From git 2.39 to 2.52 (`git help -a`), and well-known programs installed as `git-…`."""

@@ -1,7 +1,7 @@
-"""What the user has allowed for a session: the keys under which it is remembered.
+"""Grants: what the user has allowed for a session.
 
-Each kind of action has a type of its own, so that a grant for one never covers
-another that happens to have the same words.
+Each kind of action has its own type, so that a grant for one never covers another with the
+same words.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from code_core.safety.shell_words import Words
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """A file or directory as it was when it was looked at.
+    """A file or directory at the time it was examined.
 
     Attributes:
-        path: symlinks resolved.
+        path: with symlinks resolved.
         sha256: of its contents, in hexadecimal; empty for a directory.
     """
 
@@ -27,12 +27,12 @@ class FileIdentity:
 
 @dataclass(frozen=True, slots=True)
 class CommandGrant:
-    """One command, in one directory.
+    """One command in one directory.
 
     Attributes:
-        cwd: symlinks resolved.
-        outside: it may run unconfined; a grant for the sandbox does not cover that, nor the reverse.
-        files: for a command that runs unconfined, the files it names that other commands can change.
+        cwd: with symlinks resolved.
+        outside: whether it may run unconfined; grants inside and outside of the sandbox are independent.
+        files: for an unconfined command, the files it names that other commands can change.
     """
 
     argv: Words
@@ -42,7 +42,7 @@ class CommandGrant:
 
     @property
     def contents(self) -> frozenset[tuple[Path, str]]:
-        """The paths and checksums of its files, without their directories' and devices' identities."""
+        """The paths and checksums of its files, without directory and device identities."""
         return frozenset((file.path, file.sha256) for file in self.files if file.sha256)
 
 
@@ -61,7 +61,7 @@ class ToolGrant:
 
 @dataclass(frozen=True, slots=True)
 class PathGrant:
-    """Changes of one file, symlinks resolved."""
+    """Changes to one file, with symlinks resolved."""
 
     path: Path
 

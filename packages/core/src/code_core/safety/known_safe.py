@@ -1,7 +1,7 @@
-"""Commands that only read, whatever their arguments: they need no approval.
+"""Recognises commands that only read, whatever their arguments, and need no approval.
 
-A command that is not certain to be one is not one. Names are taken as they are
-written: `./ls` is some program, `ls` is the one that `tools.program_lookup` has found on PATH.
+A command counts only if this is certain. Names are taken literally: `./ls` is any program, while
+`ls` is the one that `tools.program_lookup` found on PATH.
 """
 
 import re
@@ -11,13 +11,13 @@ from enum import IntEnum
 from code_core.safety.shell_words import Words
 
 READERS = frozenset("cat cd echo false grep head ls nl pwd tail true wc which".split())
-# What makes `find` write, delete or run something; its options cannot be shortened.
+# Options of `find` that write, delete or run something; they cannot be abbreviated.
 _FIND_ACTS = frozenset(
     {"-delete", "-exec", "-execdir", "-ok", "-okdir", "-fls", "-fprint", "-fprint0", "-fprintf"}
 )
 _RG_RUNS = ("--pre", "--hostname-bin", "--search-zip", "-z")
 _GIT_READERS = frozenset({"status", "log", "diff", "show"})
-# Options are listed, not excluded: git takes any unambiguous beginning of a long one.
+# An allow list, because git accepts any unambiguous abbreviation of a long option.
 _GIT_OPTION = (
     r"-\d+|-[abpqsuwvzMC]|-n\d*|-U\d+|-[SGL].*|--(?:all|branches|tags|remotes|oneline|graph|decorate|stat|shortstat"
     r"|numstat|summary|name-only|name-status|cached|staged|short|long|branch|porcelain(?:=v[12])?|patch|no-patch"
@@ -32,10 +32,10 @@ _SED_LINES = re.compile(r"\d+(?:,\d+)?p", re.ASCII)
 
 
 class Reading(IntEnum):
-    """Whether commands only read, the strongest statement last.
+    """Whether commands only read, strongest statement last.
 
     Attributes:
-        WHEN_CONFINED: they read, but also run programs that a repository's settings name: `git status`
+        WHEN_CONFINED: they read, but also run programs named in a repository's settings: `git status`
             runs `core.fsmonitor` and filters, `git diff` textconv.
     """
 
@@ -45,7 +45,7 @@ class Reading(IntEnum):
 
 
 def reading(commands: Iterable[Words] | None) -> Reading:
-    """Whether all of `commands` are known to only read; NO if there are none, or if they are not known."""
+    """Return whether all of `commands` only read; NO for None or an empty list."""
     return min(map(_reading, commands or ()), default=Reading.NO)
 
 

@@ -1,8 +1,8 @@
-"""Variables that keep programs from waiting for somebody at a terminal."""
+"""Environment variables that keep programs from waiting for input at a terminal."""
 
 from collections.abc import Collection, Mapping
 
-# `true` leaves the text as it is: an empty commit message fails at once, an amended one is kept.
+# With `true` as editor, the text stays unchanged: an empty commit message fails at once, an amended one is kept.
 _EDITORS = ("EDITOR", "VISUAL", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR")
 _PAGERS = ("PAGER", "GIT_PAGER", "MANPAGER", "GH_PAGER", "SYSTEMD_PAGER")
 NON_INTERACTIVE: Mapping[str, str] = {
@@ -13,5 +13,5 @@ NON_INTERACTIVE: Mapping[str, str] = {
 
 
 def non_interactive(environment: Mapping[str, str], keep: Collection[str] = ()) -> dict[str, str]:
-    """`environment` with editors, pagers and prompts that return at once, but for the variables in `keep`."""
+    """Return `environment` with non-interactive editors, pagers and prompts, except for variables in `keep`."""
     return {**environment, **{name: value for name, value in NON_INTERACTIVE.items() if name not in keep}}

@@ -1,4 +1,4 @@
-"""One spelling for each command, whichever way it is written.
+"""Normalises the different spellings of a command.
 
 `/usr/lib/git-core/git-push`, `git -C . push` and `GIT.EXE push` are all `git push`.
 """
@@ -12,8 +12,8 @@ from code_core.safety.shell_words import Words
 
 GLOBS = "*?["
 
-# Options that stand before the subcommand, from the manuals of git 2.48, Docker 27 and kubectl 1.31. An option that
-# is not listed may or may not take the next word.
+# Options before the subcommand, from the manuals of git 2.48, Docker 27 and kubectl 1.31. An option that is
+# not listed may or may not take the next word.
 _GLOBAL_OPTIONS = {
     "git": Options(
         "Cc",
@@ -43,11 +43,11 @@ _GLOBAL_OPTIONS = {
         ),
     ),
 }
-# Names of one program: with a prefix for those of GNU on a Mac, and for Windows.
+# Alternative names of programs: with the prefix of GNU tools on macOS, and on Windows.
 _PROGRAM_SYNONYMS = {
     f"g{name}": name for name in "chroot env find nice nohup rm stdbuf timeout unlink xargs".split()
 }
-# Words that say the same as fewer.
+# Words with a shorter equivalent.
 _LONG_FORMS = {
     ("docker-compose",): ("docker", "compose"),
     ("docker", "container"): ("docker",),
@@ -61,7 +61,7 @@ _SYNONYMS = {
     ("git", "stage"): "add",
     ("git", "annotate"): "blame",
 }
-# Programs that take any beginning of a subcommand.
+# Programs that accept any abbreviation of a subcommand.
 _ABBREVIATING = frozenset({"hg", "ip", "npm", "tmux"})
 _SHORTEST_ABBREVIATION = 3
 _LONGEST_GLOB = 255
@@ -71,16 +71,16 @@ _BUNDLE = re.compile(r"-[A-Za-z0-9]{2,6}", re.ASCII)
 
 
 def program(words: Sequence[str]) -> str:
-    """The name of the program that `words` runs: no directory, no `.exe`, in lower case as some file systems have it."""
+    """Return the name of the program in `words`, without directory and `.exe`, in lower case as on some file systems."""
     name = _ENDING.sub("", words[0].rsplit("/", 1)[-1].lower())
     return _PROGRAM_SYNONYMS.get(name, name)
 
 
 def normal_form(words: Words, names: Iterable[str] = ()) -> Words:
-    """`words` with the plain name of the program, its subcommand next and its arguments last.
+    """Return `words` with the plain name of the program, then its subcommand, then its arguments.
 
-    Options before the subcommand are left out where they are known. A program that is written as a
-    pattern becomes the first of `names` that it may stand for.
+    Known options before the subcommand are dropped. A program written as a glob becomes the first of
+    `names` that it may match.
     """
     name, rest = program(words), tuple(words[1:])
     if any(letter in name for letter in GLOBS):
@@ -102,7 +102,7 @@ def normal_form(words: Words, names: Iterable[str] = ()) -> Words:
 
 
 def could_be(word: str, expected: str) -> bool:
-    """Whether `word` is `expected`, or a glob that a file called so would match; one without a letter says nothing."""
+    """Whether `word` is `expected`, or a glob that a file of that name would match; globs without letters do not count."""
     if word == expected:
         return True
     if len(word) > _LONGEST_GLOB and "**" in word:
@@ -116,10 +116,10 @@ def could_be(word: str, expected: str) -> bool:
 
 
 def begins_with(words: Words, pattern: Sequence[frozenset[str]]) -> bool:
-    """Whether `words` do what `pattern` names, a word for each place, however they are spelled.
+    """Whether `words` run the command in `pattern`, a word for each position, in any spelling.
 
-    Options may stand between the words of the pattern, with their values. An option in the pattern
-    may stand anywhere before `--`, abbreviated or in one word with others.
+    Options and their values may stand between the words of the pattern. An option in the pattern may
+    be anywhere before `--`, abbreviated or combined with others.
     """
     names = pattern[0]
     form = normal_form(words, sorted(names))
@@ -145,7 +145,7 @@ def begins_with(words: Words, pattern: Sequence[frozenset[str]]) -> bool:
 
 
 def _after_options(form: Words, reached: Iterable[int]) -> set[int]:
-    """The indexes at which the next argument may be, options and their possible values skipped."""
+    """The possible indexes of the next argument, skipping options and their possible values."""
     waiting, ends = sorted(reached), set()
     seen: set[int] = set()
     while waiting:
@@ -168,7 +168,7 @@ def _subcommand_could_be(name: str, word: str, expected: str) -> bool:
 
 
 def _option_present(option: str, words: Words) -> bool:
-    """Whether `option`, as it stands in a pattern, is among `words`."""
+    """Whether `option`, as spelled in a pattern, is among `words`."""
     name, equals, value = option.partition("=")
     for place, word in enumerate(words):
         if word == "--":

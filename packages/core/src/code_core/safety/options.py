@@ -1,8 +1,8 @@
-"""Where the options of a command end, and which ones it has.
+"""Parses the options of a command.
 
-Options are read as `getopt_long` reads them: short ones may share a word, and the rest of a
-word after a letter that takes a value is that value; long ones may be abbreviated, and take
-their value after `=` or in the next word.
+Options are read as `getopt_long` does: short ones may share a word, and the rest of a word after
+a letter that takes a value is that value; long ones may be abbreviated, and take their value
+after `=` or in the next word.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ class Options:
     flags_long: frozenset[str] = frozenset()
 
     def end(self, words: Sequence[str]) -> int | None:
-        """The index of the first word that is neither an option nor a value; None if an option is unknown."""
+        """Return the index of the first word that is neither an option nor a value, or None if an option is unknown."""
         at = 0
         while at < len(words):
             word = words[at]
@@ -41,7 +41,7 @@ class Options:
         return at
 
     def _takes(self, word: str) -> int | None:
-        """How many words the option `word` takes up; None if it is unknown."""
+        """The number of words that the option `word` uses, or None if it is unknown."""
         if word.startswith("--"):
             name, equals, _ = word[2:].partition("=")
             if equals:
@@ -58,15 +58,15 @@ class Options:
 
 
 def long_names(names: str) -> frozenset[str]:
-    """The names in a text with blanks between them."""
+    """Split names at blanks."""
     return frozenset(names.split())
 
 
 def present(words: Sequence[str], options: Options) -> Iterator[tuple[str, bool, str | None]]:
-    """Each option among `words`, wherever it stands before `--`, whether it is a long one, and its value.
+    """Yield each option among `words` before `--`: its name, whether it is a long one, and its value.
 
-    A short option comes as its letter, a long one as it is written, without dashes. Unknown
-    options count as flags.
+    A short option is given as its letter, a long one as written, without dashes. Unknown options
+    count as flags.
     """
     at = 0
     while at < len(words) and words[at] != "--":
@@ -89,7 +89,7 @@ def present(words: Sequence[str], options: Options) -> Iterator[tuple[str, bool,
 
 
 def has(words: Sequence[str], short: str, long: str = "", *, valued: str = "", valued_long: str = "") -> bool:
-    """Whether one of the options `short` (letters) or `long` (names) is among `words`, abbreviated or not."""
+    """Whether one of the options `short` (letters) or `long` (names) is among `words`, possibly abbreviated."""
     names = long.split()
     for name, spelled_long, _ in present(words, Options(valued, long_names(valued_long))):
         if any(full.startswith(name) for full in names) if spelled_long else name in short:

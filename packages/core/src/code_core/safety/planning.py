@@ -1,3 +1,3 @@
-"""The words with which plan mode refuses a change."""
+"""The message with which plan mode refuses a change."""
 
 NOTHING_CHANGES = "plan mode is on, and nothing may change until the user accepts the plan"

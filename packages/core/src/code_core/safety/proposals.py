@@ -1,4 +1,4 @@
-"""The rule that a question about a command offers: what "always" would allow."""
+"""The rule offered with a question about a command, which "always" would add."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from code_core.safety.shell_words import SHELLS, Words
 from code_core.safety.wrappers import WRAPPERS
 
 LONGEST_PATTERN = 12
-"""Words of a command that a rule is proposed for."""
+"""Maximum number of words in a proposed rule."""
 
-# What may be allowed with whatever follows: nothing that can come after these words runs another program, and none of them
-# reaches the network. Programs with an option that runs one (`sort --compress-program`, `tar -I`, `git fetch --upload-pack`),
-# build tools, package managers, interpreters and runners are not here, and never will be.
+# Commands that may be allowed with any arguments: nothing that can follow these words runs another program or
+# accesses the network. Programs with an option that runs one (`sort --compress-program`, `tar -I`,
+# `git fetch --upload-pack`), build tools, package managers, interpreters and runners must never be listed here.
 _PREFIXES = frozenset(
     {
         ("basename",),
@@ -40,16 +40,16 @@ _PREFIXES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What an offered rule allows: the command `words`, or with `exact` false also what may follow them."""
+    """What an offered rule allows: the command `words`, or if not `exact`, also with further arguments."""
 
     words: Words
     exact: bool
 
 
 def proposed_rule(parts: Sequence[Words] | None, *, confined: bool) -> Proposal | None:
-    """The rule to offer for a command that runs `parts`; None where no rule would be narrow enough.
+    """Return the rule to offer for a command that runs `parts`, or None if no rule would be narrow enough.
 
-    It is exact, unless the command runs confined and is one of the few for which every continuation is harmless.
+    The rule is exact unless the command runs confined and is one of the few that are harmless with any arguments.
     """
     reads = Reading.WHEN_CONFINED if confined else Reading.ALWAYS
     others = [words for words in parts or () if reading([words]) < reads]
@@ -64,9 +64,9 @@ def proposed_rule(parts: Sequence[Words] | None, *, confined: bool) -> Proposal 
 
 
 def allows(proposal: Proposal, cwd: str, *, outside: bool, files: int = 0) -> str:
-    """One sentence for the question: what the rule allows besides this one command.
+    """Return one sentence for the question: what the rule allows beyond this command.
 
-    `files` is the number of files whose contents must stay as they are.
+    `files` is the number of files whose contents must not change.
     """
     text = " ".join(proposal.words)
     what = f"exactly `{text}`, without other arguments," if proposal.exact else f"`{text}` with any arguments"

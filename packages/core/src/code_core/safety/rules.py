@@ -1,4 +1,4 @@
-"""Standing decisions of the user about commands: rules and registered commands."""
+"""The user's standing decisions about commands: rules and registered commands."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from code_core.safety.shell_words import Words
 
 
 class RuleDecision(IntEnum):
-    """What a rule says, the strictest last."""
+    """The decision of a rule, strictest last."""
 
     ALLOW = 1
     PROMPT = 2
@@ -21,13 +21,13 @@ class RuleDecision(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PrefixRule:
-    """A decision about every command that begins with `pattern`; each position has its possible words.
+    """A decision about every command that begins with `pattern`, a set of possible words for each position.
 
     Attributes:
-        outside: what it allows may run outside of the sandbox, too.
-        cwd: where it allows it, and below; anywhere when None.
-        exact: it allows the words of the pattern and no others after them.
-        files: the paths and SHA-256 checksums of the files that the command names; any files when None.
+        outside: whether an allowed command may also run outside of the sandbox.
+        cwd: where it allows the command, including subdirectories; anywhere if None.
+        exact: whether it allows only the words of the pattern, without further ones.
+        files: the paths and SHA-256 checksums of the files that the command names; any files if None.
     """
 
     pattern: tuple[frozenset[str], ...]
@@ -39,7 +39,7 @@ class PrefixRule:
     files: frozenset[tuple[Path, str]] | None = None
 
     def matches(self, words: Sequence[str]) -> bool:
-        """Whether `words` begin as the pattern says: as it is written to be allowed, however spelled else."""
+        """Whether `words` begin with the pattern: literally for rules that allow, in any spelling for others."""
         if not words or (self.exact and len(words) != len(self.pattern)):
             return False
         written = len(words) >= len(self.pattern) and all(
@@ -55,9 +55,9 @@ class RegisteredCommand:
     """A command that the user has allowed for the session.
 
     Attributes:
-        semantic_prefix: also allow commands whose words, options aside, begin with these.
-        outside: they may run outside of the sandbox, too.
-        cwd: where they may run, and below; anywhere when None.
+        semantic_prefix: also allow commands whose words, without options, begin with these.
+        outside: whether they may also run outside of the sandbox.
+        cwd: where they may run, including subdirectories; anywhere if None.
         files: see `PrefixRule.files`.
     """
 
@@ -69,7 +69,7 @@ class RegisteredCommand:
     files: frozenset[tuple[Path, str]] | None = None
 
     def matches(self, words: Sequence[str]) -> bool:
-        """Whether it stands for `words`."""
+        """Whether it covers `words`."""
         if self.match_kind == "exact":
             return tuple(words) == self.command
         if tuple(words[: len(self.command)]) == self.command:
@@ -79,16 +79,16 @@ class RegisteredCommand:
 
 
 _HIDES = PrefixRule(
-    (), RuleDecision.PROMPT, "the command runs text that it does not show, which it may forbid or ask for"
+    (), RuleDecision.PROMPT, "the command runs text that it does not show, to which a rule may apply"
 )
 
 
 def strictest(
     rules: Iterable[PrefixRule], found: Iterable[Words], *, hides: bool = False
 ) -> PrefixRule | None:
-    """The rule that forbids or asks for one of the commands `found`; None when none does.
+    """Return the strictest rule that forbids or asks for one of the commands `found`, or None.
 
-    Where the command `hides` what else it runs, and there are such rules, one that asks.
+    If the command `hides` what else it runs, and such rules exist, the result at least asks.
     """
     rules = [rule for rule in rules if rule.decision is not RuleDecision.ALLOW]
     commands = list(found)
@@ -107,17 +107,17 @@ def is_allowed(
     cwd: Path | None = None,
     files: frozenset[tuple[Path, str]] | None = None,
 ) -> bool:
-    """Whether the user has allowed `argv` whole, or each command of its script (besides those that only read).
+    """Whether the user has allowed `argv` as a whole, or each command of its script except those that only read.
 
     Args:
         argv: the command.
-        parts: the commands that it runs for certain; None if they are not known.
-        rules: of the settings.
-        registered: of the session.
-        outside: whether it is to leave the sandbox.
+        parts: the commands that it certainly runs; None if unknown.
+        rules: rules from the settings.
+        registered: commands registered for the session.
+        outside: whether it leaves the sandbox.
         confined: whether it runs confined, where git only reads.
-        cwd: where it runs, symlinks resolved.
-        files: the paths and SHA-256 checksums of the files that it names, for what allows it only with these.
+        cwd: where it runs, with symlinks resolved.
+        files: the paths and SHA-256 checksums of the files that it names, for rules that depend on them.
     """
     here = None if parts is None or any(words[:1] == ("cd",) for words in parts) else cwd
 

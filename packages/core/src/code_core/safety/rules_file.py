@@ -3,10 +3,10 @@
 [[rule]]
 pattern = ["git", ["push", "fetch"]]   # words; a list stands for any one of its words
 decision = "prompt"                    # allow, prompt or forbidden
-exact = false                          # whether it allows the words of the pattern only, or also what follows them
-outside = false                        # whether what it allows may run outside of the sandbox, too
-cwd = "/home/me/project"               # what it allows, only there and below
-files = { "/home/me/project/x.sh" = "9f86d0…" }   # what it allows, only with these contents (SHA-256)
+exact = false                          # whether it allows only the words of the pattern, without further ones
+outside = false                        # whether an allowed command may also run outside of the sandbox
+cwd = "/home/me/project"               # where the command is allowed, including subdirectories
+files = { "/home/me/project/x.sh" = "9f86d0…" }   # required contents of files (SHA-256)
 justification = "it talks to the remote"
 match = ["git push origin"]            # checked when the file is read
 not_match = ["git status"]
@@ -27,14 +27,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class RuleError(ValueError):
-    """A rule is written wrongly, or one of its own examples does not hold."""
+    """A rule is invalid, or contradicts one of its own examples."""
 
 
 def parse_rules(table: Mapping[str, Any], source: str) -> tuple[PrefixRule, ...]:
-    """The rules of a file; `source` is its name, for messages.
+    """Parse the rules of a file; `source` is its name, for messages.
 
     Raises:
-        RuleError: says which rule is wrong and how.
+        RuleError: says which rule is invalid, and why.
     """
     entries = table.get("rule", [])
     if set(table) - {"rule"} or not isinstance(entries, list):
@@ -43,7 +43,7 @@ def parse_rules(table: Mapping[str, Any], source: str) -> tuple[PrefixRule, ...]
 
 
 def render_rule(rule: PrefixRule) -> str:
-    """The text to append to a rules file for a rule that allows, whose pattern has one word at each position."""
+    """Return the text to append to a rules file for a rule that allows, with one word at each position."""
     words = ", ".join(_quoted(word) for position in rule.pattern for word in position)
     lines = [f"pattern = [{words}]", 'decision = "allow"']
     if rule.exact:

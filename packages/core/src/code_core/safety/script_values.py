@@ -1,4 +1,4 @@
-"""What a script defines for its own commands: variables, aliases, arguments and the output of `echo`."""
+"""Collects what a script defines for its own commands: variables, aliases, arguments and the output of `echo`."""
 
 import re
 import shlex
@@ -15,25 +15,25 @@ ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\[[^]]*\])?(?P<operator>\+?=)
 
 _DECLARING = frozenset({"declare", "env", "export", "local", "readonly", "sudo", "typeset"})
 _READING = frozenset({"mapfile", "read", "readarray"})
-_SUBSCRIPT = re.compile(r"(?:^|(?<=\s))\[[^]\s]*\]=")  # of a member of an array, as in `x=([a]=git)`
-# Their arguments are not what a shell gets to read.
+_SUBSCRIPT = re.compile(r"(?:^|(?<=\s))\[[^]\s]*\]=")  # of an array element, as in `x=([a]=git)`
+# Commands whose arguments are not read by a shell.
 _SILENT = frozenset({"git", "grep", "rg"})
 _MOST_FUNCTIONS = 64
 
 
 class Definitions:
-    """Collects what the scripts of one command define."""
+    """Collects the definitions in the scripts of one command."""
 
     def __init__(self) -> None:
         self.values = Values()
         self._aliases: defaultdict[str, list[str]] = defaultdict(list)
 
     def aliases(self, name: str) -> list[str]:
-        """The texts that `name` stands for."""
+        """Return the texts that `name` may stand for."""
         return self._aliases.get(name, [])
 
     def gather(self, script: Script) -> None:
-        """Take over what `script` defines."""
+        """Collect the definitions in `script`."""
         shifts = any(words[0] == "shift" for words in script.commands)
         functions = {words[0] for words in script.commands if len(words) == 1}
         for words in script.commands:
@@ -86,7 +86,7 @@ class Definitions:
 
 
 def spoken(words: Sequence[str], assigned: Sequence[str]) -> list[str]:
-    """The texts that a command may hand on, what it assigns among them."""
+    """Return the texts that a command may pass on, including those it assigns."""
     if words and program(words) in _SILENT:
         return []
     texts = [*assigned, *words[1:]]

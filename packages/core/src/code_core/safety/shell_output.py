@@ -1,4 +1,4 @@
-"""What `echo` and `printf` print, as far as their arguments show it."""
+"""Predicts the output of `echo` and `printf` from their arguments."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _ANSI_LETTERS = {
 
 
 def printed(arguments: Sequence[str]) -> list[str]:
-    """What `echo` or `printf` may print."""
+    """Return the possible outputs of `echo` or `printf`."""
     words = [word for word in arguments if not word.startswith("-")] or list(arguments)
     texts = [" ".join(words)]
     if words and "%" in words[0]:
@@ -34,7 +34,7 @@ def printed(arguments: Sequence[str]) -> list[str]:
 
 
 def output(commands: Sequence[Sequence[str]]) -> str | None:
-    """The one word that a substitution of these commands becomes; None if it is not one command that prints one word."""
+    """Return the word that a substitution of these commands becomes, or None if it is not a single printed word."""
     match [list(words) for words in commands]:
         case [[name, *arguments]] if name in PRINTING and arguments:
             text = printed(arguments)[-1]
@@ -46,7 +46,7 @@ def output(commands: Sequence[Sequence[str]]) -> str | None:
 
 
 def decoded(text: str) -> str:
-    """`text` with the escapes that `$'…'`, `echo -e` and `printf` know."""
+    """Return `text` with the escapes of `$'…'`, `echo -e` and `printf` decoded."""
 
     def replaced(found: re.Match[str]) -> str:
         number = found["x"] or found["u"] or found["U"]

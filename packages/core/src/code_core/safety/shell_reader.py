@@ -1,9 +1,9 @@
-"""Reads a shell script into its commands without ever giving up.
+"""Splits a shell script into its commands, tolerating errors.
 
-Quotes, substitutions, groups, comments and here-documents are read as a POSIX shell
-and bash read them. What cannot be parsed is read on as far as it goes, since a shell
-runs the lines before a syntax error too. What a word expands to is not known: an
-expansion stands in its word as it is written. Linear in the length of the script.
+Quotes, substitutions, groups, comments and here-documents are read like a POSIX shell and bash do.
+Reading continues past syntax errors, because a shell runs the lines before one. Expansions are
+kept in words as written, because their values are unknown. Runs in time linear in the length of
+the script.
 """
 
 import re
@@ -15,7 +15,7 @@ from code_core.safety.shell_words import KEYWORDS
 
 MOST_NESTING = 40
 
-# Only these are blanks to a shell, whatever else Unicode calls one.
+# Only these characters separate words in a shell, whatever Unicode considers blank.
 _PLAIN = re.compile(r"[^ \t\n'\"\\`$;&|()<>]+")
 _PLAIN_QUOTED = re.compile(r"[^\"\\`$]+")
 _NAME = re.compile(r"[A-Za-z_]\w*|\d", re.ASCII)
@@ -24,23 +24,23 @@ _ENDS_WORD = " \t\n;&|()<>"
 _ARRAY = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
 _PIPE = re.compile(r"\|(?!\|)")
 _DESCRIPTOR = re.compile(r"\d+|\{\w+\}")
-# An expansion that takes a pattern, in which single quotes quote even inside of double quotes.
+# An expansion with a pattern, in which single quotes quote even inside of double quotes.
 _TAKES_PATTERN = re.compile(r"!?(?:\w+|[@*])(?:\[[^]}]*\])?[#%/^,]")
 
 
 class TooComplexError(Exception):
-    """The command is longer or nests deeper than anyone writes by hand: what it runs is not known."""
+    """The command is too long or too deeply nested to determine what it runs."""
 
 
 @dataclass(slots=True)
 class Script:
-    """What a script holds.
+    """The contents of a script.
 
     Attributes:
-        commands: the words of each command, wherever it stands.
+        commands: the words of each command, wherever it occurs.
         documents: the bodies of here-documents and here-strings.
-        pipes: for each command that a pipe leads to, the index of the first command of the pipeline, of the first
-            after that pipe, and of the command.
+        pipes: for each command that reads from a pipe, the index of the first command of the pipeline, of the first
+            command after that pipe, and of the command itself.
     """
 
     commands: list[list[str]] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Script:
 
 
 def read_script(text: str) -> Script:
-    """Every command in `text`, in the order they begin or end.
+    """Return every command in `text`, roughly in order.
 
     Raises:
         TooComplexError: more than 40 levels of nesting.
@@ -61,11 +61,11 @@ def read_script(text: str) -> Script:
 
 @dataclass(slots=True)
 class _Cases:
-    """Where a list of commands stands in `case … esac`.
+    """The position of a list of commands within `case … esac`.
 
     Attributes:
-        open: how many are open: a `)` in one ends a pattern.
-        pattern: a pattern follows, whose words are no command: after `case x in` and `;;`.
+        open: the number of open `case` statements, in which a `)` ends a pattern.
+        pattern: whether a pattern follows, which is not a command: after `case x in` and `;;`.
         last: the last keyword.
     """
 
@@ -74,7 +74,7 @@ class _Cases:
     last: str = ""
 
     def keyword(self, word: str) -> None:
-        """Take over a keyword; after `for` it is a name."""
+        """Process a keyword; after `for` it is a name."""
         named = self.last in {"for", "select", "function"}
         self.last = "" if named else word
         if not named:
@@ -90,10 +90,10 @@ class _Pipeline:
         self._start = self._last = len(script.commands)
 
     def goes_on(self, *, piped: bool) -> None:
-        """A command has ended; whether a pipe leads to the next."""
+        """End a command; `piped` says whether a pipe leads to the next one."""
         commands = self._script.commands
         if not piped and len(commands) == self._last > self._start:
-            return  # a pipe at the end of a line leads to the next
+            return  # a pipe at the end of a line continues on the next
         if self._last > self._start:
             fed = range(self._last, len(commands))
             self._script.pipes += [(self._start, self._last, command) for command in fed]
@@ -108,16 +108,18 @@ class _Reader:
         self._script = script
         self._depth = depth
         self._at = 0
-        self._awaited: list[tuple[str, bool, bool]] = []  # here-documents: delimiter, tabs cut, quoted
-        self._last: dict[str, int] | None = None  # where each line, tabs cut, stands for the last time
+        self._awaited: list[
+            tuple[str, bool, bool]
+        ] = []  # here-documents: delimiter, whether tabs are stripped, whether quoted
+        self._last: dict[str, int] | None = None  # the last position of each line, without leading tabs
 
     def read(self) -> None:
         while self._at < len(self._text):
             self._commands()
-            self._at += 1  # a closing parenthesis that nothing opened
+            self._at += 1  # an unmatched closing parenthesis
 
     def _commands(self) -> None:
-        """Read up to a `)` that ends this list of commands, and leave it unread."""
+        """Read up to the `)` that ends this list of commands, without consuming it."""
         self._descend()
         words: list[str] = []
         cases = _Cases()
@@ -187,7 +189,7 @@ class _Reader:
         self._at += 1
 
     def _group(self, words: list[str]) -> None:
-        """Read a group, or the members of an array, which become the value of its assignment."""
+        """Read a group, or the elements of an array, which become the value of its assignment."""
         before = len(self._script.commands)
         self._parentheses()
         if words and _ARRAY.fullmatch(words[-1]):
@@ -224,11 +226,11 @@ class _Reader:
             self._at += 1
 
     def _documents(self) -> None:
-        """Read the bodies of the here-documents that the line before announced."""
+        """Read the bodies of the here-documents announced on the previous line."""
         awaited, self._awaited = self._awaited, []
         for delimiter, tabs, quoted in awaited:
             if not self._follows(delimiter):
-                continue  # a shift, as in `$((1<<2))`; of a document without an end, too much is found
+                continue  # a shift, as in `$((1<<2))`; for an unterminated document, we find too much
             body: list[str] = []
             while self._at < len(self._text):
                 end = self._text.find("\n", self._at)
@@ -244,7 +246,7 @@ class _Reader:
                 _Reader(text, self._script, self._depth)._quoted(closer="")  # noqa: SLF001 - its own class
 
     def _follows(self, line: str) -> bool:
-        """Whether such a line comes, tabs before it or not."""
+        """Whether such a line follows, with or without leading tabs."""
         if self._last is None:
             starts = accumulate((len(one) + 1 for one in self._text.split("\n")), initial=0)
             self._last = {
@@ -253,7 +255,7 @@ class _Reader:
         return self._last.get(line, -1) >= self._at
 
     def _word(self) -> str | None:
-        """The next word, quotes taken off; None for a line that goes on in the next."""
+        """Return the next word with quotes removed, or None for a line continuation."""
         parts: list[str] = []
         start = self._at
         while self._at < len(self._text):
@@ -287,7 +289,7 @@ class _Reader:
         return inside
 
     def _quoted(self, closer: str) -> str:
-        """The text up to `closer`, as double quotes have it."""
+        """Return the text up to `closer`, read as within double quotes."""
         parts: list[str] = []
         while self._at < len(self._text):
             if plain := (_PLAIN_QUOTED.match(self._text, self._at)):
@@ -310,7 +312,7 @@ class _Reader:
         return "".join(parts)
 
     def _expansion(self, *, quoted: bool) -> str:
-        """Read what a `$` or a backquote begins; how it stands in its word."""
+        """Read an expansion that begins with `$` or a backquote; return its representation in the word."""
         text, start = self._text, self._at
         if text[start] == "`":
             end = start + 1
@@ -342,17 +344,21 @@ class _Reader:
             case "'" if not quoted:
                 return decoded(self._ansi_quoted()).partition("\0")[0]
             case '"' if not quoted:
-                return ""  # a translated string; the quotes are read next
+                return ""  # a translated string, whose quotes are read next
             case _ if name := _NAME.match(text, self._at):
                 self._at = name.end()
-                if self._peek() in {"'", '"', "\\"}:  # the quotes go, the end of the name must not
+                if self._peek() in {
+                    "'",
+                    '"',
+                    "\\",
+                }:  # keep the end of the name visible when the quotes are removed
                     return f"${{{name[0]}}}"
             case _:
                 pass
         return text[start : self._at]
 
     def _printed_file(self, inside: str, before: int) -> None:
-        """Take `$(<file)` for `$(cat file)`."""
+        """Treat `$(<file)` as `$(cat file)`."""
         if len(self._script.commands) == before and inside.lstrip(_BLANKS).startswith("<"):
             self._script.commands.append(["cat", inside.strip(_BLANKS).removeprefix("<").lstrip(_BLANKS)])
 
@@ -376,7 +382,7 @@ class _Reader:
                     self._at += 1
 
     def _ansi_quoted(self) -> str:
-        """The text of `$'…'`, escapes untouched."""
+        """Return the text of `$'…'` with its escapes unchanged."""
         start = end = self._at + 1
         while end < len(self._text) and self._text[end] != "'":
             end += 2 if self._text[end] == "\\" else 1

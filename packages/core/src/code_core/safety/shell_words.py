@@ -1,10 +1,9 @@
-"""Splits shell scripts that leave no doubt into their commands.
+"""Splits unambiguous shell scripts into their commands.
 
-Only words that a POSIX shell takes as they stand are read: plain characters and
-quotes without expansions, joined by `&&`, `||`, `;`, `|` and newlines. Everything
-else (variables, substitutions, globs, redirections, groups, assignments, comments)
-makes a script undecided. For the opposite, every command that a script might run,
-see `statements`.
+Only words that a POSIX shell takes literally are accepted: plain characters and quotes without
+expansions, joined by `&&`, `||`, `;`, `|` and newlines. Anything else (variables, substitutions,
+globs, redirections, groups, assignments, comments) makes the script undecidable here. For every
+command that a script might run, see `statements`.
 """
 
 import re
@@ -17,9 +16,9 @@ SYSTEM_DIRECTORIES = frozenset(
     "/bin /sbin /usr/bin /usr/sbin /usr/local/bin /usr/local/sbin /opt/homebrew/bin /opt/homebrew/sbin /opt/local/bin "
     "/home/linuxbrew/.linuxbrew/bin /run/current-system/sw/bin /snap/bin".split()
 )
-"""Where an operating system or its package manager puts programs."""
+"""Directories where operating systems and package managers install programs."""
 
-# `^`, `{`, `}`, `~`, `!`, `#`, `=` at the start and globs mean something to one shell or another.
+# `^`, `{`, `}`, `~`, `!`, `#`, `=` at the start, and globs, are special in some shell.
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t]+)"""
     r"""|(?P<join>&&|\|\||;|\||\n)"""
@@ -30,16 +29,16 @@ _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)"|([^'"]+)""")
 
 
 def is_shell(name: str) -> bool:
-    """Whether `name` is a shell: its bare name, or its path in a directory of the system.
+    """Whether `name` is a shell: a bare name, or a path in a system directory.
 
-    A bare name counts because whoever asks has looked it up (see `tools.program_lookup`).
+    A bare name counts, because callers have looked it up (see `tools.program_lookup`).
     """
     folder, slash, base = name.rpartition("/")
     return base in SHELLS and (not slash or folder in SYSTEM_DIRECTORIES)
 
 
 def script_of(argv: Sequence[str]) -> str | None:
-    """The script, if `argv` is a shell and the one script it runs (`bash -lc SCRIPT`)."""
+    """Return the script if `argv` is a shell running a single script (`bash -lc SCRIPT`)."""
     match list(argv):
         case [shell, "-c" | "-lc" | "-cl", script] if is_shell(shell):
             return script
@@ -48,16 +47,16 @@ def script_of(argv: Sequence[str]) -> str | None:
 
 
 def plain_commands(argv: Sequence[str]) -> tuple[Words, ...] | None:
-    """The commands that `argv` runs, each as its words: `argv` itself, or those of its script.
+    """Return the commands that `argv` runs, as words: `argv` itself, or those of its script.
 
-    None where it cannot be known for certain.
+    None if this is not certain.
     """
     script = script_of(argv)
     return (tuple(argv),) if script is None else split_plain(script)
 
 
 def split_plain(script: str) -> tuple[Words, ...] | None:
-    """The commands of a plain script; None if it is not plain, or joins nothing to something."""
+    """Return the commands of a plain script, or None if it is not plain or has a dangling operator."""
     commands: list[Words] = []
     words: list[str] = []
     joined = ""
@@ -87,16 +86,16 @@ def split_plain(script: str) -> tuple[Words, ...] | None:
 
 
 def _touches_word(script: str, position: int) -> bool:
-    """Whether a word goes on with a character that is not plain."""
+    """Whether a word continues with a character that is not plain."""
     return position < len(script) and script[position] not in " \t\n;|&"
 
 
 def _is_command(name: str) -> bool:
-    """Not an assignment and not a keyword of the shell."""
+    """Whether `name` is neither an assignment nor a shell keyword."""
     return bool(name) and "=" not in name and name not in KEYWORDS
 
 
 KEYWORDS = frozenset(
     "! [[ ]] { } case coproc do done elif else esac fi for function if in select then time until while".split()
 )
-"""Words that a shell reads as grammar where a command may stand."""
+"""Words that are shell grammar in command position."""

@@ -1,4 +1,4 @@
-"""Every command that an argument vector might run, through shells, wrappers and expansions."""
+"""Finds every command that an argument vector might run, through shells, wrappers and expansions."""
 
 import re
 import shlex
@@ -28,43 +28,44 @@ from code_core.safety.unknown_text import is_git_alias, runs_unknown_text, start
 from code_core.safety.wrappers import WRAPPERS, wrapped
 
 MOST_CHARACTERS = 2**17
-"""Linux takes no longer argument."""
+"""The longest argument that Linux accepts."""
 MOST_WORK = 1_000_000
-"""Characters that are looked at, those of expansions among them."""
+"""Limit on examined characters, including expansions."""
 
 _LIKE_A_SCRIPT = re.compile(r"[\s;&|()`${]")
-_BEFORE_SCRIPT = re.compile(r"--[\w-]+=|-\w*?[cS]", re.ASCII)  # an option, and its script in the same word
+_BEFORE_SCRIPT = re.compile(r"--[\w-]+=|-\w*?[cS]", re.ASCII)  # an option with its script in the same word
 _GIT_ALIAS = re.compile(r"(?:-c|--config-env=)?alias\.([^=]*)(?:=(.*))?", re.DOTALL)
 _GIT_SETTING = re.compile(r"(?:-c)?[\w-]+\.[^=]*=(.*)", re.DOTALL)
-_VERSION = re.compile(r"(?<=.)@[^/]*\Z")  # of a package, as in `npx npm@10`
+_VERSION = re.compile(r"(?<=.)@[^/]*\Z")  # a package version, as in `npx npm@10`
 _EXPANSION = re.compile(r"[$`][^/]*")
 _EVALUATING = frozenset(
     "[ [[ compgen declare export let local mapfile printf read readarray readonly test typeset unset wait".split()
 )
 """Builtins that evaluate names and expressions in their arguments: `test -v 'a[$(ls)]'` runs `ls`."""
-_SCHEDULE = re.compile(r"^(?:@\w+|(?:[\d*,/-]+[ \t]+){4}[\d*,/-]+)[ \t]+", re.MULTILINE)  # of `crontab`
+_SCHEDULE = re.compile(
+    r"^(?:@\w+|(?:[\d*,/-]+[ \t]+){4}[\d*,/-]+)[ \t]+", re.MULTILINE
+)  # a `crontab` schedule
 _MOST_TEXTS = 16
 _MOST_FEEDING = 2
 
 
 def statements(argv: Sequence[str]) -> tuple[Words, ...]:
-    """The words of every command that `argv` might run, the outermost first.
+    """Return the words of every command that `argv` might run, outermost first.
 
-    Reads the scripts of shells, of `eval` and the like, substitutions, and what may
-    be piped into a shell. Assignments are taken off; a wrapper such as `sudo` is
-    taken off where its command begins, or at every word where it may. Words that
-    expand come as they are written and as they may expand. Finds too much rather
-    than too little.
+    Reads the scripts of shells, `eval` and the like, substitutions, and what may be piped into a
+    shell. Assignments are removed. A wrapper such as `sudo` is removed where its command begins,
+    or at every word where it may. Words with expansions are returned both as written and
+    expanded. Errs on the side of finding too much.
 
     Raises:
         TooComplexError: more than 40 levels of nesting, more characters than fit into one
-            argument, or more than a million in all that it expands to.
+            argument, or more than a million including all expansions.
     """
     return _searched(argv)[0]
 
 
 def hides_statements(argv: Sequence[str]) -> bool:
-    """Whether `argv` might also run commands that it does not show, see `unknown_text`.
+    """Whether `argv` might also run commands that it does not show; see `unknown_text`.
 
     Raises:
         TooComplexError: see `statements`.
@@ -78,15 +79,15 @@ def _searched(argv: Sequence[str]) -> tuple[tuple[Words, ...], bool]:
     return _search(tuple(argv))
 
 
-@lru_cache(maxsize=8)  # a command is looked at for guards, for rules and for its files
+@lru_cache(maxsize=8)  # a command is examined for guards, rules and files
 def _search(argv: Words) -> tuple[tuple[Words, ...], bool]:
     search = _Search()
-    search.command(list(argv), 0, expanded=True)  # no shell has read it
+    search.command(list(argv), 0, expanded=True)  # not read by a shell
     return tuple(search.found), search.hidden or is_git_alias(argv)
 
 
 class _Search:
-    """Looks at every command and every script once."""
+    """Examines every command and every script once."""
 
     def __init__(self) -> None:
         self.found: dict[Words, None] = {}
@@ -94,14 +95,14 @@ class _Search:
         self._scripts: set[str] = set()
         self._definitions = Definitions()
         self._left = MOST_WORK
-        self._feeding = 0  # what is fed to `xargs` may hold another `xargs`
+        self._feeding = 0  # input of `xargs` may contain another `xargs`
 
     def command(self, words: list[str], depth: int, *, expanded: bool = False) -> None:
         self._spend(64 + sum(map(len, words)))
         start = _start(words)
         for word in words[:start]:
             self._assignment(word, depth)
-        if words[:1] and words[0].startswith("-"):  # those of `\time`, which was taken for the keyword
+        if words[:1] and words[0].startswith("-"):  # options of `\time`, which was mistaken for the keyword
             for inner in wrapped("time", words, _may_begin):
                 if len(inner) < len(words):
                     self.command(list(inner), depth + 1)
@@ -116,8 +117,8 @@ class _Search:
         if name in WRAPPERS or name in SHELLS:
             for inner in wrapped(name, rest, _may_begin):
                 if name in SHELLS and _LIKE_A_SCRIPT.search(inner[0] if inner else ""):
-                    continue  # a script, which is read as such, and no name of a program
-                self.command(list(inner), depth + 1, expanded=True)  # the variants of the whole are looked at
+                    continue  # a script, which is read as such, not a program name
+                self.command(list(inner), depth + 1, expanded=True)  # the variants of the whole are examined
                 if name in {"xargs", "parallel"}:
                     self._fed(list(inner), depth)
         self._options(name, rest, depth)
@@ -144,7 +145,7 @@ class _Search:
             self._read([value, f"git {value}" if "GIT_CONFIG" in found["name"] else value], depth)
 
     def _scripts_of(self, name: str, rest: list[str], depth: int) -> None:
-        """Read the arguments that are scripts."""
+        """Read arguments that are scripts."""
         if name in RUNS_TEXTS:
             for place, word in enumerate(rest):
                 if _LIKE_A_SCRIPT.search(word):
@@ -168,14 +169,14 @@ class _Search:
             self._read(words, depth)
 
     def _quoted_substitutions(self, words: Iterable[str], depth: int) -> None:
-        """Read what bash runs though it was quoted: in a subscript, an arithmetic expression or a prompt."""
+        """Read what bash runs despite quotes: in a subscript, an arithmetic expression or a prompt."""
         for word in words:
             if "$(" in word.replace("$(…)", "") or "`" in word.replace("`…`", ""):
                 text = word.replace('"', "")
                 self._read([f': "{text}"'], depth)
 
     def _fed(self, inner: list[str], depth: int) -> None:
-        """The command of `xargs` or `parallel` with the arguments that it may read."""
+        """Examine the command of `xargs` or `parallel` with arguments that it may read."""
         if self._feeding >= _MOST_FEEDING:
             return
         self._feeding += 1
@@ -192,7 +193,7 @@ class _Search:
         self._feeding -= 1
 
     def _options(self, name: str, rest: list[str], depth: int) -> None:
-        """The commands that options such as `find -exec` run."""
+        """Examine the commands that options such as `find -exec` run."""
         running = RUNNING_OPTIONS.get(name, frozenset())
         if name in STARTERS:
             for inner in started(rest, _may_begin):
@@ -213,7 +214,7 @@ class _Search:
                 self.command([value, *rest[place + 1 :]], depth + 1)
             elif any(len(one) == 2 and word.startswith(one) and len(word) > 2 for one in running):
                 self.command([word[2:], *rest[place + 1 :]], depth + 1)
-            if name in {"docker", "flatpak", "podman"} and option in running:  # an image stands between
+            if name in {"docker", "flatpak", "podman"} and option in running:  # the image name comes first
                 head = value or next(iter(rest[place + 1 :]), "")
                 for at in range(place + 1, min(len(rest), place + _MOST_TEXTS)):
                     self.command([head, *rest[at + 1 :]], depth + 1)
@@ -222,7 +223,7 @@ class _Search:
             self.command([text], depth + 1)
 
     def _git(self, words: list[str], depth: int) -> None:
-        """The aliases and the programs that settings on the command line name."""
+        """Examine aliases and programs named by settings on the command line."""
         subcommand = normal_form(tuple(words))[1:2]
         for place, word in enumerate(words):
             if alias := _GIT_ALIAS.fullmatch(word):
@@ -250,7 +251,7 @@ class _Search:
             self._fed_texts(script, depth)
 
     def _fed_texts(self, script: Script, depth: int) -> None:
-        """Read what the script may hand to a shell."""
+        """Read what the script may pass to a shell."""
         if any(_feeds_on_text(words) for words in script.commands) or _runs_what_it_made(script.commands):
             texts = chain.from_iterable(
                 spoken(words[_start(words) :], words[: _start(words)]) for words in script.commands
@@ -267,7 +268,7 @@ class _Search:
 
 
 def _start(words: Sequence[str]) -> int:
-    """Where the command begins, after assignments, keywords and their options (`time -p`)."""
+    """The start of the command, after assignments, keywords and their options (`time -p`)."""
     return next((place for place, word in enumerate(words) if _may_begin(word)), len(words))
 
 
@@ -276,7 +277,7 @@ def _may_begin(word: str) -> bool:
 
 
 def _runs_what_it_made(commands: Sequence[Sequence[str]]) -> bool:
-    """Whether a file that one of `commands` makes executable is run by another."""
+    """Whether one of `commands` runs a file that another one makes executable."""
     made = {
         word.rsplit("/", 1)[-1]
         for words in commands
@@ -289,7 +290,7 @@ def _runs_what_it_made(commands: Sequence[Sequence[str]]) -> bool:
 
 
 def _feeds_on_text(words: Sequence[str]) -> bool:
-    """Whether it may run text that comes by a pipe, a document, a file or a variable."""
+    """Whether it may run text from a pipe, a document, a file or a variable."""
     words = words[_start(words) :]
     if not words:
         return False

@@ -1,7 +1,7 @@
-"""Whether a script runs program text that it does not show: out of a pipe, a variable or another program.
+"""Detects scripts that run program text they do not show: from a pipe, a variable or another program.
 
-`curl … | sh`, `base64 -d | python3`, `eval "$(…)"` or `sh <(…)`: what guards and rules are about
-may be in there, and nobody can tell. A script file counts as shown: it can be looked at before it runs.
+For example `curl … | sh`, `base64 -d | python3`, `eval "$(…)"` or `sh <(…)`: such text may contain what guards
+and rules are about, and cannot be examined. A script file counts as shown, because it can be read before it runs.
 """
 
 import re
@@ -21,7 +21,7 @@ from code_core.safety.wrappers import WRAPPERS
 _SHOWING = PRINTING | frozenset(
     ": [ cd declare export false local mapfile read readarray set shift sleep tee test true xargs".split()
 )
-"""What these print comes from their arguments or their input."""
+"""Commands whose output comes only from their arguments or input."""
 _TAKE_LINES = frozenset({"at", "batch", "crontab"})
 _READ_VARIABLES = frozenset({"mapfile", "read", "readarray"})
 _STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
@@ -46,11 +46,11 @@ _LOGINS = {
     "chroot": Options("", long_names("userspec groups"), "", long_names("skip-chdir")),
     "ssh": Options("bcDEeFIiJLlmOopQRSWwB", frozenset(), "46AaCfGgKkMNnqsTtVvXxYy", frozenset()),
 }
-"""Programs that start a shell where only a host or a directory follows their options."""
+"""Programs that start a shell when only a host or a directory follows their options."""
 
 
 def starts_a_shell(words: Sequence[str]) -> bool:
-    """Whether a program such as `ssh`, `su` or `sudo -s` starts a shell that reads its commands from standard input."""
+    """Whether a program such as `ssh`, `su` or `sudo -s` starts a shell that reads commands from standard input."""
     if not words:
         return False
     name, rest = program(words), list(words[1:])
@@ -73,7 +73,7 @@ def starts_a_shell(words: Sequence[str]) -> bool:
 
 
 def runs_unknown_text(script: Script, known: Callable[[str], bool]) -> bool:
-    """Whether `script` does; `known` tells whether it shows a value of a variable."""
+    """Whether `script` runs text it does not show; `known` says whether it shows a value of a variable."""
     commands = [_begun(words) for words in script.commands]
     opaque = [_is_opaque(words, known) for words in commands]
     before = [0, *accumulate(opaque)]
@@ -108,13 +108,13 @@ def runs_unknown_text(script: Script, known: Callable[[str], bool]) -> bool:
 
 
 def is_git_alias(words: Sequence[str]) -> bool:
-    """Whether it is a subcommand of git that git does not have: an alias, or a program that was added to it."""
+    """Whether it is an unknown subcommand of git: an alias, or an additional program."""
     subcommand = _subcommand_of_git(words)
     return bool(_WORD.fullmatch(subcommand)) and subcommand not in GIT_COMMANDS
 
 
 def _subcommand_of_git(words: Sequence[str]) -> str:
-    """Also behind a wrapper; an empty string for other commands."""
+    """The subcommand of git, even behind a wrapper; empty for other commands."""
     if words and program(words) in WRAPPERS:
         words = words[next((at for at, word in enumerate(words) if word == "git"), len(words)) :]
     form = normal_form(tuple(words) or ("",))
@@ -122,8 +122,8 @@ def _subcommand_of_git(words: Sequence[str]) -> str:
 
 
 def _is_opaque(words: Words, known: Callable[[str], bool]) -> bool:
-    """Whether what the command prints cannot be told from its arguments."""
-    if not words or words == ("…",) or words[:1] in _SUBSTITUTED:  # as the reader writes a substitution
+    """Whether the output of the command cannot be predicted from its arguments."""
+    if not words or words == ("…",) or words[:1] in _SUBSTITUTED:  # how the reader represents a substitution
         return False
     name = program(words)
     if name in PRINTING:
@@ -134,13 +134,13 @@ def _is_opaque(words: Words, known: Callable[[str], bool]) -> bool:
 
 
 def _is_expanded(text: str, known: Callable[[str], bool], made: frozenset[str]) -> bool:
-    """Whether `text` is nothing but a variable that the script does not show."""
+    """Whether `text` is only a variable that the script does not show."""
     name = _name_in(text)
     return bool(name) and text in {f"${name}", f"${{{name}}}"} and (name in made or not known(name))
 
 
 def _made_elsewhere(script: Script) -> frozenset[str]:
-    """The variables that take what other programs print."""
+    """The variables that are assigned the output of other programs."""
     made: set[str] = set()
     for words in script.commands:
         for word in words:
@@ -167,7 +167,7 @@ def _reads_a_substitution(words: Sequence[str]) -> bool:
 
 
 def _texts(words: Sequence[str]) -> Iterator[str]:
-    """The arguments that a shell takes for program text."""
+    """The arguments that a shell reads as program text."""
     if words and program(words) in {"eval", "trap"}:
         yield " ".join(words[1:])
     for _, rest in _interpreters(words, shells_only=True):
@@ -177,7 +177,7 @@ def _texts(words: Sequence[str]) -> Iterator[str]:
 
 
 def _programs(words: Sequence[str]) -> Iterator[str]:
-    """The arguments that an interpreter takes for a program."""
+    """The arguments that an interpreter reads as a program."""
     for _, rest in _interpreters(words):
         for option, text in pairwise(rest):
             if re.fullmatch(r"-\w*[cerE]|--eval", option):
@@ -198,7 +198,7 @@ def _begins_unknown(text: str, known: Callable[[str], bool], made: frozenset[str
 
 
 def _runs_its_input(words: Sequence[str]) -> bool:
-    """Whether a command takes its standard input for commands or a program."""
+    """Whether a command reads commands or a program from standard input."""
     if not words:
         return False
     name = program(words)
@@ -223,12 +223,12 @@ def _runs_its_input(words: Sequence[str]) -> bool:
 
 
 def _after_option(words: Sequence[str]) -> bool:
-    """Whether the last word is the whole command of `xargs`: an option with its value comes right before it."""
+    """Whether the last word is the whole command of `xargs`, because an option and its value precede it."""
     return len(words) > 2 and (words[-2].startswith("-") or words[-3].startswith("-"))
 
 
 def _interpreters(words: Sequence[str], *, shells_only: bool = False) -> Iterator[tuple[str, Sequence[str]]]:
-    """The shells and interpreters that the words begin, behind wrappers, too; with what comes after each."""
+    """The shells and interpreters that the words start, even behind wrappers, with their arguments."""
     if not words:
         return
     for place in range(len(words) if program(words) in WRAPPERS else 1):
@@ -240,7 +240,7 @@ def _interpreters(words: Sequence[str], *, shells_only: bool = False) -> Iterato
 
 
 def _shell_reads(rest: Sequence[str]) -> bool:
-    """Whether a shell with these arguments reads its commands from standard input."""
+    """Whether a shell with these arguments reads commands from standard input."""
     skip = False
     for word in rest:
         if skip:
@@ -266,13 +266,13 @@ def _interpreter_reads(rest: Sequence[str]) -> bool:
 
 
 def _name_in(word: str) -> str:
-    """The variable that `word` begins with."""
+    """The variable at the start of `word`."""
     found = _EXPANDED.match(word)
     return found[1] if found else ""
 
 
 def _begun(words: Sequence[str]) -> Words:
-    """The words from the command on: without assignments, keywords and their options."""
+    """The words from the command on, without assignments, keywords and their options."""
     return tuple(
         dropwhile(
             lambda word: word.startswith("-") or word in KEYWORDS or ASSIGNMENT.match(word) is not None, words

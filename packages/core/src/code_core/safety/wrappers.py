@@ -1,4 +1,4 @@
-"""Programs that run a command which follows their own options and arguments."""
+"""Programs that run a command given after their own options and arguments."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from itertools import islice
 from code_core.safety.options import Options, long_names
 
 MOST_PLACES = 16
-"""Words at which the command of an unknown wrapper may begin."""
+"""Number of words tried as the start of an unknown wrapper's command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,8 @@ class Wrapper:
     """How to find the command of a wrapper.
 
     Attributes:
-        options: its options; None if they are too many or differ too much to be listed.
-        operands: how many arguments stand between its options and the command.
+        options: its options; None if there are too many, or too many variants.
+        operands: the number of arguments between its options and the command.
     """
 
     options: Options | None = None
@@ -30,8 +30,8 @@ def _listed(valued: str, valued_long: str, flags: str, flags_long: str, operands
 _UNLISTED = Wrapper()
 _PLAIN = _listed("", "", "", "help version")
 
-# From the manuals of coreutils 9, findutils 4.9, util-linux 2.39, sudo 1.9 and OpenDoas 6.8. Options that mean
-# something else elsewhere (BSD) are left out, so that every place is tried where they are used.
+# From the manuals of coreutils 9, findutils 4.9, util-linux 2.39, sudo 1.9 and OpenDoas 6.8. Options with a
+# different meaning elsewhere (BSD) are omitted, so that every position is tried if they occur.
 WRAPPERS: dict[str, Wrapper] = {
     "builtin": _PLAIN,
     "chronic": _listed("", "", "ev", ""),
@@ -79,9 +79,9 @@ WRAPPERS: dict[str, Wrapper] = {
 
 
 def wrapped(name: str, arguments: Sequence[str], may_begin: Callable[[str], bool]) -> Iterator[Sequence[str]]:
-    """The commands that the wrapper `name` may run: one where its options are known, else one for every place.
+    """Yield the commands that the wrapper `name` may run: one if its options are known, otherwise one per position.
 
-    `may_begin` tells whether a command can begin with a word.
+    `may_begin` says whether a command can begin with a word.
     """
     wrapper = WRAPPERS.get(name, _UNLISTED)
     end = None if wrapper.options is None else wrapper.options.end(arguments)

@@ -1,1 +1,1 @@
-"""Confining a command: what it may write, whom it may reach."""
+"""Confining commands: what they may write and whether they may use the network."""

@@ -1,4 +1,4 @@
-"""The command line of bubblewrap (bwrap(1), 0.8 or newer) for a confinement."""
+"""Builds the command line of bubblewrap (bwrap(1), 0.8 or newer) for a confinement."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,18 +13,18 @@ from code_core.sandbox.system_calls import Machine
 _ALONE = "--unshare-user --unshare-pid --unshare-ipc --disable-userns --cap-drop ALL --die-with-parent --new-session".split()
 
 # The kernel lets the real uid 0 write to most of /proc/sys, /proc/sysrq-trigger and the like without any
-# capability; whoever writes to /run/initctl speaks to init, also where it is mounted read-only.
+# capability; writing to /run/initctl reaches init even where it is mounted read-only.
 _INIT = Path("/run/initctl")
 _PROC = ("--proc", "/proc", "--remount-ro", "/proc")
 _DEVICES = Path("/dev")
 
 
 class Bubblewrap(Sandbox):
-    """Confines commands in namespaces of their own.
+    """Confines commands in their own namespaces.
 
     Args:
         bwrap: the program.
-        machine: the machine that the filter of system calls is for.
+        machine: the architecture for the system call filter.
     """
 
     mechanism: Mechanism = "bwrap"
@@ -48,22 +48,23 @@ class Bubblewrap(Sandbox):
 def bubblewrap_argv(
     bwrap: str, confinement: Confinement, cwd: Path, fds: tuple[int, int], argv: Sequence[str]
 ) -> list[str]:
-    """`argv` confined: everything can be read, only what `confinement` names can be written.
+    """Return `argv` confined: all but hidden paths are readable, and only what `confinement` names is writable.
 
-    The descriptors are those of `gate`. What is absent must exist as an empty directory by now
-    (`placeholders`).
+    The descriptors are those of `gate`. Absent paths must exist as empty directories by now
+    (see `placeholders`).
     """
     everything = Path("/") in confinement.writable
     rights = dict.fromkeys(confinement.pinned(), "--bind")
     rights |= {path: "--bind" for path in confinement.writable if path != Path("/")}
     rights |= dict.fromkeys((*confinement.protected, *confinement.absent), "--ro-bind")
-    # What is inside of another comes after it, and wins. bubblewrap reads the table of all mounts for
-    # each mount, so that the many of `/dev` come late.
+    # A path inside another one comes later and takes precedence. bubblewrap reads the table of all mounts for
+    # each mount, so the many mounts of `/dev` come last.
     ordered = sorted(rights.items(), key=lambda one: (one[0].is_relative_to(_DEVICES), one[0]))
     first = sum(not path.is_relative_to(_DEVICES) for path in rights)
     mounts = [
         *("--bind" if everything else "--ro-bind", "/", "/"),
         *_binds(ordered[:first]),
+        *(part for path in confinement.hidden for part in ("--tmpfs", str(path), "--remount-ro", str(path))),
         *(("--ro-bind-try", "/sys", "/sys") if everything else ()),
         *(("--ro-bind", "/dev/null", str(_INIT)) if _INIT.exists() else ()),
         *_PROC,

@@ -1,10 +1,11 @@
-"""What a confined command may do, in paths of this machine."""
+"""What a confined command may do, in terms of this machine's paths."""
 
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from code_core.config.paths import KEYS, MCP_TOKENS
 from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.limits import DEFAULT_LIMITS, Limits
 from code_core.sandbox.protected import SETTINGS, Protected, protected_by
@@ -13,7 +14,7 @@ from code_core.sandbox.writable import in_one_of, writable_roots
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """The rights of a command: it reads everything, and writes below `writable` but not below what is closed.
+    """The permissions of a command: it can read all but `hidden`, and write below `writable` except where protected.
 
     Attributes:
         writable: existing directories, symlinks resolved; one inside of a protected one is writable.
@@ -23,6 +24,7 @@ class Confinement:
         own: those of `protected` that the agent runs from.
         network: whether it may reach the network.
         limits: what it may use up.
+        hidden: existing directories with the agent's secrets, symlinks resolved.
     """
 
     writable: tuple[Path, ...] = ()
@@ -32,9 +34,10 @@ class Confinement:
     own: tuple[Path, ...] = ()
     network: bool = False
     limits: Limits = DEFAULT_LIMITS
+    hidden: tuple[Path, ...] = ()
 
     def pinned(self) -> tuple[Path, ...]:
-        """The writable directories between a root and what is inside of it: renaming one would move that away."""
+        """The writable directories between a root and a protected path, which could be moved by renaming them."""
         inner = (*self.writable, *self.protected, *self.absent, *self.links)
         between = {
             parent
@@ -46,17 +49,18 @@ class Confinement:
 
 
 def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mapping[str, str]) -> Confinement:
-    """What `policy` lets a command in `cwd` do; the agent's own settings, in `home` and elsewhere, stay closed.
+    """Return what `policy` lets a command in `cwd` do; the agent's own settings, in `home` and elsewhere, stay protected.
 
-    A writable directory that is itself one of the agent's is not writable.
+    A writable directory that is itself one of the agent's own is not writable.
     """
+    hidden = _secrets_in(home)
     if not isinstance(policy, WorkspaceWrite):
-        return Confinement()
+        return Confinement(hidden=hidden)
     closed, roots = writable_and_protected(policy, cwd, home, environ)
     visible = {path: _visible(path) for path in closed.closed}
-    hidden = {seen for path, seen in visible.items() if seen != path}
-    # A home may contain working trees; its settings directory may not.
-    shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS), *hidden)
+    behind = {seen for path, seen in visible.items() if seen != path}
+    # A home directory may contain working trees; its settings directory may not.
+    shut = (*closed.own, *(path / name for path in closed.settings for name in SETTINGS), *behind)
     candidates = {*(root for root in roots if os.path.isdir(root)), *closed.open_git}  # noqa: PTH112 - `Path.is_dir` raises
     directories = {path for path in candidates if path not in closed.settings and not in_one_of(path, shut)}
     writable = tuple(sorted(directories))
@@ -70,21 +74,27 @@ def confinement_of(policy: SandboxPolicy, cwd: Path, home: Path, environ: Mappin
         own=tuple(path for path in closed.own if path in existing),
         network=policy.network_access,
         limits=Limits.of(policy),
+        hidden=hidden,
     )
+
+
+def _secrets_in(home: Path) -> tuple[Path, ...]:
+    folders = (os.path.realpath(home / name) for name in (KEYS, MCP_TOKENS))
+    return tuple(Path(folder) for folder in folders if os.path.isdir(folder))  # noqa: PTH112 - `Path.is_dir` raises
 
 
 def writable_and_protected(
     policy: SandboxPolicy, cwd: Path, home: Path, environ: Mapping[str, str]
 ) -> tuple[Protected, list[Path]]:
-    """What stays closed, and the directories below which `policy` lets files be written."""
+    """Return what stays protected, and the directories where `policy` allows writing."""
     roots = writable_roots(policy, cwd, environ)
     return protected_by(policy, cwd, home, roots), roots
 
 
 def _visible(path: Path) -> Path:
-    """`path`, or the nearest directory above it that hides whether it exists: that is then closed as a whole.
+    """Return `path`, or the nearest directory above it that hides whether it exists and is then protected as a whole.
 
-    A command can take away the rights to a directory of its user, and give them back.
+    A command can remove and restore the permissions of its user's directories.
     """
     for nearest in (path, *path.parents):
         try:

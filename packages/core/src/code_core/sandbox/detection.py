@@ -1,4 +1,4 @@
-"""Which sandbox this machine has: looked for once, by trying."""
+"""Detects the sandbox of this machine, once, by trying it."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ TRIAL_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One mechanism: the sandbox it gives, or the reason why it gives none."""
+    """One mechanism: its sandbox, or the reason why it is not available."""
 
     mechanism: Mechanism
     sandbox: Sandbox | None
@@ -30,13 +30,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Every mechanism that was tried, the best first; those after the first that works were not."""
+    """Every mechanism that was tried, best first; those after the first that works are not tried."""
 
     findings: tuple[Finding, ...]
 
     @property
     def sandbox(self) -> Sandbox | None:
-        """The sandbox in use; None where commands cannot be confined."""
+        """The sandbox in use, or None if commands cannot be confined."""
         return next((found.sandbox for found in self.findings if found.sandbox is not None), None)
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Detection:
 
 @cache
 def detect() -> Detection:
-    """What this machine has; takes about 10 ms the first time."""
+    """Detect the sandbox of this machine; takes about 10 ms the first time."""
     tried: list[Finding] = []
     for finding in _candidates():
         tried.append(finding)
@@ -61,13 +61,13 @@ def detect() -> Detection:
 
 
 def find(mechanism: Mechanism) -> Finding:
-    """What this machine has of one mechanism."""
+    """Detect one mechanism on this machine."""
     found = next((finding for finding in _candidates() if finding.mechanism == mechanism), None)
     return found or Finding(mechanism, None, f"not for {sys.platform}")
 
 
 def _candidates() -> Iterator[Finding]:
-    platform: str = sys.platform  # a variable, because type checkers take it for a constant
+    platform: str = sys.platform  # a variable, because type checkers treat it as a constant
     match platform:
         case "linux":
             yield find_bubblewrap(SYSTEM_FOLDERS, bundled_programs())
@@ -79,7 +79,7 @@ def _candidates() -> Iterator[Finding]:
 
 
 def find_bubblewrap(folders: Sequence[Path], bundled: Iterable[Path] = ()) -> Finding:
-    """Bubblewrap from one of `folders`, or else one that comes in a package and is known, if it can make namespaces here."""
+    """Find bubblewrap in `folders`, or else a known bundled build, and check that it can create namespaces here."""
     bwrap = next((folder / "bwrap" for folder in folders if (folder / "bwrap").is_file()), None)
     origin = ""
     if bwrap is None:
@@ -96,7 +96,7 @@ def find_bubblewrap(folders: Sequence[Path], bundled: Iterable[Path] = ()) -> Fi
 
 
 def _find_landlock() -> Finding:
-    from code_process_hardening.confinement import landlock_abi  # binds libc, which only this needs
+    from code_process_hardening.confinement import landlock_abi  # loads libc bindings, needed only here
 
     machine = seccomp_machine()
     if machine is None:
@@ -120,7 +120,7 @@ def _find_seatbelt() -> Finding:
 
 
 def _tried(sandbox: Sandbox, argv: list[str], detail: str) -> Finding:
-    """`sandbox` if a harmless command runs in it."""
+    """Return `sandbox` as a finding if a harmless command runs in it."""
     try:
         with sandbox.confined(argv, Confinement(), Path("/"), {}) as launch:
             started = start_command(launch.argv, Path("/"), launch.environment, launch.fds)

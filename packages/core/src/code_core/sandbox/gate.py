@@ -1,8 +1,8 @@
-"""Sets the limits of a command between the start of bubblewrap and the start of the command.
+"""Sets a command's limits after bubblewrap starts and before the command does.
 
-bubblewrap reports the process that becomes the command as soon as it exists, and reads the filter
-of system calls when all else is done. So whoever holds the filter back decides when the command
-begins, and no shell with `ulimit` is needed between the two.
+bubblewrap reports the process that becomes the command as soon as it exists, and reads the system
+call filter last. Holding back the filter therefore delays the command, and no shell with `ulimit`
+is needed in between.
 """
 
 import os
@@ -16,21 +16,21 @@ from typing import BinaryIO
 from code_core.process.spawn import SpawnError
 
 LONGEST_START = 10.0
-"""Seconds until bubblewrap must have made its namespaces."""
+"""Time limit for bubblewrap to create its namespaces."""
 
 _CHILD = re.compile(rb'"child-pid": (\d+)')
 
 
 @contextmanager
 def gate(seccomp: bytes, limits: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Two descriptors for bubblewrap, for `--info-fd` and `--seccomp`; the command begins when the context ends.
+    """Yield two descriptors for bubblewrap's `--info-fd` and `--seccomp`; the command begins when the context ends.
 
-    Start bubblewrap in the context, and do not wait for it there. If it was not started, or the
-    context ends with an exception, no command begins.
+    Start bubblewrap within the context without waiting for it. If it was not started, or the context
+    ends with an exception, no command begins.
 
     Args:
         seccomp: the filter.
-        limits: numbers of resources and their limits, see `Limits.resources`.
+        limits: resource numbers and their limits; see `Limits.resources`.
 
     Raises:
         SpawnError: the limits cannot be set.
@@ -42,7 +42,7 @@ def gate(seccomp: bytes, limits: Sequence[tuple[int, int]]) -> Iterator[tuple[in
         child = _child(reports.fileno())
         if child is not None:
             _limit(child, limits)
-            with suppress(BrokenPipeError):  # bubblewrap has failed, and says why
+            with suppress(BrokenPipeError):  # bubblewrap has failed and reports why
                 os.write(filters.fileno(), seccomp)
 
 
@@ -54,7 +54,7 @@ def _pipe() -> Iterator[tuple[BinaryIO, BinaryIO]]:
 
 
 def _child(reports: int) -> int | None:
-    """The process that bubblewrap reports; None if it ends without a report.
+    """The process that bubblewrap reports, or None if it exits without a report.
 
     Raises:
         SpawnError: it does neither in time.
@@ -77,7 +77,7 @@ def _child(reports: int) -> int | None:
 
 
 def _limit(child: int, limits: Sequence[tuple[int, int]]) -> None:
-    """Limit a process and all that it will start, where it is not limited more already."""
+    """Limit a process and its future children, unless stricter limits already apply."""
     import resource
 
     try:

@@ -1,7 +1,7 @@
-"""Where git keeps the data of a working tree: `.git`, or the directory that a `.git` file names.
+"""Finds where git keeps the data of a working tree: `.git`, or the directory named by a `.git` file.
 
-Formats: gitrepository-layout(5). Nothing here runs git, and a `.git` file is not believed by
-itself: it comes with the checkout, and whoever may write below the working tree may write it.
+Formats: gitrepository-layout(5). Nothing here runs git. A `.git` file is not trusted by itself,
+because it comes with the checkout and any command with write access can change it.
 """
 
 import errno
@@ -14,25 +14,25 @@ from pathlib import Path
 LARGEST_FILE = 2**20
 LONGEST_PATH = 4096
 MOST_FOLDERS = 200
-"""Of submodules, or of linked worktrees: with more of them, they are closed together instead of one by one."""
+"""Limit for submodules and linked worktrees; more are protected together instead of one by one."""
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FOLLOWED = frozenset({"path", "hookspath", "fsmonitor"})
-"""The settings of which what they name is closed: included files, hooks, a program that most commands of git run."""
+"""Settings whose targets are protected: included files, hooks, and a program that most git commands run."""
 
 RUNS_PROGRAMS = ("config", "config.worktree", "hooks")
-"""What in a git directory makes git run programs (gitrepository-layout(5), git-config(1))."""
+"""The files in a git directory that make git run programs (gitrepository-layout(5), git-config(1))."""
 
 _OF_WORKTREE = ("commondir", "gitdir", "config.worktree")
 
 
 @dataclass(frozen=True, slots=True)
 class GitDirectories:
-    """The repository of a working tree, symlinks resolved.
+    """The repository of a working tree, with symlinks resolved.
 
     Attributes:
         entry: the working tree's `.git`: a directory, a file or a link.
         own: the directory with its index and HEAD.
-        common: the directory with objects, refs, settings and hooks; often the same.
+        common: the directory with objects, refs, settings and hooks; often the same as `own`.
     """
 
     entry: Path
@@ -46,12 +46,11 @@ class GitDirectories:
 
 
 def git_directories(directory: Path) -> GitDirectories | None:
-    """The repository that `directory` is in, as git would find it; None where git would not, or where it
-    is not the repository of this working tree.
+    """Return the repository that contains `directory`, or None.
 
-    A linked worktree and a submodule are recorded on both sides, and both must agree. A separate git
+    None if git would not find one, or if it is not the repository of this working tree. A linked worktree and a submodule are recorded on both sides, and both must agree. A separate git
     directory is accepted if it is neither a bare repository nor the `.git` of another working tree.
-    """  # noqa: D205 - the conditions belong to the first sentence
+    """
     for found in candidates(directory):
         try:
             owner = found.entry.lstat().st_uid
@@ -66,10 +65,10 @@ def git_directories(directory: Path) -> GitDirectories | None:
 
 
 def candidates(directory: Path) -> Iterator[GitDirectories]:
-    """Every `.git` that git could take for the repository of `directory`, nearest first.
+    """Yield every `.git` that git could take for the repository of `directory`, nearest first.
 
-    Including those that are not a repository now: a command can remove what makes them one, such as
-    HEAD, and put it back.
+    This includes those that are not a repository now: a command can remove what makes them one, such as
+    HEAD, and restore it.
     """
     for folder in (directory, *directory.parents):
         if (found := repository_at(folder)) is not None:
@@ -77,22 +76,22 @@ def candidates(directory: Path) -> Iterator[GitDirectories]:
 
 
 def repository_at(folder: Path) -> GitDirectories | None:
-    """What the `.git` in `folder` is or names, a repository or not."""
+    """Return what the `.git` in `folder` is or names, even if it is not a repository."""
     entry = folder / ".git"
     own = _named_by(entry)
     return None if own is None else GitDirectories(entry, own, _common_of(own))
 
 
 def program_settings(repository: GitDirectories) -> Iterator[Path]:
-    """What in the git directories makes git run programs, or take that from elsewhere; it may not exist.
+    """Yield paths in the git directories that make git run programs, or refer to such settings; they may not exist.
 
-    Submodules included, and of linked worktrees what is there. Where there are too many of
-    them, or they cannot be listed, all of `modules` or `worktrees`.
+    Includes submodules and existing linked worktrees. If there are too many, or they cannot be listed,
+    yields all of `modules` or `worktrees`.
     """
     common = repository.common
     yield from _settings_of(common)
     yield from _named_in_settings(repository)
-    if repository.own != common:  # a linked worktree, or something that a `commondir` makes look like one
+    if repository.own != common:  # a linked worktree, or a directory with a `commondir` that looks like one
         unused = (path for path in _settings_of(repository.own) if os.path.lexists(path))
         yield from {*unused, *(repository.own / name for name in _OF_WORKTREE)}
     modules = common / "modules"
@@ -111,10 +110,10 @@ def program_settings(repository: GitDirectories) -> Iterator[Path]:
 
 
 def submodules(directory: Path) -> Iterator[Path]:
-    """The git directories of the submodules, and of theirs, that a git directory holds.
+    """Yield the git directories of all submodules, recursively, in a git directory.
 
     Raises:
-        OSError: they cannot be listed, or are more than `MOST_FOLDERS` together with the folders they are in.
+        OSError: they cannot be listed, or are more than `MOST_FOLDERS` together with the directories they are in.
     """
     waiting = [directory / "modules"]
     count = 0
@@ -123,7 +122,7 @@ def submodules(directory: Path) -> Iterator[Path]:
             count += 1
             if count > MOST_FOLDERS:
                 raise _too_many(directory)
-            # By what is closed, if it is there: a command can remove the rest.
+            # Recognised by any protected file, because a command can remove the others.
             if any(os.path.lexists(path / name) for name in ("HEAD", "config", "hooks")):
                 yield path
                 waiting.append(path / "modules")
@@ -132,7 +131,7 @@ def submodules(directory: Path) -> Iterator[Path]:
 
 
 def _named_in_settings(repository: GitDirectories) -> Iterator[Path]:
-    """What exists of the files that the settings include, and of the hooks and programs that they name by path."""
+    """The existing files that the settings include, and the hooks and programs that they name by path."""
     settings = repository.common / "config"
     named = dict.fromkeys(setting for setting in _values(settings) if setting[0] in _FOLLOWED)
     for key, value in islice(named, MOST_FOLDERS):
@@ -147,10 +146,10 @@ def _settings_of(directory: Path) -> Iterator[Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """The directories in a folder, which need not exist.
+    """The directories in a folder, or an empty list if it does not exist.
 
     Raises:
-        OSError: it cannot be listed, or holds more than `MOST_FOLDERS` of them.
+        OSError: it cannot be listed, or contains more than `MOST_FOLDERS` directories.
     """
     found: list[Path] = []
     try:
@@ -170,7 +169,7 @@ def _too_many(folder: Path) -> OSError:
 
 
 def _named_by(entry: Path) -> Path | None:
-    if os.path.isdir(entry):  # noqa: PTH112 - `Path.is_dir` raises where a directory may not be looked into
+    if os.path.isdir(entry):  # noqa: PTH112 - `Path.is_dir` raises for inaccessible directories
         return Path(os.path.realpath(entry))
     text = _text(entry)
     if text is None or not text.startswith("gitdir:"):
@@ -184,7 +183,7 @@ def _common_of(own: Path) -> Path:
 
 
 def _path_in(text: str, folder: Path) -> Path | None:
-    """The path, relative to `folder`, that a file of git consists of; None if no path can look like this."""
+    """The path in a git file that consists of one, relative to `folder`, or None if it is not a valid path."""
     name = text.strip()
     if len(name) > LONGEST_PATH or "\0" in name:
         return None
@@ -203,7 +202,7 @@ def _is_repository(found: GitDirectories) -> bool:
 
 
 def _belongs(found: GitDirectories) -> bool:
-    """Whether the git directory, which is elsewhere, is the one of this working tree."""
+    """Whether a git directory located elsewhere belongs to this working tree."""
     entry, own, common = found.entry, found.own, found.common
     if own != common:  # a linked worktree
         back = _path_in(_text(own / "gitdir") or "", own)
@@ -217,7 +216,7 @@ def _belongs(found: GitDirectories) -> bool:
 
 
 def _has_other_tree(own: Path, entry: Path) -> bool:
-    """Whether a directory called `.git` is the repository of the tree it is in, which is not `entry`'s."""
+    """Whether a directory called `.git` is the repository of its parent directory, and not of `entry`'s tree."""
     return not _same(own.parent, entry.parent)
 
 
@@ -226,9 +225,9 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _values(settings: Path) -> Iterator[tuple[str, str]]:
-    """The names, in lower case and without their sections, and the values in a file of git's settings.
+    """The names, in lower case without sections, and the values in a git settings file.
 
-    In linear time: whoever makes a repository writes its settings.
+    In linear time, because whoever creates a repository writes its settings.
     """
     for line in (_text(settings) or "").splitlines():
         name, equals, value = line.partition("=")
@@ -237,7 +236,7 @@ def _values(settings: Path) -> Iterator[tuple[str, str]]:
 
 
 def _text(path: Path) -> str | None:
-    """The content of a small regular file; None for anything else."""
+    """The content of a small regular file, or None for anything else."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(fd, "rb") as file:

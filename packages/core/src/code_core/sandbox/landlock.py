@@ -1,9 +1,9 @@
-"""Landlock with seccomp: what confines commands where there are no user namespaces.
+"""Landlock with seccomp, which confines commands where user namespaces are not available.
 
-Weaker than bubblewrap: a command may change the mode and times of files it owns anywhere,
-git's settings and the agent's inside of a writable directory are not protected, and it sees
-other processes. The agent's own files are protected by giving it the rest of the directory
-piece by piece.
+It is weaker than bubblewrap: a command may change the mode and times of its user's files
+anywhere, git's and the agent's settings in a writable directory are not protected, and other
+processes are visible. The agent's own files are protected by granting access to the rest of
+their directory piece by piece.
 """
 
 import atexit
@@ -25,26 +25,26 @@ from code_core.sandbox.seccomp import seccomp_program
 from code_core.sandbox.system_calls import Machine
 
 OLDEST_ABI = 4
-"""The first version of Landlock that confines TCP (Linux 6.7)."""
+"""The first version of Landlock that restricts TCP (Linux 6.7)."""
 
 KNOWN_GAPS = (
     "a command can change mode, owner and times of files outside of the writable directories",
     "git's and the agent's settings inside of a writable directory are not protected: a change is a warning",
+    "a command can read saved API keys and the tokens of MCP servers",
 )
 SIGNALS_ABI = 6
 SIGNALS_GAP = "a command can end other processes of the same user (Linux 6.12 prevents it)"
 
 
 class Landlock(Sandbox):
-    """Confines commands by a small process for each.
+    """Confines each command with a small helper process.
 
-    Such a process takes 20 ms to begin. So after a command there is one that waits for
-    the next; it ends with the agent. It stays while the command runs, and ends what that
-    leaves behind.
+    The helper takes 20 ms to start, so after each command one is started for the next; it ends with
+    the agent. It keeps running during the command and ends what the command leaves behind.
 
     Args:
-        machine: the machine that the filter is for.
-        python: an interpreter of the version that runs this one.
+        machine: the architecture for the system call filter.
+        python: an interpreter of the same version as this one.
     """
 
     mechanism: Mechanism = "landlock"
@@ -61,7 +61,7 @@ class Landlock(Sandbox):
         self,
         argv: Sequence[str],
         confinement: Confinement,
-        cwd: Path,  # noqa: ARG002 - inherited from whoever starts it
+        cwd: Path,  # noqa: ARG002 - inherited from the starting process
         environment: Mapping[str, str],
     ) -> Iterator[Launch]:
         """See `Sandbox.confined`."""
@@ -91,12 +91,12 @@ class Landlock(Sandbox):
             if not waiting.begin(message):
                 raise SpawnError("the process that confines commands ended before it began", 126)
         self._waiting = None
-        with suppress(SpawnError):  # the next command will tell
+        with suppress(SpawnError):  # the next command will report it
             self._waiting = self._wait(processes)
         return waiting.process
 
     def close(self) -> None:
-        """End the process that waits."""
+        """End the waiting helper."""
         if self._waiting is not None:
             self._waiting.end()
             self._waiting = None
@@ -135,7 +135,7 @@ class Landlock(Sandbox):
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A process that waits for a command: it comes in a file in memory, so that handing it over never blocks."""
+    """A helper that waits for a command, which it gets in a memory file, so that passing it never blocks."""
 
     process: subprocess.Popen[bytes]
     memory: BinaryIO
@@ -143,8 +143,10 @@ class _Waiting:
     processes: int | None = None
 
     def begin(self, message: bytes) -> bool:
-        """Give it the command; False if it has ended."""
-        if self.process.poll() is not None:  # its child, which reads the pipe, may take a moment to end, too
+        """Pass it the command; False if it has ended."""
+        if (
+            self.process.poll() is not None
+        ):  # its child, which reads the pipe, may take a moment longer to end
             self.end()
             return False
         self.memory.write(message)
@@ -165,10 +167,10 @@ class _Waiting:
 
 
 def granted(confinement: Confinement) -> tuple[list[Path], list[Path]]:
-    """The folders and files to let a command write, because Landlock knows no exceptions.
+    """Return the directories and files to grant a command write access to, because Landlock has no exceptions.
 
-    A folder with some of the agent's own files in it is given piece by piece, without those:
-    nothing new can then be made in the folder itself.
+    A directory that contains some of the agent's own files is granted piece by piece, without those;
+    nothing new can then be created directly in it.
     """
     own = frozenset(confinement.own)
     folders: list[Path] = []
@@ -193,7 +195,7 @@ def _memory() -> BinaryIO:
 
 
 def _folder_of(name: str) -> str:
-    """The folder from which the top-level module `name` is imported."""
+    """The directory from which the top-level module `name` is imported."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise ImportError(f"{name} is not installed")

@@ -2,19 +2,19 @@
 
     python -I -S landlock_exec.py AGENT FOLDERS SETTINGS WAIT PROCESSES COMMAND ARGUMENTS…
 
-A process for every command, so that nothing is forked from one with threads or much
-memory. `AGENT` is the process whose end ends all this. `FOLDERS`, joined by colons, hold the
-modules it needs. `SETTINGS` is the descriptor of a file; when a byte has come by the descriptor
-`WAIT`, or at once if that is -1, there is a dict in it as `marshal` writes it (which imports at
-once, when `json` takes 10 ms): `writable`, folders; `files`, writable too; `network`; `limits`,
-pairs of a resource and its limit; `seccomp`, the filter; and if the command was not known before,
-`argv`, `cwd` and `environment`. Whatever fails ends it with code 126 before the command begins.
-Ends with the command's code, or 128 and its signal.
+Each command has its own process, so that nothing is forked from one with threads or much memory.
+`AGENT` is the process whose end ends everything. `FOLDERS`, joined by colons, contain the
+required modules. `SETTINGS` is the descriptor of a file. Once a byte arrives on the descriptor
+`WAIT`, or immediately if that is -1, the file contains a dict in `marshal` format (whose import is
+free, whereas `json` takes 10 ms): `writable`, directories; `files`, also writable; `network`;
+`limits`, pairs of a resource and its limit; `seccomp`, the filter; and if the command was not known
+at the start, `argv`, `cwd` and `environment`. Any failure exits with code 126 before the command
+begins. Otherwise exits with the command's code, or 128 plus its signal.
 
-The command runs in a child, which is forked before it is needed, because that takes time. What it
-starts and abandons becomes a child of this process, which is outside of the confinement, and is
-killed with the command's end, with the agent's end, when there are more than `PROCESSES` processes
-and threads of it, and soon after a TERM.
+The command runs in a child that is forked in advance, because that takes time. Processes that the
+command starts and abandons become children of this process, which is not confined, and are killed
+when the command or the agent ends, when there are more than `PROCESSES` processes and threads, and
+soon after a SIGTERM.
 """
 
 import marshal
@@ -24,7 +24,7 @@ import struct
 import sys
 import time
 
-TYPE_CHECKING = False  # type checkers take it for true; importing `typing` costs 3 ms
+TYPE_CHECKING = False  # type checkers treat it as true; importing `typing` costs 3 ms
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
@@ -43,7 +43,7 @@ LOOK_SECONDS, IDLE_SECONDS = 0.25, 3600.0
 
 
 def main(agent: int, folders: str, settings: int, wait: int, processes: int, argv: list[str]) -> None:
-    """Run the command confined; returns never."""
+    """Run the command confined; never returns."""
     sys.path[:0] = folders.split(":")
     try:
         from code_process_hardening import confinement, libc  # noqa: F401 - before the fork, because it takes time
@@ -57,13 +57,13 @@ def main(agent: int, folders: str, settings: int, wait: int, processes: int, arg
         _fail(f"the command cannot be confined: {error}", CANNOT_CONFINE)
     if child:
         for descriptor in {settings, wait} - {-1}:
-            os.close(descriptor)  # so that the agent notices when the child has ended
+            os.close(descriptor)  # so that the agent notices the end of the child
         _supervise(child, agent, processes)
     _execute(settings, wait, supervisor, argv)
 
 
 def _execute(settings: int, wait: int, supervisor: int, argv: list[str]) -> "NoReturn":
-    """Wait for the command if need be, confine this process and become the command."""
+    """Wait for the command if necessary, confine this process, and become the command."""
     try:
         os.setsid()  # so that the command can have a terminal of its own
         _end_with(supervisor, signal.SIGKILL)
@@ -82,7 +82,7 @@ def _execute(settings: int, wait: int, supervisor: int, argv: list[str]) -> "NoR
         signal.SIGPIPE,
         signal.SIGXFSZ,
         signal.SIGINT,
-    ):  # by the interpreter; the command would inherit it
+    ):  # ignored by the interpreter; the command would inherit that
         signal.signal(ignored, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WAITED_FOR)
     try:
@@ -94,7 +94,7 @@ def _execute(settings: int, wait: int, supervisor: int, argv: list[str]) -> "NoR
 
 
 def _supervise(child: int, agent: int, processes: int) -> "NoReturn":
-    """Wait for the command, and end with its code when nothing of it is left."""
+    """Wait for the command, then exit with its code once all its descendants are gone."""
     code, deadline, others = None, None, None
     while code is None:
         left = IDLE_SECONDS if others is None else LOOK_SECONDS
@@ -122,12 +122,12 @@ def _supervise(child: int, agent: int, processes: int) -> "NoReturn":
 
 
 def _too_many(others: int, processes: int) -> bool:
-    """Whether this process has more than so many descendants; asked only where the machine has more than `others` and those."""
+    """Whether this process has more than `processes` descendants; counts them only if the machine total allows it."""
     return 0 < processes < _tasks() - others and sum(_descendants().values()) > processes
 
 
 def _tasks() -> int:
-    """How many processes and threads the machine has, as /proc/loadavg tells (proc(5)): quicker than to count them."""
+    """The number of processes and threads on the machine from /proc/loadavg (proc(5)), which is faster than counting."""
     descriptor = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
     try:
         return int(os.read(descriptor, 128).split()[3].partition(b"/")[2])
@@ -136,7 +136,7 @@ def _tasks() -> int:
 
 
 def _reap(child: int) -> "int | None":
-    """Take the codes of all that have ended; the command's if it has."""
+    """Reap all ended processes; return the command's exit code if it is among them."""
     code = None
     try:
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
@@ -148,7 +148,7 @@ def _reap(child: int) -> "int | None":
 
 
 def _kill_descendants() -> None:
-    """Kill all descendants; stopped first, so that none gets away by forking."""
+    """Kill all descendants, stopping them first, so that none escapes by forking."""
     until = time.monotonic() + KILL_SECONDS
     while _has_children() and time.monotonic() < until:
         stopped: set[int] = set()
@@ -171,7 +171,7 @@ def _has_children() -> bool:
 
 
 def _descendants() -> "dict[int, int]":
-    """The processes that come from this one and have not ended, and the threads of each, as /proc/PID/stat tells (proc(5))."""
+    """The running descendants of this process and the number of threads of each, from /proc/PID/stat (proc(5))."""
     children: dict[int, list[int]] = {}
     threads: dict[int, int] = {}
     for name in os.listdir("/proc"):

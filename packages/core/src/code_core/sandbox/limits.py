@@ -1,4 +1,4 @@
-"""What a confined command may use up."""
+"""The resource limits of confined commands."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,13 +10,13 @@ _RLIMIT_FSIZE, _RLIMIT_DATA, _RLIMIT_NPROC = 1, 2, 6
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of a command and all that it starts; None means no limit.
+    """Limits for a command and its descendants; None means no limit.
 
     Attributes:
-        processes: processes and threads at a time (bubblewrap; not for root, whom the kernel exempts).
-        file_bytes: the size of a file it writes.
+        processes: concurrent processes and threads (bubblewrap; not for root, which the kernel exempts).
+        file_bytes: the size of each file it writes.
         memory_bytes: private memory of each process.
-        shared_memory_bytes: what all files in `/dev/shm` hold (bubblewrap).
+        shared_memory_bytes: the total size of files in `/dev/shm` (bubblewrap).
     """
 
     processes: int | None = 4096
@@ -26,7 +26,7 @@ class Limits:
 
     @classmethod
     def of(cls, policy: WorkspaceWrite) -> Self:
-        """The limits that a policy sets, and the defaults of the others."""
+        """Return the limits of a policy, with defaults for the others."""
         return cls(
             policy.max_processes,
             policy.max_file_bytes,
@@ -35,10 +35,10 @@ class Limits:
         )
 
     def resources(self, *, processes: bool) -> list[tuple[int, int]]:
-        """The limits as prlimit(2) takes them: the number of a resource of Linux, and its limit.
+        """Return the limits for prlimit(2): Linux resource numbers and their limits.
 
-        That on `processes` is useful only where the command has a user namespace, of which the kernel counts
-        the processes; elsewhere it counts all of the user's.
+        The limit on `processes` is useful only in a user namespace, where the kernel counts the processes of
+        the namespace; elsewhere it counts all processes of the user.
         """
         pairs = [
             (_RLIMIT_FSIZE, self.file_bytes),

@@ -1,4 +1,4 @@
-"""Where the symlinks in a directory lead."""
+"""Finds the targets of the symlinks in a directory."""
 
 import os
 from collections.abc import Collection, Iterator
@@ -6,11 +6,11 @@ from itertools import islice
 from pathlib import Path
 
 MOST_ENTRIES = 1_000
-"""Of a directory of settings; where there are more, those after the first are not looked at."""
+"""Limit on entries of a settings directory; further ones are ignored."""
 
 
 def targets_of_links(folder: Path, names: Collection[str] | None = None) -> Iterator[Path]:
-    """What exists at the ends of the symlinks in `folder`, of all or of those with the given `names`."""
+    """Yield the existing targets of the symlinks in `folder`, of all or of those in `names`."""
     try:
         with os.scandir(folder) as entries:
             links = [

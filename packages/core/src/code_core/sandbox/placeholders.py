@@ -1,8 +1,8 @@
-"""Empty directories in place of what is protected but does not exist, while a command runs.
+"""Creates empty directories for protected paths that do not exist, while a command runs.
 
-A mount needs something to be mounted on. Each command that needs one holds a lock on it, so
-that the last of them removes it, whichever process that is; only one whose agent was killed
-leaves an empty directory behind.
+A mount needs an existing mount point. Every command that needs one holds a lock on it, so that the
+last of them removes it, in whichever process; an empty directory remains only if an agent was
+killed.
 """
 
 import fcntl
@@ -15,14 +15,14 @@ from pathlib import Path
 from code_core.sandbox.confinement import Confinement
 
 READ_AS_FILES = frozenset({"commondir", "gitdir", "config", "config.worktree", ".gitconfig"})
-"""What git reads where it exists, and fails on if it is a directory: their appearance can only be noticed."""
+"""Files that git reads if they exist and fails on if they are directories: their creation can only be detected."""
 
 
 @contextmanager
 def placeholders(confinement: Confinement) -> Iterator[Confinement]:
-    """`confinement` with its absent paths made, as far as that can be.
+    """Yield `confinement` with its absent paths created where possible.
 
-    What we may not make a command may not make either, but for `READ_AS_FILES`.
+    Paths that we may not create, a command may not create either, except for `READ_AS_FILES`.
     """
     if not confinement.absent:
         yield confinement
@@ -45,7 +45,7 @@ def _placeholder(path: Path) -> Iterator[bool]:
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
         yield True
-        with suppress(OSError):  # another command still needs it, or there is something in it now
+        with suppress(OSError):  # another command still needs it, or it is no longer empty
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.rmdir()
     finally:

@@ -1,8 +1,8 @@
-"""What stays closed below a writable directory: one list, for commands and for patches.
+"""The protected paths in writable directories, for both commands and patches.
 
-The agent's settings and rules, in every place where they are read from and also before they
-exist; the files that the agent runs from; and of git what makes it run programs, or all of
-it where the policy closes it.
+These are the agent's settings and rules, wherever they are read from and even before they exist;
+the files that the agent runs from; and the parts of git that make it run programs, or all of git
+if the policy protects it.
 """
 
 import os
@@ -27,7 +27,7 @@ from code_core.sandbox.own_files import own_files
 
 SETTINGS_FOLDERS = (".code", ".codex")
 SETTINGS = ("config.toml", "rules", "AGENTS.md", "prompts", "skills")
-"""What is read from such a folder."""
+"""The names that are read from a settings directory."""
 SEARCH_AGAIN_SECONDS = 30.0
 
 MOST_DIRECTORIES = 20_000
@@ -40,14 +40,14 @@ _first_seen: dict[str, GitDirectories | None] = {}
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """The closed files and directories, whether they exist or not, with symlinks resolved.
+    """The protected files and directories, existing or not, with symlinks resolved.
 
     Attributes:
         settings: the agent's settings and rules.
         own: the files that the agent runs from.
-        git: what is closed of git.
-        links: symlinks that lead to something closed; as they are, not resolved.
-        open_git: existing git directories that git has to write to, for all that `git` closes in them.
+        git: the protected parts of git.
+        links: symlinks that lead to something protected, not resolved.
+        open_git: existing git directories that git must write to, except for what `git` protects.
     """
 
     settings: tuple[Path, ...] = ()
@@ -58,11 +58,11 @@ class Protected:
 
     @property
     def closed(self) -> tuple[Path, ...]:
-        """All that is closed."""
+        """All protected paths."""
         return (*self.settings, *self.own, *self.git)
 
     def reasons(self) -> dict[Path, str]:
-        """Every closed path and what to tell a user who is asked about it."""
+        """Return the reason for each protected path, to show the user."""
         git = "can make git run programs" if self.open_git else "belongs to git (allow_git_writes)"
         return {
             **dict.fromkeys(self.git, git),
@@ -72,13 +72,13 @@ class Protected:
 
 
 def protected_by(policy: SandboxPolicy, cwd: Path, home: Path, roots: Iterable[Path] = ()) -> Protected:
-    """What stays closed for commands and patches in `cwd`.
+    """Return what stays protected from commands and patches in `cwd`.
 
     Args:
         policy: says whether git may be written.
-        cwd: the working directory; with the policy's own roots, where repositories are looked for.
-        home: the directory of settings in use.
-        roots: the directories that `policy` lets files be written below.
+        cwd: the working directory; repositories are searched for here and in the policy's own roots.
+        home: the directory of the current settings.
+        roots: the directories where `policy` allows writing.
     """
     roots = list(roots)
     settings = list(_settings_paths(cwd, home, roots))
@@ -86,7 +86,7 @@ def protected_by(policy: SandboxPolicy, cwd: Path, home: Path, roots: Iterable[P
     if not isinstance(policy, WorkspaceWrite):
         return Protected(_resolved(settings), own_files(), links=_links(settings))
     trees = [cwd, *(cwd / root for root in policy.writable_roots)]
-    # Where a command could choose which directory a tree is, its repository is not opened.
+    # If a command could choose where a tree is, its repository stays protected.
     real_trees = {Path(os.path.realpath(tree)) for tree in trees}.intersection(roots)
     repositories = [found for tree in sorted(real_trees) if (found := _repository_of(tree)) is not None]
     nearby = dict.fromkeys(one for tree in trees for one in candidates(Path(os.path.realpath(tree))))
@@ -113,7 +113,7 @@ def protected_by(policy: SandboxPolicy, cwd: Path, home: Path, roots: Iterable[P
 
 
 def known_repositories(root: Path) -> tuple[Path, ...]:
-    """`nested_repositories`, searched for again after 30 seconds, or after 20 times what that takes in a large tree."""
+    """Return `nested_repositories`, refreshed after 30 seconds, or 20 times the search time in a large tree."""
     key, now = os.path.realpath(root), time.monotonic()
     until, found = _known.get(key, (now, ()))
     if now >= until:
@@ -124,10 +124,10 @@ def known_repositories(root: Path) -> tuple[Path, ...]:
 
 
 def repositories_at_first(root: Path) -> tuple[GitDirectories, ...]:
-    """The repositories below `root` when this process first asked for them, but for those that commands make since.
+    """Return the repositories below `root` when this process first asked, excluding any that commands create later.
 
-    Of the first `MOST_DIRECTORIES` directories, nearest first, and at most `MOST_REPOSITORIES`:
-    each command waits for this once, and for a few mounts of each.
+    Covers the first `MOST_DIRECTORIES` directories, nearest first, and at most `MOST_REPOSITORIES`: each
+    command waits for this once, and for a few mounts of each.
     """
     key = os.path.realpath(root)
     if key not in _at_first:
@@ -137,7 +137,7 @@ def repositories_at_first(root: Path) -> tuple[GitDirectories, ...]:
 
 
 def _trees_below(root: str) -> Iterator[Path]:
-    """The folders with a `.git`, of the first `MOST_DIRECTORIES`."""
+    """The directories with a `.git`, among the first `MOST_DIRECTORIES`."""
     waiting = deque([root])
     for _ in range(MOST_DIRECTORIES):
         if not waiting:
@@ -155,7 +155,7 @@ def _trees_below(root: str) -> Iterator[Path]:
 
 
 def nested_repositories(root: Path) -> Iterator[Path]:
-    """Every `.git` in `root` and below it, and the directories that those which are files name."""
+    """Yield every `.git` in or below `root`, and the directories named by those that are files."""
     waiting = [os.path.realpath(root)]
     while waiting:
         folder = waiting.pop()
@@ -169,7 +169,7 @@ def nested_repositories(root: Path) -> Iterator[Path]:
                     elif entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
         except OSError:
-            continue  # what we may not look into, a command may not write to either
+            continue  # a command may not write to a directory that we may not read
 
 
 def _settings_paths(cwd: Path, home: Path, roots: Iterable[Path]) -> Iterator[Path]:
@@ -179,20 +179,20 @@ def _settings_paths(cwd: Path, home: Path, roots: Iterable[Path]) -> Iterator[Pa
 
 
 def user_home() -> Path:
-    """The user's home directory; `~` where none is known."""
+    """Return the user's home directory, or `~` if unknown."""
     return expand_home("~")
 
 
 def _settings_behind_links(folder: Path) -> Iterator[Path]:
-    """What of the settings in `folder` is elsewhere, as with files of a repository for dotfiles."""
+    """The targets of links among the settings in `folder`, as with a repository for dotfiles."""
     yield from targets_of_links(folder, SETTINGS)
     yield from targets_of_links(folder / "rules")
 
 
 def _repository_of(tree: Path) -> GitDirectories | None:
-    """The repository of `tree`; one that is elsewhere only if it was there when this process first looked.
+    """The repository of `tree`; one located elsewhere counts only if it existed when this process first looked.
 
-    A `.git` file that a command has written since then must not open what it names.
+    A `.git` file written by a command since then must not grant access to its target.
     """
     key = os.path.realpath(tree)
     found = git_directories(Path(key))

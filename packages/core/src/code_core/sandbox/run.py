@@ -1,4 +1,4 @@
-"""Starts a confined command, and looks after what the sandbox cannot protect."""
+"""Starts confined commands, and reports changes that the sandbox could not prevent."""
 
 import os
 import subprocess
@@ -34,9 +34,9 @@ async def run_confined(
     on_output: OnOutput,
     on_changed: OnChanged,
 ) -> Exit:
-    """Run `argv` with the rights of `confinement` and follow it to its end.
+    """Run `argv` with the permissions in `confinement` and follow it to its end.
 
-    `on_start` gets the process that was started. See `confined_process` for `on_changed`.
+    `on_start` receives the process. See `confined_process` for `on_changed`.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.
@@ -59,10 +59,10 @@ async def confined_process(
     on_changed: OnChanged,
     streams: Streams = PIPES,
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """Start `argv` with the rights of `confinement`; whoever enters the context waits for its end in it.
+    """Start `argv` with the permissions in `confinement`; the caller waits for its end within the context.
 
-    `on_changed` gets the paths that the command has changed though they are to be protected, also
-    when it was cancelled.
+    `on_changed` receives the protected paths that the command changed anyway, even on
+    cancellation.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.

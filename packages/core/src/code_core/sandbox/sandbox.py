@@ -1,4 +1,4 @@
-"""A way to confine commands."""
+"""The sandbox interface."""
 
 import os
 import subprocess
@@ -18,10 +18,10 @@ Mechanism = Literal["bwrap", "landlock", "seatbelt"]
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to start in place of a command.
+    """What to start instead of a command.
 
     Attributes:
-        fds: descriptors to hand on, open as long as the context that gave this.
+        fds: descriptors to pass on, open for the duration of the context.
     """
 
     argv: list[str]
@@ -34,20 +34,20 @@ class Sandbox(Protocol):
 
     @property
     def mechanism(self) -> Mechanism:
-        """Its name, as `CODEX_SANDBOX` tells it to commands."""
+        """Its name, which commands see as `CODEX_SANDBOX`."""
         ...
 
     @property
     def protects(self) -> bool:
-        """Whether it keeps `Confinement.protected` from being written."""
+        """Whether it prevents writes to `Confinement.protected`."""
         ...
 
     def confined(
         self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]
     ) -> AbstractContextManager[Launch]:
-        """What to start so that `argv` runs in `cwd` with the rights of `confinement`.
+        """Yield what to start so that `argv` runs in `cwd` with the permissions in `confinement`.
 
-        Start it in the context, and do not wait for it there: the command begins when the context ends.
+        Start it within the context without waiting for it: the command begins when the context ends.
 
         Raises:
             SpawnError: on leaving the context, if the command cannot begin.
@@ -57,7 +57,7 @@ class Sandbox(Protocol):
     def start(
         self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]
     ) -> subprocess.Popen[bytes]:
-        """Start `argv` like `start_command`, with the rights of `confinement`.
+        """Start `argv` like `start_command`, with the permissions in `confinement`.
 
         Raises:
             SpawnError: it cannot be started.
@@ -69,7 +69,7 @@ class Sandbox(Protocol):
 def sandbox_environment(
     mechanism: Mechanism, confinement: Confinement, environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """`environment` with what tells a command that it is confined."""
+    """Return `environment` with variables that tell a command that it is confined."""
     told: dict[str, str] = {"CODEX_SANDBOX": mechanism}
     if not confinement.network:
         told["CODEX_SANDBOX_NETWORK_DISABLED"] = "1"
@@ -77,6 +77,6 @@ def sandbox_environment(
 
 
 def seccomp_machine() -> Machine | None:
-    """The machine this is, if there is a filter for it."""
+    """Return the architecture of this machine if a filter exists for it."""
     name = os.uname().machine
     return next((machine for machine in machines() if machine == name), None)

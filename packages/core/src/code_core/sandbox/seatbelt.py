@@ -1,4 +1,4 @@
-"""The profile for macOS's `sandbox-exec` (sandbox(7); the profile language is Apple's SBPL)."""
+"""Builds profiles for macOS's `sandbox-exec` (sandbox(7)), in Apple's SBPL."""
 
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,14 +39,15 @@ _NETWORK = """\
 
 
 def seatbelt_profile(confinement: Confinement) -> str:
-    """The profile: everything can be read, only what `confinement` names can be written."""
+    """Return the profile: all but hidden paths are readable, and only what `confinement` names is writable."""
     lines = [_BASE]
+    lines += [f"(deny file-read* (subpath {_quoted(path)}))\n" for path in confinement.hidden]
     for root in confinement.writable:
         shut = (*confinement.protected, *confinement.absent)
         closed = [path for path in shut if path.is_relative_to(root)]
         excepted = "".join(f" (require-not (subpath {_quoted(path)}))" for path in closed)
         lines.append(f"(allow file-write* (require-all (subpath {_quoted(root)}){excepted}))\n")
-    # Renaming or replacing one of these would move what is closed away. The last rule that matches counts.
+    # Renaming or replacing one of these would move a protected path. The last matching rule applies.
     lines += [
         f"(deny file-write-unlink (literal {_quoted(path)}))\n"
         for path in (*confinement.pinned(), *confinement.links)
@@ -57,7 +58,7 @@ def seatbelt_profile(confinement: Confinement) -> str:
 
 
 class Seatbelt(Sandbox):
-    """Confines commands with the system's own sandbox."""
+    """Confines commands with macOS's own sandbox."""
 
     mechanism: Mechanism = "seatbelt"
     protects = True
@@ -67,7 +68,7 @@ class Seatbelt(Sandbox):
         self,
         argv: Sequence[str],
         confinement: Confinement,
-        cwd: Path,  # noqa: ARG002 - inherited from whoever starts it
+        cwd: Path,  # noqa: ARG002 - inherited from the starting process
         environment: Mapping[str, str],
     ) -> Iterator[Launch]:
         """See `Sandbox.confined`."""

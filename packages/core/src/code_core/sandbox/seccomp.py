@@ -1,9 +1,8 @@
-"""The system calls that a confined command may not make, as a program for the kernel.
+"""Builds the seccomp filter for the system calls of a confined command.
 
-Classic BPF as seccomp(2) takes it: 8 bytes per instruction, over `struct seccomp_data`
-(number at 0, architecture at 4, arguments from 16, 8 bytes each). A call that is not
-named is allowed: the file system is confined by other means, and this closes the ways
-around them.
+Classic BPF for seccomp(2): 8 bytes per instruction, over `struct seccomp_data` (number at 0,
+architecture at 4, arguments from 16, 8 bytes each). Calls that are not named are allowed: the
+file system is confined by other means, and the filter closes the ways around them.
 """
 
 import struct
@@ -23,7 +22,7 @@ from code_core.sandbox.system_calls import (
 
 KILL, ALLOW = 0x8000_0000, 0x7FFF_0000
 EPERM, ENOSYS, EOPNOTSUPP = 0x0005_0001, 0x0005_0026, 0x0005_005F
-"""What the kernel does with a call: SECCOMP_RET_KILL_PROCESS, _ALLOW, _ERRNO with a number."""
+"""Return values for the kernel: SECCOMP_RET_KILL_PROCESS, _ALLOW, and _ERRNO with a number."""
 
 _AUDIT_ARCH = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 _X32_BIT = 0x4000_0000
@@ -52,7 +51,7 @@ class _Load:
 
 @dataclass(frozen=True, slots=True)
 class _If:
-    """Go through `then` if what was loaded compares as `jump` with `value`, else through `otherwise`.
+    """Continue with `then` if the loaded value compares as `jump` with `value`, otherwise with `otherwise`.
 
     One of the two is empty, so that no jump over the other is needed.
     """
@@ -67,18 +66,18 @@ _Step = _Return | _Load | _If
 
 
 def machines() -> tuple[Machine, ...]:
-    """The machines that there is a filter for, as `os.uname` names them."""
+    """Return the architectures with a filter, as `os.uname` names them."""
     return tuple(NUMBERS)
 
 
 @cache
 def seccomp_program(machine: Machine, *, network: bool, shared: bool = False) -> bytes:
-    """The filter for one kind of machine, in its byte order (both are little-endian).
+    """Return the filter for one architecture, in its byte order (both are little-endian).
 
-    Without `network` a command has unix stream socket pairs and nothing else: it can neither
-    connect nor listen, so that no local service is within reach and none is imitated. With it,
-    it has the internet's sockets, and no unix sockets besides such pairs. `shared`: it sees the
-    processes and the IPC of others, and must not touch them.
+    Without `network`, a command has only unix stream socket pairs: it can neither connect nor listen,
+    so it can neither reach local services nor imitate one. With `network`, it has internet sockets, and
+    unix sockets only as such pairs. `shared` means that it sees the processes and IPC of others, which it
+    must not touch.
     """
     numbers = NUMBERS[machine]
     steps: list[_Step] = [
@@ -103,7 +102,7 @@ def seccomp_program(machine: Machine, *, network: bool, shared: bool = False) ->
         _call(numbers["clone"], *_refuse_flag(0, CLONE_NEWUSER)),
         _call(numbers["unshare"], *_refuse_flag(0, CLONE_NEWUSER)),
         _call(numbers["ioctl"], _Load(_argument(1)), *_refuse_values(*ioctls)),
-        # Whoever opens a leased file waits, 45 seconds each time: the agent, its user's programs.
+        # A lease would block anyone who opens the file, such as the agent, for 45 seconds each time.
         _call(numbers["fcntl"], _Load(_argument(1)), *_refuse_values(F_SETLEASE, F_SETDELEG)),
         _call(numbers["socketpair"], *_stream_pairs()),
     ]
@@ -119,12 +118,12 @@ def seccomp_program(machine: Machine, *, network: bool, shared: bool = False) ->
 
 
 def _argument(number: int) -> int:
-    """The offset of the lower half, which is all that the kernel looks at in these calls."""
+    """The offset of the lower half, which is all that the kernel uses in these calls."""
     return _ARGUMENTS + 8 * number
 
 
 def _call(number: int, *then: _Step) -> _Step:
-    """What to do for one call; ends with a return whenever it loads something over the number."""
+    """The steps for one call; must end with a return if they load something over the number."""
     last = then[-1] if then else None
     ended = then if isinstance(last, _Return) else (*then, _Return(ALLOW))
     return _If(_JUMP_EQUAL, number, ended)
@@ -143,7 +142,7 @@ def _only(argument: int, value: int) -> tuple[_Step, ...]:
 
 
 def _stream_pairs() -> tuple[_Step, ...]:
-    """Unix sockets that can only talk to what they are connected with."""
+    """Allow only unix sockets that can talk to nothing but their peer."""
     kinds = tuple(_If(_JUMP_EQUAL, kind, (_Return(ALLOW),)) for kind in (SOCK_STREAM, SOCK_SEQPACKET))
     return (
         _Load(_argument(0)),

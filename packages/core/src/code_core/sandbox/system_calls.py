@@ -1,10 +1,10 @@
-"""The numbers of the system calls that the filter judges, and which are refused."""
+"""System call numbers, and the calls that the filter refuses."""
 
 from typing import Literal
 
 Machine = Literal["x86_64", "aarch64"]
 
-# From each architecture's `unistd.h`; those above 423 have the same number on both.
+# From each architecture's `unistd.h`; numbers above 423 are the same on both.
 NUMBERS: dict[Machine, dict[str, int]] = {
     "x86_64": {
         "accept": 43, "accept4": 288, "acct": 163, "add_key": 248, "bind": 49, "bpf": 321, "chroot": 161,
@@ -49,24 +49,24 @@ REFUSED = (
     "quotactl_fd reboot request_key setdomainname sethostname setns settimeofday swapon swapoff umount2 "
     "userfaultfd vhangup".split()
 )
-"""Refused whatever the arguments."""
+"""Refused with any arguments."""
 
 WITHOUT_NETWORK = ("accept", "accept4", "bind", "connect", "listen")
-"""Refused without network: with none of the same command to connect to it, a listener serves only others."""
+"""Refused without network access, because a listener could then serve only other programs."""
 
 SHARED = (
     "file_setattr migrate_pages move_pages mq_open mq_unlink msgctl msgget msgrcv msgsnd semctl semget semop "
     "semtimedop shmat shmctl shmget".split()
 )
-"""Refused where commands have no namespaces of their own: IPC of System V and POSIX message queues have no paths."""
+"""Refused if commands share namespaces: System V IPC and POSIX message queues have no paths."""
 
 ATTRIBUTES = (
     "fremovexattr fsetxattr lremovexattr lsetxattr removexattr removexattrat setxattr setxattrat".split()
 )
-"""Not supported there: programs that copy files go on without attributes."""
+"""Reported there as unsupported, so that programs that copy files continue without attributes."""
 
 OWN_PROCESS_ONLY = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler")
 """Refused there unless the first argument is 0, the caller itself."""
 
 OWN_PRIORITY_ONLY = {"setpriority": 0, "ioprio_set": 1}
-"""Refused there unless the arguments are this, for a process, and 0, the caller itself."""
+"""Refused there unless the arguments are this value, for a process, and 0, the caller itself."""

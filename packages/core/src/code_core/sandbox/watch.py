@@ -1,7 +1,7 @@
-"""Notices when a command has changed what its sandbox could not protect.
+"""Detects changes by a command that its sandbox could not prevent.
 
-Only what makes others run programs, or the agent do something else: git's settings and
-hooks, the agent's settings and rules. Too late to prevent it, in time to tell the user.
+It covers only files that make other programs run code or change the agent's behaviour: git's
+settings and hooks, and the agent's settings and rules. It cannot prevent changes, but warn the user.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ Seen = dict[Path, bytes]
 
 
 def watched(confinement: Confinement, *, protects: bool) -> tuple[Path, ...]:
-    """What can be changed in spite of a sandbox that `protects` what exists, or does not.
+    """Return what can be changed in spite of a sandbox, which `protects` existing files or not.
 
     The agent's own files are left out: where they cannot be protected, they are not writable.
     """
@@ -39,10 +39,10 @@ def watched(confinement: Confinement, *, protects: bool) -> tuple[Path, ...]:
 
 
 def seen_in(paths: Iterable[Path]) -> Seen:
-    """What marks the present state of each path and of the settings in it; a command's change of it cannot be undone.
+    """Return a mark of the present state of each path and its settings, to detect changes later.
 
-    Of a directory only what has a name of settings, for it holds sessions or objects, too. In
-    those however many files there are, all are looked at, in constant memory.
+    In a directory, only names of settings are covered, because it may contain sessions or objects. In those,
+    any number of files is covered, in constant memory.
     """
     seen: Seen = {}
     for path in paths:
@@ -52,7 +52,7 @@ def seen_in(paths: Iterable[Path]) -> Seen:
 
 
 def changed(before: Seen, after: Seen) -> list[Path]:
-    """The paths that are new, other or gone."""
+    """Return the paths that were created, changed or deleted."""
     return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
 
 
@@ -73,6 +73,6 @@ def _add(mark: "HASH", path: Path, *, inside: bool) -> None:
             return
     except OSError:
         return
-    # The kernel alone sets the time of the last change of status.
+    # Only the kernel sets the time of the last status change.
     facts = (path, status.st_ino, status.st_mode, status.st_size, status.st_ctime_ns)
     mark.update("\0".join(map(str, facts)).encode(errors="surrogateescape"))

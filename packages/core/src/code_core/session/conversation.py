@@ -1,4 +1,4 @@
-"""A conversation: a mailbox and a lifecycle. Ops in, one task at a time, events out."""
+"""The conversation: a mailbox and a lifecycle. Ops go in, one task runs at a time, events come out."""
 
 import logging
 from contextlib import AsyncExitStack
@@ -48,13 +48,13 @@ LONGEST_NAME = 200
 
 
 class Conversation:
-    """Drives one agent. Use it as an async context manager; read `events()` to the end.
+    """Drives one agent. Use it as an async context manager and read `events()` to the end.
 
-    A frontend submits ops and reads events. It is never waited for: one that is far
-    behind gets less detail, see `session/events/log.py`.
+    A frontend submits ops and reads events. The conversation never waits for it: a frontend that
+    falls far behind gets less detail (see `session/events/log.py`).
 
     Args:
-        session: what a manager has made or restored.
+        session: a new or restored session, from a manager.
     """
 
     def __init__(self, session: Session) -> None:
@@ -73,13 +73,13 @@ class Conversation:
 
     @property
     def config(self) -> Config:
-        """The settings that the session began with."""
+        """The settings with which the session began."""
         return self.session.config
 
     async def __aenter__(self) -> Self:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         connect, publish = self.session.services.servers.connect, partial(self._log.publish, "0")
-        self._tasks.start_soon(self._serve)  # first: its first event is the first of all
+        self._tasks.start_soon(self._serve)  # started first, because it emits the first event
         self._tasks.start_soon(connect, partial(self._emit, "0"), publish)
         self.session.services.terminals.serve(self._tasks, partial(self._emit, "0"))
         if (stored := self.session.services.stored) is not None:
@@ -99,14 +99,14 @@ class Conversation:
             await self.session.aclose()
 
     async def discard(self) -> None:
-        """Give up a conversation whose context was never entered."""
+        """Release a conversation whose context was never entered."""
         self._ops_in.close()
         self._ops_out.close()
         self._log.close()
         await self.session.aclose()
 
     async def submit(self, op: Op) -> str:
-        """Send an operation; the id that its events will carry.
+        """Send an operation and return the id that its events will carry.
 
         Raises:
             ConversationError: the conversation has ended.
@@ -119,18 +119,18 @@ class Conversation:
         return submission
 
     def events(self) -> EventReader:
-        """Every event once, in order; ends after `shutdown_complete`. For one reader, which goes on where it stopped."""
+        """Return every event once, in order, until `shutdown_complete`; a single reader that resumes where it stopped."""
         return self._events
 
     @property
     def waiting(self) -> int:
-        """How many events `events` would give without waiting."""
+        """Number of events that `events` can return without waiting."""
         return self._events.waiting
 
     def follow(self) -> EventReader:
-        """A reader of its own: first `session_snapshot` and what is open, then what happens from now on.
+        """Return an independent reader: `session_snapshot` and the open items first, then new events.
 
-        Close it when it is not read any more.
+        Close it when you stop reading.
         """
         running = self._runner.running
         snapshot = self.session.snapshot(None if running is None else running.report.turn_id)
@@ -193,7 +193,7 @@ class Conversation:
             case _ if (task := task_of(op)) is not None:
                 self._start_alone(submission, task)
             case _:
-                self._warn(submission, f"nothing is done for the operation {op.type!r}")
+                self._warn(submission, f"the operation {op.type!r} is not supported here and had no effect")
 
     def _answered(self, submission: str, question_id: str, *, answered: bool) -> None:
         self._log.open.answered(question_id)
@@ -209,7 +209,9 @@ class Conversation:
         for warning in session.settings.capabilities.warnings:
             self._warn(submission, warning)
         if op.collaboration_mode is not None and session.history.items:
-            await self._note(submission, session.context_entry())  # a resume must not find the earlier mode
+            await self._note(
+                submission, session.context_entry()
+            )  # so that a resumed session does not restore the earlier mode
 
     async def _resolve_plan(self, submission: str, op: ResolvePlan) -> None:
         plan = self.session.open_plan() if self._runner.running is None else None
@@ -235,18 +237,18 @@ class Conversation:
         self._log.close()
 
     def _start_alone(self, submission: str, task: Task) -> None:
-        """Start a task that waits for no other and joins none."""
+        """Start a task that cannot run alongside another one or join it."""
         if self._runner.running is None:
             self._start(task, submission)
             return
-        busy = f"cannot start {task.kind} while {self._runner.running.task.kind} runs: wait for its end or interrupt it"
+        busy = f"cannot start {task.kind} while {self._runner.running.task.kind} runs: wait for it to end or interrupt it"
         self._log.publish(submission, ErrorEvent(message=busy, code="busy"))
 
     def _start(self, task: Task, submission: str) -> None:
         self._tasks.start_soon(self._run, self._runner.prepare(task, submission))
 
     async def _run(self, running: RunningTask) -> None:
-        """Run a task, and then turns until the queue is empty; each has the id of the input that it begins with."""
+        """Run a task, then turns until the queue is empty; each turn carries the id of the input that starts it."""
         while await self._runner.run(running) and not running.stopped:
             entry = self.session.queue.first()
             if entry is None or self._runner.running is not None:
@@ -264,7 +266,9 @@ class Conversation:
         queue = self.session.queue
         note = queue.change(op)
         if note is None:
-            self._warn(submission, f"no input {op.id!r} waits: the model has it, or it was removed")
+            self._warn(
+                submission, f"no queued input has the id {op.id!r}: it was sent to the model or removed"
+            )
             return
         self._log.publish(submission, queue.changed())
         await self._note(submission, note)
@@ -282,7 +286,7 @@ class Conversation:
                 self._warn(submission, str(error))
 
     async def _note(self, submission: str, entry: Entry) -> None:
-        """Record what is not for the model; a failure stops the next turn, so a warning is enough here."""
+        """Record an entry that the model does not see; a failure stops the next turn, so a warning is enough here."""
         try:
             await self.session.history.note(entry)
         except JournalError as error:
@@ -292,7 +296,7 @@ class Conversation:
         self._log.publish(submission, WarningEvent(message=message))
 
     async def _look_up(self, submission: str, op: LookUp) -> None:
-        """Answer what changes nothing; a file may be locked for a while, so nothing waits for it."""
+        """Answer a read-only operation in its own task, because a locked file may delay it."""
         try:
             if (found := await look_up(self.session, op)) is not None:
                 self._log.publish(submission, found)

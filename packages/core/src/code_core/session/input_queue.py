@@ -1,4 +1,4 @@
-"""Input that waits until the model is asked the next time."""
+"""Input that waits for the next request to the model."""
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
@@ -13,12 +13,12 @@ from code_core.store.entries import EventEntry
 
 @frozen
 class QueuedInput:
-    """Input of the user.
+    """User input.
 
     Attributes:
-        id: what ops and events call it; stays the same in the history.
-        submission: the op it came with.
-        output_schema: JSON Schema of the answer's form, if the user wants one.
+        id: identifies it in ops, events and the history.
+        submission: the op that brought it.
+        output_schema: JSON Schema for the answer, if the user requests one.
     """
 
     id: str
@@ -28,24 +28,23 @@ class QueuedInput:
 
     @classmethod
     def of(cls, op: UserInput | QueueUserInput, submission: str, used: Container[str]) -> Self:
-        """The input of `op`, with its id unless that is one of the `used` ones."""
-        is_new = op.id is not None and op.id not in used
-        entry_id = op.id if op.id and is_new else f"input_{uuid4().hex}"
+        """Return the input of `op`, under its own id unless that is in `used`."""
+        entry_id = op.id if op.id and op.id not in used else f"input_{uuid4().hex}"
         return cls(entry_id, submission, tuple(op.items), op.output_schema)
 
     def entry(self) -> EventEntry:
-        """How the journal records that it waits."""
+        """The journal entry that records it as queued."""
         items = [item.model_dump(mode="json") for item in self.items]
         payload = {"type": "input_queued", "id": self.id, "items": items, "output_schema": self.output_schema}
         return EventEntry({name: value for name, value in payload.items() if value is not None})
 
 
 class InputQueue:
-    """First in, first out; an entry can be changed or taken back while it waits."""
+    """A FIFO queue whose entries can be edited or removed while they wait."""
 
     def __init__(self, entries: Iterable[QueuedInput] = ()) -> None:
         self._entries: dict[str, QueuedInput] = {}
-        self._shown: dict[str, QueueEntry] = {}  # made once: each change of the queue shows all of it
+        self._shown: dict[str, QueueEntry] = {}  # cached, because every queue event shows all entries
         for entry in entries:
             self.put(entry)
 
@@ -54,16 +53,16 @@ class InputQueue:
 
     @property
     def entries(self) -> Sequence[QueuedInput]:
-        """What waits, oldest first."""
+        """All entries, oldest first."""
         return list(self._entries.values())
 
     def put(self, entry: QueuedInput) -> None:
-        """Add an entry; one with an id that waits already replaces it."""
+        """Add an entry, or replace the queued one with the same id."""
         self._entries[entry.id] = entry
         self._shown[entry.id] = QueueEntry(id=entry.id, items=list(entry.items))
 
     def change(self, op: EditQueuedInput | RemoveQueuedInput) -> EventEntry | None:
-        """Carry out `op`, and how the journal records that; None if its entry does not wait any more."""
+        """Carry out `op` and return its journal entry, or None if the input is no longer queued."""
         match op:
             case EditQueuedInput(id=entry_id, items=items):
                 edited = self.edit(entry_id, items)
@@ -72,7 +71,7 @@ class InputQueue:
                 return removed_entry(entry_id) if self.remove(entry_id) else None
 
     def edit(self, entry_id: str, items: Sequence[InputItem]) -> QueuedInput | None:
-        """The entry with new `items`; None if it does not wait any more."""
+        """Replace the items of an entry and return it, or None if it is no longer queued."""
         entry = self._entries.get(entry_id)
         if entry is None:
             return None
@@ -81,19 +80,19 @@ class InputQueue:
         return edited
 
     def remove(self, entry_id: str) -> bool:
-        """Take an entry out; False if it does not wait any more."""
+        """Remove an entry; False if it is no longer queued."""
         self._shown.pop(entry_id, None)
         return self._entries.pop(entry_id, None) is not None
 
     def first(self) -> QueuedInput | None:
-        """The oldest entry, which stays."""
+        """The oldest entry, without removing it."""
         return next(iter(self._entries.values()), None)
 
     def changed(self) -> QueueChanged:
-        """The event that shows the queue as it is."""
+        """The event that shows the current queue."""
         return QueueChanged(entries=[*self._shown.values()])
 
 
 def removed_entry(entry_id: str) -> EventEntry:
-    """How the journal records that an entry does not wait any more."""
+    """The journal entry that records a removal from the queue."""
     return EventEntry({"type": "input_removed", "id": entry_id})

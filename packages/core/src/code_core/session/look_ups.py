@@ -1,4 +1,4 @@
-"""Operations that are answered with one event, or none, and change nothing of the session."""
+"""Read-only operations, answered with at most one event."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,10 +25,10 @@ LookUp = ListTerminals | McpQuery | ListCustomPrompts | AddToHistory | GetHistor
 
 
 async def look_up(session: "Session", op: LookUp) -> EventMsg | None:
-    """The answer.
+    """Return the answer, if there is one.
 
     Raises:
-        StoreError: the log of what the user typed cannot be used.
+        StoreError: the log of user input is unusable.
     """
     stored = session.services.stored
     match op:

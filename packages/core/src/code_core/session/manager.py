@@ -1,4 +1,4 @@
-"""Makes conversations: the one place where every part of a session is put together."""
+"""Creates conversations: the one place that assembles the parts of a session."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +11,7 @@ from uuid import uuid4
 from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides, load_config
 from code_core.errors import ConfigError
 from code_core.model.key_proxy import KeyProxies
+from code_core.model.saved_keys import saved_keys
 from code_core.protocol.items import ResponseItem
 from code_core.session.conversation import Conversation
 from code_core.session.history.history import HistoryItem
@@ -35,17 +36,17 @@ from code_core.store.rollout_journal import RolloutJournal
 
 
 class ConversationManager:
-    """Starts conversations, all with the same base settings.
+    """Starts conversations that share base settings.
 
-    As a context manager it ends, with the context, the processes that hold keys.
+    As a context manager, it stops the processes that hold API keys on exit.
 
     Args:
-        base: settings that every conversation has unless it overrides them.
+        base: settings for every conversation, unless overridden.
     """
 
     def __init__(self, base: ConfigOverrides = NO_OVERRIDES) -> None:
         self._base = base
-        self._keys = KeyProxies()
+        self._keys = KeyProxies(saved_keys)
 
     def __enter__(self) -> Self:
         return self
@@ -56,11 +57,11 @@ class ConversationManager:
         self._keys.close()
 
     async def new(self, overrides: ConfigOverrides = NO_OVERRIDES, parts: Parts = OURS) -> Conversation:
-        """A conversation that begins when its context is entered.
+        """Create a conversation that starts when its context is entered.
 
         Raises:
-            ConfigError: the settings are wrong.
-            StoreError: the home cannot be written.
+            ConfigError: invalid settings.
+            StoreError: the home directory is not writable.
         """
         config = self._config(_over(self._base, overrides), parts)
         return await self._begun(config, parts, [_from_elsewhere(item) for item in parts.history])
@@ -71,22 +72,22 @@ class ConversationManager:
         overrides: ConfigOverrides = NO_OVERRIDES,
         parts: Parts = OURS,
     ) -> Conversation:
-        """A stored conversation, which goes on where it was.
+        """Reopen a stored conversation and continue it.
 
-        It goes on in its working directory with its model, unless `overrides` give others, and with its
-        policies where they are not wider than the current ones.
+        It keeps its working directory and model unless `overrides` change them, and its policies unless
+        they are wider than the current ones.
 
         Args:
-            session: an id, the beginning of one, a name, the path of a rollout, `Last`, or a state.
-            overrides: what is to be different.
-            parts: `journal` goes on with the same record, in the place of ours; `history` is not used.
+            session: an id or its beginning, a name, the path of a rollout, `Last`, or a state.
+            overrides: settings to change.
+            parts: `journal`, if set, must continue the same record; `history` is ignored.
 
         Raises:
-            ConfigError: the settings are wrong.
-            SessionNotFound, AmbiguousSession: none or several match.
-            SessionInUse: another has it open.
-            RolloutUnreadable: it cannot be read.
-            StoreError: the home cannot be written.
+            ConfigError: invalid settings.
+            SessionNotFound, AmbiguousSession: no session matches, or several do.
+            SessionInUse: another process has it open.
+            RolloutUnreadable: the record cannot be read.
+            StoreError: the home directory is not writable.
         """
         given = _over(self._base, overrides)
         if isinstance(session, SessionState):
@@ -106,16 +107,16 @@ class ConversationManager:
         *,
         drop_last: int = 0,
     ) -> Conversation:
-        """A new conversation with the history of another, which may be open, less its last `drop_last` turns.
+        """Create a conversation from the history of another, which may be open, without its last `drop_last` turns.
 
-        Its history is recorded first, so that it can be resumed alone. See `resume` for its settings.
+        The history is recorded first, so that the fork can be resumed on its own. Settings: see `resume`.
 
         Raises:
-            ConfigError: the settings are wrong.
+            ConfigError: invalid settings.
             JournalError: the history could not be recorded.
-            SessionNotFound, AmbiguousSession: none or several match.
+            SessionNotFound, AmbiguousSession: no session matches, or several do.
             RolloutUnreadable: the session cannot be read.
-            StoreError: it has fewer turns, or the home cannot be written.
+            StoreError: it has fewer turns, or the home directory is not writable.
         """
         given = _over(self._base, overrides)
         if isinstance(session, SessionState):
@@ -127,7 +128,7 @@ class ConversationManager:
         return await self._copied(state, config, parts, drop_last)
 
     async def _begun(self, config: Config, parts: Parts, history: Sequence[HistoryItem]) -> Conversation:
-        """A new conversation; `history` is recorded first."""
+        """A new conversation whose `history` is recorded first."""
         parts = replace(parts, session_id=parts.session_id or str(uuid4()))
         opened = None
         if parts.journal is None and config.storage.sessions.save:
@@ -138,7 +139,7 @@ class ConversationManager:
             if history:
                 await conversation.session.history.add(*history)
                 conversation.session.told = ShownContext(one.item for one in history)
-            if parts.recorded_at_once:  # a session else begins its record with its first turn
+            if parts.recorded_at_once:  # otherwise the first turn creates the record
                 await conversation.session.history.note(conversation.session.context_entry())
         return conversation
 
@@ -165,7 +166,7 @@ class ConversationManager:
     def _restored_config(
         self, opened: Opened, given: ConfigOverrides, parts: Parts
     ) -> tuple[Config, SessionState]:
-        """The settings of a session that was stored, and its state less what the settings forbid."""
+        """The settings for a stored session, and its state without what those settings forbid."""
         state = opened.state
         notes = list(state.notes)
         cwd = state.settings.cwd
@@ -218,8 +219,8 @@ class ConversationManager:
 
 
 def _recorded(config: Config, parts: Parts, opened: Opened) -> Parts:
-    """`parts` with those of a session that the store has."""
-    assert opened.session is not None  # noqa: S101 - the caller looked
+    """`parts` completed with those of a stored session."""
+    assert opened.session is not None  # noqa: S101 - checked by the caller
     checkpoints = parts.checkpoints
     if checkpoints is None and config.storage.checkpoints.enabled:
         home = opened.store.home
@@ -229,7 +230,7 @@ def _recorded(config: Config, parts: Parts, opened: Opened) -> Parts:
 
 
 async def _end_open_turn(conversation: Conversation, state: SessionState) -> None:
-    """Record the end of a turn that was cut off, and tell the model."""
+    """Record the end of an interrupted turn and tell the model."""
     if state.open_turn is None:
         return
     note = state.cut_off_note()
@@ -241,7 +242,7 @@ async def _end_open_turn(conversation: Conversation, state: SessionState) -> Non
 
 @asynccontextmanager
 async def _discarded_on_failure(conversation: Conversation) -> AsyncIterator[None]:
-    """Has a conversation that cannot be made give up its session, so that it can be opened again."""
+    """Discard the conversation if setup fails, so that its session can be opened again."""
     try:
         yield
     except BaseException:
@@ -254,7 +255,7 @@ def _from_elsewhere(item: ResponseItem) -> HistoryItem:
 
 
 def _over(base: ConfigOverrides, overrides: ConfigOverrides) -> ConfigOverrides:
-    """`base` with what `overrides` gives."""
+    """`base` updated with what `overrides` sets."""
     values = {
         field.name: getattr(overrides, field.name) or getattr(base, field.name)
         for field in fields(ConfigOverrides)

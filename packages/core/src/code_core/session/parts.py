@@ -1,4 +1,4 @@
-"""The parts of a session: what a frontend may replace, and how each is made."""
+"""The parts of a session, including those that a frontend may replace."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -43,22 +43,22 @@ if TYPE_CHECKING:
 
 @frozen
 class Parts:
-    """What a frontend may put in the place of ours.
+    """Replacements for parts of a session; None selects the default.
 
     Attributes:
-        file_system: where patches read and write; the local one if None.
-        mcp_servers: servers besides the configured ones, by name; a configured one of the same name gives way.
-        permission_tool: the tool of a server that decides approvals.
-        history: what the session begins with.
-        journal: where the session is recorded; in the store of the home if None, unless the
-            settings (`sessions.save`, `ephemeral`) say not to.
-        checkpoints: keeps old versions of files for undo; ours if None and the store has the session.
-        client: the model; that of the settings if None.
-        session_id: a new one if None; a UUID.
-        source: what began the session, for lists.
-        recorded_at_once: whether other processes find the session before its first turn.
-        asks_user: whether the frontend answers the model's questions (`request_user_input`); without it the model
-            is not offered to ask any.
+        file_system: where patches read and write; the local file system by default.
+        mcp_servers: additional servers by name; they replace configured ones of the same name.
+        permission_tool: the MCP tool that decides approvals.
+        history: the initial history.
+        journal: where the session is recorded; by default the store in the home directory, unless the
+            settings (`sessions.save`, `ephemeral`) turn recording off.
+        checkpoints: keeps old file versions for undo; by default ours, for stored sessions.
+        client: the model client; by default the one from the settings.
+        session_id: a UUID; random by default.
+        source: what started the session, for lists.
+        recorded_at_once: whether other processes can find the session before its first turn.
+        asks_user: whether the frontend answers the model's questions (`request_user_input`). If not, the model
+            is not offered the tool.
         opens_urls: whether MCP servers may ask the user to open a page (`elicitation_request` with a `url`).
     """
 
@@ -82,7 +82,7 @@ OURS = Parts()
 def make_session(
     config: Config, client: ModelClient, parts: Parts = OURS, state: SessionState | None = None
 ) -> Session:
-    """A session with all its parts."""
+    """Assemble a session from its parts."""
     state = state if state is not None else SessionState()
     session_id = parts.session_id or str(uuid4())
     elicitations = Elicitations(urls=parts.opens_urls)
@@ -134,10 +134,10 @@ def make_session(
 
 
 def make_client(config: Config, keys: KeyProxies) -> ModelClient:
-    """The client for the configured provider; its key, where it is to be isolated, goes to one of `keys`.
+    """Return the client for the configured provider; an isolated key is passed to one of `keys`.
 
     Raises:
-        ConfigError: a missing key, a scenario that cannot be read.
+        ConfigError: a key is missing, or a scenario cannot be read.
     """
     if config.provider.replay_scenario is not None:
         from code_core.model.replay import ReplayClient, load_scenario
@@ -152,7 +152,7 @@ def make_client(config: Config, keys: KeyProxies) -> ModelClient:
     if config.record is not None:
         from code_core.model.record import Recorder
 
-        # After the key: it remembers the secrets of the environment, and an isolated key is not one of them.
+        # After the key: it remembers the secrets of the environment, which do not include an isolated key.
         known = key if key is not None or key_proxy is not None else provider.api_key(os.environb)
         recorder = Recorder(config.record, wire=provider.wire_api, key=known)
     return HttpModelClient(provider, _wire(provider), recorder=recorder, key_proxy=key_proxy, key=key)
@@ -171,7 +171,7 @@ def _wire(provider: Provider) -> "Wire":
 def make_tools(
     config: Config, file_system: "FileSystem | None" = None, *, asks_user: bool = False
 ) -> ToolRegistry:
-    """The tools for the configured model."""
+    """Return the tools for the configured model."""
     apply_patch = ApplyPatch(file_system)
     shell = Shell(apply_patch, config.command_guards)
     exec_command = ExecCommand(shell)
@@ -190,7 +190,7 @@ def make_tools(
 
 
 def _asks_nobody(name: str) -> Tool | None:
-    """The tool that asks the user, for models that call it where nobody can be asked: it says so."""
+    """A stand-in for `request_user_input` that tells the model that no user can answer."""
     if name != "request_user_input":
         return None
     from code_core.tools.request_user_input import AskUser

@@ -1,7 +1,7 @@
-"""Plan mode: the notes that announce it to the model, and the plan that a turn proposes.
+"""Plan mode: the notes that announce it, and the plan that a turn proposes.
 
-A plan is open while it is the last item of the history in plan mode, so a resumed session still has it.
-The tags are those of Codex.
+A plan stays open while it is the last history item in plan mode, so a resumed session still has it.
+The tags match Codex.
 """
 
 from code_core.protocol.answer_ops import ResolvePlan
@@ -28,12 +28,12 @@ REVISE = "Revise the plan."
 
 
 def mode_note(mode: CollaborationMode) -> str:
-    """The note that announces `mode` to the model."""
+    """Return the note that announces `mode` to the model."""
     return PLAN_MODE_NOTE if mode is CollaborationMode.PLAN else DEFAULT_MODE_NOTE
 
 
 def plan_in(text: str) -> str | None:
-    """The last complete plan in a message of the model; None without one. Each tag is on its own line."""
+    """Return the last complete plan in a model message, or None. Each tag must be on its own line."""
     plan: str | None = None
     begun: list[str] | None = None
     for line in text.split("\n"):
@@ -51,7 +51,7 @@ def plan_in(text: str) -> str | None:
 
 
 def open_plan(mode: CollaborationMode, last: HistoryItem | None) -> PlanProposed | None:
-    """The plan that waits for the user's answer; `last` is the last item of the history."""
+    """Return the plan waiting for the user's answer, if `last`, the last history item, contains one."""
     if mode is not CollaborationMode.PLAN or last is None:
         return None
     match last.item:
@@ -62,14 +62,19 @@ def open_plan(mode: CollaborationMode, last: HistoryItem | None) -> PlanProposed
 
 
 def input_after(op: ResolvePlan) -> UserInput:
-    """The input with which an answer starts the next turn."""
-    feedback = (op.feedback or "").strip()
+    """Return the input with which an answer starts the next turn."""
+    feedback = _feedback(op)
     if op.action == "accept":
         feedback = f"{ACCEPTED}\n\n{feedback}" if feedback else ACCEPTED
     return UserInput(items=[TextInput(text=feedback or REVISE)])
 
 
 def rejection(op: ResolvePlan) -> str:
-    """The note about a plan that the user rejected."""
-    reason = f": {op.feedback.strip()}" if op.feedback and op.feedback.strip() else ""
+    """Return the note for a plan that the user rejected."""
+    feedback = _feedback(op)
+    reason = f": {feedback}" if feedback else ""
     return f"{REJECTED_TAG}The user rejected the plan above{reason}</plan_rejected>"
+
+
+def _feedback(op: ResolvePlan) -> str:
+    return (op.feedback or "").strip()

@@ -1,7 +1,7 @@
-"""Runs one task at a time, and sees to it that each ends: once, and with everything that it began.
+"""Runs one task at a time and guarantees that each ends exactly once, with everything it began.
 
-Each task has a cancel scope of its own. What must not be cancelled half-way is shielded where it
-stands (the journal, restoring files), for a bounded time; see *Cancellation* in ARCHITECTURE.md.
+Each task has its own cancel scope. Work that must not be cancelled half-way (journal writes,
+restoring files) is shielded for a bounded time; see *Cancellation* in ARCHITECTURE.md.
 """
 
 import logging
@@ -33,7 +33,7 @@ TaskEnd = TaskComplete | TurnAborted | ErrorEvent
 
 @dataclass(slots=True)
 class RunningTask:
-    """A task that has begun, or is about to."""
+    """A task that is running or about to start."""
 
     task: Task
     report: Report
@@ -44,7 +44,7 @@ class RunningTask:
 
 
 class Runner:
-    """The tasks of one session."""
+    """Runs the tasks of one session."""
 
     def __init__(self, session: Session, log: EventLog) -> None:
         self._session = session
@@ -53,14 +53,14 @@ class Runner:
         self._steps = Steps(0, 0)
 
     def prepare(self, task: Task, submission: str) -> RunningTask:
-        """Make `task` the running one; the caller starts `run` with what this returns."""
+        """Make `task` the running one; pass the result to `run`."""
         assert self.running is None  # noqa: S101 - one at a time
         report = Report(submission, f"turn_{uuid4().hex}", self._log)
         self.running = RunningTask(task, report)
         return self.running
 
     async def stop(self, reason: AbortReason) -> None:
-        """Cancel the running task, if there is one, and wait for its end."""
+        """Cancel the running task, if any, and wait for it to end."""
         if (running := self.running) is not None:
             running.abort_reason = reason
             running.stopped = True
@@ -68,7 +68,7 @@ class Runner:
             await running.finished.wait()
 
     async def run(self, running: RunningTask) -> bool:
-        """Run a prepared task to its end, whatever happens in it; whether it ended well."""
+        """Run a prepared task to its end, whatever happens; return whether it ended normally."""
         session, report = self._session, running.report
         started = TaskStarted(
             model_context_window=session.settings.capabilities.context_window,
@@ -85,7 +85,7 @@ class Runner:
         return isinstance(end, TaskComplete)
 
     async def _body(self, running: RunningTask) -> TaskEnd | None:
-        """How the task ended; None if the user did not want it to go on."""
+        """Run the task and return how it ended, or None if the user stopped it."""
         session, report = self._session, running.report
         try:
             await session.history.note(EventEntry.task_started(report.turn_id))
@@ -98,7 +98,7 @@ class Runner:
             return failure(error)
 
     async def _wind_up(self, running: RunningTask, end: TaskEnd | None) -> None:
-        """Record and report the end. Nothing in here may fail, or be cancelled."""
+        """Record and report the end. Nothing here may fail or be cancelled."""
         session, report = self._session, running.report
         end = end if end is not None else TurnAborted(reason=running.abort_reason)
         with anyio.CancelScope(shield=True):
@@ -133,7 +133,7 @@ class Runner:
                 await history.note(totals, ended)
 
     async def _end_checkpoint(self, report: Report) -> None:
-        """Say what can be undone now; a store that fails or hangs must not hold the end."""
+        """Report what can be undone now; a failing or hanging store must not delay the end."""
         checkpoints = self._session.services.checkpoints
         if checkpoints is None:
             return
@@ -144,7 +144,7 @@ class Runner:
                 if steps != self._steps:
                     self._steps = steps
                     await report.emit(UndoAvailable(undo=steps.undo, redo=steps.redo))
-            except Exception as error:  # noqa: BLE001 - the task has done its work
+            except Exception as error:  # noqa: BLE001 - the task itself has finished
                 _log.warning("ending a checkpoint failed", exc_info=error)
                 await report.emit(WarningEvent(message=f"this turn cannot be undone: {error}"))
         if clock.cancelled_caught:
@@ -152,7 +152,7 @@ class Runner:
 
 
 def failure(error: Exception) -> ErrorEvent:
-    """The message for the user about an exception that ended a task."""
+    """Return the user's message for an exception that ended a task."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if isinstance(error, CodeError):

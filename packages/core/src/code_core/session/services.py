@@ -1,4 +1,4 @@
-"""What a session works with and does not restore: the model, tools, servers, files."""
+"""The services that a session uses but does not restore: model, tools, servers, files."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -21,13 +21,13 @@ CLOSE_SECONDS = 10.0
 
 @frozen
 class Services:
-    """The parts of one session that a manager makes.
+    """The services of one session, assembled by a manager.
 
     Attributes:
-        tools: the session's own; a turn adds those of the servers.
-        terminals: the commands that outlive their calls.
-        checkpoints: keeps old versions of files; None where nothing can be undone.
-        stored: the session in the store; None for one that is kept in memory alone.
+        tools: the session's own tools; each turn adds those of the servers.
+        terminals: commands that outlive their calls.
+        checkpoints: keeps old versions of files; None if undo is unavailable.
+        stored: the session in the store; None for one kept only in memory.
     """
 
     client: ModelClient
@@ -39,12 +39,12 @@ class Services:
 
 
 async def close_all(*parts: tuple[str, Callable[[], Awaitable[None]]]) -> None:
-    """Close each part, whatever becomes of the others, and wait at most 10 seconds for each."""
+    """Close every part, even if others fail, waiting at most 10 seconds for each."""
     for name, close in parts:
         with anyio.move_on_after(CLOSE_SECONDS, shield=True) as clock:
             try:
                 await close()
-            except Exception:  # noqa: BLE001 - the others are to be closed too
+            except Exception:  # noqa: BLE001 - the other parts must be closed too
                 _log.exception("closing the %s failed", name)
         if clock.cancelled_caught:
             _log.warning("closing the %s took more than %g s", name, CLOSE_SECONDS)

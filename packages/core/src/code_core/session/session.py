@@ -1,4 +1,4 @@
-"""A session: everything about a conversation that a restart restores, and the services it uses."""
+"""A session: the state that a restart restores, and the services it uses."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,26 +27,26 @@ from code_core.store.entries import Entry, TurnContext
 Answer = ExecApproval | PatchApproval | ResolveElicitation | UserInputAnswer
 
 LONGEST_PREVIEW = 200
-"""Characters of the first input that lists show."""
+"""Characters of the first input shown in lists."""
 
 
 @dataclass(slots=True)
 class Session:
-    """The state that tasks read and change; one task at a time.
+    """The state that tasks read and change; only one task runs at a time.
 
     Attributes:
-        settings: what the next turn works with.
-        history: what the model gets to see.
+        settings: the settings for the next turn.
+        history: the items that the model sees.
         queue: input that waits for the next request.
         approvals: what the user has allowed for the session.
         totals: tokens used so far.
-        told: what the model knows of its surroundings.
-        user_questions: those of the model; None where nobody can be asked.
-        name: what the user calls it.
-        preview: the first words of its first input.
-        notes: what the user should know of how it was restored, a sentence each.
-        found_tools: names of tools of servers that the model has searched for; None before the first search.
-        clock: that of the newest turn.
+        told: the context that the model has already seen.
+        user_questions: questions from the model; None if no user can answer.
+        name: the user's name for the session.
+        preview: the beginning of its first input.
+        notes: sentences for the user about how the session was restored.
+        found_tools: names of server tools that the model has found by searching; None before the first search.
+        clock: the clock of the latest turn.
     """
 
     id: str
@@ -67,7 +67,7 @@ class Session:
     clock: TurnClock = field(default_factory=lambda: TurnClock(None))
 
     def configured(self) -> SessionConfigured:
-        """The first event."""
+        """The session's first event."""
         settings = self.settings
         return SessionConfigured(
             session_id=self.id,
@@ -105,12 +105,12 @@ class Session:
                 return self.user_questions is not None and self.user_questions.answer(op)
 
     def open_plan(self) -> PlanProposed | None:
-        """The plan that waits for the user's answer."""
+        """Return the plan waiting for the user's answer, if any."""
         items = self.history.items
         return open_plan(self.settings.collaboration_mode, items[-1] if items else None)
 
     def context_entry(self) -> TurnContext:
-        """How the journal records the settings, in Codex's form."""
+        """The journal entry that records the settings, in Codex's format."""
         settings, model = self.settings, self.settings.capabilities.settings
         effort = None if model.effort is None else model.effort.value
         recorded: dict[str, Any] = {
@@ -133,7 +133,7 @@ class Session:
         return [self.context_entry(), self.totals.entry(), *waiting]
 
     async def aclose(self) -> None:
-        """Give up everything the session uses, its lock last."""
+        """Release everything the session uses, its lock last."""
         services = self.services
         await close_all(
             ("MCP servers", services.servers.aclose),
@@ -143,7 +143,7 @@ class Session:
         )
 
     def snapshot(self, turn_id: str | None) -> SessionSnapshot:
-        """Where the session stands, for a reader that joins late."""
+        """The current state, for a reader that joins late."""
         return SessionSnapshot(
             session_id=self.id,
             name=self.name,
@@ -158,13 +158,13 @@ class Session:
         )
 
     def note_preview(self, entry: QueuedInput) -> None:
-        """Remember the first words of the first input."""
+        """Remember the beginning of the first input as the preview."""
         if not self.preview:
             text = " ".join(item.text for item in entry.items if isinstance(item, TextInput))
             self.preview = " ".join(text.split())[:LONGEST_PREVIEW]
 
 
 def user_note(text: str, turn_id: str | None = None) -> HistoryItem:
-    """A message of the engine's to the model, in the user's place."""
+    """Return an engine note to the model, sent with the user role."""
     message = Message(role="user", content=[InputText(text=text)])
     return HistoryItem(f"note_{uuid4().hex}", message, turn_id)

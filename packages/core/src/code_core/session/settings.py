@@ -1,4 +1,4 @@
-"""The settings of a conversation's turns, which an op may change between them."""
+"""The settings for a conversation's turns; ops may change them between turns."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from code_core.validation.switches import DEFAULT_SWITCHES, ValidationSwitches
 
 @frozen
 class TurnSettings:
-    """What the next turn works with."""
+    """The settings for the next turn."""
 
     cwd: Path
     approval_policy: AskForApproval
@@ -32,7 +32,7 @@ class TurnSettings:
 
     @classmethod
     def of(cls, config: Config) -> "TurnSettings":
-        """The settings a conversation begins with."""
+        """Return the initial settings of a conversation."""
         return cls(
             config.cwd,
             config.approval_policy,
@@ -46,27 +46,27 @@ class TurnSettings:
 
     @property
     def is_planning(self) -> bool:
-        """Whether nothing may change until the user accepts a plan."""
+        """Whether plan mode is on, so nothing may change until the user accepts a plan."""
         return self.collaboration_mode is CollaborationMode.PLAN
 
     @property
     def sandbox_in_force(self) -> SandboxPolicy:
-        """The sandbox policy, which plan mode narrows to reading."""
+        """The sandbox policy in effect; read-only in plan mode."""
         return ReadOnly() if self.is_planning else self.sandbox_policy
 
     @property
     def capabilities(self) -> ModelCapabilities:
-        """Everything that depends on the model."""
+        """The capabilities of the current model."""
         return capabilities(self.preferences, self.model, self.wire)
 
     def with_served_window(self, model: str, window: int | None) -> "TurnSettings":
-        """These settings with the window that the server reports for `model`, if it does."""
+        """Return these settings with the context window that the server reports for `model`, if any."""
         if window is None:
             return self
         return replace(self, preferences=self.preferences.with_served_window(model, window))
 
     def overridden(self, op: OverrideTurnContext) -> "TurnSettings":
-        """These settings with what `op` gives; an absent field stays, an `effort` of null goes."""
+        """Return these settings updated from `op`; absent fields are kept, and an `effort` of null clears it."""
         preferences = self.preferences
         if "effort" in op.model_fields_set:
             preferences = replace(preferences, effort=op.effort)
@@ -83,7 +83,7 @@ class TurnSettings:
         )
 
     def switched(self, op: UpdateValidationTool | UpdateValidationGroup) -> "TurnSettings":
-        """These settings with checks on or off as `op` says."""
+        """Return these settings with checks switched on or off as `op` requests."""
         match op:
             case UpdateValidationTool(name=name, enable=on):
                 return replace(self, validation=self.validation.with_tool(name, on=on))

@@ -1,6 +1,6 @@
-"""Finds the stored sessions of a home. Imports little, for a list is a whole process.
+"""Finds the stored sessions of a home directory. Imports little, because listing runs in its own process.
 
-SQLite is imported by the first search: a process that begins a session searches for none.
+SQLite is imported by the first search, because a process that begins a session does not search.
 """
 
 import os
@@ -22,9 +22,9 @@ SHORTEST_PREFIX = 4
 
 
 class Catalog:
-    """The sessions below `home`, and those below `others`, which are not ours to begin new ones in.
+    """The sessions below `home`, and those below `others`, where no new sessions are created.
 
-    Every method reads or writes files: call them in a thread.
+    All methods read or write files: call them in a thread.
     """
 
     def __init__(self, home: Path, others: Sequence[Path] = ()) -> None:
@@ -39,38 +39,38 @@ class Catalog:
 
     @property
     def problem(self) -> str | None:
-        """Why the index could not be used, so that every file was read; None where it could."""
+        """Why the index could not be used, so that every file was read, or None."""
         return self._index.problem
 
     def list(self, query: "Query | None" = None) -> "Page":
-        """The sessions that `query` asks for, newest first; all kinds if None.
+        """Return the sessions that match `query`, newest first; all kinds if None.
 
         Raises:
-            StoreError: the cursor is wrong.
+            StoreError: the cursor is invalid.
         """
         from code_core.store.listing import Query, page_of
 
         return self._index.query(lambda connection: page_of(connection, query or Query()))
 
     def last(self, cwd: Path | None = None) -> SessionRecord | None:
-        """The session that changed last, of this working directory or of all; None without any."""
+        """Return the session that changed last, in this working directory or overall, or None."""
         from code_core.store.listing import Query
 
         records = self.list(Query(limit=1, cwd=cwd)).sessions
         return records[0] if records else None
 
     def find(self, reference: str) -> SessionRecord:
-        """The session that the user means by an id, the beginning of one, a name or the path of a rollout.
+        """Return the session with the given id, id prefix, name or rollout path.
 
         Raises:
-            SessionNotFound: none matches.
-            AmbiguousSession: several match.
+            SessionNotFound: no session matches.
+            AmbiguousSession: several sessions match.
         """
         from code_core.store.listing import with_id, with_name
 
         text = (
             reference.strip().encode("utf-8", "replace").decode()
-        )  # a lone surrogate is in no id and no name
+        )  # ids and names never contain lone surrogates
         if os.sep in text or text.endswith(".jsonl"):
             return self._at(Path(reference.strip()).absolute())
         if len(text) >= SHORTEST_PREFIX and set(text.lower()) <= set("0123456789abcdef-"):
@@ -90,18 +90,18 @@ class Catalog:
         return _only(records, f"called {text!r}")
 
     def rename(self, session: SessionRecord, name: str) -> str:
-        """Name a session; an empty name takes it away. Gives the name as it is kept.
+        """Name a session and return the name as stored; an empty name removes it.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the name cannot be written.
         """
         return self.rename_id(session.id, name)
 
     def rename_id(self, session_id: str, name: str) -> str:
-        """Name the session of this id, as `rename` does.
+        """Name the session with this id; see `rename`.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the name cannot be written.
         """
         return names.write_name(self.home, session_id, name)
 
@@ -116,8 +116,8 @@ class Catalog:
         try:
             status = path.stat()
         except (OSError, ValueError):
-            raise SessionNotFound(f"there is no session file {str(path)[:200]!r}") from None
-        from code_core.store.restore import read_meta  # lists do without
+            raise SessionNotFound(f"session file {str(path)[:200]!r} not found") from None
+        from code_core.store.restore import read_meta  # lists do not need it
 
         session_id = read_meta(path).id
         return SessionRecord(session_id, path, status.st_mtime_ns, status.st_size, archived=False)

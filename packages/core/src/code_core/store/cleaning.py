@@ -1,7 +1,7 @@
-"""Deletes what stored sessions leave behind: outputs, checkpoints, locks and, if wanted, old sessions.
+"""Deletes what stored sessions leave behind: outputs, checkpoints, locks and, if configured, old sessions.
 
-Never what a session that is open uses, nor what changed in the last hour. A run does a
-bounded amount of work and the next one goes on.
+It never deletes what an open session uses, or anything that changed within the last hour. Each run does
+a bounded amount of work, and the next one continues.
 """
 
 import fcntl
@@ -20,17 +20,17 @@ from code_core.store.layout import make_private_directory, open_private, walk_ro
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
-_MOST_FILES = 100_000  # that are looked at, of one session
+_MOST_FILES = 100_000  # scanned per session
 _ASIDE = ".deleted-"
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What is kept of one kind; None keeps everything.
+    """How much of one kind is kept; None keeps everything.
 
     Attributes:
-        days: what has not changed for so long is deleted.
-        megabytes: when all of the kind take more (MiB), the oldest is deleted until they do not.
+        days: anything unchanged for so long is deleted.
+        megabytes: the total size (MiB) above which the oldest are deleted.
     """
 
     days: float | None
@@ -42,9 +42,9 @@ class CleaningSettings:
     """What is deleted, and how often.
 
     Attributes:
-        hours: how long after a run the next one may begin.
-        most: sessions whose things are deleted in one run, at most.
-        seconds: after which a run ends, finished or not.
+        hours: the minimum time between runs.
+        most: the maximum number of sessions to delete from in one run.
+        seconds: the time limit of a run.
     """
 
     outputs: Limit = Limit(30, 1024)
@@ -60,12 +60,12 @@ DEFAULTS = CleaningSettings()
 
 @dataclass(slots=True)
 class Cleaned:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
-        deleted: how many sessions lost their outputs, checkpoints or rollouts.
-        in_use: how many were left because they are open.
-        failed: what could not be deleted, a sentence each.
+        deleted: sessions that lost their outputs, checkpoints or rollouts.
+        in_use: sessions that were skipped because they are open.
+        failed: what could not be deleted, one sentence each.
     """
 
     deleted: int = 0
@@ -76,7 +76,7 @@ class Cleaned:
 
 @dataclass(frozen=True, slots=True)
 class _Thing:
-    """Something that can be deleted: a directory of one session, or its rollout."""
+    """Something to delete: a directory of one session, or its rollout."""
 
     session_id: str
     path: Path
@@ -87,10 +87,10 @@ class _Thing:
 def clean(
     home: Path, settings: CleaningSettings = DEFAULTS, clock: Callable[[], float] = time.time
 ) -> Cleaned | None:
-    """Delete what is too old or too much; None where another process does it, or one did it recently.
+    """Delete what is too old or too large; None if another process is cleaning or a run was recent.
 
     Raises:
-        StoreError: the home cannot be written.
+        StoreError: the home directory is not writable.
     """
     stamp = home / "locks" / "cleaning"
     try:
@@ -114,10 +114,10 @@ def clean(
 def _is_due(stamp: int, now: float, pause: float) -> bool:
     try:
         fcntl.flock(stamp, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another process cleans, or locks do not work here: then nothing may be deleted
+    except OSError:  # another process is cleaning, or locks do not work, so deleting is not safe
         return False
     status = os.fstat(stamp)
-    # A time in the future is one of a clock that has been set back since.
+    # A time in the future means that the clock has been set back since.
     return status.st_size == 0 or not 0 <= now - status.st_mtime < pause
 
 
@@ -140,7 +140,7 @@ class _Run:
         return self._done
 
     def _release_stale_locks(self) -> None:
-        """Delete the locks of processes that died; their sessions may never be opened again."""
+        """Delete the locks of dead processes, whose sessions may never be opened again."""
         try:
             with os.scandir(self._home / "locks") as entries:
                 old = [entry.name for entry in entries if self._now - entry.stat().st_mtime >= _HOUR]
@@ -148,7 +148,7 @@ class _Run:
             return
         for name in old:
             if name.endswith(lock.SUFFIX) and not self._is_over():
-                with suppress(StoreError):  # among them: it is held
+                with suppress(StoreError):  # including SessionInUse
                     lock.acquire(self._home, name.removesuffix(lock.SUFFIX), weak=False).release()
 
     def _keep(self, things: list[_Thing], limit: Limit) -> None:
@@ -184,7 +184,7 @@ class _Run:
         if doomed is not None:
             try:
                 shutil.rmtree(doomed)
-            except OSError as error:  # the next run goes on with it
+            except OSError as error:  # the next run retries
                 self._done.failed.append(f"cannot delete {doomed}: {error.strerror}")
                 return False
         self._done.deleted += 1
@@ -213,7 +213,7 @@ class _Run:
 
 
 def _set_aside(path: Path) -> Path | None:
-    """Delete a file; give a directory another name, to be deleted when its session is not locked any more."""
+    """Delete a file; rename a directory, to be deleted once its session is unlocked."""
     with suppress(FileNotFoundError):
         if not path.is_dir():
             path.unlink()
@@ -225,7 +225,7 @@ def _set_aside(path: Path) -> Path | None:
 
 
 def _newest_and_size(directory: Path) -> tuple[float, int]:
-    """When anything in the directory changed last, and the bytes of its files."""
+    """The time of the last change in the directory, and the total size of its files."""
     newest, size = 0.0, 0
     waiting = [os.fspath(directory)]
     seen = 0

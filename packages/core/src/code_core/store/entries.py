@@ -1,8 +1,8 @@
 """The entries of a rollout: what a session records, one entry per line.
 
-The format is that of Codex (2025 and 2026) and of just-every/code. An entry keeps its
-payload whole, so fields that we do not know survive a round trip, and the properties
-read it defensively: a file may be older, newer or damaged. Nothing here does IO.
+The format is that of Codex (2025 and 2026) and just-every/code. Entries keep their complete
+payload, so unknown fields survive a round trip. The properties read it defensively, because
+a file may be older, newer or damaged. Nothing here does IO.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,17 +13,17 @@ from code_core.frozen import frozen
 JsonObject = Mapping[str, Any]
 
 ORIGINATOR = "code_py"
-"""What stands as `originator` in the rollouts that we begin."""
+"""The `originator` of rollouts that we create."""
 
 WRITER = "writer"
-"""The field of a line that tells our lines from the others in rollouts that another program began."""
+"""The field that marks our lines in rollouts created by another program."""
 
 
 @frozen
 class Entry:
-    """What every entry has: a payload, a JSON object. Not made itself, but as one of its kinds.
+    """The base of all entries: a payload that is a JSON object. Only its subclasses are instantiated.
 
-    A kind without a field of its own inherits everything, and need not be made a dataclass again.
+    A subclass without fields inherits everything and need not be decorated as a dataclass.
     """
 
     payload: JsonObject
@@ -39,12 +39,12 @@ class SessionMeta(Entry):
 
     @property
     def id(self) -> str:
-        """The session's id, or an empty text."""
+        """The session's id, or an empty string."""
         return text_of(self.payload, "id")
 
     @property
     def forked_from(self) -> str | None:
-        """The id of the session that this one continues a copy of."""
+        """The id of the session that this one was copied from."""
         return text_of(self.payload, "forked_from_id") or None
 
 
@@ -56,24 +56,24 @@ class ItemEntry(Entry):
 
 
 class Compacted(Entry):
-    """From here on the history is `replacement`; nothing before this entry is needed to resume."""
+    """From here on the history is `replacement`; earlier entries are not needed to resume."""
 
     __slots__ = ()
     TYPE: ClassVar[str] = "compacted"
 
     @classmethod
     def of(cls, message: str, replacement: Sequence[JsonObject]) -> "Compacted":
-        """The entry that replaces the whole history by the items of `replacement`; `message` is the summary."""
+        """Return the entry that replaces the whole history with `replacement`; `message` is the summary."""
         return cls({"message": message, "replacement_history": list(replacement)})
 
     @property
     def message(self) -> str:
-        """The summary that the model wrote."""
+        """The summary written by the model."""
         return text_of(self.payload, "message")
 
     @property
     def replacement(self) -> list[JsonObject] | None:
-        """The items that are the history now; None in files of 2025, which store the summary alone."""
+        """The new history; None in files from 2025, which store only the summary."""
         items = self.payload.get("replacement_history")
         if not isinstance(items, list):
             return None
@@ -81,14 +81,14 @@ class Compacted(Entry):
 
 
 class TurnContext(Entry):
-    """The settings of the turn that follows: `cwd`, `approval_policy`, `sandbox_policy`, `model`, `effort` and more."""
+    """The settings of the next turn: `cwd`, `approval_policy`, `sandbox_policy`, `model`, `effort` and more."""
 
     __slots__ = ()
     TYPE: ClassVar[str] = "turn_context"
 
 
 class EventEntry(Entry):
-    """An event that a frontend may want to show again, and the markers that a resume reads.
+    """An event that a frontend may want to show again, or a marker that a resume reads.
 
     The payload is the event's `msg`. Deltas are not recorded.
     """
@@ -103,67 +103,67 @@ class EventEntry(Entry):
 
     @classmethod
     def task_started(cls, turn_id: str) -> "EventEntry":
-        """A turn begins."""
+        """Return the entry for the start of a turn."""
         return cls({"type": "task_started", "turn_id": turn_id})
 
     @classmethod
     def user_message(cls, text: str) -> "EventEntry":
-        """The user wrote something; Codex lists only sessions that have this."""
+        """Return the entry for user input; Codex lists only sessions that contain one."""
         return cls({"type": "user_message", "message": text, "kind": "plain"})
 
     @classmethod
     def agent_message(cls, text: str) -> "EventEntry":
-        """The model wrote something; Codex shows the answers of a session by these."""
+        """Return the entry for a model message; Codex shows a session's answers from these."""
         return cls({"type": "agent_message", "message": text})
 
     @classmethod
     def task_complete(cls, turn_id: str, last_agent_message: str | None) -> "EventEntry":
-        """The turn ended well."""
+        """Return the entry for a turn that ended normally."""
         return cls({"type": "task_complete", "turn_id": turn_id, "last_agent_message": last_agent_message})
 
     @classmethod
     def turn_aborted(cls, turn_id: str, reason: str) -> "EventEntry":
-        """The turn was stopped: `interrupted`, `replaced` or the like."""
+        """Return the entry for a turn that was stopped: `interrupted`, `replaced` or similar."""
         return cls({"type": "turn_aborted", "turn_id": turn_id, "reason": reason})
 
     @classmethod
     def rolled_back(cls, turns: int) -> "EventEntry":
-        """The history ends before its `turns`-th last user message from here on."""
+        """Return the entry that drops the last `turns` user messages and everything after them."""
         return cls({"type": "thread_rolled_back", "num_turns": turns})
 
     @property
     def name(self) -> str:
-        """The event's `type`, or an empty text."""
+        """The event's `type`, or an empty string."""
         return text_of(self.event, "type")
 
 
 class ForkEvent(EventEntry):
-    """An event as just-every/code records it: `{id, event_seq, order?, msg}`, the event within `msg`."""
+    """An event as just-every/code records it: `{id, event_seq, order?, msg}`, with the event in `msg`."""
 
     __slots__ = ()
     TYPE: ClassVar[str] = "event"
 
     @property
     def event(self) -> JsonObject:
-        """The event within; empty where something else is."""
+        """The inner event; empty if it is not an object."""
         event = self.payload.get("msg")
         return event if isinstance(event, dict) else {}
 
 
 @frozen
 class UnknownEntry(Entry):
-    """An entry of a type that we do not know, such as one of a newer version."""
+    """An entry of an unknown type, for example from a newer version."""
 
     type: str = ""
 
 
 @frozen
 class Line:
-    """An entry with what stands around it in its line.
+    """An entry and the other fields of its line.
 
     Attributes:
-        timestamp: when it was written, in UTC as `2026-01-31T23:59:59.999Z`; empty if the line has no timestamp.
-        extra: the fields of the line that we do not know.
+        timestamp: when it was written, in UTC as `2026-01-31T23:59:59.999Z`; empty if missing.
+        extra: unknown fields of the line.
     """
 
     entry: Entry
@@ -177,6 +177,6 @@ class Line:
 
 
 def text_of(payload: JsonObject, key: str) -> str:
-    """The text at `key`, or an empty one where something else is."""
+    """Return the text at `key`, or an empty string if it is not text."""
     value = payload.get(key)
     return value if isinstance(value, str) else ""

@@ -1,14 +1,14 @@
-"""What can go wrong with stored sessions.
+"""Errors of stored sessions.
 
 StoreError
 ├── JournalError        an entry could not be written, so the turn must stop
-│   └── JournalTimeout  it was not written in time, and may be written yet
-├── RolloutUnreadable   a file is not a rollout, or may not be read
+│   └── JournalTimeout  an entry was not written in time, but may still be
+├── RolloutUnreadable   a file is not a rollout or is not readable
 ├── SessionNotFound     no stored session matches
-├── AmbiguousSession    more than one does
+├── AmbiguousSession    several stored sessions match
 ├── SessionInUse        another process has the session open
-├── CannotLock          the file that locks a session cannot be written
-├── LocksUnsupported    the file system cannot lock files
+├── CannotLock          the lock file of a session cannot be written
+├── LocksUnsupported    the file system does not support locks
 └── CheckpointError     the checkpoint store is damaged, missing or full
 """
 
@@ -20,15 +20,15 @@ class StoreError(CodeError):
 
 
 class JournalError(StoreError):
-    """An entry was not recorded; nothing that depends on it may go on."""
+    """An entry was not recorded; nothing that depends on it may proceed."""
 
 
 class JournalTimeout(JournalError):  # noqa: N818 - a state of the journal
-    """The journal did not answer in time; what it was given may be recorded or not."""
+    """The journal timed out; its entries may or may not be recorded."""
 
 
 class RolloutUnreadable(StoreError):  # noqa: N818 - a state of the file, named as the field does
-    """The file is not a rollout of ours or of Codex, or it may not be read."""
+    """The file is not a rollout of ours or of Codex, or is not readable."""
 
 
 class SessionNotFound(StoreError):  # noqa: N818 - same
@@ -44,12 +44,12 @@ class SessionInUse(StoreError):  # noqa: N818 - same
 
 
 class CannotLock(StoreError):  # noqa: N818 - same
-    """The file that locks a session cannot be written: the home is read-only, or its disk is full."""
+    """The lock file of a session cannot be written: the home directory is read-only, or its disk is full."""
 
 
 class LocksUnsupported(StoreError):  # noqa: N818 - same
-    """The file system that holds the locks cannot lock files, as some network file systems."""
+    """The file system does not support locks, as with some network file systems."""
 
 
 class CheckpointError(StoreError):
-    """Files cannot be saved for undo, or not be restored."""
+    """Files cannot be saved for undo, or cannot be restored."""

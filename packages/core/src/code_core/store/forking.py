@@ -1,4 +1,4 @@
-"""Copies a rollout up to a turn, for a session that goes on from there."""
+"""Copies a rollout up to a turn, for a session that continues from there."""
 
 import os
 from pathlib import Path
@@ -18,9 +18,9 @@ _CLOSING = {"task_complete", "turn_complete", "turn_aborted", "thread_rolled_bac
 
 
 def copy_rollout(source: Path, target: Path, meta: SessionMeta, timestamp: str, drop_last: int) -> None:
-    """Write a rollout that begins with `meta` and goes on as `source` does before its `drop_last`-th last turn.
+    """Write a rollout that begins with `meta` and continues with `source` up to its `drop_last`-th last turn.
 
-    Costs no memory, whatever the size; the copy shares its blocks where the file system can.
+    Uses constant memory; the copy shares blocks with the source if the file system can.
 
     Raises:
         RolloutUnreadable: `source` cannot be read.
@@ -63,7 +63,7 @@ def _write(source: int, begin: int, end: int, target: Path, head: bytes) -> None
 
 
 def _whole_end(descriptor: int, size: int) -> int:
-    """The end of the last line that is whole: half a line would break the first one that follows it."""
+    """The end of the last complete line: an incomplete one would corrupt the line appended after it."""
     last = next(Span(descriptor, 0, size).backwards(), None)
     return size if last is None or last.whole else last.offset
 
@@ -75,7 +75,7 @@ def _after_meta(descriptor: int, end: int) -> int:
 
 
 def _cut(descriptor: int, size: int, drop_last: int) -> int | None:
-    """Where the `drop_last`-th last turn begins; None where there are fewer.
+    """The offset of the `drop_last`-th last turn, or None if there are fewer.
 
     Turns that were rolled back do not count.
     """
@@ -97,9 +97,9 @@ def _cut(descriptor: int, size: int, drop_last: int) -> int | None:
 
 
 def _beginning_of_turn(descriptor: int, message: int) -> int:
-    """Where the turn begins whose message of the user is at `message`.
+    """The offset of the turn whose user message is at `message`.
 
-    At its marker, even if the turn began with a compaction; in files without markers, at
+    This is its marker, even if the turn began with a compaction; in files without markers, it is
     the settings directly before the message.
     """
     reader = LineReader()
@@ -119,7 +119,7 @@ def _beginning_of_turn(descriptor: int, message: int) -> int:
 
 
 def _entry_of_interest(reader: LineReader, raw: RawLine) -> Entry | None:
-    """The entry, decoded only where it may be a message, a marker or unusual."""
+    """The entry, decoded only if it may be a message, a marker or unusual."""
     seen = None if raw.data is None else glance(raw.data)
     if seen is not None and (
         (seen.type == "response_item" and seen.payload_type not in {"message", ""})

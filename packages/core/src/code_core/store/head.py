@@ -1,4 +1,4 @@
-"""Reads what a list shows of a session from the first lines of its rollout."""
+"""Reads what lists show of a session from the first lines of its rollout."""
 
 import os
 from dataclasses import replace
@@ -14,18 +14,18 @@ from code_core.store.restore import open_rollout
 from code_core.store.user_messages import is_from_user, text_of_item
 
 PREVIEW = 400
-"""Characters of the first user message that are kept."""
+"""Characters of the first user message to keep."""
 
 _HEAD = 2**20
-"""Lines that begin after so many bytes are not looked at."""
+"""Lines that begin after this many bytes are not read."""
 _LONGEST = 32 * 2**20
-"""A first message that is longer is not found; a prompt may be a whole book."""
+"""Limit for the first message, because a prompt may be a whole book."""
 _CHUNK = 2**15
 _MOST_LINES = 100
 
 
 def read_record(rollout: RolloutStat) -> SessionRecord:
-    """The record of a rollout; where it cannot be read, what the walk knows."""
+    """Return the record of a rollout; if it cannot be read, only what its directory entry shows."""
     path = Path(rollout.path)
     record = SessionRecord(rollout.id, path, rollout.changed_ns, rollout.size, rollout.archived)
     try:
@@ -65,7 +65,7 @@ def _with_head(record: SessionRecord, head: Span) -> SessionRecord:
                 pass
         complete = record.preview and record.model and record.created
         if number >= _MOST_LINES or raw.end > _HEAD or complete:
-            break  # before the next line is read, which may be long
+            break  # avoid reading the next line, which may be long
     return record
 
 
@@ -78,7 +78,7 @@ def _with_meta(record: SessionRecord, meta: JsonObject, timestamp: str) -> Sessi
         cwd=text_of(meta, "cwd"),
         model_provider=text_of(meta, "model_provider"),
         git_branch=text_of(git, "branch") if isinstance(git, dict) else "",
-        # An object for agents of agents: {"subagent": …}.
+        # Sub-agents have an object: {"subagent": …}.
         source=source
         if isinstance(source, str)
         else next(iter(source), "")
@@ -91,12 +91,12 @@ def _with_meta(record: SessionRecord, meta: JsonObject, timestamp: str) -> Sessi
 
 
 def _text_of_input(items: object) -> str:
-    """What the user wrote and the model may not have yet."""
+    """User input that the model may not have received yet."""
     parts = items if isinstance(items, list) else []
     return "\n".join(filter(None, (text_of(part, "text") for part in parts if isinstance(part, dict))))
 
 
 def _preview(text: str) -> str:
-    """The beginning of `text` on one line; a lone surrogate, which no database takes, becomes a question mark."""
+    """The beginning of `text` on one line; lone surrogates, which databases reject, become question marks."""
     line = " ".join(text[: PREVIEW * 4].split())[:PREVIEW]
     return line.encode("utf-8", "replace").decode()

@@ -1,7 +1,7 @@
-"""A cache of what lists show of sessions: SQLite, brought up to date from the files at every use.
+"""A SQLite cache of what lists show of sessions, updated from the files on every use.
 
-It may be deleted at any time. Where it is damaged it is made anew, and where it cannot be
-written a copy in memory takes its place.
+It can be deleted at any time. A damaged index is rebuilt; if it cannot be written, an in-memory
+copy is used.
 """
 
 import os
@@ -20,10 +20,10 @@ from code_core.store.record import SessionRecord
 T = TypeVar("T")
 
 VERSION = 1
-_PATIENCE = 0.25  # seconds that we wait for another process to write
+_PATIENCE = 0.25  # seconds to wait for another process to finish writing
 
 COLUMNS = tuple(field.name for field in fields(SessionRecord))
-"""The columns that make a `SessionRecord`, in its order."""
+"""The columns that form a `SessionRecord`, in its order."""
 
 _SCHEMA = f"""
 CREATE TABLE sessions (
@@ -40,10 +40,10 @@ _INSERT = f"INSERT OR REPLACE INTO sessions VALUES ({', '.join('?' * (len(COLUMN
 
 
 class SessionIndex:
-    """The index of the sessions below `homes`; it is in the first of them, next to the names.
+    """The index of the sessions below `homes`, stored in the first of them next to the names.
 
     Attributes:
-        problem: why the file could not be used the last time; None where it could.
+        problem: why the file could not be used last time, or None.
     """
 
     def __init__(self, homes: Sequence[Path]) -> None:
@@ -52,14 +52,14 @@ class SessionIndex:
         self._path = homes[0] / f"sessions-{VERSION}.sqlite"
 
     def query(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` gives for the index, which is up to date.
+        """Return the result of `work` on an up-to-date index.
 
         Raises:
             StoreError: SQLite fails even in memory.
         """
         try:
             return self._run(self._file(), work)
-        except sqlite3.OperationalError as error:  # read-only, full, locked: the file itself is good
+        except sqlite3.OperationalError as error:  # read-only, full or locked: the file itself is intact
             self._note(f"cannot use the index of sessions {self._path}: {error}")
         except sqlite3.DatabaseError as error:
             self._note(f"the index of sessions was damaged and is being rebuilt: {error}")
@@ -72,10 +72,10 @@ class SessionIndex:
             raise StoreError(f"cannot list the sessions: {error}") from error
 
     def _note(self, problem: str) -> None:
-        import logging  # slow to import, for a list
+        import logging  # slow to import
 
         self.problem = problem
-        if (logger := logging.getLogger("code_core")).hasHandlers():  # else it would go to stderr
+        if (logger := logging.getLogger("code_core")).hasHandlers():  # otherwise it would print to stderr
             logger.warning("%s", problem)
 
     def _run(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -86,9 +86,7 @@ class SessionIndex:
     def _file(self) -> sqlite3.Connection:
         try:
             make_private_directory(self._path.parent)
-            os.close(
-                open_private(self._path, os.O_RDWR | os.O_CREAT)
-            )  # SQLite would make it readable for all
+            os.close(open_private(self._path, os.O_RDWR | os.O_CREAT))  # SQLite would make it world-readable
         except OSError as error:
             raise sqlite3.OperationalError(error.strerror) from error
         connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
@@ -100,7 +98,7 @@ class SessionIndex:
         return connection
 
     def _memory(self) -> sqlite3.Connection:
-        """A copy in memory of what the file has, if it can be read at all."""
+        """An in-memory copy of the file, as far as it can be read."""
         connection = sqlite3.connect(":memory:", isolation_level=None)
         try:
             uri = f"{self._path.as_uri()}?mode=ro&immutable=1"
@@ -119,7 +117,7 @@ class SessionIndex:
                 os.unlink(f"{self._path}{suffix}")  # noqa: PTH108 - a text, for the suffix
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
-        """Bring the index up to what the files are now; only those that changed are opened."""
+        """Update the index from the files, opening only those that changed."""
         known = {
             os.fsdecode(path): (updated, size, inode, preview)
             for path, updated, size, inode, preview in connection.execute(
@@ -133,7 +131,7 @@ class SessionIndex:
             if before is None or before[2] != rollout.inode or before[1] > rollout.size:
                 changed.append(rollout)
             elif before[:2] != (rollout.changed_ns, rollout.size):
-                if before[3]:  # the head of a file never changes: what it shows is known
+                if before[3]:  # the head of a file never changes, so reuse what it shows
                     grown.append((rollout.changed_ns, rollout.size, stored_path(rollout.path)))
                 else:
                     changed.append(rollout)
@@ -171,13 +169,15 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     if connection.execute("PRAGMA user_version").fetchone() != (VERSION,):
         with _transaction(connection):
-            if connection.execute("PRAGMA user_version").fetchone() != (VERSION,):  # another was faster
+            if connection.execute("PRAGMA user_version").fetchone() != (
+                VERSION,
+            ):  # another process may have been faster
                 for statement in _SCHEMA.split(";"):
                     connection.execute(statement)
 
 
 class _transaction:  # noqa: N801 - reads as the statement it is
-    """All or nothing, and no other writer meanwhile."""
+    """A transaction that excludes other writers."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -194,7 +194,7 @@ class _transaction:  # noqa: N801 - reads as the statement it is
 
 
 def _rows(rollouts: Sequence[RolloutStat], names: dict[str, str]) -> list[tuple[object, ...]]:
-    from code_core.store.head import read_record  # most lists find nothing changed
+    from code_core.store.head import read_record  # rarely needed: most lists find no changes
 
     return [_row(read_record(rollout), rollout, names) for rollout in rollouts if rollout.id]
 
@@ -208,7 +208,7 @@ def _row(record: SessionRecord, rollout: RolloutStat, names: dict[str, str]) -> 
 
 
 def stored_path(path: str) -> str | bytes:
-    """A path as the index has it: bytes where it is not UTF-8; `os.fsdecode` turns both back."""
+    """Return a path as the index stores it: bytes if it is not UTF-8; `os.fsdecode` accepts both."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -221,7 +221,7 @@ def _storable(value: object) -> object:
 
 
 def _haystack(record: SessionRecord, name: str) -> str:
-    """What a search looks at, case folded."""
+    """The case-folded text that a search looks at."""
     text = f"{name}\n{record.preview}\n{record.cwd}\n{record.git_branch}\n{record.id}".casefold()
     return text.encode("utf-8", "replace").decode()
 

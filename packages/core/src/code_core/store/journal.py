@@ -1,4 +1,4 @@
-"""Where a session records what happened before it counts as having happened."""
+"""The journal interface: a session records what happens before relying on it."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -12,29 +12,29 @@ from code_core.store.errors import JournalError
 class Journal(Protocol):
     """An append-only record of one session.
 
-    Entries stand in the order in which `append` was called. An entry whose `append`
-    has returned survives the end of this process; after `sync` it survives the end of
-    the machine. Nothing is ever rewritten: a compaction and a rollback are entries.
+    Entries are kept in the order of the `append` calls. Once `append` returns, its entries survive
+    the end of this process; after `sync`, they survive a crash of the machine. Nothing is ever
+    rewritten: compactions and rollbacks are entries too.
 
     A cancelled `append` may or may not have recorded its entries, so callers shield it.
     """
 
     async def append(self, *entries: Entry) -> None:
-        """Record `entries`, all or none, one after the other with none between them.
+        """Record `entries` contiguously, all or none.
 
         Raises:
             JournalError: they are not recorded, and the turn must stop; they may be appended again.
         """
 
     async def sync(self) -> None:
-        """Have everything that was appended on the disk; called when a turn ends.
+        """Flush everything appended to disk; called when a turn ends.
 
         Raises:
-            JournalError: the disk does not take it.
+            JournalError: the data cannot be written.
         """
 
     async def aclose(self) -> None:
-        """Write what is still to be written and give up the file; further calls do nothing.
+        """Write pending entries and close the file; further calls do nothing.
 
         Raises:
             JournalError: something could not be written.
@@ -42,7 +42,7 @@ class Journal(Protocol):
 
 
 class MemoryJournal:
-    """A journal for sessions that are not to be stored, and for tests."""
+    """A journal in memory, for tests and for sessions that are not stored."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -65,7 +65,7 @@ class MemoryJournal:
 
 
 class FaultyJournal(MemoryJournal):
-    """A journal that blocks or fails when a test says so.
+    """A journal that blocks or fails on demand, for tests.
 
     Attributes:
         gate: `append` and `sync` wait until it is set.
@@ -79,7 +79,7 @@ class FaultyJournal(MemoryJournal):
         self.fails = fails
 
     def block(self) -> None:
-        """Let `append` and `sync` wait from now on, until `gate` is set."""
+        """Make `append` and `sync` wait until `gate` is set."""
         self.gate = anyio.Event()
 
     async def append(self, *entries: Entry) -> None:

@@ -1,7 +1,7 @@
-"""Where stored sessions lie: `<home>/sessions/YYYY/MM/DD/rollout-<local time>-<id>.jsonl`.
+"""The paths of stored sessions: `<home>/sessions/YYYY/MM/DD/rollout-<local time>-<id>.jsonl`.
 
-The same layout as Codex's, so that each finds the other's sessions. Archived ones lie
-side by side in `<home>/archived_sessions`.
+The layout matches Codex, so that each program finds the other's sessions. Archived sessions are
+directly in `<home>/archived_sessions`.
 """
 
 import os
@@ -24,7 +24,7 @@ _DATE_PART = re.compile(r"\d{1,4}")
 
 
 class RolloutStat(NamedTuple):
-    """A rollout as a walk through the directories sees it: unread.
+    """A rollout as found by walking the directories, without reading it.
 
     Attributes:
         changed_ns: the time of its last change, in nanoseconds since 1970.
@@ -38,47 +38,47 @@ class RolloutStat(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The session's id; empty where the file's name is not that of a rollout."""
+        """The session's id; empty if the file is not named like a rollout."""
         return id_of(os.path.basename(self.path)) or ""  # noqa: PTH119 - a text
 
 
 def sessions_directory(home: Path) -> Path:
-    """Where the rollouts of sessions lie, by date."""
+    """Return the directory of session rollouts, sorted by date."""
     return home / "sessions"
 
 
 def archive_directory(home: Path) -> Path:
-    """Where the rollouts of archived sessions lie."""
+    """Return the directory of archived rollouts."""
     return home / "archived_sessions"
 
 
 def is_session_id(text: str) -> bool:
-    """Whether `text` is a whole session id: a UUID."""
+    """Whether `text` is a complete session id: a UUID."""
     return _WHOLE_ID.fullmatch(text) is not None
 
 
 def rollout_path(home: Path, session_id: str, local_time: datetime) -> Path:
-    """The file of a session that begins at `local_time`."""
+    """Return the file for a session that begins at `local_time`."""
     name = f"rollout-{local_time:%Y-%m-%dT%H-%M-%S}-{session_id}.jsonl"
     return sessions_directory(home) / f"{local_time:%Y/%m/%d}" / name
 
 
 def id_of(name: str) -> str | None:
-    """The session id in the file name of a rollout; None for the name of another file."""
+    """Return the session id in the file name of a rollout, or None for other files."""
     match = _NAME.fullmatch(name)
     return match[7].lower() if match else None
 
 
 def dated_path(home: Path, name: str) -> Path | None:
-    """Where the rollout called `name` lies when it is not archived."""
+    """Return the path of the rollout `name` when it is not archived."""
     match = _NAME.fullmatch(name)
     return sessions_directory(home) / match[1] / match[2] / match[3] / name if match else None
 
 
 def walk_rollouts(home: Path) -> Iterator[RolloutStat]:
-    """All rollouts of `home`, archived ones too, in no order; what may not be read is left out.
+    """Yield all rollouts of `home`, including archived ones, in any order; unreadable directories are skipped.
 
-    Names are not looked at closely, so an `id` may be empty.
+    Names are not validated, so an `id` may be empty.
     """
     for year in _date_directories(os.fspath(sessions_directory(home))):
         for month in _date_directories(year):
@@ -102,20 +102,20 @@ def _rollouts_in(path: str, *, archived: bool) -> Iterator[RolloutStat]:
                 continue
             try:
                 status = entry.stat(follow_symlinks=False)
-            except OSError:  # deleted meanwhile
+            except OSError:  # deleted in the meantime
                 continue
             if stat.S_ISREG(status.st_mode):
                 yield RolloutStat(entry.path, archived, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def make_private_directory(path: Path) -> None:
-    """Make the directory and those above it that are missing, for this user alone.
+    """Create the directory and missing parents, accessible only to this user.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     missing: list[Path] = []
-    while not os.path.isdir(path):  # noqa: PTH112 - a name that cannot be is reported by mkdir
+    while not os.path.isdir(path):  # noqa: PTH112 - mkdir reports invalid names
         missing.append(path)
         if path.parent == path:
             break
@@ -126,10 +126,10 @@ def make_private_directory(path: Path) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """A descriptor of the file at `path`, which is ours and no link; made with mode 0600 if `flags` say so.
+    """Open the file at `path`, which must be ours and not a link; created with mode 0600 if `flags` allow.
 
     Raises:
-        OSError: it cannot be opened, or it is a link, no regular file or another user's.
+        OSError: it cannot be opened, or is a link, not a regular file, or another user's.
     """
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, PRIVATE_FILE)
     try:
@@ -148,10 +148,10 @@ def _check_ours(path: Path, status: os.stat_result) -> None:
 
 
 def outputs_of(home: Path, session_id: str) -> Path:
-    """Where the whole outputs of a session's commands lie."""
+    """Return the directory of the complete outputs of a session's commands."""
     return home / "outputs" / session_id
 
 
 def checkpoints_of(home: Path, session_id: str) -> Path:
-    """Where a session's checkpoints lie."""
+    """Return the directory of a session's checkpoints."""
     return home / "checkpoints" / session_id

@@ -1,7 +1,7 @@
-"""The lines of a rollout: one JSON object each, `{timestamp, type, payload}`. Nothing here does IO.
+"""The lines of a rollout: JSON objects `{timestamp, type, payload}`. Nothing here does IO.
 
-Codex 2026 adds `ordinal`, a running number; it and every other field that we do not
-know is kept in `Line.extra`.
+Codex 2026 adds `ordinal`, a sequence number; it and all other unknown fields are kept in
+`Line.extra`.
 """
 
 import json
@@ -22,13 +22,13 @@ from code_core.store.entries import (
 )
 
 LONGEST_LINE = 64 * 2**20
-"""The bytes that a line may have; longer ones are neither written nor read."""
+"""Limit in bytes; longer lines are neither written nor read."""
 
 _KINDS: dict[str, type[Entry]] = {
     kind.TYPE: kind for kind in (SessionMeta, ItemEntry, Compacted, TurnContext, EventEntry, ForkEvent)
 }
 _OUTER = frozenset({"timestamp", "type", "payload"})
-# How the programs that write rollouts begin a line; what begins otherwise is decoded to know its type.
+# How programs that write rollouts begin a line; other lines must be decoded to find their type.
 _BEGINNING = re.compile(
     rb'\{"timestamp": ?"[^"\\]{0,40}", ?(?:"ordinal": ?\d{1,18}, ?)?"type": ?"([a-z_]{1,40})", ?'
     rb'"payload": ?\{(?:"type": ?"([a-z_]{1,60})")?'
@@ -36,7 +36,7 @@ _BEGINNING = re.compile(
 
 
 class Glance(NamedTuple):
-    """What the first bytes of a line tell: its type, and that of its payload where the payload begins with it."""
+    """What the first bytes of a line show: its type, and that of its payload if the payload begins with it."""
 
     type: str
     payload_type: str
@@ -47,14 +47,14 @@ class BadLine(ValueError):  # noqa: N818 - a state of the line
 
 
 def encode(line: Line) -> bytes:
-    """The bytes of `line`, its line feed included.
+    """Return the bytes of `line`, including its line feed.
 
     Raises:
-        ValueError: it holds what JSON cannot (a NaN, an object of ours, endless nesting), or it
-            is longer than `LONGEST_LINE`.
+        ValueError: it contains something that JSON cannot express (NaN, a Python object, endless
+            nesting), or is longer than `LONGEST_LINE`.
     """
     extra = dict(line.extra or {})
-    # In the order of Codex, so that `glance` knows the line.
+    # In the key order of Codex, so that `glance` recognises the line.
     first = {"ordinal": extra.pop("ordinal")} if "ordinal" in extra else {}
     fields = {"timestamp": line.timestamp, **first, "type": line.type, "payload": line.entry.payload, **extra}
     try:
@@ -74,7 +74,7 @@ def _text(fields: JsonObject) -> bytes:
 
 
 def decode(data: bytes) -> Line:
-    """The line that `data`, without its line feed, stands for.
+    """Decode a line from `data`, without its line feed.
 
     Raises:
         BadLine: it is not UTF-8, not JSON, or not an object with a `type` and an object as `payload`.
@@ -96,6 +96,6 @@ def decode(data: bytes) -> Line:
 
 
 def glance(data: bytes) -> Glance | None:
-    """What a line is by its first bytes alone; None where it takes decoding to know."""
+    """Return what the first bytes show about a line, or None if it must be decoded."""
     match = _BEGINNING.match(data)
     return None if match is None else Glance(match[1].decode(), (match[2] or b"").decode())

@@ -1,4 +1,4 @@
-"""Pages of stored sessions, newest first, and the one that a user means."""
+"""Pages of stored sessions, newest first, and lookups of single sessions."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from code_core.store.record import SessionRecord
 
 LARGEST_PAGE = 1000
 
-_SELECT = f"SELECT {', '.join(COLUMNS)} FROM sessions"  # noqa: S608 - names of ours
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM sessions"  # noqa: S608 - our own column names
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class Query:
     """Which sessions to list.
 
     Attributes:
-        limit: how many at most, up to 1,000.
-        cursor: `Page.next_cursor` of the page before.
+        limit: the maximum number, up to 1,000.
+        cursor: `Page.next_cursor` of the previous page.
         cwd: only sessions of this working directory.
-        archived: the archived ones instead of the others; None for both.
-        search: only sessions whose name, first message, directory, branch or id contains this text, in any case.
-        order: by the last change, or by the beginning.
-        empty: those without a turn, too.
+        archived: archived sessions instead of the others; None for both.
+        search: only sessions whose name, first message, directory, branch or id contains this text, ignoring case.
+        order: by last change or by creation.
+        empty: whether to include sessions without a turn.
     """
 
     limit: int = 25
@@ -41,17 +41,17 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some sessions, and where the list goes on; `next_cursor` is None at its end."""
+    """A page of sessions; `next_cursor` is None on the last one."""
 
     sessions: tuple[SessionRecord, ...]
     next_cursor: str | None
 
 
 def page_of(connection: sqlite3.Connection, query: Query) -> Page:
-    """The sessions that `query` asks for.
+    """Return the sessions that match `query`.
 
     Raises:
-        StoreError: the cursor is not one of ours.
+        StoreError: the cursor is invalid.
     """
     key = "updated_ns" if query.order == "updated" else "created"
     conditions: list[str] = []
@@ -81,7 +81,7 @@ def page_of(connection: sqlite3.Connection, query: Query) -> Page:
 
 
 def with_id(connection: sqlite3.Connection, prefix: str, most: int = 6) -> list[SessionRecord]:
-    """The sessions whose id begins with `prefix`, archived or not, newest first."""
+    """Return the sessions whose id begins with `prefix`, archived or not, newest first."""
     low = prefix.lower()
     rows = connection.execute(
         f"{_SELECT} WHERE id >= ? AND id < ? ORDER BY archived, updated_ns DESC LIMIT ?",
@@ -91,7 +91,7 @@ def with_id(connection: sqlite3.Connection, prefix: str, most: int = 6) -> list[
 
 
 def with_name(connection: sqlite3.Connection, name: str, most: int = 6) -> list[SessionRecord]:
-    """The sessions of that name, in any case, newest first."""
+    """Return the sessions with that name, ignoring case, newest first."""
     rows = connection.execute(
         f"{_SELECT} WHERE name <> '' AND substr(haystack, 1, ?) = ? ORDER BY archived, updated_ns DESC LIMIT ?",
         (len(name.casefold()) + 1, f"{name.casefold()}\n", most),
@@ -100,13 +100,13 @@ def with_name(connection: sqlite3.Connection, name: str, most: int = 6) -> list[
 
 
 def at_path(connection: sqlite3.Connection, path: str | bytes) -> SessionRecord | None:
-    """The session whose rollout is at this path, spelled as the index has it."""
+    """Return the session whose rollout is at this path, spelled as in the index."""
     row = connection.execute(f"{_SELECT} WHERE path = ?", (path,)).fetchone()
     return None if row is None else record_of(row)
 
 
 def record_of(row: tuple[object, ...]) -> SessionRecord:
-    """The record that a row with `COLUMNS` holds."""
+    """Return the record in a row of `COLUMNS`."""
     values = dict(zip(COLUMNS, row, strict=True))
     values["path"] = Path(os.fsdecode(values["path"]))  # type: ignore[arg-type]  # text or bytes, as stored
     values["archived"] = bool(values["archived"])

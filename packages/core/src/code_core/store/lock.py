@@ -1,9 +1,8 @@
-"""One process at a time on a session: a locked file that names its holder.
+"""Locks a session for one process with a lock file that names its holder.
 
-The system's own lock (`flock`) decides, so a holder that died holds nothing. Where the
-file system cannot lock, as some network file systems, the holder that the file names
-decides: its pid together with the time at which that process started, because pids are
-used again.
+The operating system's lock (`flock`) decides, so a dead process holds nothing. On file systems
+without locks, such as some network file systems, the holder named in the file decides: its pid
+together with the start time of that process, because pids are reused.
 """
 
 import errno
@@ -31,7 +30,7 @@ class Holder:
     """The process that has a session open.
 
     Attributes:
-        started: when the process started, in the system's own count; empty where it cannot be known.
+        started: when the process started, in system-specific form; empty if unknown.
         since: when it opened the session, in UTC.
     """
 
@@ -42,14 +41,14 @@ class Holder:
 
     @classmethod
     def this_process(cls) -> "Holder":
-        """The holder that we are."""
+        """Return this process as a holder."""
         pid = os.getpid()
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         return cls(pid, process_start(pid), os.uname().nodename, now)
 
     @property
     def alive(self) -> bool:
-        """Whether the process may still run; one on another host may."""
+        """Whether the process may still be running; always true for one on another host."""
         if self.host != os.uname().nodename:
             return True
         try:
@@ -67,10 +66,10 @@ class Holder:
 
 
 class SessionLock:
-    """A lock that is held. It is released by `release`, or by the end of the process.
+    """A held lock, released by `release` or the end of the process.
 
     Attributes:
-        warning: what the user should know about how weak the lock is, or None.
+        warning: a warning for the user if the lock is weak, or None.
     """
 
     def __init__(self, path: Path, descriptor: int, warning: str | None) -> None:
@@ -79,33 +78,35 @@ class SessionLock:
         self._descriptor: int | None = descriptor
 
     def release(self) -> None:
-        """Release the session; a second call does nothing."""
+        """Release the lock; a second call does nothing."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None:
             return
-        if _is_file_at(self.path, descriptor):  # while it is still locked: nobody else can hold this file
+        if _is_file_at(
+            self.path, descriptor
+        ):  # while it is locked, so that no other process can hold this file
             with suppress(OSError):
                 os.unlink(self.path)  # noqa: PTH108 - next to calls on descriptors
         os.close(descriptor)
 
 
 def lock_path(home: Path, session_id: str) -> Path:
-    """The file that is locked while a session is open."""
+    """Return the file that is locked while a session is open."""
     return home / "locks" / f"{session_id}{SUFFIX}"
 
 
 def acquire(home: Path, session_id: str, *, weak: bool = True) -> SessionLock:
-    """The lock on a session.
+    """Lock a session.
 
     Args:
-        home: where the locks are.
-        session_id: what to lock.
-        weak: whether to go by the named holder where the file system cannot lock.
+        home: the home directory.
+        session_id: the session to lock.
+        weak: whether to rely on the named holder if the file system does not support locks.
 
     Raises:
-        SessionInUse: another has the session open.
-        LocksUnsupported: the file system cannot lock, and `weak` is not allowed.
-        CannotLock: the lock's file cannot be written.
+        SessionInUse: another process has the session open.
+        LocksUnsupported: the file system does not support locks, and `weak` is false.
+        CannotLock: the lock file cannot be written.
     """
     path = lock_path(home, session_id)
     try:
@@ -116,7 +117,7 @@ def acquire(home: Path, session_id: str, *, weak: bool = True) -> SessionLock:
             except SessionInUse:
                 if attempt >= _PATIENCE:
                     raise
-                time.sleep(0.01)  # it may have been a glance of `holder_of`
+                time.sleep(0.01)  # `holder_of` may have held it briefly
                 continue
             if lock is not None:
                 return lock
@@ -126,7 +127,7 @@ def acquire(home: Path, session_id: str, *, weak: bool = True) -> SessionLock:
 
 
 def holder_of(home: Path, session_id: str) -> Holder | None:
-    """Who has the session open, without opening it; None where nobody has."""
+    """Return who has the session open, without opening it, or None."""
     path = lock_path(home, session_id)
     try:
         descriptor = open_private(path, os.O_RDWR)
@@ -145,7 +146,7 @@ def holder_of(home: Path, session_id: str) -> Holder | None:
 
 
 def _try(path: Path, session_id: str, *, weak: bool) -> SessionLock | None:
-    """The lock; None where its file was replaced while we opened it."""
+    """The lock, or None if its file was replaced while we opened it."""
     descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     warning = None
     try:
@@ -221,7 +222,7 @@ def _is_file_at(path: Path, descriptor: int) -> bool:
 
 
 def process_start(pid: int) -> str:
-    """When the process started, with the boot that it belongs to; empty where the system does not say."""
+    """Return when the process started, with the id of the boot, or an empty string if unknown."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - a file of the kernel
             ticks = file.read().rpartition(b")")[2].split()[19]

@@ -1,7 +1,7 @@
-"""What users typed, in all sessions: `<home>/history.jsonl`, one `{"session_id", "ts", "text"}` per line.
+"""The log of user input across sessions: `<home>/history.jsonl`, one `{"session_id", "ts", "text"}` per line.
 
-The format is that of Codex. An entry is addressed by the log it is in (the file's inode)
-and its number in it, so a frontend that remembers both never gets another entry.
+The format is that of Codex. An entry is addressed by its log (the file's inode) and its number in
+it, so a frontend that remembers both never gets a different entry.
 """
 
 import fcntl
@@ -15,9 +15,9 @@ from code_core.store.errors import StoreError
 from code_core.store.layout import make_private_directory, open_private
 
 MOST_BYTES = 8 * 2**20
-"""How large the file becomes before its oldest entries are dropped."""
+"""File size above which the oldest entries are dropped."""
 
-_KEPT = 0.8  # of the most bytes, after a trim
+_KEPT = 0.8  # share of the size limit to keep when trimming
 _TRIES = 10
 _PAUSE = 0.1
 _CHUNK = 2**20
@@ -25,7 +25,7 @@ _CHUNK = 2**20
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """What a user typed, when (seconds since 1970), in which session."""
+    """User input, with its time (seconds since 1970) and session."""
 
     session_id: str
     ts: int
@@ -34,18 +34,18 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLog:
-    """The log as it is now: which one, and how many entries it has."""
+    """The current log: its id and number of entries."""
 
     log_id: int
     count: int
 
 
 class MessageHistory:
-    """The message history of a home. Methods may wait for another process, a second at most.
+    """The message history of a home directory. Methods may wait up to a second for another process.
 
     Args:
-        home: where the file is.
-        most_bytes: how large it may become.
+        home: the directory of the file.
+        most_bytes: its size limit.
     """
 
     def __init__(self, home: Path, most_bytes: int = MOST_BYTES) -> None:
@@ -53,10 +53,10 @@ class MessageHistory:
         self._most = most_bytes
 
     def append(self, session_id: str, text: str, now: float) -> None:
-        """Add what the user typed at `now`, in seconds since 1970; drops the oldest entries of a full file.
+        """Append user input from time `now`, in seconds since 1970; drops the oldest entries of a full file.
 
         Raises:
-            StoreError: the file cannot be written, is locked for too long, or can never hold so long a text.
+            StoreError: the file cannot be written, stays locked for too long, or is too small for the text.
         """
         line = json.dumps({"session_id": session_id, "ts": int(now), "text": text}).encode() + b"\n"
         if len(line) > self._most * _KEPT:
@@ -79,7 +79,7 @@ class MessageHistory:
             raise StoreError(f"cannot write {self.path}: {error.strerror}") from error
 
     def log(self) -> HistoryLog:
-        """The id of the log, and how many entries it has; 0 if it cannot be read."""
+        """Return the id of the log and its number of entries, 0 if it cannot be read."""
         try:
             descriptor = open_private(self.path, os.O_RDONLY)
         except OSError:
@@ -91,7 +91,7 @@ class MessageHistory:
             return HistoryLog(os.fstat(descriptor).st_ino, count)
 
     def entry(self, log_id: int, offset: int) -> HistoryEntry | None:
-        """The entry with the number `offset`, the oldest being 0; None where the log is another one by now."""
+        """Return entry number `offset`, counting from the oldest as 0, or None if the log was replaced."""
         try:
             descriptor = open_private(self.path, os.O_RDONLY)
         except OSError:
@@ -105,7 +105,7 @@ class MessageHistory:
         return None
 
     def _locked(self) -> int:
-        """A descriptor of the file, locked; it is the one that has the name."""
+        """A locked descriptor of the file that currently has this name."""
         for _ in range(_TRIES):
             descriptor = open_private(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             try:
@@ -123,7 +123,7 @@ class MessageHistory:
         raise StoreError(f"cannot write {self.path}: another process keeps it locked")
 
     def _trim(self, descriptor: int, size: int, line: bytes) -> None:
-        """Write a file with the newest entries and `line`, and give it the name: the log has a new id then."""
+        """Replace the file with one that contains the newest entries and `line`, which gives the log a new id."""
         room = int(self._most * _KEPT) - len(line)
         kept = os.pread(descriptor, room, max(0, size - room))
         if size > room:

@@ -1,4 +1,4 @@
-"""The names that users give to sessions: `<home>/session_index.jsonl`, appended to, the last one counts.
+"""The names of sessions: `<home>/session_index.jsonl`, append-only; the last entry wins.
 
 Codex keeps names in the same file: `{"id", "thread_name", "updated_at"}`.
 """
@@ -16,12 +16,12 @@ _LARGEST = 32 * 2**20
 
 
 def names_file(home: Path) -> Path:
-    """Where names are."""
+    """Return the file of session names."""
     return home / "session_index.jsonl"
 
 
 def read_names(home: Path) -> dict[str, str]:
-    """The name of each session that has one, by lower-case id; none where the file cannot be read."""
+    """Return the names of sessions by lower-case id; empty if the file cannot be read."""
     try:
         descriptor = open_private(names_file(home), os.O_RDONLY)
     except OSError:
@@ -41,7 +41,7 @@ def read_names(home: Path) -> dict[str, str]:
 
 
 def write_name(home: Path, session_id: str, name: str) -> str:
-    """Give the session a name, an empty one to take it away; gives the name as it is kept.
+    """Name a session and return the name as stored; an empty name removes it.
 
     Raises:
         StoreError: the file cannot be written.

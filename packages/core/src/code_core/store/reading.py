@@ -1,4 +1,4 @@
-"""Reads the lines of a rollout forwards and backwards, in bounded memory whatever the file holds."""
+"""Reads the lines of a rollout forwards and backwards, in bounded memory for any file."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from code_core.store.lines import LONGEST_LINE
 
 
 class RawLine(NamedTuple):
-    """A line as its bytes.
+    """A line as raw bytes.
 
     Attributes:
         offset: where it begins in the file.
@@ -28,7 +28,7 @@ class RawLine(NamedTuple):
 class Span:
     """A part of a file that is open for reading.
 
-    It is read with `pread`, `chunk` bytes at a time, so several may share a descriptor.
+    It is read with `pread`, `chunk` bytes at a time, so several spans can share a descriptor.
     """
 
     descriptor: int
@@ -37,7 +37,7 @@ class Span:
     chunk: int = 2**20
 
     def forwards(self) -> Iterator[RawLine]:
-        """The lines of the span, first to last; it must begin where a line begins."""
+        """Yield the lines of the span, first to last; the span must begin at the start of a line."""
         offset = position = self.start
         parts: list[bytes] | None = []
         held = 0
@@ -64,16 +64,16 @@ class Span:
             yield RawLine(offset, position, None if parts is None else b"".join(parts), whole=False)
 
     def backwards(self) -> Iterator[RawLine]:
-        """The lines of the span, last to first; it must begin where a line begins."""
+        """Yield the lines of the span, last to first; the span must begin at the start of a line."""
         position = line_end = self.end
-        whole = False  # whether a line feed stands before `line_end`
-        tail: list[bytes] | None = []  # of the line that is being gathered, last part first
+        whole = False  # whether a line feed precedes `line_end`
+        tail: list[bytes] | None = []  # parts of the current line, last part first
         held = 0
         while position > self.start:
             length = min(self.chunk, position - self.start)
             chunk = os.pread(self.descriptor, length, position - length)
             if len(chunk) < length:
-                return  # cut by another process meanwhile
+                return  # truncated by another process in the meantime
             position -= length
             stop = length
             while (feed := chunk.rfind(b"\n", 0, stop)) >= 0:

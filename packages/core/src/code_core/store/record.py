@@ -1,4 +1,4 @@
-"""What a list shows of a session."""
+"""The record of a session that lists show."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from code_core.frozen import frozen
 
 @frozen
 class SessionRecord:
-    """A stored session, as lists show it; a text that is not known is empty.
+    """A stored session as shown in lists; unknown texts are empty.
 
     Attributes:
         created: when it began, in UTC as `2026-01-31T23:59:59.999Z`.
-        updated_ns: when its file changed last, in nanoseconds since 1970.
-        preview: how the user's first message begins; empty before the first turn.
-        archived: whether it is left out of the usual lists.
+        updated_ns: when its file last changed, in nanoseconds since 1970.
+        preview: the beginning of the user's first message; empty before the first turn.
+        archived: whether it is hidden from the usual lists.
     """
 
     id: str
@@ -35,5 +35,5 @@ class SessionRecord:
 
     @property
     def title(self) -> str:
-        """What to call it: its name, else how it begins, else its id."""
+        """Its name, or else its preview, or else its id."""
         return self.name or self.preview or self.id

@@ -1,4 +1,4 @@
-"""What the entries of a rollout add up to. Nothing here does IO."""
+"""Computes the state that results from the entries of a rollout. Nothing here does IO."""
 
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ from code_core.store.entries import (
 from code_core.store.user_messages import is_from_user, text_of_item
 
 KEPT_USER_TEXT = 80_000
-"""Characters of the user's own messages that survive a compaction which recorded its summary alone."""
+"""Characters of user messages kept by a compaction that recorded only its summary."""
 
 MARKERS = frozenset(
     {
@@ -32,7 +32,7 @@ MARKERS = frozenset(
         "input_removed",
     }
 )
-"""The events that a replay reads; the others are for frontends."""
+"""The events that affect the state; the others are for frontends."""
 
 _UNNEEDED = frozenset(
     {"world_state", "token_usage_record", "inter_agent_communication"}
@@ -46,11 +46,11 @@ class Replay:
 
     Attributes:
         items: the history.
-        turn_context: the settings of the last turn; empty where none were recorded.
-        token_info: the last token count, as in the event `token_count`; None where there was none.
-        open_turn: the id of the turn that has begun and not ended, empty if it has no id; None if all turns ended.
-        queue: the inputs that wait for the model, by id: events `input_queued`, oldest first.
-        unknown: how many entries there were of each type that we do not know.
+        turn_context: the settings of the last turn; empty if none were recorded.
+        token_info: the last token count, as in the event `token_count`, or None.
+        open_turn: the id of a turn that has not ended (empty if it has no id), or None if all turns ended.
+        queue: queued input by id, as `input_queued` events, oldest first.
+        unknown: the number of entries of each unknown type.
     """
 
     items: list[JsonObject] = field(default_factory=list)
@@ -61,12 +61,12 @@ class Replay:
     unknown: dict[str, int] = field(default_factory=dict)
 
     def feed(self, entry: Entry) -> None:
-        """Take the next entry into account."""
+        """Apply the next entry."""
         match entry:
             case ItemEntry(payload=item):
                 if item.get("type") not in _NEVER_SENT:
                     self.items.append(item)
-                self.queue.pop(text_of(item, "item_id"), None)  # the model has it now
+                self.queue.pop(text_of(item, "item_id"), None)  # now sent to the model
             case Compacted():
                 self._compact(entry)
             case TurnContext(payload=context):
@@ -84,7 +84,7 @@ class Replay:
                 self.open_turn = text_of(entry.event, "turn_id")
             case "task_complete" | "turn_complete" | "turn_aborted":
                 self.open_turn = None
-            case "error" if text_of(entry.event, "turn_id"):  # an error of Codex does not end a turn
+            case "error" if text_of(entry.event, "turn_id"):  # in Codex, an error does not end a turn
                 self.open_turn = None
             case "thread_rolled_back":
                 self._roll_back(turns_of(entry))
@@ -107,7 +107,7 @@ class Replay:
         self.items = self._summarised(entry.message) if replacement is None else replacement
 
     def _summarised(self, summary: str) -> list[JsonObject]:
-        """The history after a compaction of 2025: the latest messages of the user, then the summary."""
+        """The history after a compaction from 2025: the latest user messages, then the summary."""
         kept: list[JsonObject] = []
         left = KEPT_USER_TEXT
         for item in reversed(self.items):
@@ -122,6 +122,6 @@ class Replay:
 
 
 def turns_of(entry: EventEntry) -> int:
-    """How many turns a `thread_rolled_back` takes back."""
+    """Return how many turns a `thread_rolled_back` event drops."""
     turns = entry.event.get("num_turns")
     return turns if isinstance(turns, int) and not isinstance(turns, bool) else 0

@@ -1,4 +1,4 @@
-"""Reads as much of a rollout as it takes to go on with the session."""
+"""Restores a session from as much of its rollout as needed."""
 
 import os
 from collections.abc import Iterator
@@ -24,10 +24,10 @@ from code_core.store.replay import MARKERS, Replay
 from code_core.store.user_messages import is_context_of_codex, is_from_user
 
 MOST_HISTORY = 16 * 2**20
-"""Bytes of items that are restored at most: more than any model's window holds."""
+"""Limit on restored items, in bytes; more than any model's window holds."""
 
 MOST_SCANNED = 128 * 2**20
-"""Bytes that are searched, from the end, for the entry with which the history begins."""
+"""Bytes searched, from the end, for the entry at which the history begins."""
 
 _HEAD = 2**20
 _SETTINGS_SCANNED = 4 * 2**20
@@ -41,18 +41,18 @@ _CALLS = {"function_call": "function_call_output", "local_shell_call": "function
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A session as its rollout leaves it.
+    """A session as restored from its rollout.
 
     Attributes:
-        meta: the first entry; made from the file's name where it is missing.
-        items: the history, items of the Responses API as JSON; calls without results may be among them.
+        meta: the first entry; derived from the file name if missing.
+        items: the history as Responses API items in JSON; may include calls without results.
         turn_context: the settings of the last turn.
         token_info: `{total_token_usage, last_token_usage, model_context_window}`, or None.
-        queue: the inputs that wait for the model: events `input_queued`, oldest first.
-        open_turn: the id of a turn that did not end, empty if it has no id; None if all turns ended.
-        next_ordinal: the running number of the next line in files whose lines have one.
-        foreign: whether another program began the session.
-        notes: what was repaired, skipped or left out, a sentence each.
+        queue: queued input as `input_queued` events, oldest first.
+        open_turn: the id of a turn that has not ended (empty if it has no id), or None if all turns ended.
+        next_ordinal: the sequence number of the next line, in files whose lines have one.
+        foreign: whether another program created the session.
+        notes: what was repaired, skipped or left out, one sentence each.
     """
 
     meta: SessionMeta
@@ -68,14 +68,14 @@ class Restored:
 
 @dataclass(slots=True)
 class Skipped:
-    """What a reader could not use."""
+    """Counts what a reader could not use."""
 
     broken: int = 0
     too_long: int = 0
     torn_end: bool = False
 
     def notes(self) -> Iterator[str]:
-        """A sentence for each kind."""
+        """Yield a sentence for each kind."""
         if self.torn_end:
             yield "the last line was incomplete and was skipped"
         if self.broken:
@@ -88,12 +88,12 @@ class Skipped:
 
 @dataclass(slots=True)
 class LineReader:
-    """Decodes the lines of a file, and counts what it skips."""
+    """Decodes the lines of a file and counts what it skips."""
 
     skipped: Skipped = field(default_factory=Skipped)
 
     def decoded(self, raw: RawLine) -> Line | None:
-        """The line; None where it is skipped."""
+        """Return the line, or None if it is skipped."""
         if raw.data is None:
             self.skipped.too_long += 1
             return None
@@ -110,10 +110,10 @@ class LineReader:
 
 
 def open_rollout(path: Path) -> int:
-    """A descriptor for reading.
+    """Open a rollout for reading and return the descriptor.
 
     Raises:
-        RolloutUnreadable: the file does not exist or may not be read.
+        RolloutUnreadable: the file does not exist or is not readable.
     """
     try:
         return open_private(path, os.O_RDONLY)
@@ -123,13 +123,13 @@ def open_rollout(path: Path) -> int:
 
 
 def restore(path: Path) -> Restored:
-    """The session whose rollout is at `path`.
+    """Restore the session whose rollout is at `path`.
 
-    Costs what the history costs, not what the file does: from the end back to the last
-    compaction, or to `MOST_HISTORY`.
+    The cost depends on the history, not on the size of the file: it is read from the end back to the
+    last compaction, or up to `MOST_HISTORY`.
 
     Raises:
-        RolloutUnreadable: the file cannot be read, or is not a rollout.
+        RolloutUnreadable: the file cannot be read or is not a rollout.
     """
     descriptor = open_rollout(path)
     try:
@@ -172,10 +172,10 @@ def restore(path: Path) -> Restored:
 
 
 def read_meta(path: Path) -> SessionMeta:
-    """The first entry of the rollout at `path`, or what the file's name tells where that is damaged.
+    """Return the first entry of the rollout at `path`, or one derived from its name if that is damaged.
 
     Raises:
-        RolloutUnreadable: the file cannot be read, or is not a rollout.
+        RolloutUnreadable: the file cannot be read or is not a rollout.
     """
     descriptor = open_rollout(path)
     try:
@@ -187,12 +187,12 @@ def read_meta(path: Path) -> SessionMeta:
 
 
 def is_foreign(meta: SessionMeta) -> bool:
-    """Whether another program began the session."""
+    """Whether another program created the session."""
     return meta.payload.get("originator") != ORIGINATOR
 
 
 def _without_context(line: Line) -> Entry:
-    """The entry of a file that another program began, without the instructions that program gave its model."""
+    """The entry of a file that another program created, without the instructions for that program's model."""
     if (line.extra or {}).get(WRITER) == ORIGINATOR:
         return line.entry
     match line.entry:
@@ -206,9 +206,9 @@ def _without_context(line: Line) -> Entry:
 
 
 def _meta(path: Path, descriptor: int, size: int) -> SessionMeta:
-    """The first entry; in a file with a damaged head, what its name tells.
+    """The first entry or, if the head of the file is damaged, one derived from its name.
 
-    A copy of another session's entries may follow, with that one's id: the file's name decides.
+    Copied entries of another session may follow, with its id: the file name takes precedence.
     """
     reader = LineReader()
     payload: JsonObject = {}
@@ -228,7 +228,7 @@ def _meta(path: Path, descriptor: int, size: int) -> SessionMeta:
 
 
 def _replay_of_settings(descriptor: int, end: int) -> Replay:
-    """What stood before `end` and a compaction does not replace: settings, tokens, whether a turn was open."""
+    """The state before `end` that a compaction does not replace: settings, tokens, an open turn."""
     latest: dict[str, Line] = {}
     for raw in Span(descriptor, 0, end).backwards():
         seen = None if raw.data is None else glance(raw.data)
@@ -252,7 +252,7 @@ def _replay_of_settings(descriptor: int, end: int) -> Replay:
 
 
 def _beginning_of_history(descriptor: int, size: int) -> tuple[int, bool]:
-    """Where to begin to read, and whether history before it is left out."""
+    """The offset at which to start reading, and whether earlier history is left out."""
     items = 0
     offset = 0
     for raw in Span(descriptor, 0, size).backwards():
@@ -285,7 +285,7 @@ def _replaces_history(data: bytes) -> bool:
 
 
 def _is_needless(raw: RawLine) -> bool:
-    """Whether the line is an event that only frontends read; it is not decoded then."""
+    """Whether the line is an event that only frontends read, which need not be decoded."""
     seen = None if raw.data is None or not raw.whole else glance(raw.data)
     return seen is not None and seen.type == "event_msg" and seen.payload_type not in {"", *MARKERS}
 
@@ -296,7 +296,7 @@ def _ordinal(line: Line) -> int | None:
 
 
 def _last_ordinal(descriptor: int, size: int) -> int | None:
-    """The highest of the last running numbers; the line at the very end may be half."""
+    """The highest of the last sequence numbers; the final line may be incomplete."""
     reader = LineReader()
     for raw in Span(descriptor, 0, size).backwards():
         line = reader.decoded(raw)

@@ -1,4 +1,4 @@
-"""The history of a stored session as the items that the engine works with."""
+"""Converts the history of a stored session to the engine's item types."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from code_core.store.entries import JsonObject
 
 
 def response_items(stored: Sequence[JsonObject]) -> tuple[list[ResponseItem], tuple[str, ...]]:
-    """The items that `stored` stands for, and a note on those that are damaged or unknown, which are left out.
+    """Return the items in `stored`, and a note about those left out because they are damaged or unknown.
 
-    The calls among them may lack results; the session's normaliser makes a valid request of them.
+    Calls may lack results; the session's normaliser turns the items into a valid request.
     """
     adapter: TypeAdapter[ResponseItem] = TypeAdapter(ResponseItem)
     items: list[ResponseItem] = []

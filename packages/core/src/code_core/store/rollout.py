@@ -1,4 +1,4 @@
-"""Writes a rollout: one `write` per line, and nothing that was written is ever written again."""
+"""Writes a rollout: one `write` per line; written lines are never rewritten."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -13,22 +13,22 @@ from code_core.store.lines import encode
 
 
 def utc_now() -> datetime:
-    """The time that lines are stamped with."""
+    """Return the current time, for the timestamps of lines."""
     return datetime.now(UTC)
 
 
 class RolloutFile:
-    """The file of one session, made when the first entry is written.
+    """The file of one session, created when the first entry is written.
 
-    Not for two threads at once. A write that fails leaves the file as it was; where even
-    that fails, half a line may stay at its end, which readers skip.
+    Not thread-safe. A failed write leaves the file unchanged; if even that fails, an incomplete
+    line may remain at its end, which readers skip.
 
     Args:
-        path: where the file is, or is to be made.
-        meta: what a new file begins with; None goes on with the file at `path`.
-        next_ordinal: the running number of the next line, in files whose lines have one.
-        foreign: whether another program began the file, so that our lines are to be marked.
-        clock: gives the time, in UTC.
+        path: the file, which may not exist yet.
+        meta: the first entry of a new file; None continues the file at `path`.
+        next_ordinal: the sequence number of the next line, in files whose lines have one.
+        foreign: whether another program created the file, so that our lines must be marked.
+        clock: returns the time, in UTC.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class RolloutFile:
 
     @property
     def exists(self) -> bool:
-        """Whether the file has been made, or was there before."""
+        """Whether the file has been created or existed before."""
         return self._meta is None
 
     def write(self, entries: Sequence[Entry]) -> None:
-        """Append `entries`, all or none; a new file is made first.
+        """Append `entries`, all or none, creating the file if needed.
 
         Raises:
-            JournalError: `entries` are not in the file, so they may be written again.
+            JournalError: `entries` are not in the file and may be written again.
         """
         if self._closed:
             raise JournalError(f"cannot write the session {self.path}: it is closed")
@@ -73,10 +73,10 @@ class RolloutFile:
         self._ordinal = ordinal
 
     def sync(self) -> None:
-        """Have the file on the disk, and the first time its directory too.
+        """Flush the file to disk, and the first time its directory too.
 
         Raises:
-            JournalError: the disk does not take it.
+            JournalError: the data cannot be written.
         """
         if self._descriptor is None:
             return
@@ -89,7 +89,7 @@ class RolloutFile:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        """Close the file; a second time does nothing."""
+        """Close the file; further calls do nothing."""
         self._closed = True
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
@@ -109,11 +109,11 @@ class RolloutFile:
         return self._descriptor
 
     def _lines(self, entries: Sequence[Entry]) -> tuple[list[bytes], int | None]:
-        """The bytes of `entries`, and the running number of the line that comes after them."""
+        """The bytes of `entries`, and the sequence number after them."""
         lines: list[bytes] = []
         ordinal = self._ordinal
         for entry in entries:
-            # A clock that is set back must not make a line older than the one before it.
+            # Timestamps must not go backwards when the clock is set back.
             self._stamp = max(self._stamp, f"{self._clock():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z")
             extra = self._mark if ordinal is None else {"ordinal": ordinal, **self._mark}
             lines.append(encode(Line(entry, self._stamp, extra)))
@@ -121,7 +121,7 @@ class RolloutFile:
         return lines, ordinal
 
     def _write_lines(self, descriptor: int, lines: Sequence[bytes]) -> None:
-        """Write each line with one call, or with more where the system takes a part only."""
+        """Write each line with one call, or more if the system accepts only a part."""
         before = os.fstat(descriptor).st_size
         written = 0
         try:
@@ -137,7 +137,7 @@ class RolloutFile:
             raise
 
     def _take_back(self, descriptor: int, before: int, written: int) -> None:
-        """Cut off what was written, unless someone else has written after it."""
+        """Truncate what was written, unless another process has written after it."""
         if not written:
             return
         self._mid_line = True
@@ -145,7 +145,7 @@ class RolloutFile:
             if os.fstat(descriptor).st_size == before + written:
                 os.ftruncate(descriptor, before)
                 self._mid_line = _ends_mid_line(descriptor)
-        except OSError:  # the next line begins with a line feed, and readers skip the half one
+        except OSError:  # the next write starts with a line feed, and readers skip the incomplete line
             pass
 
     def _failure(self, error: OSError | ValueError) -> JournalError:

@@ -1,8 +1,7 @@
-"""The journal of a stored session: a rollout that a thread of its own writes.
+"""The journal of a stored session: a rollout written by a dedicated thread.
 
-A disk may not answer for a long time, or ever (a network file system whose server is
-gone). Whoever waits for it may give up at any time, and the process may end: the thread
-is a daemon.
+A disk may take long to answer, or never do so (a network file system whose server is gone).
+Callers can stop waiting at any time, and the process can exit, because the thread is a daemon.
 """
 
 import logging
@@ -24,7 +23,7 @@ _log = logging.getLogger("code_core")
 
 
 class _Job:
-    """Work for the thread, and what became of it."""
+    """Work for the thread, and its outcome."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
@@ -33,33 +32,33 @@ class _Job:
         self.error: Exception | None = None
 
     async def wait(self) -> None:
-        """Wait until it is done.
+        """Wait until the work is done.
 
         Raises:
-            JournalError: it could not be done.
+            JournalError: it failed.
         """
         await self.done.wait()
         if self.error is not None:
             raise JournalError(str(self.error)) from self.error
 
     def run(self) -> None:
-        """Do it, in the thread."""
+        """Do the work; called in the thread."""
         try:
             self._work()
-        except Exception as error:  # noqa: BLE001 - raised to whoever waits
+        except Exception as error:  # noqa: BLE001 - raised to the waiting task
             self.error = error
         try:
             run_in_loop(self.done.set, token=self._loop)
-        except RuntimeError:  # the event loop has ended: nobody waits any more
+        except RuntimeError:  # the event loop has ended, so nothing is waiting
             _log.warning("the session was written after its end", exc_info=self.error)
 
 
 class RolloutJournal:
-    """See `Journal`. A call that is cancelled before its turn has no effect.
+    """See `Journal`. A call cancelled before its turn has no effect.
 
     Args:
-        file: what to write to; closed by `aclose`.
-        lock: held on the session; released by `aclose`.
+        file: the file to write to; closed by `aclose`.
+        lock: the session's lock; released by `aclose`.
     """
 
     def __init__(self, file: RolloutFile, lock: SessionLock | None = None) -> None:
@@ -80,7 +79,7 @@ class RolloutJournal:
         await self._do(self._file.sync)
 
     async def aclose(self) -> None:
-        """See `Journal.aclose`. Cancelled while the disk does not answer, it goes on in the thread."""
+        """See `Journal.aclose`. If cancelled while the disk does not answer, it continues in the thread."""
         if self._closed:
             return
         self._closed = True
@@ -89,9 +88,9 @@ class RolloutJournal:
         await job.wait()
 
     async def _do(self, work: Callable[[], None]) -> None:
-        """Have the thread do `work` after everything before it."""
+        """Run `work` in the thread after everything before it."""
         async with self._turns:
-            if self._running is not None:  # whoever asked for it has given up
+            if self._running is not None:  # its caller was cancelled
                 await self._running.done.wait()
             if self._closed:
                 raise JournalError(f"cannot write the session {self._file.path}: it is closed")

@@ -1,4 +1,4 @@
-"""The stored sessions of a home: begin, resume, fork, archive, delete."""
+"""The stored sessions of a home directory: create, resume, fork, archive, delete."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 @frozen
 class OpenSession:
-    """A session that this process has for itself, until `lock` is released.
+    """A session opened exclusively by this process until `lock` is released.
 
     Attributes:
-        restored: what it was so far; None for a new one.
-        warning: what the user should know about the lock, or None.
+        restored: its earlier state; None for a new session.
+        warning: a warning for the user about the lock, or None.
     """
 
     id: str
@@ -48,10 +48,10 @@ class OpenSession:
 
 
 class SessionStore(Catalog):
-    """The sessions of a home, to be opened and changed. No method imports pydantic or anyio."""
+    """The sessions of a home directory, with methods to change them. No method imports pydantic or anyio."""
 
     def create(self, session_id: str, meta: JsonObject) -> OpenSession:
-        """A new session. Its file is made by the first entry that is written.
+        """Create a session, whose file is created with the first entry.
 
         Args:
             session_id: a UUID.
@@ -59,22 +59,22 @@ class SessionStore(Catalog):
                 `timestamp`, `originator` and `cli_version` are added.
 
         Raises:
-            SessionInUse: a session of this id is open.
-            StoreError: the home cannot be written.
+            SessionInUse: a session with this id is open.
+            StoreError: the home directory is not writable.
         """
         path, whole = self._new(session_id, meta)
         return OpenSession(session_id, RolloutFile(path, whole), lock.acquire(self.home, session_id))
 
     def resume(self, session: SessionRecord | Path) -> OpenSession:
-        """A stored session, to go on with.
+        """Open a stored session to continue it.
 
         Raises:
-            SessionInUse: another process, or another session here, has it open.
+            SessionInUse: another process, or another session in this one, has it open.
             RolloutUnreadable: its file cannot be read.
-            StoreError: the home cannot be written.
+            StoreError: the home directory is not writable.
         """
         path = session if isinstance(session, Path) else session.path
-        from code_core.store.restore import read_meta, restore  # a new session restores nothing
+        from code_core.store.restore import read_meta, restore  # not needed for a new session
 
         session_id = read_meta(path).id if isinstance(session, Path) else session.id
         held = lock.acquire(self.home, session_id)
@@ -89,7 +89,7 @@ class SessionStore(Catalog):
     def fork(
         self, session: SessionRecord, new_id: str, drop_last: int = 0, meta: JsonObject | None = None
     ) -> Path:
-        """Copy a session, which may be open, without its last `drop_last` turns; gives the copy, to be resumed.
+        """Copy a session, which may be open, without its last `drop_last` turns, and return the copy.
 
         Raises:
             RolloutUnreadable: the session cannot be read.
@@ -105,7 +105,7 @@ class SessionStore(Catalog):
         return path
 
     def archive(self, session: SessionRecord) -> Path:
-        """Leave the session out of the usual lists; gives where its file is now.
+        """Hide the session from the usual lists and return its new path.
 
         Raises:
             SessionInUse: it is open.
@@ -114,7 +114,7 @@ class SessionStore(Catalog):
         return self._move(session, archive_directory(self._home_of(session)) / session.path.name, "archive")
 
     def unarchive(self, session: SessionRecord) -> Path:
-        """Have an archived session in the usual lists again; gives where its file is now.
+        """Return an archived session to the usual lists and return its new path.
 
         Raises:
             SessionInUse: it is open.
@@ -126,7 +126,7 @@ class SessionStore(Catalog):
         return self._move(session, target, "unarchive")
 
     def delete(self, session: SessionRecord) -> None:
-        """Delete the session with the outputs and checkpoints that are kept for it.
+        """Delete the session with its outputs and checkpoints.
 
         Raises:
             SessionInUse: it is open.
@@ -146,7 +146,7 @@ class SessionStore(Catalog):
             held.release()
 
     def holder(self, session: SessionRecord) -> Holder | None:
-        """Who has the session open; None where nobody has."""
+        """Return who has the session open, or None."""
         return lock.holder_of(self.home, session.id)
 
     def _new(self, session_id: str, fields: JsonObject) -> tuple[Path, SessionMeta]:

@@ -1,4 +1,4 @@
-"""The messages, calls and results of a session, to be shown again."""
+"""Reads the messages, calls and results of a session for display."""
 
 import json
 import os
@@ -22,9 +22,9 @@ class Block:
     """A piece of a transcript.
 
     Attributes:
-        text: as the model or a tool wrote it, not made safe for a terminal.
-        cut: how many characters were left out at the end.
-        call_id: which call it is, or answers.
+        text: as written by the model or a tool; not made safe for a terminal.
+        cut: the number of characters omitted at the end.
+        call_id: the call, or the call that a result belongs to.
     """
 
     kind: Kind
@@ -49,7 +49,7 @@ class Transcript:
 
 
 def read_transcript(path: Path, most_blocks: int = 200, longest: int = 4000) -> Transcript:
-    """The last `most_blocks` pieces of the session at `path`, texts cut to `longest` characters.
+    """Return the last `most_blocks` pieces of the session at `path`, with texts cut to `longest` characters.
 
     Raises:
         RolloutUnreadable: the file cannot be read.

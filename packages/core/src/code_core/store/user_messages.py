@@ -1,8 +1,8 @@
-"""Tells what a user wrote from what a program put into the history in the user's name."""
+"""Distinguishes messages written by the user from those that programs add with the user role."""
 
 from code_core.store.entries import JsonObject, text_of
 
-# How agents begin the messages that they add by themselves.
+# How agents begin the messages that they add themselves.
 _ADDED = (
     "<environment_context>",
     "<ENVIRONMENT_CONTEXT>",
@@ -29,7 +29,7 @@ _ADDED = (
 
 
 def text_of_item(item: JsonObject) -> str:
-    """All text of a message, its parts joined by line feeds; empty for other items."""
+    """Return the text of a message, its parts joined by line feeds; empty for other items."""
     content = item.get("content")
     if isinstance(content, str):
         return content
@@ -39,7 +39,7 @@ def text_of_item(item: JsonObject) -> str:
 
 
 def is_from_user(item: JsonObject) -> bool:
-    """Whether `item` is a message that the user wrote: where a turn begins."""
+    """Whether `item` is a message written by the user, which begins a turn."""
     if item.get("type") != "message" or item.get("role") != "user":
         return False
     kinds = _content_kinds(item)
@@ -49,9 +49,9 @@ def is_from_user(item: JsonObject) -> bool:
 
 
 def is_context_of_codex(item: JsonObject) -> bool:
-    """Whether `item` tells the model about the surroundings: instructions, permissions, environment.
+    """Whether `item` gives the model context: instructions, permissions, environment.
 
-    Such items of another program describe its tools and its sandbox, not ours.
+    Such items from another program describe its tools and sandbox, not ours.
     """
     return item.get("type") == "message" and (
         item.get("role") == "developer"
@@ -64,7 +64,7 @@ def _is_summary(item: JsonObject) -> bool:
 
 
 def _content_kinds(item: JsonObject) -> list[str]:
-    """What Codex 2026 notes about the parts of a message, such as `user.text`."""
+    """What Codex 2026 records about the parts of a message, such as `user.text`."""
     noted = item.get("internal_chat_message_metadata_passthrough")
     kinds = noted.get("content_item_kinds") if isinstance(noted, dict) else None
     return [kind for kind in kinds if isinstance(kind, str)] if isinstance(kinds, list) else []

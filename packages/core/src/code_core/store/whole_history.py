@@ -1,4 +1,4 @@
-"""The whole history of a session, to be shown again: what compactions replaced, too."""
+"""Reads the whole history of a session for display, including what compactions replaced."""
 
 import os
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from code_core.store.restore import LineReader, open_rollout
 from code_core.store.user_messages import is_from_user
 
 MOST_BYTES = 64 * 2**20
-"""The part of a file, from its end, that is read."""
+"""Bytes read from the end of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Where a compaction replaced what stands before."""
+    """Marks where a compaction replaced everything before it."""
 
     text: str
 
 
 def read_whole_history(path: Path, most_bytes: int = MOST_BYTES) -> list[JsonObject | Summary]:
-    """The items of the session at `path`, oldest first, without messages that a program put in the user's place.
+    """Return the items of the session at `path`, oldest first, without messages that programs add for the user.
 
     Raises:
         RolloutUnreadable: the file cannot be read.
@@ -37,7 +37,7 @@ def read_whole_history(path: Path, most_bytes: int = MOST_BYTES) -> list[JsonObj
             seen = None if raw.data is None else glance(raw.data)
             if seen is not None and seen.type == "event_msg" and seen.payload_type != "thread_rolled_back":
                 continue
-            line = reader.decoded(raw)  # the first may be half a line, which is skipped
+            line = reader.decoded(raw)  # the first line may be incomplete and is then skipped
             match None if line is None else line.entry:
                 case ItemEntry(payload=item) if item.get("role", "assistant") == "assistant" or is_from_user(
                     item

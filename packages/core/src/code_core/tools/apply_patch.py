@@ -1,4 +1,4 @@
-"""`apply_patch`: edit files in process, after approval where the policy wants it."""
+"""`apply_patch`: edits files in process, after approval if the policy requires it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class ApplyPatch:
-    """Applies patches; one that does not fit changes nothing.
+    """Applies patches; a patch that does not fit changes nothing.
 
     Args:
-        file_system: where the files are; the local one if None.
+        file_system: where the files are; the local file system if None.
     """
 
     name = "apply_patch"
@@ -47,7 +47,7 @@ class ApplyPatch:
                 return ToolOutput("apply_patch takes a patch", success=False)
 
     async def apply(self, text: str, cwd: Path, call_id: str, context: ToolContext) -> ToolOutput:
-        """See `PatchRun.apply`; in plan mode it is refused."""
+        """Apply a patch (see `PatchRun.apply`), or refuse it in plan mode."""
         if context.planning:
             from code_core.safety.planning import NOTHING_CHANGES
 
@@ -57,7 +57,7 @@ class ApplyPatch:
         return await self._run.apply(text, cwd, call_id, context)
 
     def _first(self) -> "PatchRun":
-        """What carries patches out; imported by the first one, because many turns have none."""
+        """The patch runner, imported on first use, because many turns apply no patches."""
         from code_core.files.local import LocalFileSystem
         from code_core.tools.patch_run import PatchRun
 

@@ -1,4 +1,4 @@
-"""What a tool asks the user, and what comes back."""
+"""Questions that tools ask the user, and the answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from code_core.safety.rules import RegisteredCommand
 
 @dataclass(frozen=True, slots=True)
 class CommandQuestion:
-    """May this command run?
+    """Asks whether a command may run.
 
     Attributes:
         reason: why we ask.
-        grant: what `approved_for_session` allows; None if that can only allow it once.
+        grant: what `approved_for_session` allows; None if it can only be allowed once.
         justification: why the model wants it, in the model's words.
         sandboxed: whether it will run confined.
         escalated: whether it leaves a sandbox that would otherwise confine it.
-        proposal: what a rule that always allows it would allow; None where no rule is offered.
+        proposal: what a rule that always allows it would allow; None if no rule is offered.
     """
 
     call_id: str
@@ -39,7 +39,7 @@ class CommandQuestion:
 
 @dataclass(frozen=True, slots=True)
 class ToolQuestion:
-    """May this tool of an MCP server be called?"""
+    """Asks whether a tool of an MCP server may be called."""
 
     call_id: str
     invocation: McpInvocation
@@ -50,10 +50,10 @@ class ToolQuestion:
 
 @dataclass(frozen=True, slots=True)
 class PatchQuestion:
-    """May these changes be made?
+    """Asks whether these changes may be made.
 
     Attributes:
-        grants: what `approved_for_session` allows, one for each file that the patch writes.
+        grants: what `approved_for_session` allows, one grant for each file that the patch writes.
     """
 
     call_id: str
@@ -70,7 +70,7 @@ class Review:
     """The user's answer.
 
     Attributes:
-        feedback: what the user tells the model along with a denial.
+        feedback: what the user tells the model with a denial.
     """
 
     decision: ReviewDecision
@@ -78,16 +78,16 @@ class Review:
 
 
 class Approver(Protocol):
-    """Asks the user, and remembers what was allowed for the session."""
+    """Asks the user and remembers what was allowed for the session."""
 
     async def ask(self, question: Question) -> Review:
-        """The answer, however long it takes; a frontend without a user denies at once."""
+        """Return the answer, however long it takes; a frontend without a user denies immediately."""
         ...
 
     def approved(self, *grants: Grant) -> bool:
-        """Whether the user has allowed all of these for the session; False for none."""
+        """Whether the user has allowed all of these for the session; False without any."""
         ...
 
     def registered_commands(self) -> Sequence[RegisteredCommand]:
-        """The commands that the user has allowed for the session by a pattern."""
+        """Return the command patterns that the user has allowed for the session."""
         ...

@@ -1,4 +1,4 @@
-"""The arguments of a function call: JSON that a model wrote."""
+"""Parses function call arguments: JSON written by a model."""
 
 from typing import TypeVar
 
@@ -7,15 +7,15 @@ from pydantic import BaseModel, ValidationError
 ArgumentsT = TypeVar("ArgumentsT", bound=BaseModel)
 
 
-class BadArguments(Exception):  # noqa: N818 - told to the model, which tries again
-    """The arguments are not what the tool takes; the text is for the model."""
+class BadArguments(Exception):  # noqa: N818 - reported to the model, which tries again
+    """Invalid arguments; the message is for the model."""
 
 
 def parse_arguments(model: type[ArgumentsT], text: str) -> ArgumentsT:
-    """`text` as `model`.
+    """Parse `text` as `model`.
 
     Raises:
-        BadArguments: names each wrong field and what it should be.
+        BadArguments: names each invalid field and what it should be.
     """
     try:
         return model.model_validate_json(text or "{}")

@@ -1,4 +1,4 @@
-"""The files that a command names, and what is in them: a grant to leave the sandbox holds only for these."""
+"""Identifies the files that a command names: a grant to leave the sandbox holds only for these versions."""
 
 import errno
 import hashlib
@@ -36,15 +36,15 @@ _EXPANDED_FOLDER = re.compile(r"(?:\$\([^()]*\)|`[^`]*`|\$\w+|\$\{[^{}]*\})/+")
 _IN_SCRIPT = re.compile(
     r"""(?:(?<!<)<(?![<(&])\s*|(?<![\w$-])[A-Za-z_]\w*=)["']?([^\s"'<>;|&()]+)""", re.ASCII
 )
-_READS_SETTINGS = re.compile(r"--conf|-\w*K", re.ASCII)  # of curl
+_READS_SETTINGS = re.compile(r"--conf|-\w*K", re.ASCII)  # curl options
 _MOST_ENTRIES = 10_000
 
 
 class TooManyFilesError(Exception):
-    """The command names more files, or larger ones, than are read to recognise it again."""
+    """The command names more or larger files than we read to recognise it again."""
 
 
-# Programs that run none of the files they are given, so that these may change.
+# Programs that never execute the files they are given, so these may change.
 _HANDLE_DATA = frozenset(
     "cat chgrp chmod chown cp curl cut diff du file grep head jq ln ls mkdir mv rm rmdir shasum sha256sum stat "
     "tail tee touch tr truncate uniq unlink unzip wc".split()
@@ -54,12 +54,13 @@ _HANDLE_DATA = frozenset(
 def files_of(
     commands: Iterable[Words], argv: Sequence[str], cwd: Path, started: str = ""
 ) -> frozenset[FileIdentity]:
-    """The regular files and directories that `argv` or one of the `commands` in it names, outside of the system's directories.
+    """Return the regular files and directories that `argv` or one of its `commands` names, except the system's.
 
-    `started` is the program that is started, where it had to be looked up. Reads up to 128 MiB. What these files run or include in their turn is not among them.
+    `started` is the program to start, if it had to be looked up. Reads up to 128 MiB. Files that these
+    files run or include are not covered.
 
     Raises:
-        TooManyFilesError: more than 64 files, more bytes, or a file that cannot be read.
+        TooManyFilesError: more than 64 files, too many bytes, or an unreadable file.
     """
     found: dict[str, FileIdentity] = {}
     left, real = MOST_BYTES, str(cwd)
@@ -106,13 +107,13 @@ def _paths(commands: Sequence[Words], cwd: str) -> Iterator[str]:
 
 
 def _handles_data(words: Words) -> bool:
-    """Whether the command runs none of the files that it names."""
+    """Whether the command never executes the files it names."""
     name = program(words)
     return name in _HANDLE_DATA and not (name == "curl" and any(map(_READS_SETTINGS.match, words[1:])))
 
 
 def _runs_text(words: Words) -> bool:
-    """Whether it may run what another command hands to it: `cat x | sh`, `eval "$(cat x)"`, `mv x y; ./y`."""
+    """Whether it may run text from another command: `cat x | sh`, `eval "$(cat x)"`, `mv x y; ./y`."""
     folder, slash, name = words[0].rpartition("/")
     if slash and folder not in SYSTEM_DIRECTORIES:
         return True
@@ -122,7 +123,7 @@ def _runs_text(words: Words) -> bool:
 
 
 def _names(words: Words, root: Path | None) -> Iterator[str]:
-    """The words that may be paths, the values of options, and what the program reads without being told."""
+    """The words that may be paths, the values of options, and the files that the program reads implicitly."""
     implicit = IMPLICIT_FILES.get(program(words), ())
     values = (word[value.end() :] for word in words if (value := _VALUE.match(word)))
     scripts = (name for word in words for name in _IN_SCRIPT.findall(word))
@@ -138,7 +139,7 @@ def _names(words: Words, root: Path | None) -> Iterator[str]:
 
 
 def _matching(pattern: str, base: str) -> Iterator[str]:
-    """The paths that a glob stands for; directories of more than 10,000 entries in all are too many."""
+    """The paths that match a glob, from directories with at most 10,000 entries in total."""
     found, left = ["/" if pattern.startswith("/") else base], _MOST_ENTRIES
     for part in filter(None, pattern.split("/")):
         if not any(letter in part for letter in GLOBS):
@@ -172,12 +173,12 @@ def _absolute(name: str, base: str) -> str:
 def _is_directory(path: str) -> bool:
     try:
         return Path(path).is_dir()
-    except OSError:  # one in it may not be searched, or the whole is too long
+    except OSError:  # a parent is not searchable, or the path is too long
         return False
 
 
 def _git_programs(folder: str) -> Iterator[str]:
-    """The settings and hooks of the repository of `folder`, which name what git runs."""
+    """The settings and hooks of `folder`'s repository, which name programs that git runs."""
     root = repository_root(Path(folder))
     if root is None:
         return
@@ -199,7 +200,7 @@ def _first_line(path: Path) -> str:
 
 
 def _identity(path: str, most: int) -> tuple[FileIdentity, int] | None:
-    """The identity of a regular file or a directory, and how many bytes were read; None for anything else."""
+    """The identity of a regular file or directory and the number of bytes read; None for anything else."""
     try:
         status = Path(path).stat()
     except OSError as error:

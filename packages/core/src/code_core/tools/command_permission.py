@@ -1,4 +1,4 @@
-"""Whether a command may run, and where: guards, rules, approvals and the user, in this order."""
+"""Decides whether and where a command may run, from guards, rules, approvals and the user, in this order."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ from code_core.tools.tool import ToolContext, ToolOutput, refusal
 
 _log = logging.getLogger("code_core")
 
-MOVED = "now leads to another directory than when the user approved it"
+MOVED = "no longer leads to the directory that the user approved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class CommandRequest:
 
     Attributes:
         argv: the command as it is judged and shown.
-        cwd: the directory, without symlinks in it.
-        confirmed: it had `confirm:` before it.
-        escalated: it is to run outside of the sandbox, for the reason `justification`.
-        failed: it has failed in the sandbox.
-        run: the command to start, if its program had to be looked up; `argv` when None.
-        parts: the commands that it runs for certain; None if they are not known.
+        cwd: the directory, with symlinks resolved.
+        confirmed: whether it was prefixed with `confirm:`.
+        escalated: whether it should run outside of the sandbox, for the reason in `justification`.
+        failed: whether it has failed in the sandbox.
+        run: the command to start, if its program had to be looked up; otherwise None, meaning `argv`.
+        parts: the commands that it certainly runs; None if unknown.
     """
 
     call_id: str
@@ -56,10 +56,10 @@ class CommandRequest:
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A command may run.
+    """Permission to run a command.
 
     Attributes:
-        grant: what the permission to run unconfined rests on, to be looked at again just before the start.
+        grant: the basis of a permission to run unconfined, checked again just before the start.
     """
 
     confined: bool
@@ -67,17 +67,17 @@ class Permission:
 
 
 def looked_up(request: CommandRequest, context: ToolContext) -> CommandRequest:
-    """The request with its programs looked up on PATH. Reads the file system."""
+    """Return the request with its programs looked up on PATH. Reads the file system."""
     lookup = ProgramLookup(context.sandbox_policy, request.cwd, context.cwd, context.environment)
     command = lookup.resolve(request.argv)
     return replace(request, argv=command.argv, run=command.run, parts=command.parts)
 
 
 def grant_of(request: CommandRequest, *, outside: bool) -> CommandGrant:
-    """What is remembered when the user allows the command for the session. Reads the files it names, if `outside`.
+    """Return what to remember when the user allows the command for the session; if `outside`, reads the files it names.
 
     Raises:
-        TooManyFilesError: they are too many, too large or not readable.
+        TooManyFilesError: the files are too many, too large or not readable.
     """
     argv = tuple(request.argv)
     cwd = Path(os.path.realpath(request.cwd))
@@ -87,7 +87,7 @@ def grant_of(request: CommandRequest, *, outside: bool) -> CommandGrant:
 
 
 def guarded(request: CommandRequest, guards: CommandGuards) -> ToolOutput | None:
-    """The answer to the model about a command that needs `confirm:`; None for any other."""
+    """Return the answer to the model for a command that needs `confirm:`, otherwise None."""
     try:
         found, hides = statements(request.argv), hides_statements(request.argv)
     except TooComplexError as error:
@@ -99,10 +99,10 @@ def guarded(request: CommandRequest, guards: CommandGuards) -> ToolOutput | None
 async def permission(
     request: CommandRequest, guards: CommandGuards, context: ToolContext, *, confinable: bool
 ) -> Permission | ToolOutput:
-    """Where the command may run, or the answer to the model if it may not.
+    """Decide where the command may run, or return the answer to the model if it may not.
 
     Raises:
-        TurnAbandoned: the user does not want the turn to go on.
+        TurnAbandoned: the user chose to stop the turn.
     """
     rule = await anyio.to_thread.run_sync(_strictest, request, guards)
     full_access = isinstance(context.sandbox_policy, DangerFullAccess)
@@ -146,20 +146,20 @@ async def permission(
 async def permission_to_retry(
     request: CommandRequest, guards: CommandGuards, context: ToolContext
 ) -> Permission | ToolOutput:
-    """The same for a command that the sandbox has denied something, to run again outside of it.
+    """Like `permission`, for a command that the sandbox denied something, to run it again outside.
 
     Raises:
-        TurnAbandoned: the user does not want the turn to go on.
+        TurnAbandoned: the user chose to stop the turn.
     """
     retry = replace(request, escalated=True, failed=True)
     return await permission(retry, guards, context, confinable=True)
 
 
 async def changed_since(request: CommandRequest, allowed: Permission) -> ToolOutput | None:
-    """The answer to the model if a file that the command names changed after it was allowed to run unconfined.
+    """Return the answer to the model if a file that the command names changed after it was allowed to run unconfined.
 
-    A fraction of a second passes between this check and the moment when the command opens the file, in
-    which another process can still change it.
+    A fraction of a second passes between this check and the command opening the file, in which another
+    process can still change it.
     """
     if allowed.grant is None:
         return None
@@ -200,7 +200,7 @@ def _decision(
 
 
 def _remembered(request: CommandRequest, outside: bool) -> tuple[CommandGrant | None, str | None]:
-    """What a permission for the session rests on, or why none can be remembered."""
+    """What a permission for the session is based on, or why none can be remembered."""
     try:
         return grant_of(request, outside=outside), None
     except TooManyFilesError as error:
@@ -216,7 +216,7 @@ def _approved(
     *,
     confined: bool,
 ) -> bool:
-    """Whether the user has allowed the command, for the session or by a rule."""
+    """Whether the user has allowed the command for the session or by a rule."""
     if grant is not None and context.approver.approved(grant):
         return True
     return rule is None and is_allowed(
@@ -232,5 +232,5 @@ def _approved(
 
 
 def _rejected(decision: CommandDecision) -> ToolOutput:
-    assert isinstance(decision, Reject)  # noqa: S101 - nothing else is left
+    assert isinstance(decision, Reject)  # noqa: S101 - the only remaining case
     return ToolOutput(f"command rejected: {decision.reason}", success=False)

@@ -1,6 +1,6 @@
-"""Runs one command of the model's, and reports it while it runs.
+"""Runs one command for the model and reports its progress.
 
-The output has the form of 2025: JSON `{"output", "metadata": {"exit_code", "duration_seconds"}}`.
+The output has the 2025 format: JSON `{"output", "metadata": {"exit_code", "duration_seconds"}}`.
 """
 
 import base64
@@ -54,8 +54,8 @@ async def run_shell_command(
 ) -> CommandResult:
     """Run the command to its end, confined to the turn's policy if there is a `sandbox`, and report it.
 
-    A command that is cancelled is reported with the time that it had and how it ended; what it
-    printed until then is left in `context.interrupted`.
+    A cancelled command is reported with its running time and exit status; the output so far is
+    stored in `context.interrupted`.
     """
     call_id, command, cwd = request.call_id, list(request.argv), request.cwd
     whole = Capture(context.output_limit, context.output_file(call_id))
@@ -106,7 +106,7 @@ async def run_shell_command(
         code = exit_code(processes[0]) if processes else None
         end = Exit(INTERRUPTED_EXIT_CODE if code is None else code, time.perf_counter() - started)
         context.interrupted[call_id] = _output(end, f"{INTERRUPTED}\n{whole.text()}")
-        with anyio.CancelScope(shield=True):  # emitting never waits, but a checkpoint in it must not raise
+        with anyio.CancelScope(shield=True):  # emitting never waits, but must not be cancelled either
             await _emit_end(call_id, streams, end, INTERRUPTED, context)
         raise
     finally:
@@ -124,7 +124,7 @@ async def run_shell_command(
 
 
 def may_write(request: CommandRequest, context: ToolContext, sandbox: Sandbox | None) -> bool:
-    """Whether files of the user may be other ones after the command."""
+    """Whether the command may change the user's files."""
     if sandbox is not None and isinstance(context.sandbox_policy, ReadOnly):
         return False
     return reading(request.parts) is not Reading.ALWAYS
@@ -138,15 +138,15 @@ def _output(end: Exit, text: str) -> ToolOutput:
 
 
 async def confinement_for(context: ToolContext) -> Confinement:
-    """The rights that the turn's policy gives a command."""
+    """Return the permissions that the turn's policy gives a command."""
     return await anyio.to_thread.run_sync(
         confinement_of, context.sandbox_policy, context.cwd, context.home, context.environment
     )
 
 
 def was_denied(end: Exit, text: str, cwd: Path, confinement: Confinement, context: ToolContext) -> bool:
-    """Whether a command ended as it does when the sandbox has denied it something."""
-    # As commands print it, the working directory may have symlinks in it.
+    """Whether a command ended the way it does when the sandbox denied it something."""
+    # Commands may print the working directory with symlinks in it.
     roots = (*confinement.writable, context.cwd) if confinement.writable else ()
     protected = (*confinement.protected, *confinement.absent)
     return denied_by_sandbox(
@@ -164,7 +164,7 @@ async def _run(
     confinement: Confinement | None,
     on_start: OnStart,
 ) -> Exit:
-    """Start the command, or what confines it; `on_start` gets the process.
+    """Start the command, or the program that confines it; `on_start` receives the process.
 
     Raises:
         SpawnError: the program or the directory is missing or may not be used.
@@ -192,7 +192,7 @@ async def _run(
 
 
 async def report_changed(paths: Sequence[Path], *, context: ToolContext, sandbox: Sandbox | None) -> None:
-    """Warn of what a confined command has changed though the sandbox was to protect it."""
+    """Warn about protected files that a confined command changed anyway."""
     if sandbox is not None:
         await context.emit(WarningEvent(message=_changed_notice(paths, sandbox.mechanism)))
 

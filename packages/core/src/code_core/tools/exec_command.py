@@ -1,4 +1,4 @@
-"""`exec_command` and `write_stdin`: commands that may run on after a call, and take input."""
+"""`exec_command` and `write_stdin`: commands that may outlive a call and accept input."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ _NUMBER = {"type": "number"}
 
 
 class _Lazy:
-    """What carries out the calls; imported by the first one."""
+    """Imports the implementation on the first call."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
@@ -38,7 +38,7 @@ def _imported() -> "type[ExecCommands]":
 
 
 class ExecCommand:
-    """Runs a script under the same permissions as `shell`; one that takes long goes on as a session."""
+    """Runs a script with the same permissions as `shell`; a long-running one continues as a session."""
 
     name = "exec_command"
     parallel_safe = False
@@ -69,7 +69,7 @@ class ExecCommand:
 
 
 class WriteStdin:
-    """Types into a running session, and reads what it printed since."""
+    """Types into a running session and reads its new output."""
 
     name = "write_stdin"
     parallel_safe = False

@@ -66,7 +66,7 @@ class _WriteArguments(BaseModel):
 
 
 class ExecCommands:
-    """The sessions' calls; commands are permitted like those of `shell`."""
+    """Carries out calls on sessions, with the same permission checks as `shell`."""
 
     def __init__(self, commands: ShellCommands) -> None:
         self._commands = commands
@@ -127,7 +127,7 @@ async def _run(
     context: ToolContext,
     terminals: Terminals,
 ) -> CommandResult:
-    """Start the command and wait for its end, or until it is to go on by itself."""
+    """Start the command and wait until it ends or continues in the background."""
     environment = dict(context.environment)
     if arguments.tty and environment.get("TERM", "dumb") == "dumb":
         environment["TERM"] = TERMINAL
@@ -208,7 +208,7 @@ async def _talk(
         if typed and not session.command.tty:
             session.stop()
         elif typed:
-            data = typed.encode("utf-8", "surrogatepass")
+            data = typed.encode()
             if (taken := await session.write(data)) < len(data):
                 note = f"[The program took {taken:,} of {len(data):,} bytes: it does not read.]\n"
         if typed:
@@ -236,7 +236,7 @@ async def _talk(
 async def _may_type(
     session: TerminalSession, chars: str, call_id: str, context: ToolContext
 ) -> ToolOutput | None:
-    """The answer to the model if it may not type, because the program has rights that the turn has not."""
+    """Return the answer to the model if the program has permissions that the turn lacks."""
     policy = session.command.policy or DangerFullAccess()
     asks = context.approval_policy is AskForApproval.UNTRUSTED
     if chars == INTERRUPT_KEY or (policy == context.sandbox_policy and not asks):
@@ -261,7 +261,7 @@ async def _may_type(
 
 
 class _Watch:
-    """Reports a call while it waits, and keeps what came meanwhile for the report of its end."""
+    """Reports a call while it waits, and keeps the output for its end event."""
 
     def __init__(self, call_id: str, context: ToolContext, typed: str = "") -> None:
         self._call_id = call_id
@@ -310,7 +310,7 @@ class _Watch:
 def _result(
     session: TerminalSession, watch: _Watch, max_tokens: int | None, context: ToolContext
 ) -> ToolOutput:
-    """What the model gets: how the command stands, and what it printed since the last call."""
+    """The output for the model: the status of the command and its output since the last call."""
     text, dropped = session.take()
     text = plain_text(text) if session.command.tty else text
     limit = min(context.output_limit, (max_tokens or context.output_limit) * BYTES_PER_TOKEN)

@@ -1,4 +1,4 @@
-"""Files that programs run, or take the names of programs from, without being told."""
+"""Files that programs execute, or read program names from, without being given them."""
 
 _COMPOSE = (
     "docker-compose.yml",

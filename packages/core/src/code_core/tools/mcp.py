@@ -1,4 +1,4 @@
-"""A tool of an MCP server, as one of the conversation's own."""
+"""A tool of an MCP server, presented as one of the conversation's tools."""
 
 import json
 import math
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 LONGEST_DESCRIPTION = 8_000
 PROGRESS_SECONDS = 0.1
-"""A server may report its progress as often as it likes; events about it come this far apart."""
+"""Minimum time between progress events, however often the server reports progress."""
 LONGEST_PROGRESS = 1_000
 
 
 class McpServerTool:
-    """Calls the server; a failure there is an output for the model, as `err: …`.
+    """Calls the server; a failure becomes an output for the model, as `err: …`.
 
     Args:
-        name: what the model calls it.
-        tool: what it is.
+        name: the model's name for the tool.
+        tool: the server's tool.
     """
 
     def __init__(self, name: str, tool: ServerTool) -> None:
@@ -56,7 +56,7 @@ class McpServerTool:
         if (refused := await self._refusal(call.call_id, invocation, context)) is not None:
             return refused
         if not self.parallel_safe:
-            await context.before_command()  # the server may write files, too
+            await context.before_command()  # the server may write files too
         return await reported(
             invocation, call.call_id, context, lambda: self._run(arguments, call.call_id, context)
         )
@@ -64,7 +64,7 @@ class McpServerTool:
     async def _refusal(
         self, call_id: str, invocation: McpInvocation, context: ToolContext
     ) -> ToolOutput | None:
-        """The answer to the model if the tool may not be called; None if it may."""
+        """Return the answer to the model if the tool may not be called, otherwise None."""
         arguments = json.dumps(invocation.arguments, sort_keys=True, ensure_ascii=False)
         grant = ToolGrant(invocation.server, invocation.tool, arguments)
         approved = context.approver.approved(grant)
@@ -110,7 +110,7 @@ def _spec(name: str, definition: "mcp_types.Tool") -> FunctionSpec:
 
 
 def _arguments(call: ToolCall) -> dict[str, Any] | None:
-    """The call's arguments; None where they are not an object that JSON can carry, as NaN and surrogates are not."""
+    """The call's arguments, or None unless they are an object valid in JSON (no NaN, no surrogates)."""
     if not isinstance(call, FunctionCall):
         return None
     try:

@@ -1,4 +1,4 @@
-"""One request to MCP servers as a call of the model: its events, its failure, and the length of what it gives."""
+"""Wraps a request to MCP servers as a tool call: its events, failures and output limit."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from code_mcp_client import McpClientError
 async def reported(
     invocation: McpInvocation, call_id: str, context: ToolContext, run: Callable[[], Awaitable[ToolOutput]]
 ) -> ToolOutput:
-    """What `run` gives, between its events; a failure of the server is an output for the model, as `err: …`."""
+    """Return the output of `run`, between begin and end events; a server failure becomes `err: …` for the model."""
     await context.emit(McpToolCallBegin(call_id=call_id, invocation=invocation))
     started = time.perf_counter()
 
@@ -43,7 +43,7 @@ async def reported(
 
 
 def shortened(text: str, call_id: str, context: ToolContext) -> str:
-    """`text`, cut in the middle to what the model may get; the whole of a long one is kept in a file."""
+    """Return `text` cut in the middle to the model's limit; the full text of a long one is saved in a file."""
     capture = Capture(context.output_limit, context.output_file(call_id))
     capture.write(text.encode("utf-8", "replace"))
     capture.close()

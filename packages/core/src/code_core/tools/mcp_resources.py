@@ -1,6 +1,6 @@
-"""`list_mcp_resources`, `list_mcp_resource_templates` and `read_mcp_resource`: what MCP servers offer to be read.
+"""`list_mcp_resources`, `list_mcp_resource_templates` and `read_mcp_resource`.
 
-Names, arguments and results are those of Codex, except that binary data stays out of the text.
+Names, arguments and results match Codex, except that binary data is kept out of the text.
 """
 
 import json
@@ -23,7 +23,7 @@ from code_core.wire.tool_specs import FunctionSpec
 from code_mcp_client import McpClientError
 
 EVERY_SERVER = "all"
-"""The server in the events of a call that asks all of them."""
+"""The server name in events for a call that asks all servers."""
 
 
 class _ListArguments(BaseModel):
@@ -41,7 +41,7 @@ class _ReadArguments(BaseModel):
 
 
 def resource_tools(servers: McpServers) -> list[Tool]:
-    """The three tools; none where no server offers resources."""
+    """Return the three tools, or an empty list if no server offers resources."""
     if not any("resources" in server.offers for server in servers.all):
         return []
     return [
@@ -174,10 +174,10 @@ class _ReadTool:
 
 
 def _parsed(model: type[BaseModel], call: ToolCall) -> Any:
-    """The arguments of a call.
+    """Parse the arguments of a call.
 
     Raises:
-        BadArguments: it has others.
+        BadArguments: the arguments are invalid.
     """
     if not isinstance(call, FunctionCall):
         raise BadArguments("failed to parse function arguments: not a JSON object")
@@ -185,10 +185,10 @@ def _parsed(model: type[BaseModel], call: ToolCall) -> Any:
 
 
 def _server(servers: McpServers, name: str) -> Server:
-    """A server that offers resources.
+    """Return a server that offers resources.
 
     Raises:
-        McpClientError: no server of that name offers resources.
+        McpClientError: no server with that name offers resources.
     """
     known = [server.name for server in servers.all if "resources" in server.offers]
     server = servers.server(name)
@@ -198,7 +198,7 @@ def _server(servers: McpServers, name: str) -> Server:
 
 
 def _wire(resource: McpResource) -> dict[str, Any]:
-    """A resource as Codex lists it."""
+    """The resource in the format that Codex lists."""
     dumped = resource.model_dump(exclude_none=True)
     for ours, theirs in (("uri_template", "uriTemplate"), ("mime_type", "mimeType")):
         if ours in dumped:

@@ -1,4 +1,4 @@
-"""Writes an approved patch, to its end even when the turn is interrupted."""
+"""Writes an approved patch completely, even if the turn is interrupted."""
 
 import logging
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from code_core.protocol.file_changes import FileChange
 from code_core.tools.tool import ToolContext, ToolOutput
 
 LONGEST_SECONDS = 60.0
-"""How long writing may take; until then nothing interrupts it."""
+"""Time limit for writing, which cannot be interrupted."""
 
 _log = logging.getLogger("code_core")
 
@@ -29,9 +29,9 @@ async def write_patch(
     auto_approved: bool,
     summary: str,
 ) -> ToolOutput:
-    """Carry out `plan` and report it: each begin has its end, which says what is on disk.
+    """Carry out `plan` and report it; every begin event gets an end event that says what is on disk.
 
-    An interrupt waits until all is written and reported, at most 60 seconds for the writing.
+    An interrupt waits until everything is written and reported, at most 60 seconds for the writing.
     """
     with anyio.CancelScope(shield=True):
         await context.emit(
@@ -47,7 +47,7 @@ async def write_patch(
                 error = application.stopped(late)
         except PatchApplyError as failure:
             error = failure
-        except Exception as failure:  # noqa: BLE001 - a broken file system; what was written is still reported
+        except Exception as failure:  # noqa: BLE001 - a broken file system; report what was written
             _log.exception("a patch could not be written")
             error = application.stopped(f"{type(failure).__name__}: {failure}")
         output = ToolOutput(summary) if error is None else ToolOutput(str(error), success=False)

@@ -42,21 +42,21 @@ from code_core.validation.harness import validate
 _log = logging.getLogger("code_core")
 
 LARGE = 2**18
-"""Bytes from which work is done in a thread."""
+"""Bytes above which work is done in a thread."""
 MOST_PLANS = 3
-"""How often a patch is planned while others change its files."""
+"""How often a patch is planned again because its files keep changing."""
 NOT_SHOWN = (
     "patch rejected: the user would have to approve it, and cannot be shown all of it: {}. A question shows text, "
     f"at most {MAX_CHANGE_CHARS:,} characters of a file and {MAX_CHANGES_CHARS:,} in all. Send smaller patches."
 )
-CHANGED_MEANWHILE = "a file that the patch changes was changed by somebody else before the patch was written"
+CHANGED_MEANWHILE = "another program changed a file before the patch could be written"
 
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
 
 
 class PatchRun:
-    """Parses, checks, asks, applies; a patch that does not fit changes nothing.
+    """Parses, checks, asks and applies; a patch that does not fit changes nothing.
 
     Args:
         file_system: where the files are.
@@ -66,13 +66,13 @@ class PatchRun:
         self._file_system = file_system
 
     async def apply(self, text: str, cwd: Path, call_id: str, context: ToolContext) -> ToolOutput:
-        """Apply the patch `text`, whose relative paths begin at `cwd`.
+        """Apply the patch `text`, resolving relative paths against `cwd`.
 
-        A file that changes while checkers run or the user is asked is planned anew: where the
-        change stays the same, it is applied, else the user is asked again.
+        If a file changes while checkers run or the user is asked, the patch is planned again. It is
+        applied if the change is still the same; otherwise the user is asked again.
 
         Raises:
-            TurnAbandoned: the user does not want the turn to go on.
+            TurnAbandoned: the user chose to stop the turn.
         """
         try:
             patch = await _run_when_large(len(text), parse_patch, text)
@@ -95,11 +95,11 @@ class PatchRun:
     async def _agreed(
         self, patch: Patch, cwd: Path, call_id: str, context: ToolContext
     ) -> "_Agreed | ToolOutput":
-        """The plan that may be written now, made from the files as they are; or the answer to the model without one.
+        """Return a plan that may be written now, made from the current files, or the answer to the model.
 
         Raises:
-            PatchError: it does not fit the files.
-            TurnAbandoned: the user does not want the turn to go on.
+            PatchError: the patch does not fit the files.
+            TurnAbandoned: the user chose to stop the turn.
         """
         agreed: _Agreed | None = None
         for _ in range(MOST_PLANS):
@@ -138,7 +138,7 @@ class PatchRun:
 
 @dataclass(frozen=True, slots=True)
 class _Agreed:
-    """A plan that may be written, and how it is shown."""
+    """An approved plan, and how it is shown."""
 
     plan: PatchPlan
     changes: Mapping[str, FileChange]
@@ -153,14 +153,14 @@ def _outdated(problem: str) -> ToolOutput:
 async def _run_when_large(
     size: int, function: Callable[[*_Arguments], _Result], *arguments: *_Arguments
 ) -> _Result:
-    """Call `function`; in a thread if it works on so much that the event loop would wait."""
+    """Call `function`, in a thread if the work is large enough to block the event loop."""
     if size <= LARGE:
         return function(*arguments)
     return await anyio.to_thread.run_sync(function, *arguments)
 
 
 async def _findings(plan: PatchPlan, context: ToolContext) -> str:
-    """The findings of the checks for the model; the user sees them at once."""
+    """The findings of the checks, for the model; the user sees them immediately."""
     cwd = Path(os.path.realpath(context.cwd))
     place = context.home / "validation"
     report = await validate(plan.edits, cwd, context.environment, context.validation, place)
@@ -173,7 +173,7 @@ async def _findings(plan: PatchPlan, context: ToolContext) -> str:
 async def _permission(
     call_id: str, shown: ShownChanges, plan: PatchPlan, context: ToolContext
 ) -> ToolOutput | bool:
-    """Whether nobody had to be asked, or the answer to the model if the patch may not be applied."""
+    """True if the patch was allowed without asking, False after asking, or the answer to the model if it is rejected."""
     grants = frozenset(map(PathGrant, plan.paths))
     closed, roots, confinable = await anyio.to_thread.run_sync(_bounds, context)
     decision = decide_patch(
@@ -199,7 +199,7 @@ async def _permission(
 
 
 def _bounds(context: ToolContext) -> tuple[Protected, list[Path], bool]:
-    """What is closed, what is writable, and whether commands can be confined here."""
+    """The protected and the writable paths, and whether commands can be confined here."""
     closed, roots = writable_and_protected(
         context.sandbox_policy, context.cwd, context.home, context.environment
     )

@@ -1,4 +1,4 @@
-"""`update_plan`: the agent shows its plan."""
+"""`update_plan`: the model shows its plan."""
 
 from typing import Literal
 
@@ -32,7 +32,7 @@ class _Arguments(BaseModel):
 
 
 class UpdatePlan:
-    """Turns the plan into an event; changes nothing else."""
+    """Emits the plan as an event; changes nothing else."""
 
     name = "update_plan"
     parallel_safe = True

@@ -1,7 +1,7 @@
-"""Which programs a command really runs: each name looked up on PATH, as the command will find it.
+"""Resolves the programs that a command really runs, by looking up each name on PATH as the command will.
 
-A name stands for a program of the system only if PATH leads there. One that leads to a place where
-commands may write is judged, and shown, as the path of the program that is there.
+A name counts as a system program only if PATH leads to it there. A name that leads to a directory
+where commands may write is judged, and shown, as the path of the program.
 """
 
 import os
@@ -18,7 +18,7 @@ from code_core.sandbox.writable import writable_roots
 
 # A POSIX shell runs these itself.
 _BUILTINS = frozenset({"cd", "echo", "false", "pwd", "true"})
-# Variables that make every program, or every shell, run what a file says.
+# Variables that make every program, or every shell, run code from a file.
 _LOADED_FILES = (
     *("BASH_ENV", "ENV", "ZDOTDIR", "LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "GCONV_PATH"),
     *("DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH"),
@@ -29,12 +29,12 @@ _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - compared with path
 
 @dataclass(frozen=True, slots=True)
 class ResolvedCommand:
-    """A command whose programs have been looked up.
+    """A command with its programs looked up.
 
     Attributes:
         argv: the command as it is judged and shown.
-        run: the command to start: the program that was judged, even if another is planted on PATH meanwhile.
-        parts: the commands that it runs for certain; None if they are not known.
+        run: the command to start: the program that was judged, even if another one is planted on PATH in the meantime.
+        parts: the commands that it certainly runs; None if unknown.
     """
 
     argv: Words
@@ -44,7 +44,7 @@ class ResolvedCommand:
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    """What a bare name leads to: its path, and whether the way there has places where commands may write."""
+    """The target of a bare name: its path, and whether commands may write anywhere along the lookup."""
 
     path: str
     system: bool
@@ -64,7 +64,7 @@ class ProgramLookup:
         self._environment = environment
 
     def resolve(self, argv: Sequence[str]) -> ResolvedCommand:
-        """`argv` with its program, and the programs of a plain script, looked up."""
+        """Return `argv` with its program, and the programs of a plain script, looked up."""
         found = self._find(argv[0]) if "/" not in argv[0] else None
         known = found is not None or "/" in argv[0]
         name = argv[0] if found is None or found.system else found.path
@@ -93,11 +93,11 @@ class ProgramLookup:
             return words
         found = self._find(words[0])
         if found is None or (moves and found.shadowable):
-            return None  # `cd` changes what a relative entry of PATH means
+            return None  # `cd` changes the meaning of relative PATH entries
         return self._with_settings(words if found.system else (found.path, *words[1:]))
 
     def _with_settings(self, words: Words) -> Words:
-        """`rg` is judged as its path where a file that commands can write names programs for it to run."""
+        """Judge `rg` by its path if commands can write a settings file that names programs for it to run."""
         settings = self._environment.get(_RG_SETTINGS)
         return (
             ("./rg", *words[1:])
@@ -109,7 +109,7 @@ class ProgramLookup:
         shadowable = False
         for entry in self._environment.get("PATH", os.defpath).split(os.pathsep):
             if entry.startswith("~"):
-                return None  # bash expands it, other programs do not
+                return None  # only bash expands it
             folder = self._cwd / entry
             writable = not entry.startswith("/") or self._writable(folder)
             path = folder / name
@@ -120,13 +120,13 @@ class ProgramLookup:
         return None
 
     def _is_system(self, path: Path) -> bool:
-        """Whether the program at `path` is what its bare name stands for."""
+        """Whether the program at `path` is the system program of that name."""
         if self._writable(path):
             return False
         return str(path.parent) in SYSTEM_DIRECTORIES or path.name not in SHELLS | READERS
 
     def _writable(self, path: Path) -> bool:
-        """Whether a command may write at `path`: it is below a writable root, and the system does not forbid it."""
+        """Whether a command may write at `path`: it is below a writable root, and the system permits it."""
         real = Path(os.path.realpath(self._cwd / path))
         if not any(real.is_relative_to(root) for root in self._reach):
             return False
@@ -147,7 +147,7 @@ class ProgramLookup:
         )
 
     def _startup_files_writable(self, argv: Words) -> bool:
-        """Whether commands may write what the shell reads before the script."""
+        """Whether commands may write the files that the shell reads before the script."""
         if "l" not in argv[1] and program(argv) != "zsh":
             return False
         home = self._environment.get("HOME")

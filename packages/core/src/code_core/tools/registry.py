@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("code_core")
 
 LONGEST_REPORT = 2_000
-"""Characters of a failed call, and of the answer to it, that the user sees."""
+"""Characters of a failed call, and of its answer, shown to the user."""
 
 _ALIASES = {"container.exec": "shell", "applypatch": "apply_patch"}
 
@@ -26,17 +26,17 @@ FindTool = Callable[[str], Tool | None]
 
 
 def no_tool(_name: str) -> Tool | None:
-    """Finds nothing."""
+    """Find no tool."""
     return None
 
 
 class ToolRegistry:
-    """Finds the tool for a call; a call that fits no tool, or breaks one, is answered, not raised.
+    """Finds the tool for a call; unknown tools and failures become outputs, not exceptions.
 
     Args:
-        tools: what the model is offered.
-        search: finds further ones.
-        undeclared: finds tools that are not offered, for models that know them from elsewhere.
+        tools: the tools offered to the model.
+        search: finds further tools.
+        undeclared: finds tools that are not offered, for models that know them anyway.
     """
 
     def __init__(
@@ -47,32 +47,32 @@ class ToolRegistry:
         self._undeclared = undeclared
 
     def with_tools(self, tools: Iterable[Tool]) -> "ToolRegistry":
-        """These and further ones, which come after them."""
+        """Return this registry with further tools appended."""
         return ToolRegistry([*self._tools.values(), *tools], undeclared=self._undeclared)
 
     def with_search(self, search: "ToolSearch") -> "ToolRegistry":
-        """These, and those that `search` finds, which come after them."""
+        """Return this registry with the tools that `search` finds appended."""
         return ToolRegistry([*self._tools.values(), search], search, self._undeclared)
 
     def only(self, *names: str) -> "ToolRegistry":
-        """Those of these tools that have one of `names`."""
+        """Return a registry with only the tools in `names`."""
         return ToolRegistry(tool for name, tool in self._tools.items() if name in names)
 
     def specs(self) -> tuple[ToolSpec, ...]:
-        """The declarations for the model, in a fixed order; what was found is at their end."""
+        """Return the declarations for the model in a stable order, with searched tools last."""
         found = self._search.declared if self._search is not None else []
         return tuple(tool.spec() for tool in (*self._tools.values(), *found))
 
     def parallel_safe(self, call: ToolCall) -> bool:
-        """Whether `call` may run beside others."""
+        """Whether `call` may run alongside others."""
         tool = self._find(call)
         return tool is None or tool.parallel_safe
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
-        """The output of `call`. A failure before anything began is an event for the user.
+        """Return the output of `call`. A failure before anything began is reported to the user as an event.
 
         Raises:
-            TurnAbandoned: the user does not want the turn to go on.
+            TurnAbandoned: the user chose to stop the turn.
         """
         watch = _BeginWatch(context.emit)
         output = await self._output(call, replace(context, emit=watch))
@@ -95,7 +95,7 @@ class ToolRegistry:
         except TurnAbandoned:
             raise
         except Exception as error:  # noqa: BLE001 - one bad call must not end the turn
-            _log.exception("the tool %s failed", tool.name)
+            _log.exception("tool %s failed", tool.name)
             return ToolOutput(f"{tool.name} failed: {type(error).__name__}: {error}"[:2000], success=False)
 
     def _find(self, call: ToolCall) -> Tool | None:
@@ -107,7 +107,7 @@ class ToolRegistry:
 
 
 class _BeginWatch:
-    """Passes events on, and notes whether one of them was the beginning of something."""
+    """Passes events on and records whether one of them was a begin event."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
@@ -127,7 +127,7 @@ def _asked_for(call: ToolCall) -> str:
 
 
 def name_of(call: ToolCall) -> str:
-    """The name of the tool that `call` asks for."""
+    """Return the name of the tool that `call` requests."""
     match call:
         case FunctionCall(name=name) | CustomToolCall(name=name):
             return name

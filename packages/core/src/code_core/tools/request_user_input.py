@@ -1,4 +1,4 @@
-"""`request_user_input`: the model asks the user. Arguments and output have the form of Codex's tool."""
+"""`request_user_input`: the model asks the user. Arguments and output match Codex's tool."""
 
 import json
 
@@ -16,8 +16,8 @@ LONGEST_NAME = 64
 LONGEST_LABEL = 200
 LONGEST_TEXT = 2_000
 LONGEST_ANSWER = 16_000
-"""Characters of one answer that the model gets."""
-NOBODY = "nobody can be asked here: decide yourself, choose what is easiest to change later, and say what you assumed"
+"""Characters of one answer passed to the model."""
+NOBODY = "no user is available to answer: decide yourself, choose what is easiest to change later, and state your assumptions"
 NO_ANSWER = "the user did not answer: decide yourself, or go on without it"
 
 
@@ -44,7 +44,7 @@ class _Arguments(BaseModel):
 
 
 class AskUser:
-    """Asks up to three questions at once, and gives the answers by their ids."""
+    """Asks up to three questions at once and returns the answers by question id."""
 
     name = "request_user_input"
     parallel_safe = False
@@ -94,7 +94,7 @@ class AskUser:
             return ToolOutput(str(error), success=False)
         ids = [one.id for one in arguments.questions]
         if len(set(ids)) < len(ids):
-            return ToolOutput("each question needs an id of its own", success=False)
+            return ToolOutput("each question needs a unique id", success=False)
         questions = [
             UserQuestion(
                 id=one.id,
@@ -114,5 +114,5 @@ class AskUser:
             if name in given and any(text.strip() for text in given[name].answers)
         }
         if not answers:
-            return ToolOutput(NO_ANSWER, success=False, reported=True)
+            return ToolOutput(NO_ANSWER)
         return ToolOutput(json.dumps({"answers": answers}, ensure_ascii=False))

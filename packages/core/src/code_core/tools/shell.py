@@ -1,4 +1,4 @@
-"""`shell`: run one command and give its output back."""
+"""`shell`: runs one command and returns its output."""
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ DEFAULT_TIMEOUT_MS = 60_000
 
 
 class Shell:
-    """Runs commands in the turn's directory, after approval where the policy wants it."""
+    """Runs commands in the turn's directory, after approval if the policy requires it."""
 
     name = "shell"
     parallel_safe = False
@@ -67,13 +67,13 @@ class Shell:
         return await (await self.commands()).call(call, context)
 
     async def commands(self) -> "ShellCommands":
-        """What decides about commands, for this tool and for others that run some."""
+        """Return the command runner, which other tools share."""
         if self._commands is None:
             self._commands = await anyio.to_thread.run_sync(self._first)
         return self._commands
 
     def _first(self) -> "ShellCommands":
-        """What runs commands; imported by the first one, because many turns run none."""
+        """The command runner, imported on first use, because many turns run no commands."""
         from code_core.tools.shell_commands import ShellCommands
 
         return ShellCommands(self._apply_patch, self._guards, DEFAULT_TIMEOUT_MS)

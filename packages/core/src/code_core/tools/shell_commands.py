@@ -1,4 +1,4 @@
-"""Carries out calls of `shell`: looks the command up, has it decided about, and runs it where it may."""
+"""Carries out calls of `shell`: looks up the command, decides about it, and runs it where it may."""
 
 import json
 import os
@@ -51,12 +51,12 @@ class _Arguments(BaseModel):
     @field_validator("command", mode="before")
     @classmethod
     def _script(cls, value: Any) -> Any:
-        """Models sometimes send a script where an argv belongs."""
+        """Accept a script where an argv is expected, because models sometimes send one."""
         return ["bash", "-lc", value] if isinstance(value, str) else value
 
 
 RunCommand = Callable[[CommandRequest, Sandbox | None], Awaitable[CommandResult]]
-"""Runs a command that is permitted, confined if there is a sandbox."""
+"""Runs a permitted command, confined if there is a sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,13 @@ class CommandCall:
 
 
 class ShellCommands:
-    """The commands of one session; a call that sets no timeout may take `default_timeout_ms`."""
+    """Runs the commands of one session; `default_timeout_ms` is for calls that set no timeout."""
 
     def __init__(self, apply_patch: ApplyPatch, guards: CommandGuards, default_timeout_ms: int) -> None:
         self._apply_patch = apply_patch
         self._guards = guards
         self._default_timeout_ms = default_timeout_ms
-        # Only what ran outside once can have a grant for that: the files of all others need not be read.
+        # Only commands that ran outside once can have a grant for that, so only their files need to be read.
         self._ran_outside: set[tuple[Words, Path]] = set()
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
@@ -101,14 +101,14 @@ class ShellCommands:
         return await self.carry_out(command, context, run)
 
     async def carry_out(self, call: CommandCall, context: ToolContext, run: RunCommand) -> ToolOutput:
-        """Have a command decided about, and `run` it if it is permitted; a patch in it is applied.
+        """Decide about a command and `run` it if permitted; a patch in it is applied.
 
         Raises:
-            TurnAbandoned: the user does not want the turn to go on.
+            TurnAbandoned: the user chose to stop the turn.
         """
         if "\0" in (call.workdir or ""):
             return ToolOutput(f"the directory {call.workdir!r} contains a NUL character", success=False)
-        # Where links lead: the user is asked about the directory that the command runs in.
+        # Links are resolved, so that the user is asked about the directory that the command really runs in.
         cwd = Path(os.path.realpath(context.cwd / (call.workdir or "")))
         command, confirmed = strip_confirm(call.command)
         if not command:
@@ -136,7 +136,7 @@ class ShellCommands:
         return refused or _noted(await self._run(request, context, run))
 
     async def _run(self, request: CommandRequest, context: ToolContext, run: RunCommand) -> ToolOutput:
-        """Run the command where it may, and outside of the sandbox when that denied it something."""
+        """Run the command where it may, then outside of the sandbox if that denied it something."""
         full_access = isinstance(context.sandbox_policy, DangerFullAccess)
         sandbox = None if full_access else (await anyio.to_thread.run_sync(detect_sandbox)).sandbox
         request = await anyio.to_thread.run_sync(looked_up, request, context)
@@ -170,7 +170,7 @@ class ShellCommands:
         return (await run(request, None)).output
 
     async def _granted_outside(self, request: CommandRequest, context: ToolContext) -> bool:
-        """Whether the user has allowed the command, as it is now, to run outside of the sandbox for the session."""
+        """Whether the user has allowed the command, unchanged, to run outside of the sandbox for the session."""
         here = (tuple(request.argv), Path(os.path.realpath(request.cwd)))
         never = context.planning or context.approval_policy is AskForApproval.NEVER
         if here not in self._ran_outside or never:
@@ -183,7 +183,7 @@ class ShellCommands:
 
 
 def _noted(output: ToolOutput) -> ToolOutput:
-    """The output, as a failure if a script called `apply_patch` in a way that nobody saw."""
+    """The output, marked as a failure if a script called `apply_patch` in a form that was not recognised."""
     if not was_missed(output.text):
         return output
     return replace(output, text=f"{output.text}\n{MISSED}", success=False)

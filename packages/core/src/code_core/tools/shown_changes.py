@@ -1,4 +1,4 @@
-"""Edits as events show them: readable text, of bounded length."""
+"""Converts edits for display in events: readable text of bounded length."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,11 +27,11 @@ _POSITIONS = re.compile(r"^@@ -[\d,]+ \+[\d,]+ @@$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class ShownChanges:
-    """How a patch is shown.
+    """A patch prepared for display.
 
     Attributes:
         changes: the changes by path, in patch order.
-        hidden: paths of files that would get a content of which a part is not shown: nobody can approve that.
+        hidden: files with new content that is not fully shown, so that nobody can approve it.
     """
 
     changes: Mapping[str, FileChange]
@@ -39,11 +39,11 @@ class ShownChanges:
 
 
 def shown_changes(edits: Sequence[FileEdit]) -> ShownChanges:
-    """The edits as events show them.
+    """Return the edits as events show them.
 
-    A text is in its file's encoding. One of more than 256 Ki characters, or what makes all of
-    them more than 1 Mi, is cut after a whole line; a last line says how many are missing. A file
-    that a patch adds over another is shown as an update of that.
+    Text is decoded with the file's encoding. A text over 256 Ki characters, or beyond a total of 1 Mi, is
+    cut after a complete line, followed by a line with the number of lines omitted. A file that a patch
+    adds over an existing one is shown as an update.
     """
     changes: dict[str, FileChange] = {}
     hidden: list[str] = []
@@ -57,7 +57,7 @@ def shown_changes(edits: Sequence[FileEdit]) -> ShownChanges:
                 changes[path] = AddChange(add=AddBody(content=text))
             case Deleted(old=old):
                 text, _ = _cut(_content(old), most, "…")
-                is_whole = True  # what goes is named by the path
+                is_whole = True  # the path says what is deleted
                 changes[path] = DeleteChange(delete=DeleteBody(content=text))
             case Added(new=new, overwritten=FileState() as old):
                 text, is_whole = _cut(_difference(old, new), most, "\\")
@@ -76,7 +76,7 @@ def shown_changes(edits: Sequence[FileEdit]) -> ShownChanges:
 
 
 def is_same_change(edits: Sequence[FileEdit], others: Sequence[FileEdit]) -> bool:
-    """Whether both do the same to the same files, though perhaps on other lines of them."""
+    """Whether both make the same change to the same files, even if at different lines."""
     return len(edits) == len(others) and all(map(_is_same, edits, others))
 
 
@@ -95,7 +95,7 @@ def _is_same(edit: FileEdit, other: FileEdit) -> bool:
 
 
 def _content(state: FileState) -> tuple[str, bool]:
-    """The text of a file, or what it is; and whether that shows all of it."""
+    """The text of a file, or a description of it, and whether that shows everything."""
     try:
         return text_of(state.data), True
     except NotTextError:
@@ -103,7 +103,7 @@ def _content(state: FileState) -> tuple[str, bool]:
 
 
 def _difference(old: FileState, new: FileState) -> tuple[str, bool]:
-    """What becomes different; and whether that shows all of what is new."""
+    """The difference, and whether it shows all new content."""
     if old.data == new.data:
         return "", True
     sizes = f"{len(old.data):,} bytes before, {len(new.data):,} after\n"
@@ -116,7 +116,7 @@ def _difference(old: FileState, new: FileState) -> tuple[str, bool]:
     except NotTextError:
         return f"\\ Binary files differ: {sizes}{unified_diff('', text_of(new.data))}", True
     data_before, data_after, line = old.data, new.data, 0
-    wide = max(before.unit, after.unit) > 1  # then a line may begin where no character does
+    wide = max(before.unit, after.unit) > 1  # a line break byte may then be part of another character
     if wide or before.mark == after.mark:
         data_before, data_after = data_before[len(before.mark) :], data_after[len(after.mark) :]
     if not wide:
@@ -128,7 +128,7 @@ def _difference(old: FileState, new: FileState) -> tuple[str, bool]:
 
 
 def _cut(shown: tuple[str, bool], most: int, mark: str) -> tuple[str, bool]:
-    """A text of at most so many characters and a line that counts the others; and whether all of it is shown."""
+    """Cut a text to `most` characters plus a line that counts the rest; and whether all of it is shown."""
     text, is_whole = shown
     if len(text) <= most:
         return text, is_whole

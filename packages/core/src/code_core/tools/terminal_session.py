@@ -1,4 +1,4 @@
-"""A command that may outlive the call which started it: its terminal, what it prints, how it ends."""
+"""A command that may outlive the call that started it: its terminal, its output and its end."""
 
 import logging
 import math
@@ -38,22 +38,22 @@ from code_core.sandbox.sandbox import Sandbox
 _log = logging.getLogger("code_core")
 
 RING = 2**20
-"""Bytes of unread output that are kept; older ones are lost to the model, not to the file of the whole output."""
+"""Bytes of unread output kept for the model; older output remains only in the output file."""
 READ_SIZE = 64 * 1024
 MARK = "CODE_TERMINAL"
 LONGEST_WRITE = 5.0
-"""Seconds until a program must have taken what was written to it."""
+"""Seconds within which a program must accept input."""
 
 OnChunk = Callable[[bytes], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class TerminalCommand:
-    """What runs, and with which rights.
+    """A running command and its permissions.
 
     Attributes:
-        command: as the user and the model see it.
-        policy: the policy that confines it; None where nothing does.
+        command: the command as the user and the model see it.
+        policy: the policy that confines it; None if unconfined.
     """
 
     command: Sequence[str]
@@ -68,14 +68,14 @@ class TerminalCommand:
 
 @dataclass(slots=True, eq=False)
 class TerminalSession:
-    """Runs one command until it ends by itself or is stopped.
+    """Runs one command until it ends or is stopped.
 
     Attributes:
-        whole: everything that it printed.
-        on_chunk: gets what it prints while a call waits for it.
+        whole: its complete output.
+        on_chunk: receives its output while a call waits for it.
         end: how it ended; None while it runs.
-        stopped: it did not end by itself.
-        polls: how often it was looked at.
+        stopped: whether it was stopped rather than ending by itself.
+        polls: how often it was polled.
     """
 
     id: int
@@ -90,11 +90,11 @@ class TerminalSession:
     finished: anyio.Event = field(default_factory=anyio.Event)
     _unread: RecentBytes = field(default_factory=lambda: RecentBytes(RING))
     _fd: int | None = None
-    _mark: str = ""
+    _mark: str | None = None
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
-        """Start the command, and follow it to its end; a stop, or a cancellation, ends everything it has started.
+        """Start the command and follow it to its end; stopping or cancelling it also ends its descendants.
 
         Raises:
             SpawnError: before it is reported as started: the program or the directory cannot be used.
@@ -121,21 +121,21 @@ class TerminalSession:
             self.finished.set()
 
     def stop(self) -> None:
-        """Have it end; `finished` tells when it has."""
+        """Ask the command to end; `finished` is set when it has."""
         self._scope.cancel()
 
     async def wait(self, seconds: float) -> None:
-        """Wait for the end of the command, but not longer than so many seconds."""
+        """Wait until the command ends, at most for so many seconds."""
         with anyio.move_on_after(seconds):
             await self.finished.wait()
 
     def take(self) -> tuple[str, int]:
-        """What it printed since the last call, and how many bytes of that are lost because they were too many."""
+        """Return the output since the last call, and the number of bytes dropped from it."""
         data, dropped = self._unread.take(whole=self.end is not None)
         return data.decode("utf-8", "replace"), dropped
 
     async def write(self, data: bytes) -> int:
-        """Type `data`; how many bytes of it the terminal took within 5 seconds."""
+        """Type `data`; return the number of bytes that the terminal accepted within 5 seconds."""
         written = 0
         with anyio.move_on_after(LONGEST_WRITE):
             while written < len(data) and self._fd is not None:
@@ -183,7 +183,7 @@ class TerminalSession:
             ended(process)
 
     async def _follow(self, process: subprocess.Popen[bytes]) -> None:
-        """Read until the command ends, and what is left to be read then."""
+        """Read until the command ends, then read what is left."""
         async with anyio.create_task_group() as reader:
             reader.start_soon(self._read)
             await exited(process)
@@ -197,7 +197,7 @@ class TerminalSession:
             except BlockingIOError:
                 await anyio.wait_readable(self._fd)
                 continue
-            except OSError:  # EIO: nobody has the other end of the terminal any more
+            except OSError:  # EIO: the other end of the terminal was closed
                 return
             if not chunk:
                 return
@@ -208,20 +208,21 @@ class TerminalSession:
             await anyio.lowlevel.checkpoint()
 
     async def _hang_up(self, process: subprocess.Popen[bytes]) -> None:
-        """Close the terminal, which ends most programs, and end what does not care about that."""
-        if self.command.tty:
-            self._close()
-            with anyio.move_on_after(TERMINATE_SECONDS) as clock:
-                await exited(process)
-            if not clock.cancelled_caught:
-                await self._end_leftovers(process)
-                return
-        await end_group(process)
+        """Close the terminal, which ends most programs, and kill those that ignore it."""
+        if not (self.command.tty and await self._ends_without_terminal(process)):
+            await end_group(process)
         await self._end_leftovers(process)
 
+    async def _ends_without_terminal(self, process: subprocess.Popen[bytes]) -> bool:
+        self._close()
+        with anyio.move_on_after(TERMINATE_SECONDS):
+            await exited(process)
+            return True
+        return False
+
     async def _end_leftovers(self, process: subprocess.Popen[bytes]) -> None:
-        """End what the command has started, before it is reaped and its number can be another's; a sandbox does so by itself."""
-        if self._mark:
+        """Kill remaining descendants before the command is reaped and its pid reused; a sandbox does so by itself."""
+        if self._mark is not None:
             await anyio.to_thread.run_sync(end_all, self._mark.encode(), {process.pid})
 
     def _close(self) -> None:
@@ -232,6 +233,6 @@ class TerminalSession:
 
 
 def bounded(value: float | None, default: float, least: float, most: float) -> float:
-    """Milliseconds that a model chose, as seconds within limits."""
+    """Convert milliseconds chosen by a model to seconds within limits."""
     chosen = default if value is None or math.isnan(value) else value
     return min(max(chosen, least), most) / 1000

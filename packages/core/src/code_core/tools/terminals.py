@@ -1,4 +1,4 @@
-"""The commands of a session that outlive their calls: at most 64, which end with the session."""
+"""The commands of a session that outlive their calls: at most 64, ended with the session."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -18,12 +18,12 @@ MOST = 64
 LONGEST_SHOWN = 200
 
 
-class TooManyTerminals(Exception):  # noqa: N818 - told to the model
-    """So many commands run already that no further one may start."""
+class TooManyTerminals(Exception):  # noqa: N818 - reported to the model
+    """The limit of running commands is reached."""
 
 
 class Terminals:
-    """Starts, finds and ends them. Those that ended are kept until their output was read."""
+    """Starts, finds and ends commands. Ended ones are kept until their output is read."""
 
     def __init__(self) -> None:
         self._sessions: dict[int, TerminalSession] = {}
@@ -37,10 +37,10 @@ class Terminals:
         self._emit = emit
 
     def new_id(self) -> int:
-        """A number that no command of the session has had.
+        """Return a number that no other command of the session has used.
 
         Raises:
-            TooManyTerminals: 64 commands run.
+            TooManyTerminals: 64 commands are running.
         """
         if len(self._sessions) >= MOST:
             ended = next((one.id for one in self._sessions.values() if one.end is not None), None)
@@ -51,7 +51,7 @@ class Terminals:
         return self._last_id
 
     async def start(self, session: "TerminalSession") -> None:
-        """Start it.
+        """Start a command.
 
         Raises:
             SpawnError: the program or the directory is missing or may not be used.
@@ -66,32 +66,32 @@ class Terminals:
             raise
 
     async def outlive(self, session: "TerminalSession") -> None:
-        """Its call has returned and it still runs: report it, now and when it ends."""
+        """Report a command that is still running after its call returned, now and when it ends."""
         if self._tasks is not None:
             await self._changed()
             self._tasks.start_soon(self._until_end, session)
 
     def find(self, session_id: int) -> "TerminalSession | None":
-        """The one with this number; None if it never was, or ended and was read."""
+        """Return the command with this number, or None if it never existed, or has ended and been read."""
         return self._sessions.get(session_id)
 
     def forget(self, session: "TerminalSession") -> None:
-        """It has ended and its output was read."""
+        """Drop a command that has ended and been read."""
         self._sessions.pop(session.id, None)
 
     def listing(self) -> TerminalsChanged:
-        """Those that run, the oldest first."""
+        """Return the running commands, oldest first, as an event."""
         return TerminalsChanged(terminals=[_info(one) for one in self._sessions.values() if one.end is None])
 
     def shown(self) -> tuple[str, ...]:
-        """The same for the model, a line for each."""
+        """Return the running commands for the model, one line each."""
         return tuple(
             f"session {one.session_id}: {one.command[:LONGEST_SHOWN]} (in {one.cwd})"
             for one in self.listing().terminals
         )
 
     def stop(self, session_id: int | None = None) -> bool:
-        """Have one end, or all; False if none was running."""
+        """Stop one command, or all; False if none was running."""
         chosen = [one for one in self._sessions.values() if one.end is None and session_id in {None, one.id}]
         for one in chosen:
             one.stop()

@@ -1,4 +1,4 @@
-"""What a tool is, and what it may use."""
+"""The tool protocol, and the context in which tools run."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -31,22 +31,22 @@ _APPROVING = frozenset(
 
 
 class TurnAbandoned(Exception):  # noqa: N818 - an answer of the user, not an error
-    """The user answered an approval request with `abort`: the turn ends here."""
+    """The user answered an approval request with `abort`, which ends the turn."""
 
 
 async def keep_nothing(paths: Sequence[Path] = ()) -> None:
-    """The `before_write` and `before_command` of a session that cannot undo."""
+    """The `before_write` and `before_command` of a session without undo."""
 
 
 @frozen
 class ToolOutput:
-    """What the model gets back.
+    """The answer to the model.
 
     Attributes:
-        images: data URLs of what the model is to see.
-        fingerprint: the part of `text` that is the same when the same thing
-            happened again (no durations); `text` itself when None.
-        reported: the user knows of the failure, by an answer to a question.
+        images: data URLs of images for the model.
+        fingerprint: identifies the result for detecting repetition, without durations and the like;
+            `text` itself if None.
+        reported: whether the user already knows of the failure, from answering a question.
     """
 
     text: str
@@ -58,19 +58,19 @@ class ToolOutput:
 
 @frozen
 class ToolContext:
-    """What a call may use: the settings of its turn, and the ways out.
+    """The settings and services that a call may use.
 
     Attributes:
-        environment: what commands get.
-        output_limit: bytes of output that the model gets.
-        outputs: directory for what is longer.
+        environment: the environment of commands.
+        output_limit: bytes of output passed to the model.
+        outputs: directory for longer output.
         home: the directory of settings and sessions.
-        terminals: where commands run that outlive their calls; None where none may.
-        before_write: keeps files as they are, for undo, before a call changes them.
-        before_command: keeps whatever a command could change.
-        planning: nothing may change; `sandbox_policy` is then read-only.
-        asker: asks the user the model's questions; None where nobody can be asked.
-        interrupted: what a call had got to when it was cancelled, by its id; the model gets it.
+        terminals: runs commands that outlive their calls; None if not supported.
+        before_write: saves files for undo before a call changes them.
+        before_command: saves whatever a command could change.
+        planning: whether plan mode forbids changes; `sandbox_policy` is then read-only.
+        asker: asks the user the model's questions; None if no user can answer.
+        interrupted: partial output of cancelled calls, for the model, by call id.
     """
 
     cwd: Path
@@ -92,16 +92,16 @@ class ToolContext:
     interrupted: dict[str, ToolOutput] = field(default_factory=dict)
 
     def output_file(self, call_id: str) -> Path:
-        """Where the whole of a long output goes; a model chose the `call_id`."""
+        """The file for the whole of a long output; safe for any `call_id` that a model chooses."""
         name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in call_id)[:100]
         return self.outputs / f"{name or 'call'}.txt"
 
 
 def refusal(what: str, review: "Review") -> ToolOutput | None:
-    """None if the user approved, else the answer to the model: that `what` was rejected, and the user's feedback.
+    """Return None if the user approved, otherwise the answer to the model: `what` was rejected, with the user's feedback.
 
     Raises:
-        TurnAbandoned: the user does not want the turn to go on.
+        TurnAbandoned: the user chose to stop the turn.
     """
     _log.info("%s: the answer is %s", what, review.decision.value)
     if review.decision is ReviewDecision.ABORT:
@@ -113,16 +113,16 @@ def refusal(what: str, review: "Review") -> ToolOutput | None:
 
 
 class Tool(Protocol):
-    """One thing the model can call. Wrong arguments are an output, never an exception."""
+    """A tool that the model can call. Invalid arguments produce an output, never an exception."""
 
     @property
     def name(self) -> str:
-        """The name the model uses."""
+        """The name that the model uses."""
         ...
 
     @property
     def parallel_safe(self) -> bool:
-        """Whether calls may run beside others: it changes nothing that others read."""
+        """Whether calls may run alongside others, because they change nothing that others read."""
         ...
 
     def spec(self) -> ToolSpec:
@@ -133,6 +133,6 @@ class Tool(Protocol):
         """Carry out `call`.
 
         Raises:
-            TurnAbandoned: the user does not want the turn to go on.
+            TurnAbandoned: the user chose to stop the turn.
         """
         ...

@@ -1,4 +1,4 @@
-"""`search_tools`: finds tools of MCP servers that are not declared from the start, because they are too many."""
+"""`search_tools`: finds tools of MCP servers when there are too many to declare from the start."""
 
 import json
 import re
@@ -17,7 +17,7 @@ NAME = "search_tools"
 FOUND_AT_ONCE = 8
 MOST_AT_ONCE = 20
 LONGEST_LINE = 300
-"""Characters of a tool's description in the answer."""
+"""Characters of a tool's description in a search result."""
 MOST_SERVERS = 20
 CHARACTERS_PER_TOKEN = 4
 UNKNOWN_WINDOW = 128_000
@@ -33,11 +33,11 @@ class _Arguments(BaseModel):
 
 
 class ToolSearch:
-    """Finds tools by words; what it has found is declared in the requests that follow.
+    """Finds tools by keywords; tools that were found are declared in later requests.
 
     Args:
-        tools: those that can be found, by name.
-        found: the names of those that were found, in that order; grows with each search.
+        tools: the searchable tools, by name.
+        found: the names of tools found so far, in order; grows with each search.
     """
 
     name = NAME
@@ -49,16 +49,16 @@ class ToolSearch:
 
     @cached_property
     def _words(self) -> dict[str, Counter[str]]:
-        """What each tool is found by; most turns do not search."""
+        """The search index, built on first use because most turns do not search."""
         return {name: _words_of(tool.spec()) for name, tool in self._tools.items()}
 
     @property
     def declared(self) -> list[Tool]:
-        """The tools that were found, in that order."""
+        """The tools found so far, in order."""
         return [self._tools[name] for name in self._found if name in self._tools]
 
     def find(self, name: str) -> Tool | None:
-        """The tool of that name, found or not: a model may remember it."""
+        """Return the tool with that name, even if not found by a search, because a model may remember it."""
         return self._tools.get(name)
 
     def spec(self) -> FunctionSpec:
@@ -95,7 +95,9 @@ class ToolSearch:
             return ToolOutput(str(error), success=False)
         names = self._matching(arguments.query)[: arguments.limit]
         if not names:
-            return ToolOutput(f"no tool matches: there are {len(self._tools)}, of {_servers(self._tools)}")
+            return ToolOutput(
+                f"no tool matches; {len(self._tools)} tools are available, from {_servers(self._tools)}"
+            )
         self._found |= dict.fromkeys(names)
         lines = [f"{name}: {_line(self._tools[name].spec())}" for name in names]
         return ToolOutput("\n".join(["You can call these now:", *lines]))
@@ -111,7 +113,7 @@ class ToolSearch:
 
 
 def deferred(tools: Sequence[Tool], share: float, window: int | None) -> bool:
-    """Whether the declarations of `tools` take more than `share` of a window of `window` tokens."""
+    """Whether the declarations of `tools` use more than `share` of a window of `window` tokens."""
     room = share * (window or UNKNOWN_WINDOW) * CHARACTERS_PER_TOKEN
     size = 0
     for tool in tools:
@@ -132,7 +134,7 @@ def _size(spec: ToolSpec) -> int:
 
 
 def _words_of(spec: ToolSpec) -> Counter[str]:
-    """How much each word of a tool counts: in its name more than in its description."""
+    """The weight of each word of a tool; words in its name weigh more than those in its description."""
     description = spec.description if isinstance(spec, FunctionSpec | FreeformSpec) else ""
     words = Counter(dict.fromkeys(_WORD.findall(description.lower()), 1))
     words.update(dict.fromkeys(_WORD.findall(spec.name.lower()), 3))
@@ -146,7 +148,7 @@ def _score(word: str, words: Counter[str]) -> int:
 
 
 def _servers(names: Iterable[str]) -> str:
-    """The servers of tools called `SERVER__TOOL`, with the number of their tools; others are for resources."""
+    """The servers of tools named `SERVER__TOOL` with their tool counts; other tools belong to resources."""
     counts = Counter(name.partition("__")[0] if "__" in name else "resources" for name in names)
     shown = [f"{server} ({count})" for server, count in sorted(counts.items())[:MOST_SERVERS]]
     more = len(counts) - len(shown)

@@ -1,4 +1,4 @@
-"""What a turn has changed in files so far."""
+"""Tracks the file changes of a turn."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,7 +17,7 @@ MAX_DIFF_CHARS = 2**20
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """A file's content, by its hash, and how git would record the rest."""
+    """A file's content hash and the remaining metadata that git records."""
 
     digest: str
     size: int
@@ -25,13 +25,13 @@ class _Version:
 
 
 class TurnChanges:
-    """Collects the edits of a turn and shows them as one diff.
+    """Collects the edits of a turn and renders them as one diff.
 
-    The versions that the diff needs are kept on disk, each content once.
+    The versions that the diff needs are kept on disk, with equal contents stored once.
 
     Args:
-        root: where the paths of the diff begin: the root of the repository, if there is one.
-        folder: a private directory for this turn alone; made when needed, and removed by `close`.
+        root: the base of the paths in the diff; the repository root, if any.
+        folder: a private directory for this turn alone; created on demand and removed by `close`.
     """
 
     def __init__(self, root: Path, folder: Path) -> None:
@@ -40,10 +40,10 @@ class TurnChanges:
         self._changes = NetChanges(self._keep)
 
     def add(self, edits: Iterable[FileEdit]) -> None:
-        """Note edits that are now on disk, in order.
+        """Record edits that are now on disk, in order.
 
         Raises:
-            OSError: their versions cannot be kept.
+            OSError: their versions could not be saved.
         """
         for edit in edits:
             self._changes.add(edit)
@@ -54,13 +54,13 @@ class TurnChanges:
                     file.unlink()
 
     def diff(self) -> str:
-        """The git-style diff from the turn's start to now; empty when nothing changed.
+        """Return the git-style diff from the start of the turn to now; empty if nothing changed.
 
-        A diff of more than 256 Ki characters, and what makes all of them more than 1 Mi, is
-        replaced by a line in square brackets, which `git apply` skips.
+        A diff over 256 Ki characters, or beyond a total of 1 Mi, is replaced by a line in square
+        brackets, which `git apply` skips.
 
         Raises:
-            OSError: a version is not on disk any more.
+            OSError: a version is no longer on disk.
         """
         parts: list[str] = []
         size = 0
@@ -82,7 +82,7 @@ class TurnChanges:
         return "".join(parts)
 
     def close(self) -> None:
-        """Remove what was kept."""
+        """Remove the saved versions."""
         import shutil
 
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -91,7 +91,10 @@ class TurnChanges:
         version = _Version(sha256(state.data).hexdigest(), len(state.data), state.git_mode)
         file = self._folder / version.digest
         if not file.exists():
-            for folder in (self._folder.parent, self._folder):  # `mode` is for the last one alone
+            for folder in (
+                self._folder.parent,
+                self._folder,
+            ):  # with `parents=True`, `mode` applies only to the last one
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             file.touch(mode=0o600)
             file.write_bytes(state.data)

@@ -1,4 +1,4 @@
-"""How a tool asks the user the model's questions."""
+"""The interface through which a tool asks the model's questions."""
 
 from typing import Protocol
 
@@ -10,5 +10,5 @@ class UserAsker(Protocol):
     """Asks the user."""
 
     async def ask(self, call_id: str, questions: list[UserQuestion]) -> UserInputResponse:
-        """The answers, however long they take."""
+        """Return the answers, however long they take."""
         ...

@@ -1,4 +1,4 @@
-"""`view_image`: the model looks at an image file."""
+"""`view_image`: shows the model an image file."""
 
 import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,7 +16,7 @@ class _Arguments(BaseModel):
 
 
 class ViewImage:
-    """Reads an image and hands it to the model; changes nothing."""
+    """Reads an image and passes it to the model; changes nothing."""
 
     name = "view_image"
     parallel_safe = True
@@ -32,7 +32,7 @@ class ViewImage:
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:
         """See `Tool.call`."""
-        from code_core.context.user_input import local_image  # few turns look at images
+        from code_core.context.user_input import local_image  # rarely used
         from code_core.wire.images import NotAnImage
 
         if not isinstance(call, FunctionCall):

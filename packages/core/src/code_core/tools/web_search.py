@@ -1,4 +1,4 @@
-"""`web_search`: declared here, run by the provider, which reports it in its stream."""
+"""`web_search`: declared here, but run by the provider, which reports it in its stream."""
 
 from code_core.protocol.items import ToolCall
 from code_core.tools.tool import ToolContext, ToolOutput
@@ -6,7 +6,7 @@ from code_core.wire.tool_specs import WebSearchSpec
 
 
 class WebSearch:
-    """The provider's own search; not declared over Chat Completions, which has no such tool."""
+    """The provider's own search; not declared over Chat Completions, which lacks such a tool."""
 
     name = "web_search"
     parallel_safe = True

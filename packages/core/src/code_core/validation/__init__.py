@@ -1,1 +1,1 @@
-"""What checkers say of a patch before it is applied; their findings never block it."""
+"""Runs checkers on a patch before it is applied; their findings never block it."""

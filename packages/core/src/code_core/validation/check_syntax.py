@@ -1,9 +1,9 @@
-"""Checks the syntax of files, in a process of its own: parsers can be made to crash, or to take hours.
+"""Checks the syntax of files in a separate process, because parsers can be made to crash or hang.
 
     python -I -S -W ignore check_syntax.py FORMAT LIBRARIES FILES…
 
-`LIBRARIES` is the folder of what the standard library does not have. Prints a line
-`path:line:column: problem` for each file that is wrong.
+`LIBRARIES` is the directory with modules outside of the standard library. Prints a line
+`path:line:column: problem` for each invalid file.
 """
 
 import re
@@ -14,7 +14,7 @@ _TOML_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)")
 
 
 def json_problem(source: bytes) -> str | None:
-    """What is wrong with JSON, after its place."""
+    """Return the position and description of the first problem in JSON, or None."""
     import json
 
     try:
@@ -25,7 +25,7 @@ def json_problem(source: bytes) -> str | None:
 
 
 def json_lines_problem(source: bytes) -> str | None:
-    """The same for lines of JSON."""
+    """Like `json_problem`, for lines of JSON."""
     for number, line in enumerate(source.splitlines(), 1):
         if line.strip() and (problem := json_problem(line)):
             return f"{number}{problem[problem.index(':') :]}"
@@ -33,7 +33,7 @@ def json_lines_problem(source: bytes) -> str | None:
 
 
 def toml_problem(source: bytes) -> str | None:
-    """The same for TOML."""
+    """Like `json_problem`, for TOML."""
     import tomllib
 
     try:
@@ -46,7 +46,7 @@ def toml_problem(source: bytes) -> str | None:
 
 
 def yaml_problem(source: bytes) -> str | None:
-    """The same for YAML. Events only: what is built from them can be as large as its author likes."""
+    """Like `json_problem`, for YAML. Only parses events, because constructed objects can be arbitrarily large."""
     import yaml
 
     try:
@@ -60,7 +60,7 @@ def yaml_problem(source: bytes) -> str | None:
 
 
 def python_problem(source: bytes) -> str | None:
-    """The same for Python, of which nothing is executed."""
+    """Like `json_problem`, for Python; nothing is executed."""
     import ast
 
     try:
@@ -80,7 +80,7 @@ FORMATS = {
 
 
 def problem_of(kind: str, source: bytes) -> str | None:
-    """What is wrong with a file, after its place; None if nothing is, or it is longer than 1 MiB."""
+    """Return the position and description of the first problem, or None; files over 1 MiB are not checked."""
     if len(source) > LARGEST_FILE:
         return None
     try:
@@ -92,7 +92,7 @@ def problem_of(kind: str, source: bytes) -> str | None:
 
 
 def main(kind: str, libraries: str, files: list[str]) -> int:
-    """Check `files` and print; 1 if there were problems."""
+    """Check `files` and print the problems; return 1 if there were any."""
     sys.path.append(libraries)
     found = False
     for name in files:

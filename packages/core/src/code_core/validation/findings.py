@@ -1,4 +1,4 @@
-"""The findings of checkers, and how the model gets them."""
+"""The findings of checkers, and their form for the model."""
 
 import json
 import re
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 MOST_LINES = 24
-"""Lines that count of what one tool says."""
+"""Lines of one tool's output that are reported."""
 MOST_LINES_READ = 2_000
-"""Lines that are looked through for those."""
+"""Lines of one tool's output that are searched for findings."""
 MOST_ISSUES = 12
-"""Issues that are shown of all tools."""
+"""Issues reported from all tools."""
 LONGEST_LINE = 400
 
 _PLACE = re.compile(r"(?::|\()(\d[\d,:]*)\)?:? *")
@@ -19,7 +19,7 @@ _PLACE = re.compile(r"(?::|\()(\d[\d,:]*)\)?:? *")
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One finding; `file` as the patch names it."""
+    """One finding; `file` is spelled as in the patch."""
 
     tool: str
     file: str
@@ -28,11 +28,11 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What all checks found.
+    """The findings of all checks.
 
     Attributes:
-        checks: the names of the checks that ran; with the reason of those that could not end.
-        failed: whether there is such a reason.
+        checks: the names of the checks that ran, with the reason for those that failed to complete.
+        failed: whether any check failed to complete.
     """
 
     checks: tuple[str, ...]
@@ -40,7 +40,7 @@ class Report:
     failed: bool = False
 
     def __str__(self) -> str:
-        """One line for people, and one for each issue shown."""
+        """One line as a summary for people, and one for each reported issue."""
         count = len(self.issues)
         head = f"validation ({', '.join(self.checks)}): {count} issue{'' if count == 1 else 's'}"
         shown = [f"  {issue.tool}: {issue.file}: {issue.message}" for issue in self.issues[:MOST_ISSUES]]
@@ -48,7 +48,7 @@ class Report:
         return "\n".join([head, *shown, *rest])
 
     def as_json(self) -> str:
-        """The form that is appended to the output of a patch."""
+        """Return the form that is appended to the output of a patch."""
         shown = [
             {"tool": issue.tool, "file": issue.file, "message": issue.message}
             for issue in self.issues[:MOST_ISSUES]
@@ -63,13 +63,13 @@ class Report:
 
 
 def read_lines(tool: str, text: str, files: Sequence[str], root: str) -> list[Issue]:
-    """The issues in text of lines such as `path:3:1: message`; a path alone does not count, nor do lines about other files.
+    """Parse lines such as `path:3:1: message`; a path alone does not count, nor do lines about other files.
 
     Args:
-        tool: whose text it is.
-        text: what it printed.
-        files: paths from `root`.
-        root: the directory that the tool saw in the place of the workspace.
+        tool: the name of the tool.
+        text: its output.
+        files: paths relative to `root`.
+        root: the directory that the tool saw instead of the workspace.
     """
     issues: list[Issue] = []
     names = {file: re.compile(rf"(?<![\w/.-])(?:\./)?{re.escape(file)}(?![\w/-])") for file in files}
@@ -86,7 +86,7 @@ def read_lines(tool: str, text: str, files: Sequence[str], root: str) -> list[Is
 
 
 def read_unformatted(tool: str, text: str, files: Sequence[str], root: str) -> list[Issue]:
-    """An issue for each file whose path is, after a `[warn]`, a line of its own."""
+    """Return an issue for each file listed on its own line, optionally after `[warn]`."""
     lines = {
         line.replace(f"{root}/", "").removeprefix("[warn] ").removeprefix("./") for line in text.splitlines()
     }
@@ -94,10 +94,10 @@ def read_unformatted(tool: str, text: str, files: Sequence[str], root: str) -> l
 
 
 def read_eslint(tool: str, text: str, files: Sequence[str], root: str) -> list[Issue]:
-    """The issues in the JSON of eslint (its documentation, "Formatters").
+    """Parse the JSON output of eslint (its documentation, "Formatters").
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is not in that format.
     """
     try:
         results, _ = json.JSONDecoder().raw_decode(text.lstrip())
@@ -113,12 +113,12 @@ def read_eslint(tool: str, text: str, files: Sequence[str], root: str) -> list[I
 
 
 def whole(issues: Iterable[Issue]) -> tuple[Issue, ...]:
-    """`issues` without those said twice."""
+    """Return `issues` without duplicates."""
     return tuple(dict.fromkeys(issues))
 
 
 def _message(said: str, start: int, end: int) -> str:
-    """What is said about the file, whose name stands in `said` from `start` to `end`."""
+    """The message about the file whose name is in the line from `start` to `end`."""
     place = _PLACE.match(said, end)
     if start > 0 or place is None:
         return said

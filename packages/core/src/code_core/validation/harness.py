@@ -1,4 +1,4 @@
-"""Runs the checks on what a patch would make of the files."""
+"""Runs checks on the files as a patch would leave them."""
 
 import os
 import shutil
@@ -29,14 +29,14 @@ _Start = Callable[[list[str], Path], "subprocess.Popen[bytes]"]
 AT_ONCE = 4
 OUTPUT_LIMIT = 2**18
 MOST_SECONDS = 60.0
-"""How long all checkers together may take."""
+"""Time limit for all checkers together."""
 MOST_FILES = 500
-"""Files that one checker is given."""
+"""Limit on files for one checker."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A checker that is on and installed, with its files."""
+    """An enabled, installed checker with its files."""
 
     checker: Checker
     program: str
@@ -45,7 +45,7 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What came of a check; `problem` is why it could not end."""
+    """The result of a check; `problem` is why it failed to complete."""
 
     name: str
     issues: tuple[Issue, ...] = ()
@@ -62,17 +62,17 @@ async def validate(
     switches: ValidationSwitches,
     place: Path,
 ) -> Report | None:
-    """What the checks say of the files as `edits` will leave them; None where none applies.
+    """Check the files as `edits` will leave them; None if no check applies.
 
-    Checkers run at the same time, on a copy, in the sandbox if there is one, without
-    network; those that the workspace's settings can make run programs only there.
+    Checkers run concurrently, on a copy, without network, in the sandbox if there is one; those that
+    workspace settings can make run programs run only in the sandbox.
 
     Args:
-        edits: what the patch does.
-        cwd: the working directory, without symlinks; its repository is what checkers may see.
+        edits: the changes of the patch.
+        cwd: the working directory, without symlinks; checkers may see its repository.
         environment: the environment of commands; checkers are found on its `PATH`.
         switches: which checks are on.
-        place: a folder for the copy, where commands may not write.
+        place: a directory for the copy, where commands may not write.
     """
     root = repository_root(cwd) or cwd
     after = _texts(edits)
@@ -108,7 +108,7 @@ async def validate(
 
 
 def _texts(edits: Iterable[FileEdit]) -> dict[Path, bytes | None]:
-    """The files after the edits; None for those that are gone."""
+    """The files after the edits; None for deleted ones."""
     texts: dict[Path, bytes | None] = {}
     for edit in edits:
         match edit:
@@ -125,13 +125,13 @@ def _texts(edits: Iterable[FileEdit]) -> dict[Path, bytes | None]:
 def _program(
     checker: Checker, root: Path, environment: Mapping[str, str], sandbox: Sandbox | None
 ) -> str | None:
-    """The checker's program, if it is installed and may be run."""
+    """The checker's program, if it is installed and allowed to run."""
     if checker.arguments[0] == sys.executable:
         return sys.executable
     program = shutil.which(checker.arguments[0], path=environment.get("PATH", os.defpath))
     if program is None or not os.path.isabs(program):  # noqa: PTH117 - a string
         return None
-    # A link in the workspace to a shell would run the patch's file named like the first argument.
+    # A workspace link to a shell would run a patched file named like the first argument.
     folder, name = os.path.split(program)
     places = (os.path.realpath(program), f"{os.path.realpath(folder)}/{name}")
     theirs = checker.runs_code or any(Path(place).is_relative_to(root) for place in places)
@@ -148,7 +148,7 @@ async def _all(
     sandbox: Sandbox | None,
     place: Path,
 ) -> list[_Outcome]:
-    """Run the checkers on a copy; their outcomes in the same order."""
+    """Run the checkers on a copy; return their outcomes in the same order."""
     outcomes: dict[int, _Outcome] = {}
     limiter = anyio.CapacityLimiter(AT_ONCE)
     async with staging(root, place, gone) as staged:
@@ -177,9 +177,9 @@ async def _all(
 
 
 def _prepare(runs: list[_Run], texts: Mapping[str, bytes], staged: Staging) -> list[tuple[Path | None, _Run]]:
-    """Copy what the checkers need: the folder to run each in, a project's once for each project.
+    """Copy what the checkers need and return the directory to run each in; each project is copied once.
 
-    The folder is None where a project is too large.
+    The directory is None if a project is too large.
     """
     staged.put(texts)
     prepared: list[tuple[Path | None, _Run]] = []

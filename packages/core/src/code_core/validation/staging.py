@@ -1,4 +1,4 @@
-"""A private copy of what checkers need to see, so that the workspace stays as it is."""
+"""A private copy of the files that checkers need, so that the workspace stays unchanged."""
 
 import os
 import shutil
@@ -26,9 +26,9 @@ SETTINGS = (
     ".markdownlint.yml", ".markdownlint-cli2.jsonc", ".markdownlint-cli2.yaml", ".prettierrc", ".prettierrc.json",
     ".prettierrc.yaml", ".prettierrc.yml", ".prettierrc.toml", ".prettierignore", "package.json",
 )  # fmt: skip
-"""Files that checkers look for next to the file they check and above it."""
+"""Files that checkers look for next to the checked file and in its parent directories."""
 
-# Large, made by tools, and needed as they are: linked. What is not needed is left out.
+# Large generated directories that are needed unchanged: linked instead of copied.
 _LINKED = frozenset({"node_modules", ".venv", "venv", "vendor"})
 _LEFT_OUT = frozenset(
     {".git", ".hg", ".svn", "target", "dist", "build", "__pycache__", ".tox", ".mypy_cache"}
@@ -36,7 +36,7 @@ _LEFT_OUT = frozenset(
 
 
 class Staging:
-    """A directory with the changed files at their places in the workspace `root`, and without those in `gone`."""
+    """A directory with the changed files at their paths in the workspace `root`, without those in `gone`."""
 
     def __init__(self, folder: Path, root: Path, gone: Iterable[Path] = ()) -> None:
         self._gone = frozenset(gone)
@@ -50,7 +50,7 @@ class Staging:
             os.mkdir(self.scratch.name, dir_fd=directory)
 
     def put(self, texts: Mapping[str, bytes]) -> None:
-        """Write the changed files, and copy the settings of checkers from their folders and those above."""
+        """Write the changed files, and copy checker settings from their directories and parents."""
         folders: set[Path] = set()
         for name, text in texts.items():
             path = self.root / name
@@ -61,7 +61,7 @@ class Staging:
             self._copy(self._workspace / folder, SETTINGS, LARGEST_SETTINGS)
 
     def project_of(self, file: str, markers: Iterable[str]) -> Path | None:
-        """The nearest folder from `file` up that has one of `markers`, in the copy; None if none has."""
+        """Return the nearest directory, from `file` up, that contains one of `markers`, or None."""
         for folder in Path(file).parents:
             if any((self._workspace / folder / marker).is_file() or (self.root / folder / marker).is_file()
                    for marker in markers):  # fmt: skip
@@ -69,7 +69,7 @@ class Staging:
         return None
 
     def copy_project(self, project: Path) -> bool:
-        """Copy what the project has besides; False if all projects have more than 4,000 files or 64 MiB."""
+        """Copy the rest of the project; False if all projects together exceed 4,000 files or 64 MiB."""
         if project not in self._projects:
             self._projects[project] = self._copy_tree(self._workspace / project.relative_to(self.root))
         return self._projects[project]
@@ -88,16 +88,16 @@ class Staging:
         return True
 
     def _link(self, source: Path, names: Iterable[str]) -> None:
-        """Link what `source` has under these names, where the copy has nothing."""
+        """Link the entries of `source` with these names, unless they exist in the copy."""
         with open_directory(self._copied(source), create=True) as target:
             for name in names:
                 with suppress(FileExistsError):
                     os.symlink(source / name, name, dir_fd=target)
 
     def _copy(self, source: Path, names: Iterable[str], most: int) -> int:
-        """Copy the regular files with these names from a folder, where the copy has nothing; how many bytes they have.
+        """Copy the regular files with these names from a directory, unless they exist in the copy; return their total size.
 
-        Stops after the file with which these are more than `most`.
+        Stops after the file that exceeds `most`.
         """
         size = 0
         with (
@@ -118,12 +118,12 @@ class Staging:
 
 @asynccontextmanager
 async def staging(root: Path, place: Path, gone: Iterable[Path] = ()) -> AsyncIterator[Staging]:
-    """A staging of the workspace `root`, without the files in `gone`, in a folder of its own in `place`, which goes afterwards.
+    """Yield a staging of the workspace `root`, without the files in `gone`, in a temporary directory in `place`.
 
-    Every file is written through descriptors of directories: a link that somebody puts in our way is an error.
+    All files are written through directory descriptors, so a link planted on the way is an error.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     real = Path(os.path.realpath(place.parent)) / place.name
     name = token_hex(8)
@@ -138,15 +138,15 @@ async def staging(root: Path, place: Path, gone: Iterable[Path] = ()) -> AsyncIt
 
 
 def _copy_file(name: str, folder: int, target: int, most: int) -> int:
-    """Copy a regular file of at most so many bytes from one open directory to another, where it must not exist yet; its size.
+    """Copy a regular file of at most `most` bytes between open directories, without overwriting; return its size.
 
-    0 for what is not copied, such as what is gone or not ours to read: the checker will say what it misses.
+    Returns 0 for anything not copied, such as deleted or unreadable files: the checker will report what it misses.
     """
     with suppress(OSError):
         if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             return 0
         with os.fdopen(open_file(name, folder, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            status = os.fstat(file.fileno())  # it may be another by now
+            status = os.fstat(file.fileno())  # it may have been replaced
             if stat.S_ISREG(status.st_mode) and status.st_size <= most:
                 text = file.read(status.st_size)
                 _write_new(name, target, text)
@@ -160,7 +160,7 @@ def _write_new(name: str, directory: int, text: bytes) -> None:
 
 
 def _forget_old(directory: int) -> None:
-    """Delete what processes that were killed have left."""
+    """Delete what killed processes have left behind."""
     listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
     try:
         names = os.listdir(listing)  # noqa: PTH208 - of a descriptor
@@ -173,7 +173,7 @@ def _forget_old(directory: int) -> None:
 
 
 def _delete(name: str, directory: int) -> None:
-    """Delete a staging, also what a checker has closed to us."""
+    """Delete a staging, including parts whose permissions a checker has removed."""
     try:
         shutil.rmtree(name, dir_fd=directory)
     except OSError:

@@ -1,4 +1,4 @@
-"""Which checks are on."""
+"""Which checks are enabled."""
 
 from collections.abc import Mapping
 from dataclasses import field, replace
@@ -9,11 +9,11 @@ from code_core.protocol.validation import ValidationGroup, ValidationTool
 
 @frozen
 class ValidationSwitches:
-    """The groups and tools that are on or off; a setting for a tool wins over its group.
+    """Switches for groups of checks and single tools; a tool's switch overrides its group's.
 
     Attributes:
-        allowed: the only tools there are; all when None.
-        seconds: the time limit of a tool without one of its own.
+        allowed: the only tools that may run; all if None.
+        seconds: the time limit for tools without their own.
     """
 
     groups: Mapping[ValidationGroup, bool] = field(default_factory=dict)
@@ -22,17 +22,17 @@ class ValidationSwitches:
     seconds: float = 6.0
 
     def on(self, tool: ValidationTool, group: ValidationGroup) -> bool:
-        """Whether a tool of a group runs: the functional ones do by default."""
+        """Return whether a tool runs; by default, those in the functional group do."""
         if self.allowed is not None and tool not in self.allowed:
             return False
         return self.tools.get(tool, self.groups.get(group, group == "functional"))
 
     def with_tool(self, tool: ValidationTool, *, on: bool) -> "ValidationSwitches":
-        """These switches with one tool on or off."""
+        """Return these switches with one tool on or off."""
         return replace(self, tools={**self.tools, tool: on})
 
     def with_group(self, group: ValidationGroup, *, on: bool) -> "ValidationSwitches":
-        """These switches with a group on or off."""
+        """Return these switches with a group on or off."""
         return replace(self, groups={**self.groups, group: on})
 
 

@@ -1,4 +1,4 @@
-"""The checkers there are, as a table: what they check, how they are called and read."""
+"""The table of checkers: what they check, how to run them, and how to parse their output."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -25,15 +25,15 @@ class Checker:
     """A program that checks files.
 
     Attributes:
-        patterns: the files, by the ends of their paths, as `PurePath.match` takes them.
-        arguments: its program, from PATH unless absolute, and what stands before the files.
-        markers: for one that sees a whole project: files of which one is at the project's root.
-        takes_files: whether the files are given to it; else it checks the project.
-        seconds: its time limit, if not the common one.
-        runs_code: whether settings in the workspace can make it run programs: only in a sandbox.
-        codes: exit codes of runs that went well, with issues or without.
-        reader: how its output is read.
-        but_not: files that are left out, as `patterns`.
+        patterns: the files, as patterns for `PurePath.match`.
+        arguments: its program, found on PATH unless absolute, and the arguments before the files.
+        markers: for one that checks a whole project, files that identify a project's root.
+        takes_files: whether it gets the files as arguments; otherwise it checks the project.
+        seconds: its time limit, if different from the default.
+        runs_code: whether workspace settings can make it run programs, so that it needs a sandbox.
+        codes: exit codes of successful runs, with or without issues.
+        reader: parses its output.
+        but_not: files to exclude, like `patterns`.
     """
 
     name: ValidationTool
@@ -49,19 +49,19 @@ class Checker:
     but_not: tuple[str, ...] = ()
 
     def checks(self, file: str) -> bool:
-        """Whether it checks a file, by its path from the workspace."""
+        """Whether it checks a file, given by its path in the workspace."""
         parts = file.split("/")
         return _ends_as(parts, self.patterns) and not _ends_as(parts, self.but_not)
 
 
 def _ends_as(parts: Sequence[str], patterns: Sequence[str]) -> bool:
-    """What `PurePath.match` says, in a tenth of its time: every file of a patch is compared with 50 patterns."""
+    """Like `PurePath.match`, but ten times faster: every file of a patch is compared with 50 patterns."""
     ends = (pattern.split("/") for pattern in patterns)
     return any(len(parts) >= len(end) and all(map(fnmatchcase, parts[-len(end) :], end)) for end in ends)
 
 
 def _syntax(kind: ValidationTool, *patterns: str, but_not: tuple[str, ...] = ()) -> Checker:
-    """Our own check of a format; YAML's parser is not in the standard library."""
+    """Our own syntax check for a format; YAML's parser is not in the standard library."""
     spec = find_spec("yaml")
     libraries = str(Path(spec.origin).parents[1]) if spec is not None and spec.origin is not None else ""
     script = str(Path(__file__).with_name("check_syntax.py"))
@@ -72,7 +72,7 @@ def _syntax(kind: ValidationTool, *patterns: str, but_not: tuple[str, ...] = ())
 CHECKERS = (
     _syntax("json", "*.json", "*.jsonl", but_not=_JSON_WITH_COMMENTS),
     _syntax("toml", "*.toml"),
-    _syntax("yaml", *_YAML, but_not=("templates/*.yaml", "templates/*.yml")),  # of Helm: YAML once they are filled
+    _syntax("yaml", *_YAML, but_not=("templates/*.yaml", "templates/*.yml")),  # Helm templates, which become YAML when rendered
     _syntax("python", "*.py", "*.pyi"),
     Checker("actionlint", "functional", (".github/workflows/*.yml", ".github/workflows/*.yaml"),
             ("actionlint", "-oneline", "-no-color")),

@@ -1,1 +1,1 @@
-"""What every frontend shows: titles, changes, questions, lines for a terminal. No toolkit, no engine."""
+"""Shared presentation for all frontends: titles, changes, questions and lines, without a toolkit or the engine."""

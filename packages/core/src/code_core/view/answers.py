@@ -1,4 +1,4 @@
-"""What the user may answer, and what counts as an answer: a whole short word, and nothing else."""
+"""Parses the user's answers to questions: only complete, short words count."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Page(StrEnum):
 
 
 class Explain(StrEnum):
-    """The answer that says no, and goes on with a text for the model."""
+    """The answer that declines and adds an explanation for the model."""
 
     NO = "no"
 
@@ -50,12 +50,12 @@ _APPROVING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The answers that a question takes now.
+    """The answers that a question currently accepts.
 
     Attributes:
-        session: what a yes for the session allows, as the end of a sentence.
+        session: what a yes for the session allows, worded to end a sentence.
         rule: whether a rule is proposed, which `always` adds.
-        unseen: lines that have not been shown yet; as long as there are any, nothing can be approved.
+        unseen: lines not shown yet; while there are any, nothing can be approved.
     """
 
     session: str = SESSION_COMMAND
@@ -63,7 +63,7 @@ class Choices:
     unseen: int = 0
 
     def prompt(self) -> str:
-        """The line that says what can be answered."""
+        """The line that lists the possible answers."""
         if self.unseen:
             lines = "line" if self.unseen == 1 else "lines"
             return f"{self.unseen:,} more {lines} (v view, all view all, n no, e no and say why, q stop): "
@@ -72,7 +72,7 @@ class Choices:
 
     @classmethod
     def about(cls, request: ApprovalRequest, unseen: int = 0) -> Self:
-        """The answers to `request` when so many of its lines have not been shown yet."""
+        """Return the choices for `request` while `unseen` of its lines have not been shown."""
         match request:
             case ExecApprovalRequest(proposed_rule=rule):
                 return cls(SESSION_COMMAND, rule is not None, unseen)
@@ -80,7 +80,7 @@ class Choices:
                 return cls(SESSION_FILES, False, unseen)
 
     def parse(self, text: str) -> Answer | None:
-        """The answer that `text` is; None for anything else, which is asked for again."""
+        """Return the answer in `text`, or None if it is not one and must be asked again."""
         answer = _WORDS.get(text.strip(" \t\r").lower())
         if answer in _APPROVING and self.unseen:
             return None
@@ -92,7 +92,7 @@ class Choices:
 
 
 def parse_plan_answer(text: str) -> Literal["accept", "reject", "revise"] | None:
-    """What an answer to a plan does; None for anything else, which is asked for again."""
+    """Return what an answer to a plan means, or None if it is not one and must be asked again."""
     match _WORDS.get(text.strip(" \t\r").lower()):
         case ReviewDecision.APPROVED:
             return "accept"
@@ -105,5 +105,5 @@ def parse_plan_answer(text: str) -> Literal["accept", "reject", "revise"] | None
 
 
 def parse_yes_or_no(text: str) -> bool | None:
-    """True for yes, False for no, None for anything else."""
+    """Return True for yes, False for no, and None for anything else."""
     return {"y": True, "yes": True, "n": False, "no": False}.get(text.strip(" \t\r").lower())

@@ -1,4 +1,4 @@
-"""Events for frontends that cannot take back what they have shown: lines, ACP, MCP notifications."""
+"""Adapts events for frontends that cannot withdraw text: plain lines, ACP, MCP notifications."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -22,14 +22,14 @@ _NEW_BEGINNING = "\n\n"
 
 @dataclass(slots=True)
 class _Shown:
-    """What was shown of one kind of text since its last whole message."""
+    """What was shown of one kind of text since its last complete message."""
 
     delta: Callable[[str], EventMsg]
     pieces: list[str] = field(default_factory=list)
     withdrawn: RepeatedText | None = None
 
     def add(self, text: str) -> list[EventMsg]:
-        """The deltas to show for the next piece `text`."""
+        """Return the deltas to show for the next piece `text`."""
         if self.withdrawn is not None:
             if not (text := self.withdrawn.add(text)):
                 return []
@@ -38,34 +38,34 @@ class _Shown:
         return [self.delta(text)]
 
     def whole(self, text: str) -> list[EventMsg]:
-        """The deltas to show before the whole message `text`."""
+        """Return the deltas to show before the complete message `text`."""
         missing = [] if self.withdrawn is None or self.withdrawn.shown == text else self._beyond(text)
         self.clear()
         return missing
 
     def reset(self) -> None:
-        """What was shown is withdrawn: what follows may repeat it."""
+        """Withdraw the shown text, which the following text may repeat."""
         shown = "".join(self.pieces) if self.withdrawn is None else self.withdrawn.shown
         self.clear()
         if shown:
             self.withdrawn = RepeatedText(shown)
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Start over."""
         self.pieces = []
         self.withdrawn = None
 
     def _beyond(self, text: str) -> list[EventMsg]:
-        """What of `text` was not shown; all of it where it went another way."""
+        """The part of `text` that was not shown, or all of it if it diverges."""
         shown = "" if self.withdrawn is None else self.withdrawn.shown
         self.withdrawn, self.pieces = None, [text]
         return [self.delta(text[len(shown) :] if text.startswith(shown) else _NEW_BEGINNING + text)]
 
 
 class AppendOnly:
-    """Leaves out the text that a retry repeats, and the events that withdraw text.
+    """Removes text that a retry repeats, and events that withdraw text.
 
-    A retry whose text goes another way begins after an empty line.
+    If the text of a retry diverges, it starts after an empty line.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class AppendOnly:
         self._numbers: Counter[str] = Counter()
 
     def numbered(self, event: Event) -> list[Event]:
-        """The events to show for `event`, in order, with numbers of their own: none is missing or comes twice."""
+        """Return the events to show for `event`, renumbered without gaps or duplicates."""
         shown: list[Event] = []
         for msg in self.events(event.msg):
             number = self._numbers[event.id]
@@ -84,7 +84,7 @@ class AppendOnly:
         return shown
 
     def events(self, msg: EventMsg) -> list[EventMsg]:
-        """The events to show for `msg`, in order."""
+        """Return the events to show for `msg`, in order."""
         match msg:
             case TaskStarted():
                 for shown in (self._message, self._reasoning, self._raw):

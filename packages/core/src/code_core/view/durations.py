@@ -1,4 +1,4 @@
-"""Counts and lengths of time as people read them."""
+"""Formats counts and durations for people."""
 
 from datetime import datetime
 
@@ -6,12 +6,12 @@ _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def counted(number: int, noun: str) -> str:
-    """`number` with `noun`, in the plural where it needs one."""
+    """Return `number` with `noun`, in the plural if needed."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def duration_text(seconds: float) -> str:
-    """A length of time in its two largest units, minutes rounded up: "2 days 3 hours"."""
+    """Return a duration in its two largest units, rounded up to minutes: "2 days 3 hours"."""
     if seconds < 60:
         return counted(max(round(seconds), 0), "second")
     left = -int(-seconds // 60) * 60
@@ -24,6 +24,6 @@ def duration_text(seconds: float) -> str:
 
 
 def time_text(at: datetime, now: datetime) -> str:
-    """The time of `at`, with its day unless that is the day of `now`; both in the reader's time zone."""
+    """Return the time of `at`, with its day unless that is the day of `now`; both in the reader's time zone."""
     clock = f"{at:%H:%M}"
     return clock if at.date() == now.date() else f"{at:%a %d %b} {clock}"

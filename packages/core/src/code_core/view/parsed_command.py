@@ -1,7 +1,7 @@
-"""What a command does, in a word, for frontends that group and fold: it reads, lists, searches, or nobody knows.
+"""Classifies commands for frontends that group and fold them: reading, listing, searching, or unknown.
 
-Only for display. A command counts as a reader here just when it is one in `known_safe`,
-so that nothing that changes something is ever folded away as a look at a file.
+For display only. A command counts as reading only if it is in `known_safe`, so a command that
+changes something is never folded away as a look at a file.
 
 Source of the forms: `parsed_cmd` of Codex's `exec_command_begin`.
 """
@@ -23,7 +23,7 @@ _JOINERS = frozenset({"cd", "echo", "true", "false", "wc", "head", "tail"})
 
 
 def parsed_command(argv: Sequence[str]) -> list[ParsedCommand]:
-    """One entry for each command of `argv`; one `unknown` for all where they cannot all be told."""
+    """Return one entry for each command of `argv`, or a single `unknown` if they cannot all be determined."""
     commands = plain_commands(argv) or ()
     if reading(commands) is Reading.NO:
         return [UnknownCommand(cmd=shlex.join(argv))]
@@ -33,7 +33,7 @@ def parsed_command(argv: Sequence[str]) -> list[ParsedCommand]:
 
 
 def _only_joins(words: Words) -> bool:
-    """Whether it only moves or filters: `cd there`, or `head -5` behind a pipe."""
+    """Whether it only changes directory or filters: `cd there`, or `head -5` after a pipe."""
     operands = [word for word in words[1:] if not word.startswith("-") and not word.isdecimal()]
     return words[0] in {"cd", "true", "echo"} or (words[0] in _JOINERS and not operands)
 

@@ -1,6 +1,5 @@
-"""Events as lines that a person reads; `exec` and the plain terminal frontend print them."""
+"""Prints events as lines for a person, in `exec` and the plain terminal frontend."""
 
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta, AgentReasoning
@@ -24,9 +23,9 @@ from code_core.protocol.events import (
     WebSearchComplete,
 )
 from code_core.protocol.mcp_events import ElicitationRequest, McpToolCallBegin, McpToolCallEnd
-from code_core.view.frame import framed, wrapped
+from code_core.view.frame import framed, looks_like, may_contain, wrapped
 from code_core.view.questions import QuestionText, approval_text, change_text, elicitation_text, patch_lines
-from code_core.view.streamed_prose import StreamedProse, looks_like
+from code_core.view.streamed_prose import StreamedProse
 from code_core.view.titles import command_lines, shortened, tool_text
 from code_core.view.visible import readable, visible, visible_line
 
@@ -35,23 +34,23 @@ COMMAND_LINES = 40
 PATCH_LINES = 60
 ESCAPED_COLUMNS = 8
 PAGE_ROWS = 200
-"""Rows of a question that are shown at once."""
+"""Rows of a question shown at once."""
 QUESTION_MARK = "? "
-"""Begins each row of a question. Nothing else that is printed begins with it."""
+"""Begins each row of a question. No other output begins with it."""
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _MARKS = {"completed": "x", "in_progress": ">", "pending": " "}
 
 
 class HumanPrinter:
-    """Writes one block of lines per event.
+    """Prints one block of lines per event.
 
     Args:
-        write: gets text with its newlines.
+        write: receives text including newlines.
         color: whether to use ANSI styles.
-        columns: the width of the screen; None where that is not known.
-        encoding: what is written in; other characters become longer, as `?` or an escape.
+        columns: the width of the screen, or None if unknown.
+        encoding: the output encoding; other characters become `?` or an escape, which is longer.
         messages: whether to print the model's messages (a frontend may print them elsewhere).
-        streams: whether to print a message while it comes; `show` then gets the events of `AppendOnly`.
+        streams: whether to print messages while they arrive; `show` then expects the events of `AppendOnly`.
     """
 
     def __init__(
@@ -71,10 +70,15 @@ class HumanPrinter:
         self._encoding = encoding
         self._diff = ""
         self._stream = StreamedProse(write, columns, QUESTION_MARK[0]) if streams else None
-        self._streamed = ""  # of the message that is not whole yet
+        self._streamed = ""  # of the incomplete message
+
+    @property
+    def columns(self) -> int | None:
+        """The width of the screen now; None where that is not known."""
+        return self._columns()
 
     def show(self, msg: EventMsg) -> None:
-        """Print `msg`; events that say nothing to a reader of lines are skipped."""
+        """Print `msg`; events without meaning for a reader are skipped."""
         match msg:
             case SessionConfigured():
                 plans = ", plan mode" if msg.collaboration_mode == "plan" else ""
@@ -130,22 +134,26 @@ class HumanPrinter:
                 pass
 
     def show_diff(self) -> None:
-        """Print the last turn's diff, if there is one."""
+        """Print the last turn's diff, if any."""
         if self._diff:
             self._line("")
         for line in _diff_lines(self._diff):
             self._line(visible_line(line), _diff_style(line))
         self._diff = ""
 
+    def show_line(self, text: str) -> None:
+        """Print a line from the frontend itself, whose text is safe to show."""
+        self._line(text)
+
     def show_question(self, question: QuestionText) -> list[str]:
-        """Print the first page of a question; the rows that are left."""
+        """Print the first page of a question and return the remaining rows."""
         self._line("")
         for row in self.rows([question.title]):
             self._line(row, "yellow")
         return self.show_rows(self.rows(question.lines))
 
     def show_prompt(self, prompt: str) -> None:
-        """Print what can be answered, in rows with the mark of questions, and leave the cursor after it."""
+        """Print the possible answers, in rows with the question mark, and leave the cursor after them."""
         self.end_stream()
         room = (self._columns() or len(prompt) + len(QUESTION_MARK)) - len(QUESTION_MARK)
         rows = [""]
@@ -155,17 +163,17 @@ class HumanPrinter:
         self._write("\n".join(self.rows(rows)) + " ")
 
     def rows(self, lines: Iterable[str]) -> list[str]:
-        """Lines of a question as rows that fit the screen, each with the mark of questions."""
+        """Return the lines of a question as rows that fit the screen, each with the question mark."""
         columns = self._columns()
         if self._encoding.lower().replace("-", "") != "utf8":
             lines = [line.encode(self._encoding, "backslashreplace").decode(self._encoding) for line in lines]
             columns = (
                 None if columns is None else columns - ESCAPED_COLUMNS
-            )  # our own marks become longer, too
+            )  # our own marks become longer too
         return [*framed(lines, QUESTION_MARK, columns)]
 
     def show_rows(self, rows: Sequence[str], most: int = PAGE_ROWS) -> list[str]:
-        """Print at most so many rows of a question; the rows that are left."""
+        """Print at most `most` rows of a question and return the remaining ones."""
         for row in rows[:most]:
             self._line(row)
         if len(rows) > most:
@@ -173,12 +181,12 @@ class HumanPrinter:
         return [*rows[most:]]
 
     def end_stream(self) -> None:
-        """End the row of a message of which only a part has come, before something else is printed."""
+        """End the row of a partly streamed message before something else is printed."""
         if self._stream is not None:
             self._stream.end()
 
     def _text(self, msg: TaskStarted | AgentMessageDelta | AgentMessage | AgentReasoning) -> None:
-        """What the model writes, and the beginning of a turn, in which it has written nothing yet."""
+        """Print text from the model, or the start of a turn, which resets it."""
         match msg:
             case TaskStarted():
                 self._streamed = ""
@@ -193,7 +201,7 @@ class HumanPrinter:
                 pass
 
     def _message(self, text: str) -> None:
-        """A complete message: all of it, or what was not shown of it while it came."""
+        """Print a complete message, or what was not streamed of it."""
         shown, self._streamed = self._streamed.lstrip(), ""
         if self._stream is not None and shown and text.lstrip().startswith(shown):
             self._stream.add(text.lstrip().removeprefix(shown))
@@ -202,13 +210,13 @@ class HumanPrinter:
         self.end_stream()
 
     def _prose(self, text: str, style: str | None = None) -> None:
-        """What the model writes; a line that begins like a question of ours is indented."""
+        """Print prose from the model; a line that looks like one of our questions is indented."""
         self._line("")
         for line in readable(text).strip().split("\n"):
             self._line(f" {line}" if looks_like(line, QUESTION_MARK[0]) else line, style)
 
     def _labelled(self, label: str, text: str, style: str) -> None:
-        """A line, and those that belong to it behind an indentation."""
+        """Print a line, with the lines that belong to it indented."""
         first, *more = readable(text).strip("\n").split("\n")
         self._line(f" {first}" if not label and looks_like(first, QUESTION_MARK[0]) else label + first, style)
         for line in more:
@@ -223,7 +231,7 @@ class HumanPrinter:
             self._line(f"> … {len(more) - COMMAND_LINES + 1:,} more lines", "cyan")
 
     def _patch(self, begin: PatchApplyBegin) -> None:
-        """The files; and what changes in them, in part, if the user was not asked about it before."""
+        """Print the files and, unless the user was already asked, an excerpt of the changes."""
         self._line("\npatch", "cyan")
         if not begin.auto_approved:
             for path, change in begin.changes.items():
@@ -256,8 +264,8 @@ class HumanPrinter:
 
     def _line(self, text: str, style: str | None = None) -> None:
         self.end_stream()
-        if QUESTION_MARK[0] in unicodedata.normalize("NFKC", text) and not text.startswith(QUESTION_MARK):
-            # Else the terminal could begin a row with the mark.
+        if may_contain(text, QUESTION_MARK[0]) and not text.startswith(QUESTION_MARK):
+            # Otherwise the terminal could begin a row with the mark.
             text = "\n".join(wrapped(line, self._columns()) for line in text.split("\n"))
         if self._color and style is not None and text:
             text = f"\x1b[{_STYLES[style]}m{text}\x1b[0m"

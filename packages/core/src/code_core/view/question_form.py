@@ -1,4 +1,4 @@
-"""The model's questions as one form, for frontends that show forms."""
+"""Combines the model's questions into one form, for frontends with forms."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from code_core.view.visible import visible, visible_line
 
 
 def form_text(request: RequestUserInput) -> QuestionText:
-    """All questions, numbered as in the form where there are several."""
+    """Return all questions, numbered as in the form if there are several."""
     lines: list[str] = []
     for number, question in enumerate(request.questions, 1):
         text = user_question_text(question)
@@ -19,7 +19,7 @@ def form_text(request: RequestUserInput) -> QuestionText:
 
 
 def form_schema(request: RequestUserInput) -> dict[str, Any]:
-    """The JSON Schema of the form: for each question a choice and words of one's own, none of them required."""
+    """Return the JSON Schema of the form: a choice and a free-text field for each question, all optional."""
     properties: dict[str, Any] = {}
     for number, question in enumerate(request.questions, 1):
         title = visible_line(question.header) or f"Answer {number}"
@@ -31,7 +31,7 @@ def form_schema(request: RequestUserInput) -> dict[str, Any]:
 
 
 def form_answer(request: RequestUserInput, content: Mapping[str, Any]) -> UserInputAnswer:
-    """What a filled form answers; the user's own words count for more than their choice."""
+    """Convert a submitted form; free text takes precedence over the choice."""
     answers: dict[str, UserAnswers] = {}
     for number, question in enumerate(request.questions, 1):
         words, choice = content.get(f"words_{number}"), content.get(f"choice_{number}")
@@ -44,7 +44,7 @@ def form_answer(request: RequestUserInput, content: Mapping[str, Any]) -> UserIn
 
 
 def no_answer(request: RequestUserInput) -> UserInputAnswer:
-    """Nothing was answered."""
+    """Return the answer of a user who answered nothing."""
     return UserInputAnswer(id=request.request_id, response=UserInputResponse())
 
 

@@ -1,7 +1,7 @@
-"""What the user is asked, in the same words in every frontend.
+"""The wording of questions to the user, shared by all frontends.
 
-A question is shown whole: what would run or change, where, whether in the sandbox, why, and
-what an answer for longer than this once would allow. Words of the model or of a server are marked as theirs.
+A question is shown in full: what would run or change, where, whether in the sandbox, why, and
+what a lasting approval would allow. Text from the model or a server is marked as such.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,16 +22,16 @@ _CHOICE_KEYS = ("oneOf", "anyOf")
 
 QUOTED_COLUMNS = 76
 MOST_DELETED_LINES = 20
-"""Lines that are shown of a file that is deleted as a whole."""
+"""Lines shown of a file that is deleted."""
 
 
 @frozen
 class QuestionText:
-    """A question as lines, each safe to show.
+    """A question as lines that are safe to show.
 
     Attributes:
-        title: what is asked, in one line.
-        lines: what it is about; to be shown whole, in one or several pages.
+        title: the question, in one line.
+        lines: its details, to be shown completely, on one or more pages.
     """
 
     title: str
@@ -42,16 +42,16 @@ class QuestionText:
 
     @property
     def markdown(self) -> str:
-        """The question for somebody who may show it as Markdown: all but the title is a block of code.
+        """Return the question for a client that may render Markdown: all but the title is a code block.
 
-        Else comments (`<!-- -->`) and tags would not be seen, nor what marks a link or emphasis. The block
-        is indented, which is as easy to read where the text is shown as it is, and which no line can end.
+        Otherwise comments (`<!-- -->`), tags, and the syntax of links and emphasis would be invisible. The
+        block is indented, which is also readable as plain text, and no line can end it.
         """
         return "\n".join((self.title, "", *(f"    {line}" for line in self.lines)))
 
 
 def approval_text(request: ApprovalRequest) -> QuestionText:
-    """An approval request."""
+    """Return the text of an approval request."""
     match request:
         case ExecApprovalRequest(mcp=None):
             return _command(request)
@@ -63,20 +63,20 @@ def approval_text(request: ApprovalRequest) -> QuestionText:
 
 
 def project_settings_text(path: Path, text: str) -> QuestionText:
-    """The settings file of a project, which counts once the user trusts it."""
+    """Return the question whether to trust a project's settings file."""
     shown = [f"  │ {visible(line)}" for line in _lines(text)]
     what = "They may choose the model, change what is asked, and start MCP servers, which are programs."
     return QuestionText("Use these settings of the project?", (f"{visible(str(path))}:", *shown, what))
 
 
 def elicitation_text(question: ElicitationRequest) -> QuestionText:
-    """A question of an MCP server; every line of its text has the name of the server before it."""
+    """Return a question from an MCP server; every line of its text is prefixed with the server's name."""
     name = visible(question.server)
     return QuestionText(f"The MCP server {name} asks you:", tuple(quoted(question.message, name)))
 
 
 def user_question_text(question: UserQuestion) -> QuestionText:
-    """A question of the model; every line of its text is marked as the model's, and each option has a number."""
+    """Return a question from the model; every line of its text is marked as the model's, and options are numbered."""
     lines = quoted(question.question, "the model")
     for number, option in enumerate(question.options, 1):
         about = f": {option.description}" if option.description else ""
@@ -86,7 +86,7 @@ def user_question_text(question: UserQuestion) -> QuestionText:
 
 
 def elicitation_schema(question: ElicitationRequest) -> dict[str, Any]:
-    """The schema of what a server asks for, with its titles and descriptions marked as the server's."""
+    """Return the schema that a server asks for, with its titles and descriptions marked as the server's."""
     name = visible(question.server)
     properties = question.requested_schema.get("properties")
     shown = {
@@ -109,7 +109,7 @@ def _marked(schema: Mapping[str, Any], who: str) -> dict[str, Any]:
 
 
 def _choice(choice: Any) -> Any:
-    """One of several values, with its title in characters that can be seen."""
+    """A choice with its title made visible."""
     match choice:
         case {"title": str(title)}:
             return {**choice, "title": visible(title)}
@@ -118,12 +118,12 @@ def _choice(choice: Any) -> Any:
 
 
 def quoted(text: str, who: str) -> list[str]:
-    """The lines of what somebody else wrote, each marked with who that is, and short enough to keep the mark."""
+    """Return the lines of someone else's text, each prefixed with its author and short enough to keep the prefix."""
     return [*framed(readable(text).strip("\n").split("\n"), f"{who}│ ", QUOTED_COLUMNS)]
 
 
 def patch_lines(changes: Mapping[str, FileChange]) -> Iterator[str]:
-    """The changes of a patch, file by file, with their differences."""
+    """Yield the changes of a patch, file by file, with their diffs."""
     for path, change in changes.items():
         yield change_text(path, change)
         lines = [*_difference(change)]
@@ -140,12 +140,12 @@ def _seen(lines: list[str], sign: str) -> set[str]:
 
 
 def _without_blanks(line: str) -> str:
-    """What two lines have in common that differ in nothing that can be seen."""
+    """The visible characters of a line, for comparing lines that differ only in invisible ones."""
     return "".join(line[1:].split())
 
 
 def change_text(path: str, change: FileChange) -> str:
-    """A file change on one line: `A`, `D` or `M`, the path, and what else happens to the file."""
+    """Return a file change on one line: `A`, `D` or `M`, the path, and what else happens to the file."""
     match change:
         case AddChange():
             return f"A {visible(path)}"

@@ -1,34 +1,29 @@
-"""Prose on a terminal while the model writes it: word by word, in rows that fit, with nothing to take back.
+"""Prints prose on a terminal while it is streamed, word by word, in rows that fit, without corrections.
 
-A piece of text ends anywhere: in a word, in an escape sequence, between a letter and its accent. So a
-character is shown when nothing that follows can change how it is shown, and a word when it is whole.
+A piece can end anywhere: in a word, in an escape sequence, or between a letter and its accent. A
+character is therefore printed once nothing that follows can change it, and a word once it is complete.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable
 
-from code_core.view.frame import NARROWEST_ROW, columns_of
+from code_core.view.frame import NARROWEST_ROW, columns_of, looks_like
 from code_core.view.visible import readable
 
 MOST_HELD = 4096
-"""Characters that are held back at most until it is clear how to show them."""
+"""Limit on characters held back until it is clear how to show them."""
 _TAB = 8
-_COLOUR = re.compile(r"\x1b(?:\[[0-9;:]{0,32}(m)?)?")  # or the beginning of one
+_COLOUR = re.compile(r"\x1b(?:\[[0-9;:]{0,32}(m)?)?")  # or its beginning
 _JOINERS = "\u200c\u200d\ufe0e\ufe0f"
 
 
-def looks_like(text: str, mark: str) -> bool:
-    """Whether `text` begins with `mark` or a character that looks like it, such as a full-width one."""
-    return unicodedata.normalize("NFKC", text[:1])[:1] == mark
-
-
 class StreamedProse:
-    """Writes text that comes in pieces.
+    """Prints text that arrives in pieces.
 
     Args:
-        write: gets text with its newlines; nothing is taken back.
-        columns: the width of the screen; None where rows need not fit.
+        write: receives text including newlines; output is never corrected.
+        columns: returns the width of the screen, or None if rows need not fit.
         mark: a character that no row may begin with.
     """
 
@@ -37,15 +32,15 @@ class StreamedProse:
         self._columns = columns
         self._mark = mark
         self._out: list[str] = []
-        self._pending = ""  # of the text, as it came
-        self._word = ""  # the beginning of a word, as it is shown
-        self._gap = ""  # newlines and blanks, which are written before the next word only
-        self._used = 0  # columns of the row
+        self._pending = ""  # raw text not processed yet
+        self._word = ""  # the start of a word, as displayed
+        self._gap = ""  # newlines and spaces, printed only before the next word
+        self._used = 0  # columns used in the current row
         self._width: int | None = None
         self.is_open = False
 
     def add(self, text: str) -> None:
-        """Write what can be written of `text` and of what was held back."""
+        """Print as much of `text` and the held-back text as possible."""
         self._pending += text
         end = _settled(self._pending)
         settled, self._pending = self._pending[:end], self._pending[end:]
@@ -53,7 +48,7 @@ class StreamedProse:
         self._flush()
 
     def end(self) -> None:
-        """Write what was held back, and end the row."""
+        """Print what was held back and end the row."""
         settled, self._pending = self._pending, ""
         self._lay_out(readable(settled))
         self._finish_word()
@@ -72,7 +67,7 @@ class StreamedProse:
                 continue
             wide = columns_of(character) == 2 and unicodedata.category(character) == "Lo"
             if wide or (self._width is not None and _columns(self._word + character) > self._width - 1):
-                self._finish_word()  # a script without blanks, or a word longer than a row
+                self._finish_word()  # a script without spaces, or a word longer than a row
             self._word += character
 
     def _finish_word(self) -> None:
@@ -91,7 +86,7 @@ class StreamedProse:
         self._used += _columns(word)
 
     def _leave_gap(self, columns: int) -> None:
-        """Write the blanks before a word of so many columns; a word that does not fit begins a row."""
+        """Print the spaces before a word of `columns` columns, or start a new row if it does not fit."""
         lines, blanks = self._gap.count("\n"), self._gap.replace("\n", "")
         self._gap = ""
         if lines:
@@ -113,7 +108,7 @@ class StreamedProse:
 
 
 def _settled(text: str) -> int:
-    """How many characters of `text` are shown the same whatever follows them."""
+    """Number of leading characters that no following text can change."""
     if len(text) > MOST_HELD:
         return len(text)
     end = len(text)

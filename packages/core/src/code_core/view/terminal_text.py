@@ -1,4 +1,4 @@
-"""What a terminal would show of a program's output, as plain lines.
+"""Reduces terminal output to the plain lines that a terminal would show.
 
 Source: ECMA-48 (5th edition) and the control sequences of xterm.
 """
@@ -15,7 +15,7 @@ _BACKSPACES = re.compile(r"[^\n\x08]\x08")
 
 
 def plain_text(text: str) -> str:
-    """`text` without colours and movements; of a line that was written over, its last state, as a progress bar leaves it."""
+    """Return `text` without colours and movements; of an overwritten line, such as a progress bar, only the last state."""
     text = _SEQUENCE.sub("", text).replace("\x1b", "")
     text = re.sub(r"\r+\n", "\n", text)
     while (shorter := _BACKSPACES.sub("", text)) != text:
@@ -25,7 +25,7 @@ def plain_text(text: str) -> str:
 
 
 def _overwritten(line: str) -> str:
-    """What is last written where a carriage return goes back to the beginning."""
+    """The text after the last carriage return."""
     if "\r" not in line:
         return line
     parts = line.split("\r")

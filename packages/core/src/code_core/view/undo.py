@@ -1,11 +1,11 @@
-"""What an undo or a redo did, in words."""
+"""Describes the result of an undo or a redo."""
 
 from code_core.protocol.session_events import UndoCompleted
 from code_core.view.visible import visible
 
 
 def undo_lines(done: UndoCompleted) -> list[str]:
-    """The files that were restored, and those that were left alone, a line each."""
+    """Return a line for each file that was restored or left alone."""
     what = "undid" if done.action == "undo" else "brought back"
     count = len(done.files)
     lines = [f"{what} {count} file{'' if count == 1 else 's'}"]

@@ -1,14 +1,14 @@
-r"""Text made visible: what others wrote must neither drive a terminal nor look like something else.
+r"""Makes untrusted text visible: it must not control a terminal or look like something else.
 
 There are three ways to show a text, the strictest first:
 
-- `visible`, for what a decision depends on (commands, paths, names): one line in which every
-  character can be seen. Nothing is removed, and two different texts never come out the same.
-- `visible_line`, for a line of a file: what cannot be seen is escaped; tabs and other scripts stay
-  (`visible_change` is for those that a patch adds or removes).
-- `readable`, for prose and output of commands: the same for several lines, without colours.
+- `visible`, for anything that a decision depends on (commands, paths, names): one line with every
+  character visible. Nothing is removed, and different texts never look the same.
+- `visible_line`, for a line of a file: invisible characters are escaped; tabs and other scripts stay
+  (`visible_change` is for lines that a patch adds or removes).
+- `readable`, for prose and command output: the same for several lines, without colours.
 
-A character that cannot be seen is shown by its number, as `\x1b`, `\u202e` or `\U000e0041`.
+An invisible character is shown by its number, as `\x1b`, `\u202e` or `\U000e0041`.
 """
 
 import re
@@ -17,28 +17,28 @@ from collections.abc import Callable
 from functools import cache
 
 MOST_MARKS = 3
-"""Combining marks that one character may carry."""
+"""Combining marks allowed on one character."""
 
-# Printable to Python, and yet blank: fillers, joiners and variation selectors.
+# Printable according to Python, but blank: fillers, joiners and variation selectors.
 _BLANK = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U00016fe4\U0001d159"
     + "".join(map(chr, [*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
 )
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
-# They look like punctuation that means something to a shell: hyphens, slashes, bars, colons, quotes.
-_LIKE_PUNCTUATION = frozenset("‐‑‒−⁄∕⧸╱∣ǀ∶꞉ʹʼˈˋ‵′")  # noqa: RUF001 - that they look alike is the point
+# Look-alikes of punctuation with a meaning in shells: hyphens, slashes, bars, colons, quotes.
+_LIKE_PUNCTUATION = frozenset("‐‑‒−⁄∕⧸╱∣ǀ∶꞉ʹʼˈˋ‵′")  # noqa: RUF001 - look-alikes on purpose
 # Scripts with letters that look like Latin ones.
 _LIKE_LATIN = ("ARMENIAN ", "CHEROKEE ", "COPTIC ", "CYRILLIC ", "GREEK ", "LISU ")
 _WORD = re.compile(r"[^\W\d_]+")
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
 
-# Backslashes before what reads as an escape, or before a character that may become one.
+# Backslashes before text that reads as an escape, or before a character that may become one.
 _AMBIGUOUS = re.compile(r"\\+(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}| {21}|[^ -~])")
 _WIDE_GAP = re.compile(r"(?<! ) {21,}")
 _ODD_BLANK = re.compile(r"[^\S \t\u3000]")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]{0,32}m")
 _OUR_STYLE = re.compile(r"(\x1b\[(?:0|1|2|31|32|33|36)m)")
-# All but ASCII and the commonest letters and symbols, which stay without a closer look.
+# Everything but ASCII and the commonest letters and symbols, which need no closer look.
 _COMMON = "\\t -~\xa1-\xac\xae-\u02af\u0410-\u044f\u2013\u2014\u2018-\u201d\u2026\u2190-\u21ff\u2500-\u259f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3"
 _PLAIN_LINE = re.compile(r"[\t -~]*")
 _PLAIN = re.compile(r"[\n\t -~]*")
@@ -47,11 +47,11 @@ _ZWNJ, _ZWJ, _TEXT_STYLE, _EMOJI_STYLE, _KEYCAP = "\u200c", "\u200d", "\ufe0e", 
 
 
 def visible(text: str) -> str:
-    r"""`text` on one line with every character visible; different texts come out different.
+    r"""Return `text` on one line with every character visible; different texts stay different.
 
-    Newlines, tabs and all blanks but the space are escaped. So are letters that are written from right
-    to left, because they reorder what is around them, and characters that look like another one.
-    A backslash before what reads as an escape is doubled.
+    Newlines, tabs and all blanks except the space are escaped, and so are right-to-left letters, which
+    reorder their surroundings, and look-alike characters. A backslash before text that reads as an
+    escape is doubled.
     """
     if text.isascii() and text.isprintable() and "\\" not in text and " " * 21 not in text:
         return text
@@ -64,15 +64,15 @@ def visible(text: str) -> str:
 
 
 def visible_line(line: str) -> str:
-    """A line of a file: tabs, emoji and letters of every script stay, what cannot be seen is escaped."""
+    """Return a line of a file with invisible characters escaped; tabs, emoji and letters of every script stay."""
     return line if _PLAIN_LINE.fullmatch(line) else _shown(line, _doubtful(""))
 
 
 def visible_change(line: str, *, tabs: bool = False) -> str:
-    """A line that a patch adds or removes: as `visible_line`, but a person could approve what it means.
+    """Return a line that a patch adds or removes: like `visible_line`, but safe to approve.
 
-    Blanks at its end, other blanks than the space, and letters that look like Latin ones in a Latin word
-    are escaped; with `tabs`, so are tabs.
+    Trailing blanks, blanks other than the space, and look-alikes of Latin letters in Latin words are
+    escaped, and with `tabs`, tabs too.
     """
     body = line.rstrip(" \t")
     if not body.isascii():
@@ -87,24 +87,24 @@ def visible_change(line: str, *, tabs: bool = False) -> str:
 
 
 def readable(text: str) -> str:
-    """Prose or output: without colours, a line end for each carriage return, what cannot be seen is escaped."""
+    """Return prose or output without colours, with invisible characters escaped and carriage returns as line ends."""
     return _readable(_RETURN.sub("\n", _COLOUR.sub("", text)))
 
 
 def for_terminal(text: str) -> str:
-    """`text` as a terminal may get it: several lines, all escaped but newlines, tabs and the styles of our own."""
+    """Return `text` safe for a terminal: everything is escaped except newlines, tabs and our own styles."""
     parts = _OUR_STYLE.split(text)
     return "".join(part if number % 2 else _readable(part) for number, part in enumerate(parts))
 
 
 def escape(character: str) -> str:
-    r"""The number of `character`, as `\x1b`, `\u202e` or `\U000e0041`."""
+    r"""Return the number of `character`, as `\x1b`, `\u202e` or `\U000e0041`."""
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _like_latin(text: str) -> frozenset[int]:
-    """Where letters of other scripts look like Latin ones, in words that have Latin ones."""
+    """Positions of look-alikes of Latin letters within words that contain Latin letters."""
     return frozenset(
         found.start() + offset
         for found in _WORD.finditer(text)
@@ -115,9 +115,9 @@ def _like_latin(text: str) -> frozenset[int]:
 
 
 def _escaped(text: str, may_stay: Callable[[int], bool], start: int = 0, stop: int | None = None) -> str:
-    """A part of `text` with each character outside ASCII escaped that may not stay.
+    """A part of `text` with non-ASCII characters escaped unless they may stay.
 
-    A combining mark does not stay without what it stands on.
+    A combining mark may not stay without its base character.
     """
     shown: list[str] = []
     stayed = start > 0 and text[start - 1] >= " "
@@ -129,7 +129,7 @@ def _escaped(text: str, may_stay: Callable[[int], bool], start: int = 0, stop: i
 
 
 def _is_distinct(text: str, position: int) -> bool:
-    """Whether a character can be seen, keeps its place, and does not look like another one or several."""
+    """Whether a character is visible, keeps its position, and does not look like one or more others."""
     character = text[position]
     if not _can_be_seen(character) or character in _LIKE_PUNCTUATION:
         return False
@@ -151,12 +151,12 @@ def _readable(text: str) -> str:
 
 @cache
 def _doubtful(kept: str) -> re.Pattern[str]:
-    """What needs a closer look, besides `kept`; made when it is needed, because that takes some milliseconds."""
+    """A pattern for characters that need a closer look, besides `kept`; built lazily, because it takes milliseconds."""
     return re.compile(f"[^{kept}{_COMMON}]+")
 
 
 def _shown(text: str, doubtful: re.Pattern[str]) -> str:
-    """`text` with what the pattern finds escaped where it may not stay."""
+    """`text` with matches of the pattern escaped unless they may stay."""
     return doubtful.sub(
         lambda run: _escaped(text, lambda at: _may_stay(text, at), run.start(), run.end()), text
     )
@@ -179,7 +179,7 @@ _JOINING = frozenset({_ZWNJ, _ZWJ, _TEXT_STYLE, _EMOJI_STYLE})
 
 
 def _joins(character: str, before: str, after: str) -> bool:
-    """Whether an invisible character does its work here: in an emoji, or between letters of a joining script."""
+    """Whether an invisible character is meaningful here: in an emoji, or between letters of a joining script."""
     if character in {_TEXT_STYLE, _EMOJI_STYLE}:
         symbol = before > "~" and unicodedata.category(before)[0] in "SP"
         return symbol or (before in "0123456789#*" and after == _KEYCAP)
@@ -198,7 +198,7 @@ def _is_mark(character: str) -> bool:
 
 
 def _marks_before(text: str, position: int) -> int:
-    """How many combining marks stand directly before `position`; counts to the limit only."""
+    """Number of combining marks directly before `position`, counted only up to the limit."""
     first = max(0, position - MOST_MARKS)
     count = 0
     while position - count > first and _is_mark(text[position - count - 1]):

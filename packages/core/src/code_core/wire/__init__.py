@@ -1,1 +1,1 @@
-"""Bytes to protocol and back, without IO."""
+"""Conversion between bytes and protocol, without IO."""

@@ -1,4 +1,4 @@
-"""The arguments of a call as a provider takes them back: models write what is not JSON, and strict servers refuse it."""
+"""Sanitises call arguments for sending back: models write invalid JSON, which strict servers reject."""
 
 import json
 from math import isfinite
@@ -12,10 +12,10 @@ NO_ARGUMENTS = "{}"
 
 
 def sendable_arguments(text: str) -> str:
-    """`text` if it is a JSON object; else the nearest one.
+    """Return `text` if it is a JSON object, otherwise the closest one.
 
-    NaN and infinities become null and lone surrogates U+FFFD, as no other JSON has them.
-    What is not an object at all becomes `{}`: the call's output says what was wrong with it.
+    NaN and infinities become null and lone surrogates U+FFFD, because JSON cannot express them.
+    Anything but an object becomes `{}`; the call's output says what was wrong with it.
     """
     try:
         value = from_json(text, allow_inf_nan=False)

@@ -1,8 +1,8 @@
-"""Puts a response together from all the places where providers put its parts, each part once.
+"""Assembles a response from all the places where providers send its parts, using each part once.
 
 The API sends every finished item as `response.output_item.done`. Some servers send it only
-in the `output` of `response.completed`, some only as deltas, some in several places with
-other ids in each.
+in the `output` of `response.completed`, some only as deltas, and some in several places with
+different ids.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from code_core.wire.response_items import is_answer, item_from_provider
 
 @dataclass(slots=True)
 class _Unfinished:
-    """An item of which only pieces came so far."""
+    """An item that has only arrived in pieces so far."""
 
     kind: str
     item_id: str | None
@@ -31,7 +31,7 @@ class _Unfinished:
 
 
 class Assembly:
-    """The items of one response."""
+    """Collects the items of one response."""
 
     def __init__(self) -> None:
         self._taken: list[ResponseItem] = []
@@ -44,24 +44,24 @@ class Assembly:
         return any(map(is_answer, self._taken))
 
     def added(self, event: dict[str, Any], item: dict[str, Any]) -> None:
-        """An item begins."""
+        """Begin an item."""
         kind = item.get("type")
         if kind in {"message", "function_call"}:
             self._piece(event | {"item_id": item.get("id")}, kind).added = item
 
     def delta(self, event: dict[str, Any], kind: str, text: str) -> None:
-        """The next piece of a message's text or of a call's arguments."""
+        """Add a piece of a message's text or of a call's arguments."""
         self._piece(event, kind).pieces.append(text)
 
     def whole(self, event: dict[str, Any], kind: str, text: str) -> None:
-        """All text or arguments of an item; a message has one such text for each of its parts."""
+        """Add the complete text or arguments of an item; a message has one such text for each part."""
         piece = self._piece(event, kind)
         if kind == "message" and piece.pieces:
             return
         piece.whole = (piece.whole or "") + text if kind == "message" else text
 
     def done(self, event: dict[str, Any], value: object) -> ResponseItem | None:
-        """The finished item `value`; None if we do not know its type, or it came before.
+        """Return the finished item `value`, or None if its type is unknown or it was seen before.
 
         Raises:
             StreamBroken: it cannot be read.
@@ -80,10 +80,10 @@ class Assembly:
         return item
 
     def completed(self, output: object) -> list[ResponseItem]:
-        """The items of `output`, and those made of pieces, that have not come on their own.
+        """Return the items of `output`, and those assembled from pieces, that were not returned before.
 
         Raises:
-            StreamBroken: one cannot be read.
+            StreamBroken: an item cannot be read.
         """
         items: list[ResponseItem] = []
         for value in output if isinstance(output, list) else ():
@@ -111,7 +111,7 @@ class Assembly:
         return piece
 
     def _finish(self, event: dict[str, Any], value: object) -> None:
-        """Forget the pieces of an item that has come whole."""
+        """Drop the pieces of an item that has arrived complete."""
         if not isinstance(value, dict) or not self._unfinished:
             return
         kind, item_id, index = value.get("type"), value.get("id"), event.get("output_index")
@@ -142,7 +142,7 @@ def _made_of(piece: _Unfinished) -> ResponseItem | None:
 
 
 def _without(items: list[ResponseItem], taken: list[ResponseItem]) -> list[ResponseItem]:
-    """`items` less those that are among `taken`: with the same content, else call id, else id; each counts once."""
+    """`items` without those also in `taken`, matched once each by content, else call id, else id."""
     left = list(taken)
     for identity in (_content, _call_id, _id):
         known = Counter(key for item in left if (key := identity(item)) is not None)
@@ -180,7 +180,7 @@ def _id(item: ResponseItem) -> object:
 
 
 def _content(item: ResponseItem) -> tuple[object, ...]:
-    """What an item says, whatever its ids."""
+    """The content of an item, without its ids."""
     match item:
         case Message():
             return (item.type, item.text.strip())

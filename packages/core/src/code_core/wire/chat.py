@@ -1,7 +1,7 @@
-"""Chat Completions: prompts to request bodies.
+"""Converts prompts to Chat Completions request bodies.
 
 Source: the OpenAI API reference, "Create chat completion", as of October 2025. No IO: the
-caller moves the bytes.
+caller sends the bytes.
 """
 
 from typing import Any
@@ -11,16 +11,16 @@ from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.tool_specs import FreeformSpec, FunctionSpec, ToolSpec, WebSearchSpec
 
 OPTIONAL = ("stream_options", "parallel_tool_calls", "reasoning_effort", "reasoning", "verbosity")
-"""Fields that a server may refuse: a request without them gets an answer too."""
+"""Fields that a server may reject and that a request can omit."""
 
 
 def request_body(prompt: Prompt, origin: str, without: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The JSON body of `POST /chat/completions`.
+    """Return the JSON body of `POST /chat/completions`.
 
     Args:
-        prompt: what is asked.
+        prompt: the request.
         origin: the provider; see `Reasoning`.
-        without: fields among `OPTIONAL` that the server has refused.
+        without: fields of `OPTIONAL` that the server has rejected.
     """
     settings, quirks = prompt.settings, prompt.settings.chat
     tools = [_declaration(spec) for spec in prompt.tools] if settings.tools else []
@@ -48,7 +48,7 @@ def _declaration(spec: ToolSpec) -> dict[str, Any] | None:
         case FunctionSpec(name=name, description=description, parameters=parameters):
             function = {"name": name, "description": description, "parameters": parameters}
             return {"type": "function", "function": function}
-        case FreeformSpec():  # servers refuse a type of tool that they do not know
+        case FreeformSpec():  # servers reject unknown types of tools
             return _declaration(spec.as_function())
         case WebSearchSpec():
             return None

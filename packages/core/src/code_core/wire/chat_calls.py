@@ -1,8 +1,8 @@
-"""Puts the tool calls of a Chat Completions stream together.
+"""Assembles the tool calls of a Chat Completions stream.
 
-The API sends a call in pieces that its `index` holds together: id and name first, then
-the arguments bit by bit. Servers leave out the index or the id, give every call index 0,
-repeat the name in each piece, or send the same call under several indexes.
+The API sends a call in pieces with the same `index`: id and name first, then the arguments bit
+by bit. Some servers omit the index or the id, give every call index 0, repeat the name in each
+piece, or send the same call under several indexes.
 """
 
 import json
@@ -17,7 +17,7 @@ _LONGEST_NAME = 256
 
 @dataclass(slots=True)
 class _Call:
-    """One call, as far as it came; `output_index` is its place in the response."""
+    """A call as received so far; `output_index` is its position in the response."""
 
     output_index: int
     call_id: str = ""
@@ -26,12 +26,12 @@ class _Call:
     whole: str = ""
 
     def add_name(self, name: str) -> None:
-        """Take a name, or its next piece; a name that is repeated with the arguments counts once."""
+        """Add a name or its next piece; a name repeated with the arguments counts once."""
         if not self.pieces and name != self.name and len(self.name) < _LONGEST_NAME:
             self.name += name
 
     def begins_anew(self, call_id: str, name: str, arguments: str) -> bool:
-        """Whether a piece with this call's index is the beginning of another call."""
+        """Whether a piece with this call's index begins another call."""
         if not name:
             return False
         if call_id and self.call_id and call_id != self.call_id:
@@ -40,10 +40,10 @@ class _Call:
 
 
 class CallAssembly:
-    """The calls of one response.
+    """Collects the calls of one response.
 
     Args:
-        next_place: the output index of an item that begins now.
+        next_place: returns the output index for an item that begins now.
     """
 
     def __init__(self, next_place: Callable[[], int]) -> None:
@@ -53,7 +53,7 @@ class CallAssembly:
         self._by_id: dict[str, _Call] = {}
 
     def add(self, piece: object) -> None:
-        """Take one entry of `tool_calls`, or the older `function_call`; what is not an object is passed over."""
+        """Add an entry of `tool_calls` or the older `function_call`; anything but an object is ignored."""
         if not isinstance(piece, dict):
             return
         function = piece.get("function")
@@ -71,10 +71,10 @@ class CallAssembly:
             call.pieces.append(arguments)
 
     def finished(self) -> list[tuple[int, dict[str, Any]]]:
-        """The calls with their output indexes, as items of the Responses API.
+        """Return the calls with their output indexes, as Responses API items.
 
         Raises:
-            StreamBroken: a call has no name; leaving it out would leave its work undone.
+            StreamBroken: a call has no name; skipping it would leave its work undone.
         """
         calls: list[_Call] = []
         by_id: dict[str, _Call] = {}
@@ -136,7 +136,7 @@ def _text(value: object) -> str:
 
 
 def _arguments(value: object) -> str:
-    """The piece of arguments; an object, as some servers send it, as JSON."""
+    """The piece of arguments; an object, which some servers send, is converted to JSON."""
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     return value if isinstance(value, str) else ""

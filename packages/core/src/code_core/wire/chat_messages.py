@@ -1,9 +1,9 @@
-"""The history as the messages of Chat Completions.
+"""Converts the history to Chat Completions messages.
 
-One response is one assistant message with all its calls; one `tool` message follows for
-each of them. What only the Responses API knows is translated: calls of freeform tools and
-of the built-in shell become function calls, hosted searches are left out, and reasoning
-goes back only to where it came from, in the field that it came in.
+A response becomes one assistant message with all its calls, followed by a `tool` message for
+each call. Features that only the Responses API has are translated: calls of freeform tools and
+the built-in shell become function calls, and hosted searches are omitted. Reasoning is sent back
+only to its origin, in the field that it came in.
 """
 
 import hashlib
@@ -40,13 +40,13 @@ _SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 def chat_messages(
     items: Sequence[ResponseItem], quirks: ChatQuirks, origin: str, *, images: bool
 ) -> list[dict[str, Any]]:
-    """`items` as messages; every call is answered directly after it.
+    """Return `items` as messages in which every call is directly followed by its output.
 
     Args:
-        items: a valid input, see `Prompt`.
-        quirks: how the server departs from the API.
+        items: valid input; see `Prompt`.
+        quirks: the server's deviations from the API.
         origin: the provider; see `Reasoning`.
-        images: whether the model can see.
+        images: whether the model accepts images.
     """
     answers = {item.call_id: item for item in items if isinstance(item, ToolCallOutput)}
     messages: list[dict[str, Any]] = []
@@ -76,7 +76,7 @@ def chat_messages(
 
 @dataclass(slots=True)
 class _Response:
-    """What one response of the model brought."""
+    """The parts of one model response."""
 
     quirks: ChatQuirks
     images: bool
@@ -86,10 +86,10 @@ class _Response:
     answered: bool = False
 
     def messages(self) -> list[dict[str, Any]]:
-        """The assistant's message, its calls' outputs, and images that came with those."""
+        """Return the assistant message, the outputs of its calls, and images returned with those."""
         if not (self.texts or self.calls):
             return []
-        # No content would be null, which many templates cannot print.
+        # Empty content would be null, which many templates cannot render.
         message: dict[str, Any] = {"role": "assistant", "content": "\n\n".join(self.texts)}
         message |= _reasoning(self.reasoning, message["content"])
         if self.quirks.reasoning_required:
@@ -126,7 +126,7 @@ class _Response:
 
 
 def _following(response: _Response, messages: list[dict[str, Any]]) -> _Response:
-    """The response that an item of the model belongs to: a new one after outputs."""
+    """The response that a model item belongs to; a new one after outputs."""
     if not response.answered:
         return response
     messages += response.messages()
@@ -134,7 +134,7 @@ def _following(response: _Response, messages: list[dict[str, Any]]) -> _Response
 
 
 def _function(call: ToolCall) -> tuple[str, str]:
-    """The function that `call` calls, and its arguments in JSON."""
+    """The function that `call` invokes, and its arguments as JSON."""
     match call:
         case FunctionCall(name=name, arguments=arguments):
             return name, arguments
@@ -151,7 +151,7 @@ def _function(call: ToolCall) -> tuple[str, str]:
 
 
 def _reasoning(items: Sequence[Reasoning], content: str) -> dict[str, Any]:
-    """The fields that take `items` back."""
+    """The fields that send `items` back."""
     details = [detail for item in items for detail in item.chat_details or ()]
     if details:
         return {"reasoning_details": details}
@@ -166,7 +166,7 @@ def _reasoning(items: Sequence[Reasoning], content: str) -> dict[str, Any]:
 
 
 def _content(parts: Sequence[ContentItem], *, images: bool) -> str | list[dict[str, Any]]:
-    """A message's content: text where it is nothing else, since some servers take no parts."""
+    """A message's content, as plain text if possible, because some servers do not accept parts."""
     text, urls = _text_and_images(parts)
     if urls and images:
         return [_part(part) for part in parts]
@@ -200,7 +200,7 @@ def _text_and_images(parts: Iterable[ContentItem]) -> tuple[str, list[str]]:
 def _add_user(
     messages: list[dict[str, Any]], content: str | list[dict[str, Any]], *, alternate: bool
 ) -> None:
-    """Add a user's message; where roles must alternate, to the user's message before it, or after a word of the assistant's."""
+    """Add a user message. If roles must alternate, merge it with the previous one or insert an assistant message."""
     last = messages[-1] if messages else None
     if alternate and last is not None and last["role"] == "tool":
         messages.append({"role": "assistant", "content": FILLER})

@@ -1,7 +1,7 @@
-"""The chunks of a Chat Completions stream, read as response events.
+"""Reads the chunks of a Chat Completions stream as response events.
 
-Source: the OpenAI API reference, "Chat Completions streaming", as of October 2025; and what
-llama.cpp, vLLM, Ollama, LM Studio, OpenRouter, Mistral and DeepSeek send instead.
+Source: the OpenAI API reference, "Chat Completions streaming", as of October 2025; and the
+deviations of llama.cpp, vLLM, Ollama, LM Studio, OpenRouter, Mistral and DeepSeek.
 """
 
 import logging
@@ -40,14 +40,14 @@ EMPTY = (
 
 
 class ChatReader:
-    """Turns one response's server-sent events into response events.
+    """Converts the server-sent events of one response to response events.
 
     Feed it every event in order until `finished`, then take what `end()` returns.
 
     Args:
         request_ordinal: the number of the request in the conversation.
-        origin: whom the reasoning belongs to; see `Reasoning`.
-        think_tags: finds reasoning in the text, where the server leaves it there.
+        origin: the owner of the reasoning; see `Reasoning`.
+        think_tags: finds reasoning in the text, if the server leaves it there.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ChatReader:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing that follows matters."""
+        """Whether all further events can be ignored."""
         return self._done or self._failure is not None
 
     @property
@@ -78,7 +78,7 @@ class ChatReader:
         return bool(self._finish_reason)
 
     def feed(self, event: SseEvent) -> list[ResponseEvent]:
-        """The response events in `event`.
+        """Return the response events in `event`.
 
         Raises:
             StreamBroken: a chunk cannot be read.
@@ -89,7 +89,7 @@ class ChatReader:
         try:
             values = [event_value(event.data)]
         except ValueError:
-            try:  # blank lines between events are left out
+            try:  # blank lines between events are missing
                 values = [
                     event_value(line)
                     for line in event.data.split(b"\n")
@@ -106,7 +106,7 @@ class ChatReader:
         return [read for value in values if isinstance(value, dict) for read in self.read(value)]
 
     def read(self, chunk: dict[str, Any]) -> list[ResponseEvent]:
-        """The response events that the decoded `chunk` stands for."""
+        """Return the response events for the decoded `chunk`."""
         if self._failure is not None:
             return []
         choice = _first_choice(chunk.get("choices"))
@@ -127,15 +127,15 @@ class ChatReader:
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
             self._finish_reason = reason.lower()
-        if self._finish_reason in _CUT_OFF:  # what was written stays, though the response fails
+        if self._finish_reason in _CUT_OFF:  # keep the text even though the response fails
             events += self._close()
         return events
 
     def end(self) -> list[ResponseEvent]:
-        """What is left to report: the last message, the calls, the end.
+        """Return the remaining events: the last message, the calls, the end.
 
         Raises:
-            ModelError: the response is not whole, or empty; the subclass says whether to ask again.
+            ModelError: the response is incomplete or empty; the subclass says whether to retry.
         """
         if self._failure is not None:
             raise self._failure
@@ -163,7 +163,7 @@ class ChatReader:
             events += self._think(*found)
         if isinstance(details := delta.get("reasoning_details"), list) and details:
             events += self._think(None, "")
-            assert self._reasoning is not None  # noqa: S101 - as `_think` leaves it
+            assert self._reasoning is not None  # noqa: S101 - set by `_think`
             self._reasoning.add_details(details)
         content = delta.get("content")
         for part in content if isinstance(content, list) else [content]:
@@ -206,14 +206,14 @@ class ChatReader:
         return [*events, TextDelta(delta, self._order(self._text.place))]
 
     def _tagged(self, pieces: list[Piece]) -> list[ResponseEvent]:
-        """The events of a text that may hold reasoning; it is not sent back, since no field takes it."""
+        """The events of a text that may contain reasoning, which is not sent back because it has no field."""
         events: list[ResponseEvent] = []
         for kind, text in pieces:
             events += self._think("", text) if kind == "reasoning" else self._write(text)
         return events
 
     def _close(self) -> list[ResponseEvent]:
-        """The end of the reasoning and the message that are streaming."""
+        """End the reasoning and the message being streamed."""
         rest = [] if self._think_tags is None else self._tagged(self._think_tags.end())
         return [*rest, *self._close_reasoning(), *self._close_message()]
 
@@ -243,7 +243,7 @@ class ChatReader:
 
 
 class _Text:
-    """A message that is streaming in. Blank text before its first word waits for that word; some models send nothing else."""
+    """A message being streamed. Leading blanks are held until a word follows, because some models send nothing else."""
 
     def __init__(self) -> None:
         self.place: int | None = None
@@ -252,7 +252,7 @@ class _Text:
         self._refused = False
 
     def add(self, text: str, *, refusal: bool) -> str:
-        """What can be shown now."""
+        """Return the text that can be shown now."""
         if text:
             self._pieces.append(text)
             self._refused = self._refused or refusal
@@ -271,7 +271,7 @@ class _Text:
 
 
 def _first_choice(choices: object) -> dict[str, Any] | None:
-    """The first choice; we ask for one, and others would be other answers."""
+    """The first choice; we request one, and others would be different answers."""
     for choice in choices if isinstance(choices, list) else ():
         if isinstance(choice, dict) and choice.get("index") in {0, None}:
             return choice
@@ -279,7 +279,7 @@ def _first_choice(choices: object) -> dict[str, Any] | None:
 
 
 def _failure_in(chunk: dict[str, Any], choice: dict[str, Any] | None) -> ModelError | None:
-    """The failure that a chunk reports; servers do so in the middle of a stream."""
+    """The failure that a chunk reports; servers do so in mid-stream."""
     if chunk.get("error"):
         return failure_of(error_in(chunk) or {"message": str(chunk["error"])})
     if choice is not None and isinstance(error := choice.get("error"), dict) and error:

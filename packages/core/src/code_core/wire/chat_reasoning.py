@@ -1,8 +1,8 @@
-"""The reasoning in a Chat Completions stream, which every kind of server sends in a field of its own.
+"""The reasoning in a Chat Completions stream, for which each server has its own field.
 
 `reasoning_content`: DeepSeek, Qwen, llama.cpp, SGLang, LM Studio, vLLM until 2025. `reasoning`: Ollama, vLLM, OpenRouter.
-`reasoning_details`: OpenRouter, objects with signatures that must come back unchanged. Parts of
-type `thinking` in the content: Mistral.
+`reasoning_details`: OpenRouter, objects with signatures that must be sent back unchanged. Content
+parts of type `thinking`: Mistral.
 """
 
 from dataclasses import dataclass, field
@@ -11,15 +11,15 @@ from typing import Any
 from code_core.protocol.items import Reasoning, ReasoningText
 
 FIELDS = ("reasoning_content", "reasoning", "reasoning_text")
-"""In the order in which they are looked for: servers that rename one send both for a while."""
+"""In lookup order: servers that rename a field send both for a while."""
 THINKING = "thinking"
-"""Stands for parts of the content, where the others are fields of a message."""
+"""Stands for content parts; the other sources are message fields."""
 _JOINED = frozenset({"text", "summary", "data"})
 
 
 @dataclass(slots=True)
 class _Detail:
-    """One object of `reasoning_details`, whose texts come in pieces."""
+    """One object of `reasoning_details`, whose texts arrive in pieces."""
 
     fields: dict[str, Any] = field(default_factory=dict)
     texts: dict[str, list[str]] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class _Detail:
 
 @dataclass(slots=True)
 class ReasoningPieces:
-    """The reasoning that is streaming in; `place` is its output index."""
+    """The reasoning being streamed; `place` is its output index."""
 
     place: int
     source: str | None = None
@@ -46,12 +46,12 @@ class ReasoningPieces:
     _known: dict[tuple[str, str], _Detail] = field(default_factory=dict)
 
     def add(self, source: str, text: str) -> None:
-        """Take text that came in the field `source`."""
+        """Add text from the field `source`."""
         self.source = self.source or source
         self.pieces.append(text)
 
     def add_details(self, pieces: list[Any]) -> None:
-        """Take pieces of `reasoning_details`; those with the same type and index are one object."""
+        """Add pieces of `reasoning_details`; those with the same type and index form one object."""
         for piece in pieces:
             if not isinstance(piece, dict):
                 continue
@@ -63,7 +63,7 @@ class ReasoningPieces:
             detail.add(piece)
 
     def item(self, origin: str) -> Reasoning:
-        """The finished item."""
+        """Return the finished item."""
         text = "".join(self.pieces)
         return Reasoning(
             content=[ReasoningText(text=text)] if text else None,
@@ -74,7 +74,7 @@ class ReasoningPieces:
 
 
 def reasoning_text(delta: dict[str, Any]) -> tuple[str, str] | None:
-    """The field and the text of the reasoning in `delta`, if it has any."""
+    """Return the field and the text of the reasoning in `delta`, if any."""
     for name in FIELDS:
         if isinstance(text := delta.get(name), str) and text:
             return name, text
@@ -82,7 +82,7 @@ def reasoning_text(delta: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def thinking_text(inner: object) -> str:
-    """The text of what a content part of type `thinking` holds."""
+    """Return the text in a content part of type `thinking`."""
     if isinstance(inner, str):
         return inner
     texts = [one.get("text") for one in inner if isinstance(one, dict)] if isinstance(inner, list) else []

@@ -1,4 +1,4 @@
-"""The tokens that a Chat Completions response reports, wherever the server puts them."""
+"""Finds the token usage in a Chat Completions response, wherever the server puts it."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from code_core.protocol.token_events import TokenUsage
 
 
 def usage_in(chunk: dict[str, Any], choice: dict[str, Any] | None) -> TokenUsage | None:
-    """The usage in `chunk`; None without any.
+    """Return the usage in `chunk`, or None.
 
-    It is in `usage`, in `x_groq.usage`, or in the choice (Moonshot). Tokens from the cache are in
+    It is in `usage`, in `x_groq.usage`, or in the choice (Moonshot). Cached tokens are in
     `prompt_tokens_details`, `prompt_cache_hit_tokens` (DeepSeek), or `cached_tokens` (Moonshot).
     """
     usage = _dict(chunk.get("usage")) or _dict(_dict(chunk.get("x_groq")).get("usage"))

@@ -1,4 +1,4 @@
-"""What can go wrong between bytes and protocol.
+"""Errors between bytes and protocol.
 
 WireError
 ├── SseOverflowError         one event is larger than the reader accepts
@@ -8,7 +8,7 @@ WireError
 
 
 class WireError(Exception):
-    """The root of the wire's errors; the remote side is to blame for all but an `InvalidUrlError`."""
+    """The base of the wire's errors, all of which but `InvalidUrlError` are the remote side's fault."""
 
 
 class SseOverflowError(WireError):

@@ -9,9 +9,9 @@ from code_core.protocol.text import repaired
 
 
 def event_value(data: bytes) -> Any:
-    """The decoded JSON of an event; text in it that is not Unicode is repaired.
+    """Return the decoded JSON of an event, with invalid Unicode repaired.
 
-    Providers that cut a text between the halves of a surrogate pair send halves.
+    Providers that cut text within a surrogate pair send lone surrogates.
 
     Raises:
         ValueError: it is not JSON.

@@ -1,4 +1,4 @@
-"""What a provider says when a response fails: the words for the user, and whether to ask again."""
+"""Interprets failed responses: the message for the user, and whether to retry."""
 
 import re
 from typing import Any
@@ -23,7 +23,7 @@ _FATAL_CODES = {
     "slow_down": ("provider", "the provider asks for fewer requests: try again later"),
 }
 _TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-# What servers without such a code say: vLLM, LM Studio, Mistral, DeepSeek, OpenRouter, Ollama.
+# Messages of servers without such a code: vLLM, LM Studio, Mistral, DeepSeek, OpenRouter, Ollama.
 _TOO_LONG = re.compile(
     r"maximum (?:context|model|input) length|exceeds? the (?:available |model's )?context|"
     r"context (?:size|window|length) (?:has been |is )?exceeded|greater than the context length|"
@@ -37,7 +37,7 @@ _MARKUP = re.compile(
 
 
 def failure_of(error: dict[str, Any]) -> ModelError:
-    """The exception that an API error object `{code, message}` stands for."""
+    """Return the exception for an API error object `{code, message}`."""
     code = excerpt(str(error.get("code") or error.get("type") or ""), 80)
     message = excerpt(str(error.get("message") or "no message"), 2000)
     if is_too_long(error):
@@ -56,7 +56,7 @@ def failure_of(error: dict[str, Any]) -> ModelError:
 
 
 def is_too_long(error: dict[str, Any]) -> bool:
-    """Whether an API error object says that the request does not fit the model's window."""
+    """Whether an API error object reports a request that exceeds the model's context window."""
     if str(error.get("code")) in _TOO_LONG_CODES or str(error.get("type")) in _TOO_LONG_CODES:
         return True
     message = error.get("message")
@@ -64,7 +64,7 @@ def is_too_long(error: dict[str, Any]) -> bool:
 
 
 def incomplete(reason: str) -> ModelError:
-    """The exception for a response that the provider cut off for `reason`."""
+    """Return the exception for a response that the provider cut off for `reason`."""
     if reason == "content_filter":
         return RequestRefused("the provider's content filter stopped the response", code="refused")
     if reason in {"max_output_tokens", "max_tokens", "length"}:
@@ -76,7 +76,7 @@ def incomplete(reason: str) -> ModelError:
 
 
 def not_a_stream(body: str) -> ModelError:
-    """The exception for a body that has no events, although its status was 200."""
+    """Return the exception for a body without events, although its status was 200."""
     if error := error_object(body):
         return failure_of(error)
     if not body.strip():
@@ -89,7 +89,7 @@ def not_a_stream(body: str) -> ModelError:
 
 
 def error_object(body: str) -> dict[str, Any]:
-    """The error in a JSON body as `{message, code?, type?, …}`; empty if there is no error in it.
+    """Return the error in a JSON body as `{message, code?, type?, …}`, or an empty object.
 
     Providers wrap it in many ways: `{"error": {…}}`, `{"error": "text"}`, `{"message": …}`,
     `{"detail": …}`, `{"errors": [{…}]}`, or any of these in a list.
@@ -102,7 +102,7 @@ def error_object(body: str) -> dict[str, Any]:
 
 
 def error_in(value: object) -> dict[str, Any]:
-    """See `error_object`; `value` is decoded JSON."""
+    """Like `error_object`, for decoded JSON."""
     if isinstance(value, list):
         return error_in(value[0]) if value else {}
     if not isinstance(value, dict):
@@ -125,7 +125,7 @@ def error_in(value: object) -> dict[str, Any]:
 
 
 def _flattened(error: dict[str, Any], around: dict[str, Any]) -> dict[str, Any]:
-    """`error` with its message as text; nested ones, as of proxies that wrap an answer, are looked through."""
+    """`error` with its message as text; errors nested by proxies are unwrapped."""
     message = error.get("message")
     if isinstance(message, dict):
         return error_in(message) or error_in({"error": message})
@@ -135,7 +135,7 @@ def _flattened(error: dict[str, Any], around: dict[str, Any]) -> dict[str, Any]:
 
 
 def excerpt(text: str, longest: int = LONGEST_EXCERPT) -> str:
-    """The start of `text` on one line, without markup and without what could drive a terminal."""
+    """Return the start of `text` on one line, without markup and control characters."""
     text = text[: 64 * 1024]
     if "<" in text:
         text = _MARKUP.sub(" ", text)

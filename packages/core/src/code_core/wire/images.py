@@ -1,6 +1,6 @@
-"""Whether bytes are an image that model APIs take, known from its first and last bytes without decoding it.
+"""Checks whether data is an image that model APIs accept, from its first and last bytes without decoding it.
 
-An image that the API refuses fails every later request too, because it stays in the history.
+An image that the API rejects breaks every later request too, because it stays in the history.
 
 Sources: PNG (W3C, 3rd edition), JPEG (ITU-T T.81), GIF89a, WebP (RFC 9649).
 """
@@ -21,13 +21,13 @@ _JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
-class NotAnImage(Exception):  # noqa: N818 - what it is not
-    """The text completes "the file …": why it is not an image that can be sent."""
+class NotAnImage(Exception):  # noqa: N818 - named for the condition
+    """An image that cannot be sent; the message completes "the file …"."""
 
 
 @frozen
 class Image:
-    """What an image is: its media type and its size in pixels."""
+    """The media type and the size in pixels of an image."""
 
     media_type: str
     width: int
@@ -35,10 +35,10 @@ class Image:
 
 
 def image_of(data: bytes) -> Image:
-    """The image that `data` is.
+    """Identify the image in `data`.
 
     Raises:
-        NotAnImage: it is of another type, cut off, animated, or too large.
+        NotAnImage: it has another type, is cut off or animated, or is too large.
     """
     if len(data) > LARGEST_IMAGE:
         raise NotAnImage(f"is larger than {LARGEST_IMAGE // 2**20} MiB")
@@ -62,7 +62,7 @@ def image_of(data: bytes) -> Image:
 
 
 def data_url(data: bytes) -> str:
-    """`data` as the URL that a request carries.
+    """Return `data` as a data URL for a request.
 
     Raises:
         NotAnImage: see `image_of`.
@@ -71,7 +71,7 @@ def data_url(data: bytes) -> str:
 
 
 def checked_url(url: str) -> str:
-    """`url`, with the media type that its image really has if it carries one.
+    """Return `url`, corrected to the actual media type if it is a data URL.
 
     Raises:
         NotAnImage: it is neither an `http(s):` URL nor a `data:` URL with an image.
@@ -108,7 +108,7 @@ def _jpeg(data: bytes) -> Image:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, start and end of each segment before the pixels."""
+    """The marker, start and end of each segment before the pixels."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -147,7 +147,7 @@ def _gif(data: bytes) -> Image:
 
 
 def _gif_colors(flags: int) -> int:
-    """Bytes of the color table that `flags` announce."""
+    """Size of the color table according to `flags`, in bytes."""
     return 3 * 2 ** ((flags & 0x07) + 1) if flags & 0x80 else 0
 
 

@@ -1,8 +1,7 @@
-r"""The patch format as models are taught it.
+r"""The patch format as described to models.
 
-The grammar is for the `lark` syntax of constrained decoding: every terminal is a
-whole line, so that no two of them can be taken for each other where both may
-come. It admits less than the parser forgives.
+The grammar uses the `lark` syntax of constrained decoding. Every terminal is a whole line, so
+that two terminals cannot be confused where both are allowed. It accepts less than the parser.
 """
 
 APPLY_PATCH_GRAMMAR = r"""

@@ -1,4 +1,4 @@
-"""What one request asks of a model, whatever the wire format."""
+"""A request to a model, independent of the wire format."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
@@ -12,18 +12,18 @@ from code_core.wire.tool_specs import ToolSpec
 
 @frozen
 class ChatQuirks:
-    """How a model or its server departs from Chat Completions.
+    """How a model or its server deviates from Chat Completions.
 
     Attributes:
         system_role: the role of the instructions.
-        max_tokens_field: what the limit of the output is called.
-        effort_field: what the reasoning effort is called.
-        stream_usage: whether the usage is asked for; a server that refuses this is noticed without it.
-        alternate_roles: whether two messages of the user must be sent as one.
+        max_tokens_field: the field for the output limit.
+        effort_field: the field for the reasoning effort.
+        stream_usage: whether to request the usage; servers that reject this are detected anyway.
+        alternate_roles: whether consecutive user messages must be merged.
         reasoning_history: whether reasoning is sent back.
-        reasoning_required: whether messages of the assistant without `reasoning_content` are refused.
-        short_call_ids: whether ids of calls must be nine letters and digits.
-        think_tags: whether the text begins with reasoning in `<think>` tags; `opened`: in its closing tag alone.
+        reasoning_required: whether assistant messages without `reasoning_content` are rejected.
+        short_call_ids: whether call ids must be nine letters and digits.
+        think_tags: whether the text begins with reasoning in `<think>` tags, or for `opened`, up to a closing tag.
     """
 
     system_role: Literal["system", "developer", "user"] = "system"
@@ -42,14 +42,14 @@ NO_QUIRKS = ChatQuirks()
 
 @frozen
 class ModelSettings:
-    """A model and how a request asks it; None leaves the choice to the provider.
+    """A model and its request settings; None leaves the choice to the provider.
 
     Attributes:
-        freeform_tools: whether the model takes tools whose input is plain text; else they are functions.
-        tools: whether it calls tools at all.
-        images: whether it can see.
-        max_output: the most tokens that it may write, where the user limits that.
-        extra_body: further fields of the request, from the user's settings.
+        freeform_tools: whether the model supports tools with plain-text input; otherwise they become functions.
+        tools: whether the model can call tools.
+        images: whether the model accepts images.
+        max_output: the user's limit on output tokens, if any.
+        extra_body: additional request fields from the user's settings.
     """
 
     model: str
@@ -68,11 +68,11 @@ class ModelSettings:
 
 @frozen
 class Prompt:
-    """One request: who the agent is, what was said, what it can do.
+    """One request: instructions, history and tools.
 
-    `input` is complete and valid: every call answered, no answer without its call.
-    `tools` are in a fixed order, so that the provider's prompt cache sees the same
-    bytes again.
+    `input` is complete and valid: every call has an output, and every output has a call.
+    `tools` are in a stable order, so that the provider's prompt cache sees the same bytes
+    again.
     """
 
     settings: ModelSettings

@@ -1,4 +1,4 @@
-"""What reads a model's answer, whatever the wire."""
+"""The interface for reading a model's answer on any wire."""
 
 from typing import Any, Protocol
 
@@ -7,34 +7,34 @@ from code_core.wire.sse import SseEvent
 
 
 class Reader(Protocol):
-    """Turns one answer's server-sent events into response events: feed it until `finished`, then take what `end` returns."""
+    """Converts server-sent events to response events: feed it until `finished`, then take what `end` returns."""
 
     @property
     def finished(self) -> bool:
-        """Whether nothing that follows matters."""
+        """Whether all further events can be ignored."""
         ...
 
     @property
     def whole(self) -> bool:
-        """Whether the answer is complete; what may follow, such as the usage, can be done without."""
+        """Whether the answer is complete; anything that may follow, such as the usage, is optional."""
         ...
 
     def feed(self, event: SseEvent) -> list[ResponseEvent]:
-        """The response events in `event`.
+        """Return the response events in `event`.
 
         Raises:
-            StreamBroken: it cannot be read, and leaving it out would change the answer.
+            StreamBroken: it cannot be read, and skipping it would change the answer.
         """
         ...
 
     def read(self, event: dict[str, Any]) -> list[ResponseEvent]:
-        """The response events in a decoded event."""
+        """Return the response events in a decoded event."""
         ...
 
     def end(self) -> list[ResponseEvent]:
-        """What is left to report.
+        """Return the remaining events.
 
         Raises:
-            ModelError: the answer is not whole, or empty; the subclass says whether to ask again.
+            ModelError: the answer is incomplete or empty; the subclass says whether to retry.
         """
         ...

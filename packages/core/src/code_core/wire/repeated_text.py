@@ -1,4 +1,4 @@
-"""Text that is sent a second time after a stream broke."""
+"""Detects text that is sent again after a stream broke."""
 
 from dataclasses import dataclass, field
 
@@ -8,14 +8,14 @@ class RepeatedText:
     """Compares a text, piece by piece, with one that was shown before.
 
     Attributes:
-        shown: what the reader has seen.
+        shown: the text that was shown before.
     """
 
     shown: str
     _matched: int = field(default=0, init=False)
 
     def add(self, piece: str) -> str:
-        """Nothing while the text repeats what was shown; then, once, all of the text so far."""
+        """Return nothing while the text repeats what was shown; on the first difference, all of the text so far."""
         if self.shown.startswith(piece, self._matched):
             self._matched += len(piece)
             return ""

@@ -1,4 +1,4 @@
-"""The JSON of a request's body."""
+"""Encodes request bodies as JSON."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from code_core.protocol.text import repaired
 
 
 def encoded(body: dict[str, Any]) -> bytes:
-    """`body` as UTF-8; what is not Unicode in it is repaired."""
+    """Return `body` as UTF-8, with invalid Unicode repaired."""
     try:
         return to_json(body)
     except PydanticSerializationError:

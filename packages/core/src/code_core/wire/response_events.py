@@ -1,4 +1,4 @@
-"""What a model's response is made of, whatever the wire format."""
+"""The events of a model's response, independent of the wire format."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ class Created:
 
 @frozen
 class RateLimits:
-    """How much of the user's allowance is used, from the response's headers."""
+    """Usage of the user's rate limits, from the response's headers."""
 
     snapshot: dict[str, Any]
 
@@ -41,7 +41,7 @@ class ReasoningSummaryDelta:
 
 @frozen
 class ReasoningSectionBreak:
-    """A new part of the reasoning summary begins."""
+    """The start of a new part of the reasoning summary."""
 
     order: EventOrder | None = None
 
@@ -56,7 +56,7 @@ class ReasoningTextDelta:
 
 @frozen
 class WebSearchStarted:
-    """The provider has started a search by itself."""
+    """The provider has started a search."""
 
     call_id: str
     order: EventOrder | None = None
@@ -64,7 +64,7 @@ class WebSearchStarted:
 
 @frozen
 class ItemDone:
-    """A finished item: the authoritative form of what the deltas announced."""
+    """A finished item, which replaces what its deltas announced."""
 
     item: ResponseItem
     order: EventOrder | None = None
@@ -72,7 +72,7 @@ class ItemDone:
 
 @frozen
 class Completed:
-    """The response is whole; nothing follows."""
+    """The end of a complete response."""
 
     response_id: str
     usage: TokenUsage | None
@@ -93,13 +93,13 @@ ResponseEvent = (
 Piece = TextDelta | ReasoningSummaryDelta | ReasoningTextDelta
 
 LONGEST_JOINED = 8 * 1024
-"""Characters from which on a joined piece grows no more."""
+"""Characters after which a joined piece stops growing."""
 
 
 def joined(events: Iterable[ResponseEvent]) -> Iterator[ResponseEvent]:
-    """`events`, with pieces of one text that follow each other as one piece in the place of the first.
+    """Yield `events` with consecutive pieces of the same text joined.
 
-    An error of `events` comes after what preceded it.
+    An error raised by `events` comes after the events before it.
     """
     pieces: list[Piece] = []
     size = 0
@@ -126,7 +126,7 @@ def _continues(event: ResponseEvent, first: Piece) -> bool:
 
 
 def _text_of(piece: Any) -> tuple[object, ...]:
-    """What identifies the text that a piece is of."""
+    """The identity of the text that a piece belongs to."""
     order = piece.order
     place = None if order is None else (order.request_ordinal, order.output_index)
     return place, getattr(piece, "item_id", None)

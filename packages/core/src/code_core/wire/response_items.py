@@ -1,7 +1,7 @@
-"""The items that a provider sends: only what a model may say, made whole where a provider left out a part.
+"""Validates items from a provider: only what a model may send, completed where a provider omits a part.
 
-Nothing in here is trusted: a provider that could send a user's message or the output
-of a tool could make up a history.
+Nothing here is trusted: a provider that could send user messages or tool outputs could forge a
+history.
 """
 
 import json
@@ -20,19 +20,19 @@ _log = logging.getLogger("code_core")
 _CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
 _FROM_A_MODEL = _CALLS | {"message", "reasoning", "web_search_call"}
 LONGEST_NAME = 64
-# The API takes no other names back, and refused every later request of the conversation.
+# The API accepts no other names, and would reject every later request of the conversation.
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def item_from_provider(value: object) -> ResponseItem | None:
-    """The finished item that `value`, decoded JSON, stands for; None for what we do not know or allow.
+    """Return the finished item in `value` (decoded JSON), or None if its type is unknown or not allowed.
 
-    None, too, for a message without text and for a call that the provider marks as cut off.
-    A call without an id gets an empty one, which the session replaces. Characters that a
-    tool's name cannot have become `_`.
+    Also returns None for a message without text and for a call that the provider marks as cut off.
+    A call without an id gets an empty one, which the session replaces. Invalid characters in a
+    tool's name become `_`.
 
     Raises:
-        StreamBroken: it is of a known kind, but incomplete; skipping a call would leave its work undone.
+        StreamBroken: it has a known type but is incomplete; skipping a call would leave its work undone.
     """
     if not isinstance(value, dict):
         raise StreamBroken("the provider sent an item that is not an object")
@@ -56,7 +56,7 @@ def item_from_provider(value: object) -> ResponseItem | None:
 
 
 def is_answer(item: ResponseItem) -> bool:
-    """Whether `item` says or does something: a message or a call, not just reasoning or a search."""
+    """Whether `item` is a message or a call, not just reasoning or a search."""
     return item.type == "message" or isinstance(item, ToolCall)
 
 
@@ -98,7 +98,7 @@ def _call(kind: str, item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(content: object) -> list[dict[str, str]]:
-    """The parts of a message that have text."""
+    """The parts of a message that contain text."""
     parts = [content] if isinstance(content, str | dict) else content if isinstance(content, list) else []
     read = [_part(part) for part in parts]
     return [part for part in read if part is not None]

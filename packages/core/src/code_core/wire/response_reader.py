@@ -1,7 +1,7 @@
-"""The Responses API's server-sent events, read as response events.
+"""Reads the Responses API's server-sent events as response events.
 
-Source: the OpenAI API reference, "Responses streaming", as of October 2025; and what
-other servers of that API send instead.
+Source: the OpenAI API reference, "Responses streaming", as of October 2025; and the deviations
+of other servers with that API.
 """
 
 import logging
@@ -35,9 +35,9 @@ _DONE = "response.output_item.done"
 
 
 def event_objects(event: SseEvent) -> list[dict[str, Any]]:
-    """The JSON objects in `event`, each with the `type` that its data or else the event's name gives it.
+    """Return the JSON objects in `event`, each with its own `type` or else the event's name as type.
 
-    More than one where a server leaves out the blank lines between events.
+    There may be more than one, if a server omits the blank lines between events.
 
     Raises:
         ValueError: a part of the data is not JSON.
@@ -60,20 +60,20 @@ def event_objects(event: SseEvent) -> list[dict[str, Any]]:
 
 
 def _named(value: dict[str, Any], name: str) -> dict[str, Any]:
-    """`value` with `name` as its type; an error's own type stays where it is looked for, in `error`."""
+    """`value` with `name` as its type; an error's own type is kept in `error`, where it is looked up."""
     if name == "error" and "error" not in value:
         return {"error": value, "type": name}
     return {**value, "type": name}
 
 
 class ResponseReader:
-    """Turns one response's server-sent events into response events.
+    """Converts the server-sent events of one response to response events.
 
     Feed it every event in order until `finished`, then call `end()`.
 
     Args:
         request_ordinal: the number of the request in the conversation.
-        origin: whom the reasoning belongs to; see `Reasoning`.
+        origin: the owner of the reasoning; see `Reasoning`.
     """
 
     def __init__(self, request_ordinal: int = 0, origin: str | None = None) -> None:
@@ -81,12 +81,12 @@ class ResponseReader:
         self._origin = origin
         self._failure: ModelError | None = None
         self._items = Assembly()
-        self._next_index = 0  # after the items that have come
+        self._next_index = 0  # index after the items received so far
         self.completed = False
 
     @property
     def finished(self) -> bool:
-        """Whether the response is complete or has failed; nothing that follows matters."""
+        """Whether the response is complete or has failed; further events can be ignored."""
         return self.completed or self._failure is not None
 
     @property
@@ -95,7 +95,7 @@ class ResponseReader:
         return self.finished
 
     def feed(self, event: SseEvent) -> list[ResponseEvent]:
-        """The response events in `event`.
+        """Return the response events in `event`.
 
         Raises:
             StreamBroken: a finished item cannot be read.
@@ -110,7 +110,7 @@ class ResponseReader:
         return [read for value in objects for read in self.read(value)]
 
     def read(self, event: dict[str, Any]) -> list[ResponseEvent]:
-        """The response events that the decoded `event` stands for.
+        """Return the response events for the decoded `event`.
 
         Raises:
             StreamBroken: a finished item cannot be read.
@@ -122,10 +122,10 @@ class ResponseReader:
             return []
 
     def end(self) -> list[ResponseEvent]:
-        """What is left to report, which is nothing here; checks that the response was whole, and said or did something.
+        """Check that the response is complete and not empty; returns no further events.
 
         Raises:
-            ModelError: it was not; the subclass says whether to ask again.
+            ModelError: it is incomplete or empty; the subclass says whether to retry.
         """
         if self._failure is not None:
             raise self._failure
@@ -188,7 +188,7 @@ class ResponseReader:
         return []
 
     def _completed(self, response: dict[str, Any], order: EventOrder) -> list[ResponseEvent]:
-        """The end of the response, before it what has not come on its own."""
+        """The end of the response, preceded by items that were not sent separately."""
         match response.get("status"):
             case "failed":
                 self._failure = failure_of(error_in(response))
@@ -214,7 +214,7 @@ class ResponseReader:
         return [ItemDone(item, order)]
 
     def _order(self, event: dict[str, Any]) -> EventOrder:
-        """The event's place; where the provider gives none, that of the item that is being sent."""
+        """The event's position, or that of the current item if the provider gives none."""
         index = _int_or_none(event.get("output_index"))
         return EventOrder(
             request_ordinal=self._ordinal,

@@ -1,7 +1,7 @@
-"""The Responses API: prompts to request bodies, server-sent events to response events.
+"""Converts prompts to Responses API request bodies.
 
 Source: the OpenAI API reference, "Responses" and "Responses streaming", as of
-October 2025. No IO: the caller moves the bytes.
+October 2025. No IO: the caller sends the bytes.
 """
 
 import json
@@ -13,16 +13,16 @@ from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.tool_specs import FreeformSpec, FunctionSpec, ToolSpec, WebSearchSpec
 
 _OURS = {"origin", "chat_field", "chat_details"}
-"""Fields of items that the API does not know."""
+"""Our own item fields, which the API does not know."""
 
 
 def request_body(prompt: Prompt, origin: str = "", *, store: bool = False) -> dict[str, Any]:
-    """The JSON body of `POST /responses`.
+    """Return the JSON body of `POST /responses`.
 
     Args:
-        prompt: what is asked.
-        origin: the provider; reasoning from others is left out, see `Reasoning`.
-        store: for endpoints that keep responses (Azure): only there are item ids sent back.
+        prompt: the request.
+        origin: the provider; reasoning from others is omitted (see `Reasoning`).
+        store: for endpoints that store responses (Azure); item ids are sent back only there.
     """
     settings = prompt.settings
     reasoning = _reasoning(settings)
@@ -52,7 +52,7 @@ def request_body(prompt: Prompt, origin: str = "", *, store: bool = False) -> di
 
 
 def _item(item: ResponseItem, *, store: bool, freeform: bool) -> dict[str, Any]:
-    """`item` in the form of the API; a freeform call as a function's where the model has no freeform tools."""
+    """`item` in the API's form; a freeform call becomes a function call if the model has no freeform tools."""
     match item:
         case CustomToolCall(name=name, input=text, call_id=call_id) if not freeform:
             arguments = json.dumps({"input": text}, ensure_ascii=False)
@@ -78,7 +78,7 @@ def _declared(prompt: Prompt) -> list[dict[str, Any]]:
     settings = prompt.settings
     if not settings.tools:
         return []
-    # The API refuses hosted search together with minimal effort.
+    # The API rejects hosted search combined with minimal effort.
     without_search = settings.effort is ReasoningEffort.MINIMAL
     return [
         _declaration(spec, freeform=settings.freeform_tools)

@@ -1,4 +1,4 @@
-"""How long a provider asks us to wait, as it says it in prose."""
+"""Finds the delay that a provider asks for in an error message."""
 
 import re
 
@@ -17,7 +17,7 @@ _UNIT_SECONDS = {
 
 
 def retry_delay(message: str) -> float | None:
-    """Seconds to wait from "try again in 1.3s", "28ms" or "35 seconds"; None without such words."""
+    """Return the seconds in "try again in 1.3s", "28ms" or "35 seconds", or None."""
     if (hint := _HINT.search(message)) is None:
         return None
     return float(hint[1]) * _UNIT_SECONDS[hint[2].lower()]

@@ -1,4 +1,4 @@
-"""Server-sent events: bytes in, events out, however the bytes are split.
+"""Parses server-sent events, however the bytes are split.
 
 Source: WHATWG HTML, "Server-sent events", section "Interpreting an event stream".
 """
@@ -8,7 +8,7 @@ from code_core.wire.errors import SseOverflowError
 
 MAX_EVENT_BYTES = 256 * 2**20
 _BOM = b"\xef\xbb\xbf"
-_COST_OF_A_PART = 64  # bytes that Python needs for a `bytes` in a list, besides those in it
+_COST_OF_A_PART = 64  # overhead of a `bytes` object in a list, in bytes
 
 
 @frozen
@@ -22,21 +22,20 @@ class SseEvent:
 class SseParser:
     """Parses one stream in time linear in its length.
 
-    A line that has not ended is kept as the pieces it came in, so that no byte is
-    searched or copied twice however long the line gets. `id` and `retry` fields
-    are for clients that reconnect by themselves and are passed over.
+    An unfinished line is kept as the pieces it arrived in, so that no byte is searched or copied
+    twice, however long the line gets. `id` and `retry` fields, which are for clients that reconnect
+    by themselves, are ignored.
 
     Args:
-        max_event_bytes: the memory that an event may take while it comes in. It is its
-            bytes and a little for each of its lines and chunks; putting them together
-            takes as much again.
+        max_event_bytes: the memory that an event may use while it arrives: its bytes and a small
+            overhead for each line and chunk. Joining them needs as much again.
     """
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._limit = max_event_bytes
         self._pieces: list[bytes] = []
         self._data: list[bytes] = []
-        self._held = 0  # memory of the pieces and the data lines
+        self._held = 0  # memory used by the pieces and the data lines
         self._event = ""
         self._at_start = True
         self._skip_newline = False
@@ -44,7 +43,7 @@ class SseParser:
         """Grows with everything but comments and blank lines, which only keep a connection open."""
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
-        """The events that `chunk` completes, in order.
+        """Return the events that `chunk` completes, in order.
 
         Raises:
             SseOverflowError: an event is larger than the limit.
@@ -66,10 +65,10 @@ class SseParser:
         return events
 
     def end(self) -> list[SseEvent]:
-        """The event that a stream without a last blank line leaves unfinished.
+        """Return the event left unfinished by a stream without a final blank line.
 
-        The specification drops it; servers that forget the blank line mean it. Call it
-        only where the server ended the response in order.
+        The specification drops it, but servers that omit the blank line mean it. Call this only if the
+        server ended the response properly.
         """
         events: list[SseEvent] = []
         self._line(self._finished_line(), events)
@@ -77,7 +76,7 @@ class SseParser:
         return events
 
     def _begin(self, piece: bytes) -> None:
-        """Keep a piece of a line that has not ended."""
+        """Keep a piece of an unfinished line."""
         if piece:
             self._hold(self._pieces, piece)
             if not self._pieces[0].startswith(b":"):
@@ -103,7 +102,7 @@ class SseParser:
             return
         if not line.startswith(b":"):
             self.content += len(line)
-        field, _, line = line.partition(b":")  # the whole line is let go before the next copy
+        field, _, line = line.partition(b":")  # frees the whole line before the next copy
         value = line.removeprefix(b" ")
         if field == b"data":
             self._hold(self._data, value)

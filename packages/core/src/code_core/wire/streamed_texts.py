@@ -1,4 +1,4 @@
-"""The pieces of text in an event, each with the text that it is a piece of: what is secret may be spread over several."""
+"""Finds the pieces of streamed text in an event, by text, because a secret may be spread over several pieces."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ Source = tuple[str, int | None]
 
 
 def streamed_texts(event: dict[str, Any]) -> Iterator[tuple[Source, str]]:
-    """The pieces in a decoded event of the Responses API or chunk of Chat Completions."""
+    """Yield the pieces in a decoded Responses API event or Chat Completions chunk."""
     match event:
         case {"type": str(kind), "delta": str(text)}:
             yield (kind, _index(event.get("output_index"))), text

@@ -1,7 +1,7 @@
-"""Reasoning that a server leaves in the text, between `<think>` and `</think>`.
+"""Separates reasoning that a server leaves in the text, between `<think>` and `</think>`.
 
-vLLM without a reasoning parser does so, llama.cpp with `reasoning_format: none`, and both where they do not
-know a model's template. Some templates open the reasoning themselves, so the text has only the end of it.
+This happens with vLLM without a reasoning parser, llama.cpp with `reasoning_format: none`, and with both
+for unknown templates. Some templates open the reasoning themselves, so the text contains only its end.
 """
 
 from typing import Literal
@@ -11,10 +11,10 @@ Piece = tuple[Literal["reasoning", "text"], str]
 
 
 class ThinkTags:
-    """Tells reasoning at the beginning of a streamed text from the text. Tags further on are text.
+    """Separates reasoning at the beginning of a streamed text. Later tags are text.
 
     Args:
-        opened: whether the text begins inside of the reasoning.
+        opened: whether the text begins within the reasoning.
     """
 
     def __init__(self, *, opened: bool) -> None:
@@ -23,7 +23,7 @@ class ThinkTags:
         self._held = ""
 
     def add(self, text: str) -> list[Piece]:
-        """What `text` adds; what could be the beginning of a tag waits, and blank text at the beginning goes."""
+        """Add `text` and return its pieces; a possible start of a tag is held back, and leading blanks are dropped."""
         if self._place == "after":
             return [("text", text)] if text else []
         self._held += text
@@ -46,7 +46,7 @@ class ThinkTags:
         return _piece("reasoning", thought[: len(thought) - keep])
 
     def end(self) -> list[Piece]:
-        """What waited, at the end of the text."""
+        """Return what was held back at the end of the text."""
         return self._rest("reasoning" if self._place == "inside" else "text")
 
     def _rest(self, kind: Literal["reasoning", "text"]) -> list[Piece]:

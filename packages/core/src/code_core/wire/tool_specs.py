@@ -1,4 +1,4 @@
-"""The tools that a request declares, whatever the wire; each wire writes them in its own form."""
+"""Tool declarations, independent of the wire; each wire encodes them in its own form."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +34,7 @@ class FreeformSpec:
     manual: str
 
     def as_function(self) -> FunctionSpec:
-        """The same tool for wires and models without plain text: the text is the argument `input`."""
+        """Return the tool as a function, for wires and models without plain-text tools: the text is the argument `input`."""
         return FunctionSpec(
             self.name,
             self.manual,
@@ -49,7 +49,7 @@ class FreeformSpec:
 
 @frozen
 class WebSearchSpec:
-    """A search that the provider runs by itself.
+    """A search that the provider runs itself.
 
     Attributes:
         allowed_domains: the only sites to search; all if empty.

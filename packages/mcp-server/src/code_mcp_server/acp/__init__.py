@@ -1,1 +1,1 @@
-"""The native agent of the Agent Client Protocol (ACP), version 1: an editor drives the engine over stdio."""
+"""The native Agent Client Protocol (ACP) agent, version 1: an editor drives the engine over stdio."""

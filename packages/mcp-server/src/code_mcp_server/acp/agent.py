@@ -1,4 +1,4 @@
-"""The methods of the agent. Source: Agent Client Protocol, version 1 (schema of SDK 2.4.0)."""
+"""The agent's methods. Source: Agent Client Protocol, version 1 (schema of SDK 2.4.0)."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,15 +9,16 @@ from pydantic import TypeAdapter, ValidationError
 from code_core.acp.content import ContentBlock, input_items
 from code_core.config.load import load_config
 from code_core.errors import CodeError, ConfigError
+from code_core.model.saved_keys import SavedKeys
 from code_core.protocol.ops import InputItem
 from code_core.view.visible import visible
 from code_mcp_server.acp.connection import Answer
-from code_mcp_server.acp.initialize import API_KEY_METHOD, initialize_result
+from code_mcp_server.acp.initialize import API_KEY_METHOD, LOGIN_METHOD, initialize_result
 from code_mcp_server.acp.params import text_in
 from code_mcp_server.acp.session_params import LONGEST_PATH, SessionParams, directory
 from code_mcp_server.acp.session_settings import SessionSettings
 from code_mcp_server.acp.sessions import Sessions
-from code_mcp_server.acp.workspace import api_key_given, missing_key
+from code_mcp_server.acp.workspace import require_key
 from code_mcp_server.jsonrpc import Code, JsonObject, Notification, Request, RpcError
 
 _log = logging.getLogger("code_core")
@@ -28,7 +29,7 @@ Method = Callable[["Agent", JsonObject], Awaitable[Answer]]
 
 @dataclass(slots=True)
 class Agent:
-    """See `Handler`; answers for the sessions of one connection."""
+    """See `Handler`; answers requests about the sessions of one connection."""
 
     sessions: Sessions
 
@@ -36,7 +37,7 @@ class Agent:
         """See `Handler.answer`."""
         method = METHODS.get(request.method)
         if method is None:
-            raise RpcError(Code.METHOD_NOT_FOUND, f"there is no method {visible(request.method[:80])!r}")
+            raise RpcError(Code.METHOD_NOT_FOUND, f"method not found: {visible(request.method[:80])}")
         try:
             return await method(self, request.params)
         except CodeError as error:
@@ -48,26 +49,32 @@ class Agent:
         if notification.method == "session/cancel":
             self.sessions.cancel(notification.params.get("sessionId"))
 
-    async def initialize(self, _params: JsonObject) -> Answer:
-        """Describe the agent and its capabilities; calling it again gives the same answer."""
-        return Answer(initialize_result())
+    async def initialize(self, params: JsonObject) -> Answer:
+        """Describe the agent and its capabilities; repeated calls return the same answer."""
+        return Answer(initialize_result(params))
 
     async def authenticate(self, params: JsonObject) -> Answer:
-        """Look for the model provider's key."""
+        """Look for the model provider's key: in the environment, or saved by `code login`."""
         method = text_in(params, "methodId")
+        if method == LOGIN_METHOD:
+            raise RpcError(
+                Code.INVALID_PARAMS,
+                f"{LOGIN_METHOD} is done in a terminal: run the agent's command with `login`",
+            )
         if method != API_KEY_METHOD:
             raise RpcError(
-                Code.INVALID_PARAMS, f"there is no method {visible(method[:80])!r}: {API_KEY_METHOD}"
+                Code.INVALID_PARAMS,
+                f"unknown authentication method {visible(method[:80])!r}: use {API_KEY_METHOD}",
             )
-        config = load_config(self.sessions.overrides)
-        if not api_key_given(config):
-            raise RpcError(Code.AUTH_REQUIRED, missing_key(config))
+        require_key(load_config(self.sessions.overrides))
         self.sessions.logged_out = False
         return Answer({})
 
     async def logout(self, _params: JsonObject) -> Answer:
-        """Open no sessions until the next `authenticate`; the key is not removed."""
+        """Delete the key that `code login` saved, and refuse to open sessions until the next `authenticate`."""
         self.sessions.logged_out = True
+        config = load_config(self.sessions.overrides)
+        SavedKeys(config.home.path).remove(config.provider)
         return Answer({})
 
     async def new_session(self, params: JsonObject) -> Answer:
@@ -76,7 +83,7 @@ class Agent:
         return Answer({"sessionId": session.id, **session.info.state()}, session.list_commands)
 
     async def load_session(self, params: JsonObject) -> Answer:
-        """Load a session; its whole history is shown before the answer."""
+        """Load a session and show its whole history before answering."""
         return await self._opened_again(params, show=True)
 
     async def resume_session(self, params: JsonObject) -> Answer:
@@ -84,7 +91,7 @@ class Agent:
         return await self._opened_again(params, show=False)
 
     async def list_sessions(self, params: JsonObject) -> Answer:
-        """The stored sessions, newest first, of one directory or of all."""
+        """List the stored sessions, newest first, of one directory or all."""
         cwd = None if params.get("cwd") is None else directory(text_in(params, "cwd", LONGEST_PATH), "cwd")
         cursor = None if params.get("cursor") is None else text_in(params, "cursor", LONGEST_CURSOR)
         return Answer(await self.sessions.listed(cwd, cursor))
@@ -100,9 +107,9 @@ class Agent:
         return Answer({})
 
     async def prompt(self, params: JsonObject) -> Answer:
-        """Answer a prompt; `stopReason` comes after everything that the turn shows.
+        """Answer a prompt; `stopReason` follows all output of the turn.
 
-        Nothing is waited for before the prompt is the session's: a cancellation may follow.
+        Does not wait before the session has accepted the prompt, because a cancellation may follow.
         """
         session = self.sessions.find(text_in(params, "sessionId"))
         return Answer({"stopReason": await session.prompt(prompt_items(params.get("prompt")))})
@@ -149,10 +156,10 @@ METHODS: Mapping[str, Method] = {
 
 
 def prompt_items(blocks: object) -> list[InputItem]:
-    """The content blocks of a prompt as input for the engine.
+    """Convert the content blocks of a prompt to input for the engine.
 
     Raises:
-        RpcError: says which block cannot be taken, and why.
+        RpcError: says which block is not supported, and why.
     """
     if not isinstance(blocks, list) or not blocks:
         raise RpcError(Code.INVALID_PARAMS, "prompt must be a list of content blocks")

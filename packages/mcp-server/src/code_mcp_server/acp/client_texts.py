@@ -1,4 +1,4 @@
-"""The client's texts: those that it has declared it reads and writes. Source: Agent Client Protocol 1, "File system"."""
+"""Reads and writes files through the client, as far as it declares support. Source: ACP 1, "File system"."""
 
 import logging
 import os
@@ -16,9 +16,9 @@ class ClientTexts:
     """See `code_core.files.texts.Texts`.
 
     Args:
-        connection: to the client.
-        session_id: on whose behalf files are read and written.
-        client: what the client has declared.
+        connection: the connection to the client.
+        session_id: the session that reads and writes.
+        client: the client's capabilities.
     """
 
     name = "the editor"
@@ -35,7 +35,7 @@ class ClientTexts:
         try:
             answer = await self._connection.request("fs/read_text_file", self._params(path))
         except RpcError as error:
-            _log.info("the client does not read %s: %s", path, error)
+            _log.info("the client refused to read %s: %s", path, error)
             return None
         match answer:
             case {"content": str(text)}:
@@ -50,7 +50,7 @@ class ClientTexts:
         try:
             await self._connection.request("fs/write_text_file", {**self._params(path), "content": text})
         except RpcError as error:
-            _log.info("the client does not write %s: %s", path, error)
+            _log.info("the client refused to write %s: %s", path, error)
             return False
         return True
 

@@ -1,4 +1,4 @@
-"""A connection to a client: answers its requests side by side, and asks it things."""
+"""A connection to a client: answers its requests concurrently, and sends requests to it."""
 
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable
@@ -28,25 +28,25 @@ _log = logging.getLogger("code_core")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a request, and what is to be done once it is on its way."""
+    """The answer to a request, and a function to call once it has been sent."""
 
     result: JsonObject
     then: Callable[[], Awaitable[None]] | None = None
 
 
 class Handler(Protocol):
-    """Who answers the requests of a connection."""
+    """Answers the requests on a connection."""
 
     async def answer(self, request: Request) -> Answer:
-        """The answer; cancelled when the client withdraws the request.
+        """Return the answer; cancelled when the client withdraws the request.
 
         Raises:
-            RpcError: the answer is this error.
+            RpcError: sent as the answer.
         """
         ...
 
     def notified(self, notification: Notification) -> None:
-        """Take note; must not wait."""
+        """Process a notification without waiting."""
         ...
 
 
@@ -60,8 +60,8 @@ class Connection:
     """See the module.
 
     Args:
-        writer: where lines go; somebody else runs it.
-        peer: the state of the connection so far.
+        writer: writes lines; run by the caller.
+        peer: the current state of the connection.
     """
 
     def __init__(self, writer: LineWriter, peer: Peer) -> None:
@@ -71,7 +71,7 @@ class Connection:
         self._awaited: dict[RequestId, _Awaited] = {}
 
     async def serve(self, lines: AsyncIterable[Line], handler: Handler) -> None:
-        """Answer until the lines end; what is still being answered then is cancelled."""
+        """Answer requests until the lines end, then cancel unfinished ones."""
         async with anyio.create_task_group() as tasks:
             async for line in lines:
                 message, reply = self._peer.receive(line)
@@ -79,7 +79,7 @@ class Connection:
                 match message:
                     case Request():
                         tasks.start_soon(self._carry_out, message, handler)
-                        # It begins before the next message is looked at: that may be its cancellation.
+                        # It starts before the next message is read, which may cancel it.
                         await anyio.lowlevel.checkpoint()
                     case Notification(method="$/cancel_request", params=params):
                         self._cancel(params.get("requestId"))
@@ -95,7 +95,7 @@ class Connection:
             tasks.cancel_scope.cancel()
 
     async def request(self, method: str, params: JsonObject) -> Any:
-        """The client's answer, however long it takes; a cancelled wait withdraws the request.
+        """Return the client's answer, however long it takes; cancelling the wait withdraws the request.
 
         Raises:
             RpcError: the client answered with an error.
@@ -114,7 +114,7 @@ class Connection:
         return awaited.response.result
 
     async def notify(self, method: str, params: JsonObject) -> None:
-        """Tell the client something; waits while it is far behind with reading."""
+        """Send a notification; waits while the client is far behind."""
         notification = Notification(method, params)
         self._writer.put(bounded(encode(notification), notification))
         await self._writer.room()
@@ -129,8 +129,8 @@ class Connection:
                     await answer.then()
             except RpcError as error:
                 self._writer.put(self._peer.fail(request.id, error))
-            except Exception as error:  # noqa: BLE001 - one bad request must not end the others
-                _log.exception("the request %s failed", request.method)
+            except Exception as error:  # noqa: BLE001 - one bad request must not affect the others
+                _log.exception("request %s failed", request.method)
                 internal = RpcError(Code.INTERNAL_ERROR, f"internal error: {type(error).__name__}")
                 self._writer.put(self._peer.fail(request.id, internal))
             finally:

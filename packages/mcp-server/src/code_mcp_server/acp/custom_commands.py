@@ -1,4 +1,4 @@
-"""The user's prompts, and those of MCP servers, as slash commands of a session."""
+"""Custom prompts and MCP server prompts as slash commands of a session."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,17 +12,17 @@ from code_core.protocol.mcp_events import McpPrompt
 from code_core.protocol.ops import GetMcpPrompt, InputItem, TextInput, UserInput
 
 PREFIX = "prompts:"
-"""Before the names of prompts, so that none can take the name of a command built in."""
+"""Prefix of prompt names, so that they cannot shadow built-in commands."""
 
 
 class CustomCommands:
     """See the module.
 
     Args:
-        home: the user's, with the prompts.
+        home: the home directory with the prompts.
 
     Attributes:
-        were_listed: the client has got them.
+        were_listed: whether the client has received them.
     """
 
     def __init__(self, home: Path) -> None:
@@ -33,15 +33,15 @@ class CustomCommands:
         self._listed_of_servers: dict[str, McpPrompt] = {}
 
     def take(self, prompts: list[McpPrompt]) -> None:
-        """Offer these prompts of MCP servers, and no others."""
+        """Replace the offered MCP server prompts."""
         self._of_servers = command_names(prompts)
 
     def changed(self) -> bool:
-        """Whether prompts came or went since they were listed."""
+        """Whether prompts have changed since they were listed."""
         return self._modified() != self._listed or self._of_servers != self._listed_of_servers
 
     async def listed(self) -> tuple[list[Command], Sequence[str]]:
-        """The prompts as commands, and warnings about those that cannot be read."""
+        """Return the prompts as commands, and warnings about unreadable ones."""
         self.were_listed = True
         self._listed = self._modified()
         self._listed_of_servers = self._of_servers
@@ -54,10 +54,10 @@ class CustomCommands:
         return commands, found.warnings
 
     def query_of(self, items: Sequence[InputItem]) -> GetMcpPrompt | None:
-        """What to ask a server for, if a prompt is a command for one of its prompts.
+        """Return the query for a server if a prompt is a command for one of its prompts.
 
         Raises:
-            BadPromptArguments: arguments are missing.
+            BadPromptCommand: arguments are missing.
         """
         command = command_in(items)
         if command is None or (prompt := self._of_servers.get(command[0])) is None:
@@ -67,7 +67,7 @@ class CustomCommands:
         )
 
     async def input_of(self, items: Sequence[InputItem]) -> UserInput | None:
-        """The input that a prompt with such a command is; None for any other, which waits for nothing."""
+        """Return the input if a prompt is such a command, or None without waiting for any other prompt."""
         command = command_in(items)
         if command is None or not command[0].startswith(PREFIX):
             return None

@@ -1,4 +1,4 @@
-"""The first lines of a connection, answered before the engine is imported: an editor waits for this answer."""
+"""Answers the first lines of a connection before the engine is imported, because editors wait for that answer."""
 
 import os
 import select
@@ -17,9 +17,9 @@ class Opening:
     """A connection whose `initialize` has been answered.
 
     Attributes:
-        client: the parameters of `initialize`; None where the input ended before it.
-        lines: what has come in and not been looked at.
-        buffer: the beginning of the line that comes next.
+        client: the parameters of `initialize`; None if the input ended before it.
+        lines: lines received but not processed yet.
+        buffer: the beginning of the next line.
     """
 
     peer: Peer = field(default_factory=Peer)
@@ -29,7 +29,7 @@ class Opening:
 
 
 def shake_hands(stdin: int, stdout: int) -> Opening:
-    """Answer lines until one is `initialize`, with blocking reads and writes."""
+    """Answer lines up to `initialize`, with blocking reads and writes."""
     opening = Opening()
     while opening.client is None:
         if opening.lines:
@@ -42,7 +42,7 @@ def shake_hands(stdin: int, stdout: int) -> Opening:
 
 
 def client_left(stdin: int, opening: Opening) -> bool:
-    """Whether the input has ended with nothing left to look at: nobody waits for the engine."""
+    """Whether the input has ended with nothing left to process, so the engine is not needed."""
     if opening.lines:
         return False
     watch = select.poll()
@@ -51,7 +51,7 @@ def client_left(stdin: int, opening: Opening) -> bool:
 
 
 def is_initialize(line: Line) -> bool:
-    """Whether a line is ACP's `initialize`: that of MCP names its version by a date."""
+    """Whether a line is ACP's `initialize`; MCP's has a date as its version."""
     match messages(line, LONGEST_LINE):
         case [Request(method="initialize", params={"protocolVersion": int(version)})]:
             return not isinstance(version, bool)
@@ -60,12 +60,12 @@ def is_initialize(line: Line) -> bool:
 
 
 def answered(opening: Opening, line: Line) -> bytes:
-    """What to write in answer to a line that comes before the engine."""
+    """Return the answer to a line that arrives before the engine is loaded."""
     message, reply = opening.peer.receive(line)
     match message:
         case Request(id=request_id, method="initialize", params=params):
             opening.client = params
-            return opening.peer.answer(request_id, initialize_result())
+            return opening.peer.answer(request_id, initialize_result(params))
         case Request(id=request_id, method=method):
             too_early = f"{method[:80]} came before initialize"
             return opening.peer.fail(request_id, RpcError(Code.INVALID_REQUEST, too_early))

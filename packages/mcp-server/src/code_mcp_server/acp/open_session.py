@@ -1,4 +1,4 @@
-"""A session that a client works with: one prompt at a time, its events as updates, its questions asked."""
+"""An open session of a client: handles one prompt at a time, sends events as updates, and asks questions."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from anyio.abc import TaskStatus
 from code_core.acp.capabilities import ClientCapabilities
 from code_core.acp.commands import BUILT_IN, Show, available_commands, carried_out
 from code_core.acp.updates import UpdateTranslator
-from code_core.context.server_prompts import BadPromptArguments
+from code_core.context.server_prompts import BadPromptCommand
 from code_core.errors import ConversationError
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import Event, WarningEvent
@@ -40,12 +40,12 @@ _log = logging.getLogger("code_core")
 
 INTERRUPT_SECONDS = 5.0
 MOST_HELD = 20
-"""Notices that wait for the next prompt."""
+"""Limit on notices waiting for the next prompt."""
 
 
 @dataclass(slots=True)
 class _Change:
-    """A change of settings that is on its way."""
+    """A pending change of settings."""
 
     quiet: bool
     made: anyio.Event = field(default_factory=anyio.Event)
@@ -53,7 +53,7 @@ class _Change:
 
 @dataclass(slots=True)
 class _PromptWanted:
-    """A prompt that an MCP server was asked for."""
+    """A pending request for an MCP server's prompt."""
 
     answered: anyio.Event = field(default_factory=anyio.Event)
     response: McpGetPromptResponse | None = None
@@ -63,10 +63,10 @@ class OpenSession:
     """See the module.
 
     Args:
-        conversation: what runs it; entered by `run`.
-        workspace: what it was opened with.
-        connection: to the client.
-        client: what the client has declared.
+        conversation: the conversation, entered by `run`.
+        workspace: the parameters it was opened with.
+        connection: the connection to the client.
+        client: the client's capabilities.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class OpenSession:
         return self._turn is not None
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
-        """Run the session until it is closed; it has started when its settings are known."""
+        """Run the session until it is closed; signals its start once the settings are known."""
         started = False
         try:
             async with self.conversation, anyio.create_task_group() as self._tasks:
@@ -120,14 +120,14 @@ class OpenSession:
         except Exception:
             if not started:
                 raise
-            _log.exception("session %s failed", self.id)  # the others go on
+            _log.exception("session %s failed", self.id)  # the other sessions continue
         finally:
             self._closing.set()
             self._release()
             self.closed.set()
 
     async def close(self) -> None:
-        """End what runs, and the session; its record stays."""
+        """Stop whatever runs and close the session; its record stays."""
         if (turn := self._turn) is not None:
             self.cancel()
             with anyio.move_on_after(INTERRUPT_SECONDS):
@@ -136,7 +136,7 @@ class OpenSession:
         await self.closed.wait()
 
     async def prompt(self, items: Sequence[InputItem]) -> str:
-        """Answer a prompt; the stop reason, when everything of the turn is on its way. Cancelling it interrupts.
+        """Answer a prompt and return the stop reason after all output was sent. Cancelling interrupts the turn.
 
         Raises:
             RpcError: another prompt is being answered, or this one failed.
@@ -172,14 +172,14 @@ class OpenSession:
         return turn.stop_reason()
 
     async def _server_prompt(self, items: Sequence[InputItem]) -> UserInput | None:
-        """The input that a command for an MCP server's prompt is; None for any other prompt.
+        """Return the input if a prompt is a command for an MCP server's prompt, otherwise None.
 
         Raises:
-            RpcError: arguments are missing, or the server does not give the prompt.
+            RpcError: arguments are missing, or the server does not provide the prompt.
         """
         try:
             query = self._custom.query_of(items)
-        except BadPromptArguments as error:
+        except BadPromptCommand as error:
             raise RpcError(Code.INVALID_PARAMS, str(error)) from None
         if query is None:
             return None
@@ -189,11 +189,11 @@ class OpenSession:
             return None
         if wanted.response is None or wanted.response.error is not None:
             why = wanted.response.error if wanted.response is not None else "the session has ended"
-            raise RpcError(Code.INTERNAL_ERROR, f"there is no prompt {query.name!r} to send: {why}")
+            raise RpcError(Code.INTERNAL_ERROR, f"cannot get the prompt {query.name!r}: {why}")
         return UserInput(items=[*wanted.response.items, *items[1:]])
 
     def cancel(self) -> None:
-        """Stop the prompt that is being answered, if there is one."""
+        """Stop the prompt being answered, if any."""
         if (turn := self._turn) is not None:
             turn.cancelled = True
             turn.withdraw_questions()
@@ -203,7 +203,7 @@ class OpenSession:
             self._tasks.start_soon(self._submit_quietly, Interrupt())
 
     async def change(self, op: OverrideTurnContext, *, quiet: bool = False) -> None:
-        """Change settings, and tell the client what they are now, unless this is to be `quiet`.
+        """Change settings and report them to the client, unless `quiet`.
 
         Raises:
             RpcError: the session has ended.
@@ -213,13 +213,13 @@ class OpenSession:
         await changed.made.wait()
 
     async def list_commands(self) -> None:
-        """Tell the client which commands there are."""
+        """Send the client the list of available commands."""
         custom, warnings = await self._custom.listed()
         self.hold(*warnings)
         await self.send(available_commands((*BUILT_IN, *custom)))
 
     def hold(self, *warnings: str) -> None:
-        """Show these with the next prompt."""
+        """Show these warnings with the next prompt."""
         for warning in warnings:
             self._hold(self._translator.updates(WarningEvent(message=warning)))
 
@@ -235,7 +235,7 @@ class OpenSession:
             self._closing.set()
 
     def _release(self) -> None:
-        """Let nobody wait for events that do not come."""
+        """Wake everything that waits for events that will not come."""
         if self._turn is not None:
             self._turn.ended.set()
         for change in self._changes.values():
@@ -278,7 +278,7 @@ class OpenSession:
                 ):
                     await (
                         self.list_commands()
-                    )  # else with the next prompt: until then a client expects nothing
+                    )  # otherwise with the next prompt, because clients expect no updates until then
             case McpGetPromptResponse() as response if event.id in self._prompts:
                 wanted = self._prompts.pop(event.id)
                 wanted.response = response
@@ -298,11 +298,11 @@ class OpenSession:
             for update in self.info.settings_updates():
                 await self.send(update)
         if change is not None:
-            del self._changes[submission]  # not before: this may be cancelled
+            del self._changes[submission]  # only now, because this may be cancelled
             change.made.set()
 
     def _hold(self, updates: Iterable[JsonObject]) -> None:
-        """Keep what the user should know: between prompts a client expects nothing."""
+        """Keep updates for the user until the next prompt, because clients expect none in between."""
         self._held += [one for one in updates if one["sessionUpdate"] in {"notice", "agent_thought_chunk"}]
         del self._held[:-MOST_HELD]
 
@@ -326,7 +326,7 @@ class OpenSession:
             await self.conversation.submit(op)
 
     async def _interrupt(self, turn: Turn) -> None:
-        """End the turn that nobody waits for any more, so that the next prompt finds only its own events."""
+        """End an abandoned turn, so that the next prompt sees only its own events."""
         with anyio.move_on_after(INTERRUPT_SECONDS, shield=True):
             turn.withdraw_questions()
             await self._submit_quietly(Interrupt())

@@ -1,4 +1,4 @@
-"""Keeps outgoing lines below what every client reads: one that is longer would end some connections."""
+"""Limits outgoing lines to what all clients can read, because a longer one would end some connections."""
 
 import json
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from code_mcp_server.jsonrpc import Notification, encode
 
 LONGEST_LINE = 8 * 2**20 - 64 * 1024
-"""Bytes of one line. A known client reads 10 MiB."""
+"""Limit for one line in bytes. A known client reads 10 MiB."""
 _TEXTS = (256 * 1024, 16 * 1024, 1024)
-"""What is left of each text of a message that is too long: the first of these that helps."""
+"""Lengths to cut each text to in a message that is too long; the first sufficient one is used."""
 
 
 def fits(params: Any) -> bool:
@@ -17,18 +17,18 @@ def fits(params: Any) -> bool:
 
 
 def bounded(line: bytes, message: Notification) -> bytes:
-    """The line of `message`, or one that says less and is short enough."""
+    """Return the line of `message`, or a shortened version that fits."""
     for longest in _TEXTS:
         if len(line) <= LONGEST_LINE:
             break
         line = encode(Notification(message.method, _shortened(message.params, longest)))
     if len(line) <= LONGEST_LINE:
         return line
-    return b""  # many thousands of short texts: no client could show them
+    return b""  # many thousands of short texts, which no client could show
 
 
 def _shortened(value: Any, longest: int) -> Any:
-    """`value` with every long text in it shortened, and a note of how much is missing; other long values are dropped."""
+    """`value` with long texts cut, noting how much is missing; other long values are dropped."""
     match value:
         case str() if len(value) > longest:
             return f"{value[:longest]}\n[{len(value) - longest:,} more characters are not shown]"

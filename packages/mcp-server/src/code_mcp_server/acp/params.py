@@ -1,4 +1,4 @@
-"""The values of a request's parameters."""
+"""Reads the parameters of a request."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +7,10 @@ from code_mcp_server.jsonrpc import Code, RpcError
 
 
 def text_in(params: Mapping[str, Any], name: str, longest: int = 32_768) -> str:
-    """The text at `name`.
+    """Return the text at `name`.
 
     Raises:
-        RpcError: it is missing, or too long.
+        RpcError: it is missing or too long.
     """
     value = params.get(name)
     if not isinstance(value, str) or not value:

@@ -1,7 +1,7 @@
-"""One side of a JSON-RPC connection as a state machine: which requests are open, both ways. No IO.
+"""A JSON-RPC connection as a state machine that tracks open requests in both directions. No IO.
 
-Rules: a request that came in is answered once; an answer that comes in ends at most one request of ours.
-What the client sends in error is answered, or dropped where nothing asks for an answer; it ends nothing.
+Rules: each incoming request is answered once; each incoming answer ends at most one of our requests.
+Invalid input from the client is answered, or dropped if it expects no answer; it never ends the connection.
 """
 
 from itertools import count
@@ -23,13 +23,13 @@ from code_mcp_server.jsonrpc import (
 )
 
 LONGEST_LINE = 128 * 2**20
-"""Bytes of one line that comes in; a longer one is refused."""
+"""Limit for an incoming line in bytes; longer ones are refused."""
 MOST_OPEN = 10_000
-"""Requests of the client that may be open at a time."""
+"""Limit on the client's open requests."""
 
 
 class Peer:
-    """What is open on a connection."""
+    """The open requests on a connection."""
 
     def __init__(self) -> None:
         self._incoming: set[RequestId] = set()
@@ -37,7 +37,7 @@ class Peer:
         self._ids = count(1)
 
     def receive(self, line: Line) -> tuple[Message | None, bytes]:
-        """What a line asks of us (None for nothing), and what to write at once in answer to it."""
+        """Process a line; return the message for us, if any, and the immediate reply to write."""
         message = next(iter(messages(line, LONGEST_LINE)), None)
         match message:
             case Request():
@@ -45,28 +45,28 @@ class Peer:
             case Response():
                 return (message, b"") if self._is_ours(message.id) else (None, b"")
             case Malformed(id=request_id, error=error, is_answer=is_answer):
-                if is_answer and self._is_ours(request_id):  # whoever waits must not wait for ever
+                if is_answer and self._is_ours(request_id):  # the waiting task must not wait forever
                     return Response(request_id, error=error), b""
                 return None, encode(Response(request_id, error=error))
             case _:
                 return message, b""
 
     def answer(self, request_id: RequestId, result: Any) -> bytes:
-        """The line that answers an open request; empty where it has been answered."""
+        """Return the line that answers an open request; empty if it was already answered."""
         return self._end(Response(request_id, result))
 
     def fail(self, request_id: RequestId, error: RpcError) -> bytes:
-        """The line that answers an open request with an error; empty where it has been answered."""
+        """Return the line that answers an open request with an error; empty if it was already answered."""
         return self._end(Response(request_id, error=error))
 
     def request(self, method: str, params: JsonObject) -> tuple[RequestId, bytes]:
-        """The id and the line of a request of ours, which is open now."""
+        """Open a request of ours and return its id and line."""
         request_id = next(self._ids)
         self._outgoing.add(request_id)
         return request_id, encode(Request(request_id, method, params))
 
     def withdraw(self, request_id: RequestId) -> bytes:
-        """Expect no answer to a request of ours any more; the line that says so, or nothing if it was answered."""
+        """Withdraw a request of ours and return the line that says so; empty if it was already answered."""
         if request_id not in self._outgoing:
             return b""
         self._outgoing.discard(request_id)

@@ -1,6 +1,7 @@
-"""Questions of the engine, asked at the client, and its answers as operations.
+"""Asks the client the engine's questions, and converts its answers to operations.
 
-A question that is too long to be shown whole is a no: nobody may approve what they have not seen.
+A question that is too long to be shown completely is declined, because nobody may approve what they
+have not seen.
 """
 
 import logging
@@ -32,8 +33,8 @@ class Asked:
     """The answer to a question.
 
     Attributes:
-        op: carries it to the engine.
-        denied_call: the tool call that will not run, if the answer is a no.
+        op: the operation that passes it to the engine.
+        denied_call: the tool call that will not run, if it was denied.
     """
 
     op: Op
@@ -41,7 +42,7 @@ class Asked:
 
 
 class Questioner:
-    """Asks one client about one conversation."""
+    """Asks one client the questions of one conversation."""
 
     def __init__(
         self, conversation: Conversation, connection: Connection, client: ClientCapabilities
@@ -51,7 +52,7 @@ class Questioner:
         self._client = client
 
     async def ask(self, question: Question) -> Asked:
-        """The client's answer, however long a person takes; what cannot be asked or understood is a no."""
+        """Return the client's answer, however long it takes; questions that cannot be asked or understood are declined."""
         if isinstance(question, RequestUserInput):
             return Asked(await self._ask_for_model(question))
         if isinstance(question, ElicitationRequest):

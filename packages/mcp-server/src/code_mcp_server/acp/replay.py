@@ -1,4 +1,4 @@
-"""Shows a client the whole of a stored session."""
+"""Shows a client the complete history of a stored session."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from code_core.store.whole_history import Summary, read_whole_history
 async def replay(
     path: Path, translator: ReplayTranslator, send: Callable[[dict[str, Any]], Awaitable[None]]
 ) -> None:
-    """Send the session at `path`, oldest first; waits where the client is slow.
+    """Send the session at `path`, oldest item first, waiting if the client is slow.
 
     Raises:
         RolloutUnreadable: the file cannot be read.

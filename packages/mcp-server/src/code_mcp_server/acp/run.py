@@ -1,4 +1,4 @@
-"""Runs the agent over a connection whose `initialize` has been answered, to the end of its input."""
+"""Runs the agent on a connection whose `initialize` has been answered, until its input ends."""
 
 import os
 import signal
@@ -18,13 +18,13 @@ from code_mcp_server.acp.sessions import Sessions
 from code_mcp_server.acp.streams import LineWriter, read_lines
 
 END_SECONDS = 0.08
-"""How long the end may take. Everything is recorded when it happens, and what runs ends with us."""
+"""Time limit for shutting down. Everything is recorded when it happens, and running commands end with us."""
 
 
 async def run_agent(opening: Opening, overrides: ConfigOverrides, stdin: int, stdout: int) -> int:
-    """Serve until stdin ends or a signal comes; then turns are interrupted and sessions closed.
+    """Serve until stdin ends or a signal arrives; turns are then interrupted and sessions closed.
 
-    The exit code: 0, or 128 and the number of the signal.
+    Returns the exit code: 0, or 128 plus the number of the signal.
     """
     return await serve_agent(opening, overrides, read_lines(stdin, opening.lines, opening.buffer), stdout)
 
@@ -32,7 +32,7 @@ async def run_agent(opening: Opening, overrides: ConfigOverrides, stdin: int, st
 async def serve_agent(
     opening: Opening, overrides: ConfigOverrides, lines: AsyncIterator[Line], stdout: int
 ) -> int:
-    """The same for lines that somebody else reads."""
+    """Like `run_agent`, for lines that the caller reads."""
     code = 0
     end = _HardEnd()
     writer = LineWriter(stdout)
@@ -64,13 +64,13 @@ async def serve_agent(
 
 
 class _HardEnd:
-    """The end of the process, whatever still waits: a client that has gone does not wait, nor one that kills."""
+    """Ends the process after a time limit: a client that is gone, or that will kill us, does not wait."""
 
     def __init__(self) -> None:
         self._timer: threading.Timer | None = None
 
     def within(self, seconds: float, code: int) -> None:
-        """End then with this exit code; the first call counts."""
+        """End the process after `seconds` with this exit code; only the first call counts."""
         if self._timer is None:
             self._timer = threading.Timer(seconds, os._exit, [code])
             self._timer.daemon = True

@@ -1,4 +1,4 @@
-"""What a session shows of itself: modes, options, title, status, the last changes of files."""
+"""What clients see of a session: modes, options, title, status, and the latest file changes."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ LONGEST_TITLE = 80
 
 
 class SessionInfo:
-    """See the module. It follows the session's events."""
+    """See the module. Follows the session's events."""
 
     def __init__(self, session_id: str) -> None:
         self._id = session_id
@@ -32,16 +32,16 @@ class SessionInfo:
         self._shown = 0
 
     def opened(self, snapshot: SessionSnapshot) -> None:
-        """The session stands here."""
+        """Start from the current state of the session."""
         self._settings = snapshot.settings
         self._title = self._title_sent = _title_of(snapshot.name or snapshot.preview)
 
     def offer(self, configured: tuple[str, str], models: Sequence[str]) -> None:
-        """What the settings say: approval policy and sandbox mode, and the models to choose from."""
+        """Set what the settings offer: the configured approval policy and sandbox mode, and the models."""
         self._configured, self._models = configured, tuple(models)
 
     def observe(self, msg: EventMsg) -> None:
-        """Take note of the next event."""
+        """Update the state from the next event."""
         match msg:
             case SettingsChanged():
                 self._settings = msg
@@ -53,13 +53,13 @@ class SessionInfo:
                 pass
 
     def prompted(self, items: Sequence[InputItem]) -> None:
-        """The user has prompted: the first words make the title."""
+        """Take the title from the beginning of the first prompt."""
         self._title = self._title or _title_of(
             " ".join(one.text for one in items if isinstance(one, TextInput))
         )
 
     def new_title(self) -> dict[str, Any] | None:
-        """The update for a title that the client does not have yet, and when the session changed."""
+        """Return an update with the title, if the client does not have it yet, and the time of the last change."""
         if not self._title or self._title == self._title_sent:
             return None
         self._title_sent = self._title
@@ -68,22 +68,22 @@ class SessionInfo:
 
     @property
     def settings(self) -> SettingsChanged:
-        """The settings of the next turn."""
+        """The settings for the next turn."""
         assert self._settings is not None  # noqa: S101 - the session has been opened
         return self._settings
 
     def modes(self) -> tuple[Mode, ...]:
-        """The modes to choose from."""
+        """The available modes."""
         now = (self.settings.approval_policy, self.settings.sandbox_mode)
         return modes_with(*dict.fromkeys((self._configured or now, now)))
 
     def state(self) -> dict[str, Any]:
-        """What the answers to `session/new`, `load` and `resume` say."""
+        """Return the state for the answers to `session/new`, `load` and `resume`."""
         modes = self.modes()
         return {"modes": mode_state(self._mode(modes), modes), "configOptions": self.options()}
 
     def options(self) -> list[dict[str, Any]]:
-        """The config options with their values now."""
+        """Return the config options with their current values."""
         settings, modes = self.settings, self.modes()
         reasoning = settings.effort is not None or bool(family_of(settings.model).reasoning)
         return config_options(
@@ -91,7 +91,7 @@ class SessionInfo:
         )
 
     def settings_updates(self) -> list[dict[str, Any]]:
-        """The updates after a change of settings."""
+        """Return the updates to send after a change of settings."""
         mode = self._mode(self.modes())
         return [
             {"sessionUpdate": "current_mode_update", "currentModeId": mode.id},
@@ -99,7 +99,7 @@ class SessionInfo:
         ]
 
     def shown(self, what: Show) -> dict[str, Any]:
-        """The message that a command shows."""
+        """Return the message that a command shows."""
         self._shown += 1
         text = self._status() if what.what == "status" else self._changes()
         return chunk("agent_message_chunk", text, f"{what.what}-{self._shown}")
@@ -129,7 +129,7 @@ class SessionInfo:
         mode = mode_of(
             settings.approval_policy, settings.sandbox_mode, tuple(modes), settings.collaboration_mode
         )
-        assert mode is not None  # noqa: S101 - `modes` has one for the settings now
+        assert mode is not None  # noqa: S101 - `modes` has one for the current settings
         return mode
 
 

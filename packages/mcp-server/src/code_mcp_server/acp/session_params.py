@@ -1,4 +1,4 @@
-"""The parameters that `session/new`, `session/load` and `session/resume` share."""
+"""Parses the parameters shared by `session/new`, `session/load` and `session/resume`."""
 
 import os
 import re
@@ -22,14 +22,14 @@ LONGEST_SYSTEM_PROMPT = 2**20
 
 @dataclass(frozen=True, slots=True)
 class SessionParams:
-    """Where a session works and what with.
+    """The working directory, servers and instructions of a session.
 
     Attributes:
-        directories: further roots of the workspace.
-        servers: MCP servers besides the configured ones.
-        unusable: what is wrong with those of the servers that cannot be used, a sentence each.
-        append_instructions: goes after the agent's own instructions.
-        instructions: takes the place of the agent's own instructions.
+        directories: additional roots of the workspace.
+        servers: MCP servers in addition to the configured ones.
+        unusable: sentences about servers that cannot be used.
+        append_instructions: appended to the agent's own instructions.
+        instructions: replaces the agent's own instructions.
     """
 
     cwd: Path
@@ -41,10 +41,10 @@ class SessionParams:
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> "SessionParams":
-        """The parameters of a request.
+        """Parse the parameters of a request.
 
         Raises:
-            RpcError: names the one that is wrong.
+            RpcError: names the invalid parameter.
         """
         servers, unusable = mcp_servers(params.get("mcpServers"))
         append, override = system_prompt(params)
@@ -59,7 +59,7 @@ class SessionParams:
 
 
 def directory(text: str, name: str) -> Path:
-    """An absolute path to a directory.
+    """Return an absolute path to a directory.
 
     Raises:
         RpcError: it is not one.
@@ -67,7 +67,7 @@ def directory(text: str, name: str) -> Path:
     if "\0" in text or not text.startswith("/") or len(text) > LONGEST_PATH:
         raise _invalid(f"{name} must be an absolute path, not {visible(text[:200])!r}")
     path = Path(os.path.normpath(text))
-    if not os.path.isdir(path):  # noqa: PTH112 - `Path.is_dir` raises for a name that cannot be
+    if not os.path.isdir(path):  # noqa: PTH112 - `Path.is_dir` raises for invalid names
         raise _invalid(f"{name}: {visible(text[:200])!r} is not a directory")
     return path
 
@@ -83,7 +83,7 @@ def _directories(value: object) -> tuple[Path, ...]:
 
 
 def mcp_servers(value: object) -> tuple[dict[str, McpServerTable], tuple[str, ...]]:
-    """The servers that a client names, and what is wrong with those that cannot be used.
+    """Return the servers that a client names, and problems with those that cannot be used.
 
     Raises:
         RpcError: it is not a list of servers.
@@ -132,17 +132,17 @@ def _pairs(value: object, what: str) -> dict[str, str]:
 
 
 def _server_name(name: str, taken: Mapping[str, object]) -> str:
-    """The name as settings may spell it, and that no other server has."""
+    """A unique name for the server that is valid in settings."""
     plain = re.sub(r"[^a-zA-Z0-9_-]", "_", name)
     numbered = (plain, *(f"{plain}_{number}" for number in range(2, MOST_SERVERS + 2)))
     return next(one for one in numbered if one not in taken)
 
 
 def system_prompt(params: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """What goes after the agent's instructions, and what takes their place.
+    """Return the instructions to append, and those that replace the agent's own.
 
     Raises:
-        RpcError: a mode that is not known, which must not be taken for another one.
+        RpcError: the mode is unknown, so it is not safe to guess.
     """
     meta = params.get("_meta")
     old = meta.get("systemPrompt") if isinstance(meta, dict) else None

@@ -1,4 +1,4 @@
-"""Changes of a session's mode and options, as operations."""
+"""Converts changes of a session's mode and options to operations."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class SessionSettings:
     """The settings of one session that a client may change.
 
     Args:
-        session: whose they are.
+        session: the session.
     """
 
     def __init__(self, session: OpenSession) -> None:
@@ -25,33 +25,33 @@ class SessionSettings:
         self._workspace = session.workspace
 
     async def use_directories(self) -> None:
-        """Make the further roots of the workspace writable where its own is."""
+        """Make the additional roots of the workspace writable if its own is."""
         mode = self._session.info.settings.sandbox_mode
         if self._workspace.params.directories and mode == SandboxMode.WORKSPACE_WRITE:
             policy = self._workspace.policy(SandboxMode(mode))
             await self._session.change(OverrideTurnContext(sandbox_policy=policy), quiet=True)
 
     async def set_mode(self, mode_id: str) -> None:
-        """Work in this mode from the next turn on.
+        """Set the mode for the next turn and later.
 
         Raises:
-            RpcError: there is no such mode.
+            RpcError: the mode does not exist.
         """
         modes = self._session.info.modes()
         mode = next((one for one in modes if one.id == mode_id), None)
         if mode is None:
             known = ", ".join(one.id for one in modes)
-            raise _invalid(f"there is no mode {visible(mode_id[:80])!r}: {known}")
+            raise _invalid(f"unknown mode {visible(mode_id[:80])!r}: use one of {known}")
         await self._session.change(self._mode(mode))
 
     async def set_option(self, config_id: str, value: object) -> None:
-        """Set an option by its id or its category.
+        """Set an option by id or category.
 
         Raises:
-            RpcError: there is no such option, or it does not take this value.
+            RpcError: the option does not exist, or does not accept this value.
         """
         if not isinstance(value, str) or not value:
-            raise _invalid("value must be a non-empty string: there are no boolean options")
+            raise _invalid("value must be a non-empty string")
         match option_id(config_id):
             case "mode":
                 await self.set_mode(value)
@@ -60,7 +60,7 @@ class SessionSettings:
             case "reasoning_effort":
                 await self._session.change(OverrideTurnContext(effort=_effort(value)))
             case _:
-                raise _invalid(f"there is no option {visible(config_id[:80])!r}: {MODE}, {MODEL}, {EFFORT}")
+                raise _invalid(f"unknown option {visible(config_id[:80])!r}: use {MODE}, {MODEL} or {EFFORT}")
 
     def _mode(self, mode: Mode) -> OverrideTurnContext:
         return OverrideTurnContext(

@@ -1,4 +1,4 @@
-"""The sessions of one connection: opened, found again in the store, listed, closed, deleted."""
+"""The sessions of one connection: opens, loads, lists, closes and deletes them."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -32,15 +32,15 @@ from code_mcp_server.acp.open_session import OpenSession
 from code_mcp_server.acp.replay import replay
 from code_mcp_server.acp.session_params import SessionParams
 from code_mcp_server.acp.session_settings import SessionSettings
-from code_mcp_server.acp.workspace import Workspace, api_key_given, missing_key
+from code_mcp_server.acp.workspace import Workspace, require_key
 from code_mcp_server.jsonrpc import Code, JsonObject, RpcError
 
 MOST_SESSIONS = 256
 PAGE = 50
 EMPTY_SECONDS = 24 * 3600.0
-"""How long a session that was opened and never prompted is listed."""
+"""How long a session without a prompt stays in lists."""
 HELD_SECONDS = 2.0
-"""How long we wait for a process that is about to give a session up: clients start the next agent at once."""
+"""How long to wait for another process to release a session: clients start the next agent immediately."""
 
 
 @dataclass(slots=True)
@@ -48,9 +48,9 @@ class Sessions:
     """See the module.
 
     Attributes:
-        tasks: run the sessions.
-        overrides: settings that every session has.
-        logged_out: the user wants no session before the next `authenticate`.
+        tasks: runs the sessions.
+        overrides: settings for every session.
+        logged_out: whether the user logged out, so that no session is opened before the next `authenticate`.
     """
 
     manager: ConversationManager
@@ -65,7 +65,7 @@ class Sessions:
     _locks: dict[str, anyio.Lock] = field(default_factory=dict)
 
     def find(self, session_id: str) -> OpenSession:
-        """The open session of that id.
+        """Return the open session with that id.
 
         Raises:
             RpcError: no such session is open.
@@ -75,15 +75,15 @@ class Sessions:
         return session
 
     def cancel(self, session_id: object) -> None:
-        """Stop the prompt of a session, if it has one."""
+        """Stop the prompt of a session, if any."""
         if isinstance(session_id, str) and (session := self._open.get(session_id)) is not None:
             session.cancel()
 
     async def new(self, params: SessionParams) -> OpenSession:
-        """A new session, which other processes can resume from now on.
+        """Open a session, which other processes can resume from now on.
 
         Raises:
-            CodeError: the settings are wrong, or it cannot be recorded.
+            CodeError: the settings are invalid, or the session cannot be recorded.
         """
         session_id = str(uuid4())
         with self._counted():
@@ -93,10 +93,10 @@ class Sessions:
             return await self._opened(conversation, workspace)
 
     async def load(self, session_id: str, params: SessionParams, *, show: bool) -> OpenSession:
-        """A stored session, which goes on; with `show` the client is sent all of it first.
+        """Open a stored session to continue it; with `show`, the client first receives all of it.
 
         Raises:
-            RpcError: there is no such session, or it is being used.
+            RpcError: the session does not exist or is in use.
             CodeError: it cannot be read.
         """
         async with self._one_at_a_time(session_id):
@@ -121,10 +121,10 @@ class Sessions:
                 return await self._opened(conversation, workspace)
 
     async def listed(self, cwd: Path | None, cursor: str | None) -> JsonObject:
-        """A page of the stored sessions, newest first; those without a turn for a day only.
+        """Return a page of the stored sessions, newest first; those without a turn are listed for a day.
 
         Raises:
-            RpcError: the cursor is wrong.
+            RpcError: the cursor is invalid.
         """
         query = Query(limit=PAGE, cursor=cursor, cwd=cwd, empty=True)
         try:
@@ -136,10 +136,10 @@ class Sessions:
         return {"sessions": shown} | ({} if page.next_cursor is None else {"nextCursor": page.next_cursor})
 
     async def close(self, session_id: str) -> None:
-        """End a session and what it runs; its record stays. One that is stored and not open is closed already.
+        """End a session and what it runs; its record stays. Has no effect if it is stored but not open.
 
         Raises:
-            RpcError: there is no such session.
+            RpcError: the session does not exist.
         """
         async with self._one_at_a_time(session_id):
             if (session := self._open.get(session_id)) is not None:
@@ -148,10 +148,10 @@ class Sessions:
                 await self._record(session_id)
 
     async def delete(self, session_id: str) -> None:
-        """Delete a session, with its record.
+        """Delete a session with its record.
 
         Raises:
-            RpcError: there is no such session.
+            RpcError: the session does not exist.
             StoreError: another process has it open, or it cannot be deleted.
         """
         async with self._one_at_a_time(session_id):
@@ -160,14 +160,14 @@ class Sessions:
             try:
                 record = await self._record(session_id)
             except RpcError:
-                if session is not None:  # it was kept in memory alone
+                if session is not None:  # it was kept only in memory
                     return
                 raise
             await anyio.to_thread.run_sync(lambda: store_of().delete(record))
 
     @asynccontextmanager
     async def _one_at_a_time(self, session_id: str) -> AsyncIterator[None]:
-        """Requests that open, close or delete a session wait for each other, in the order they came."""
+        """Serialise requests that open, close or delete the same session, in order of arrival."""
         lock = self._locks.setdefault(session_id, anyio.Lock())
         try:
             async with lock:
@@ -178,10 +178,10 @@ class Sessions:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        """A block that opens a session, which counts as open from its start.
+        """Count a session as open while the block opens it.
 
         Raises:
-            RpcError: too many are open.
+            RpcError: too many sessions are open.
         """
         if len(self._open) + self._opening >= MOST_SESSIONS:
             raise RpcError(Code.INVALID_REQUEST, f"{MOST_SESSIONS} sessions are open: close one first")
@@ -199,8 +199,9 @@ class Sessions:
 
     def _workspace(self, params: SessionParams) -> Workspace:
         workspace = Workspace.of(self.overrides, params)
-        if self.logged_out or not api_key_given(workspace.config):
-            raise RpcError(Code.AUTH_REQUIRED, missing_key(workspace.config))
+        if self.logged_out:
+            raise RpcError(Code.AUTH_REQUIRED, "you have logged out: authenticate again")
+        require_key(workspace.config)
         return workspace
 
     def _parts(self, session_id: str, workspace: Workspace) -> Parts:
@@ -238,10 +239,10 @@ class Sessions:
             del self._open[session.id]
 
     async def _record(self, session_id: str) -> SessionRecord:
-        """The stored session; only a whole id may reach the file system.
+        """The stored session; only a complete id may reach the file system.
 
         Raises:
-            RpcError: no such session exists.
+            RpcError: the session does not exist.
         """
         if not is_session_id(session_id):
             raise not_found(session_id)
@@ -270,15 +271,15 @@ class Sessions:
 
 
 def not_found(session_id: str) -> RpcError:
-    """The error for a session that does not exist."""
-    return RpcError(Code.NOT_FOUND, "there is no session with this id", {"sessionId": session_id[:200]})
+    """Return the error for a session that does not exist."""
+    return RpcError(Code.NOT_FOUND, "session not found", {"sessionId": session_id[:200]})
 
 
 async def _when_free(resume: Callable[[], Awaitable[Conversation]]) -> Conversation:
-    """What `resume` gives, tried again for a while as long as another process has the session.
+    """Call `resume`, retrying for a while if another process has the session.
 
     Raises:
-        SessionInUse: it still has it.
+        SessionInUse: it is still in use.
     """
     deadline = anyio.current_time() + HELD_SECONDS
     while True:

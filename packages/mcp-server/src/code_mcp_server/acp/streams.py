@@ -1,4 +1,4 @@
-"""Standard input and output for the protocol alone: what else prints, or reads, must not meet our messages."""
+"""Reserves standard input and output for the protocol, isolating them from other readers and writers."""
 
 import os
 import stat
@@ -12,12 +12,12 @@ from code_mcp_client.framing import Line, LineBuffer
 READ_SIZE = 256 * 1024
 WRITE_SIZE = 256 * 1024
 MOST_WAITING = 4 * 2**20
-"""Bytes that may wait for a client that does not read before whoever sends more waits too."""
+"""Bytes that may be queued for a slow client before senders have to wait."""
 
 
 @contextmanager
 def taken_streams() -> Iterator[tuple[int, int]]:
-    """Descriptors of standard input and output; others see an empty input, and print to stderr."""
+    """Yield descriptors of standard input and output; everything else sees empty input and prints to stderr."""
     ours = os.dup(0), os.dup(1)
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
@@ -33,9 +33,9 @@ def taken_streams() -> Iterator[tuple[int, int]]:
 
 
 async def read_lines(descriptor: int, first: deque[Line], buffer: LineBuffer) -> AsyncIterator[Line]:
-    """The lines of `first`, and then those that come, to the end.
+    """Yield the lines in `first`, then those received, until the end.
 
-    Reads without a thread: waiting for a client must not keep the process from ending.
+    Reads without a thread, because waiting for a client must not keep the process from ending.
     """
     import anyio
 
@@ -43,13 +43,13 @@ async def read_lines(descriptor: int, first: deque[Line], buffer: LineBuffer) ->
     while True:
         while lines:
             yield lines.popleft()
-        with suppress(PermissionError):  # of a regular file, which is always readable
+        with suppress(PermissionError):  # a regular file, which is always readable
             await anyio.wait_readable(descriptor)
         try:
             data = os.read(descriptor, READ_SIZE)
         except BlockingIOError:  # another process reads it too
             continue
-        except OSError:  # a terminal that has gone
+        except OSError:  # the terminal is gone
             data = b""
         if not data:
             break
@@ -61,7 +61,7 @@ async def read_lines(descriptor: int, first: deque[Line], buffer: LineBuffer) ->
 class LineWriter:
     """Writes lines in order, many with one call, without blocking the event loop.
 
-    `put` never waits; `room` waits while a client that reads slowly has megabytes to catch up with.
+    `put` never waits; `room` waits while a slow client has megabytes to read.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -79,23 +79,23 @@ class LineWriter:
 
     @property
     def waiting(self) -> int:
-        """Bytes that have not been written."""
+        """Number of bytes not written yet."""
         return 0 if self._broken else self._size
 
     def put(self, line: bytes) -> None:
-        """Queue a line; nothing happens for a client that has gone."""
+        """Queue a line; does nothing if the client is gone."""
         if line and not self._broken:
             self._waiting.append(line)
             self._size += len(line)
             self._arrival.set()
 
     async def room(self) -> None:
-        """Wait until not much is waiting, or the client has gone."""
+        """Wait until little is queued or the client is gone."""
         while self._size > MOST_WAITING and not self._broken:
             await self._drained.wait()
 
     async def run(self) -> None:
-        """Write what is queued, until this is cancelled or the client has gone."""
+        """Write queued lines until cancelled or the client is gone."""
         import anyio
 
         while True:
@@ -105,17 +105,17 @@ class LineWriter:
                 data = self._next()
                 try:
                     while data and not self._broken:
-                        with suppress(PermissionError):  # of a regular file, which is always writable
+                        with suppress(PermissionError):  # a regular file, which is always writable
                             await anyio.wait_writable(self._descriptor)
                         data = data[self._write(data) :]
                 finally:
-                    if data and not self._broken:  # cancelled: `flush` goes on in the middle of a line
+                    if data and not self._broken:  # cancelled; `flush` continues in the middle of a line
                         self._waiting.appendleft(bytes(data))
             if self._broken:
                 return
 
     def flush(self) -> None:
-        """Write what can be written without waiting: the last thing before the end."""
+        """Write as much as possible without waiting, as the last step before the end."""
         while self._waiting and not self._broken:
             data = self._next()
             written = self._write(data)

@@ -1,4 +1,4 @@
-"""One prompt of a session, from its acceptance to its stop reason."""
+"""One prompt of a session, from acceptance to stop reason."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ _STOP_REASONS = {"max_output": "max_tokens", "limit_reached": "max_turn_requests
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """A prompt that is being answered.
+    """A prompt being answered.
 
     Attributes:
-        submission: the id of its events; empty before the engine has it.
-        cancelled: the client does not want it any more, whatever the engine makes of that.
-        ended: set when everything of the turn is on its way to the client.
+        submission: the id of its events; empty until the engine accepts it.
+        cancelled: whether the client has cancelled it, regardless of how the engine ends it.
+        ended: set once all output of the turn has been sent to the client.
     """
 
     submission: str = ""
@@ -32,7 +32,7 @@ class Turn:
     _one_answered: anyio.Event = field(default_factory=anyio.Event)
 
     def end_in(self, event: Event) -> TurnEnd | None:
-        """The end of this turn, if `event` is it."""
+        """Return the end of this turn if `event` is it."""
         match event.msg:
             case (TaskComplete() | TurnAborted() | ErrorEvent()) as end if event.id == self.submission:
                 return end
@@ -40,9 +40,9 @@ class Turn:
                 return None
 
     def ask(self, tasks: TaskGroup, question: Callable[[], Awaitable[None]]) -> None:
-        """Ask the client in a task of its own, until the question is answered or withdrawn."""
+        """Ask the client in a separate task, until the question is answered or withdrawn."""
         scope = anyio.CancelScope()
-        self._asking.add(scope)  # before the task starts: the turn may end first
+        self._asking.add(scope)  # before the task starts, because the turn may end first
 
         async def asked() -> None:
             try:
@@ -55,22 +55,22 @@ class Turn:
         tasks.start_soon(asked)
 
     def withdraw_questions(self) -> None:
-        """Do not wait for answers any more."""
+        """Stop waiting for answers."""
         for scope in self._asking:
             scope.cancel()
 
     async def questions_withdrawn(self) -> None:
-        """Withdraw the questions, and wait until the client has been told."""
+        """Withdraw the questions and wait until the client has been told."""
         self.withdraw_questions()
         while self._asking:
             self._one_answered = anyio.Event()
             await self._one_answered.wait()
 
     def stop_reason(self) -> str:
-        """How it ended.
+        """Return the stop reason.
 
         Raises:
-            RpcError: it failed.
+            RpcError: the turn failed.
         """
         match self.end:
             case _ if self.cancelled:

@@ -1,12 +1,13 @@
-"""What a session is opened with: the client's parameters over the settings."""
+"""Combines the client's session parameters with the settings."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from code_core.config.load import Config, ConfigOverrides, load_config
+from code_core.errors import ConfigError
+from code_core.model.saved_keys import SavedKeys, where_the_key_is
 from code_core.protocol.policies import SandboxMode, SandboxPolicy, WorkspaceWrite
 from code_mcp_server.acp.session_params import SessionParams
 from code_mcp_server.jsonrpc import Code, RpcError
@@ -18,7 +19,7 @@ class Workspace:
 
     Attributes:
         overrides: the settings of the session.
-        config: what they resolve to.
+        config: the resolved configuration.
     """
 
     params: SessionParams
@@ -27,10 +28,10 @@ class Workspace:
 
     @classmethod
     def of(cls, base: ConfigOverrides, params: SessionParams) -> Self:
-        """The client's parameters over `base`.
+        """Apply the client's parameters to `base`.
 
         Raises:
-            ConfigError: the settings are wrong.
+            ConfigError: the settings are invalid.
             RpcError: a directory would open more than a workspace.
         """
         overrides = replace(base, cwd=params.cwd)
@@ -46,7 +47,7 @@ class Workspace:
         return cls(params, overrides, config)
 
     def policy(self, mode: SandboxMode) -> SandboxPolicy:
-        """The sandbox policy of this name as the settings have it, with the workspace's directories writable."""
+        """Return the configured sandbox policy for `mode`, with the workspace's directories writable."""
         policy = load_config(replace(self.overrides, sandbox_mode=mode)).sandbox_policy
         if isinstance(policy, WorkspaceWrite) and self.params.directories:
             roots = dict.fromkeys((*policy.writable_roots, *self.params.directories))
@@ -55,7 +56,7 @@ class Workspace:
 
 
 def _check_root(directory: Path, home: Path) -> None:
-    """Raises: RpcError: all of the user's files, or the agent's own, would be in the workspace."""
+    """Raises: RpcError: the workspace would contain all of the user's files, or the agent's own."""
     real = Path(os.path.realpath(directory))
     own = [Path(os.path.realpath(home)), Path(os.path.realpath(Path.home()))]
     if any(path.is_relative_to(real) for path in own):
@@ -65,13 +66,20 @@ def _check_root(directory: Path, home: Path) -> None:
         )
 
 
-def api_key_given(config: Config, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the model provider can be asked: it needs no key, or the environment has it."""
-    provider = config.provider
-    return provider.replay_scenario is not None or not provider.env_key or bool(environ.get(provider.env_key))
+def require_key(config: Config) -> None:
+    """Check that the model provider needs no key, or that a key is in the environment or saved.
 
-
-def missing_key(config: Config) -> str:
-    """What to do about a key that is missing."""
+    Raises:
+        RpcError: the key is missing or invalid; says what to do.
+    """
     provider = config.provider
-    return f"no API key for {provider.name}: set {provider.env_key} where the editor starts this agent, and restart it"
+    try:
+        where = where_the_key_is(provider, SavedKeys(config.home.path))
+    except ConfigError as error:
+        raise RpcError(Code.AUTH_REQUIRED, str(error)) from None
+    if where is None:
+        raise RpcError(
+            Code.AUTH_REQUIRED,
+            f"no API key for {provider.name}: run `code login`, "
+            f"or set {provider.env_key} where the editor starts this agent, and restart it",
+        )

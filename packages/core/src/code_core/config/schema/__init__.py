@@ -1,1 +1,1 @@
-"""The tables of the settings file: their keys, their types, their meaning."""
+"""The schema of the settings file: tables, keys, types and descriptions."""

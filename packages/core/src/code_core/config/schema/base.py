@@ -1,4 +1,4 @@
-"""What all tables of the settings file have in common."""
+"""The base class of all tables in the settings file."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -8,7 +8,7 @@ from code_core.protocol.model import ProtocolModel
 
 
 def _spelled(value: Any) -> Any:
-    """A number or a truth value as TOML spells it; a text is often written without its quotes."""
+    """Convert a number or a boolean to its TOML spelling, because users often omit the quotes."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
@@ -19,7 +19,7 @@ Value = Annotated[str, BeforeValidator(_spelled)]
 
 
 class SettingsTable(ProtocolModel):
-    """A table of the settings file. The descriptions of its fields make the reference page and the JSON Schema."""
+    """A table of the settings file. Field descriptions are the source of the reference page and the JSON Schema."""
 
     left_alone: ClassVar[frozenset[str]] = frozenset()
-    """Keys that are accepted without effect: other programs read the file too."""
+    """Keys that are accepted without effect, because other programs read the same file."""

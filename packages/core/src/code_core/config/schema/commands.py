@@ -1,4 +1,4 @@
-"""What commands and patches may do, and what stops a turn."""
+"""Settings for what commands and patches may do, and for the limits of a turn."""
 
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,7 @@ from code_core.protocol.validation import ValidationGroup, ValidationTool
 
 
 class WorkspaceWriteTable(SettingsTable):
-    """`[sandbox_workspace_write]`: what `workspace-write` allows besides the working directory."""
+    """`[sandbox_workspace_write]`: what `workspace-write` allows in addition to the working directory."""
 
     writable_roots: list[Path] = Field([], description="additional writable directories; `~` is your home")
     network_access: bool = Field(False, description="give commands network access")
@@ -32,7 +32,7 @@ class WorkspaceWriteTable(SettingsTable):
 
 
 class EnvironmentTable(SettingsTable):
-    """`[shell_environment_policy]`: which variables a command gets."""
+    """`[shell_environment_policy]`: which variables commands get."""
 
     inherit: Literal["all", "core", "none"] = Field("all", description="which variables commands inherit")
     ignore_default_excludes: bool = Field(
@@ -51,13 +51,13 @@ class GuardPatternTable(SettingsTable):
 
 
 class ConfirmGuardTable(SettingsTable):
-    """`[confirm_guard]`: guards besides the built-in ones."""
+    """`[confirm_guard]`: guards in addition to the built-in ones."""
 
     patterns: list[GuardPatternTable] = Field([], description="guards of your own")
 
 
 class ValidationTable(SettingsTable):
-    """`[validation]`: the checks of patches before they are applied."""
+    """`[validation]`: checks of patches before they are applied."""
 
     groups: dict[ValidationGroup, bool] = Field({}, description="turn groups of checks on or off")
     tools: dict[ValidationTool, bool] = Field(
@@ -72,7 +72,7 @@ class ValidationTable(SettingsTable):
 
 
 class ToolsTable(SettingsTable):
-    """`[tools]`: which tools the model has besides those for commands and patches."""
+    """`[tools]`: optional tools for the model."""
 
     view_image: bool = Field(True, description="let the model look at image files")
     web_search: bool = Field(
@@ -84,7 +84,7 @@ class ToolsTable(SettingsTable):
 
 
 class LimitsTable(SettingsTable):
-    """`[limits]`: when a turn stops by itself; absent means no limit."""
+    """`[limits]`: when a turn stops automatically; absent means no limit."""
 
     max_tool_calls: int | None = Field(None, ge=1, description="stop a turn after this many tool calls")
     max_wall_seconds: float | None = Field(None, gt=0, description="stop a turn after this many seconds")

@@ -1,6 +1,6 @@
 """The settings file as a whole.
 
-Old files of the fork and of Codex 2025 load unchanged: see `unsupported`.
+Existing files of the fork and of Codex 2025 load unchanged: see `unsupported`.
 """
 
 from pathlib import Path
@@ -48,7 +48,7 @@ class ProjectTable(SettingsTable):
 
 
 class Settings(SettingsTable):
-    """The keys that every layer may have, profiles included."""
+    """The keys that every layer may contain, including profiles."""
 
     left_alone: ClassVar[frozenset[str]] = unsupported_at("")
 
@@ -143,7 +143,7 @@ class ConfigFile(Settings):
     """`config.toml`, or the same keys given with `-c key=value`."""
 
     profile: str | None = Field(None, description="the profile to use unless `--profile` names another")
-    # What a profile holds is validated where it is used: it may complete a table of the file.
+    # The contents of a profile are validated where it is used, because it may complete a table of the file.
     profiles: dict[str, SkipValidation[Settings]] = Field(
         {}, description="sets of settings that `--profile` selects"
     )

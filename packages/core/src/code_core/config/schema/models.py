@@ -1,4 +1,4 @@
-"""Models and their providers."""
+"""Settings for models and their providers."""
 
 from typing import Any, Literal, Self
 
@@ -22,7 +22,7 @@ class PricesTable(SettingsTable):
 
 
 class ChatQuirksTable(SettingsTable):
-    """`[models.NAME.chat]`: how a model or its server departs from Chat Completions."""
+    """`[models.NAME.chat]`: how a model or its server deviates from Chat Completions."""
 
     system_role: Literal["system", "developer", "user"] | None = Field(
         None, description="the role of the instructions; `system` if absent"
@@ -47,7 +47,7 @@ class ChatQuirksTable(SettingsTable):
 
 
 class ModelTable(SettingsTable):
-    """`[models.NAME]`: what you know of a model; a `NAME` that ends in `*` is for all that begin so."""
+    """`[models.NAME]`: properties of a model; a `NAME` ending in `*` is a prefix."""
 
     context_window: int | None = Field(None, ge=1, description="the context window, in tokens")
     max_output_tokens: int | None = Field(
@@ -71,14 +71,14 @@ class ModelTable(SettingsTable):
 
     @model_validator(mode="after")
     def _own_fields(self) -> Self:
-        """Raises: ValueError: `extra_body` has what only the program can know."""
+        """Raises: ValueError: `extra_body` contains a field that the program sets."""
         if taken := sorted({"input", "messages", "model", "stream", "tools"} & self.extra_body.keys()):
-            raise ValueError(f"extra_body cannot have {', '.join(taken)}: the program writes them")
+            raise ValueError(f"extra_body cannot contain {', '.join(taken)}: the program sets them")
         return self
 
 
 class ProviderTable(SettingsTable):
-    """`[model_providers.ID]`: an endpoint of your own, or what is different of a built-in one."""
+    """`[model_providers.ID]`: an additional endpoint, or changes to a built-in one."""
 
     name: str | None = Field(None, description="the name shown in messages")
     base_url: str | None = Field(

@@ -1,4 +1,4 @@
-"""MCP servers, and the tools of theirs that serve the agent itself."""
+"""Settings for MCP servers, and for tools of theirs that the agent itself uses."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -50,14 +50,14 @@ class McpServerTable(SettingsTable):
     @model_validator(mode="before")
     @classmethod
     def _milliseconds(cls, value: Any) -> Any:
-        """Older files give the start's time in milliseconds."""
+        """Older files give the start-up timeout in milliseconds."""
         if isinstance(value, dict) and isinstance(milliseconds := value.get("startup_timeout_ms"), int):
             return {"startup_timeout_sec": milliseconds / 1000, **value}
         return value
 
     @model_validator(mode="after")
     def _one_transport(self) -> Self:
-        """Raises: ValueError: keys of both transports, or of none."""
+        """Raises: ValueError: keys of both transports, or of neither."""
         match self.command, self.url:
             case None, None if self.enabled:
                 raise ValueError("set command or url")
@@ -89,7 +89,7 @@ class ClientToolTable(SettingsTable):
 
 
 class ClientToolsTable(SettingsTable):
-    """`[experimental_client_tools]`: what the agent asks of MCP servers; the model does not see these tools."""
+    """`[experimental_client_tools]`: MCP tools that the agent itself calls; the model does not see them."""
 
     request_permission: ClientToolTable | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""What is kept on disk, and for how long."""
+"""Settings for what is kept on disk, and for how long."""
 
 from dataclasses import field
 from typing import Literal
@@ -10,7 +10,7 @@ from code_core.frozen import frozen
 
 
 class MessageHistoryTable(SettingsTable):
-    """`[history]`: whether what you type is kept for all sessions, and how large its file becomes."""
+    """`[history]`: whether your input is kept across sessions, and the size limit of its file."""
 
     persistence: Literal["save-all", "none"] = Field(
         "save-all", description="save what you type in `<home>/history.jsonl`"
@@ -19,7 +19,7 @@ class MessageHistoryTable(SettingsTable):
 
 
 class KeepTable(SettingsTable):
-    """`[outputs]`: when what sessions leave behind is deleted; 0 means never."""
+    """`[outputs]`: when data left by sessions is deleted; 0 means never."""
 
     keep_days: float = Field(30, ge=0, description="delete after this many days; 0 keeps everything")
     keep_megabytes: float = Field(
@@ -28,7 +28,7 @@ class KeepTable(SettingsTable):
 
 
 class CheckpointsTable(KeepTable):
-    """`[checkpoints]`: the files that undo brings back."""
+    """`[checkpoints]`: the files that undo restores."""
 
     enabled: bool = Field(True, description="save file contents, so that undo works")
     keep_megabytes: float = Field(
@@ -37,7 +37,7 @@ class CheckpointsTable(KeepTable):
 
 
 class SessionsTable(KeepTable):
-    """`[sessions]`: the records that sessions are resumed from."""
+    """`[sessions]`: the records from which sessions are resumed."""
 
     save: bool = Field(True, description="record sessions; `--ephemeral` turns this off for one session")
     keep_days: float = Field(0, ge=0, description="delete after this many days; 0 keeps everything")

@@ -1,6 +1,6 @@
 """Keys of Codex and of the fork that have no effect here, each with the reason.
 
-Files that other programs read too load unchanged: these keys are accepted.
+They are accepted so that files shared with other programs load unchanged.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ UNSUPPORTED: Mapping[str, str] = {
     "experimental_use_rmcp_client": "there is only one MCP client",
     "features": "there are no feature switches",
     "file_opener": _SCREEN,
-    "forced_login_method": "there is no login; keys come from variables",
+    "forced_login_method": "only API keys are supported (`code login`)",
     "github": "workflow runs are not watched; `validation` checks patches to workflows",
     "mcp_servers_disabled": "set `enabled = false` in a server's table",
     "model_auto_compact_token_limit": "compaction starts at 85 % of the context window",
@@ -31,7 +31,7 @@ UNSUPPORTED: Mapping[str, str] = {
     "notice": _SCREEN,
     "notify": "no program is run; `code exec --json` and the library report every event",
     "otel": "nothing is sent to a collector",
-    "preferred_auth_method": "there is no login; keys come from variables",
+    "preferred_auth_method": "only API keys are supported (`code login`)",
     "project_doc_fallback_filenames": "only AGENTS.md is read",
     "responses_originator_header_internal_override": "the header names this program",
     "review_model": "a review uses the session's model",
@@ -46,6 +46,6 @@ UNSUPPORTED: Mapping[str, str] = {
 
 
 def unsupported_at(prefix: str) -> frozenset[str]:
-    """The keys of `UNSUPPORTED` right below `prefix`, which is empty or ends with a dot."""
+    """Return the keys of `UNSUPPORTED` directly below `prefix`, which is empty or ends with a dot."""
     inside = (key.removeprefix(prefix) for key in UNSUPPORTED if key.startswith(prefix))
     return frozenset(key for key in inside if "." not in key)

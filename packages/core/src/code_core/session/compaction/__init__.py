@@ -1,1 +1,1 @@
-"""Compaction: the history is made shorter, and keeps what the model needs to go on."""
+"""Compaction: shortens the history but keeps what the model needs to continue."""

@@ -1,13 +1,13 @@
-"""How many tokens what a compaction keeps may take."""
+"""Token budgets for what a compaction keeps."""
 
 from code_core.frozen import frozen
 
 FULL = 0.85
-"""The part of the window from which on a request is preceded by a compaction."""
+"""Share of the context window at which the next request triggers a compaction."""
 TARGET = 0.6
-"""The part that a compacted history takes at most."""
+"""Largest share of the window that a compacted history may use."""
 KEPT_TOKENS = 20_000
-"""Of the user's own messages, as they are."""
+"""User messages kept verbatim, in tokens."""
 SUMMARY_TOKENS = 8_000
 TAIL_TOKENS = 10_000
 STATE_TOKENS = 2_000
@@ -19,10 +19,10 @@ class Budget:
 
     Attributes:
         total: all parts together.
-        words: the user's own messages.
+        words: the user's messages.
         summary: the model's summary.
-        tail: the end of the history, as it is.
-        state: the plan, the changed files, the running commands.
+        tail: the end of the history, kept verbatim.
+        state: the plan, the changed files and the running commands.
     """
 
     total: int
@@ -33,12 +33,12 @@ class Budget:
 
 
 def budget_for(room: int, history: int, fixed: int = 0) -> Budget:
-    """The budget for a history of `history` tokens.
+    """Return the budget for compacting a history of `history` tokens.
 
     Args:
-        room: the tokens that a request may take.
-        history: the tokens of the history; most of it is to be replaced.
-        fixed: the tokens that every request takes.
+        room: the tokens that a request may use.
+        history: the tokens in the history, most of which will be replaced.
+        fixed: the tokens that every request uses.
     """
     total = max(0, int(room * TARGET) - fixed)
     return Budget(

@@ -1,4 +1,4 @@
-"""Makes the history of a session shorter: with a summary or, if the model writes none, by dropping the oldest parts."""
+"""Compacts a session's history with a summary, or by dropping its oldest parts when the model writes none."""
 
 from uuid import uuid4
 
@@ -25,25 +25,25 @@ OUTPUT_HINT = (
 )
 
 UNKNOWN_WINDOW = 128_000
-"""Tokens that requests to a model may take of which nothing is known."""
+"""Tokens assumed for a model whose context window is unknown."""
 
 
 def can_compact(session: Session) -> bool:
-    """Whether the history holds more than what a compaction keeps: something of the model or of a tool."""
+    """Whether the history holds anything that a compaction would replace, such as model output or tool calls."""
     return any(
         not (isinstance(one.item, Message) and one.item.role == "user") for one in session.history.items
     )
 
 
 async def compact(session: Session, report: Report, *, automatic: bool) -> None:
-    """Replace the history by the user's words, a summary, the plan, the state, and the end as it is.
+    """Replace the history with the user's messages, a summary, the plan, the state and the verbatim tail.
 
-    An automatic compaction for which the model writes no summary leaves out what is oldest instead, and
-    says so. Nothing is replaced before everything is there.
+    If an automatic compaction gets no summary from the model, it drops the oldest items instead and
+    emits a warning. The history changes only once its replacement is complete.
 
     Raises:
-        ModelError: the model could not be asked, when the user asked for the compaction.
-        TurnError: it wrote no summary, likewise; the history is what it was.
+        ModelError: the model could not be reached during a compaction that the user asked for.
+        TurnError: the model wrote no summary, likewise; the history is unchanged.
     """
     before = session.history.tokens
     room = session.totals.window(session.settings.capabilities.context_window) or UNKNOWN_WINDOW
@@ -65,24 +65,24 @@ async def compact(session: Session, report: Report, *, automatic: bool) -> None:
     after = session.history.tokens
     await report.emit(ContextCompacted(before=before, after=after, automatic=automatic, summary=summary))
     if why:
-        message = f"the conversation was shortened without a summary, because there was none: {why}"
+        message = f"the conversation was shortened without a summary, because the model wrote none: {why}"
         await report.emit(WarningEvent(message=message))
 
 
 async def leave_out_images(session: Session, report: Report) -> None:
-    """Replace the history by one with fewer images."""
+    """Replace older images in the history with notes."""
     before = session.history.tokens
     items = with_fewer_images(session.history.items)
     await session.history.replace(items, "", *session.notes_to_resume())
     session.totals.history_replaced()
     after = session.history.tokens
     await report.emit(ContextCompacted(before=before, after=after, automatic=True, summary=""))
-    left_out = "older images of the conversation were left out: a request can carry no more of them"
+    left_out = "older images were removed from the conversation: a request cannot carry more"
     await report.emit(BackgroundEvent(message=left_out))
 
 
 async def _news(session: Session, report: Report) -> list[HistoryItem]:
-    """What the model must know of its surroundings."""
+    """Context that the model needs again after a compaction, such as the environment and the instructions."""
     session.told.forget()
     told = await session.told.news(session.config, session.settings, session.services.terminals.shown())
     return [HistoryItem(f"note_{uuid4().hex}", message, report.turn_id) for message in told.messages]
@@ -107,7 +107,7 @@ def _tokens(items: list[HistoryItem]) -> int:
 
 
 def _told(session: Session) -> int:
-    """Tokens of the environment context and the instructions."""
+    """Tokens used by the environment context and the instructions."""
     return estimated_tokens(
         one.item for one in session.history.items if begins_with(one.item, ENVIRONMENT_TAG, INSTRUCTIONS_TAG)
     )

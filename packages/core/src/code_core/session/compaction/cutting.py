@@ -1,4 +1,4 @@
-"""Cuts texts and items of the history to a number of tokens."""
+"""Cuts texts and history items to a token limit."""
 
 import json
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from code_core.session.history.sizes import TOKENS_AROUND_AN_ITEM, estimated_tok
 
 BYTES_PER_TOKEN = 4
 ROOM_OF_THE_NOTE = 60
-"""Characters that are enough for the line about what is missing."""
+"""Characters reserved for the line that reports how much was left out."""
 AN_IMAGE = "[an image, left out to save space]"
 
 
 def cut_text(text: str, tokens: int) -> str:
-    """`text` with its middle left out where it is more than `tokens`; a line says how much is missing."""
+    """Return `text`, with its middle replaced by a line with the omitted length if it exceeds `tokens`."""
     most = max(tokens * BYTES_PER_TOKEN, ROOM_OF_THE_NOTE)
     if len(text) <= most:
         return text
@@ -35,7 +35,7 @@ def cut_text(text: str, tokens: int) -> str:
 
 
 def cut_item(item: ResponseItem, tokens: int) -> ResponseItem:
-    """A message, a call or an output of at most about `tokens`; other items as they are."""
+    """Return a message, call or output cut to about `tokens`; other items are returned unchanged."""
     if estimated_tokens([item]) <= tokens:
         return item
     room = tokens - TOKENS_AROUND_AN_ITEM
@@ -58,7 +58,7 @@ def cut_item(item: ResponseItem, tokens: int) -> ResponseItem:
 
 
 def without_images(item: ResponseItem) -> ResponseItem:
-    """`item` with a note in the place of each image."""
+    """Return `item` with each image replaced by a note."""
     match item:
         case Message(content=parts) if any(isinstance(part, InputImage) for part in parts):
             return item.model_copy(update={"content": _noted(parts)})

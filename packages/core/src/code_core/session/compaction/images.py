@@ -1,4 +1,4 @@
-"""Bounds the images of a history: requests carry all of them each time, and providers refuse too many."""
+"""Limits the images in a history: every request resends all of them, and providers reject too many."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,19 +9,19 @@ from code_core.session.history.sizes import image_sizes
 
 MOST_IMAGES = 50
 MOST_CHARACTERS = 32 * 2**20
-"""Of all images together, in Base64: providers take requests of about 50 MB."""
+"""Limit for all images together, in Base64; providers accept requests of about 50 MB."""
 
 
 def too_many(sizes: Sequence[int]) -> bool:
-    """Whether a request may not carry images of these sizes."""
+    """Whether images of these sizes exceed the limit for one request."""
     return len(sizes) > MOST_IMAGES or sum(sizes) > MOST_CHARACTERS
 
 
 def with_fewer_images(items: Sequence[HistoryItem]) -> list[HistoryItem]:
-    """`items` with the newest images, at most half of what is allowed, and a note in the place of the others.
+    """Return `items` with only the newest images, up to half the limit, and a note in place of each older one.
 
-    Half, so that the beginning of requests does not change with every further image. The newest item with
-    images keeps them if they are not too many alone.
+    Half, so that the start of the request stays the same (and cached) while further images arrive. The
+    newest item with images keeps them all unless they alone exceed the limit.
     """
     count, characters = MOST_IMAGES // 2, MOST_CHARACTERS // 2
     kept: list[HistoryItem] = []

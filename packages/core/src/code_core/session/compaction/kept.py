@@ -1,4 +1,4 @@
-"""What of a history stays as it is when the rest is summarised."""
+"""Selects the parts of a history that survive a compaction."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +15,13 @@ PLAN_TOOL = "update_plan"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A history, taken apart.
+    """A history split into the parts that a compaction treats differently.
 
     Attributes:
-        older: everything before the tail, as it is.
-        words: messages of the user in it.
-        plan: the last plan, as a call with its output, where the tail has none.
-        tail: the end of the history, cut where it is long.
+        older: everything before the tail, unchanged.
+        words: the user's messages in `older`.
+        plan: the latest plan, as a call with its output, unless the tail contains one.
+        tail: the end of the history, with long items cut.
     """
 
     older: list[HistoryItem]
@@ -31,7 +31,7 @@ class Kept:
 
 
 def kept_of(items: Sequence[HistoryItem], budget: Budget) -> Kept:
-    """What stays of `items`; notes that are written anew are in no part."""
+    """Split `items` by what a compaction does with them, without the notes that it writes anew."""
     items = [one for one in items if not begins_with(one.item, *RENEWED_TAGS)]
     begin = _tail_begin(items, budget.tail)
     older, tail = items[:begin], _cut_to(items[begin:], budget)
@@ -42,10 +42,10 @@ def kept_of(items: Sequence[HistoryItem], budget: Budget) -> Kept:
 
 
 def kept_words(items: Sequence[HistoryItem], room: int) -> list[HistoryItem]:
-    """The user's own messages as they are, at most `room` tokens of them.
+    """Return the user's messages, verbatim, up to `room` tokens.
 
-    The first, which says what the work is for, and the last are always kept, though cut if they
-    are long; of the others the newest.
+    The first message, which usually states the goal, and the last are always kept, though cut if
+    they are long. The remaining room goes to the newest of the others.
     """
     own = [one for one in items if is_users_own(one.item)]
     if not own:
@@ -63,7 +63,7 @@ def kept_words(items: Sequence[HistoryItem], room: int) -> list[HistoryItem]:
 
 
 def rounds_of(items: Sequence[HistoryItem]) -> Iterator[list[HistoryItem]]:
-    """`items` in groups that belong together: one response with the outputs of its calls, or one message of a user."""
+    """Group `items` into rounds: one response with the outputs of its calls, or one user message."""
     group: list[HistoryItem] = []
     answered = False
     for one in items:
@@ -79,7 +79,7 @@ def rounds_of(items: Sequence[HistoryItem]) -> Iterator[list[HistoryItem]]:
 
 
 def _tail_begin(items: Sequence[HistoryItem], room: int) -> int:
-    """Where the tail begins: with as many of the last rounds as fit, and at least the last one."""
+    """Index at which the tail begins: as many of the last rounds as fit, and at least one."""
     begin = len(items)
     for number, group in enumerate(reversed([*rounds_of(items)])):
         room -= estimated_tokens(one.item for one in group)

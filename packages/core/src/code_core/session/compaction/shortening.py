@@ -1,4 +1,4 @@
-"""Makes a history shorter without a model: what is the oldest goes first, and the user's words last."""
+"""Shortens a history without a model: drops the oldest items first and the user's messages last."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,10 +15,10 @@ LEFT_OUT = "[output left out to save space]"
 
 
 def shortened(kept: Kept, budget: Budget) -> list[HistoryItem]:
-    """The history that was taken apart, in at most `budget.total` tokens, as far as what must stay allows it.
+    """Return the history in at most `budget.total` tokens, as far as the parts that must stay allow.
 
-    First the oldest images and outputs of tools go, then the oldest rounds, but for the user's words
-    and an earlier summary. The plan and the tail stay.
+    Drops the oldest images and tool outputs first, then the oldest rounds except for the user's
+    messages and an earlier summary. The plan and the tail stay.
     """
     room = budget.total - _size(kept.tail) - _size(kept.plan)
     older = _with_less(kept.older, room)
@@ -29,7 +29,7 @@ def shortened(kept: Kept, budget: Budget) -> list[HistoryItem]:
 
 
 def _with_less(items: Sequence[HistoryItem], room: int) -> list[HistoryItem]:
-    """`items` with the oldest images, and then the oldest outputs, left out until they fit."""
+    """Return `items` with the oldest images, then the oldest outputs, removed until the rest fits."""
     items, size = list(items), _size(items)
     for change in (without_images, _without_output):
         for index, one in enumerate(items):
@@ -43,7 +43,7 @@ def _with_less(items: Sequence[HistoryItem], room: int) -> list[HistoryItem]:
 
 
 def _newest_rounds(items: Sequence[HistoryItem], room: int, budget: Budget) -> list[HistoryItem]:
-    """The user's words and the last summary of `items`, and as many of the newest rounds as fit besides."""
+    """Return the user's messages, the last summary, and as many of the newest rounds as fit."""
     chosen = {one.id: one for one in kept_words(items, min(budget.words, room))}
     summaries = [one for one in items if begins_with(one.item, SUMMARY_TAG)]
     chosen |= {one.id: replace(one, item=cut_item(one.item, budget.summary)) for one in summaries[-1:]}

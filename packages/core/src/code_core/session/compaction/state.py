@@ -1,4 +1,4 @@
-"""What a summary must not get wrong: which files were changed, and which commands still run."""
+"""The facts that a summary must not get wrong: which files changed and which commands still run."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,13 +8,13 @@ from code_core.session.compaction.cutting import BYTES_PER_TOKEN
 from code_core.session.history.engine_notes import STATE_TAG, begins_with
 
 PATCHED = "Success. Updated the following files:"
-"""How the output of a patch begins that was applied; a line for each file follows."""
+"""First line of a successful patch's output; one line per file follows."""
 _CHANGED = "Changed so far: "
 _RUNNING = "Still running: "
 
 
 def changed_files(items: Iterable[ResponseItem]) -> list[str]:
-    """The files that patches of the history have changed, earlier states of it included; in their order, once each."""
+    """Return the files changed by patches in the history and its earlier state notes, without duplicates."""
     files: dict[str, None] = {}
     for item in items:
         match item:
@@ -28,7 +28,7 @@ def changed_files(items: Iterable[ResponseItem]) -> list[str]:
 
 
 def state_text(files: Sequence[str], running: Sequence[str], budget: Budget) -> str | None:
-    """The note about the state; None where there is nothing to say. The files that changed last are named."""
+    """Return the state note, naming the most recently changed files, or None if it would be empty."""
     lines: list[str] = []
     room = budget.state * BYTES_PER_TOKEN - len(STATE_TAG) * 2
     for title, entries in ((_RUNNING, running), (_CHANGED, [*reversed(files)])):

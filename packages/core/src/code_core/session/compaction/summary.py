@@ -1,4 +1,4 @@
-"""Asks the model for a summary of the history, in bounded time and space."""
+"""Asks the model to summarise the history within limits of time and size."""
 
 from collections.abc import Sequence
 
@@ -19,12 +19,12 @@ from code_core.view.durations import duration_text
 from code_core.wire.prompt import Prompt
 
 SECONDS = 300.0
-"""How long the model may take."""
+"""Time limit for the model."""
 MOST_ATTEMPTS = 8
 LONGEST_ITEM = 2_000
-"""Tokens of one item that the model sees of the history."""
+"""Tokens that the model sees of each history item."""
 ROOM = 0.8
-"""The part of the window that the history may take when it is to be summarised."""
+"""Share of the window that the history may use in the request for a summary."""
 
 INSTRUCTIONS = (
     "You hand your work over to another engineer who has not seen this conversation. Write what they need to "
@@ -38,14 +38,14 @@ HANDOVER = Message(
 
 
 async def summarise(session: Session, report: Report, room: int, most: int) -> str:
-    """What the model writes, at most `most` tokens of it.
+    """Return the model's summary, cut to `most` tokens.
 
-    Images, reasoning and the middle of long items are not sent. Where `room` tokens or the model's
-    window are too small for the rest, the oldest items are left out.
+    Images, reasoning and the middle of long items are not sent. If the rest exceeds `room` tokens or
+    the model's window, the oldest items are left out.
 
     Raises:
-        ModelError: the model could not be asked.
-        TurnError: it wrote no summary, refused, or took too long.
+        ModelError: the model could not be reached.
+        TurnError: the model wrote no summary, refused, or took too long.
     """
     items = shortened_for_summary(session.history.model_items())
     while estimated_tokens(items) > ROOM * room and len(items) > 1:
@@ -59,12 +59,12 @@ async def summarise(session: Session, report: Report, room: int, most: int) -> s
 
 
 def shortened_for_summary(items: Sequence[ResponseItem]) -> list[ResponseItem]:
-    """`items` without reasoning and images, and with the middle of each long one left out."""
+    """Return `items` without reasoning and images, and with the middle of long items left out."""
     return [cut_item(without_images(item), LONGEST_ITEM) for item in items if not isinstance(item, Reasoning)]
 
 
 def trimmed(items: Sequence[ResponseItem]) -> list[ResponseItem]:
-    """`items` without the oldest ones, a quarter of all by their size and at least one."""
+    """Return `items` without the oldest quarter by size, and always without the oldest one."""
     goal = estimated_tokens(items) // 4
     dropped = 0
     for index, item in enumerate(items[:-1]):
@@ -76,7 +76,7 @@ def trimmed(items: Sequence[ResponseItem]) -> list[ResponseItem]:
 
 async def _asked(session: Session, report: Report, items: list[ResponseItem]) -> str:
     async def emit(msg: EventMsg, order: EventOrder | None = None) -> None:
-        if isinstance(msg, TokenCount | StreamError):  # the summary itself is not an answer to the user
+        if isinstance(msg, TokenCount | StreamError):  # the summary is not meant for the user
             await report.emit(msg, order)
 
     model = session.settings.capabilities

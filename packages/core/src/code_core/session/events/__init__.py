@@ -1,1 +1,1 @@
-"""Events: one numbered log, any number of readers, and what a reader must see."""
+"""Events: a numbered log with any number of readers, and the rules for what each must see."""

@@ -1,4 +1,4 @@
-"""Deltas: pieces of an item that grow together while nobody has read them."""
+"""Merges streaming deltas that no reader has taken yet."""
 
 import base64
 from collections.abc import Hashable
@@ -14,7 +14,7 @@ Delta = AgentMessageDelta | AgentReasoningDelta | AgentReasoningRawContentDelta 
 
 
 def stream_item(submission: str, msg: Delta, order: EventOrder | None) -> Hashable:
-    """The item that a delta belongs to."""
+    """The key of the item that a delta belongs to."""
     if isinstance(msg, ExecCommandOutputDelta):
         return submission, msg.call_id
     place = None if order is None else (order.request_ordinal, order.output_index)
@@ -22,17 +22,17 @@ def stream_item(submission: str, msg: Delta, order: EventOrder | None) -> Hashab
 
 
 def stream_of(msg: EventMsg) -> str:
-    """The stream of its item that a delta is of."""
+    """The name of the stream within its item."""
     return msg.stream if isinstance(msg, ExecCommandOutputDelta) else msg.type
 
 
 def delta_text(msg: Delta) -> str:
-    """What a delta adds."""
+    """The text that a delta adds."""
     return msg.chunk if isinstance(msg, ExecCommandOutputDelta) else msg.delta
 
 
 def merged(msg: EventMsg, parts: list[str]) -> EventMsg:
-    """A delta with what later ones add."""
+    """Return a delta extended by the text of later ones."""
     if isinstance(msg, ExecCommandOutputDelta):
         whole = b"".join(base64.b64decode(part) for part in (msg.chunk, *parts))
         return msg.model_copy(update={"chunk": base64.b64encode(whole).decode("ascii")})

@@ -1,12 +1,12 @@
-"""The way out of a session: one numbered log of events, read by any number of readers.
+"""The numbered event log of a session, with any number of readers.
 
-Publishing never waits: an event gets its number in the step in which it is queued,
-whoever is cancelled then and however slow a reader is. What keeps that bounded:
+Publishing never waits: an event gets its number when it is queued, regardless of cancellation
+and slow readers. Two rules keep memory bounded:
 
-- Deltas of one item merge while no reader has taken them.
-- A reader that is too far behind loses what is over: deltas, and items that have both
-  begun and ended. `events_skipped` says how many. It never loses the end of a task, an
-  open question, a begin without its end, or the end of a begin that it has seen.
+- Deltas of one item are merged until a reader takes them.
+- A reader that falls too far behind loses deltas, and items that have both begun and ended;
+  `events_skipped` counts them. It never loses the end of a task, an open question, a begin
+  without its end, or the end of a begin that it has seen.
 """
 
 from collections import Counter, deque
@@ -16,16 +16,8 @@ from typing import Any, Self
 import anyio
 import anyio.lowlevel
 
-from code_core.protocol.agent_events import (
-    AgentMessageDelta,
-)
-from code_core.protocol.events import (
-    Event,
-    EventMsg,
-    EventOrder,
-    SessionConfigured,
-    ShutdownComplete,
-)
+from code_core.protocol.agent_events import AgentMessageDelta
+from code_core.protocol.events import Event, EventMsg, EventOrder, SessionConfigured, ShutdownComplete
 from code_core.protocol.question_events import PlanProposed
 from code_core.protocol.session_events import EventsSkipped, QueueChanged
 from code_core.session.events.deltas import Delta, delta_text, merged, stream_item, stream_of
@@ -35,8 +27,9 @@ LONGEST_DELTA = 8 * 1024
 MOST_EVENTS = 4_096
 MOST_CHARACTERS = 16 * 2**20
 ALWAYS_KEPT = 256
-"""The newest events, which a reader gets however far it is behind."""
-TAKEN_IN_A_ROW = 32  # after so many events a reader lets other tasks run
+"""The newest events, which every reader gets however far behind it is."""
+TAKEN_IN_A_ROW = 32  # events after which a reader yields to other tasks
+_NEEDED = Begin | End | TaskEnd | ShutdownComplete | SessionConfigured | PlanProposed
 
 
 class _Entry:
@@ -52,19 +45,19 @@ class _Entry:
 
     @property
     def msg(self) -> EventMsg:
-        """What it was when it was queued."""
+        """The message as it was queued."""
         return self._event.msg
 
     @property
     def event(self) -> Event:
-        """The event, with everything that has been merged into it."""
+        """The event, including everything merged into it."""
         if self.parts:
             self._event = self._event.model_copy(update={"msg": merged(self._event.msg, self.parts)})
             self.parts = []
         return self._event
 
     def merge(self, msg: Delta) -> bool:
-        """Whether `msg` has become a part of this one."""
+        """Merge `msg` into this entry if possible; whether it was merged."""
         grown = self.size + len(delta_text(msg))
         if self.taken or grown > LONGEST_DELTA or stream_of(self.msg) != stream_of(msg):
             return False
@@ -74,7 +67,7 @@ class _Entry:
 
 
 class EventLog:
-    """Numbers events and hands them to its readers."""
+    """Numbers events and passes them to its readers."""
 
     def __init__(self) -> None:
         self.open = OpenItems()
@@ -84,7 +77,7 @@ class EventLog:
         self._closed = False
 
     def publish(self, submission: str, msg: EventMsg, order: EventOrder | None = None) -> None:
-        """Queue `msg` for every reader, at once; without effect after `close`."""
+        """Queue `msg` for every reader without waiting; has no effect after `close`."""
         if self._closed:
             return
         if isinstance(msg, Delta):
@@ -107,17 +100,17 @@ class EventLog:
     def _entry(self, submission: str, msg: EventMsg, order: EventOrder | None) -> _Entry:
         number = self._sequence[submission]
         self._sequence[submission] = number + 1
-        # Not validated: the parts are ours and typed, and the first validation would build the schemas of all events.
+        # Not validated: our own typed parts need no check, and the first one would build the schemas of all events.
         event = Event.model_construct(id=submission, event_seq=number, msg=msg, order=order)
         return _Entry(event)
 
     def last_number(self, submission: str) -> int:
-        """The last number that was given for `submission`; 0 where none was."""
+        """The last event number used for `submission`, or 0."""
         return max(0, self._sequence[submission] - 1)
 
     def reader(self, first: Iterable[Event] = ()) -> "EventReader":
-        """A reader that gets `first`, and then what is published from now on."""
-        self.close_deltas()  # a delta that this reader does not have must not grow
+        """Return a reader that gets `first` and then whatever is published from now on."""
+        self.close_deltas()  # a delta that this reader missed must not grow
         reader = EventReader(self)
         for event in first:
             reader.put(_Entry(event))
@@ -128,16 +121,16 @@ class EventLog:
         return reader
 
     def close_deltas(self) -> None:
-        """Let the next delta of each item be an event of its own."""
+        """Start a new event for the next delta of each item."""
         self._mergeable.clear()
 
     def leave(self, reader: "EventReader") -> None:
-        """Queue nothing more for `reader`."""
+        """Stop queueing events for `reader`."""
         if reader in self._readers:
             self._readers.remove(reader)
 
     def close(self) -> None:
-        """Let readers end after what is queued."""
+        """End each reader once it has read what is queued."""
         self._closed = True
         for reader in self._readers:
             reader.end()
@@ -145,9 +138,9 @@ class EventLog:
 
 
 class EventReader:
-    """Iterates over events from its own position; ends after the last one of the session.
+    """Iterates over events from its own position until the session ends.
 
-    Cancelling a wait loses nothing: the next one goes on where it was.
+    Cancelling a wait loses nothing: the next one continues from the same position.
     """
 
     def __init__(self, log: EventLog) -> None:
@@ -156,7 +149,6 @@ class EventReader:
         self._size = 0
         self._most_events = MOST_EVENTS
         self._most_characters = MOST_CHARACTERS
-        self._begun: set[Hashable] = set()
         self._ended = False
         self._arrival = anyio.Event()
         self._in_a_row = 0
@@ -179,29 +171,29 @@ class EventReader:
 
     @property
     def waiting(self) -> int:
-        """How many events wait for this reader."""
+        """Number of events queued for this reader."""
         return len(self._backlog)
 
     def close(self) -> None:
-        """Read no more; what is queued is forgotten."""
+        """Stop reading and discard what is queued."""
         self._log.leave(self)
         self._backlog.clear()
         self.end()
 
     def put(self, entry: _Entry) -> None:
-        """Queue an entry of the log."""
+        """Queue a log entry."""
         self._backlog.append(entry)
         self._size += entry.size
         self._arrival.set()
         self._check()
 
     def grown(self, characters: int) -> None:
-        """The newest entries have grown."""
+        """Account for `characters` added to the newest entries."""
         self._size += characters
         self._check()
 
     def end(self) -> None:
-        """Nothing comes after what is queued."""
+        """End the reader after what is queued."""
         self._ended = True
         self._arrival.set()
 
@@ -209,10 +201,6 @@ class EventReader:
         entry = self._backlog.popleft()
         self._size -= entry.size
         entry.taken = True
-        if isinstance(entry.msg, Begin):
-            self._begun.add(item_of(entry.msg))
-        elif isinstance(entry.msg, End):
-            self._begun.discard(item_of(entry.msg))
         return entry.event
 
     def _check(self) -> None:
@@ -220,17 +208,16 @@ class EventReader:
             self._condense()
 
     def _condense(self) -> None:
-        """Leave out what a reader that is far behind can do without."""
-        self._log.close_deltas()  # one that is left out must not grow
+        """Drop events that a reader far behind can do without."""
+        self._log.close_deltas()  # a dropped delta must not grow
         older = list(self._backlog)
         newer = older[-ALWAYS_KEPT:] if len(older) > ALWAYS_KEPT else []
         older = older[: len(older) - ALWAYS_KEPT] if len(older) > ALWAYS_KEPT else older
-        begun = {item_of(entry.msg) for entry in older if isinstance(entry.msg, Begin)}
-        ended = {item_of(entry.msg) for entry in older if isinstance(entry.msg, End)}
+        pairs = _pairs(entry.msg for entry in older)
         kept: list[_Entry] = []
         skipped, last = 0, None
-        for entry in older:
-            if self._needed(entry.msg, begun, ended):
+        for number, entry in enumerate(older):
+            if number not in pairs and self._needed(entry.msg):
                 kept.append(entry)
             else:
                 skipped += entry.msg.count if isinstance(entry.msg, EventsSkipped) else 1
@@ -240,34 +227,38 @@ class EventReader:
             kept.insert(place, _Entry(entry.event.model_copy(update={"msg": EventsSkipped(count=skipped)})))
         self._backlog = deque([*kept, *newer])
         self._size = sum(entry.size for entry in self._backlog)
-        # What is left may be more than the limit: then the next time comes after as much again.
+        # The rest may still exceed the limit; then the next pass waits until as much again has arrived.
         self._most_events = max(MOST_EVENTS, 2 * len(self._backlog))
         self._most_characters = max(MOST_CHARACTERS, 2 * self._size)
 
-    def _needed(self, msg: EventMsg, begun: set[Hashable], ended: set[Hashable]) -> bool:
-        match msg:
-            case msg if isinstance(msg, TaskEnd | ShutdownComplete | SessionConfigured | PlanProposed):
-                return True
-            case msg if isinstance(msg, Question):
-                return question_id(msg) in self._log.open.questions
-            case msg if isinstance(msg, Begin):
-                return item_of(msg) not in ended
-            case msg if isinstance(msg, End):
-                return item_of(msg) in self._begun and item_of(msg) not in begun
-            case _:
-                return False
+    def _needed(self, msg: EventMsg) -> bool:
+        if isinstance(msg, Question):
+            return question_id(msg) in self._log.open.questions
+        return isinstance(msg, _NEEDED)
+
+
+def _pairs(msgs: Iterable[EventMsg]) -> set[int]:
+    """The places of begins whose ends follow, and of these ends. An item may begin again after its end."""
+    begun: dict[Hashable, int] = {}
+    pairs: set[int] = set()
+    for number, msg in enumerate(msgs):
+        if isinstance(msg, Begin):
+            begun[item_of(msg)] = number
+        elif isinstance(msg, End) and (start := begun.pop(item_of(msg), None)) is not None:
+            pairs |= {start, number}
+    return pairs
 
 
 def _size(value: Any) -> int:
-    """About how many characters an event holds."""
+    """Approximate number of characters in an event."""
     if isinstance(value, Delta):
         return len(delta_text(value))
     if isinstance(value, QueueChanged):
-        return len(value.entries)  # the entries themselves belong to the queue: all its events share them
+        return len(value.entries)  # all queue events share the entries
     match value:
-        case str() | bytes():
+        case str():
             return len(value)
-        case list() | tuple():
+        case list():
             return sum(map(_size, value))
         case dict():
             return sum(map(_size, value.values()))

@@ -1,4 +1,4 @@
-"""What has begun in a session and has not ended: what a late reader must see, and which ends are owed."""
+"""Tracks items that have begun but not ended: late readers see them, and aborted tasks must end them."""
 
 import time
 from collections.abc import Hashable
@@ -48,12 +48,12 @@ _KINDS: dict[type[Any], str] = {
 
 
 def item_of(msg: EventMsg) -> Hashable:
-    """What a begin and its end have in common."""
+    """The key that a begin event shares with its end event."""
     return _KINDS[type(msg)], getattr(msg, "call_id", None)
 
 
 def question_id(question: Question) -> str:
-    """What the answer to `question` names it by."""
+    """The id with which an answer refers to `question`."""
     match question:
         case ElicitationRequest(id=name) | RequestUserInput(request_id=name):
             return name
@@ -63,13 +63,13 @@ def question_id(question: Question) -> str:
 
 @dataclass(slots=True)
 class OpenItems:
-    """Follows the events of a session, and remembers what is open.
+    """Follows a session's events and keeps the open items.
 
     Attributes:
-        begun: the begins without an end, and when they came, by their item.
-        questions: the open questions, by what their answers name.
-        message: the newest piece of the message that is streaming.
-        text: all its pieces.
+        begun: begin events without an end, with their times, by item.
+        questions: open questions, by the id that an answer uses.
+        message: the latest delta of the message being streamed.
+        text: all text of that message so far.
     """
 
     begun: dict[Hashable, tuple[Event, float]] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class OpenItems:
     task: Event | None = None
 
     def observe(self, event: Event) -> None:
-        """Take note of the next event."""
+        """Update the open items from the next event."""
         match event.msg:
             case AgentMessageDelta(delta=delta):
                 self.message = event
@@ -103,7 +103,7 @@ class OpenItems:
                 pass
 
     def grow(self, piece: str) -> None:
-        """The newest piece of the message that is streaming is longer than it was."""
+        """Add text that was merged into the latest delta."""
         self.text.append(piece)
 
     def _end_message(self) -> None:
@@ -111,11 +111,11 @@ class OpenItems:
         self.text.clear()
 
     def answered(self, question: str) -> None:
-        """A question has its answer."""
+        """Remove a question that has been answered."""
         self.questions.pop(question, None)
 
     def events(self) -> list[Event]:
-        """What a late reader must see, with the envelopes it had: task, text so far, begins, questions."""
+        """Events for a late reader, in their original envelopes: task, text so far, begins, questions."""
         events = [event for event, _ in self.begun.values()] + [*self.questions.values()]
         if self.message is not None:
             whole = self.message.msg.model_copy(update={"delta": "".join(self.text)})
@@ -124,7 +124,7 @@ class OpenItems:
         return task + sorted(events, key=lambda event: event.event_seq)
 
     def owed(self, submission: str, reason: str) -> list[EventMsg]:
-        """The ends of what `submission` has begun, for a task that ends without them."""
+        """Return the end events still missing for `submission`, for a task that ends without them."""
         ends = []
         for begin, since in self.begun.values():
             if begin.id == submission:

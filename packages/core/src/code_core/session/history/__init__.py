@@ -1,1 +1,1 @@
-"""The history: what was said and done, recorded first, in the form that the model API accepts."""
+"""The history: recorded first, then sent to the model in the form that its API accepts."""

@@ -1,4 +1,4 @@
-"""Messages that stand in the user's place and are not the user's."""
+"""Notes from the engine that are sent to the model with the user role."""
 
 from code_core.protocol.items import Message, ResponseItem
 from code_core.session.history.shown_context import ENVIRONMENT_TAG, INSTRUCTIONS_TAG
@@ -8,7 +8,7 @@ STATE_TAG = "<session_state>"
 INTERRUPTED_TAG = "<turn_interrupted>"
 SUMMARY_TAG = "<session_summary>"
 RENEWED_TAGS = (ENVIRONMENT_TAG, INSTRUCTIONS_TAG, MODE_TAG, STATE_TAG)
-"""How those begin that a compaction writes anew."""
+"""Opening tags of the notes that a compaction writes anew."""
 ENGINE_TAGS = (
     *RENEWED_TAGS,
     SUMMARY_TAG,
@@ -19,14 +19,14 @@ ENGINE_TAGS = (
     "<code_review>",
     REJECTED_TAG,
 )
-"""How all of them begin."""
+"""Opening tags of all engine notes."""
 
 
 def begins_with(item: ResponseItem, *tags: str) -> bool:
-    """Whether `item` is a note of the engine's that begins with one of `tags`."""
+    """Whether `item` is an engine note that begins with one of `tags`."""
     return isinstance(item, Message) and item.role == "user" and item.text.startswith(tags)
 
 
 def is_users_own(item: ResponseItem) -> bool:
-    """Whether `item` is what the user wrote, and not a note of the engine's."""
+    """Whether `item` was written by the user, rather than by the engine."""
     return isinstance(item, Message) and item.role == "user" and not item.text.startswith(ENGINE_TAGS)

@@ -1,9 +1,9 @@
-"""The history of a session: what was said and done, recorded before it counts.
+"""The history of a session; every change is recorded in the journal first.
 
-There is one way to add to it, and one to replace it. Both write to the journal first
-and cannot be cancelled half-way: what the model or a tool did is recorded however the
-turn ends. What the journal does not take stays in memory, is written before anything
-else the next time, and stops the turn.
+`add` and `replace` are the only ways to change it. Both write to the journal first and
+cannot be cancelled half-way, so the actions of a model or a tool are recorded however the turn
+ends. Entries that the journal rejects stay in memory, stop the turn, and are written before
+anything else next time.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -26,9 +26,9 @@ from code_core.store.errors import JournalError, JournalTimeout
 from code_core.store.journal import Journal
 
 RECORD_SECONDS = 10.0
-"""How long a turn, and an interrupt, wait for the journal."""
+"""How long a turn or an interrupt waits for the journal."""
 PATIENCE_SECONDS = 1.0
-"""The same for a journal that let the last one wait in vain: the end of a session must not add up."""
+"""The same after a timeout: ending a session must not add up several long waits."""
 
 
 @frozen
@@ -36,8 +36,8 @@ class HistoryItem:
     """An item of the history.
 
     Attributes:
-        id: the same in events, in the journal and after a resume.
-        turn_id: the turn it belongs to; None for what came from elsewhere.
+        id: stays the same in events, in the journal and after a resume.
+        turn_id: the turn that it belongs to, if any.
     """
 
     id: str
@@ -45,13 +45,13 @@ class HistoryItem:
     turn_id: str | None = None
 
     def payload(self) -> dict[str, Any]:
-        """The item in wire form, with its ids in fields that other programs skip."""
+        """The item in wire form, with its ids in fields that other programs ignore."""
         payload = self.item.model_dump(mode="json", exclude_none=True)
         return payload | {"item_id": self.id} | ({} if self.turn_id is None else {"turn_id": self.turn_id})
 
 
 class NoJournal:
-    """The journal of a session that is not stored: it forgets everything. See `Journal`."""
+    """A journal that discards everything, for sessions that are not stored. See `Journal`."""
 
     async def append(self, *entries: Entry) -> None:
         """See `Journal.append`."""
@@ -64,15 +64,15 @@ class NoJournal:
 
 
 class History:
-    """What the model gets to see, in order.
+    """The items that the model sees, in order.
 
     Args:
-        journal: where everything is recorded first.
-        items: what a resumed session begins with.
+        journal: where every change is recorded first.
+        items: the items of a resumed session.
 
     Attributes:
-        tokens: about how large it is.
-        image_sizes: the characters of each image in it, oldest first.
+        tokens: estimated size.
+        image_sizes: the characters of each image, oldest first.
     """
 
     def __init__(self, journal: Journal, items: Iterable[HistoryItem] = ()) -> None:
@@ -89,7 +89,7 @@ class History:
 
     @property
     def items(self) -> Sequence[HistoryItem]:
-        """Everything, oldest first."""
+        """All items, oldest first."""
         return self._items
 
     @property
@@ -99,21 +99,21 @@ class History:
 
     @property
     def call_ids(self) -> set[str]:
-        """The ids of all calls, those that a compaction replaced included; an id may be used once."""
+        """The ids of all calls, including those that a compaction replaced; an id may be used only once."""
         return self._call_ids
 
     def model_items(self) -> list[ResponseItem]:
-        """What a model understands of it, not yet normalised."""
+        """The items that the model understands, not yet normalised."""
         return [one.item for one in self._items if not isinstance(one.item, UnknownItem)]
 
     async def add(self, *parts: HistoryItem | Entry) -> None:
-        """Record `parts` in order and at once, then add the items among them; a cancellation waits until that is done.
+        """Record `parts` in order and add the items among them; shielded from cancellation until done.
 
-        An item whose id another one has gets an id of its own: a resume tells by its id
-        what a journal that did not answer in time has recorded twice.
+        An item with an id already in use gets a new one: a resume uses ids to recognise entries that
+        were recorded twice because the journal timed out.
 
         Raises:
-            JournalError: they are in the history, but could not be recorded.
+            JournalError: the parts are in the history, but could not be recorded.
         """
         own = [self._with_own_id(one) if isinstance(one, HistoryItem) else one for one in parts]
         added = [one for one in own if isinstance(one, HistoryItem)]
@@ -130,13 +130,13 @@ class History:
             self._call_ids.update(one.item.call_id for one in added if isinstance(one.item, ToolCall))
 
     async def replace(self, items: Iterable[HistoryItem], summary: str, *notes: Entry) -> None:
-        """Let `items` be the history from here on; nothing that was recorded is rewritten.
+        """Replace the history with `items` from here on; existing journal entries are not rewritten.
 
-        A resume reads from this entry on, so `notes` repeat what it needs from before.
+        A resume starts at this entry, so `notes` must repeat whatever it needs from earlier ones.
 
         Raises:
-            JournalTimeout: it is in the place of the history, and is recorded before anything else the next time.
-            JournalError: it could not be recorded; the history is what it was.
+            JournalTimeout: the history was replaced, and the change is recorded first next time.
+            JournalError: the change could not be recorded; the history is unchanged.
         """
         items = list(items)
         if self._recorded:
@@ -144,7 +144,7 @@ class History:
             self._unwritten += entries
             try:
                 await self._write()
-            except JournalTimeout:  # the journal may have taken it, or may take it yet
+            except JournalTimeout:  # the journal may have written it, or may still do so
                 self._put_in_place(items)
                 raise
             except JournalError:
@@ -164,25 +164,25 @@ class History:
         return own
 
     async def note(self, *entries: Entry) -> None:
-        """Record, at once, what is not for the model.
+        """Record entries that the model does not see.
 
         Raises:
-            JournalError: it could not be recorded yet.
+            JournalError: they could not be recorded yet.
         """
         if self._recorded:
             self._unwritten += entries
             await self._write()
 
     async def sync(self) -> None:
-        """Have everything on the disk.
+        """Flush everything to disk.
 
         Raises:
-            JournalError: the disk does not take it.
+            JournalError: the data could not be written.
         """
         await self._write(sync=True)
 
     async def aclose(self) -> None:
-        """Write what waits, and close the journal; neither is waited for longer than an interrupt waits.
+        """Write pending entries and close the journal, each within the time limit of an interrupt.
 
         Raises:
             JournalError: something could not be written.
@@ -211,7 +211,7 @@ class History:
 
 
 def _entries(one: HistoryItem) -> list[Entry]:
-    """How the journal records an item."""
+    """The journal entries that record an item."""
     match one.item:
         case Message(role="assistant", text=text) if text:
             return [ItemEntry(one.payload()), EventEntry.agent_message(text)]

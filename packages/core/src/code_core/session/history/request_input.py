@@ -1,4 +1,4 @@
-"""What was said and done, in the form the API accepts."""
+"""Converts the history to input that the model API accepts."""
 
 from collections.abc import Container, Iterable, Sequence
 from uuid import uuid4
@@ -24,12 +24,11 @@ ABORTED = "aborted"
 
 
 def normalised(items: Iterable[ResponseItem]) -> list[ResponseItem]:
-    """`items` as a valid input: every call answered once, every answer after its call.
+    """Return `items` as valid input: every call has exactly one output, which follows it.
 
-    A call without an answer of its type gets `aborted` directly after it. Answers
-    without a call and second uses of a call id are dropped, and so is reasoning
-    that nothing follows, which the API refuses. Arguments that are not a JSON
-    object are replaced by one: see `sendable_arguments`.
+    A call without an output of its type gets `aborted` directly after it. Outputs without a
+    call, repeated call ids, and trailing reasoning (which the API refuses) are dropped.
+    Arguments that are not a JSON object are replaced by one (see `sendable_arguments`).
     """
     items = list(items)
     answers = _answers(items)
@@ -85,7 +84,7 @@ def _is_from_model(item: ResponseItem) -> bool:
 
 
 def _answers(items: Sequence[ResponseItem]) -> dict[str, ToolCallOutput]:
-    """For each call id, the first output of the right type after the first call."""
+    """The first output of the right type after each call, by call id."""
     calls: dict[str, ToolCall] = {}
     answers: dict[str, ToolCallOutput] = {}
     for item in items:
@@ -102,10 +101,10 @@ def _answers(items: Sequence[ResponseItem]) -> dict[str, ToolCallOutput]:
 
 
 def with_own_ids(items: Iterable[ResponseItem], taken: Container[str]) -> list[ResponseItem]:
-    """`items`, each call with an id that no other of them has, and that is not `taken`.
+    """Return `items` with a call id for each call that is unique and not in `taken`.
 
-    Some providers count calls anew in each response or give no ids; the API takes
-    an id once in a conversation, and answers, approvals and files are found by it.
+    Some providers restart their call ids with each response or omit them; the API accepts an id
+    only once per conversation, and outputs, approvals and files are matched by it.
     """
     used = {""}
     result: list[ResponseItem] = []
@@ -119,9 +118,9 @@ def with_own_ids(items: Iterable[ResponseItem], taken: Container[str]) -> list[R
 
 
 def salvaged(items: Sequence[ResponseItem]) -> list[ResponseItem]:
-    """What of a response that broke off is kept: everything up to its last finished message or call.
+    """The part of an interrupted response to keep: everything up to its last finished message or call.
 
-    Reasoning that led to nothing finished goes: the API takes it back only with what follows it.
+    Trailing reasoning is dropped, because the API accepts it only together with the item it led to.
     """
     last = max((index for index, item in enumerate(items) if is_answer(item)), default=-1)
     return list(items[: last + 1])

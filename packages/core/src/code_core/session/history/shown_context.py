@@ -1,4 +1,4 @@
-"""Which context the model has seen, and which it needs to see again."""
+"""Tracks which context the model has seen and which it needs to see again."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -25,34 +25,34 @@ NO_INSTRUCTIONS = (
 
 @frozen
 class News:
-    """Messages for the model, and what the user should know about them."""
+    """New messages for the model, and warnings for the user."""
 
     messages: tuple[Message, ...]
     warnings: tuple[str, ...] = ()
 
 
 class ShownContext:
-    """Environment, instructions and mode as the history has them."""
+    """The environment, instructions and mode that the history contains."""
 
     def __init__(self, history: Iterable[ResponseItem] = ()) -> None:
         self._environment: str | None = None
         self._instructions: str | None = None
         self._directory: Path | None = None
-        self._mode: str | None = None  # empty where the history has lost it
+        self._mode: str | None = None  # empty if the history no longer contains it
         for item in history:
             if isinstance(item, Message) and item.role == "user":
                 self._note(item)
 
     def forget(self) -> None:
-        """The history has lost it."""
+        """Send everything again next time, because the history no longer contains it."""
         self._environment = self._instructions = self._directory = None
         self._mode = None if self._mode is None else ""
 
     async def news(self, config: Config, settings: TurnSettings, running: Sequence[str] = ()) -> News:
-        """What the model does not know yet.
+        """Return the context that the model does not know yet.
 
-        That is the environment with what is `running`, the instructions of a new directory, and the mode. That
-        plan mode is off is news only to a model that was in it: its history may still say the contrary.
+        This covers the environment with the `running` commands, the instructions of a new directory, and the
+        mode. Default mode is announced only after plan mode, because the history may still say otherwise.
         """
         shell = Path(os.environ.get("SHELL", "")).name or None
         news: list[Message] = []

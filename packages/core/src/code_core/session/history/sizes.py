@@ -1,4 +1,4 @@
-"""How large items of the history are, as far as that can be told without the model."""
+"""Estimates the size of history items without a tokenizer."""
 
 from collections.abc import Iterable, Mapping
 
@@ -19,7 +19,7 @@ TOKENS_AROUND_AN_ITEM = 8
 
 
 def estimated_tokens(items: Iterable[ResponseItem]) -> int:
-    """About how many tokens `items` are, at four bytes each; images count as 1,000."""
+    """Estimated tokens in `items`: one per four bytes, and 1,000 per image."""
     return sum(map(_tokens, items))
 
 

@@ -1,1 +1,1 @@
-"""Questions to the user, and what decides in their place: approvals, MCP servers, the model."""
+"""Questions to the user, from approvals, MCP servers and the model, and what may answer for the user."""

@@ -1,4 +1,4 @@
-"""Approvals in flight: a question goes out as an event, its answer comes in as an op."""
+"""Pending approvals: a question goes out as an event, and its answer comes in as an op."""
 
 import os
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ Answer = ExecApproval | PatchApproval
 
 
 class Approvals:
-    """Asks the questions of a conversation, and remembers what was allowed for the session.
+    """Asks for approvals and remembers what was allowed for the session.
 
     Args:
-        tool: asked first, if there is one; the frontend is asked when it does not decide.
-        rules_file: where the rules go that the user adds; without it none is proposed.
+        tool: asked first; the frontend is asked if it does not decide.
+        rules_file: where rules that the user adds are stored; without it, no rule is offered.
     """
 
     def __init__(self, tool: "PermissionTool | None" = None, rules_file: Path | None = None) -> None:
@@ -40,16 +40,16 @@ class Approvals:
         return self._questions.answer(op.id, op)
 
     async def ask(self, request: ApprovalRequest, emit: Emit) -> Answer | ReviewDecision:
-        """The tool's decision, or the frontend's answer to `request`, however long it takes."""
+        """Return the tool's decision, or the frontend's answer to `request`; waits without a time limit."""
         if self._tool is not None and (decision := await self._tool.ask(request)) is not None:
             return decision
         return await self._questions.ask(request.approval_id, request, emit) or ReviewDecision.ABORT
 
     def new_id(self, call_id: str) -> str:
-        """An approval id that no question of this conversation has had.
+        """Return an approval id that no earlier question in this conversation has used.
 
-        It is the call id for the first question about a call, because clients of 2025 answer with that. A
-        later question about it, or about another call with the same id, gets one that nobody can have sent before.
+        The first question about a call uses the call id, because 2025 clients answer with that. Any later
+        question about the call, or about another call with the same id, gets an id that cannot be guessed.
         """
         fresh = call_id if call_id and call_id not in self._used_ids else f"approval-{os.urandom(16).hex()}"
         self._used_ids.add(fresh)
@@ -64,15 +64,15 @@ class Approvals:
         self._grants.update(grants)
 
     def registered_commands(self) -> "Sequence[RegisteredCommand]":
-        """What `register` was given."""
+        """The commands passed to `register`."""
         return self._registered
 
     def register_command(self, op: RegisterApprovedCommand) -> None:
-        """Allow what a frontend has registered."""
-        from code_core.safety.rules import RegisteredCommand  # few conversations have one
+        """Allow a command that a frontend registers."""
+        from code_core.safety.rules import RegisteredCommand  # rarely used
 
         self.register(RegisteredCommand(tuple(op.command), op.match_kind, tuple(op.semantic_prefix or ())))
 
     def register(self, command: "RegisteredCommand") -> None:
-        """Allow the commands that `command` stands for from now on."""
+        """Allow matching commands from now on."""
         self._registered.append(command)

@@ -1,4 +1,4 @@
-"""Asks the questions of one turn, and carries out what the answers allow."""
+"""Asks the questions of one turn and applies the grants in the answers."""
 
 from code_core.config.guards import append_rule
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
@@ -54,7 +54,7 @@ class TurnApprover:
                 return None
 
     async def _always_allow(self, rule: ProposedRule, edited: str | None) -> None:
-        """Add the rule, or what the user made of it; a rule that cannot be added is a warning."""
+        """Add the rule, as edited by the user; a failure emits a warning."""
         if edited is not None:
             try:
                 rule = rule.narrowed(edited)

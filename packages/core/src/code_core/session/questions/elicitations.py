@@ -1,4 +1,4 @@
-"""What MCP servers ask the user."""
+"""Elicitations: questions from MCP servers to the user."""
 
 from collections import OrderedDict
 from itertools import count
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 LONGEST_URL = 8_192
 MOST_PAGES = 100
-"""Pages that are remembered until the server says that they are done with; it need not."""
+"""Limit on remembered pages, because servers need not report when the user is done with one."""
 LONGEST_SHOWN = 200
-"""Characters of an address in a warning."""
+"""Characters of a URL shown in a warning."""
 
 
 class Elicitations:
-    """Asks the user for a server while a turn runs; without one there is nobody to ask.
+    """Asks the user on behalf of a server during a turn; questions between turns are declined.
 
     Args:
-        urls: whether the user can be asked to open pages.
+        urls: whether the frontend can ask the user to open pages.
     """
 
     def __init__(self, *, urls: bool = False) -> None:
@@ -38,16 +38,16 @@ class Elicitations:
         self._pages: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def begin(self, emit: Emit) -> None:
-        """A turn has begun, whose events go to `emit`."""
+        """Start a turn whose events go to `emit`."""
         self._emit = emit
 
     def end(self) -> None:
-        """The turn has ended: open questions are cancelled."""
+        """End the turn and cancel open questions."""
         self._emit = None
         self._questions.withdraw()
 
     def completed(self, server: str, elicitation_id: str) -> ElicitationComplete | None:
-        """What to report when a server says that its page is done with; None for a page that it did not ask to open."""
+        """Return the event for a page that the server reports as completed, or None if it never asked to open it."""
         request_id = self._pages.pop((server, elicitation_id), None)
         return None if request_id is None else ElicitationComplete(id=request_id, server=server)
 
@@ -56,7 +56,7 @@ class Elicitations:
         return self._questions.answer(op.id, op)
 
     async def ask(self, server: str, params: "mcp_types.ElicitRequestParams") -> "mcp_types.ElicitResult":
-        """Ask for `server`, and wait for the answer as long as it takes or the turn lasts."""
+        """Ask the user for `server` and wait for the answer until the turn ends."""
         import mcp_types
 
         if self._emit is None:
@@ -101,14 +101,14 @@ class Elicitations:
     async def _declined(self, server: str, problem: str) -> "mcp_types.ElicitResult":
         import mcp_types
 
-        assert self._emit is not None  # noqa: S101 - a turn runs
+        assert self._emit is not None  # noqa: S101 - a turn is running
         await self._emit(WarningEvent(message=f"the MCP server {visible(server)} was declined: it {problem}"))
         return mcp_types.ElicitResult(action="decline")
 
     async def _asked(self, request: ElicitationRequest) -> "mcp_types.ElicitResult":
         import mcp_types
 
-        assert self._emit is not None  # noqa: S101 - a turn runs
+        assert self._emit is not None  # noqa: S101 - a turn is running
         answer = await self._questions.ask(request.id, request, self._emit)
         if answer is None:
             return mcp_types.ElicitResult(action="cancel")
@@ -117,7 +117,7 @@ class Elicitations:
 
 
 def _can_be_opened(url: str) -> bool:
-    """Whether it is a web address that says where it leads: no user name in it can pass for the host."""
+    """Whether this is a web address with an unambiguous host: a user name could pass for one."""
     try:
         parts = urlsplit(url)
     except ValueError:

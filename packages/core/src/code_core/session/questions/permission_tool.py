@@ -1,4 +1,4 @@
-"""Approvals that a tool of an MCP server decides, in the place of the frontend."""
+"""Approvals decided by an MCP server's tool instead of the frontend."""
 
 import json
 import logging
@@ -17,12 +17,12 @@ _log = logging.getLogger("code_core")
 
 
 class PermissionTool:
-    """The tool that `experimental_client_tools.request_permission` names.
+    """The tool named by `experimental_client_tools.request_permission`.
 
     Args:
         conversation_id: the `sessionId` of its questions.
-        servers: those that have it.
-        tool: which one it is.
+        servers: the conversation's servers.
+        tool: the server and tool to call.
     """
 
     def __init__(self, conversation_id: str, servers: ConversationServers, tool: ClientToolTable) -> None:
@@ -31,7 +31,7 @@ class PermissionTool:
         self._servers = servers
 
     async def ask(self, request: ApprovalRequest) -> ReviewDecision | None:
-        """The decision, however long it takes; None if the tool is missing or does not decide."""
+        """Return the decision, or None if the tool is missing or does not decide; waits without a time limit."""
         from code_mcp_client import McpClientError
 
         tool = await self._servers.client_tool(self._tool)
@@ -41,13 +41,13 @@ class PermissionTool:
         try:
             result = await tool.host.call_tool(tool.definition.name, arguments)
         except (McpClientError, OSError) as error:
-            _log.warning("the tool for permissions failed: %s", error)
+            _log.warning("the permission tool failed: %s", error)
             return None
         return None if result.is_error else permission_decision(structured_answer(result))
 
 
 def structured_answer(result: "mcp_types.CallToolResult") -> object:
-    """The structured content; from servers that have none, the JSON of the text."""
+    """Return the structured content or, for servers that send none, the text parsed as JSON."""
     if result.structured_content is not None:
         return result.structured_content
     texts = [part.text for part in result.content if part.type == "text"]

@@ -1,4 +1,4 @@
-"""The rule that a question about a command offers, and what the user may make of it."""
+"""The rule offered with a question about a command, and the edits that the user may make to it."""
 
 import os
 import tomllib
@@ -16,10 +16,10 @@ from code_core.safety.shell_words import Words
 
 @dataclass(frozen=True, slots=True)
 class ProposedRule:
-    """Allows the command `words`, and unless `exact` what begins so, in `cwd` and below.
+    """Allows the command `words` in and below `cwd`, with further arguments unless `exact`.
 
     Attributes:
-        outside: outside of the sandbox, too.
+        outside: whether it also allows running outside of the sandbox.
         files: see `PrefixRule.files`.
     """
 
@@ -31,14 +31,14 @@ class ProposedRule:
 
     @classmethod
     def for_command(cls, proposal: Proposal, grant: CommandGrant) -> Self:
-        """The rule for the repository that the command runs in, or else for its directory."""
+        """Return the rule for the repository that the command runs in, or for its directory otherwise."""
         cwd = Path(os.path.realpath(repository_root(grant.cwd) or grant.cwd))
         files = grant.contents if grant.outside else None
         return cls(proposal.words, cwd, grant.outside, proposal.exact, files)
 
     @property
     def text(self) -> str:
-        """The rule as it is shown, and added to the rules file."""
+        """The rule as shown to the user and written to the rules file."""
         pattern = tuple(frozenset({word}) for word in self.words)
         rule = PrefixRule(
             pattern,
@@ -52,25 +52,25 @@ class ProposedRule:
 
     @property
     def allows(self) -> str:
-        """One sentence that says what else it allows."""
+        """One sentence describing what else the rule allows."""
         proposal = Proposal(self.words, self.exact)
         return allows(proposal, str(self.cwd), outside=self.outside, files=len(self.files or ()))
 
     @property
     def registered(self) -> RegisteredCommand:
-        """The same for the rest of the session."""
+        """The equivalent grant for the rest of the session."""
         kind: Literal["exact", "prefix"] = "exact" if self.exact else "prefix"
         return RegisteredCommand(self.words, kind, outside=self.outside, cwd=self.cwd, files=self.files)
 
     def narrowed(self, text: str) -> "ProposedRule":
-        """The rule that the user wrote in place of this one; it may allow less, never more.
+        """Return the rule as edited by the user, which may allow less but never more.
 
-        Its pattern begins with ours, or is ours if ours is exact; its directory is ours or below; it
-        leaves the sandbox only if ours does, and then for the same files. Examples and the
-        justification are not kept.
+        The edited pattern must begin with ours, or equal it if ours is exact; its directory must be ours
+        or below it; and it may leave the sandbox only if ours does, for the same files. Examples and the
+        justification are dropped.
 
         Raises:
-            RuleError: says what is wrong with it, or in which way it allows more.
+            RuleError: the edited rule is invalid or allows more.
         """
         try:
             rules = parse_rules(tomllib.loads(text), "the edited rule")

@@ -1,4 +1,4 @@
-"""Questions in flight: each goes out as an event, its answer comes in as an op."""
+"""Pending questions: each goes out as an event, and its answer comes in as an op."""
 
 from typing import Generic, TypeVar
 
@@ -17,16 +17,16 @@ class _Question(Generic[AnswerT]):
 
 
 class Questions(Generic[AnswerT]):
-    """Open questions by their ids.
+    """Open questions by id.
 
-    One is registered before its event goes out, so that no answer can come too early.
+    A question is registered before its event is emitted, so no answer can come too early.
     """
 
     def __init__(self) -> None:
         self._open: dict[str, _Question[AnswerT]] = {}
 
     async def ask(self, question_id: str, request: EventMsg, emit: Emit) -> AnswerT | None:
-        """Emit `request` and wait for its answer, as long as it takes; None if it was withdrawn."""
+        """Emit `request` and return its answer, or None if it was withdrawn; waits without a time limit."""
         question = self._open[question_id] = _Question()
         try:
             await emit(request)
@@ -37,7 +37,7 @@ class Questions(Generic[AnswerT]):
         return question.answer
 
     def answer(self, question_id: str, answer: AnswerT) -> bool:
-        """Answer a question; False if it is not open (never asked, or answered before)."""
+        """Answer a question; False if it is not open (never asked, or already answered)."""
         question = self._open.pop(question_id, None)
         if question is None:
             return False
@@ -46,7 +46,7 @@ class Questions(Generic[AnswerT]):
         return True
 
     def withdraw(self) -> None:
-        """End all questions without an answer."""
+        """Close all questions without an answer."""
         for question in self._open.values():
             question.ended.set()
         self._open.clear()

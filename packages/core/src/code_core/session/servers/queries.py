@@ -1,4 +1,4 @@
-"""What frontends ask the MCP servers: their tools, their resources, their prompts."""
+"""Answers frontends' questions about MCP servers: their tools, resources and prompts."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 LONGEST_TOOL = 256 * 1024
-"""Bytes of a tool's schema and description in a list; a longer schema is replaced by one that accepts any object."""
+"""Bytes of one tool's schema and description in a list; a longer schema becomes one that accepts any object."""
 LONGEST_LIST = 4 * 2**20
-"""Bytes of the whole list, after which every further tool is shortened."""
+"""Bytes of the whole list; beyond it, every further tool is shortened."""
 LONGEST_DESCRIPTION = 1_000
 
 
 async def answer(query: McpQuery, servers: "McpServers | None") -> EventMsg:
-    """The answer to a query; an empty one for a conversation without servers."""
+    """Return the answer to a query, empty for a conversation without servers."""
     match query:
         case ListMcpResources():
             return await _resources(servers)
@@ -46,8 +46,8 @@ def _tools(servers: "McpServers | None") -> McpListToolsResponse:
         schema: dict[str, Any] = tool.definition.input_schema
         description = tool.definition.description
         length = len(to_json(schema)) + len(description or "")
-        if length > LONGEST_TOOL or size + length > LONGEST_LIST:  # a larger event would not arrive at all
-            schema, description = {"type": "object"}, (description or "")[:LONGEST_DESCRIPTION]
+        if length > LONGEST_TOOL or size + length > LONGEST_LIST:  # a larger event would be lost
+            schema, description = {"type": "object"}, description and description[:LONGEST_DESCRIPTION]
             length = LONGEST_DESCRIPTION
         size += length
         listed[name] = McpTool(
@@ -80,7 +80,7 @@ async def _prompt(query: GetMcpPrompt, servers: "McpServers | None") -> McpGetPr
     response = McpGetPromptResponse(server=query.server, name=query.name)
     server = servers.server(query.server) if servers is not None else None
     if server is None:
-        return response.model_copy(update={"error": f"there is no MCP server {query.server!r}"})
+        return response.model_copy(update={"error": f"MCP server {query.server!r} not found"})
     from code_core.mcp_servers.contents import items_of
     from code_mcp_client import McpClientError
 

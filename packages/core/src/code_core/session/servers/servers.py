@@ -1,4 +1,4 @@
-"""The MCP servers of a conversation: started beside it, waited for where their tools are needed."""
+"""The MCP servers of a conversation: started in the background, awaited when their tools are needed."""
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 
 NOTICED_WAIT = 0.2
-"""Seconds after which the user learns what a turn waits for."""
+"""Seconds after which the user is told what a turn waits for."""
 LONGEST_WAIT = 5.0
-"""Seconds after which a turn goes on without servers that are not required."""
+"""Seconds after which a turn continues without optional servers."""
 
 
 class ConversationServers:
-    """Nothing, and nothing imported, for a conversation without servers.
+    """Runs a conversation's MCP servers; imports nothing for a conversation without any.
 
     Args:
         tables: settings by server name.
         cwd: the conversation's directory.
-        home: the agent's own directory.
-        policy: what commands may do when the conversation starts.
-        elicit: answers what servers ask.
-        hidden: tools that are for the agent, not for the model.
+        home: the agent's home directory.
+        policy: the sandbox policy when the conversation starts.
+        elicit: answers questions from servers.
+        hidden: tools for the agent that the model does not see.
         opens_urls: whether `elicit` can ask the user to open a page.
-        completed: what to report when a server, by its name, says that it has what it wanted from such a page.
+        completed: returns the event to report when a server is done with such a page.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class ConversationServers:
         self._begun = anyio.Event()
 
     async def connect(self, emit: Emit, report: Callable[[EventMsg], None]) -> None:
-        """Start all servers and keep them, until this is cancelled; those that fail are warnings.
+        """Start all servers and keep them running until cancelled; failures are emitted as warnings.
 
-        `report` gets the status of each.
+        `report` gets the status of each server.
         """
         if not self._tables:
             self._begun.set()
@@ -113,13 +113,13 @@ class ConversationServers:
                 await emit(WarningEvent(message=visible(warning)))
 
     async def tools(self, emit: Emit) -> list[Tool]:
-        """The tools of the servers that are there.
+        """Return the tools of the servers that have started.
 
-        Waits for required servers as long as they may take to start, for others at most 5 s; a wait that can
-        be noticed is reported through `emit`. The tools of a slow server come with a later turn.
+        Waits for required servers up to their start-up time limit, and at most 5 s for others; a noticeable
+        wait is reported through `emit`. The tools of a slow server become available in a later turn.
 
         Raises:
-            TurnError: a required server has failed.
+            TurnError: a required server failed.
         """
         await self._begun.wait()
         servers = self._servers
@@ -143,7 +143,7 @@ class ConversationServers:
         from code_core.tools.mcp import McpServerTool
         from code_core.tools.mcp_resources import resource_tools
 
-        if self._made_of is not servers.tools:  # to reduce the schemas of many tools takes a while
+        if self._made_of is not servers.tools:  # reducing the schemas of many tools takes a while
             made_of = servers.tools
 
             def make() -> list[Tool]:
@@ -158,13 +158,13 @@ class ConversationServers:
         return [*self._made, *resource_tools(servers)]
 
     async def client_tool(self, wanted: ClientToolTable) -> "ServerTool | None":
-        """A tool that the model does not see; None if its server is missing or does not have it."""
+        """Return a tool hidden from the model, or None if its server lacks it or is unavailable."""
         await self._settled()
         tools = self._servers.tools.values() if self._servers is not None else ()
         return next((tool for tool in tools if _is(tool, wanted)), None)
 
     async def answer(self, query: McpQuery) -> EventMsg:
-        """What a frontend wants to know of them."""
+        """Answer a frontend's query about the servers."""
         await self._settled()
         from code_core.session.servers.queries import answer
 
@@ -176,7 +176,7 @@ class ConversationServers:
             await self._servers.settled()
 
     async def aclose(self) -> None:
-        """End all of them."""
+        """Stop all servers."""
         if self._servers is not None:
             await self._servers.aclose()
 

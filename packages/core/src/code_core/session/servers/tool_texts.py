@@ -1,4 +1,4 @@
-"""Texts through tools of an MCP server, such as an editor's."""
+"""Reads and writes texts through an MCP server's tools, such as those of an editor."""
 
 import logging
 import os
@@ -17,9 +17,9 @@ class ToolTexts:
 
     Args:
         conversation_id: the `sessionId` of the calls.
-        servers: those that have the tools.
-        read_tool: takes `{sessionId, path}` and gives `{content}`; None to read the disk.
-        write_tool: takes `{sessionId, path, content}`; None to write the disk.
+        servers: the conversation's servers.
+        read_tool: takes `{sessionId, path}` and returns `{content}`; None reads the disk.
+        write_tool: takes `{sessionId, path, content}`; None writes to the disk.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class ToolTexts:
         return await self._call(self._write_tool, path, content=text) is not None
 
     async def _call(self, wanted: ClientToolTable | None, path: Path, **more: Any) -> object:
-        """The answer of a tool; None if the tool is missing or refuses.
+        """Call a tool and return its answer, or None if it is missing or refuses.
 
         Raises:
-            TimeoutError: it does not answer.
+            TimeoutError: the tool did not answer in time.
         """
         from code_mcp_client import McpClientError
 
@@ -64,6 +64,6 @@ class ToolTexts:
         except TimeoutError:
             raise
         except (McpClientError, OSError) as error:
-            _log.warning("the tool %s failed on %s: %s", tool.definition.name, path, error)
+            _log.warning("tool %s failed for %s: %s", tool.definition.name, path, error)
             return None
         return None if result.is_error else structured_answer(result) or {}

@@ -1,1 +1,1 @@
-"""Sessions in the store: opening, restoring, undoing."""
+"""Sessions in the store: opening, restoring and undoing."""

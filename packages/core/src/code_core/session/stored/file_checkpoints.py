@@ -1,4 +1,4 @@
-"""Undo and redo on the store's checkpoints, whose work a thread of its own does, in order."""
+"""Undo and redo on the store's checkpoints; a dedicated thread does the work, in order."""
 
 import os
 import threading
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SLICE = 0.02
-"""Seconds for which files are saved at a time, while nobody waits for it: whoever comes waits as long."""
+"""Seconds of background saving before the worker checks for waiting requests."""
 
 _HESITATION = 0.25
-"""Seconds from the beginning of a turn to the look ahead: what the request needs goes first, and a turn that has
-ended by then needs no look."""
+"""Seconds from the start of a turn to the look-ahead scan. The request is prepared first, and a turn that
+ends sooner needs no scan."""
 
 
 class FileCheckpoints:
-    """See `protocol.checkpoints.Checkpoints`. Nothing is read or made before a turn begins.
+    """See `protocol.checkpoints.Checkpoints`. Reads and creates nothing before a turn begins.
 
     Args:
-        directory: where they are kept.
-        excluded: directories that are not looked at, such as our own home.
+        directory: where the checkpoints are kept.
+        excluded: directories to ignore, such as our own home directory.
     """
 
     def __init__(self, directory: Path, excluded: Iterable[Path] = ()) -> None:
@@ -45,7 +45,7 @@ class FileCheckpoints:
         self._begun = False
         self._used = False
         self._warned = False
-        self._wanted = threading.Event()  # in this turn, by somebody who waits for the worker
+        self._wanted = threading.Event()  # set when something in this turn waits for the worker
 
     def begin_turn(self, turn_id: str, roots: Sequence[Path], *, look_ahead: bool) -> None:
         """See `Checkpoints.begin_turn`."""
@@ -117,12 +117,12 @@ class FileCheckpoints:
         return self._store
 
     def _made(self) -> "Checkpoints":
-        from code_core.store.checkpoints import Checkpoints  # here, where the worker waits for it
+        from code_core.store.checkpoints import Checkpoints  # imported on the worker, which may wait
 
         return Checkpoints(self._directory, self._roots, self._excluded)
 
     def _in_turn(self) -> "Checkpoints":
-        """The store, which knows of the turn: many turns change nothing, and never need it."""
+        """Return the store with the turn begun; deferred, because many turns change nothing."""
         store = self._opened()
         if not self._begun:
             if store.wants(self._roots):
@@ -140,7 +140,7 @@ class FileCheckpoints:
         return store.warning
 
     def _let_go(self) -> None:
-        """Forget the store and what it watches: the kernel may take 20 ms to end a watch."""
+        """Release the store and its watches on the worker: the kernel may take 20 ms to end a watch."""
         self._store = None
 
     def _forgo_look(self) -> None:
@@ -151,7 +151,7 @@ class FileCheckpoints:
         wanted.wait(_HESITATION)
         if wanted is not self._wanted:
             return  # the turn has ended
-        self._in_turn().prepare()  # nobody learns here that it fails: it fails again where it is needed
+        self._in_turn().prepare()  # a failure is ignored here and recurs where it matters
         self._save_later()
 
     def _save_later(self) -> None:
@@ -159,8 +159,8 @@ class FileCheckpoints:
             self._submit(self._save)
 
     def _save(self) -> None:
-        """Go on saving, a slice at a time: what was submitted meanwhile goes first."""
-        if self._store is not None and self._store.save(_SLICE):  # likewise
+        """Save another slice in the background; submitted work goes first."""
+        if self._store is not None and self._store.save(_SLICE):  # not done yet
             self._save_later()
 
 
@@ -172,6 +172,6 @@ def _restored(outcome: "Outcome | None") -> Restored | None:
 
 
 def _holds_users_home(root: Path) -> bool:
-    """Whether `root` is the user's home or above it: too much to look at before each command."""
+    """Whether `root` is or contains the user's home, which is too large to scan before each command."""
     home = Path(os.path.realpath(expand_home("~")))
     return home.is_relative_to(os.path.realpath(root))

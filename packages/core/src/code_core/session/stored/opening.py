@@ -1,4 +1,4 @@
-"""Opens sessions in the store of the home, for a manager to go on with."""
+"""Opens stored sessions for a manager."""
 
 import os
 from collections.abc import Callable
@@ -24,18 +24,18 @@ T = TypeVar("T")
 
 @frozen
 class Last:
-    """The session that changed last: of this working directory, or of all if None."""
+    """The most recently changed session, in this working directory or, if None, in any."""
 
     cwd: Path | None = None
 
 
 @frozen
 class Opened:
-    """A session of the store.
+    """A session from the store.
 
     Attributes:
-        session: its file and lock; None for one that was only read.
-        provider: the model provider it ran with; empty if unknown.
+        session: its file and lock; None if it was only read.
+        provider: the model provider it used; empty if unknown.
     """
 
     store: SessionStore
@@ -44,27 +44,27 @@ class Opened:
     provider: str = ""
 
     def release(self) -> None:
-        """Give the session up again."""
+        """Release the session."""
         if self.session is not None:
             self.session.file.close()
             self.session.lock.release()
 
 
 def store_of(home: Home | None = None) -> SessionStore:
-    """The sessions of a home, and those of Codex where its home is the fallback.
+    """Return the sessions of a home directory, including those of Codex if its home is the fallback.
 
     Raises:
-        ConfigError: no home is known.
+        ConfigError: no home directory is known.
     """
     home = home if home is not None else find_home(os.environ)
     return SessionStore(home.path, () if home.fallback is None else (home.fallback,))
 
 
 async def create(config: Config, session_id: str, source: str) -> Opened:
-    """A new session. Its file is made by the first entry.
+    """Create a session, whose file is created with the first entry.
 
     Raises:
-        StoreError: the home cannot be written.
+        StoreError: the home directory is not writable.
     """
     store = store_of(config.home)
 
@@ -83,12 +83,12 @@ async def create(config: Config, session_id: str, source: str) -> Opened:
 
 
 async def open_stored(store: SessionStore, reference: Last | Path | str) -> Opened:
-    """A stored session, for this process alone.
+    """Open a stored session exclusively for this process.
 
     Raises:
-        SessionNotFound, AmbiguousSession: none or several match.
-        SessionInUse: another has it open.
-        StoreError: it cannot be read, or the home cannot be written.
+        SessionNotFound, AmbiguousSession: no session matches, or several do.
+        SessionInUse: another process has it open.
+        StoreError: it cannot be read, or the home directory is not writable.
     """
 
     def opened() -> Opened:
@@ -105,11 +105,11 @@ async def open_stored(store: SessionStore, reference: Last | Path | str) -> Open
 
 
 async def fork_stored(store: SessionStore, reference: Last | Path | str, drop_last: int) -> Opened:
-    """A copy of a stored session, opened; what waited in its queue stays with the original.
+    """Open a copy of a stored session; queued input stays with the original.
 
     Raises:
-        SessionNotFound, AmbiguousSession: none or several match.
-        StoreError: it cannot be read or has fewer turns, or the home cannot be written.
+        SessionNotFound, AmbiguousSession: no session matches, or several do.
+        StoreError: it cannot be read, has too few turns, or the home directory is not writable.
     """
 
     def copied() -> Opened:
@@ -125,11 +125,11 @@ async def fork_stored(store: SessionStore, reference: Last | Path | str, drop_la
 
 
 async def read_stored(store: SessionStore, reference: Last | Path | str) -> Opened:
-    """A stored session, which is not opened.
+    """Read a stored session without opening it.
 
     Raises:
-        SessionNotFound, AmbiguousSession: none or several match.
-        RolloutUnreadable: it cannot be read.
+        SessionNotFound, AmbiguousSession: no session matches, or several do.
+        RolloutUnreadable: the record cannot be read.
     """
 
     def read() -> Opened:
@@ -144,10 +144,10 @@ async def read_stored(store: SessionStore, reference: Last | Path | str) -> Open
 
 
 def found(store: SessionStore, reference: Last | Path | str) -> SessionRecord:
-    """The session that is meant.
+    """Return the session that `reference` names.
 
     Raises:
-        SessionNotFound, AmbiguousSession: none or several match.
+        SessionNotFound, AmbiguousSession: no session matches, or several do.
     """
     match reference:
         case Last(cwd=cwd):
@@ -163,7 +163,7 @@ def found(store: SessionStore, reference: Last | Path | str) -> SessionRecord:
 
 
 def _git(directory: Path) -> dict[str, dict[str, str]]:
-    """What is checked out where the session begins, as Codex records it."""
+    """The Git state of the session's directory, in the form that Codex records."""
     head = head_of(directory)
     git = {name: text for name, text in (("commit_hash", head.commit), ("branch", head.branch)) if text}
     return {"git": git} if git else {}
@@ -183,6 +183,6 @@ def _warning(session: OpenSession) -> tuple[str, ...]:
 
 async def _in_thread(work: Callable[[], T]) -> T:
     done: list[T] = []
-    with anyio.CancelScope(shield=True):  # a lock that nobody gets would stay
+    with anyio.CancelScope(shield=True):  # cancelling would leak a lock that was already taken
         done.append(await anyio.to_thread.run_sync(work))
     return done[0]

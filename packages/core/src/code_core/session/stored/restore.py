@@ -1,4 +1,4 @@
-"""What a resumed or forked session begins with. Pure: the store reads the file."""
+"""The state of a resumed or forked session. Pure: the store reads the file."""
 
 import logging
 import math
@@ -39,9 +39,9 @@ class SessionState:
     """The restorable part of a session.
 
     Attributes:
-        settings: the last ones that were recorded, as far as they can be read.
-        open_turn: the id of a turn that did not end, empty where it has none; None where all ended.
-        notes: what had to be left out, a sentence each, for the user.
+        settings: the last recorded settings, without values that cannot be read.
+        open_turn: the id of a turn that did not end (empty if it has none), or None if all turns ended.
+        notes: sentences for the user about what had to be left out.
     """
 
     session_id: str | None = None
@@ -57,7 +57,7 @@ class SessionState:
 
     @classmethod
     def from_store(cls, stored: "Restored", name: str | None = None) -> "SessionState":
-        """The state that a stored session left; its name is kept elsewhere."""
+        """Return the state of a stored session; its name is stored separately."""
         items, notes = _items_of(stored.items)
         return cls(
             session_id=stored.meta.id or None,
@@ -74,7 +74,7 @@ class SessionState:
 
     @classmethod
     def from_entries(cls, entries: Iterable[Entry]) -> "SessionState":
-        """The state that the entries of a journal, oldest first, lead to."""
+        """Return the state that results from journal entries, oldest first."""
         from code_core.store.replay import Replay  # a new session replays nothing
 
         replay, session_id, name = Replay(), None, None
@@ -102,30 +102,30 @@ class SessionState:
         )
 
     def settings_over(self, configured: TurnSettings) -> TurnSettings:
-        """The configured settings with the recorded ones over them."""
+        """Return the configured settings overridden by the recorded ones."""
         return configured.overridden(self.settings)
 
     def input_queue(self) -> InputQueue:
-        """The queue as it was."""
+        """Return the queue as recorded."""
         return InputQueue(self.queue)
 
     def without_queue(self) -> "SessionState":
-        """This with nothing that waits."""
+        """Return this state with an empty queue."""
         return replace(self, queue=())
 
     def noted(self, *notes: str) -> "SessionState":
-        """This with more notes."""
+        """Return this state with additional notes."""
         return replace(self, notes=(*self.notes, *notes))
 
     def before_last_inputs(self, number: int) -> "SessionState":
-        """This without the last `number` inputs of the user and everything after them."""
+        """Return this state without the last `number` user inputs and everything after them."""
         places = [index for index, one in enumerate(self.items) if is_users_own(one.item)]
         if number <= 0 or not places:
             return self
         return replace(self, items=self.items[: places[-min(number, len(places))]], open_turn=None)
 
     def cut_off_note(self) -> HistoryItem | None:
-        """What the model has to know about a turn that did not end; None where it did not get to do anything."""
+        """Return the note to the model about a turn that did not end, or None if the turn did nothing."""
         if self.open_turn is None or not self.items:
             return None
         match self.items[-1].item:
@@ -142,7 +142,7 @@ def _items_of(stored: Sequence[JsonObject]) -> tuple[tuple[HistoryItem, ...], tu
     left_out = 0
     for payload in stored:
         item_id = text_of(payload, "item_id")
-        if item_id and seen.get(item_id) == payload:  # written twice by a journal that did not answer in time
+        if item_id and seen.get(item_id) == payload:  # recorded twice after a journal timeout
             continue
         if not item_id or item_id in seen:
             item_id = f"item_{uuid4().hex}"
@@ -174,7 +174,7 @@ def _settings_of(context: JsonObject) -> OverrideTurnContext:
 
 
 def _queue_of(waiting: Iterable[EventEntry]) -> tuple[QueuedInput, ...]:
-    """The entries of the queue, less those that cannot be read."""
+    """The entries of the queue that can be read."""
     queue: list[QueuedInput] = []
     for entry in waiting:
         try:

@@ -1,4 +1,4 @@
-"""Which recorded settings a resumed session goes on with: never more freedom than the current ones give."""
+"""Decides which recorded settings a resumed session restores: never any that widen the current permissions."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from code_core.protocol.policies import (
     SandboxPolicy,
 )
 
-# What was given for this run wins over what was recorded, however it was spelled.
+# Settings given for this run take precedence over recorded ones, however they are spelled.
 _SPELLINGS = {
     "model": frozenset({"model", "model_provider", "profile"}),
     "effort": frozenset({"model", "model_provider", "profile", "model_reasoning_effort"}),
@@ -33,11 +33,11 @@ _FREEDOM = (
 def settings_to_restore(
     recorded: OverrideTurnContext, given: frozenset[str], config: Config, provider: str
 ) -> tuple[OverrideTurnContext, tuple[str, ...]]:
-    """What of `recorded` holds over `config`, and what the user should know about the rest.
+    """Return the recorded settings that override `config`, and notes for the user about the others.
 
     Args:
         recorded: the settings of the session's last turn.
-        given: the keys that were given for this run.
+        given: the keys set for this run.
         config: the current settings, in the session's working directory.
         provider: the recorded model provider; empty if unknown.
     """
@@ -51,15 +51,14 @@ def settings_to_restore(
         for name in ("model", "effort", "summary"):
             kept.pop(name, None)
         notes.append(
-            f"it ran with {recorded.model} of the provider {provider!r}, and goes on with {config.model} of "
-            f"{config.provider.id!r}"
+            f"it began with the provider {provider!r}, and goes on with {config.model} of {config.provider.id!r}"
         )
     notes += _bounded_approvals(kept, config)
     notes += _bounded_sandbox(kept, config)
     if kept.get("collaboration_mode") is CollaborationMode.PLAN:
         notes.append("it is still in plan mode")
     else:
-        kept.pop("collaboration_mode", None)  # a configured plan mode holds: it is the narrower one
+        kept.pop("collaboration_mode", None)  # a configured plan mode wins, as the stricter one
     return OverrideTurnContext.model_validate(kept), tuple(notes)
 
 
@@ -83,7 +82,7 @@ def _bounded_sandbox(kept: dict[str, Any], config: Config) -> Iterator[str]:
         return
     mode, current = recorded.mode, config.sandbox_policy.mode
     if mode == current:
-        # The configured directories and network access hold: they may be narrower.
+        # The configured directories and network access apply: they may be narrower.
         del kept["sandbox_policy"]
     elif _width(recorded) > _width(config.sandbox_policy):
         del kept["sandbox_policy"]

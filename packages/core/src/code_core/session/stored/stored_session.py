@@ -1,4 +1,4 @@
-"""What the home keeps of a session besides its journal: its name and what its user typed. And cleaning."""
+"""What the home directory keeps for a session besides its journal (name, typed input), and its cleaning."""
 
 import logging
 import time
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger("code_core")
 
 QUIET_SECONDS = 1.0
-"""How long after the start of a session the cleaning begins."""
+"""Delay between the start of a session and the cleaning."""
 
 
 class StoredSession:
-    """One session in the store of its home. Its methods read and write files in threads.
+    """One session in the store of its home directory. Its methods access files in threads.
 
     Args:
-        store: where the session is.
-        session_id: which one it is.
+        store: where the session is kept.
+        session_id: the session's id.
         storage: what is kept, and for how long.
     """
 
@@ -40,29 +40,29 @@ class StoredSession:
 
     @cached_property
     def _typed(self) -> "MessageHistory":
-        from code_core.store.message_history import MessageHistory  # only a conversation with a user needs it
+        from code_core.store.message_history import MessageHistory  # needed only by interactive frontends
 
         return MessageHistory(self._store.home, self._storage.typed.max_bytes)
 
     async def rename(self, name: str | None) -> None:
-        """Have lists show `name`.
+        """Set the name shown in lists.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the name could not be written.
         """
         await anyio.to_thread.run_sync(partial(self._store.rename_id, self._id, name or ""))
 
     async def remember(self, text: str) -> None:
-        """Add `text` to what the user typed in all sessions, unless the settings say not to.
+        """Append `text` to the log of user input across sessions, unless the settings disable it.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the text could not be written.
         """
         if self._storage.typed.persistence == "save-all":
             await anyio.to_thread.run_sync(self._typed.append, self._id, text, time.time())
 
     async def typed(self, request: GetHistoryEntryRequest) -> GetHistoryEntryResponse:
-        """What the user typed in some session."""
+        """Return an entry from the log of user input."""
         return await anyio.to_thread.run_sync(self._entry, request)
 
     def _entry(self, request: GetHistoryEntryRequest) -> GetHistoryEntryResponse:
@@ -76,12 +76,12 @@ class StoredSession:
         return GetHistoryEntryResponse(log_id=log.log_id, offset=max(offset, 0), count=log.count, entry=entry)
 
     async def clean(self) -> None:
-        """Delete what is older or larger than the settings allow, a while after the session began.
+        """Delete stored data that exceeds the limits in the settings, shortly after the session starts.
 
-        A failure is logged alone: what stays too long harms nobody.
+        Failures are only logged, because data that is kept too long does no harm.
         """
         await anyio.sleep(QUIET_SECONDS)
-        from code_core.store.cleaning import clean  # most sessions have ended by now
+        from code_core.store.cleaning import clean  # most sessions end before this
 
         settings = cleaning_settings(self._storage)
         try:
@@ -98,7 +98,7 @@ class StoredSession:
 
 
 def cleaning_settings(storage: Storage) -> "CleaningSettings":
-    """The settings as the store takes them."""
+    """Return the settings in the form that the store uses."""
     from code_core.store.cleaning import CleaningSettings
 
     return CleaningSettings(

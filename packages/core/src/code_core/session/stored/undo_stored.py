@@ -1,4 +1,4 @@
-"""Undo and redo in a session that is not running, such as from the command line."""
+"""Undo and redo for a session that is not running, such as from the command line."""
 
 from pathlib import Path
 from typing import Literal
@@ -14,12 +14,12 @@ from code_core.store.sessions import SessionStore
 
 
 def step_stored(store: SessionStore, record: SessionRecord, action: Literal["undo", "redo"]) -> Outcome:
-    """Take the last turn of a session back, or bring it back; its model learns of it when it is resumed.
+    """Undo or redo the last turn of a session; its model is told when the session is resumed.
 
     Raises:
         SessionInUse: the session is open.
-        CheckpointError: there is nothing to undo, or what is saved is damaged or missing.
-        StoreError: the session cannot be read or written.
+        CheckpointError: there is nothing to undo, or saved data is damaged or missing.
+        StoreError: the session could not be read or written.
     """
     session = store.resume(record)
     try:

@@ -1,1 +1,1 @@
-"""What a session can do, one thing at a time: a file for each kind of task."""
+"""The tasks of a session, one at a time; one file for each kind."""

@@ -1,4 +1,4 @@
-"""The user asks for a compaction."""
+"""A compaction that the user asks for."""
 
 from code_core.errors import TurnError
 from code_core.session.compaction.compact import can_compact, compact

@@ -1,4 +1,4 @@
-"""A review: the model reads changes in a conversation of its own, and reports what it found."""
+"""A review: the model reads changes in a separate conversation and reports its findings."""
 
 from dataclasses import replace
 from typing import Any
@@ -35,7 +35,7 @@ class ReviewTask:
     """See `Task`.
 
     Args:
-        target: what to look at.
+        target: the changes to review.
     """
 
     kind = "review"
@@ -61,7 +61,7 @@ class ReviewTask:
         return review
 
     async def _review(self, session: Session, report: Report, request: str) -> str | None:
-        """One turn that cannot change anything, with a history that is gone afterwards."""
+        """Run one read-only turn whose history is discarded afterwards."""
 
         async def emit(msg: EventMsg, order: EventOrder | None = None) -> None:
             if not isinstance(msg, AgentMessage | AgentMessageDelta):  # `exited_review_mode` has the text
@@ -105,7 +105,7 @@ class ReviewTask:
 
 
 def _described(target: ReviewTarget) -> tuple[str, str]:
-    """What is reviewed, in a few words for the user, and as a request to the model."""
+    """Describe the review, briefly for the user and as a request to the model."""
     match target:
         case UncommittedChanges():
             return (

@@ -1,13 +1,13 @@
-"""Which op starts which task. A kind of task is imported when one of it starts."""
+"""Maps ops to the tasks that they start; each kind of task is imported on first use."""
 
 from code_core.protocol.ops import Compact, Op, Redo, Review, RunUserShellCommand, Undo
 from code_core.session.tasks.task import Task
 
 
 def task_of(op: Op) -> Task | None:
-    """The task that `op` starts; None for the ops that start none.
+    """Return the task that `op` starts, or None.
 
-    Input starts a turn (`turn.py`) without being listed here, because it can wait in the queue.
+    User input starts a turn (`turn.py`) but is not listed here, because it can wait in the queue.
     """
     match op:
         case Compact():

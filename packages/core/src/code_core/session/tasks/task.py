@@ -1,4 +1,4 @@
-"""What a task is, and how it reports."""
+"""The task protocol, and how tasks report events."""
 
 from typing import Protocol
 
@@ -10,11 +10,11 @@ from code_core.session.session import Session
 
 @frozen
 class Report:
-    """The way out for the events of one task.
+    """Emits the events of one task.
 
     Attributes:
         submission: the id of the op that started the task.
-        turn_id: the id that stays the same when the session is resumed.
+        turn_id: an id that stays the same when the session is resumed.
     """
 
     submission: str
@@ -22,37 +22,37 @@ class Report:
     log: EventLog
 
     async def emit(self, msg: EventMsg, order: EventOrder | None = None) -> None:
-        """Queue `msg`, at once: this never waits, and so cannot be cancelled."""
+        """Queue `msg` immediately; never waits, so it cannot be cancelled."""
         if order is not None and "item_id" in type(msg).model_fields:
             msg = msg.model_copy(update={"item_id": self.item_id(order)})
         self.log.publish(self.submission, msg, order)
 
     def item_id(self, order: EventOrder) -> str:
-        """The id of the item at this place of the model's stream, in events and in the history."""
+        """The id, in events and in the history, of the item at this position in the model's stream."""
         return f"{self.turn_id}-{order.request_ordinal}-{order.output_index or 0}"
 
 
 class Task(Protocol):
-    """One thing that a session does. It is cancelled by an interrupt, and runs alone."""
+    """A unit of work in a session. Runs alone, and an interrupt cancels it."""
 
     @property
     def kind(self) -> str:
-        """What `task_started` calls it."""
+        """The kind that `task_started` reports."""
         ...
 
     @property
     def interrupted_note(self) -> str | None:
-        """What the model must know of a task that was interrupted; None where that is nothing."""
+        """The note to the model about an interrupted task, if it needs one."""
         ...
 
     async def run(self, session: Session, report: Report) -> str | None:
-        """Do it; the last message for the user, if there is one.
+        """Do the work and return the last message for the user, if any.
 
-        Whoever runs a task reports its beginning and its end, and ends what it has
-        begun and not ended.
+        The runner reports the start and the end of the task, and ends whatever the task began but
+        did not end.
 
         Raises:
-            CodeError: it failed; the text is for the user.
+            CodeError: the task failed; the message is for the user.
             TurnAbandoned: the user answered a question with `abort`.
         """
         ...

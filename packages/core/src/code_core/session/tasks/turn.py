@@ -1,4 +1,4 @@
-"""The user's turn: what waits in the queue goes to the model, which works until it has answered."""
+"""The user's turn: sends queued input to the model, which works until it has answered."""
 
 import os
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ class TurnTask:
 
 
 def _with_server_tools(session: Session, server_tools: Sequence[Tool]) -> ToolRegistry:
-    """The session's tools and those of servers; these behind a search, where they would take too much of the window."""
+    """The session's tools plus those of servers, which go behind a search if they use too much of the window."""
     tools, window = session.services.tools, session.settings.capabilities.context_window
     if not server_tools:
         return tools
@@ -86,7 +86,7 @@ def _with_server_tools(session: Session, server_tools: Sequence[Tool]) -> ToolRe
 
     if not deferred(server_tools, session.config.mcp_tools_share, window):
         return tools.with_tools(server_tools)
-    if session.found_tools is None:  # a resumed session has called some
+    if session.found_tools is None:  # a resumed session may have called some
         called = (one.item.name for one in session.history.items if isinstance(one.item, FunctionCall))
         session.found_tools = dict.fromkeys(called)
     by_name = {tool.name: tool for tool in server_tools}
@@ -94,7 +94,7 @@ def _with_server_tools(session: Session, server_tools: Sequence[Tool]) -> ToolRe
 
 
 class _Turn:
-    """What the loop of a turn asks of its session."""
+    """Connects the turn loop to its session."""
 
     def __init__(self, session: Session, report: Report) -> None:
         self._session = session
@@ -102,7 +102,7 @@ class _Turn:
         self._schema: dict[str, Any] | None = None
 
     def reporter(self, limits: TurnLimits) -> Reporter:
-        """The way out for what the model streams."""
+        """Return the reporter for the model's output."""
         config, model = self._session.config, self._session.settings.capabilities
         return Reporter(
             emit=self._report.emit,
@@ -115,7 +115,7 @@ class _Turn:
         )
 
     async def learn_window(self) -> None:
-        """Ask a server of this machine how much its model reads; it may have loaded it anew since the last turn."""
+        """Ask a local server for its model's context window, which may have changed since the last turn."""
         session = self._session
         provider = session.config.provider
         if provider.server is not None:
@@ -126,7 +126,7 @@ class _Turn:
             session.settings = session.settings.with_served_window(model, window)
 
     async def tell_surroundings(self) -> None:
-        """Add to the history what the model does not know of its surroundings, and to the journal the settings."""
+        """Add new context to the history, and the settings to the journal."""
         session = self._session
         context = session.context_entry()
         news = await session.told.news(session.config, session.settings, session.services.terminals.shown())
@@ -137,18 +137,18 @@ class _Turn:
             await self._report.emit(WarningEvent(message=warning))
 
     async def take_queued(self) -> dict[str, Any] | None:
-        """Take everything that waits; the schema that the answer must follow, of the newest input that has one."""
+        """Take all queued input; return the output schema of the newest input that has one."""
         queue = self._session.queue
         while (entry := queue.first()) is not None:
             message, problems = await _message(entry, self._session)
-            if queue.first() is entry:  # not edited or removed meanwhile
+            if queue.first() is entry:  # not edited or removed in the meantime
                 await self._take(entry, message)
                 for problem in problems:
                     await self._report.emit(WarningEvent(message=problem))
         return self._schema
 
     async def _take(self, entry: QueuedInput, message: Message) -> None:
-        """From the queue into the history, with nothing in between that could be cancelled."""
+        """Move an entry from the queue to the history, with no cancellation point in between."""
         session = self._session
         session.queue.remove(entry.id)
         session.note_preview(entry)
@@ -161,7 +161,7 @@ class _Turn:
             await self._report.emit(session.queue.changed())
 
     def is_full(self) -> bool:
-        """Whether the next request would have too many images, or take 85 % of the model's window, if that is known."""
+        """Whether the next request would have too many images or reach 85 % of the model's window, if known."""
         return too_many(self._session.history.image_sizes) or self._has_full_window()
 
     def _has_full_window(self) -> bool:
@@ -170,7 +170,7 @@ class _Turn:
         return window is not None and session.totals.next_request(session.history.tokens) >= FULL * window
 
     async def make_room(self) -> bool:
-        """Leave out older images, and compact the history; False where nothing in it could be shorter."""
+        """Remove older images and compact the history; False if neither makes it shorter."""
         from code_core.session.compaction.compact import can_compact, compact, leave_out_images
 
         session, report = self._session, self._report
@@ -184,7 +184,7 @@ class _Turn:
 
 
 async def _message(entry: QueuedInput, session: Session) -> tuple[Message, Sequence[str]]:
-    """The input as a message, and what in it cannot be sent; images are read and checked in a thread."""
+    """The input as a message, and problems with parts that cannot be sent; images are checked in a thread."""
     if any(isinstance(item, ImageInput | LocalImageInput) for item in entry.items):
         return await anyio.to_thread.run_sync(user_message, entry.items, session.settings.cwd)
     return user_message(entry.items, session.settings.cwd)

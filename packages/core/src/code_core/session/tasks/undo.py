@@ -1,4 +1,4 @@
-"""Undo and redo: the files of the last turn that changed some, as they were before it or after it."""
+"""Undo and redo of the files that a turn changed."""
 
 from collections.abc import Sequence
 from html import escape
@@ -14,7 +14,7 @@ from code_core.session.tasks.task import Report
 
 MOST_NAMED = 50
 STEP_SECONDS = 60.0
-"""How long an interrupt waits for files to be restored."""
+"""How long an interrupt waits while files are restored."""
 
 
 class UndoTask:
@@ -30,7 +30,7 @@ class UndoTask:
         checkpoints = session.services.checkpoints
         if checkpoints is None:
             raise TurnError(f"nothing to {self.kind}: no checkpoints of files are kept in this session")
-        # Half a step would leave files of two turns side by side.
+        # An incomplete step would mix the files of two turns.
         with anyio.move_on_after(STEP_SECONDS, shield=True) as clock:
             restored = await (checkpoints.undo() if self.kind == "undo" else checkpoints.redo())
             if restored is None:
@@ -52,7 +52,7 @@ class UndoTask:
 
 
 def restored_note(action: str, files: Sequence[Path]) -> str:
-    """What the model must know, so that it does not take the files to be what it made them."""
+    """Return the note that tells the model which files no longer match its last edits."""
     names = [escape(str(path), quote=False) for path in files[:MOST_NAMED]]
     if len(files) > MOST_NAMED:
         names.append(f"and {len(files) - MOST_NAMED} more")

@@ -1,4 +1,4 @@
-"""A command of the user's own: it runs as in a terminal, and the model sees it the next time it is asked."""
+"""A command that the user runs directly; the model sees it with the next request."""
 
 from html import escape
 from uuid import uuid4
@@ -17,7 +17,7 @@ class UserShellTask:
     """See `Task`.
 
     Args:
-        command: a script for bash; it is the user's, so nobody is asked and no sandbox is used.
+        command: a bash script. The user entered it, so it runs without approval and without a sandbox.
     """
 
     kind = "user_shell"

@@ -1,1 +1,1 @@
-"""One turn: the loop of requests and tool calls, its clock, limits and checkpoint."""
+"""One turn: the loop of requests and tool calls, with its clock, limits and checkpoint."""

@@ -1,4 +1,4 @@
-"""Keeps what a turn changes, so that it can be undone."""
+"""Saves what a turn changes, so that it can be undone."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from code_core.session.tasks.task import Report
 
 
 class TurnCheckpoint:
-    """Keeps files for undo; where that fails, the user learns it once and the work goes on."""
+    """Saves files for undo; a failure is reported once, and the turn continues."""
 
     def __init__(self, checkpoints: Checkpoints, report: Report) -> None:
         self._checkpoints = checkpoints
@@ -45,7 +45,7 @@ class TurnCheckpoint:
 
 
 def begin_checkpoint(session: Session, report: Report) -> TurnCheckpoint | None:
-    """That of the turn that `report` reports, which begins now; None where nothing can be undone."""
+    """Begin the checkpoint of the turn that `report` belongs to, or return None if undo is unavailable."""
     checkpoints, settings = session.services.checkpoints, session.settings
     if checkpoints is None:
         return None
@@ -55,7 +55,7 @@ def begin_checkpoint(session: Session, report: Report) -> TurnCheckpoint | None:
 
 
 def _roots(settings: TurnSettings) -> list[Path]:
-    """Where commands are expected to write."""
+    """The directories where commands are expected to write."""
     if isinstance(settings.sandbox_policy, WorkspaceWrite):
         return [settings.cwd, *(settings.cwd / root for root in settings.sandbox_policy.writable_roots)]
     return [repository_root(settings.cwd) or settings.cwd]

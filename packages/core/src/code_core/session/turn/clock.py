@@ -1,4 +1,4 @@
-"""The clock of a turn, which stands still while the user is asked."""
+"""The clock of a turn, which is paused while the user is asked."""
 
 import math
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TurnClock:
-    """Ends a turn after `seconds` of work; None means never."""
+    """Ends a turn after `seconds` of work, or never if None."""
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
@@ -24,7 +24,7 @@ class TurnClock:
 
     @property
     def left(self) -> float | None:
-        """Seconds of work that are left; None without a limit."""
+        """Seconds of work left, or None without a limit."""
         if self._seconds is None:
             return None
         if self._scope is None or self._scope.deadline == math.inf:
@@ -33,10 +33,10 @@ class TurnClock:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """For the time of the turn.
+        """Run the clock during the turn.
 
         Raises:
-            TurnError: the time is over; what ran was cancelled.
+            TurnError: the time is up; whatever was running was cancelled.
         """
         with anyio.CancelScope() as self._scope:
             self._start()
@@ -46,7 +46,7 @@ class TurnClock:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """For the time in which the user is asked."""
+        """Pause the clock while the user is asked."""
         if self._questions == 0 and self._scope is not None:
             self._left = max(0.0, self._scope.deadline - anyio.current_time())
             self._scope.deadline = math.inf
@@ -64,7 +64,7 @@ class TurnClock:
 
 
 class UnhurriedApprover:
-    """An approver whose questions take no time of the turn. See `Approver`."""
+    """An approver that pauses the clock during questions. See `Approver`."""
 
     def __init__(self, approver: "Approver", clock: TurnClock) -> None:
         self._approver = approver

@@ -1,4 +1,4 @@
-"""What the tools of a turn may use, made for the first call: many turns call nothing."""
+"""The tool context of a turn, created on the first call, because many turns call no tools."""
 
 from typing import TYPE_CHECKING, Self
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class LazyToolContext:
-    """The context of the turn that begins now, with the settings of now. See `tool_context`.
+    """The tool context of a turn, with the settings at its start. See `tool_context`.
 
-    Use it as a context manager: it gives up what the tools have kept for the turn.
+    Use it as a context manager, so that everything the tools hold for the turn is released.
     """
 
     def __init__(self, session: Session, report: Report, clock: TurnClock) -> None:
@@ -35,9 +35,9 @@ class LazyToolContext:
             self._made.changes.close()
 
     async def get(self) -> "ToolContext":
-        """The context, always the same."""
+        """Return the context, the same one on every call."""
         if self._made is None:
-            self._made = await anyio.to_thread.run_sync(self._make)  # a thread, for what it imports
+            self._made = await anyio.to_thread.run_sync(self._make)  # in a thread, because of its imports
         return self._made
 
     def _make(self) -> "ToolContext":

@@ -1,4 +1,4 @@
-"""What one turn may use, and what of that is left."""
+"""The limits of one turn, and how much is left."""
 
 from code_core.config.schema.commands import LimitsTable
 from code_core.errors import TurnError
@@ -12,9 +12,9 @@ class TurnLimits:
     """The limits of a turn that begins now.
 
     Args:
-        table: the limits; absent ones do not hold.
-        clock: of the turn.
-        totals: what the session has used, before this turn and in it.
+        table: the limits; absent ones do not apply.
+        clock: the turn's clock.
+        totals: the session's usage, before and during this turn.
     """
 
     def __init__(self, table: LimitsTable, clock: TurnClock, totals: TokenTotals) -> None:
@@ -26,10 +26,10 @@ class TurnLimits:
         self._calls = 0
 
     def check_prices(self, model: str, prices: Prices | None) -> None:
-        """Make sure that a limit of the costs can hold.
+        """Check that a cost limit can be enforced.
 
         Raises:
-            TurnError: it cannot, because nobody knows what the model costs.
+            TurnError: it cannot, because the price of the model is unknown.
         """
         if self._table.max_cost_usd is not None and prices is None:
             raise TurnError(
@@ -38,10 +38,10 @@ class TurnLimits:
             )
 
     def add_calls(self, number: int) -> None:
-        """The model asks for `number` calls of tools.
+        """Count `number` tool calls that the model requests.
 
         Raises:
-            TurnError: they are too many, or something else is used up; none of them may run.
+            TurnError: a limit is exceeded; none of the calls may run.
         """
         self._calls += number
         table = self._table
@@ -57,7 +57,7 @@ class TurnLimits:
             )
 
     def left(self) -> LimitsLeft | None:
-        """What is left; None where nothing is limited."""
+        """What is left of each limit, or None without limits."""
         table, seconds = self._table, self._clock.left
         left = LimitsLeft(
             tool_calls=None if table.max_tool_calls is None else max(0, table.max_tool_calls - self._calls),

@@ -1,7 +1,7 @@
-"""The turn loop: ask the model, run what it calls, until it calls nothing.
+"""The turn loop: asks the model and runs the tools it calls, until it calls none.
 
-It decides what happens next and does nothing itself: the model, the tools, the
-history and the events are behind `ModelClient`, `ToolRegistry`, `History` and `Reporter`.
+The loop only decides what happens next: the model, the tools, the history and the events
+are behind `ModelClient`, `ToolRegistry`, `History` and `Reporter`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,12 +34,12 @@ class TurnLoop:
     """One turn.
 
     Attributes:
-        before_request: takes what waits in the queue into the history; the schema of the
-            answer's form, if the user wants one.
-        tool_context: what calls may use, always the same; asked for when there is one.
-        make_room: compacts the history, and says whether it did; called when it is nearly
-            full, and when the model refused it for its length.
-        item_id: the id of what the model sends at a place of its stream.
+        before_request: moves queued input into the history; returns the schema for the
+            answer, if the user requests one.
+        tool_context: returns the tool context, always the same; called when it is first needed.
+        make_room: compacts the history and returns whether it did; called when the history is
+            nearly full or the model refused it as too long.
+        item_id: the id of the item at a position in the model's stream.
     """
 
     conversation_id: str
@@ -59,16 +59,16 @@ class TurnLoop:
     _guard: LoopGuard = field(default_factory=LoopGuard)
 
     async def run(self) -> str | None:
-        """The model's last message.
+        """Run the turn and return the model's last message.
 
         Raises:
-            ModelError: the model could not be asked.
-            TurnError: a limit was reached, or the model goes in circles.
+            ModelError: the model could not be reached.
+            TurnError: a limit was reached, or the model repeats the same call.
             TurnAbandoned: the user answered an approval request with `abort`.
         """
         message: str | None = None
         while True:
-            # An interrupt that came while the journal wrote ends the turn here.
+            # An interrupt that arrived during a journal write ends the turn here.
             await anyio.lowlevel.checkpoint()
             schema = await self.before_request()
             response = await self._ask_with_room(schema)
@@ -82,7 +82,7 @@ class TurnLoop:
             self._guard.check()
 
     async def _ask_with_room(self, schema: dict[str, Any] | None) -> Response:
-        """One response, after at most one compaction."""
+        """Return one response, compacting at most once."""
         if self.is_full() and await self.make_room():
             return await self._ask(schema)
         try:
@@ -94,7 +94,7 @@ class TurnLoop:
             return await self._ask(schema)
 
     async def _ask(self, schema: dict[str, Any] | None) -> Response:
-        """One response; what it finished goes into the history even when we are cancelled."""
+        """Return one response; its finished items enter the history even on cancellation."""
         response = Response()
         try:
             await sample(self.client, partial(self._prompt, schema), response, self.reporter)
@@ -106,7 +106,7 @@ class TurnLoop:
         return response
 
     def _prompt(self, schema: dict[str, Any] | None, finished: Sequence[ResponseItem]) -> Prompt:
-        """The next request; `finished` is what a response that broke off adds to the history."""
+        """The next request; `finished` holds the items of an interrupted response that follow the history."""
         return Prompt(
             settings=self.model,
             conversation_id=self.conversation_id,
@@ -127,7 +127,7 @@ class TurnLoop:
         return items
 
     def _batches(self, calls: Sequence[ToolCall]) -> list[list[ToolCall]]:
-        """Neighbouring parallel-safe calls together, the others alone, in call order."""
+        """Group adjacent parallel-safe calls and keep the others alone, in call order."""
         batches: list[list[ToolCall]] = []
         for together, group in groupby(calls, self.tools.parallel_safe):
             batch = list(group)
@@ -135,10 +135,10 @@ class TurnLoop:
         return batches
 
     async def _run(self, calls: Sequence[ToolCall]) -> None:
-        """Run one batch; what was done goes into the history, in call order, even when we are cancelled.
+        """Run one batch; results enter the history in call order, even on cancellation.
 
         Raises:
-            TurnAbandoned: the user does not want the turn to go on.
+            TurnAbandoned: the user answered an approval request with `abort`.
         """
         context = await self.tool_context()
         outputs: dict[int, ToolOutput] = {}

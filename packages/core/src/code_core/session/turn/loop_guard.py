@@ -1,4 +1,4 @@
-"""Notices an agent that goes in circles."""
+"""Detects a model that repeats the same call."""
 
 from code_core.errors import TurnError
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellCall, ToolCall
@@ -9,7 +9,7 @@ STOP_AT = 5
 
 
 class LoopGuard:
-    """Counts calls in a row that were the same and had the same result."""
+    """Counts consecutive identical calls with identical results."""
 
     def __init__(self) -> None:
         self._last: tuple[str, str] | None = None
@@ -17,7 +17,7 @@ class LoopGuard:
         self._stuck = False
 
     def observe(self, call: ToolCall, output: ToolOutput) -> str | None:
-        """A note for the model when it repeats itself for the third time, else None."""
+        """Return a note for the model on the third repetition, otherwise None."""
         seen = (_request(call), output.fingerprint or output.text)
         self._count = self._count + 1 if seen == self._last else 1
         self._last = seen
@@ -27,7 +27,7 @@ class LoopGuard:
         return None
 
     def check(self) -> None:
-        """Stop a turn that does not get on.
+        """Stop a turn that makes no progress.
 
         Raises:
             TurnError: a call was made five times in a row.

@@ -1,4 +1,4 @@
-"""Where a turn's events go, and the running count of tokens."""
+"""Emits a turn's events and keeps the running token count."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,21 +11,21 @@ from code_core.store.entries import EventEntry
 
 
 class EmitOrdered(Protocol):
-    """Sends an event on, with its place in the model's stream."""
+    """Emits an event, with its position in the model's stream."""
 
     def __call__(self, msg: EventMsg, order: EventOrder | None = None) -> Awaitable[None]:
-        """Send `msg`."""
+        """Emit `msg`."""
         ...
 
 
 @dataclass(slots=True)
 class TokenTotals:
-    """Tokens that a conversation has used.
+    """Tokens used by a conversation.
 
     Attributes:
-        cost_usd: what they cost, as far as prices are known.
-        overhead: what the provider counted of the last request and its answer besides the history, whose
-            size is an estimate: instructions, tools, and what the estimate missed.
+        cost_usd: their cost, as far as prices are known.
+        overhead: tokens that the provider counted for the last request and its answer beyond the estimated
+            size of the history: instructions, tools, and estimation errors.
     """
 
     total: TokenUsage = field(default_factory=TokenUsage)
@@ -34,40 +34,40 @@ class TokenTotals:
     _too_long: int | None = None
 
     def note_request(self, usage: TokenUsage | None, history_tokens: int) -> None:
-        """The history has an answer in it now; `history_tokens` is the estimate of its size."""
+        """Add a response's usage; `history_tokens` is the estimated size of the history including its answer."""
         if usage is not None:
             self.overhead = max(0, usage.total_tokens - history_tokens)
 
     def note_overflow(self, history_tokens: int) -> None:
-        """The model refused a request with a history of `history_tokens`, for its length."""
+        """Record that the model refused a history of `history_tokens` as too long."""
         self._too_long = history_tokens
 
     def window(self, known: int | None) -> int | None:
-        """The tokens that a request may take: `known`, or less where a request was refused."""
+        """Return the tokens that a request may use: `known`, or less if a request was refused."""
         limits = [limit for limit in (known, self._too_long) if limit is not None]
         return min(limits, default=None)
 
     def next_request(self, history_tokens: int) -> int:
-        """About how large the next request will be."""
+        """Estimated size of the next request."""
         return history_tokens + self.overhead
 
     def entry(self) -> EventEntry:
-        """How the journal records the total."""
+        """The journal entry that records the total."""
         info = {"total_token_usage": self.total.model_dump(), "total_cost_usd": self.cost_usd}
         return EventEntry({"type": "token_count", "info": info})
 
     def history_replaced(self) -> None:
-        """A shorter history: what was too long before tells nothing of it."""
+        """Forget a refusal as too long, because the history is shorter now."""
         self._too_long = None
 
 
 @dataclass(slots=True)
 class Reporter:
-    """The way out for one turn's events.
+    """Emits one turn's events.
 
     Attributes:
-        prices: of the model; None where nobody knows.
-        left: what is left of the turn's limits.
+        prices: the model's prices, if known.
+        left: returns what is left of the turn's limits.
     """
 
     emit: EmitOrdered
@@ -80,7 +80,7 @@ class Reporter:
     rate_limits: dict[str, Any] | None = None
 
     async def count_tokens(self, usage: TokenUsage | None) -> None:
-        """Add the usage of one response and report where the conversation stands."""
+        """Add the usage of one response and report the totals."""
         info = None
         if usage is not None:
             self.totals.total += usage

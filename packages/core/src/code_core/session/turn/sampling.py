@@ -1,4 +1,4 @@
-"""Asks the model once, reports what streams in, and asks again when the stream breaks."""
+"""Asks the model once, reports its streamed output, and retries when the stream breaks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -55,19 +55,19 @@ GO_ON_NOTE = (
 
 @dataclass(slots=True)
 class Response:
-    """What the model has answered so far; `orders` are the items' places in its stream."""
+    """The model's answer so far; `orders` holds the items' positions in its stream."""
 
     items: list[ResponseItem] = field(default_factory=list)
     orders: list[EventOrder | None] = field(default_factory=list)
     usage: TokenUsage | None = None
 
     def add(self, item: ResponseItem, order: EventOrder | None = None) -> None:
-        """Take the next item."""
+        """Add the next item."""
         self.items.append(item)
         self.orders.append(order)
 
     def keep(self, first: Sequence[ResponseItem]) -> None:
-        """Keep the first items alone."""
+        """Drop all items except the first ones."""
         self.items = list(first)
         del self.orders[len(self.items) :]
 
@@ -91,18 +91,18 @@ async def sample(
 ) -> None:
     """Fill `response` with the model's answer.
 
-    What a broken stream finished is kept. With a finished call among it, it counts as an
-    answer that ends there: the calls run, and the next request tells the model of them, so
-    no call ever runs twice. With messages only, the model is asked to go on after them.
+    Items finished before a stream breaks are kept. If they include a call, the response counts as
+    complete: the calls run, and the next request includes their results, so no call ever runs
+    twice. If they are only messages, the model is asked to continue after them.
 
     Args:
         client: the model.
-        prompt_after: the request, with items after the history that this response has finished so far.
-        response: gets the items.
-        reporter: gets the events.
+        prompt_after: returns the request, with the items finished so far after the history.
+        response: receives the items.
+        reporter: receives the events.
 
     Raises:
-        ModelError: the provider refused, or retries were used up.
+        ModelError: the provider refused the request, or all retries failed.
     """
     failed = {"request": 0, "stream": 0}
     limits = {"request": client.retry_limits.request, "stream": client.retry_limits.stream}
@@ -154,27 +154,27 @@ async def _report_failure(
 
 
 class _Taker:
-    """Takes the events of one attempt, and knows what of it can still be withdrawn."""
+    """Processes the events of one attempt and tracks what can still be withdrawn."""
 
     def __init__(self, response: Response, reporter: Reporter, kept: Sequence[ResponseItem]) -> None:
         self._response = response
         self._reporter = reporter
-        # Some models repeat messages that they are asked to go on from: each is shown and kept once.
+        # Some models repeat messages when asked to continue: each is shown and kept once.
         self._repeats = [item.text for item in kept if isinstance(item, Message) and item.role == "assistant"]
-        self._alike: list[RepeatedText] = []  # those that the streamed text may turn out to repeat
-        self._text_of: EventOrder | None = None  # the place of the message that deltas came for
+        self._alike: list[RepeatedText] = []  # candidates that the streamed text may repeat
+        self._text_of: EventOrder | None = None  # the position of the message being streamed
         self._text_shown = False
         self._reasoning_shown = False
 
     async def withdraw(self) -> None:
-        """Take back what was streamed of an item that will not be finished."""
+        """Withdraw streamed text of an item that will not be finished."""
         if self._text_shown:
             await self._reporter.emit(AgentMessageReset(), self._text_of)
         if self._reasoning_shown:
             await self._reporter.emit(AgentReasoningReset())
 
     async def take(self, event: ResponseEvent) -> None:
-        """Report `event`, and keep what it finishes."""
+        """Report `event` and keep the item it finishes."""
         reporter = self._reporter
         match event:
             case TextDelta():

@@ -1,4 +1,4 @@
-"""Makes what the tools of one turn may use, from the session's settings."""
+"""Builds the context in which the tools of one turn run, from the session's settings."""
 
 import os
 from pathlib import Path
@@ -25,9 +25,9 @@ def tool_context(
     clock: TurnClock,
     checkpoint: TurnCheckpoint | None,
 ) -> ToolContext:
-    """The context of the turn that `report` reports; its questions take no time on `clock`.
+    """Return the tool context for the turn that `report` belongs to; its questions pause `clock`.
 
-    Whoever asks for it closes its `changes`.
+    The caller must close its `changes`.
     """
     config, asks = session.config, session.user_questions
     directory, outputs = Path(os.path.realpath(settings.cwd)), config.home.path / "outputs" / session.id
@@ -52,7 +52,7 @@ def tool_context(
 
 
 def command_environment(session: Session) -> dict[str, str]:
-    """What commands get of our environment: no secrets."""
+    """The environment for commands, without secrets."""
     table, provider = session.config.environment, session.config.provider
     secrets = [provider.env_key, *provider.env_http_headers.values()]
     environment = child_environment(

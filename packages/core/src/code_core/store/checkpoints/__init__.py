@@ -1,7 +1,7 @@
-"""What the agent changed on disk, turn by turn, and the way back and forth.
+"""Checkpoints of what the agent changed on disk in each turn, for undo and redo.
 
-Files are looked at by themselves, whatever version control there is: git's index, refs,
-stash and config are never read or written.
+They work on files directly, independently of version control: git's index, refs, stash and
+config are never read or written.
 """
 
 from code_core.store.checkpoints.checkpoints import Checkpoints

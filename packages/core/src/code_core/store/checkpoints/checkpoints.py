@@ -1,4 +1,4 @@
-"""Undo and redo of what turns changed on disk."""
+"""Undo and redo of the files that turns changed."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ from code_core.store.checkpoints.workspace import MOST_COPIED, Workspace
 from code_core.store.errors import CheckpointError
 
 MOST_WAIT = 1.0
-"""Seconds that the first command of a turn waits for files to be saved; the others are saved while it runs."""
+"""Seconds that the first command of a turn waits for files to be saved; the rest is saved while it runs."""
 
 
 class Checkpoints:
@@ -34,12 +34,12 @@ class Checkpoints:
     files: call them in a thread, one at a time.
 
     Args:
-        directory: where they are kept.
-        roots: the directories below which commands may write; not the temporary ones.
-        excluded: directories below them that are not looked at, such as our own home.
+        directory: where the checkpoints are kept.
+        roots: the directories where commands may write, except temporary ones.
+        excluded: directories below the roots to ignore, such as our own home directory.
 
     Raises:
-        CheckpointError: those of an earlier process are damaged.
+        CheckpointError: checkpoints from an earlier process are damaged.
     """
 
     def __init__(self, directory: Path, roots: Sequence[Path], excluded: Iterable[Path] = ()) -> None:
@@ -62,15 +62,15 @@ class Checkpoints:
 
     @property
     def steps(self) -> tuple[int, int]:
-        """How many turns can be undone, and how many redone."""
+        """The number of turns that can be undone, and the number that can be redone."""
         return self._turns.done, len(self._turns.turns) - self._turns.done
 
     def wants(self, roots: Sequence[Path]) -> bool:
-        """Whether other checkpoints of the same session are needed for these roots."""
+        """Whether these roots need different checkpoints."""
         return _outermost([Path(os.path.realpath(root)) for root in roots]) != self._roots
 
     def stop(self) -> None:
-        """End what another thread is saving now, and save nothing more."""
+        """Stop saving, including in another thread."""
         self._workspace.stop()
 
     @property
@@ -80,7 +80,7 @@ class Checkpoints:
 
     @property
     def warning(self) -> str | None:
-        """What undo does not cover, if there is something that the user would not expect."""
+        """A warning about unexpected gaps in what undo covers, if any."""
         below = ", ".join(map(str, self._roots))
         if self._workspace.is_too_large:
             return (
@@ -101,36 +101,36 @@ class Checkpoints:
         return None
 
     def prepare(self) -> None:
-        """Look at everything below the roots ahead of the first command, such as while the model thinks.
+        """Scan everything below the roots before the first command, for example while the model thinks.
 
         Raises:
-            CheckpointError: it cannot be saved.
+            CheckpointError: the files cannot be saved.
         """
         if not self._looked:
             self._looked = True
             self._workspace.look()
 
     def save(self, seconds: float) -> bool:
-        """Save for some time what the last look has seen; says whether there is more.
+        """Save files found by the last scan for some time; return whether any are left.
 
         Raises:
-            CheckpointError: it cannot be saved.
+            CheckpointError: the files cannot be saved.
         """
         self._unsaved = self._workspace.save(seconds)
         return self._unsaved > 0
 
     def begin_turn(self, turn: str) -> None:
-        """A turn begins; what was changed until now is not the agent's."""
+        """Begin a turn; earlier changes are not the agent's."""
         self._turn = turn
         self._before = {}
         self._baseline = None
         self._workspace.forget()
 
     def before_write(self, paths: Iterable[Path]) -> None:
-        """Save what stands at `paths`, which a patch is about to write, move or delete.
+        """Save the entries at `paths` before a patch writes, moves or deletes them.
 
         Raises:
-            CheckpointError: it cannot be saved.
+            CheckpointError: they cannot be saved.
         """
         fresh: dict[str, Entry | None] = {}
         for path in paths:
@@ -142,12 +142,12 @@ class Checkpoints:
         self._before |= fresh
 
     def before_command(self) -> None:
-        """Look at what is below the roots, once a turn, and save what of it is not saved.
+        """Scan the roots, once per turn, and save what is not saved yet.
 
-        That takes at most `MOST_WAIT` longer than the look; call `save` for what is left.
+        Saving adds at most `MOST_WAIT` to the scan; call `save` for the rest.
 
         Raises:
-            CheckpointError: it cannot be saved.
+            CheckpointError: the files cannot be saved.
         """
         if self._baseline is not None:
             self.save(0)
@@ -159,10 +159,10 @@ class Checkpoints:
             self._baseline = self._workspace.snapshot
 
     def end_turn(self) -> tuple[str, ...]:
-        """The turn has ended; gives the paths that it changed, for which there is an undo now.
+        """End the turn and return the paths that it changed, which can now be undone.
 
         Raises:
-            CheckpointError: they cannot be recorded.
+            CheckpointError: the changes cannot be recorded.
         """
         changes = self._by_commands()
         for path, before in self._before.items():
@@ -176,10 +176,10 @@ class Checkpoints:
         return tuple(sorted(changes))
 
     def undo(self) -> Outcome | None:
-        """Take back the changes of the last turn that is not undone; None without such a turn.
+        """Undo the last turn that is not undone yet, or return None without one.
 
         Raises:
-            CheckpointError: what is saved is damaged or missing; nothing was changed.
+            CheckpointError: saved data is damaged or missing; nothing was changed.
         """
         turn = self._turns.undoable
         if turn is None:
@@ -189,10 +189,10 @@ class Checkpoints:
         return outcome
 
     def redo(self) -> Outcome | None:
-        """Repeat what was undone last; None if nothing was undone.
+        """Redo the last turn that was undone, or return None without one.
 
         Raises:
-            CheckpointError: what is saved is damaged or missing; nothing was changed.
+            CheckpointError: saved data is damaged or missing; nothing was changed.
         """
         turn = self._turns.redoable
         if turn is None:
@@ -203,7 +203,7 @@ class Checkpoints:
         return outcome
 
     def _by_commands(self) -> dict[str, tuple[Entry | None, Entry | None]]:
-        """What changed below the roots since the first command, but for what `before_write` was called with."""
+        """The changes below the roots since the first command, except those announced by `before_write`."""
         if self._baseline is None:
             return {}
         self._workspace.look()
@@ -222,14 +222,14 @@ class Checkpoints:
         return changes
 
     def _entry(self, path: str, state: State) -> Entry | None:
-        """What stands at `path`, which had this state a moment ago."""
+        """The entry at `path`, which had this state a moment ago."""
         if not state.is_file:
             return state.entry()
         digest = self._workspace.content(path, state)
         return self._standing(path) if digest is None else state.entry(digest)
 
     def _known(self, path: str) -> Entry | None:
-        """What stood at `path` when the turn began, as far as it is known; else what stands there."""
+        """The entry at `path` at the start of the turn, if known, otherwise the current one."""
         if self._baseline is None or not self._is_scanned(path) or is_below(path, unseen_in(self._baseline)):
             return self._standing(path)
         state = state_in(self._baseline, path)
@@ -240,7 +240,7 @@ class Checkpoints:
         return self._workspace.entries([state])[state]
 
     def _is_scanned(self, path: str) -> bool:
-        """Whether the baseline has `path` if it stood there."""
+        """Whether the baseline would contain `path` if it existed then."""
         for root in self._roots:
             if Path(path).is_relative_to(root):
                 below = Path(path).relative_to(root)
@@ -257,7 +257,7 @@ class Checkpoints:
 
 
 def _outermost(roots: Sequence[Path]) -> tuple[Path, ...]:
-    """`roots` without those that are below another one."""
+    """`roots` without those inside another one."""
     return tuple(
         root
         for number, root in enumerate(roots)

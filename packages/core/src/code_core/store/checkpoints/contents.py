@@ -1,6 +1,6 @@
-"""The contents of files, each kept once, addressed by its digest: one file that grows, and an index of it.
+"""File contents, each stored once and addressed by digest, in one growing file with an index.
 
-Only one process writes them: the one that holds the session's lock.
+Only the process that holds the session's lock writes them.
 """
 
 import hashlib
@@ -12,17 +12,17 @@ from code_core.store.errors import CheckpointError
 from code_core.store.layout import make_private_directory, open_private
 
 MOST_BYTES = 2**30
-"""How much is kept of one session; what does not fit is not saved, and undo names it."""
+"""Limit for one session; contents beyond it are not saved, and undo reports them."""
 
 _BUFFER = 8 * 2**20
 _LISTED = re.compile(rb"([0-9a-f]{40}) ([0-9]{1,15}) ([0-9]{1,9})\n")
 
 
 class Contents:
-    """The contents below `directory`, made when the first one is kept.
+    """The contents in `directory`, which is created when the first one is stored.
 
     Raises:
-        CheckpointError: they are there and cannot be read.
+        CheckpointError: existing contents cannot be read.
     """
 
     def __init__(self, directory: Path, most_bytes: int = MOST_BYTES) -> None:
@@ -37,7 +37,7 @@ class Contents:
         self._load()
 
     def put(self, data: bytes) -> str | None:
-        """Keep `data`; gives its digest, or None where there is no room. `flush` puts it on the disk.
+        """Store `data` and return its digest, or None if there is no room. `flush` writes it to disk.
 
         Raises:
             CheckpointError: it cannot be written.
@@ -57,14 +57,14 @@ class Contents:
         return digest
 
     def has(self, digest: str) -> bool:
-        """Whether it was put, and could be written."""
+        """Whether a content is stored and could be written."""
         return digest in self._offsets
 
     def flush(self) -> None:
-        """Write what was put.
+        """Write stored contents to disk.
 
         Raises:
-            CheckpointError: it cannot be written; it is not kept then.
+            CheckpointError: they could not be written and were dropped.
         """
         if not self._listed:
             return
@@ -82,7 +82,7 @@ class Contents:
             self._buffer, self._listed, self._buffered = [], [], 0
 
     def get(self, digest: str) -> bytes:
-        """What was put under `digest`.
+        """Return the content with this digest.
 
         Raises:
             CheckpointError: it is missing or damaged.
@@ -110,7 +110,7 @@ class Contents:
             raise CheckpointError(f"cannot read the saved files: {self._list}: {error.strerror}") from error
         with os.fdopen(descriptor, "rb") as file:
             for line in file:
-                if match := _LISTED.fullmatch(line):  # what a crash left half does not
+                if match := _LISTED.fullmatch(line):  # a line cut off by a crash does not match
                     digest, offset, length = match.groups()
                     self._offsets[digest.decode("ascii")] = (int(offset), int(length))
         try:
@@ -120,12 +120,12 @@ class Contents:
 
 
 def digest_of(data: bytes) -> str:
-    """The address of a content."""
+    """Return the address of a content."""
     return hashlib.blake2b(data, digest_size=20).hexdigest()
 
 
 def _append(path: Path, data: bytes, expected: int | None) -> None:
-    """Write `data` at the end, or at `expected`, where an earlier write may have ended half-way."""
+    """Write `data` at the end, or at `expected`, where an earlier write may have been cut off."""
     descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     try:
         position = os.fstat(descriptor).st_size if expected is None else expected

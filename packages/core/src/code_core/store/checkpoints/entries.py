@@ -1,4 +1,4 @@
-"""What can stand at a path: a file, a symbolic link or a directory; and reading it."""
+"""File system entries as checkpoints record them (files, symbolic links, directories), and how to read them."""
 
 import os
 import stat
@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 LARGEST_FILE = 16 * 2**20
-"""The bytes that a file may have to be saved."""
+"""Size limit for a file to be saved."""
 
 _PIECE = 2**20
-_RECENT = 50_000_000  # ns: a file may change again without its times showing it
+_RECENT = 50_000_000  # ns within which another change may not show in a file's times
 
 
 class Entry(NamedTuple):
-    """What stands at a path, as it is recorded.
+    """An entry at a path, as recorded.
 
     Attributes:
         kind: a file, a symbolic link or a directory.
         mode: the permission bits; 0 for a link.
-        value: the digest of a file's content, the target of a link. For a content that was not
-            saved a `?` and the state of the file, so that a later change can be detected.
+        value: the digest of a file's content, or the target of a link. For a content that was not
+            saved, a `?` and the file's state, so that later changes can be detected.
     """
 
     kind: Literal["f", "l", "d"]
@@ -28,24 +28,24 @@ class Entry(NamedTuple):
 
     @property
     def is_saved(self) -> bool:
-        """Whether what stood there can be brought back."""
+        """Whether the entry can be restored."""
         return not self.value.startswith("?") or self.kind != "f"
 
 
 Changes = Mapping[str, tuple[Entry | None, Entry | None]]
-"""By path, what stood there before a turn and what stands there after it."""
+"""By path, the entry before a turn and the entry after it."""
 
 
 class State(NamedTuple):
-    """What the inode at a path shows without being read: as long as it stays the same, so does the content.
+    """The state of an inode without its content; while it stays the same, so does the content.
 
     Attributes:
-        ctime: in nanoseconds. It changes with everything, and no program can set it. 0 for a
-            directory, and -1 for a file that changed so recently that another change may not show.
+        ctime: in nanoseconds. Every change updates it, and programs cannot set it. 0 for a directory,
+            and -1 for a file that changed so recently that another change may not show.
         inode: its number.
         size: in bytes; 0 for a directory.
         mode: kind and permission bits.
-        value: the target of a link, the digest of a file that changed recently, else empty.
+        value: the target of a link, the digest of a recently changed file, otherwise empty.
     """
 
     ctime: int
@@ -65,7 +65,7 @@ class State(NamedTuple):
         return stat.S_ISREG(self.mode)
 
     def entry(self, digest: str | None = None) -> Entry:
-        """What to record of it, with the digest of a file's content if that is saved."""
+        """The entry to record, with the digest of a file's content if it is saved."""
         permissions = stat.S_IMODE(self.mode)
         if self.is_directory:
             return Entry("d", permissions, "")
@@ -75,22 +75,22 @@ class State(NamedTuple):
 
 
 def state_of(status: os.stat_result) -> State:
-    """The state of an inode that is not a link."""
+    """Return the state of an inode that is not a link."""
     if stat.S_ISDIR(status.st_mode):
         return State(0, status.st_ino, 0, status.st_mode)
     return State(status.st_ctime_ns, status.st_ino, status.st_size, status.st_mode)
 
 
 def changed_recently(status: os.stat_result, now: int) -> bool:
-    """Whether the clock of the file system may be too coarse to show a change that follows at `now`."""
+    """Whether the file system's clock may be too coarse to show another change right after `now`."""
     return status.st_ctime_ns > now - _RECENT
 
 
 def entry_at(path: str, save: Callable[[bytes], str | None]) -> Entry | None:
-    """What stands at `path` itself; None for nothing, and for what is not saved: devices, sockets.
+    """Return the entry at `path` itself, or None if there is none or its kind is not saved (devices, sockets).
 
     Raises:
-        OSError: it may not be seen.
+        OSError: it is not accessible.
     """
     try:
         status = os.lstat(path)
@@ -107,9 +107,9 @@ def entry_at(path: str, save: Callable[[bytes], str | None]) -> Entry | None:
 
 
 def content_of(path: str, expected: State | None = None) -> bytes | None:
-    """The content of the file at `path`; None if it is too large, cannot be read, or is in another state.
+    """Return the content of the file at `path`, or None if it is too large, unreadable, or in another state.
 
-    That no state is expected means that any will do.
+    Without an expected state, any state is accepted.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)

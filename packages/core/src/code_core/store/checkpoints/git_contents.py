@@ -1,7 +1,7 @@
-"""Which files git has the content of, so that they need no copy; and those contents.
+"""Finds files whose content is stored in git, so that they need no copy, and reads those contents.
 
-Git is asked, and writes nothing: neither the index nor an object. Nothing that the repository's settings
-name is run, and nothing is fetched.
+Git is only queried: it writes neither the index nor objects, runs nothing that the repository's settings
+name, and fetches nothing.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ _ENVIRONMENT = {
 
 @frozen
 class Blob:
-    """A content that a repository has, and that a file had.
+    """A git object with the content of a file.
 
     Attributes:
         repository: a directory in the work tree.
-        id: the name of the object.
-        size: its bytes.
+        id: the object's name.
+        size: in bytes.
     """
 
     repository: str
@@ -44,10 +44,10 @@ class Blob:
 
 
 def clean_files(directory: str) -> dict[str, Blob]:
-    """By path, the content of each file below `directory` that is as git's index has it; none without a repository.
+    """Return, by path, the blob of each file below `directory` that matches git's index; empty without a repository.
 
-    What git would convert on the way into the repository (filters, encodings, `$Id$`) is not among them. The
-    size tells about ends of lines: a caller takes only what has the size of the file.
+    Files that git converts on commit (filters, encodings, `$Id$`) are omitted. Converted line endings show
+    in the size: callers must check that it equals the size of the file.
     """
     listed = _git(directory, "ls-files", "-z", "-v", "--stage", "--", _UNFILTERED)
     if not listed:
@@ -85,7 +85,7 @@ def clean_files(directory: str) -> dict[str, Blob]:
 
 
 def _regular(listed: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The name and the object of each file; not those whose changes git was told to overlook."""
+    """The name and the object of each file, except those whose changes git was told to ignore."""
     for line in listed.split(b"\0"):
         fields, _, name = line.partition(b"\t")
         match fields.split(b" "):
@@ -94,7 +94,7 @@ def _regular(listed: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def read(blobs: Iterable[Blob]) -> Iterator[tuple[Blob, bytes]]:
-    """The contents of `blobs`, in any order; without those that their repositories do not have any more."""
+    """Yield the contents of `blobs` in any order, without those missing from their repositories."""
     of: dict[str, list[Blob]] = {}
     for blob in blobs:
         of.setdefault(blob.repository, []).append(blob)
@@ -120,7 +120,7 @@ def _portions(blobs: Iterable[Blob]) -> Iterator[list[Blob]]:
 
 
 def _contents(blobs: Iterable[Blob], output: bytes | None) -> Iterator[tuple[Blob, bytes]]:
-    """What git-cat-file(1) wrote for each of `blobs`, where that is what its name promises."""
+    """The output of git-cat-file(1) for each of `blobs`, where it matches the object's name."""
     if output is None:
         return
     position = 0
@@ -138,7 +138,7 @@ def _contents(blobs: Iterable[Blob], output: bytes | None) -> Iterator[tuple[Blo
 
 
 def _git(directory: str, *arguments: str, given: bytes = b"") -> bytes | None:
-    """What git prints; None if it fails, or there is no git."""
+    """The output of a git command, or None if it fails or git is not installed."""
     program = shutil.which("git", path=os.defpath)
     if program is None:
         return None
@@ -160,6 +160,6 @@ def _git(directory: str, *arguments: str, given: bytes = b"") -> bytes | None:
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """What git needs of our environment: its own variables could name another repository."""
+    """The environment for git, without git's own variables, which could name another repository."""
     wanted = {"HOME", "PATH", "XDG_CONFIG_HOME", "SUDO_UID", "SYSTEMROOT"}
     return {name: value for name, value in ours.items() if name in wanted} | _ENVIRONMENT

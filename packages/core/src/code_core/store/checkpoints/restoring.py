@@ -1,4 +1,4 @@
-"""Brings paths back to what stood there, unless somebody changed them since."""
+"""Restores paths to an earlier state unless they have changed since."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ NOT_EMPTY = "it contains other files"
 
 @frozen
 class Left:
-    """A path that was left as it is, and why."""
+    """A path that was not restored, and why."""
 
     path: str
     reason: str
@@ -28,12 +28,12 @@ class Left:
 
 @frozen
 class Outcome:
-    """What an undo or a redo did.
+    """The result of an undo or a redo.
 
     Attributes:
         turn: the turn that was undone or redone.
-        restored: the paths that are as they were.
-        left: the paths that are not, because that would lose somebody's work or is not possible.
+        restored: the restored paths.
+        left: the paths that were not restored, because that would lose someone's work or is not possible.
     """
 
     turn: str
@@ -42,12 +42,12 @@ class Outcome:
 
 
 def bring_back(changes: Changes, contents: Contents) -> tuple[tuple[str, ...], tuple[Left, ...]]:
-    """Let what stood before stand at each path of `changes` again, where what stood after still does.
+    """Restore the earlier entry at each path of `changes` that still has the later one.
 
-    Gives the paths that are as they were, and those that were left.
+    Returns the restored paths and those that were left.
 
     Raises:
-        CheckpointError: a content is missing or damaged; nothing was changed then.
+        CheckpointError: a content is missing or damaged; nothing was changed.
     """
     left: dict[str, str] = {}
     wanted: dict[str, Entry | None] = {}
@@ -69,7 +69,7 @@ def bring_back(changes: Changes, contents: Contents) -> tuple[tuple[str, ...], t
             standing[path] = now
     for before in wanted.values():
         if before is not None and before.kind == "f":
-            contents.get(before.value)  # all are there, or nothing is changed
+            contents.get(before.value)  # check all contents before changing anything
     _Restorer(contents, wanted, standing, left).run()
     restored = tuple(sorted(path for path in wanted if path not in left))
     return restored, tuple(Left(path, reason) for path, reason in sorted(left.items()))
@@ -91,7 +91,7 @@ class _Restorer:
     def run(self) -> None:
         deepest_first = sorted(self._wanted, reverse=True)
         with _writable(self._closed_directories()):
-            for path in deepest_first:  # what makes room for something else, or goes
+            for path in deepest_first:  # remove entries first, to make room
                 now, before = self._standing[path], self._wanted[path]
                 if now is not None and (before is None or before.kind != now.kind):
                     self._try(path, _remove, now)
@@ -105,7 +105,7 @@ class _Restorer:
                 self._try(path, _set_mode, before)
 
     def _closed_directories(self) -> list[str]:
-        """Directories that we are to change and may not write now."""
+        """Directories that must change but are not writable now."""
         parents = {os.path.dirname(path) for path in self._wanted}  # noqa: PTH120 - texts
         return sorted(
             path for path in parents if _is_directory(path) and not os.access(path, os.W_OK | os.X_OK)
@@ -133,7 +133,7 @@ class _Restorer:
 
 
 def _unsaved(_data: bytes) -> None:
-    """Keeps nothing: a content that was not saved is known by the state of its file."""
+    """Store nothing: an unsaved content is identified by the state of its file."""
 
 
 def _is_directory(path: str) -> bool:
@@ -154,7 +154,7 @@ def _set_mode(path: str, entry: Entry) -> None:
 
 
 def _change_mode(path: str, wanted: int | None) -> int:
-    """Give a directory another mode, its own with all rights for us if None is `wanted`; the mode it had.
+    """Change a directory's mode, adding all rights for us if `wanted` is None; return the previous mode.
 
     Raises:
         OSError: it is no longer a directory, or a directory above it is a link.
@@ -172,7 +172,7 @@ def _change_mode(path: str, wanted: int | None) -> int:
 
 
 def _replace(parent: int, name: str, make: Callable[[str], None]) -> None:
-    """Give what `make` makes under another name this one, in one step."""
+    """Create an entry under a temporary name with `make` and rename it to `name` atomically."""
     new = f".code-{token_hex(8)}.tmp"
     try:
         make(new)
@@ -194,7 +194,7 @@ def _write(parent: int, name: str, data: bytes, mode: int) -> None:
 
 @contextmanager
 def _writable(directories: Iterable[str]) -> Iterator[None]:
-    """Let us write in `directories`, which may forbid it; they forbid it again afterwards."""
+    """Make `directories` writable temporarily."""
     before: list[tuple[str, int]] = []
     for path in directories:
         with suppress(OSError):

@@ -1,6 +1,6 @@
-"""The state of every inode below some directories, and what differs between two looks at them.
+"""Snapshots of directory trees as inode states, and the differences between two of them.
 
-Nothing is read but links and files that changed just now: the state shows whether a content changed.
+Only links and recently changed files are read: for the rest, the state shows whether the content changed.
 """
 
 import os
@@ -12,10 +12,10 @@ from pathlib import PurePath
 from code_core.store.checkpoints.entries import State, changed_recently, content_of, state_of
 
 MOST_ENTRIES = 100_000
-"""How many files and directories are looked at. Of a larger tree, patches alone can be undone."""
+"""Limit on files and directories. In a larger tree, only patches can be undone."""
 
 NOT_OURS = frozenset({".git", ".hg", ".svn", ".jj"})
-"""What version control keeps, which is never looked at or changed."""
+"""Version control directories, which are never scanned or changed."""
 
 REBUILT = frozenset(
     {
@@ -30,36 +30,36 @@ REBUILT = frozenset(
         ".pytest_cache",
     }
 )
-"""Directories that tools fill and can fill again: nothing in them is looked at for what commands change."""
+"""Directories that tools fill and can recreate; changes that commands make in them are ignored."""
 
 NOTHING: "Folder" = {}
 UNSEEN: "Folder" = {}
-"""What stands in a directory that may not be listed: nobody knows, so nothing in it is new or gone."""
+"""The contents of a directory that cannot be listed, in which nothing counts as new or deleted."""
 
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 Folder = dict[str, State]
-"""By name, what stands in a directory. One that did not change is the same object as before."""
+"""The entries of a directory by name. An unchanged directory keeps the same object."""
 
 Snapshot = dict[str, Folder]
-"""By directory, what stands in it."""
+"""The contents of each directory."""
 
 
 class TreeTooLarge(Exception):  # noqa: N818 - a state of the tree
-    """There are more than `MOST_ENTRIES` files and directories."""
+    """The tree has more than `MOST_ENTRIES` files and directories."""
 
 
 class Look:
-    """One look at directories, of which some were looked at before.
+    """One scan of directories, based on earlier ones.
 
     Args:
-        excluded: directories that are passed over.
-        save: keeps the content of a file that changed just now; gives its digest.
-        enter: called with each directory before it is listed, such as to watch it.
+        excluded: directories to skip.
+        save: stores the content of a recently changed file and returns its digest.
+        enter: called with each directory before it is listed, for example to watch it.
 
     Attributes:
-        new_files: the paths and states of files that are new or changed, and whose content was not read.
-        linked: directories that contain a file with several names, which may change under another one.
+        new_files: paths and states of new or changed files whose content was not read.
+        linked: directories containing a file with several names, which may change under another one.
         repositories: directories that contain a `.git`.
     """
 
@@ -78,10 +78,10 @@ class Look:
         self.repositories: set[str] = set()
 
     def all(self, roots: Iterable[str], previous: Snapshot) -> Snapshot:
-        """Everything below `roots`.
+        """Scan everything below `roots`.
 
         Raises:
-            TreeTooLarge: there is too much of it.
+            TreeTooLarge: the tree is too large.
         """
         result: Snapshot = {}
         waiting = list(roots)
@@ -96,18 +96,18 @@ class Look:
         return result
 
     def some(self, dirty: Iterable[str], previous: Snapshot) -> Snapshot:
-        """`previous`, after another look at the directories in `dirty` and at all that is new in them.
+        """Return `previous`, updated by scanning the directories in `dirty` and everything new in them.
 
         Raises:
-            TreeTooLarge: there is too much of it.
+            TreeTooLarge: the tree is too large.
         """
         result = dict(previous)
-        waiting = sorted(dirty, reverse=True)  # those above first
+        waiting = sorted(dirty, reverse=True)  # parents first
         while waiting:
             directory = waiting.pop()
             before = result.get(directory)
             if before is None:
-                continue  # it is gone, or something in it was new and is looked at
+                continue  # deleted, or already scanned as part of something new
             folder = self.folder(directory, before, MOST_ENTRIES)
             if folder is before:
                 continue
@@ -121,7 +121,7 @@ class Look:
                 if new is None or not new.is_directory or new.inode != old.inode:
                     _drop(path, result)
                 elif new.mode != old.mode:
-                    waiting.append(path)  # what it hid may be seen now
+                    waiting.append(path)  # its entries may be visible now
             unseen = [path for path in _directories_in(directory, folder) if path not in result]
             result |= self.all(unseen, {})
         if sum(map(len, result.values())) > MOST_ENTRIES:
@@ -129,12 +129,12 @@ class Look:
         return result
 
     def folder(self, directory: str, before: Folder, most: int) -> Folder | None:
-        """What stands in `directory`, `before` itself if that is the same; None for one that is gone.
+        """Return the entries of `directory`, as the same object if unchanged, or None if it no longer exists.
 
-        Of one that may not be listed any more, it is what stood there; `UNSEEN` if that is not known.
+        For a directory that can no longer be listed, these are its earlier entries, or `UNSEEN` if unknown.
 
         Raises:
-            TreeTooLarge: there are more than `most` entries in it.
+            TreeTooLarge: it has more than `most` entries.
         """
         folder: Folder = {}
         same = True
@@ -150,11 +150,11 @@ class Look:
                 for entry in entries:
                     try:
                         status = entry.stat(follow_symlinks=False)
-                    except FileNotFoundError:  # deleted meanwhile
+                    except FileNotFoundError:  # deleted in the meantime
                         continue
                     name = entry.name
                     old = before.get(name)
-                    # This condition and the `stat` above, 50,000 times, are what a look costs.
+                    # This condition and the `stat` above, 50,000 times, dominate the cost of a scan.
                     if (
                         old is not None
                         and old[0] == status.st_ctime_ns
@@ -176,7 +176,7 @@ class Look:
         return before if before and same and len(folder) == len(before) else folder
 
     def _state(self, directory: str, name: str, status: os.stat_result, descriptor: int) -> State | None:
-        """None for what undo does not know: version control, devices, what tools can fill again."""
+        """The state, or None for entries that undo ignores: version control, devices, directories that tools can recreate."""
         if name in NOT_OURS:
             if name == ".git":
                 self.repositories.add(directory)
@@ -209,7 +209,7 @@ def _directories_in(directory: str, folder: Folder) -> list[str]:
 
 
 def _drop(directory: str, snapshot: Snapshot) -> None:
-    """Forget `directory` and what is below it."""
+    """Remove `directory` and everything below it."""
     waiting = [directory]
     while waiting:
         path = waiting.pop()
@@ -217,13 +217,13 @@ def _drop(directory: str, snapshot: Snapshot) -> None:
 
 
 def state_in(snapshot: Snapshot, path: str) -> State | None:
-    """What stood at `path`."""
+    """Return the state of `path` in the snapshot."""
     directory, name = os.path.split(path)
     return snapshot.get(directory, NOTHING).get(name)
 
 
 def differences(before: Snapshot, after: Snapshot) -> dict[str, tuple[State | None, State | None]]:
-    """The paths at which something else may stand: the state is another one."""
+    """Return the paths whose state differs, with both states."""
     changed: dict[str, tuple[State | None, State | None]] = {}
     hidden = unseen_in(before) | unseen_in(after)
     for directory in before.keys() | after.keys():
@@ -238,17 +238,17 @@ def differences(before: Snapshot, after: Snapshot) -> dict[str, tuple[State | No
 
 
 def unseen_in(snapshot: Snapshot) -> frozenset[str]:
-    """The directories that could not be listed."""
+    """Return the directories that could not be listed."""
     return frozenset(path for path, folder in snapshot.items() if folder is UNSEEN)
 
 
 def is_below(path: str, directories: frozenset[str]) -> bool:
-    """Whether `path` is one of `directories`, or below one."""
+    """Whether `path` is one of `directories` or inside one."""
     return bool(directories) and not directories.isdisjoint((path, *map(str, PurePath(path).parents)))
 
 
 def missing_parents(path: str) -> list[str]:
-    """The directories above `path` that do not exist: writing it makes them."""
+    """Return the missing directories above `path`, which writing it creates."""
     parents: list[str] = []
     parent = os.path.dirname(path)  # noqa: PTH120 - a text
     while parent not in {"", "/"} and not os.path.lexists(parent):

@@ -1,4 +1,4 @@
-"""The record of what turns changed, and of what was undone: one line each, appended."""
+"""The record of what turns changed and of what was undone, as appended lines."""
 
 import json
 import os
@@ -15,14 +15,14 @@ _MOST_MODE = 0o7777
 
 @frozen
 class Turn:
-    """What one turn changed."""
+    """The changes of one turn."""
 
     id: str
     changes: Changes
 
 
 class Turns:
-    """The turns that changed something: `done` of them stand, the others were undone and can be redone.
+    """The turns that changed something: the first `done` are in effect, the others were undone and can be redone.
 
     Raises:
         CheckpointError: the record exists but cannot be read, or is damaged.
@@ -36,16 +36,16 @@ class Turns:
 
     @property
     def undoable(self) -> Turn | None:
-        """The turn that an undo takes back."""
+        """The turn that an undo reverts."""
         return self.turns[self.done - 1] if self.done else None
 
     @property
     def redoable(self) -> Turn | None:
-        """The turn that a redo brings back."""
+        """The turn that a redo restores."""
         return self.turns[self.done] if self.done < len(self.turns) else None
 
     def add(self, turn: Turn) -> None:
-        """Record a turn; what was undone before cannot be redone any more.
+        """Record a turn; turns undone before can no longer be redone.
 
         Raises:
             CheckpointError: it cannot be written.
@@ -55,7 +55,7 @@ class Turns:
         self._take(turn)
 
     def undone(self) -> None:
-        """Record that the last turn that stands was undone.
+        """Record that the last turn in effect was undone.
 
         Raises:
             CheckpointError: it cannot be written.
@@ -64,7 +64,7 @@ class Turns:
         self.done -= 1
 
     def redone(self) -> None:
-        """Record that the turn after it was redone.
+        """Record that the next turn was redone.
 
         Raises:
             CheckpointError: it cannot be written.
@@ -97,7 +97,7 @@ class Turns:
 
     @staticmethod
     def _whole(descriptor: int, size: int) -> int:
-        """Where the last line begins, which a crash left half."""
+        """The start of the last line if a crash cut it off, otherwise the end of the file."""
         return os.pread(descriptor, size, 0).rfind(b"\n") + 1
 
     def _load(self) -> None:
@@ -112,7 +112,7 @@ class Turns:
         with os.fdopen(descriptor, "rb") as file:
             for line in file:
                 if not line.endswith(b"\n"):
-                    break  # half, from a crash
+                    break  # cut off by a crash
                 try:
                     self._read(json.loads(line))
                 except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -147,11 +147,11 @@ def _entry(value: Any) -> Entry | None:
 
 
 def _check_text(value: Any) -> None:
-    """Refuse what no name of a file can be.
+    """Reject text that cannot be a file name.
 
     Raises:
         TypeError: it is not text.
-        ValueError: it cannot be the name of a file.
+        ValueError: it cannot be a file name.
     """
     if b"\0" in os.fsencode(value):
         raise ValueError(value)

@@ -1,8 +1,8 @@
-"""Which directories something happened in since one asked last, from the kernel: inotify(7).
+"""Reports in which directories something changed, using inotify(7).
 
-With it a look at a large tree costs what changed in it, not what there is of it. A write through a memory
-map sends no event, nor does one through a name of the file that is elsewhere: the caller looks at such
-directories each time, where it knows them.
+This makes the cost of a scan proportional to the changes instead of the size of the tree. Writes through a
+memory map send no event, and neither do writes through a hard link elsewhere; callers must scan such
+directories every time, where they know them.
 """
 
 import errno
@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MOST_WATCHED = 20_000
-"""Directories that one session watches; the user's limit is for all of their programs."""
+"""Directories watched per session; the user's limit covers all of their programs."""
 
 _SHARE = 4
-"""The part of the user's limit that we take: one in so many."""
+"""Fraction of the user's limit that we use: one in so many."""
 
 _LOCAL = frozenset(
     {"bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "vfat", "xfs", "zfs"}
 )
-"""File systems that change through this kernel alone; on others a change elsewhere sends no event."""
+"""File systems that change only through this kernel; on others, remote changes send no event."""
 
 _MODIFY, _ATTRIB, _CLOSE_WRITE = 0x2, 0x4, 0x8
 _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x40, 0x80, 0x100, 0x200
@@ -51,13 +51,13 @@ class Watch:
     """Watches directories below `roots`, which the caller adds as it finds them.
 
     Raises:
-        OSError: the system cannot watch these, or not now.
+        OSError: these roots cannot be watched, or not now.
     """
 
     def __init__(self, roots: Sequence[str]) -> None:
         if sys.platform != "linux":
             raise OSError(errno.ENOSYS, "Not available on this system")
-        from code_process_hardening import libc  # binds libc, which few processes need
+        from code_process_hardening import libc  # loads libc bindings, which few processes need
 
         self._roots = tuple(roots)
         self._mounts = _mounts(self._roots)
@@ -71,10 +71,10 @@ class Watch:
         self.close = weakref.finalize(self, os.close, self._descriptor)
 
     def add(self, directory: str) -> None:
-        """Watch `directory` from now on; one that does not exist, or may not be listed, cannot change.
+        """Watch `directory` from now on; one that is missing or not accessible cannot change.
 
         Raises:
-            OSError: there are too many.
+            OSError: too many directories are watched.
         """
         if len(self._directories) >= self._most:
             raise OSError(errno.ENOSPC, "Too many directories")
@@ -86,10 +86,10 @@ class Watch:
             if error.errno == errno.ELOOP:
                 return
             raise
-        self._directories[number] = directory  # by its new name, if it was moved
+        self._directories[number] = directory  # under its new name, if it was moved
 
     def changed(self) -> set[str] | None:
-        """The directories in which something happened since the last call; None if nobody knows.
+        """Return the directories with changes since the last call, or None if unknown.
 
         Raises:
             OSError: the events cannot be read.
@@ -97,7 +97,7 @@ class Watch:
         if _mounts(self._roots) != self._mounts:
             raise OSError(errno.ENOTSUP, "Something was mounted")
         result: set[str] = set()
-        # Another directory than before stands at a root's path when one above it was moved.
+        # Moving a directory above a root puts a different directory at the root's path.
         identities = [_identity(root) for root in self._roots]
         lost = identities != self._identities
         self._identities = identities
@@ -128,15 +128,15 @@ def _identity(root: str) -> tuple[int, int] | None:
 
 
 def _mounts(roots: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Where file systems are mounted that `roots` are in or contain, and of which kind; proc_pid_mountinfo(5).
+    """The mounts that contain `roots` or are below them, with their kinds; see proc_pid_mountinfo(5).
 
     Raises:
-        OSError: the system does not tell.
+        OSError: the system does not report them.
     """
     found: list[tuple[str, str]] = []
     for line in _MOUNTS.read_bytes().splitlines():
         mount, _, rest = line.partition(b" - ")
-        path = mount.split()[4].decode("unicode_escape").encode("latin-1")  # a blank is \\040
+        path = mount.split()[4].decode("unicode_escape").encode("latin-1")  # spaces are encoded as \\040
         found.append((os.fsdecode(path), rest.split()[0].decode("ascii", "replace")))
     holding = set()
     for root in roots:

@@ -1,7 +1,7 @@
-"""What stands below the roots of a session, and where the contents are that stood there.
+"""The files below a session's roots, and where to find their contents.
 
-A look at it reads states alone. Contents are saved afterwards, a slice at a time, also while a command runs:
-a file that still has the state of the look has its content too. What git has is not copied.
+A scan reads only states. Contents are saved afterwards, in slices, even while a command runs: a file that
+still has the scanned state also has the scanned content. Contents that git stores are not copied.
 """
 
 import time
@@ -16,26 +16,26 @@ from code_core.store.checkpoints.watch import Watch
 from code_core.store.errors import CheckpointError
 
 MOST_COPIED = 256 * 2**20
-"""The bytes that a look has copied ahead of changes, the files that changed last before others."""
+"""Limit on bytes copied ahead of changes, most recently changed files first."""
 
 MOST_REPOSITORIES = 20
-_WORTH_GIT = 200  # files: fewer are read sooner than git answers
+_WORTH_GIT = 200  # files; reading fewer is faster than asking git
 _MOST_LINKED = 100  # directories
 _MOST_LIVELY = 32
 
 
 class Workspace:
-    """The trees below `roots`, which do not contain each other.
+    """The trees below `roots`, which must not contain each other.
 
     Args:
-        roots: absolute, links resolved.
-        excluded: directories that are passed over.
-        contents: where copies are kept.
+        roots: absolute paths with links resolved.
+        excluded: directories to skip.
+        contents: where copies are stored.
 
     Attributes:
-        snapshot: what stood there at the last look.
-        left_out: how many files were not copied, because `MOST_COPIED` would be exceeded.
-        is_too_large: nothing is looked at any more.
+        snapshot: the state at the last scan.
+        left_out: the number of files not copied because of `MOST_COPIED`.
+        is_too_large: whether scanning was given up.
     """
 
     def __init__(self, roots: Sequence[str], excluded: frozenset[str], contents: Contents) -> None:
@@ -58,14 +58,14 @@ class Workspace:
         self.is_too_large = False
 
     def stop(self) -> None:
-        """Save nothing more; another thread may be at it."""
+        """Stop saving, including in another thread."""
         self._stopped = True
 
     def look(self) -> None:
-        """Bring `snapshot` up to date. The first look also asks git what it has.
+        """Update `snapshot`. The first scan also asks git which contents it has.
 
         Raises:
-            CheckpointError: a file that changed just now cannot be saved.
+            CheckpointError: a recently changed file cannot be saved.
         """
         if self.is_too_large:
             return
@@ -87,7 +87,7 @@ class Workspace:
             self._room = MOST_COPIED
 
     def save(self, seconds: float) -> int:
-        """Copy what is not saved, for some time; gives how many files are left.
+        """Copy unsaved files for some time; return how many are left.
 
         Raises:
             CheckpointError: they cannot be written.
@@ -112,7 +112,7 @@ class Workspace:
         return len(self._pending)
 
     def content(self, path: str, state: State) -> str | None:
-        """Copy the file at `path`, if it has that state; gives its digest.
+        """Copy the file at `path`, if it still has that state, and return its digest.
 
         Raises:
             CheckpointError: it cannot be written.
@@ -127,10 +127,10 @@ class Workspace:
         return digest
 
     def entries(self, states: Iterable[State]) -> Mapping[State, Entry]:
-        """What to record of `states`; what git has of it is copied.
+        """Return the entries to record for `states`, copying contents from git.
 
         Raises:
-            CheckpointError: it cannot be written.
+            CheckpointError: they cannot be written.
         """
         states = set(states)
         wanted = {
@@ -144,7 +144,7 @@ class Workspace:
         return {state: state.entry(self._kept(state)) for state in states}
 
     def forget(self) -> None:
-        """Drop what is known of states that nothing has any more, of which there may be many after many turns."""
+        """Drop data about states that no longer exist, which accumulates over many turns."""
         if len(self._digests) + len(self._blobs) > 2 * MOST_ENTRIES:
             standing = {state for folder in self.snapshot.values() for state in folder.values()}
             self._digests = {state: digest for state, digest in self._digests.items() if state in standing}
@@ -160,14 +160,14 @@ class Workspace:
         elif self._watchable:
             try:
                 self._watch = Watch(self._roots)
-            except (OSError, ValueError, ImportError):  # without the binding of libc, too
+            except (OSError, ValueError, ImportError):  # ImportError: the libc bindings are missing
                 self._watchable = False
         look = Look(self._excluded, self._contents.put, self._enter)
         if dirty is None or not self._looked:
             self.snapshot = look.all(self._roots, self.snapshot)
             self._looked = True
         else:
-            # A write through a memory map, or under another name of the file, sends no event.
+            # Writes through a memory map or another hard link send no event.
             self.snapshot = look.some(dirty | self._linked | self._lively.keys(), self.snapshot)
             for directory in dirty:
                 self._lively.pop(directory, None)
@@ -180,7 +180,7 @@ class Workspace:
         return look
 
     def _start_again(self) -> None:
-        """Look at everything the next time: events are gone, and contents that were not written."""
+        """Scan everything next time, because events were lost or contents were not written."""
         self.snapshot, self._pending, self._looked = {}, [], False
 
     def _enter(self, directory: str) -> None:
@@ -191,7 +191,7 @@ class Workspace:
                 self._watch, self._watchable = None, False
 
     def _without_gits(self, files: list[tuple[str, State]]) -> list[tuple[str, State]]:
-        """`files` but for those whose content git has."""
+        """`files` without those whose content git stores."""
         have: dict[str, Blob] = {}
         for repository in list(dict.fromkeys([*self._roots, *sorted(self._repositories)]))[
             :MOST_REPOSITORIES

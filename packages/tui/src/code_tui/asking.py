@@ -1,0 +1,91 @@
+"""Asks for a line in answer to what is on the screen, ignoring earlier and pasted input."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import anyio
+
+from code_core.view.printer import HumanPrinter
+from code_core.view.titles import shortened
+from code_core.view.visible import visible
+from code_tui.line_input import LineInput
+
+Again = Callable[[], str | None]
+"""Shows once more what is asked about; the prompt that belongs to it, if that changes."""
+
+
+def _nothing() -> None:
+    """There is nothing to show again but the prompt."""
+
+
+class Ask(Protocol):
+    """See `Asker.ask`."""
+
+    async def __call__(self, prompt: str, again: Again = _nothing, /) -> str | None:
+        """See `Asker.ask`."""
+        ...
+
+
+class Asker:
+    """Shows a prompt and waits for its answer.
+
+    Args:
+        lines: the source of answers.
+        printer: shows the prompt.
+    """
+
+    def __init__(self, lines: LineInput, printer: HumanPrinter) -> None:
+        self._lines = lines
+        self._printer = printer
+        self._waiting: anyio.CancelScope | None = None
+        self._columns: int | None = None
+
+    async def ask(self, prompt: str, again: Again = _nothing, /) -> str | None:
+        """Return a line entered after `prompt` was shown, or None at the end of the input.
+
+        Earlier input is kept for the next prompt of the chat. So is a line that is directly followed by more on
+        a terminal, because it was pasted.
+
+        Args:
+            prompt: says what can be entered.
+            again: called before `prompt` is shown again because of `screen_changed`.
+        """
+        line: str | None = None
+        while True:
+            self._report(*self._lines.hold(line))
+            self._printer.show_prompt(prompt)
+            self._columns = self._printer.columns
+            with anyio.CancelScope() as self._waiting:
+                line = await self._lines.line()
+            if self._waiting.cancelled_caught:
+                line = None
+                self._printer.show_line("")
+                prompt = again() or prompt
+            elif line is None:
+                return None
+            elif problem := self._lines.cut_off(line):
+                self._printer.show_line(problem)
+                line = None
+            elif not await self._lines.is_followed():
+                return line
+
+    def screen_changed(self, *, resized: bool) -> None:
+        """Show an open question again, unless the screen only got larger.
+
+        Another program may have covered it, and a narrower screen breaks its rows where they have no mark.
+        """
+        now = self._printer.columns
+        larger = resized and (now is None or self._columns is None or now >= self._columns)
+        if self._waiting is not None and not larger:
+            self._waiting.cancel()
+
+    def _report(self, lines: list[str], unfinished: str) -> None:
+        if kept := [line for line in lines if line.strip()]:
+            more = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
+            self._printer.show_line(
+                f"(not an answer, kept for the next prompt: {shortened(visible(kept[0]))}{more})"
+            )
+        if unfinished.strip():
+            self._printer.show_line(
+                f"(discarded, because you did not press Enter: {shortened(visible(unfinished))})"
+            )

@@ -1,0 +1,1 @@
+"""The commands of the chat: lines that begin with a slash."""

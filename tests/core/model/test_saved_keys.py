@@ -1,0 +1,116 @@
+"""Keys that `code login` saved, in files."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from code_core.errors import ConfigError
+from code_core.model.key_proxy import KeyProxies
+from code_core.model.providers import Provider
+from code_core.model.saved_keys import SavedKeys, where_the_key_is
+
+PROVIDER = Provider(id="p", name="P", base_url="http://127.0.0.1:1/v1", env_key="MINE")
+CHAT = Provider(id="q", name="Q", base_url="http://127.0.0.1:1/v1", env_key="MINE", wire_api="chat")
+
+
+@pytest.fixture
+def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SavedKeys:
+    monkeypatch.delenv("MINE", raising=False)
+    return SavedKeys(tmp_path / "home")
+
+
+def test_a_key_is_saved_for_its_user_alone(saved: SavedKeys) -> None:
+    before = os.umask(0)
+    try:
+        path = saved.save(PROVIDER, b"sk-one")
+    finally:
+        os.umask(before)
+    assert path == saved.directory / "MINE"
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert saved.read(PROVIDER) == b"sk-one"
+    assert where_the_key_is(PROVIDER, saved) == f"saved in {saved.directory}"
+    saved.save(PROVIDER, b"sk-two")
+    assert saved.read(PROVIDER) == b"sk-two"
+    assert [one.name for one in saved.directory.iterdir()] == ["MINE"]
+
+
+def test_a_link_in_the_place_of_the_file_is_replaced_and_not_followed(
+    saved: SavedKeys, tmp_path: Path
+) -> None:
+    saved.directory.mkdir(parents=True)
+    (tmp_path / "theirs").write_text("kept")
+    (saved.directory / "MINE").symlink_to(tmp_path / "theirs")
+    saved.save(PROVIDER, b"sk-one")
+    assert (tmp_path / "theirs").read_text() == "kept"
+    assert saved.read(PROVIDER) == b"sk-one"
+
+
+def test_a_key_is_removed_once(saved: SavedKeys) -> None:
+    assert not saved.remove(PROVIDER)
+    saved.save(PROVIDER, b"sk-one")
+    assert saved.remove(PROVIDER)
+    assert saved.read(PROVIDER) is None
+    assert where_the_key_is(PROVIDER, saved) is None
+
+
+def test_the_environment_goes_before_a_saved_key(saved: SavedKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved.save(PROVIDER, b"sk-saved")
+    keys = KeyProxies(lambda: saved)
+    for one in (PROVIDER, CHAT):
+        assert keys.hold(one, "never") == b"sk-saved"
+        monkeypatch.setenv("MINE", " ")  # set to nothing
+        assert keys.hold(one, "auto") == b"sk-saved"  # on this machine
+        monkeypatch.setenv("MINE", "sk-environment")
+        assert keys.hold(one, "never") is None
+        assert where_the_key_is(one, saved) == "in MINE"
+        monkeypatch.delenv("MINE")
+
+
+def test_a_saved_key_does_not_get_into_the_environment(saved: SavedKeys) -> None:
+    saved.save(PROVIDER, b"sk-saved")
+    KeyProxies(lambda: saved).hold(PROVIDER, "never")
+    assert "MINE" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        (b"", "the key is empty"),
+        (b"a b", "contains spaces or control characters"),
+        ("clé".encode(), "letters that are not ASCII"),
+        (b"x" * 8_193, "longer than 8,192 bytes"),
+    ],
+)
+def test_what_cannot_be_a_key_is_not_saved(saved: SavedKeys, key: bytes, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem) as caught:
+        saved.save(PROVIDER, key)
+    assert not saved.directory.exists()
+    assert "a b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("variable", [None, "../MINE", "a/b", "", ".", "x" * 201, "MINE\n"])
+def test_a_name_that_is_not_a_variable_reaches_no_file(saved: SavedKeys, variable: str | None) -> None:
+    provider = Provider(id="p", name="P", base_url="http://127.0.0.1:1/v1", env_key=variable)
+    assert saved.read(provider) is None
+    assert not saved.remove(provider)
+    with pytest.raises(ConfigError, match=r"needs no API key|is not the name of a variable"):
+        saved.save(provider, b"sk-one")
+
+
+@pytest.mark.parametrize("content", [b"", b"a b\n", b"x" * 9_000])
+def test_a_damaged_file_is_an_error_that_names_it(saved: SavedKeys, content: bytes) -> None:
+    saved.directory.mkdir(parents=True)
+    (saved.directory / "MINE").write_bytes(content)
+    with pytest.raises(ConfigError, match=f"the saved key {saved.directory}/MINE"):
+        saved.read(PROVIDER)
+
+
+def test_a_directory_in_the_place_of_the_file_is_an_error_that_names_it(saved: SavedKeys) -> None:
+    (saved.directory / "MINE").mkdir(parents=True)
+    for action in (saved.read, saved.remove):
+        with pytest.raises(ConfigError, match=f"{saved.directory}/MINE cannot be"):
+            action(PROVIDER)
+    with pytest.raises(ConfigError, match=f"{saved.directory}/MINE cannot be written"):
+        saved.save(PROVIDER, b"sk-one")
+    assert [one.name for one in saved.directory.iterdir()] == ["MINE"]
