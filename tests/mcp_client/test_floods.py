@@ -200,4 +200,4 @@ async def test_a_server_that_asks_and_reads_no_answers_piles_up_no_tasks(
         await anyio.wait_all_tasks_blocked()
         assert len(asyncio.all_tasks()) - before == 64
         tasks.cancel_scope.cancel()
-    assert "reads no answers: 512 are not sent" in caplog.text
+    assert "does not read the answers: 512 not sent" in caplog.text

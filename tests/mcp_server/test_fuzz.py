@@ -18,6 +18,7 @@ from code_mcp_server.peer import Peer
 from code_mcp_server.server import ToolServer
 from code_mcp_server.sessions import SessionPool
 from mcp_server.modern import CAPABILITIES, VERSION
+from support.virtual_clock import run_virtually
 
 METHODS = (
     *("initialize", "ping", "server/discover", "tools/list", "tools/call", "logging/setLevel"),
@@ -131,8 +132,8 @@ class NoEngine:
         raise ConfigError("no engine")
 
 
-async def served(data: bytes) -> list[dict[str, Any]]:
-    """What the server answers to these bytes."""
+async def served(data: bytes, loading_seconds: float = 0.0) -> list[dict[str, Any]]:
+    """What the server answers to these bytes, when its engine takes some time to load."""
 
     async def lines() -> AsyncIterator[Line]:
         for line in LineBuffer(1_000_000).feed(data):
@@ -144,7 +145,12 @@ async def served(data: bytes) -> list[dict[str, Any]]:
         async with anyio.create_task_group() as tasks:
             pool = SessionPool(cast("ConversationManager", NoEngine()), tasks)
             tools: Loading[Tools] = Loading()
-            tools.set(ToolServer(pool, tasks, acp_enabled=True))
+
+            async def load() -> None:
+                await anyio.sleep(loading_seconds)
+                tools.set(ToolServer(pool, tasks, acp_enabled=True))
+
+            tasks.start_soon(load)
             peer = Peer(output)
             await peer.serve(lines(), Dialogue(peer, tools))
             tasks.cancel_scope.cancel()
@@ -190,3 +196,18 @@ def test_every_request_is_answered_once_and_the_server_goes_on(lines: list[bytes
 def test_cancelling_anything_does_no_harm(lines: list[bytes]) -> None:
     data = b"\n".join([*lines, b'{"jsonrpc":"2.0","id":"last","method":"ping"}', b""])
     assert any(one.get("id") == "last" for one in anyio.run(served, data))
+
+
+def test_a_client_that_closed_its_end_waits_for_an_engine_that_loads_slowly() -> None:
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    lines = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
+    ]
+    answers: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        answers.extend(await served(b"".join(text(line) + b"\n" for line in lines), 15.0))
+
+    run_virtually(main)
+    assert [one["id"] for one in answers] == [1, 2]

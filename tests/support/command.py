@@ -31,9 +31,9 @@ class Workspace:
         )
 
     def run(
-        self, *arguments: str, stdin: str | None = None, prefix: Sequence[str] = ()
+        self, *arguments: str, stdin: str | None = None, prefix: Sequence[str] = (), timeout: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        """Run `code` to its end; `prefix` is a command that starts it."""
+        """Run `code` to its end; `prefix` is a command that starts it, `timeout` is in seconds."""
         return subprocess.run(
             [*prefix, CODE, *arguments],
             cwd=self.directory,
@@ -42,7 +42,7 @@ class Workspace:
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
             check=False,
         )
 

@@ -28,6 +28,12 @@ def test_input_that_was_all_in_the_cache_costs_nothing_more() -> None:
     assert Prices(1_000_000, 1, 0.0).of(usage) == 0.0
 
 
+@pytest.mark.parametrize(("cached", "dollars"), [(0.5, 9.5), (None, 11.0)])
+def test_a_price_is_for_a_million_tokens(cached: float | None, dollars: float) -> None:
+    usage = TokenUsage(input_tokens=3_000_000, cached_input_tokens=1_000_000, output_tokens=500_000)
+    assert Prices(2, 10, cached).of(usage) == dollars
+
+
 def test_tables_of_traits_are_joined_and_the_stronger_entries_win() -> None:
     stronger = ModelTraits(extra_body={"a": 1}, chat={"x": 1})
     weaker = ModelTraits(extra_body={"a": 2, "b": 2}, chat={"x": 2, "y": 2})

@@ -18,6 +18,7 @@ from code_core.model.network import (
     http_client,
     proxy_for,
     reason_of,
+    through_proxy,
     trusting_context,
     without_proxies,
 )
@@ -127,6 +128,18 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_secrets(value: str, pr
         proxy_for(URL, {"HTTPS_PROXY": value})
     assert re.search(problem, str(caught.value))
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "addition"),
+    [
+        ("http://me:secret@host:1", " through the proxy host:1"),
+        ("", ""),
+        ("socks5://host:1", ""),
+    ],
+)
+def test_an_error_names_the_proxy_without_its_password(proxy: str, addition: str) -> None:
+    assert through_proxy(URL, {"HTTPS_PROXY": proxy}) == addition
 
 
 def status_of(url: str, environ: dict[str, str]) -> int:

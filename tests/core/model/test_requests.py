@@ -177,7 +177,10 @@ def test_connections_are_closed_and_the_recording_too(
     before = sorted(Path("/dev/fd").iterdir())
     recorder = Recorder(tmp_path / "r", {}, "chat")
     ask(of, recorder=recorder)
-    assert sorted(Path("/dev/fd").iterdir()) == before
+    late = time.monotonic() + 5
+    while (left := sorted(Path("/dev/fd").iterdir())) != before and time.monotonic() < late:
+        time.sleep(0.01)  # the server, a thread of this process, closes its side a moment later
+    assert left == before
     with pytest.raises(RequestRefused):
         ask(of)
     assert [client.is_closed for client in clients.clients] == [True, True]
@@ -216,6 +219,26 @@ def test_a_response_that_is_left_is_closed_and_ends(upstream: ScriptedUpstream, 
         await client.aclose()
 
     anyio.run(main)
+
+
+def test_a_response_that_nobody_reads_is_closed(upstream: ScriptedUpstream, clients: Clients) -> None:
+    upstream.add(chat_stream(chat.text("Hi"), pause(NEVER)))
+    of = provider(upstream.base_url)
+
+    async def main() -> None:
+        client = HttpModelClient(of, ChatWire(of), {})
+        async with client.stream(PROMPT):
+            pass
+        assert clients.responses[0].is_closed
+        await client.aclose()
+
+    anyio.run(main)
+
+
+def test_an_error_that_comes_along_with_the_end_is_too_late(upstream: ScriptedUpstream) -> None:
+    end = b'data: [DONE]\n\ndata: {"error": {"message": "too late"}}\n\n'
+    upstream.add(chat_stream(chat.text("Hi"), chat.finish(), end))
+    assert shape(ask(provider(upstream.base_url))) == ["Hi"]
 
 
 def test_nothing_is_read_after_the_end(upstream: ScriptedUpstream) -> None:
@@ -284,6 +307,20 @@ def test_a_local_server_that_cannot_be_reached_can_be_started() -> None:
     with pytest.raises(RequestRefused, match="Start it with: ollama serve") as caught:
         ask(provider("http://127.0.0.1:1/v1", server="ollama"))
     assert caught.value.code == "provider"
+
+
+@pytest.mark.parametrize(
+    ("key_proxy", "through"), [(None, " through the proxy 127.0.0.1:1"), ("http://127.0.0.1:1", "")]
+)
+def test_what_cannot_be_reached_is_reported_with_its_proxy(key_proxy: str | None, through: str) -> None:
+    held = None if key_proxy is None else Held(key_proxy)
+    with pytest.raises(StreamBroken) as caught:
+        ask(
+            provider("http://models.invalid/v1"),
+            environ={b"HTTP_PROXY": b"http://127.0.0.1:1"},
+            key_proxy=held,
+        )
+    assert f"P (http://models.invalid/v1) cannot be reached{through}: " in str(caught.value)
 
 
 class Held(KeyProxy):

@@ -1,14 +1,16 @@
 """Keys that `code login` saved, in files."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from code_core.errors import ConfigError
 from code_core.model.key_proxy import KeyProxies
-from code_core.model.providers import Provider
-from code_core.model.saved_keys import SavedKeys, where_the_key_is
+from code_core.model.providers import LONGEST_KEY, Provider
+from code_core.model.saved_keys import SavedKeys, saved_keys, where_the_key_is
 
 PROVIDER = Provider(id="p", name="P", base_url="http://127.0.0.1:1/v1", env_key="MINE")
 CHAT = Provider(id="q", name="Q", base_url="http://127.0.0.1:1/v1", env_key="MINE", wire_api="chat")
@@ -67,6 +69,31 @@ def test_the_environment_goes_before_a_saved_key(saved: SavedKeys, monkeypatch: 
         monkeypatch.delenv("MINE")
 
 
+@pytest.fixture
+def _open_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory of this process stays open: closing it lasts."""
+    monkeypatch.setattr("code_process_hardening.deny_memory_access", lambda: None)
+
+
+@pytest.mark.usefixtures("_open_memory")
+def test_a_saved_key_that_a_child_holds_does_not_stay_here(saved: SavedKeys) -> None:
+    far = replace(PROVIDER, base_url="https://models.example/v1")
+    saved.save(far, b"sk-saved")
+    keys = KeyProxies(lambda: saved)
+    try:
+        assert keys.isolate(far, "auto") is not None
+        assert keys.hold(far, "auto") is None
+    finally:
+        keys.close()
+
+
+@pytest.mark.usefixtures("_open_memory")
+def test_a_saved_key_for_chat_completions_is_held_here(saved: SavedKeys) -> None:
+    far = replace(CHAT, base_url="https://models.example/v1")
+    saved.save(far, b"sk-saved")
+    assert KeyProxies(lambda: saved).hold(far, "auto") == b"sk-saved"
+
+
 def test_a_saved_key_does_not_get_into_the_environment(saved: SavedKeys) -> None:
     saved.save(PROVIDER, b"sk-saved")
     KeyProxies(lambda: saved).hold(PROVIDER, "never")
@@ -89,12 +116,40 @@ def test_what_cannot_be_a_key_is_not_saved(saved: SavedKeys, key: bytes, problem
     assert "a b" not in str(caught.value)
 
 
+def test_the_longest_key_is_saved(saved: SavedKeys) -> None:
+    saved.save(PROVIDER, b"x" * LONGEST_KEY)
+    assert saved.read(PROVIDER) == b"x" * LONGEST_KEY
+
+
+def test_a_directory_that_others_can_read_is_closed_to_them(saved: SavedKeys) -> None:
+    saved.directory.mkdir(parents=True)
+    saved.directory.chmod(0o755)
+    saved.save(PROVIDER, b"sk-one")
+    assert saved.directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_home_directory_comes_from_the_environment(tmp_path: Path) -> None:
+    assert saved_keys({"CODE_HOME": str(tmp_path)}) == SavedKeys(tmp_path)
+
+
+@pytest.mark.parametrize("more", [{"env_key": None}, {"replay_scenario": "demo"}])
+def test_a_provider_without_a_key_needs_none(saved: SavedKeys, more: Any) -> None:
+    assert where_the_key_is(replace(PROVIDER, **more), saved) == "p needs none"
+
+
+def test_a_key_in_the_environment_is_checked(saved: SavedKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINE", "a b")
+    with pytest.raises(ConfigError, match="environment variable MINE contains spaces"):
+        where_the_key_is(PROVIDER, saved)
+
+
 @pytest.mark.parametrize("variable", [None, "../MINE", "a/b", "", ".", "x" * 201, "MINE\n"])
 def test_a_name_that_is_not_a_variable_reaches_no_file(saved: SavedKeys, variable: str | None) -> None:
     provider = Provider(id="p", name="P", base_url="http://127.0.0.1:1/v1", env_key=variable)
     assert saved.read(provider) is None
     assert not saved.remove(provider)
-    with pytest.raises(ConfigError, match=r"needs no API key|is not the name of a variable"):
+    problem = "needs no API key" if variable is None else "is not the name of a variable"
+    with pytest.raises(ConfigError, match=problem):
         saved.save(provider, b"sk-one")
 
 

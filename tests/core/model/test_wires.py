@@ -1,6 +1,7 @@
 """The two ways to speak to a provider, without a socket."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,6 +84,24 @@ def test_readers_know_the_request_and_the_origin() -> None:
         assert message.order is not None
         assert message.order.request_ordinal == 7
         assert isinstance(read[-1], Completed)
+
+
+@pytest.mark.parametrize(
+    ("tags", "text", "reasons"),
+    [
+        ("none", "<think>Hm</think>Hi", False),
+        ("paired", "<think>Hm</think>Hi", True),
+        ("paired", "Hm</think>Hi", False),
+        ("opened", "Hm</think>Hi", True),
+    ],
+)
+def test_the_settings_say_whether_text_begins_with_reasoning(tags: Any, text: str, reasons: bool) -> None:
+    settings = replace(PROMPT.settings, chat=replace(PROMPT.settings.chat, think_tags=tags))
+    reader = ChatWire(PROVIDER).reader(0, replace(PROMPT, settings=settings))
+    events = [json.dumps(event).encode() for event in (chat.text(text), chat.finish())]
+    read = [one for event in events for one in reader.feed(SseEvent("message", event))] + list(reader.end())
+    items = [one.item for one in read if isinstance(one, ItemDone)]
+    assert [isinstance(item, Reasoning) for item in items] == [True, False][not reasons :]
 
 
 def test_a_whole_response_stands_for_its_last_event() -> None:

@@ -21,6 +21,7 @@ from code_core.safety.decide import (
     decide_server_tool,
 )
 from code_core.safety.known_safe import Reading
+from code_core.safety.planning import NOTHING_CHANGES
 from code_core.safety.rules import PrefixRule, RuleDecision
 
 READ, WRITE, FULL = ReadOnly(), WorkspaceWrite(), DangerFullAccess()
@@ -119,6 +120,38 @@ def test_rules_come_before_policies(policy: AskForApproval, sandbox: SandboxPoli
     assert decided(RuleDecision.FORBIDDEN, approved=True) == NO
     assert decided(RuleDecision.PROMPT) == asks
     assert decided(RuleDecision.PROMPT, approved=True) == (IN if confined else OUT)
+
+
+@pytest.mark.parametrize(
+    ("confinable", "sandbox", "reads", "escalated", "decision"),
+    [
+        (True, READ, Reading.NO, False, IN),
+        (True, READ, Reading.NO, True, NO),
+        (True, READ, Reading.ALWAYS, True, NO),
+        (True, FULL, Reading.NO, False, NO),
+        (True, FULL, Reading.ALWAYS, False, OUT),
+        (False, READ, Reading.NO, False, NO),
+        (False, READ, Reading.WHEN_CONFINED, False, NO),
+        (False, READ, Reading.ALWAYS, False, OUT),
+    ],
+)
+@pytest.mark.parametrize("approved", [True, False])
+def test_in_plan_mode_commands_are_confined_or_only_read(
+    confinable: bool, sandbox: SandboxPolicy, reads: Reading, escalated: bool, decision: str, approved: bool
+) -> None:
+    decided = decide_command(
+        REQUEST,
+        sandbox,
+        confinable=confinable,
+        reads=reads,
+        approved=approved,
+        escalated=escalated,
+        planning=True,
+    )
+    assert named(decided) == decision
+    if isinstance(decided, Reject):
+        here = "" if escalated else "; commands cannot be confined here"
+        assert decided.reason == f"{NOTHING_CHANGES}{here}"
 
 
 def test_a_rules_reason_is_given() -> None:
@@ -249,3 +282,13 @@ def test_a_servers_tool_is_asked_for_where_every_command_is(
         assert decision == Ask("the approval policy is to ask for every tool that does more than read")
     else:
         assert decision == Allow()
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_in_plan_mode_a_servers_tool_only_reads(approved: bool) -> None:
+    def decided(*, read_only: bool) -> Decision:
+        return decide_server_tool(REQUEST, read_only=read_only, approved=approved, planning=True)
+
+    assert decided(read_only=True) == Allow()
+    reason = f"{NOTHING_CHANGES}; its server does not declare it as read-only"
+    assert decided(read_only=False) == Reject(reason)

@@ -99,6 +99,8 @@ def test_an_output_of_the_wrong_type_is_replaced() -> None:
 
 def test_reasoning_that_nothing_of_the_model_follows_goes() -> None:
     assert normalised([THOUGHT, THOUGHT, USER, THOUGHT, AGENT, THOUGHT]) == [USER, THOUGHT, AGENT]
+    answered: list[ResponseItem] = [call("1"), custom("2"), output("1"), custom_output("2")]
+    assert normalised([*answered[:2], THOUGHT, answered[2], THOUGHT, answered[3]]) == answered
 
 
 def test_broken_arguments_are_replaced_and_good_ones_stay_as_they_came() -> None:

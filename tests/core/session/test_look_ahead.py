@@ -59,7 +59,7 @@ class Watching:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     store = Store()
-    monkeypatch.setattr(FileCheckpoints, "_made", lambda _: store.made())
+    monkeypatch.setattr(FileCheckpoints, "_create", lambda _: store.made())
     return store
 
 

@@ -164,7 +164,7 @@ def test_a_command_that_a_frontend_registers_is_allowed(config: Config) -> None:
         (StopTerminals(session_id=3), "nothing to stop: no session 3 is running"),
         (
             EditQueuedInput(id="q9", items=[]),
-            "no queued input has the id 'q9': it was sent to the model or removed",
+            "no queued input has the id 'q9': it was sent or removed",
         ),
         (
             cast("Op", SimpleNamespace(type="unheard_of")),

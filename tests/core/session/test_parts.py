@@ -175,7 +175,7 @@ def test_a_session_begins_with_its_state(config: Config) -> None:
     assert session.settings.model == "gpt-4.1"
     assert [one.id for one in session.queue.entries] == ["q"]
     assert (session.totals.total.total_tokens, session.totals.cost_usd) == (7, 0.5)
-    assert vars(session.told)["_environment"] == "<environment_context>x</environment_context>"
+    assert vars(session.shown_context)["_environment"] == "<environment_context>x</environment_context>"
     assert session.services.client is client
     assert session.services.checkpoints is checkpoints
     anyio.run(session.history.note, EventEntry({"type": "x"}))

@@ -1,6 +1,5 @@
 """Plan mode: nothing changes until the user accepts the plan, and everybody knows when it begins and ends."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -377,16 +376,6 @@ def test_a_stored_session_goes_on_in_plan_mode(tmp_path: Path, monkeypatch: pyte
                 assert not conversation.session.settings.is_planning
 
     anyio.run(main)
-
-
-def test_the_mode_of_a_codex_session_is_read(tmp_path: Path) -> None:
-    recorded = {"mode": "plan", "settings": {"model": "m", "reasoning_effort": None}}
-    op = OverrideTurnContext.model_validate({"collaboration_mode": recorded})
-    assert op.collaboration_mode is CollaborationMode.PLAN
-    session = make_session(scripted.scripted_config(tmp_path), ScriptedModel())
-    assert "collaboration_mode" not in session.context_entry().payload
-    session.settings = session.settings.overridden(PLAN)
-    assert json.loads(json.dumps(session.context_entry().payload))["collaboration_mode"]["mode"] == "plan"
 
 
 def test_an_answer_without_words_asks_for_another_plan(converse: Callable[..., None]) -> None:

@@ -65,7 +65,7 @@ def test_queued_input_can_be_edited_and_removed_until_the_model_gets_it(config: 
         assert "input b" not in said
         assert reading.of("queue_changed")[-1].entries == []
         await reading.send(EditQueuedInput(id="a", items=[]))
-        assert "'a' waits" in (await reading.until("warning")).message
+        assert "has the id 'a'" in (await reading.until("warning")).message
 
     model = ScriptedModel(calls("work"), answer("bye"))
     converse(scripted_conversation(config, model, ScriptedTool("work", work)), script)

@@ -62,12 +62,13 @@ def test_a_command_that_runs_on_is_a_session(desk: Desk, emitted: Emitted) -> No
         assert parts(output)[1] == "Process running with session ID 1"
         assert output.success
         assert emitted.kinds[-1] == "terminals_changed"
+        session = calls.terminals.find(1)
+        assert session is not None
+        assert session.on_chunk is None
         looks = [await calls.write(1, call_id=f"w{number}") for number in range(3)]
         assert len({look.fingerprint for look in [output, *looks]}) == 4
         assert [parts(look)[1] for look in looks] == ["Process running with session ID 1"] * 3
         await anyio.sleep(0.1)
-        session = calls.terminals.find(1)
-        assert session is not None
         assert session.on_chunk is None
 
     run(desk, body)
@@ -214,6 +215,23 @@ def test_output_is_bounded_by_tokens_and_the_limit(desk: Desk) -> None:
         assert len(kept.read_text().split()) == 1000
         all_of_it = parts(await calls.exec("seq 10", max_output_tokens=10_000))[2]
         assert all_of_it == "".join(f"{number}\n" for number in range(1, 11))
+
+    run(desk, body)
+
+
+def test_a_look_that_fits_names_no_file(desk: Desk) -> None:
+    def printed(count: int) -> str:
+        return f"head -c {count} /dev/zero | tr '\\0' x"
+
+    async def body(calls: Calls) -> None:
+        calls.context = replace(calls.context, output_limit=200)
+        wait = "touch printed; until [ -e go ]; do sleep 0.01; done"
+        await calls.exec(f"{printed(300)}; {wait}; {printed(200)}", yield_time_ms=1)
+        while not (desk.cwd / "printed").exists():  # noqa: ASYNC110 - a file
+            await anyio.sleep(0.01)
+        await calls.write(1)
+        (desk.cwd / "go").touch()
+        assert parts(await calls.write(1, yield_time_ms=10_000))[2] == "x" * 200
 
     run(desk, body)
 

@@ -133,10 +133,12 @@ def test_tools_of_every_kind_take_their_share(tool: Remote) -> None:
 
 
 def test_without_a_match_the_servers_are_named(tool_context: ToolContext) -> None:
-    one = search(*many(3))
+    one = search(*many(3), Remote("read_mcp_resource", ""))
     call = FunctionCall(name="search_tools", arguments='{"query": "zzz"}', call_id="c")
     output = anyio.run(one.call, call, tool_context)
-    assert output.text == "no tool matches; 3 tools are available, from hub0 (1), hub1 (1), hub2 (1)"
+    assert output.text == (
+        "no tool matches; 4 tools are available, from hub0 (1), hub1 (1), hub2 (1), resources (1)"
+    )
     assert one.declared == []
 
 

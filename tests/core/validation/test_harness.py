@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import psutil
 import pytest
 from watchfiles import watch
 
+from code_core.files.delete_tree import delete_tree
 from code_core.patch import FileEdit
 from code_core.sandbox.detection import Detection, Finding, detect
 from code_core.validation import harness
 from code_core.validation.findings import Report
+from code_core.validation.staging import MOST_SECONDS
 from code_core.validation.switches import ValidationSwitches
 from code_core.validation.tools import CHECKERS, Checker
 from core.patch.build import added, deleted, updated
@@ -289,6 +292,28 @@ def test_a_project_that_is_too_large_is_left_out_and_reported(
     report = run(work, added(work / "a.py", ""), path=path)
     assert report is not None
     assert "mypy: left out: the project is too large to be copied" in report.checks
+
+
+@pytest.mark.parametrize("shape", ["deep", "wide"])
+def test_a_tree_of_many_directories_is_left_out_soon(work: Path, tmp_path: Path, shape: str) -> None:
+    (work / "mypy.ini").write_text("")
+    here = work
+    for number in range(1200):  # more than Python recurses
+        (here / f"{number % 10}{'' if shape == 'deep' else number}").mkdir()
+        here = here / f"{number % 10}" if shape == "deep" else work
+    for number in range(4000 if shape == "wide" else 0):
+        (work / f"more{number}").mkdir()
+    path = program(tmp_path / "bin", "mypy", "exit 0")
+    began = time.monotonic()
+    try:
+        report = run(work, added(work / "a.py", ""), path=path)
+    finally:
+        parent = os.open(work.parent, os.O_RDONLY)
+        delete_tree(work.name, parent)  # pytest's own clean-up is recursive
+        os.close(parent)
+    assert report is not None
+    assert "mypy: left out: the project is too large to be copied" in report.checks
+    assert time.monotonic() - began < MOST_SECONDS
 
 
 def wait_for_file(folder: Path, pattern: str) -> None:

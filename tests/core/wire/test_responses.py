@@ -149,6 +149,31 @@ def test_failures_say_whether_to_ask_again(event: dict[str, Any], error: type[Mo
 
 
 @pytest.mark.parametrize(
+    ("limit", "written", "cut"),
+    [
+        (200, 200, True),
+        (200, 199, False),
+        (200, 340, False),
+        (None, 200, False),
+    ],  # some servers ignore a limit
+)
+def test_a_response_as_long_as_its_limit_was_cut_off_whatever_its_status(
+    limit: int | None, written: int, cut: bool
+) -> None:
+    reader = ResponseReader(max_output=limit)
+    end = sse.completed(output_tokens=written)
+    end["response"] |= {"status": "completed", "output": [sse.message("half a sent")["item"]]}
+    done, count = reader.read(end)
+    assert (type(done), type(count)) == (ItemDone, Completed)
+    if not cut:
+        reader.end()
+        return
+    with pytest.raises(RequestRefused) as caught:
+        reader.end()
+    assert caught.value.code == "max_output"
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [
         ("try again in 1.3s", 1.3),

@@ -125,7 +125,7 @@ def _texts_in_the_code() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "support", {one for section in COVERAGE.values() for one in section.values()}, ids=repr
+    "support", dict.fromkeys(one for section in COVERAGE.values() for one in section.values()), ids=repr
 )
 def test_each_entry_names_a_test_or_a_reason(support: Supported | Missing) -> None:
     match support:

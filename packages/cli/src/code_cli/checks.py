@@ -88,13 +88,13 @@ def _python() -> Check:
 
 def _terminal() -> Check:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return Check("terminal", State.OK, ("stdin and stdout are not both a terminal",))
+        return Check("terminal", State.OK, ("stdin or stdout is not a terminal",))
     size = shutil.get_terminal_size()
     colours = "without colours (NO_COLOR)" if os.environ.get("NO_COLOR") else os.environ.get("COLORTERM", "")
     kind, encoding = os.environ.get("TERM", ""), sys.stdout.encoding
     seen = ", ".join(part for part in (kind, f"{size.columns} x {size.lines}", encoding, colours) if part)
     if kind in {"", "dumb"}:
-        return Check("terminal", State.WARNING, (seen, "TERM names no terminal that can move its cursor"))
+        return Check("terminal", State.WARNING, (seen, "TERM names a terminal that cannot move its cursor"))
     if encoding.lower().replace("-", "") != "utf8":
         return Check("terminal", State.WARNING, (seen, "not UTF-8: set LANG, or PYTHONUTF8=1"))
     return Check("terminal", State.OK, (seen,))
@@ -109,7 +109,7 @@ def _git() -> Check:
 
 def _checkers() -> Check:
     found = [one.name for one in CHECKERS if shutil.which(one.arguments[0])]
-    return Check("checkers", State.OK, (f"of patches: {', '.join(found) or 'none found on PATH'}",))
+    return Check("checkers", State.OK, (f"for patches: {', '.join(found) or 'none on PATH'}",))
 
 
 def _hardening() -> Check:
@@ -144,10 +144,10 @@ def _sandbox() -> Check:
 
 def _settings(config: Config) -> Check:
     path = config.home.config_file
-    where = f"{path}" if path.exists() else f"{path} does not exist: every setting has its default"
+    where = f"{path}" if path.exists() else f"{path} does not exist, so all settings have their defaults"
     lines = (
         where,
-        f"model {config.model} of provider {config.provider.id}",
+        f"model {config.model}, provider {config.provider.id}",
         f"approval policy {config.approval_policy}, sandbox {config.sandbox_policy.mode}",
         *config.warnings,
     )

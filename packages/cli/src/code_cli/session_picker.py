@@ -37,7 +37,7 @@ def pick_session(cwd: Path | None) -> str:
     click.echo("\n".join(_rows(page.sessions, with_directory=cwd is None)))
     if page.next_cursor is not None:
         click.echo("    … code sessions list shows more, code resume SESSION takes any of them")
-    number = _asked(len(page.sessions))
+    number = _ask_number(len(page.sessions))
     return page.sessions[number - 1].id
 
 
@@ -55,7 +55,7 @@ def _rows(sessions: "Sequence[SessionRecord]", *, with_directory: bool) -> list[
     return rows
 
 
-def _asked(count: int) -> int:
+def _ask_number(count: int) -> int:
     """A number up to `count`; an empty line means the newest session, and `q` or the end of input exits."""
     while True:
         try:

@@ -16,12 +16,12 @@ T = TypeVar("T")
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(cls: type[T]) -> type[T]:
     """Make `cls` a frozen dataclass with slots, like `dataclass(frozen=True, slots=True)` but cheaper."""
-    made: Any = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
-    compared = [one.name for one in fields(made) if one.compare]
+    frozen_class: Any = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+    compared = [one.name for one in fields(frozen_class) if one.compare]
 
     def define_and_init(self: Any, *arguments: Any, **named: Any) -> None:
-        made.__init__ = _init(made)
-        made.__init__(self, *arguments, **named)
+        frozen_class.__init__ = _init(frozen_class)
+        frozen_class.__init__(self, *arguments, **named)
 
     methods: dict[str, Any] = {
         "__init__": define_and_init,
@@ -32,11 +32,11 @@ def frozen(cls: type[T]) -> type[T]:
     }
     for name, method in methods.items():
         if name not in cls.__dict__ or cls.__dict__[name] is None:
-            setattr(made, name, method)
-    made.__compared__ = staticmethod(attrgetter(*compared) if compared else _nothing)
-    made.__setattr__ = _assign
-    made.__delattr__ = _delete
-    result: type[T] = made
+            setattr(frozen_class, name, method)
+    frozen_class.__compared__ = staticmethod(attrgetter(*compared) if compared else _nothing)
+    frozen_class.__setattr__ = _assign
+    frozen_class.__delattr__ = _delete
+    result: type[T] = frozen_class
     return result
 
 
@@ -66,9 +66,9 @@ def _init(cls: type[Any]) -> Callable[..., None]:
         body.append("    self.__post_init__()\n")
     parameters = ", ".join(["self", *required, *optional, *(["*", *by_name] if by_name else [])])
     exec(f"def __init__({parameters}):\n{''.join(body) or '    pass'}", known)  # noqa: S102 - built only from field names
-    made: Callable[..., None] = known["__init__"]
-    made.__qualname__ = f"{cls.__qualname__}.__init__"
-    return made
+    init: Callable[..., None] = known["__init__"]
+    init.__qualname__ = f"{cls.__qualname__}.__init__"
+    return init
 
 
 def _nothing(_: object) -> tuple[()]:
@@ -105,8 +105,8 @@ def _reduce(self: Any) -> tuple[Any, ...]:
 
 def _restored(cls: type[T], values: list[Any]) -> T:
     """Restore a copied or unpickled object."""
-    made = object.__new__(cls)
+    instance = object.__new__(cls)
     one: Field[Any]
     for one, value in zip(fields(cls), values, strict=True):  # type: ignore[arg-type] # made by `frozen`
-        object.__setattr__(made, one.name, value)
-    return made
+        object.__setattr__(instance, one.name, value)
+    return instance

@@ -213,7 +213,7 @@ class StdioDispatcher:
         size = len(line)
         del line  # frees a large line before its answer is used
         if not messages:
-            self._noise.heard(size, "")
+            self._noise.count(size, "")
         while messages:
             self._handle(messages.pop(0), tasks, size=size)
 
@@ -234,14 +234,14 @@ class StdioDispatcher:
             case Failure(int() | str() as request_id, code, text, data):
                 self._settle(request_id, lambda: MCPError(code, text, data))
             case Lost(request_id, why):
-                self._noise.heard(0, why)
+                self._noise.count(0, why)
                 self._lose(request_id, lambda: error_type(f"cannot use the MCP server's answer: {why}"))
             case Request():
                 self._requests.accept(message, self._on_request, tasks)
             case Notification():
                 self._notice(message, tasks)
             case Noise(excerpt):
-                self._noise.heard(size, excerpt)
+                self._noise.count(size, excerpt)
 
     def _notice(self, notification: Notification, tasks: TaskGroup) -> None:
         match notification:
@@ -259,7 +259,7 @@ class StdioDispatcher:
     def _settle(self, request_id: RequestId, answer: dict[str, Any] | ErrorFactory) -> None:
         pending = self._pending.get(coerce_request_id(request_id))
         if pending is None or pending.done.done():
-            self._noise.heard(0, f"an answer to request {request_id!r}, which waits for none")
+            self._noise.count(0, f"an answer to request {request_id!r}, which waits for none")
             return
         pending.settle(answer)
 

@@ -58,8 +58,8 @@ class ServerExited(ConnectionLost):
                 what = f"was ended by signal {-code}"
             case _:
                 what = f"exited with status {code}"
-        said = f"; the end of its stderr:\n{stderr_tail}" if stderr_tail else "; it wrote nothing to stderr"
-        super().__init__(f"MCP server {server!r} {what}{said}")
+        tail = f"; the end of its stderr:\n{stderr_tail}" if stderr_tail else "; it wrote nothing to stderr"
+        super().__init__(f"MCP server {server!r} {what}{tail}")
         self.code = code
         self.stderr_tail = stderr_tail
 

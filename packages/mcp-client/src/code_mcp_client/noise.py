@@ -28,7 +28,7 @@ class NoiseCounter:
         self._bytes = 0
         self._since = 0.0
 
-    def heard(self, size: int, excerpt: str) -> None:
+    def count(self, size: int, excerpt: str) -> None:
         """Count a line of `size` bytes that is not a message; the first, second, fourth, … is logged.
 
         Raises:

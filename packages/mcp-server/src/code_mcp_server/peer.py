@@ -29,8 +29,8 @@ from code_mcp_server.stdio import LONGEST_LINE
 
 MOST_RUNNING = 1_024
 """Limit on concurrent requests; reading pauses until one of them ends."""
-LAST_ANSWERS_SECONDS = 2.0
-"""Time for unfinished requests other than turns after the client has closed its end."""
+LAST_ANSWERS_SECONDS = 30.0
+"""Time for unfinished requests other than turns after the client has closed its end; a busy machine loads the engine slowly."""
 
 _log = logging.getLogger("code_core")
 

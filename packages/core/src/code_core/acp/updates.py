@@ -139,7 +139,7 @@ class UpdateTranslator:
     def _tool_updates(self, msg: EventMsg) -> list[Update]:
         match msg:
             case ExecApprovalRequest() | ApplyPatchApprovalRequest():
-                return [self._asked(msg)]
+                return [self._question_update(msg)]
             case ExecCommandBegin(call_id=call_id, cwd=cwd):
                 kind = TerminalOutput if self.client.terminal_output else GrowingText
                 output = self._output[call_id] = kind(call_id)
@@ -172,7 +172,7 @@ class UpdateTranslator:
             case _:
                 return []
 
-    def _asked(self, request: ApprovalRequest) -> Update:
+    def _question_update(self, request: ApprovalRequest) -> Update:
         """The call that a question is about, shown before the question is asked."""
         call = question_call(request)
         kind = "tool_call_update" if request.call_id in self._open_calls else "tool_call"

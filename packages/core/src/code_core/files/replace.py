@@ -67,7 +67,7 @@ def swap_in(
     """
     temporary = f".code-{token_hex(8)}.tmp"
     try:
-        made = open_file(
+        descriptor = open_file(
             temporary, directory, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _first_mode(mode, new=new)
         )
     except OSError as error:
@@ -77,13 +77,15 @@ def swap_in(
         _overwrite(path, directory, data)
         return
     try:
-        with os.fdopen(made, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             if owner is not None:
                 with suppress(PermissionError):
-                    os.fchown(made, *owner)
+                    os.fchown(descriptor, *owner)
             if mode is not None:
-                os.fchmod(made, mode & 0o777)  # restores bits removed by the umask, without setuid and setgid
+                os.fchmod(
+                    descriptor, mode & 0o777
+                )  # restores bits removed by the umask, without setuid and setgid
         check()
         if new:
             _name_new(temporary, path, directory)

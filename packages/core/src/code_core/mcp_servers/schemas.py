@@ -129,11 +129,11 @@ class _Reduction:
         """The target of a reference into this schema, or None."""
         if not reference.startswith("#/"):
             return None
-        place: object = self._root
+        target: object = self._root
         for step in reference.removeprefix("#/").split("/"):
             name = step.replace("~1", "/").replace("~0", "~")
-            place = place.get(name) if isinstance(place, dict) else None
-        return place
+            target = target.get(name) if isinstance(target, dict) else None
+        return target
 
 
 def _only_one(choices: object) -> object:

@@ -94,7 +94,7 @@ class KeyProxy:
                 self._endpoint = await self._started()
         if self._child.poll() is not None:
             raise RequestRefused(
-                f"the process that holds the API key has ended: {self._said()}. Start again."
+                f"the process that holds the API key has ended: {self._last_line()}. Start again."
             )
         return self._endpoint
 
@@ -116,7 +116,7 @@ class KeyProxy:
         if not line.endswith(b"\n"):
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(0.1)
-            raise RequestRefused(f"the process that holds the API key did not start: {self._said()}")
+            raise RequestRefused(f"the process that holds the API key did not start: {self._last_line()}")
         facts = json.loads(line)
         return Endpoint(
             url=f"http://127.0.0.1:{facts['port']}/v1/responses",
@@ -133,7 +133,7 @@ class KeyProxy:
             line += data
         return line
 
-    def _said(self) -> str:
+    def _last_line(self) -> str:
         self._errors.seek(0)
         lines = self._errors.read(4096).decode("utf-8", "replace").splitlines()
         code = self._child.poll()

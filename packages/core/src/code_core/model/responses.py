@@ -27,9 +27,9 @@ class ResponsesWire:
         """See `Wire.request`."""
         return encoded(request_body(prompt, self._provider.id, store=self._provider.stores_responses))
 
-    def reader(self, ordinal: int, prompt: Prompt) -> ResponseReader:  # noqa: ARG002 - other wires need it
+    def reader(self, ordinal: int, prompt: Prompt) -> ResponseReader:
         """See `Wire.reader`."""
-        return ResponseReader(ordinal, self._provider.id)
+        return ResponseReader(ordinal, self._provider.id, prompt.settings.max_output)
 
     def plain_answer(self, body: bytes) -> SseEvent | None:
         """See `Wire.plain_answer`."""

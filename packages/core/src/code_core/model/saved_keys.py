@@ -130,7 +130,7 @@ def where_the_key_is(provider: Provider, saved: SavedKeys) -> str | None:
         ConfigError: the key cannot be read or is invalid.
     """
     if provider.env_key is None or provider.replay_scenario is not None:
-        return f"{provider.id} needs none"
+        return f"{provider.id} needs no key"
     if os.environ.get(provider.env_key, "").strip():
         provider.api_key(os.environb)
         return f"in {provider.env_key}"

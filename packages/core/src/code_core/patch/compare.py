@@ -71,10 +71,10 @@ def _anchors(left: list[int], right: list[int], span: Span) -> list[tuple[int, i
     holders: list[int] = []
     links: list[int] = []
     for number, (_, y) in enumerate(pairs):
-        place = bisect_left(tops, y)
-        tops[place : place + 1] = [y]
-        holders[place : place + 1] = [number]
-        links.append(holders[place - 1] if place else -1)
+        position = bisect_left(tops, y)
+        tops[position : position + 1] = [y]
+        holders[position : position + 1] = [number]
+        links.append(holders[position - 1] if position else -1)
     run: list[tuple[int, int]] = []
     number = holders[-1] if holders else -1
     while number >= 0:
@@ -85,11 +85,11 @@ def _anchors(left: list[int], right: list[int], span: Span) -> list[tuple[int, i
 
 def _once(lines: list[int], start: int, stop: int) -> dict[int, int]:
     """The lines that occur exactly once in the range, with their indexes, in order."""
-    places: dict[int, int] = {}
-    for place in range(start, stop):
-        line = lines[place]
-        places[line] = -1 if line in places else place
-    return {line: place for line, place in places.items() if place >= 0}
+    positions: dict[int, int] = {}
+    for position in range(start, stop):
+        line = lines[position]
+        positions[line] = -1 if line in positions else position
+    return {line: position for line, position in positions.items() if position >= 0}
 
 
 def _shortest(left: list[int], right: list[int]) -> list[tuple[int, int]] | None:
@@ -133,7 +133,7 @@ def _traced(rounds: list[list[int]], index: int, x: int) -> list[tuple[int, int]
     for number in range(len(rounds) - 1, -1, -1):
         before = rounds[number]
         diagonal = 2 * index - number
-        pairs += [(place, place - diagonal) for place in range(x - 1, _start(before, index) - 1, -1)]
+        pairs += [(position, position - diagonal) for position in range(x - 1, _start(before, index) - 1, -1)]
         if not _comes_from_above(before, index):
             index -= 1
         x = before[index]

@@ -105,14 +105,14 @@ class FileLines:
         """The lines of `replacement`; each new one with the line end of the line it replaces, if any."""
         stop = replacement.start + replacement.length
         stays = iter([line for line in replacement.lines if isinstance(line, int)])
-        place, next_stays = replacement.start, next(stays, stop)
+        position, next_stays = replacement.start, next(stays, stop)
         for line in replacement.lines:
             if isinstance(line, int):
                 yield line, None
-                place, next_stays = line + 1, next(stays, stop)
-            elif place < next_stays:
-                yield line, self._end(place)
-                place += 1
+                position, next_stays = line + 1, next(stays, stop)
+            elif position < next_stays:
+                yield line, self._end(position)
+                position += 1
             else:
                 yield line, None
 

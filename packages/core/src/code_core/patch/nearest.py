@@ -26,13 +26,13 @@ def nearest_region(lines: Sequence[str], wanted: Sequence[str]) -> str | None:
     offsets = {
         word: offset for offset, line in reversed([*enumerate(wanted)]) for word in _WORD.findall(line)
     }
-    places: dict[str, list[int]] = {word: [] for word in offsets}
+    positions: dict[str, list[int]] = {word: [] for word in offsets}
     for number, line in enumerate(lines):
         for word in _WORD.findall(line):
-            if word in places:
-                places[word].append(number)
+            if word in positions:
+                positions[word].append(number)
     votes: Counter[int] = Counter()
-    for word, numbers in places.items():
+    for word, numbers in positions.items():
         if len(numbers) <= MOST_PLACES_OF_A_WORD:
             for number in set(numbers):
                 votes[max(0, number - offsets[word])] += 1 + MOST_PLACES_OF_A_WORD // len(numbers)

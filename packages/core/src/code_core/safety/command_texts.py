@@ -137,14 +137,14 @@ _MOST_LITERALS = 64
 def started(arguments: Sequence[str], may_begin: Callable[[str], bool]) -> Iterator[Sequence[str]]:
     """Yield the commands that one of `STARTERS` may run; a word after an option is its value or begins the command."""
     after_option = False
-    for place, word in enumerate(arguments):
+    for index, word in enumerate(arguments):
         if word == "--":
             after_option = False
         elif word.startswith("-"):
             after_option = "=" not in word and word not in _FLAGS
         else:
             if may_begin(word):
-                yield arguments[place:]
+                yield arguments[index:]
             if not after_option:
                 return
             after_option = False
@@ -156,14 +156,14 @@ def module_command(name: str, arguments: Sequence[str]) -> list[str]:
     Many are programs too: `node …/npm-cli.js publish` is `npm publish`. Empty for other commands.
     """
     if name in _NODE:
-        scripts = ((place, _NODE_SCRIPT.fullmatch(word)) for place, word in enumerate(arguments))
-        return next(([found[1], *arguments[place + 1 :]] for place, found in scripts if found), [])
+        scripts = ((index, _NODE_SCRIPT.fullmatch(word)) for index, word in enumerate(arguments))
+        return next(([found[1], *arguments[index + 1 :]] for index, found in scripts if found), [])
     if not _PYTHON.fullmatch(name):
         return []
-    for place, word in enumerate(arguments):
+    for index, word in enumerate(arguments):
         if found := _MODULE.fullmatch(word):
-            return [*filter(None, found.groups()), *arguments[place + 1 :]]
-        if not word.startswith("-") and (place == 0 or arguments[place - 1] not in {"-W", "-X"}):
+            return [*filter(None, found.groups()), *arguments[index + 1 :]]
+        if not word.startswith("-") and (index == 0 or arguments[index - 1] not in {"-W", "-X"}):
             break
     return []
 
@@ -171,12 +171,12 @@ def module_command(name: str, arguments: Sequence[str]) -> list[str]:
 def option_texts(name: str, arguments: Sequence[str]) -> Iterator[str]:
     """Yield the commands in the options of a program, such as `tar --to-command=…`."""
     options = _TEXT_OPTIONS.get("git" if name.startswith("git-") else name, frozenset())
-    for place, word in enumerate(arguments):
+    for index, word in enumerate(arguments):
         option, equals, value = word.partition("=")
         if equals and option.startswith("--") and any(one.startswith(option) for one in options):
             yield _BEFORE_COMMAND.sub("", value, count=1)
-        elif word in options and place + 1 < len(arguments):
-            yield _BEFORE_COMMAND.sub("", arguments[place + 1], count=1)
+        elif word in options and index + 1 < len(arguments):
+            yield _BEFORE_COMMAND.sub("", arguments[index + 1], count=1)
         elif len(word) > 2 and word[:2] in options:
             yield _BEFORE_COMMAND.sub("", word[2:], count=1)
 

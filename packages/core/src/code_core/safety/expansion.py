@@ -106,10 +106,10 @@ class Values:
 def _modified(value: str, how: str) -> str:
     """`value` after `${X:1:2}`, `${X#…}`, `${X%…}`, `${X/a/b}` or a case change; unchanged after others."""
     match how[:1], how[1:]:
-        case ":", places:
+        case ":", bounds:
             numbers = [
                 int(number or 0)
-                for number in places.split(":")[:2]
+                for number in bounds.split(":")[:2]
                 if re.fullmatch(r"(?: ?-?\d{1,6})?", number)
             ]
             start = numbers[0] if numbers else 0

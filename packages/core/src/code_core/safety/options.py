@@ -49,9 +49,9 @@ class Options:
             valued = any(option.startswith(name) for option in self.valued_long)
             flag = any(option.startswith(name) for option in self.flags_long)
             return None if valued == flag else 1 + valued
-        for place, letter in enumerate(word[1:], 1):
+        for index, letter in enumerate(word[1:], 1):
             if letter in self.valued:
-                return 1 if place < len(word) - 1 else 2
+                return 1 if index < len(word) - 1 else 2
             if letter not in self.flags:
                 return None
         return 1
@@ -80,10 +80,10 @@ def present(words: Sequence[str], options: Options) -> Iterator[tuple[str, bool,
             else:
                 yield name, True, value if equals else None
         elif word.startswith("-"):
-            for place, letter in enumerate(word[1:], 1):
+            for index, letter in enumerate(word[1:], 1):
                 if letter in options.valued:
-                    at += place == len(word) - 1
-                    yield letter, False, word[place + 1 :] or after
+                    at += index == len(word) - 1
+                    yield letter, False, word[index + 1 :] or after
                     break
                 yield letter, False, None
 

@@ -43,7 +43,7 @@ class PrefixRule:
         if not words or (self.exact and len(words) != len(self.pattern)):
             return False
         written = len(words) >= len(self.pattern) and all(
-            word in place for word, place in zip(words, self.pattern, strict=False)
+            word in choices for word, choices in zip(words, self.pattern, strict=False)
         )
         return written or (
             self.decision is not RuleDecision.ALLOW and begins_with(tuple(words), self.pattern)
@@ -74,8 +74,11 @@ class RegisteredCommand:
             return tuple(words) == self.command
         if tuple(words[: len(self.command)]) == self.command:
             return True
-        spoken = tuple(word for word in words if not word.startswith("-"))
-        return bool(self.semantic_prefix) and spoken[: len(self.semantic_prefix)] == self.semantic_prefix
+        without_options = tuple(word for word in words if not word.startswith("-"))
+        return (
+            bool(self.semantic_prefix)
+            and without_options[: len(self.semantic_prefix)] == self.semantic_prefix
+        )
 
 
 _HIDES = PrefixRule(

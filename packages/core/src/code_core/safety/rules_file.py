@@ -69,16 +69,16 @@ def _parse(entry: Any, where: str) -> PrefixRule:
     pattern = entry.get("pattern")
     if not isinstance(pattern, list) or not pattern:
         raise RuleError(f"{where} needs a pattern: a list of words")
-    places = []
-    for place in pattern:
-        words = [place] if isinstance(place, str) else place
+    positions = []
+    for position in pattern:
+        words = [position] if isinstance(position, str) else position
         if (
             not isinstance(words, list)
             or not words
             or not all(isinstance(word, str) and word for word in words)
         ):
-            raise RuleError(f"{where}: {place!r} is neither a word nor a list of words")
-        places.append(frozenset(words))
+            raise RuleError(f"{where}: {position!r} is neither a word nor a list of words")
+        positions.append(frozenset(words))
     try:
         decision = RuleDecision[str(entry.get("decision", "allow")).upper()]
     except KeyError:
@@ -100,7 +100,7 @@ def _parse(entry: Any, where: str) -> PrefixRule:
     if not isinstance(exact, bool):
         raise RuleError(f"{where}: exact is true or false")
     rule = PrefixRule(
-        tuple(places),
+        tuple(positions),
         decision,
         justification,
         outside,

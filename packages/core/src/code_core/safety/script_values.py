@@ -85,7 +85,7 @@ class Definitions:
                         self.values.add(SUBSTITUTIONS[0], value)
 
 
-def spoken(words: Sequence[str], assigned: Sequence[str]) -> list[str]:
+def passed_texts(words: Sequence[str], assigned: Sequence[str]) -> list[str]:
     """Return the texts that a command may pass on, including those it assigns."""
     if words and program(words) in _SILENT:
         return []

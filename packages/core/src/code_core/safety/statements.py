@@ -21,7 +21,7 @@ from code_core.safety.command_texts import (
 from code_core.safety.expansion import SUBSTITUTIONS, variants
 from code_core.safety.known_safe import READERS
 from code_core.safety.normal_form import normal_form, program
-from code_core.safety.script_values import ASSIGNMENT, Definitions, spoken
+from code_core.safety.script_values import ASSIGNMENT, Definitions, passed_texts
 from code_core.safety.shell_reader import MOST_NESTING, Script, TooComplexError, read_script
 from code_core.safety.shell_words import KEYWORDS, SHELLS, Words
 from code_core.safety.unknown_text import is_git_alias, runs_unknown_text, starts_a_shell
@@ -147,10 +147,10 @@ class _Search:
     def _scripts_of(self, name: str, rest: list[str], depth: int) -> None:
         """Read arguments that are scripts."""
         if name in RUNS_TEXTS:
-            for place, word in enumerate(rest):
+            for index, word in enumerate(rest):
                 if _LIKE_A_SCRIPT.search(word):
-                    self._definitions.values.add("@", shlex.join(rest[place + 2 :]))
-                    self._definitions.values.add("@", shlex.join(rest[place + 1 :]))
+                    self._definitions.values.add("@", shlex.join(rest[index + 2 :]))
+                    self._definitions.values.add("@", shlex.join(rest[index + 1 :]))
             self._read(rest, depth)
         if name == "eval":
             self._read([" ".join(rest)], depth)
@@ -200,23 +200,23 @@ class _Search:
                 self.command([_VERSION.sub("", inner[0]), *inner[1:]], depth + 1)
         if module := module_command(name, rest):
             self.command(module, depth + 1)
-        for place, word in enumerate(rest):
+        for index, word in enumerate(rest):
             option, equals, value = word.partition("=")
             if word in RUNNERS.get(name, ()):
-                for inner in wrapped("", rest[place + 1 :], _may_begin):
+                for inner in wrapped("", rest[index + 1 :], _may_begin):
                     self.command(list(inner), depth + 1)
             if word in running:
-                words = [*takewhile(lambda one: one != ";" and one not in running, rest[place + 1 :])]
+                words = [*takewhile(lambda one: one != ";" and one not in running, rest[index + 1 :])]
                 self.command(words, depth + 1)
                 if name == "git":
                     self._read(words, depth)
             elif equals and option in running:
-                self.command([value, *rest[place + 1 :]], depth + 1)
+                self.command([value, *rest[index + 1 :]], depth + 1)
             elif any(len(one) == 2 and word.startswith(one) and len(word) > 2 for one in running):
-                self.command([word[2:], *rest[place + 1 :]], depth + 1)
+                self.command([word[2:], *rest[index + 1 :]], depth + 1)
             if name in {"docker", "flatpak", "podman"} and option in running:  # the image name comes first
-                head = value or next(iter(rest[place + 1 :]), "")
-                for at in range(place + 1, min(len(rest), place + _MOST_TEXTS)):
+                head = value or next(iter(rest[index + 1 :]), "")
+                for at in range(index + 1, min(len(rest), index + _MOST_TEXTS)):
                     self.command([head, *rest[at + 1 :]], depth + 1)
         for text in option_texts(name, rest):
             self._read([text], depth)
@@ -225,9 +225,9 @@ class _Search:
     def _git(self, words: list[str], depth: int) -> None:
         """Examine aliases and programs named by settings on the command line."""
         subcommand = normal_form(tuple(words))[1:2]
-        for place, word in enumerate(words):
+        for index, word in enumerate(words):
             if alias := _GIT_ALIAS.fullmatch(word):
-                after = words[place + 1 :]
+                after = words[index + 1 :]
                 value, arguments = (alias[2], after) if alias[2] is not None else (" ".join(after[:1]), [])
                 shell = value.removeprefix("!") if value.startswith("!") else f"git {value}"
                 self._read([shell, f"{shell} {shlex.join(arguments[1:])}"], depth)
@@ -252,9 +252,9 @@ class _Search:
 
     def _fed_texts(self, script: Script, depth: int) -> None:
         """Read what the script may pass to a shell."""
-        if any(_feeds_on_text(words) for words in script.commands) or _runs_what_it_made(script.commands):
+        if any(_feeds_on_text(words) for words in script.commands) or _runs_new_executable(script.commands):
             texts = chain.from_iterable(
-                spoken(words[_start(words) :], words[: _start(words)]) for words in script.commands
+                passed_texts(words[_start(words) :], words[: _start(words)]) for words in script.commands
             )
             given = [*script.documents, *texts]
             self._read([*given, *(_SCHEDULE.sub("", text) for text in given)], depth + 1)
@@ -269,16 +269,16 @@ class _Search:
 
 def _start(words: Sequence[str]) -> int:
     """The start of the command, after assignments, keywords and their options (`time -p`)."""
-    return next((place for place, word in enumerate(words) if _may_begin(word)), len(words))
+    return next((index for index, word in enumerate(words) if _may_begin(word)), len(words))
 
 
 def _may_begin(word: str) -> bool:
     return not (word.startswith("-") or word in KEYWORDS or ASSIGNMENT.match(word))
 
 
-def _runs_what_it_made(commands: Sequence[Sequence[str]]) -> bool:
+def _runs_new_executable(commands: Sequence[Sequence[str]]) -> bool:
     """Whether one of `commands` runs a file that another one makes executable."""
-    made = {
+    executables = {
         word.rsplit("/", 1)[-1]
         for words in commands
         if program(words) in {"chmod", "install"}
@@ -286,7 +286,7 @@ def _runs_what_it_made(commands: Sequence[Sequence[str]]) -> bool:
     }
     begun = (words[_start(words) :] for words in commands)
     named = (words if program(words) in WRAPPERS else words[:1] for words in begun if words)
-    return any("/" in name and name.rsplit("/", 1)[-1] in made for name in chain.from_iterable(named))
+    return any("/" in name and name.rsplit("/", 1)[-1] in executables for name in chain.from_iterable(named))
 
 
 def _feeds_on_text(words: Sequence[str]) -> bool:

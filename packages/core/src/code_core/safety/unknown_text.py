@@ -78,10 +78,10 @@ def runs_unknown_text(script: Script, known: Callable[[str], bool]) -> bool:
     opaque = [_is_opaque(words, known) for words in commands]
     before = [0, *accumulate(opaque)]
     hidden = any(opaque)
-    made = _made_elsewhere(script) if hidden else frozenset()
+    computed = _computed_elsewhere(script) if hidden else frozenset()
 
     def begins_unknown(text: str) -> bool:
-        return _begins_unknown(text, known, made, hidden=hidden)
+        return _begins_unknown(text, known, computed, hidden=hidden)
 
     return (
         any(
@@ -94,14 +94,14 @@ def runs_unknown_text(script: Script, known: Callable[[str], bool]) -> bool:
         )
         or any(
             is_git_alias(words)
-            or _is_expanded(_subcommand_of_git(words), known, made)
+            or _is_expanded(_subcommand_of_git(words), known, computed)
             or (hidden and (_reads_a_substitution(words) or words[:1] in _SUBSTITUTED))
             or any(map(begins_unknown, _texts(words)))
             or any(
-                _is_expanded(text, known, made) or (hidden and text in SUBSTITUTIONS)
+                _is_expanded(text, known, computed) or (hidden and text in SUBSTITUTIONS)
                 for text in _programs(words)
             )
-            or (len(words) == 1 and _name_in(words[0]) in made)
+            or (len(words) == 1 and _name_in(words[0]) in computed)
             for words in commands
         )
     )
@@ -133,33 +133,33 @@ def _is_opaque(words: Words, known: Callable[[str], bool]) -> bool:
     return name not in _SHOWING
 
 
-def _is_expanded(text: str, known: Callable[[str], bool], made: frozenset[str]) -> bool:
+def _is_expanded(text: str, known: Callable[[str], bool], computed: frozenset[str]) -> bool:
     """Whether `text` is only a variable that the script does not show."""
     name = _name_in(text)
-    return bool(name) and text in {f"${name}", f"${{{name}}}"} and (name in made or not known(name))
+    return bool(name) and text in {f"${name}", f"${{{name}}}"} and (name in computed or not known(name))
 
 
-def _made_elsewhere(script: Script) -> frozenset[str]:
+def _computed_elsewhere(script: Script) -> frozenset[str]:
     """The variables that are assigned the output of other programs."""
-    made: set[str] = set()
+    computed: set[str] = set()
     for words in script.commands:
         for word in words:
             found = ASSIGNMENT.match(word)
             value = word[found.end() :] if found else ""
-            if found and (any(one in value for one in SUBSTITUTIONS) or _name_in(value) in made):
-                made.add(found["name"])
+            if found and (any(one in value for one in SUBSTITUTIONS) or _name_in(value) in computed):
+                computed.add(found["name"])
         match _begun(words):
             case [variable, "in", *members] if not set(SUBSTITUTIONS).isdisjoint(members):
-                made.add(variable)
+                computed.add(variable)
             case ["set", *members] if not set(SUBSTITUTIONS).isdisjoint(members):
-                made.add("@")
+                computed.add("@")
             case ["printf", "-v", variable, *members] if not set(SUBSTITUTIONS).isdisjoint(members):
-                made.add(variable)
+                computed.add(variable)
             case [name, *variables] if name in _READ_VARIABLES:
-                made.update(filter(str.isidentifier, variables))
+                computed.update(filter(str.isidentifier, variables))
             case _:
                 pass
-    return frozenset(made)
+    return frozenset(computed)
 
 
 def _reads_a_substitution(words: Sequence[str]) -> bool:
@@ -184,7 +184,9 @@ def _programs(words: Sequence[str]) -> Iterator[str]:
                 yield text
 
 
-def _begins_unknown(text: str, known: Callable[[str], bool], made: frozenset[str], *, hidden: bool) -> bool:
+def _begins_unknown(
+    text: str, known: Callable[[str], bool], computed: frozenset[str], *, hidden: bool
+) -> bool:
     """Whether a command in `text` begins with an expansion that the script does not show."""
     if "$" not in text and "`" not in text:
         return False
@@ -192,7 +194,7 @@ def _begins_unknown(text: str, known: Callable[[str], bool], made: frozenset[str
         if words and words[0].startswith(SUBSTITUTIONS):
             if hidden:
                 return True
-        elif words and (name := _name_in(words[0])) and (name in made or not known(name)):
+        elif words and (name := _name_in(words[0])) and (name in computed or not known(name)):
             return True
     return False
 
@@ -231,12 +233,12 @@ def _interpreters(words: Sequence[str], *, shells_only: bool = False) -> Iterato
     """The shells and interpreters that the words start, even behind wrappers, with their arguments."""
     if not words:
         return
-    for place in range(len(words) if program(words) in WRAPPERS else 1):
-        name = program(words[place : place + 1])
+    for index in range(len(words) if program(words) in WRAPPERS else 1):
+        name = program(words[index : index + 1])
         if name in _OTHER_SHELLS:
-            yield "sh", words[place + 1 :]
+            yield "sh", words[index + 1 :]
         elif name in SHELLS or (not shells_only and _READS_PROGRAM.fullmatch(name)):
-            yield name, words[place + 1 :]
+            yield name, words[index + 1 :]
 
 
 def _shell_reads(rest: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ from itertools import islice
 
 from code_core.safety.options import Options, long_names
 
-MOST_PLACES = 16
+MOST_STARTS = 16
 """Number of words tried as the start of an unknown wrapper's command."""
 
 
@@ -88,6 +88,6 @@ def wrapped(name: str, arguments: Sequence[str], may_begin: Callable[[str], bool
     if end is not None:
         yield arguments[end + wrapper.operands :]
         return
-    places = (place for place, word in enumerate(arguments) if may_begin(word))
-    for place in islice(places, MOST_PLACES):
-        yield arguments[place:]
+    starts = (start for start, word in enumerate(arguments) if may_begin(word))
+    for start in islice(starts, MOST_STARTS):
+        yield arguments[start:]

@@ -39,10 +39,10 @@ class Bubblewrap(Sandbox):
         self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]
     ) -> Iterator[Launch]:
         """See `Sandbox.confined`."""
-        told = sandbox_environment(self.mechanism, confinement, environment)
+        variables = sandbox_environment(self.mechanism, confinement, environment)
         seccomp = seccomp_program(self._machine, network=confinement.network)
         with gate(seccomp, confinement.limits.resources(processes=True)) as fds:
-            yield Launch(bubblewrap_argv(self._bwrap, confinement, cwd, fds, argv), told, fds)
+            yield Launch(bubblewrap_argv(self._bwrap, confinement, cwd, fds, argv), variables, fds)
 
 
 def bubblewrap_argv(

@@ -132,7 +132,7 @@ def _tried(sandbox: Sandbox, argv: list[str], detail: str) -> Finding:
     except (OSError, SpawnError, subprocess.TimeoutExpired) as error:
         return Finding(sandbox.mechanism, None, str(error))
     if trial.returncode != 0:
-        said = problem.decode(errors="replace").strip().splitlines()
-        reason = said[-1] if said else f"exit code {trial.returncode}"
+        lines = problem.decode(errors="replace").strip().splitlines()
+        reason = lines[-1] if lines else f"exit code {trial.returncode}"
         return Finding(sandbox.mechanism, None, f"does not work here: {reason}")
     return Finding(sandbox.mechanism, sandbox, detail)

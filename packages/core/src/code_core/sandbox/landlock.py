@@ -65,12 +65,12 @@ class Landlock(Sandbox):
         environment: Mapping[str, str],
     ) -> Iterator[Launch]:
         """See `Sandbox.confined`."""
-        told = sandbox_environment(self.mechanism, confinement, environment)
+        variables = sandbox_environment(self.mechanism, confinement, environment)
         with _memory() as memory:
             memory.write(marshal.dumps(self._settings(confinement)))
             memory.flush()
             helper = self._helper(memory.fileno(), -1, confinement.limits.processes)
-            yield Launch([*helper, *argv], told, (memory.fileno(),))
+            yield Launch([*helper, *argv], variables, (memory.fileno(),))
 
     def start(
         self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]

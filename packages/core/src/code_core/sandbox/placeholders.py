@@ -29,8 +29,8 @@ def placeholders(confinement: Confinement) -> Iterator[Confinement]:
         return
     with ExitStack() as stack:
         wanted = [path for path in confinement.absent if path.name not in READ_AS_FILES]
-        made = [path for path in wanted if stack.enter_context(_placeholder(path))]
-        yield replace(confinement, absent=tuple(made))
+        created = [path for path in wanted if stack.enter_context(_placeholder(path))]
+        yield replace(confinement, absent=tuple(created))
 
 
 @contextmanager

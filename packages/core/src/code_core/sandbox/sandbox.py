@@ -70,10 +70,10 @@ def sandbox_environment(
     mechanism: Mechanism, confinement: Confinement, environment: Mapping[str, str]
 ) -> dict[str, str]:
     """Return `environment` with variables that tell a command that it is confined."""
-    told: dict[str, str] = {"CODEX_SANDBOX": mechanism}
+    marks: dict[str, str] = {"CODEX_SANDBOX": mechanism}
     if not confinement.network:
-        told["CODEX_SANDBOX_NETWORK_DISABLED"] = "1"
-    return {**environment, **told}
+        marks["CODEX_SANDBOX_NETWORK_DISABLED"] = "1"
+    return {**environment, **marks}
 
 
 def seccomp_machine() -> Machine | None:

@@ -72,8 +72,8 @@ class Seatbelt(Sandbox):
         environment: Mapping[str, str],
     ) -> Iterator[Launch]:
         """See `Sandbox.confined`."""
-        told = sandbox_environment(self.mechanism, confinement, environment)
-        yield Launch([SANDBOX_EXEC, "-p", seatbelt_profile(confinement), "--", *argv], told)
+        variables = sandbox_environment(self.mechanism, confinement, environment)
+        yield Launch([SANDBOX_EXEC, "-p", seatbelt_profile(confinement), "--", *argv], variables)
 
     def start(
         self, argv: Sequence[str], confinement: Confinement, cwd: Path, environment: Mapping[str, str]

@@ -209,9 +209,8 @@ class Conversation:
         for warning in session.settings.capabilities.warnings:
             self._warn(submission, warning)
         if op.collaboration_mode is not None and session.history.items:
-            await self._note(
-                submission, session.context_entry()
-            )  # so that a resumed session does not restore the earlier mode
+            # Otherwise a resumed session would restore the earlier mode.
+            await self._note(submission, session.context_entry())
 
     async def _resolve_plan(self, submission: str, op: ResolvePlan) -> None:
         plan = self.session.open_plan() if self._runner.running is None else None
@@ -266,16 +265,13 @@ class Conversation:
         queue = self.session.queue
         note = queue.change(op)
         if note is None:
-            self._warn(
-                submission, f"no queued input has the id {op.id!r}: it was sent to the model or removed"
-            )
+            self._warn(submission, f"no queued input has the id {op.id!r}: it was sent or removed")
             return
         self._log.publish(submission, queue.changed())
         await self._note(submission, note)
 
     async def _rename(self, submission: str, name: str | None) -> None:
-        name = " ".join((name or "").split())[:LONGEST_NAME] or None
-        self.session.name = name
+        self.session.name = name = " ".join((name or "").split())[:LONGEST_NAME] or None
         renamed = SessionRenamed(name=name)
         self._log.publish(submission, renamed)
         await self._note(submission, EventEntry(renamed.model_dump(mode="json")))

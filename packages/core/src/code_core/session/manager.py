@@ -134,11 +134,11 @@ class ConversationManager:
         if parts.journal is None and config.storage.sessions.save:
             opened = await create(config, parts.session_id or "", parts.source)
         state = SessionState() if opened is None else opened.state
-        conversation = self._made(config, parts, state, opened)
+        conversation = self._assemble(config, parts, state, opened)
         async with _discarded_on_failure(conversation):
             if history:
                 await conversation.session.history.add(*history)
-                conversation.session.told = ShownContext(one.item for one in history)
+                conversation.session.shown_context = ShownContext(one.item for one in history)
             if parts.recorded_at_once:  # otherwise the first turn creates the record
                 await conversation.session.history.note(conversation.session.context_entry())
         return conversation
@@ -188,7 +188,7 @@ class ConversationManager:
         self, state: SessionState, config: Config, parts: Parts, opened: Opened | None = None
     ) -> Conversation:
         parts = replace(parts, session_id=state.session_id or parts.session_id)
-        conversation = self._made(config, parts, state, opened)
+        conversation = self._assemble(config, parts, state, opened)
         await _end_open_turn(conversation, state)
         return conversation
 
@@ -202,7 +202,9 @@ class ConversationManager:
             permission_tool=parts.permission_tool or config.permission_tool,
         )
 
-    def _made(self, config: Config, parts: Parts, state: SessionState, opened: Opened | None) -> Conversation:
+    def _assemble(
+        self, config: Config, parts: Parts, state: SessionState, opened: Opened | None
+    ) -> Conversation:
         try:
             if opened is not None and opened.session is not None:
                 parts = _recorded(config, parts, opened)

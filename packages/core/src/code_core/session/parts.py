@@ -124,7 +124,7 @@ def make_session(
         elicitations=elicitations,
         user_questions=UserQuestions() if parts.asks_user else None,
         queue=state.input_queue(),
-        told=ShownContext(one.item for one in state.items),
+        shown_context=ShownContext(one.item for one in state.items),
         name=state.name,
         preview=state.preview,
         notes=state.notes,

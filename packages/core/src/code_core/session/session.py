@@ -59,7 +59,7 @@ class Session:
     user_questions: UserQuestions | None = None
     queue: InputQueue = field(default_factory=InputQueue)
     totals: TokenTotals = field(default_factory=TokenTotals)
-    told: ShownContext = field(default_factory=ShownContext)
+    shown_context: ShownContext = field(default_factory=ShownContext)
     name: str | None = None
     preview: str = ""
     notes: tuple[str, ...] = ()

@@ -88,8 +88,8 @@ def decode(data: bytes) -> Line:
     kind, payload = fields.get("type"), fields.get("payload")
     if not isinstance(kind, str) or not isinstance(payload, dict):
         raise BadLine("no type or no payload")
-    made = _KINDS.get(kind)
-    entry = UnknownEntry(payload, kind) if made is None else made(payload)
+    entry_type = _KINDS.get(kind)
+    entry = UnknownEntry(payload, kind) if entry_type is None else entry_type(payload)
     stamp = fields.get("timestamp")
     extra = {key: value for key, value in fields.items() if key not in _OUTER}
     return Line(entry, stamp if isinstance(stamp, str) else "", extra or None)

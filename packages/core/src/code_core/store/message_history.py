@@ -131,17 +131,17 @@ class MessageHistory:
         if kept and not kept.endswith(b"\n"):
             kept += b"\n"
         new = self.path.with_name(f".history-{os.getpid()}.tmp")
-        made = open_private(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        new_descriptor = open_private(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
             data = kept + line
             while data:
-                data = data[os.write(made, data) :]
+                data = data[os.write(new_descriptor, data) :]
             os.replace(new, self.path)  # noqa: PTH105 - next to calls on descriptors
         except BaseException:
             new.unlink(missing_ok=True)
             raise
         finally:
-            os.close(made)
+            os.close(new_descriptor)
 
 
 def _entry(line: bytes) -> HistoryEntry | None:

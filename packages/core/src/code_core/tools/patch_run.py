@@ -162,8 +162,8 @@ async def _run_when_large(
 async def _findings(plan: PatchPlan, context: ToolContext) -> str:
     """The findings of the checks, for the model; the user sees them immediately."""
     cwd = Path(os.path.realpath(context.cwd))
-    place = context.home / "validation"
-    report = await validate(plan.edits, cwd, context.environment, context.validation, place)
+    directory = context.home / "validation"
+    report = await validate(plan.edits, cwd, context.environment, context.validation, directory)
     if report is None or not (report.issues or report.failed):
         return ""
     await context.emit(BackgroundEvent(message=str(report)))

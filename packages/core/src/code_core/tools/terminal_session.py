@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -227,8 +227,7 @@ class TerminalSession:
 
     def _close(self) -> None:
         if self._fd is not None:
-            with suppress(OSError):
-                os.close(self._fd)
+            os.close(self._fd)
             self._fd = None
 
 

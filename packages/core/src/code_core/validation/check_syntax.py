@@ -40,8 +40,8 @@ def toml_problem(source: bytes) -> str | None:
         tomllib.loads(source.decode())
     except tomllib.TOMLDecodeError as error:
         text = str(error)
-        place = _TOML_PLACE.search(text)
-        return f"{place[1]}:{place[2]}: {text[: place.start()]}" if place else f"1: {text}"
+        position = _TOML_PLACE.search(text)
+        return f"{position[1]}:{position[2]}: {text[: position.start()]}" if position else f"1: {text}"
     return None
 
 
@@ -54,8 +54,8 @@ def yaml_problem(source: bytes) -> str | None:
             pass
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1"
-        return f"{place}: {getattr(error, 'problem', None) or error}"
+        position = f"{mark.line + 1}:{mark.column + 1}" if mark else "1"
+        return f"{position}: {getattr(error, 'problem', None) or error}"
     return None
 
 

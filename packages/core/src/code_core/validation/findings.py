@@ -74,12 +74,14 @@ def read_lines(tool: str, text: str, files: Sequence[str], root: str) -> list[Is
     issues: list[Issue] = []
     names = {file: re.compile(rf"(?<![\w/.-])(?:\./)?{re.escape(file)}(?![\w/-])") for file in files}
     for line in islice(text.splitlines(), MOST_LINES_READ):
-        said = line.replace(f"{root}/", "").strip()
-        named = [(name, file) for file, one in names.items() if file in said and (name := one.search(said))]
+        cleaned = line.replace(f"{root}/", "").strip()
+        named = [
+            (name, file) for file, one in names.items() if file in cleaned and (name := one.search(cleaned))
+        ]
         if named:
             name, file = min(named, key=lambda found: found[0].start())
-            if name[0] != said:
-                issues.append(Issue(tool, file, _message(said, name.start(), name.end())[:LONGEST_LINE]))
+            if name[0] != cleaned:
+                issues.append(Issue(tool, file, _message(cleaned, name.start(), name.end())[:LONGEST_LINE]))
         if len(issues) == MOST_LINES:
             break
     return issues
@@ -117,16 +119,16 @@ def whole(issues: Iterable[Issue]) -> tuple[Issue, ...]:
     return tuple(dict.fromkeys(issues))
 
 
-def _message(said: str, start: int, end: int) -> str:
+def _message(cleaned: str, start: int, end: int) -> str:
     """The message about the file whose name is in the line from `start` to `end`."""
-    place = _PLACE.match(said, end)
-    if start > 0 or place is None:
-        return said
-    number = place[1].strip(":,").replace(",", ":")
-    return f"{number}: {said[place.end() :].lstrip(' -:')}"
+    position = _PLACE.match(cleaned, end)
+    if start > 0 or position is None:
+        return cleaned
+    number = position[1].strip(":,").replace(",", ":")
+    return f"{number}: {cleaned[position.end() :].lstrip(' -:')}"
 
 
 def _eslint_message(message: dict[str, object]) -> str:
-    place = ":".join(str(message[key]) for key in ("line", "column") if message.get(key))
+    position = ":".join(str(message[key]) for key in ("line", "column") if message.get(key))
     rule = f" ({message['ruleId']})" if message.get("ruleId") else ""
-    return f"{place}: {message['message']}{rule}"[:LONGEST_LINE]
+    return f"{position}: {message['message']}{rule}"[:LONGEST_LINE]

@@ -60,7 +60,7 @@ async def validate(
     cwd: Path,
     environment: Mapping[str, str],
     switches: ValidationSwitches,
-    place: Path,
+    base: Path,
 ) -> Report | None:
     """Check the files as `edits` will leave them; None if no check applies.
 
@@ -72,7 +72,7 @@ async def validate(
         cwd: the working directory, without symlinks; checkers may see its repository.
         environment: the environment of commands; checkers are found on its `PATH`.
         switches: which checks are on.
-        place: a directory for the copy, where commands may not write.
+        base: a directory for the copy, where commands may not write.
     """
     root = repository_root(cwd) or cwd
     after = _texts(edits)
@@ -89,7 +89,7 @@ async def validate(
     found = ((one, files, _program(one, root, environment, sandbox)) for one, files in wanted)
     runs = [_Run(one, program, files[:MOST_FILES]) for one, files, program in found if program]
     try:
-        outcomes = await _all(runs, texts, gone, root, environment, switches, sandbox, place) if runs else []
+        outcomes = await _all(runs, texts, gone, root, environment, switches, sandbox, base) if runs else []
     except OSError as error:
         return Report(
             checks=(f"not run: no copy of the files could be made: {error}",), issues=(), failed=True
@@ -133,8 +133,8 @@ def _program(
         return None
     # A workspace link to a shell would run a patched file named like the first argument.
     folder, name = os.path.split(program)
-    places = (os.path.realpath(program), f"{os.path.realpath(folder)}/{name}")
-    theirs = checker.runs_code or any(Path(place).is_relative_to(root) for place in places)
+    candidates = (os.path.realpath(program), f"{os.path.realpath(folder)}/{name}")
+    theirs = checker.runs_code or any(Path(path).is_relative_to(root) for path in candidates)
     return None if theirs and sandbox is None else program
 
 
@@ -146,16 +146,21 @@ async def _all(
     environment: Mapping[str, str],
     switches: ValidationSwitches,
     sandbox: Sandbox | None,
-    place: Path,
+    base: Path,
 ) -> list[_Outcome]:
     """Run the checkers on a copy; return their outcomes in the same order."""
     outcomes: dict[int, _Outcome] = {}
     limiter = anyio.CapacityLimiter(AT_ONCE)
-    async with staging(root, place, gone) as staged:
+    async with staging(root, base, gone) as staged:
         staged_runs = await anyio.to_thread.run_sync(_prepare, runs, texts, staged)
         scratch = str(staged.scratch)
-        told = {**environment, "TMPDIR": scratch, "XDG_CACHE_HOME": scratch, "MYPY_CACHE_DIR": os.devnull}
-        start = _starter(staged, told, sandbox)
+        checker_environment = {
+            **environment,
+            "TMPDIR": scratch,
+            "XDG_CACHE_HOME": scratch,
+            "MYPY_CACHE_DIR": os.devnull,
+        }
+        start = _starter(staged, checker_environment, sandbox)
 
         async def run(number: int, folder: Path | None, one: _Run) -> None:
             if folder is None:
@@ -225,11 +230,11 @@ async def _one(run: _Run, folder: Path, staged: Staging, start: _Start, seconds:
             ended(process)
         if end.timed_out:
             return _Outcome(checker.name, problem=f"did not end within {limit:g} s")
-        said = f"{outputs['stdout'].text()}\n{outputs['stderr'].text()}"
-        issues = checker.reader(checker.name, said, list(names), str(folder))
+        output = f"{outputs['stdout'].text()}\n{outputs['stderr'].text()}"
+        issues = checker.reader(checker.name, output, list(names), str(folder))
     except (SpawnError, ValueError) as error:
         return _Outcome(checker.name, problem=str(error))
     if not issues and end.code not in checker.codes:
-        first = next(iter(said.strip().splitlines()), "").replace(f"{staged.root}/", "")
+        first = next(iter(output.strip().splitlines()), "").replace(f"{staged.root}/", "")
         return _Outcome(checker.name, problem=f"exit code {end.code}: {first[:200]}")
     return _Outcome(checker.name, tuple(replace(issue, file=names[issue.file]) for issue in issues))

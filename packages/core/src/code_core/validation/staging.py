@@ -1,21 +1,25 @@
 """A private copy of the files that checkers need, so that the workspace stays unchanged."""
 
 import os
-import shutil
 import stat
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 
 import anyio
 
+from code_core.files.delete_tree import delete_tree
 from code_core.files.directory import open_directory
 from code_core.files.replace import open_file
 
 MOST_FILES = 4_000
+"""Files and directories."""
 MOST_BYTES = 64 * 2**20
+MOST_LEVELS = 100
+MOST_SECONDS = 10.0
 LARGEST_SETTINGS = 2**20
 STALE_SECONDS = 24 * 3600
 
@@ -44,7 +48,7 @@ class Staging:
         self.scratch = folder / "scratch"
         self._workspace = root
         self._projects: dict[Path, bool] = {}
-        self._files = self._bytes = 0
+        self._entries = self._bytes = 0
         with open_directory(folder) as directory:
             os.mkdir(self.root.name, dir_fd=directory)
             os.mkdir(self.scratch.name, dir_fd=directory)
@@ -69,19 +73,23 @@ class Staging:
         return None
 
     def copy_project(self, project: Path) -> bool:
-        """Copy the rest of the project; False if all projects together exceed 4,000 files or 64 MiB."""
+        """Copy the rest of the project; False if all projects together exceed 4,000 entries or 64 MiB, or this one 100 levels or 10 s."""
         if project not in self._projects:
             self._projects[project] = self._copy_tree(self._workspace / project.relative_to(self.root))
         return self._projects[project]
 
     def _copy_tree(self, source: Path) -> bool:
-        for folder, folders, names in os.walk(source):
-            here = Path(folder)
-            self._link(here, sorted(_LINKED.intersection(folders)))
-            folders[:] = [name for name in folders if name not in _LINKED | _LEFT_OUT]
-            self._files += len(names)
-            if self._files > MOST_FILES:
+        deadline = time.monotonic() + MOST_SECONDS
+        waiting = [source]
+        while waiting:
+            here = waiting.pop()
+            folders, names = _entries(here, MOST_FILES - self._entries)
+            self._entries += len(folders) + len(names)
+            deep = len(here.parts) - len(source.parts) >= MOST_LEVELS
+            if self._entries >= MOST_FILES or (deep and folders) or time.monotonic() > deadline:
                 return False
+            self._link(here, sorted(_LINKED.intersection(folders)))
+            waiting += [here / name for name in folders if name not in _LINKED | _LEFT_OUT]
             self._bytes += self._copy(here, names, MOST_BYTES - self._bytes)
             if self._bytes > MOST_BYTES:
                 return False
@@ -117,15 +125,15 @@ class Staging:
 
 
 @asynccontextmanager
-async def staging(root: Path, place: Path, gone: Iterable[Path] = ()) -> AsyncIterator[Staging]:
-    """Yield a staging of the workspace `root`, without the files in `gone`, in a temporary directory in `place`.
+async def staging(root: Path, base: Path, gone: Iterable[Path] = ()) -> AsyncIterator[Staging]:
+    """Yield a staging of the workspace `root`, without the files in `gone`, in a temporary directory in `base`.
 
     All files are written through directory descriptors, so a link planted on the way is an error.
 
     Raises:
         OSError: it cannot be created.
     """
-    real = Path(os.path.realpath(place.parent)) / place.name
+    real = Path(os.path.realpath(base.parent)) / base.name
     name = token_hex(8)
     with open_directory(real, create=True, mode=0o700) as directory:
         _forget_old(directory)
@@ -134,7 +142,32 @@ async def staging(root: Path, place: Path, gone: Iterable[Path] = ()) -> AsyncIt
             yield Staging(real / name, root, gone)
         finally:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(_delete, name, directory)
+                await anyio.to_thread.run_sync(delete_tree, name, directory)
+
+
+def _entries(source: Path, most: int) -> tuple[list[str], list[str]]:
+    """The directories and the other entries of a directory, at most so many; none of one that cannot be read."""
+    folders: list[str] = []
+    names: list[str] = []
+    with (
+        suppress(OSError),
+        open_directory(source) as folder,
+        _listing(folder) as listing,
+        os.scandir(listing) as found,
+    ):
+        for entry in islice(found, max(0, most)):
+            (folders if entry.is_dir(follow_symlinks=False) else names).append(entry.name)
+    return folders, names
+
+
+@contextmanager
+def _listing(directory: int) -> Iterator[int]:
+    """A descriptor that lists an open directory."""
+    listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        yield listing
+    finally:
+        os.close(listing)
 
 
 def _copy_file(name: str, folder: int, target: int, most: int) -> int:
@@ -161,30 +194,9 @@ def _write_new(name: str, directory: int, text: bytes) -> None:
 
 def _forget_old(directory: int) -> None:
     """Delete what killed processes have left behind."""
-    listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
-    try:
+    with _listing(directory) as listing:
         names = os.listdir(listing)  # noqa: PTH208 - of a descriptor
-    finally:
-        os.close(listing)
     for name in names:
         with suppress(OSError):
             if os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime < time.time() - STALE_SECONDS:
-                _delete(name, directory)
-
-
-def _delete(name: str, directory: int) -> None:
-    """Delete a staging, including parts whose permissions a checker has removed."""
-    try:
-        shutil.rmtree(name, dir_fd=directory)
-    except OSError:
-        with suppress(OSError):
-            for _, folders, _, folder in os.fwalk(name, dir_fd=directory):
-                for below in folders:
-                    _open_up(below, folder)
-        shutil.rmtree(name, ignore_errors=True, dir_fd=directory)
-
-
-def _open_up(name: str, folder: int) -> None:
-    with suppress(OSError):
-        if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            os.chmod(name, 0o700, dir_fd=folder)
+                delete_tree(name, directory)

@@ -46,8 +46,8 @@ class CallAssembly:
         next_place: returns the output index for an item that begins now.
     """
 
-    def __init__(self, next_place: Callable[[], int]) -> None:
-        self._next_place = next_place
+    def __init__(self, next_index: Callable[[], int]) -> None:
+        self._next_index = next_index
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}
@@ -116,7 +116,7 @@ class CallAssembly:
                 known = self._calls[-1]
         if known is not None and not known.begins_anew(call_id, name, arguments):
             return known
-        call = _Call(self._next_place())
+        call = _Call(self._next_index())
         self._calls.append(call)
         if index is not None:
             self._by_index[index] = call

@@ -56,13 +56,13 @@ class ChatReader:
         self._ordinal = request_ordinal
         self._origin = origin
         self._think_tags = think_tags
-        self._places = 0
+        self._item_count = 0
         self._id: str | None = None
         self._usage: TokenUsage | None = None
         self._failure: ModelError | None = None
         self._reasoning: ReasoningPieces | None = None
         self._text = _Text()
-        self._calls = CallAssembly(self._next_place)
+        self._calls = CallAssembly(self._next_index)
         self._answered = False
         self._done = False
         self._finish_reason = ""
@@ -149,10 +149,10 @@ class ChatReader:
             case reason if reason in _CUT_OFF:
                 raise incomplete("length")
         events = self._close()
-        for place, value in self._calls.finished():
+        for index, value in self._calls.finished():
             item = item_from_provider(value)
             if item is not None:
-                events.append(self._item(item, place))
+                events.append(self._item(item, index))
         if not self._answered:
             raise StreamBroken(EMPTY, empty=True)
         return [*events, Completed(self._id or "", self._usage)]
@@ -190,20 +190,20 @@ class ChatReader:
     def _think(self, name: str | None, text: str) -> list[ResponseEvent]:
         events = self._close_message()
         if self._reasoning is None:
-            self._reasoning = ReasoningPieces(self._next_place())
+            self._reasoning = ReasoningPieces(self._next_index())
         if name is None or not text:
             return events
         self._reasoning.add(name, text)
-        return [*events, ReasoningTextDelta(text, self._order(self._reasoning.place))]
+        return [*events, ReasoningTextDelta(text, self._order(self._reasoning.index))]
 
     def _write(self, text: str, *, refusal: bool = False) -> list[ResponseEvent]:
         delta = self._text.add(text, refusal=refusal)
         if not delta:
             return []
         events = self._close_reasoning()
-        if self._text.place is None:
-            self._text.place = self._next_place()
-        return [*events, TextDelta(delta, self._order(self._text.place))]
+        if self._text.index is None:
+            self._text.index = self._next_index()
+        return [*events, TextDelta(delta, self._order(self._text.index))]
 
     def _tagged(self, pieces: list[Piece]) -> list[ResponseEvent]:
         """The events of a text that may contain reasoning, which is not sent back because it has no field."""
@@ -221,32 +221,32 @@ class ChatReader:
         reasoning, self._reasoning = self._reasoning, None
         if reasoning is None or not (reasoning.pieces or reasoning.details):
             return []
-        return [self._item(reasoning.item(self._origin), reasoning.place)]
+        return [self._item(reasoning.item(self._origin), reasoning.index)]
 
     def _close_message(self) -> list[ResponseEvent]:
         text, self._text = self._text, _Text()
-        if text.place is None:
+        if text.index is None:
             return []
         self._answered = True
-        return [self._item(text.message(), text.place)]
+        return [self._item(text.message(), text.index)]
 
-    def _item(self, item: ResponseItem, place: int) -> ItemDone:
+    def _item(self, item: ResponseItem, index: int) -> ItemDone:
         self._answered = self._answered or item.type != "reasoning"
-        return ItemDone(item, self._order(place))
+        return ItemDone(item, self._order(index))
 
-    def _next_place(self) -> int:
-        self._places += 1
-        return self._places - 1
+    def _next_index(self) -> int:
+        self._item_count += 1
+        return self._item_count - 1
 
-    def _order(self, place: int) -> EventOrder:
-        return EventOrder(request_ordinal=self._ordinal, output_index=place)
+    def _order(self, index: int) -> EventOrder:
+        return EventOrder(request_ordinal=self._ordinal, output_index=index)
 
 
 class _Text:
     """A message being streamed. Leading blanks are held until a word follows, because some models send nothing else."""
 
     def __init__(self) -> None:
-        self.place: int | None = None
+        self.index: int | None = None
         self._begun = False
         self._pieces: list[str] = []
         self._refused = False

@@ -39,7 +39,7 @@ class _Detail:
 class ReasoningPieces:
     """The reasoning being streamed; `place` is its output index."""
 
-    place: int
+    index: int
     source: str | None = None
     pieces: list[str] = field(default_factory=list)
     details: list[_Detail] = field(default_factory=list)

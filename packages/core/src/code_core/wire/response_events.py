@@ -128,8 +128,8 @@ def _continues(event: ResponseEvent, first: Piece) -> bool:
 def _text_of(piece: Any) -> tuple[object, ...]:
     """The identity of the text that a piece belongs to."""
     order = piece.order
-    place = None if order is None else (order.request_ordinal, order.output_index)
-    return place, getattr(piece, "item_id", None)
+    position = None if order is None else (order.request_ordinal, order.output_index)
+    return position, getattr(piece, "item_id", None)
 
 
 def _whole(pieces: list[Piece]) -> Piece:

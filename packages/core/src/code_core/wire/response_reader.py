@@ -74,11 +74,15 @@ class ResponseReader:
     Args:
         request_ordinal: the number of the request in the conversation.
         origin: the owner of the reasoning; see `Reasoning`.
+        max_output: the output limit that the request set, in tokens.
     """
 
-    def __init__(self, request_ordinal: int = 0, origin: str | None = None) -> None:
+    def __init__(
+        self, request_ordinal: int = 0, origin: str | None = None, max_output: int | None = None
+    ) -> None:
         self._ordinal = request_ordinal
         self._origin = origin
+        self._max_output = max_output
         self._failure: ModelError | None = None
         self._items = Assembly()
         self._next_index = 0  # index after the items received so far
@@ -197,13 +201,17 @@ class ResponseReader:
                 self._failure = incomplete(_reason(response))
                 return []
         fresh = self._items.completed(response.get("output"))
+        usage = _usage(response.get("usage"))
+        if self._max_output is not None and usage is not None and usage.output_tokens == self._max_output:
+            # llama.cpp calls a response complete that it cut off at the limit. What was written stays.
+            self._failure = incomplete("max_output_tokens")
         self.completed = True
         done: list[ResponseEvent] = []
         for item in fresh:
             done += self._done(
                 item, EventOrder(request_ordinal=order.request_ordinal, output_index=self._next_index)
             )
-        return [*done, Completed(str(response.get("id") or ""), _usage(response.get("usage")))]
+        return [*done, Completed(str(response.get("id") or ""), usage)]
 
     def _done(self, item: ResponseItem | None, order: EventOrder) -> list[ResponseEvent]:
         if item is None:

@@ -19,27 +19,27 @@ class ThinkTags:
 
     def __init__(self, *, opened: bool) -> None:
         self._opened = opened
-        self._place: Literal["before", "inside", "after"] = "before"
+        self._state: Literal["before", "inside", "after"] = "before"
         self._held = ""
 
     def add(self, text: str) -> list[Piece]:
         """Add `text` and return its pieces; a possible start of a tag is held back, and leading blanks are dropped."""
-        if self._place == "after":
+        if self._state == "after":
             return [("text", text)] if text else []
         self._held += text
-        if self._place == "before":
+        if self._state == "before":
             self._held = self._held.lstrip()
             if self._held.startswith(OPEN):
-                self._place, self._held = "inside", self._held.removeprefix(OPEN)
+                self._state, self._held = "inside", self._held.removeprefix(OPEN)
             elif OPEN.startswith(self._held):
                 return []
             else:
-                self._place = "inside" if self._opened else "after"
-        if self._place == "after":
+                self._state = "inside" if self._opened else "after"
+        if self._state == "after":
             return self._rest("text")
         thought, found, rest = self._held.partition(CLOSE)
         if found:
-            self._place, self._held = "after", ""
+            self._state, self._held = "after", ""
             return [*_piece("reasoning", thought), *_piece("text", rest)]
         keep = next((size for size in range(len(CLOSE) - 1, 0, -1) if thought.endswith(CLOSE[:size])), 0)
         self._held = thought[len(thought) - keep :]
@@ -47,7 +47,7 @@ class ThinkTags:
 
     def end(self) -> list[Piece]:
         """Return what was held back at the end of the text."""
-        return self._rest("reasoning" if self._place == "inside" else "text")
+        return self._rest("reasoning" if self._state == "inside" else "text")
 
     def _rest(self, kind: Literal["reasoning", "text"]) -> list[Piece]:
         rest, self._held = self._held, ""

@@ -54,7 +54,7 @@ class Agent:
         return Answer(initialize_result(params))
 
     async def authenticate(self, params: JsonObject) -> Answer:
-        """Look for the model provider's key: in the environment, or saved by `code login`."""
+        """Look for the model provider's key, in the environment or saved by `code login`."""
         method = text_in(params, "methodId")
         if method == LOGIN_METHOD:
             raise RpcError(
@@ -80,7 +80,7 @@ class Agent:
     async def new_session(self, params: JsonObject) -> Answer:
         """Open a session, which other processes can resume from now on."""
         session = await self.sessions.new(SessionParams.of(params))
-        return Answer({"sessionId": session.id, **session.info.state()}, session.list_commands)
+        return Answer({"sessionId": session.id, **session.info.state()}, session.feed.list_commands)
 
     async def load_session(self, params: JsonObject) -> Answer:
         """Load a session and show its whole history before answering."""
@@ -97,7 +97,7 @@ class Agent:
         return Answer(await self.sessions.listed(cwd, cursor))
 
     async def close_session(self, params: JsonObject) -> Answer:
-        """Stop a session and free its resources; it stays in the list."""
+        """Stop a session and free its resources. It stays in the list."""
         await self.sessions.close(text_in(params, "sessionId"))
         return Answer({})
 
@@ -135,7 +135,7 @@ class Agent:
     async def _opened_again(self, params: JsonObject, *, show: bool) -> Answer:
         session_id = text_in(params, "sessionId")
         session = await self.sessions.load(session_id, SessionParams.of(params), show=show)
-        return Answer(session.info.state(), session.list_commands)
+        return Answer(session.info.state(), session.feed.list_commands)
 
 
 METHODS: Mapping[str, Method] = {

@@ -225,7 +225,7 @@ class Sessions:
             (config.approval_policy.value, config.sandbox_policy.mode),
             [*dict.fromkeys((config.model, *suggested_models(config.provider.id)))],
         )
-        session.hold(*workspace.params.unusable)
+        session.feed.hold(*workspace.params.unusable)
         await self.tasks.start(session.run)
         await SessionSettings(session).use_directories()
         self._open[session.id] = session

@@ -21,11 +21,13 @@ class Turn:
     Attributes:
         submission: the id of its events; empty until the engine accepts it.
         cancelled: whether the client has cancelled it, regardless of how the engine ends it.
+        preparing: covers the time until the engine accepts it.
         ended: set once all output of the turn has been sent to the client.
     """
 
     submission: str = ""
     cancelled: bool = False
+    preparing: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     ended: anyio.Event = field(default_factory=anyio.Event)
     end: TurnEnd | None = None
     _asking: set[anyio.CancelScope] = field(default_factory=set)

@@ -47,7 +47,7 @@ async def compact(session: Session, report: Report, *, automatic: bool) -> None:
     """
     before = session.history.tokens
     room = session.totals.window(session.settings.capabilities.context_window) or UNKNOWN_WINDOW
-    budget = budget_for(room, before, _told(session) + session.totals.overhead)
+    budget = budget_for(room, before, _context_tokens(session) + session.totals.overhead)
     why, summary = "", ""
     try:
         summary = await summarise(session, report, room, budget.summary)
@@ -83,9 +83,11 @@ async def leave_out_images(session: Session, report: Report) -> None:
 
 async def _news(session: Session, report: Report) -> list[HistoryItem]:
     """Context that the model needs again after a compaction, such as the environment and the instructions."""
-    session.told.forget()
-    told = await session.told.news(session.config, session.settings, session.services.terminals.shown())
-    return [HistoryItem(f"note_{uuid4().hex}", message, report.turn_id) for message in told.messages]
+    session.shown_context.forget()
+    news = await session.shown_context.news(
+        session.config, session.settings, session.services.terminals.shown()
+    )
+    return [HistoryItem(f"note_{uuid4().hex}", message, report.turn_id) for message in news.messages]
 
 
 def _summarised(kept: Kept, summary: str, budget: Budget, turn_id: str) -> list[HistoryItem]:
@@ -106,7 +108,7 @@ def _tokens(items: list[HistoryItem]) -> int:
     return estimated_tokens(one.item for one in items)
 
 
-def _told(session: Session) -> int:
+def _context_tokens(session: Session) -> int:
     """Tokens used by the environment context and the instructions."""
     return estimated_tokens(
         one.item for one in session.history.items if begins_with(one.item, ENVIRONMENT_TAG, INSTRUCTIONS_TAG)

@@ -52,7 +52,7 @@ async def summarise(session: Session, report: Report, room: int, most: int) -> s
         items = trimmed(items)
     try:
         with anyio.fail_after(SECONDS):
-            text = await _asked(session, report, items)
+            text = await _ask_model(session, report, items)
     except TimeoutError:
         raise TurnError(f"the model wrote no summary within {duration_text(SECONDS)}") from None
     return cut_text(text, most)
@@ -74,7 +74,7 @@ def trimmed(items: Sequence[ResponseItem]) -> list[ResponseItem]:
     return list(items[1:])
 
 
-async def _asked(session: Session, report: Report, items: list[ResponseItem]) -> str:
+async def _ask_model(session: Session, report: Report, items: list[ResponseItem]) -> str:
     async def emit(msg: EventMsg, order: EventOrder | None = None) -> None:
         if isinstance(msg, TokenCount | StreamError):  # the summary is not meant for the user
             await report.emit(msg, order)

@@ -17,8 +17,8 @@ def stream_item(submission: str, msg: Delta, order: EventOrder | None) -> Hashab
     """The key of the item that a delta belongs to."""
     if isinstance(msg, ExecCommandOutputDelta):
         return submission, msg.call_id
-    place = None if order is None else (order.request_ordinal, order.output_index)
-    return submission, msg.type, place
+    position = None if order is None else (order.request_ordinal, order.output_index)
+    return submission, msg.type, position
 
 
 def stream_of(msg: EventMsg) -> str:

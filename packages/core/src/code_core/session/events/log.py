@@ -223,8 +223,10 @@ class EventReader:
                 skipped += entry.msg.count if isinstance(entry.msg, EventsSkipped) else 1
                 last = len(kept), entry
         if last is not None:
-            place, entry = last
-            kept.insert(place, _Entry(entry.event.model_copy(update={"msg": EventsSkipped(count=skipped)})))
+            position, entry = last
+            kept.insert(
+                position, _Entry(entry.event.model_copy(update={"msg": EventsSkipped(count=skipped)}))
+            )
         self._backlog = deque([*kept, *newer])
         self._size = sum(entry.size for entry in self._backlog)
         # The rest may still exceed the limit; then the next pass waits until as much again has arrived.

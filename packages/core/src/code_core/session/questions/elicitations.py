@@ -75,7 +75,7 @@ class Elicitations:
             message=params.message,
             requested_schema=dict(params.requested_schema),
         )
-        return await self._asked(request)
+        return await self._ask_frontend(request)
 
     async def _open(
         self, server: str, params: "mcp_types.ElicitRequestURLParams"
@@ -96,7 +96,7 @@ class Elicitations:
             self._pages[server, elicitation_id] = request.id
             while len(self._pages) > MOST_PAGES:
                 self._pages.popitem(last=False)
-        return await self._asked(request)
+        return await self._ask_frontend(request)
 
     async def _declined(self, server: str, problem: str) -> "mcp_types.ElicitResult":
         import mcp_types
@@ -105,7 +105,7 @@ class Elicitations:
         await self._emit(WarningEvent(message=f"the MCP server {visible(server)} was declined: it {problem}"))
         return mcp_types.ElicitResult(action="decline")
 
-    async def _asked(self, request: ElicitationRequest) -> "mcp_types.ElicitResult":
+    async def _ask_frontend(self, request: ElicitationRequest) -> "mcp_types.ElicitResult":
         import mcp_types
 
         assert self._emit is not None  # noqa: S101 - a turn is running

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from code_core.context.server_prompts import BadPromptCommand, query_of
 from code_core.protocol.mcp_events import McpGetPromptResponse, McpListPromptsResponse
-from code_core.protocol.ops import InputItem, ListMcpPrompts, Op
+from code_core.protocol.ops import GetMcpPrompt, InputItem, ListMcpPrompts, Op
 from code_core.session.conversation import Conversation
 
 Response = TypeVar("Response", McpListPromptsResponse, McpGetPromptResponse)
@@ -27,10 +27,20 @@ async def fetch_server_prompt(conversation: Conversation, command: str, typed: s
         BadPromptCommand: there is no such prompt, its arguments are missing, or its server does not give it.
     """
     listed = await list_server_prompts(conversation)
-    query = query_of(command, typed, listed.prompts, listed.errors)
+    return await get_server_prompt(conversation, query_of(command, typed, listed.prompts, listed.errors))
+
+
+async def get_server_prompt(conversation: Conversation, query: GetMcpPrompt) -> list[InputItem]:
+    """The prompt that `query` names, as input for the model.
+
+    Raises:
+        BadPromptCommand: its server does not give it.
+    """
     got = await _answered(conversation, query, McpGetPromptResponse)
     if got.error is not None:
-        raise BadPromptCommand(f"the MCP server {got.server!r} does not give /{command}: {got.error}")
+        raise BadPromptCommand(
+            f"the MCP server {got.server!r} does not give its prompt {got.name!r}: {got.error}"
+        )
     return got.items
 
 

@@ -64,8 +64,8 @@ class ConversationServers:
         self._policy = policy
         self._elicit = elicit
         self._servers: McpServers | None = None
-        self._made: Sequence[Tool] = ()
-        self._made_of: Mapping[str, ServerTool] | None = None
+        self._offered: Sequence[Tool] = ()
+        self._offered_from: Mapping[str, ServerTool] | None = None
         self._begun = anyio.Event()
 
     async def connect(self, emit: Emit, report: Callable[[EventMsg], None]) -> None:
@@ -143,7 +143,7 @@ class ConversationServers:
         from code_core.tools.mcp import McpServerTool
         from code_core.tools.mcp_resources import resource_tools
 
-        if self._made_of is not servers.tools:  # reducing the schemas of many tools takes a while
+        if self._offered_from is not servers.tools:  # reducing the schemas of many tools takes a while
             made_of = servers.tools
 
             def make() -> list[Tool]:
@@ -153,9 +153,9 @@ class ConversationServers:
                     if not any(_is(tool, one) for one in self._hidden)
                 ]
 
-            self._made = await anyio.to_thread.run_sync(make)
-            self._made_of = made_of
-        return [*self._made, *resource_tools(servers)]
+            self._offered = await anyio.to_thread.run_sync(make)
+            self._offered_from = made_of
+        return [*self._offered, *resource_tools(servers)]
 
     async def client_tool(self, wanted: ClientToolTable) -> "ServerTool | None":
         """Return a tool hidden from the model, or None if its server lacks it or is unavailable."""

@@ -113,10 +113,10 @@ class FileCheckpoints:
 
     def _opened(self) -> "Checkpoints":
         if self._store is None:
-            self._store = self._made()
+            self._store = self._create()
         return self._store
 
-    def _made(self) -> "Checkpoints":
+    def _create(self) -> "Checkpoints":
         from code_core.store.checkpoints import Checkpoints  # imported on the worker, which may wait
 
         return Checkpoints(self._directory, self._roots, self._excluded)
@@ -126,7 +126,7 @@ class FileCheckpoints:
         store = self._opened()
         if not self._begun:
             if store.wants(self._roots):
-                store = self._store = self._made()
+                store = self._store = self._create()
             store.begin_turn(self._turn)
             self._begun = True
         return store

@@ -119,10 +119,10 @@ class SessionState:
 
     def before_last_inputs(self, number: int) -> "SessionState":
         """Return this state without the last `number` user inputs and everything after them."""
-        places = [index for index, one in enumerate(self.items) if is_users_own(one.item)]
-        if number <= 0 or not places:
+        inputs = [index for index, one in enumerate(self.items) if is_users_own(one.item)]
+        if number <= 0 or not inputs:
             return self
-        return replace(self, items=self.items[: places[-min(number, len(places))]], open_turn=None)
+        return replace(self, items=self.items[: inputs[-min(number, len(inputs))]], open_turn=None)
 
     def cut_off_note(self) -> HistoryItem | None:
         """Return the note to the model about a turn that did not end, or None if the turn did nothing."""

@@ -129,7 +129,9 @@ class _Turn:
         """Add new context to the history, and the settings to the journal."""
         session = self._session
         context = session.context_entry()
-        news = await session.told.news(session.config, session.settings, session.services.terminals.shown())
+        news = await session.shown_context.news(
+            session.config, session.settings, session.services.terminals.shown()
+        )
         turn_id = self._report.turn_id
         items = [HistoryItem(f"note_{uuid4().hex}", message, turn_id) for message in news.messages]
         await session.history.add(context, *items)

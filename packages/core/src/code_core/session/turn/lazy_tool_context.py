@@ -25,20 +25,20 @@ class LazyToolContext:
         self._report = report
         self._clock = clock
         self._checkpoint = begin_checkpoint(session, report)
-        self._made: ToolContext | None = None
+        self._context: ToolContext | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._made is not None:
-            self._made.changes.close()
+        if self._context is not None:
+            self._context.changes.close()
 
     async def get(self) -> "ToolContext":
         """Return the context, the same one on every call."""
-        if self._made is None:
-            self._made = await anyio.to_thread.run_sync(self._make)  # in a thread, because of its imports
-        return self._made
+        if self._context is None:
+            self._context = await anyio.to_thread.run_sync(self._make)  # in a thread, because of its imports
+        return self._context
 
     def _make(self) -> "ToolContext":
         from code_core.session.turn.tool_context import tool_context

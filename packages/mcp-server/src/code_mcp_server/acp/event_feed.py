@@ -1,0 +1,166 @@
+"""What a client sees of a session: its events as updates, its questions, and what waits for the next prompt."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+
+from anyio.abc import TaskGroup
+
+from code_core.acp.capabilities import ClientCapabilities
+from code_core.acp.commands import BUILT_IN, available_commands
+from code_core.acp.updates import UpdateTranslator
+from code_core.errors import ConversationError
+from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
+from code_core.protocol.events import Event, EventMsg, WarningEvent
+from code_core.protocol.mcp_events import (
+    ElicitationComplete,
+    ElicitationRequest,
+    McpListPromptsResponse,
+    McpOffersChanged,
+    McpServerStatus,
+)
+from code_core.protocol.ops import ListMcpPrompts, Op
+from code_core.protocol.question_events import RequestUserInput
+from code_core.session.conversation import Conversation
+from code_mcp_server.acp.connection import Connection
+from code_mcp_server.acp.custom_commands import CustomCommands
+from code_mcp_server.acp.questions import Question, Questioner
+from code_mcp_server.acp.session_info import SessionInfo
+from code_mcp_server.acp.turns import Turn
+from code_mcp_server.jsonrpc import JsonObject
+
+MOST_HELD = 20
+"""Notices that wait for the next prompt."""
+
+
+class EventFeed:
+    """See the module.
+
+    Args:
+        conversation: of the session.
+        info: follows its settings and its title.
+        custom: the commands besides those built in.
+        connection: to the client.
+        client: what the client has declared.
+
+    Attributes:
+        turn: the prompt that is being answered; what happens without one is held, or shown as nothing.
+        was_prompted: whether the session has had a prompt.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        info: SessionInfo,
+        custom: CustomCommands,
+        connection: Connection,
+        client: ClientCapabilities,
+    ) -> None:
+        self.turn: Turn | None = None
+        self.was_prompted = False
+        self._conversation = conversation
+        self._info = info
+        self._custom = custom
+        self._connection = connection
+        self._opens_urls = client.urls
+        self._translator = UpdateTranslator(client)
+        self._questions = Questioner(conversation, connection, client)
+        self._held: list[JsonObject] = []
+
+    async def run(self, tasks: TaskGroup, shown: Callable[[Event], Iterable[JsonObject]]) -> None:
+        """Show every event until the conversation ends.
+
+        Args:
+            tasks: ask the client.
+            shown: called with each event once its updates are sent; gives further updates, and is resumed
+                when each of them is sent.
+        """
+        async for event in self._conversation.events():
+            await self._show(event, tasks, shown)
+
+    async def send(self, *updates: JsonObject) -> None:
+        """Send updates."""
+        for update in updates:
+            await self._connection.notify(
+                "session/update", {"sessionId": self._conversation.id, "update": update}
+            )
+
+    async def list_commands(self) -> None:
+        """Tell the client which commands there are."""
+        custom, warnings = await self._custom.listed()
+        self.hold(*warnings)
+        await self.send(available_commands((*BUILT_IN, *custom)))
+
+    def hold(self, *warnings: str) -> None:
+        """Show these with the next prompt."""
+        for warning in warnings:
+            self._hold(self._translator.updates(WarningEvent(message=warning)))
+
+    async def send_held(self) -> None:
+        """Send what waited for a prompt."""
+        held, self._held = self._held, []
+        await self.send(*held)
+
+    async def _show(
+        self, event: Event, tasks: TaskGroup, shown: Callable[[Event], Iterable[JsonObject]]
+    ) -> None:
+        turn = self.turn if self.turn is not None and self.turn.end is None else None
+        self._info.observe(event.msg)
+        updates = self._translator.updates(event.msg)
+        if turn is None:
+            self._hold(updates)
+        else:
+            await self.send(*updates)
+            self._ask_about(event.msg, turn, tasks)
+        await self._follow_servers(event.msg, can_list=turn is not None or not self.was_prompted)
+        for update in shown(event):  # one by one: between them `shown` learns that the last one was sent
+            await self.send(update)
+        if turn is not None and (end := turn.end_in(event)) is not None:
+            await turn.questions_withdrawn()
+            if (titled := self._info.new_title()) is not None:
+                await self.send(titled)
+            turn.end = end
+            turn.ended.set()
+
+    def _ask_about(self, msg: EventMsg, turn: Turn, tasks: TaskGroup) -> None:
+        match msg:
+            case (
+                ExecApprovalRequest()
+                | ApplyPatchApprovalRequest()
+                | ElicitationRequest()
+                | RequestUserInput()
+            ) if not turn.cancelled:
+                turn.ask(tasks, partial(self._ask, msg))
+            case _:
+                pass
+
+    async def _follow_servers(self, msg: EventMsg, *, can_list: bool) -> None:
+        """Pass on what MCP servers report. Between prompts a client expects no list: it gets it with the next one."""
+        match msg:
+            case ElicitationComplete(id=elicitation) if self._opens_urls:
+                await self._connection.notify("elicitation/complete", {"elicitationId": elicitation})
+            case McpServerStatus(status="ready"):
+                await self._submit(ListMcpPrompts())
+            case McpOffersChanged(kinds=kinds) if "prompts" in kinds:
+                await self._submit(ListMcpPrompts())
+            case McpListPromptsResponse(prompts=prompts):
+                self._custom.take(prompts)
+                if self._custom.were_listed and self._custom.changed() and can_list:
+                    await self.list_commands()
+            case _:
+                pass
+
+    def _hold(self, updates: Iterable[JsonObject]) -> None:
+        """Keep what the user should know: between prompts a client expects nothing."""
+        self._held += [one for one in updates if one["sessionUpdate"] in {"notice", "agent_thought_chunk"}]
+        del self._held[:-MOST_HELD]
+
+    async def _ask(self, question: Question) -> None:
+        answer = await self._questions.ask(question)
+        if answer.denied_call is not None:
+            await self.send(*self._translator.denied(answer.denied_call))
+        await self._submit(answer.op)
+
+    async def _submit(self, op: Op) -> None:
+        with suppress(ConversationError):  # it has ended: nobody waits for this
+            await self._conversation.submit(op)
