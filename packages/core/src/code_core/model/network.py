@@ -9,6 +9,7 @@ certificate authorities.
 import os
 import re
 import ssl
+import sys
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
@@ -17,13 +18,20 @@ from urllib.parse import urlsplit
 from code_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    import httpx2
+    from code_core.model.http_client import HttpClient
 
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 CERTIFICATE_ADVICE = (
     "set SSL_CERT_FILE to a PEM file with the certificate of the authority that signed it "
     "(for example your company's proxy)"
 )
+_CERTIFICATE_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, Red Hat
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/ssl/cert.pem",  # Alpine
+)
+"""Where Linux distributions keep what they trust, for an OpenSSL that was built for another one."""
 _PROXY = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>[^\s/?#]+)/?")
 _ERROR_NUMBER = re.compile(r"^\[Errno -?[0-9]+\] ")
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
@@ -62,28 +70,43 @@ def without_proxies(environ: Mapping[str, str], proxy: str | None) -> dict[str, 
     return kept if proxy is None else {**kept, "https_proxy": proxy, "http_proxy": proxy}
 
 
-def http_client(url: str, environ: Mapping[str, str], timeout: "httpx2.Timeout") -> "httpx2.AsyncClient":
-    """Return a client for requests to `url`.
+def http_client(url: str, environ: Mapping[str, str], connect_seconds: float) -> "HttpClient":
+    """Return a client for requests to `url`; `connect_seconds` limits the time to connect.
 
     Raises:
         ConfigError: the proxy cannot be used.
         OSError: the certificates cannot be read.
     """
-    import httpx2
+    from code_core.model.connection import Route
+    from code_core.model.http_client import HttpClient
 
     # Building a TLS context reads every certificate, so skip it for an endpoint without TLS.
-    tls = url.lower().startswith("https:")
+    is_tls = url.lower().startswith("https:")
+    tls = trusting_context(environ) if is_tls else None
     # Without TLS, a new connection is cheaper than a kept-alive one: servers that write head and body separately
     # wait 40 ms on a kept one, until this side acknowledges the head.
-    kept = httpx2.Limits(max_keepalive_connections=20 if tls else 0)
-    return httpx2.AsyncClient(
-        verify=httpx2.create_ssl_context() if tls else False,
-        limits=kept,
-        trust_env=False,
-        proxy=proxy_for(url, environ),
-        follow_redirects=False,
-        timeout=timeout,
-    )
+    return HttpClient(Route(proxy_for(url, environ), tls, connect_seconds), keeps_connections=is_tls)
+
+
+def trusting_context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Return a context that checks certificates against `SSL_CERT_FILE`, `SSL_CERT_DIR` or the system's authorities.
+
+    Raises:
+        OSError: the certificates cannot be read.
+    """
+    file, directory = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
+    if file or directory:
+        return ssl.create_default_context(cafile=file or None, capath=None if file else directory)
+    if sys.platform in {"darwin", "win32"}:
+        import truststore
+
+        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    if ssl.get_default_verify_paths().cafile is None:
+        for bundle in filter(os.path.isfile, _CERTIFICATE_BUNDLES):
+            context.load_verify_locations(bundle)
+    return context
 
 
 def certificate_problem(error: BaseException) -> str | None:

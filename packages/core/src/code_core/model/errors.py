@@ -1,0 +1,13 @@
+"""What can go wrong between a request and its response.
+
+HttpError
+└── ConnectError   no connection: nobody listens, no such host, no trusted TLS, a proxy that refuses
+"""
+
+
+class HttpError(Exception):
+    """A request got no response, or only a part of one; the cause is the operating system's error, where it has one."""
+
+
+class ConnectError(HttpError):
+    """There is no connection to send the request on."""
