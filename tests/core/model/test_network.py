@@ -3,6 +3,7 @@ import os
 import re
 import socket
 import ssl
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -134,6 +135,7 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_secrets(value: str, pr
     ("proxy", "addition"),
     [
         ("http://me:secret@host:1", " through the proxy host:1"),
+        ("http://m[e:s]ecret@host:1", " through the proxy host:1"),
         ("", ""),
         ("socks5://host:1", ""),
     ],
@@ -144,7 +146,7 @@ def test_an_error_names_the_proxy_without_its_password(proxy: str, addition: str
 
 def status_of(url: str, environ: dict[str, str]) -> int:
     async def main() -> int:
-        async with http_client(url, environ, 7) as client, client.get(url, {}) as response:
+        async with await http_client(url, environ, 7) as client, client.get(url, {}) as response:
             assert client.route.seconds == 7
             return response.status
 
@@ -183,10 +185,10 @@ def test_certificates_are_read_for_tls_alone(monkeypatch: pytest.MonkeyPatch) ->
         raise OSError("the certificates cannot be read")
 
     monkeypatch.setattr(network, "trusting_context", unreadable)
-    http_client("http://models.example/v1", {}, 7)
-    for url in ("https://models.example/v1", "HTTPS://models.example/v1"):
+    anyio.run(http_client, "http://models.example/v1", {}, 7)
+    for url in ("https://models.example/v1", "HTTPS://models.example/v1", " https://models.example/v1"):
         with pytest.raises(OSError, match="certificates"):
-            http_client(url, {}, 7)
+            anyio.run(http_client, url, {}, 7)
 
 
 def test_the_authorities_of_the_system_are_trusted() -> None:
@@ -196,15 +198,49 @@ def test_the_authorities_of_the_system_are_trusted() -> None:
     assert trusted.cert_store_stats()["x509_ca"] > 0 or ssl.get_default_verify_paths().capath is not None
 
 
-def test_an_openssl_built_for_another_distribution_finds_the_authorities(
+def system_paths(monkeypatch: pytest.MonkeyPatch, file: Path, directory: Path) -> None:
+    paths = SimpleNamespace(openssl_cafile=str(file), openssl_capath=str(directory))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the system itself verifies certificates")
+@pytest.mark.parametrize(
+    ("file", "directory", "bundle"),
+    [
+        ("cert.pem", "missing", "missing"),
+        ("missing", "missing", "cert.pem"),
+        ("missing", "unhashed", "cert.pem"),
+    ],
+)
+def test_the_file_with_the_authorities_is_that_of_openssl_or_of_the_distribution(
+    file: str, directory: str, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_certificate(tmp_path)
+    (tmp_path / "unhashed").mkdir()
+    (tmp_path / "unhashed" / "authority.pem").touch()
+    system_paths(monkeypatch, tmp_path / file, tmp_path / directory)
+    bundles = (str(tmp_path / "missing"), str(tmp_path / bundle))
+    monkeypatch.setattr(network, "_CERTIFICATE_BUNDLES", bundles)
+    assert subjects(trusting_context({})) == ["localhost"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the system itself verifies certificates")
+def test_authorities_that_openssl_can_look_up_are_not_all_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_certificate(tmp_path)
-    nowhere = SimpleNamespace(cafile=None, capath=None)
-    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nowhere)
-    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda _: None)
-    monkeypatch.setattr(network, "_CERTIFICATE_BUNDLES", (str(tmp_path / "none"), str(tmp_path / "cert.pem")))
-    assert subjects(trusting_context({})) == ["localhost"]
+    (tmp_path / "0123abcd.0").touch()
+    system_paths(monkeypatch, tmp_path / "missing", tmp_path)
+    monkeypatch.setattr(network, "_CERTIFICATE_BUNDLES", (str(tmp_path / "cert.pem"),))
+    assert subjects(trusting_context({})) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the system itself verifies certificates")
+def test_a_system_without_authorities_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system_paths(monkeypatch, tmp_path / "missing", tmp_path / "missing")
+    monkeypatch.setattr(network, "_CERTIFICATE_BUNDLES", ())
+    with pytest.raises(OSError, match="no certificate authorities"):
+        trusting_context({})
 
 
 def test_the_environment_names_the_authorities_instead(tmp_path: Path) -> None:

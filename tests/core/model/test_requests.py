@@ -74,8 +74,8 @@ class Clients:
         self.clients: list[HttpClient] = []
         self.responses: list[HttpResponse] = []
 
-    def __call__(self, url: str, environ: Any, connect_seconds: float) -> HttpClient:
-        client = http_client(url, environ, connect_seconds)
+    async def __call__(self, url: str, environ: Any, connect_seconds: float) -> HttpClient:
+        client = await http_client(url, environ, connect_seconds)
         send = client.send
 
         async def noting(*arguments: Any) -> HttpResponse:

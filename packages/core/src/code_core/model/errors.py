@@ -1,7 +1,8 @@
 """What can go wrong between a request and its response.
 
 HttpError
-└── ConnectError   no connection: nobody listens, no such host, no trusted TLS, a proxy that refuses
+├── ConnectError      no connection: nobody listens, no such host, an untrusted certificate, a proxy that refuses
+└── UnansweredError   the connection ended before the first byte of a response
 """
 
 
@@ -11,3 +12,7 @@ class HttpError(Exception):
 
 class ConnectError(HttpError):
     """There is no connection to send the request on."""
+
+
+class UnansweredError(HttpError):
+    """The server ended the connection without answering."""

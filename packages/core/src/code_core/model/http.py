@@ -194,7 +194,7 @@ class HttpModelClient:
     async def _post(self, body: bytes, prompt: Prompt, log: RequestLog) -> "HttpResponse | Answer":
         """Return the response to read, or the answer of a provider that rejects the request."""
         try:
-            http = self._client()  # slow; runs while the process that holds the key starts
+            http = await self._client()
             endpoint = await self._endpoint()
             headers = self._headers(prompt, endpoint.authorization)
             with anyio.fail_after(self._provider.stream_idle_timeout):
@@ -245,7 +245,9 @@ class HttpModelClient:
             )
             error.args = (f"{error}. To continue, {advice}",)
         if isinstance(error, RequestRefused) and self._key_proxy is None and names_a_model(answer):
-            known = await served_models(self._client(), self._provider, self._headers(prompt, self._bearer))
+            known = await served_models(
+                await self._client(), self._provider, self._headers(prompt, self._bearer)
+            )
             if known:
                 error.args = (f"{error}. Models there: {', '.join(known)}",)
         return error
@@ -259,10 +261,11 @@ class HttpModelClient:
     def _bearer(self) -> bytes | None:
         return None if self._key is None else b"Bearer " + self._key
 
-    def _client(self) -> "HttpClient":
+    async def _client(self) -> "HttpClient":
         if self._http is None:
             url = "http://127.0.0.1" if self._key_proxy is not None else self._provider.request_url
-            self._http = http_client(url, self._network, CONNECT_TIMEOUT)
+            made = await http_client(url, self._network, CONNECT_TIMEOUT)
+            self._http = self._http or made  # another request may have been faster
         return self._http
 
     def _headers(self, prompt: Prompt, authorization: bytes | None) -> dict[bytes, bytes]:

@@ -1,20 +1,19 @@
-"""The HTTP/1.1 client that asks providers: one request at a time per connection, its response as it comes.
+"""An HTTP/1.1 client for providers: one request at a time on a connection, with its response as it arrives.
 
-A general client takes a tenth of a start to import, and half of what a piece of a stream costs
-(see docs/benchmarks.md); a provider needs none of its cookies, redirects and HTTP/2.
+A general client takes a tenth of a start to import, and half of the time for a piece of a stream
+(see docs/benchmarks.md). Providers need none of its cookies, redirects and HTTP/2.
 """
 
-import select
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 import anyio
-from anyio.abc import ByteStream, SocketAttribute
+from anyio.abc import ByteStream
 
-from code_core.model.connection import Route, connect, forwarding_headers, receive, receive_head
-from code_core.model.errors import HttpError
+from code_core.model.connection import Route, connect, is_quiet, receive, receive_head, send
+from code_core.model.errors import HttpError, UnansweredError
 from code_core.wire.content_coding import inflater_for
 from code_core.wire.errors import MalformedResponseError
 from code_core.wire.http_head import ResponseHead, request_head, target_of
@@ -45,7 +44,7 @@ class HttpResponse:
         self._idle = idle
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """The body, decompressed, as it comes.
+        """Yield the body, decompressed, as it arrives.
 
         Raises:
             HttpError: it breaks off, or is malformed.
@@ -62,17 +61,19 @@ class HttpResponse:
                     for piece in inflater.pieces(content):
                         yield piece
                 if body.done:
-                    return
+                    break
                 self._received = await receive(self._stream)
                 if not self._received:
+                    if not isinstance(body, EndlessBody):
+                        raise HttpError("the server closed the connection before the end of its answer")
                     break
+            if inflater is not None:
+                inflater.check_end()
         except (MalformedBodyError, MalformedResponseError) as error:
             raise HttpError(str(error)) from error
-        if not isinstance(body, EndlessBody):
-            raise HttpError("the server closed the connection before the end of its answer")
 
     async def aclose(self) -> None:
-        """Let go of the connection: it is kept if the whole response was read."""
+        """Release the connection, which is kept for the next request if the whole response was read."""
         if self.is_closed:
             return
         self.is_closed = True
@@ -82,12 +83,12 @@ class HttpResponse:
             await anyio.aclose_forcefully(self._stream)
 
     def _is_whole(self) -> bool:
-        """Whether the server waits for another request."""
+        """Whether the server now waits for another request."""
         return self._head.keeps_connection and self._head.body.done and not self._received
 
 
 class IdleConnections:
-    """Connections between two requests, for as long as they can be used again."""
+    """Connections that wait for their next request."""
 
     def __init__(self) -> None:
         self._kept: list[tuple[ByteStream, float]] = []
@@ -97,12 +98,17 @@ class IdleConnections:
         self._kept.append((stream, anyio.current_time() + IDLE_SECONDS))
 
     async def take(self) -> ByteStream | None:
-        """The connection that was used last, if the server has kept it open too; the others are closed in time."""
+        """Return a connection that the server keeps open too, or None; connections that cannot be used are closed."""
         while self._kept:
             stream, until = self._kept.pop()
-            if anyio.current_time() < until and not _is_readable(stream):
+            is_usable = False
+            try:
+                is_usable = anyio.current_time() < until and await is_quiet(stream)
+            finally:
+                if not is_usable:
+                    await anyio.aclose_forcefully(stream)
+            if is_usable:
                 return stream
-            await anyio.aclose_forcefully(stream)
         return None
 
     async def aclose(self) -> None:
@@ -141,7 +147,10 @@ class HttpClient:
     async def send(
         self, method: str, url: str, headers: Mapping[bytes, bytes], body: bytes | None = None
     ) -> HttpResponse:
-        """The response to a request, once its head is here; the caller closes it. Redirects are not followed.
+        """Send a request and return the response, which the caller closes, as soon as its head has arrived.
+
+        Redirects are not followed. A request on a kept connection that the server closes without an answer is
+        sent once more: the server may have closed it before the request arrived.
 
         Raises:
             InvalidUrlError: `url` is not an http or https URL.
@@ -150,31 +159,29 @@ class HttpClient:
             HttpError: no response came.
         """
         target = target_of(url)
+        proxy = None if target.is_tls else self.route.proxy  # a tunnel has its own request
         sent = {
             b"host": target.authority.encode("ascii"),
             b"accept-encoding": b"identity",
             b"connection": b"close" if self._idle is None else b"keep-alive",
-            **forwarding_headers(self.route, target),
+            **(proxy.headers if proxy is not None else {}),
             **headers,
         }
         if body is not None:
             sent[b"content-length"] = b"%d" % len(body)
-        is_forwarded = self.route.proxy is not None and not target.is_tls
-        address = f"{target.scheme}://{target.authority}{target.path}" if is_forwarded else target.path
+        address = target.path if proxy is None else f"{target.scheme}://{target.authority}{target.path}"
         request = request_head(method, address, sent) + (body or b"")
-        stream = await self._idle.take() if self._idle is not None else None
-        if stream is None:
-            stream = await connect(self.route, target)
-        try:
-            head, received = await _exchange(stream, request)
-        except BaseException:
-            await anyio.aclose_forcefully(stream)
-            raise
-        return HttpResponse(head, received, stream, self._idle)
+        kept = await self._idle.take() if self._idle is not None else None
+        if kept is not None:
+            try:
+                return await self._exchange(kept, request)
+            except UnansweredError:
+                pass
+        return await self._exchange(await connect(self.route, target), request)
 
     @asynccontextmanager
     async def get(self, url: str, headers: Mapping[bytes, bytes]) -> AsyncIterator[HttpResponse]:
-        """The response to a `GET`, closed at the end. Raises what `send` raises."""
+        """Yield the response to a `GET` and close it at the end. Raises what `send` raises."""
         response = await self.send("GET", url, headers)
         try:
             yield response
@@ -182,21 +189,19 @@ class HttpClient:
             with anyio.CancelScope(shield=True):
                 await response.aclose()
 
-
-async def _exchange(stream: ByteStream, request: bytes) -> tuple[ResponseHead, bytes]:
-    """Send a request and receive the head of its response, which may come before the request is complete."""
-    try:
-        await stream.send(request)
-    except (OSError, anyio.BrokenResourceError) as error:
+    async def _exchange(self, stream: ByteStream, request: bytes) -> HttpResponse:
+        """Send a request and receive the head of its response, which may come before all of the request is sent."""
         try:
-            return await receive_head(stream)
-        except HttpError:
-            raise HttpError(str(error) or "the connection broke") from error
-    return await receive_head(stream)
-
-
-def _is_readable(stream: ByteStream) -> bool:
-    """Whether something came on an idle connection: its end, or what nobody asked for."""
-    poll = select.poll()
-    poll.register(stream.extra(SocketAttribute.raw_socket).fileno(), select.POLLIN)  # noqa: S610 - not Django's
-    return bool(poll.poll(0))
+            try:
+                await send(stream, request)
+            except HttpError as error:
+                try:
+                    head, received = await receive_head(stream)
+                except UnansweredError:
+                    raise UnansweredError(str(error)) from error.__cause__
+            else:
+                head, received = await receive_head(stream)
+        except BaseException:
+            await anyio.aclose_forcefully(stream)
+            raise
+        return HttpResponse(head, received, stream, self._idle)

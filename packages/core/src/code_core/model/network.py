@@ -6,6 +6,7 @@ lower-case names take precedence. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the
 certificate authorities.
 """
 
+import errno
 import os
 import re
 import ssl
@@ -33,6 +34,7 @@ _CERTIFICATE_BUNDLES = (
 )
 """Where Linux distributions keep what they trust, for an OpenSSL that was built for another one."""
 _PROXY = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>[^\s/?#]+)/?")
+_HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _ERROR_NUMBER = re.compile(r"^\[Errno -?[0-9]+\] ")
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
@@ -60,7 +62,7 @@ def through_proxy(url: str, environ: Mapping[str, str]) -> str:
         proxy = proxy_for(url, environ)
     except ConfigError:
         return ""  # the error already names it
-    return "" if proxy is None else f" through the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}"
+    return "" if proxy is None else f" through the proxy {proxy.removeprefix('http://').rpartition('@')[2]}"
 
 
 def without_proxies(environ: Mapping[str, str], proxy: str | None) -> dict[str, str]:
@@ -70,22 +72,26 @@ def without_proxies(environ: Mapping[str, str], proxy: str | None) -> dict[str, 
     return kept if proxy is None else {**kept, "https_proxy": proxy, "http_proxy": proxy}
 
 
-def http_client(url: str, environ: Mapping[str, str], connect_seconds: float) -> "HttpClient":
+async def http_client(url: str, environ: Mapping[str, str], connect_seconds: float) -> "HttpClient":
     """Return a client for requests to `url`; `connect_seconds` limits the time to connect.
 
     Raises:
         ConfigError: the proxy cannot be used.
         OSError: the certificates cannot be read.
     """
-    from code_core.model.connection import Route
+    from code_core.model.connection import Route, proxy_at
     from code_core.model.http_client import HttpClient
 
-    # Building a TLS context reads every certificate, so skip it for an endpoint without TLS.
-    is_tls = url.lower().startswith("https:")
-    tls = trusting_context(environ) if is_tls else None
-    # Without TLS, a new connection is cheaper than a kept-alive one: servers that write head and body separately
+    proxy, context = proxy_for(url, environ), None
+    # Reading every certificate takes up to 100 ms, so skip it for an endpoint without TLS.
+    if is_tls := urlsplit(url).scheme == "https":
+        from anyio.to_thread import run_sync
+
+        context = await run_sync(trusting_context, environ)
+    # Without TLS, a new connection is cheaper than a kept one: servers that write head and body separately
     # wait 40 ms on a kept one, until this side acknowledges the head.
-    return HttpClient(Route(proxy_for(url, environ), tls, connect_seconds), keeps_connections=is_tls)
+    route = Route(None if proxy is None else proxy_at(proxy), context, connect_seconds)
+    return HttpClient(route, keeps_connections=is_tls)
 
 
 def trusting_context(environ: Mapping[str, str]) -> ssl.SSLContext:
@@ -96,17 +102,37 @@ def trusting_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     """
     file, directory = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
     if file or directory:
-        return ssl.create_default_context(cafile=file or None, capath=None if file else directory)
-    if sys.platform in {"darwin", "win32"}:
+        context = ssl.create_default_context(cafile=file or None, capath=None if file else directory)
+    elif sys.platform in {"darwin", "win32"}:
         import truststore
 
-        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs()
-    if ssl.get_default_verify_paths().cafile is None:
-        for bundle in filter(os.path.isfile, _CERTIFICATE_BUNDLES):
-            context.load_verify_locations(bundle)
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(*_system_authorities())
+    context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _system_authorities() -> tuple[str | None, str | None]:
+    """Return the file and the directory with what the system trusts, as its OpenSSL knows them, or a known bundle."""
+    paths = ssl.get_default_verify_paths()
+    file = paths.openssl_cafile if os.path.isfile(paths.openssl_cafile) else None
+    directory = paths.openssl_capath if _has_hashed_names(paths.openssl_capath) else None
+    if file is None and directory is None:
+        file = next(filter(os.path.isfile, _CERTIFICATE_BUNDLES), None)
+    if file is None and directory is None:
+        raise FileNotFoundError(errno.ENOENT, "the system has no certificate authorities")
+    return file, directory
+
+
+def _has_hashed_names(directory: str) -> bool:
+    """Whether OpenSSL can look up authorities in `directory`, which is faster than to read them all."""
+    try:
+        with os.scandir(directory) as entries:
+            return any(_HASHED_NAME.fullmatch(entry.name) for entry in entries)
+    except OSError:
+        return False
 
 
 def certificate_problem(error: BaseException) -> str | None:

@@ -30,7 +30,7 @@ async def reach(provider: Provider) -> str:
     try:
         with anyio.fail_after(SECONDS):
             async with (
-                http_client(provider.base_url, os.environ, SECONDS) as http,
+                await http_client(provider.base_url, os.environ, SECONDS) as http,
                 http.get(provider.base_url, {}) as response,
             ):
                 status = response.status

@@ -56,7 +56,7 @@ async def served_window(provider: Provider, model: str, environ: Mapping[str, st
         return None
     root = provider.base_url.rstrip("/").removesuffix("/v1")
     try:
-        async with http_client(root, environ, SECONDS) as http:
+        async with await http_client(root, environ, SECONDS) as http:
             match provider.server:
                 case "ollama":
                     return _of_ollama(await _get(http, f"{root}/api/ps", {}), model)

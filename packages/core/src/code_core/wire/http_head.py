@@ -1,4 +1,4 @@
-"""The heads of HTTP/1.1 messages (RFC 9112): a request's as bytes, a response's from them. No IO."""
+"""The heads of HTTP/1.1 messages (RFC 9112): encodes those of requests, parses those of responses. No IO."""
 
 import re
 from collections.abc import Mapping
@@ -6,23 +6,24 @@ from urllib.parse import quote, urlsplit
 
 from code_core.frozen import frozen
 from code_core.wire.errors import InvalidUrlError, MalformedResponseError
-from code_responses_api_proxy.fields import HEAD_LIMIT, members, parse_fields, trimmed
+from code_responses_api_proxy.fields import FIELDS_LIMIT, HEAD_LIMIT, members, parse_fields, trimmed
 from code_responses_api_proxy.framing import Body, ChunkedBody, EndlessBody, LengthBody
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+_FIELD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*")
+_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:.]+")
 _UNRESERVED = "/%:@!$&'()*+,;=~-._"
-_FORBIDDEN_IN_FIELD = re.compile(rb"[\0\r\n]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @frozen
 class Target:
-    """A URL, taken apart.
+    """The parts of a URL.
 
     Attributes:
-        authority: host and port, the port only where it is not the scheme's own.
-        path: with the query, ready for a request line.
+        authority: the host, and the port unless it is the scheme's default.
+        path: with the query, as it appears in a request line.
     """
 
     scheme: str
@@ -43,7 +44,7 @@ class ResponseHead:
 
     Attributes:
         headers: by lower-case name; the values of a repeated header are joined with commas.
-        body: reads the body that follows.
+        body: finds the end of the body that follows.
         keeps_connection: whether another request may follow on the connection.
     """
 
@@ -55,7 +56,7 @@ class ResponseHead:
 
 
 def target_of(url: str) -> Target:
-    """The parts of an http or https URL.
+    """Return the parts of an http or https URL.
 
     Raises:
         InvalidUrlError: it is not such a URL.
@@ -69,7 +70,7 @@ def target_of(url: str) -> Target:
         raise InvalidUrlError("it does not begin with http:// or https://")
     host = parts.hostname or ""
     if _HOST.fullmatch(host) is None:
-        raise InvalidUrlError("its host is not a name or an address in ASCII (write it in the form xn--…)")
+        raise InvalidUrlError("its host is not an ASCII name or an address (write it in the form xn--…)")
     shown = f"[{host}]" if ":" in host else host
     if port is None or port == _DEFAULT_PORTS[parts.scheme]:
         port = _DEFAULT_PORTS[parts.scheme]
@@ -81,39 +82,46 @@ def target_of(url: str) -> Target:
 
 
 def request_head(method: str, address: str, headers: Mapping[bytes, bytes]) -> bytes:
-    """The head of a request for `address`: a path, a whole URL, or a host and port.
+    """Return the head of a request for `address`: a path, a whole URL, or a host and port.
 
     Raises:
-        ValueError: a header holds a line break or a null byte.
+        ValueError: a header contains a character that it must not contain, such as a line break.
     """
     lines = [f"{method} {address} HTTP/1.1".encode("ascii")]
     for name, value in headers.items():
-        if _FORBIDDEN_IN_FIELD.search(name + value):
-            raise ValueError(f"the header {name.decode('latin-1')!r} holds a line break or a null byte")
-        lines.append(b"%b: %b" % (name, value))
+        line = b"%b: %b" % (name, value)
+        if _FIELD.fullmatch(line) is None:
+            raise ValueError(
+                f"the header {name.decode('latin-1')!r} contains a character that is not allowed"
+            )
+        lines.append(line)
     return b"\r\n".join([*lines, b"", b""])
 
 
 def parse_response_head(data: bytes) -> tuple[ResponseHead | None, bytes]:
-    """The final head at the start of `data`, None until it is complete, and what follows it or is left of it.
+    """Return the final head at the start of `data`, or None if it is incomplete, and the bytes that follow.
 
     Interim responses (1xx) before it are skipped.
 
     Raises:
         MalformedResponseError: this is not an HTTP/1.1 response.
     """
+    start = 0
     while True:
-        if not b"HTTP/1.".startswith(data[:7]):
+        if not b"HTTP/1.".startswith(data[start : start + 7]):
             raise MalformedResponseError("the server's answer is not HTTP/1.1")
-        end = data.find(b"\r\n\r\n") + 4
-        if end > HEAD_LIMIT or (end == 3 and len(data) > HEAD_LIMIT):
+        end = data.find(b"\r\n\r\n", start) + 4
+        is_complete = end != 3
+        if (end if is_complete else len(data)) - start > HEAD_LIMIT:
             raise MalformedResponseError(f"the head of the server's answer is longer than {HEAD_LIMIT} bytes")
-        if end == 3:
-            return None, data
-        head = _parsed(data[:end])
-        data = data[end:]
+        if not is_complete:
+            if _BARE_LINE_FEED.search(data, start):
+                raise MalformedResponseError("the head of the server's answer is malformed")
+            return None, data[start:]
+        head = _parsed(data[start:end])
+        start = end
         if head.status >= 200:
-            return head, data
+            return head, data[start:]
 
 
 def _parsed(head: bytes) -> ResponseHead:
@@ -121,6 +129,8 @@ def _parsed(head: bytes) -> ResponseHead:
     status_line, fields = _STATUS_LINE.fullmatch(line), parse_fields(block)
     if status_line is None or fields is None or status_line[2] == b"101":
         raise MalformedResponseError("the head of the server's answer is malformed")
+    if len(fields) > FIELDS_LIMIT:
+        raise MalformedResponseError(f"the server's answer has more than {FIELDS_LIMIT} headers")
     values: dict[bytes, list[bytes]] = {}
     for _, name, value in fields:
         values.setdefault(name.lower(), []).append(trimmed(value))
@@ -140,16 +150,16 @@ def _parsed(head: bytes) -> ResponseHead:
 
 
 def _body(status: int, values: Mapping[bytes, list[bytes]]) -> Body:
-    """Where the body ends (RFC 9112 §6.3)."""
+    """Return what finds the end of the body (RFC 9112 §6.3)."""
     if status < 200 or status in {204, 304}:
         return LengthBody(0)
-    if codings := members(values.get(b"transfer-encoding", [])):
-        if codings != [b"chunked"]:
+    if b"transfer-encoding" in values:
+        if members(values[b"transfer-encoding"]) != [b"chunked"]:
             raise MalformedResponseError("the server's answer has a transfer encoding other than chunked")
         return ChunkedBody()
-    lengths = set(members(values.get(b"content-length", [])))
-    if not lengths:
+    if b"content-length" not in values:
         return EndlessBody()
+    lengths = {trimmed(length) for value in values[b"content-length"] for length in value.split(b",")}
     length = lengths.pop()
     if lengths or len(length) > 18 or not length.isdigit():
         raise MalformedResponseError("the Content-Length of the server's answer is not one number")
