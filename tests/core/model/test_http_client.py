@@ -1,98 +1,18 @@
-"""The HTTP client against servers on sockets, which send byte by byte what a test scripts."""
+"""Requests and responses of the HTTP client, with servers that send byte by byte what a test scripts."""
 
 import gzip
 import socket
-import ssl
-import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import anyio
-import anyio.to_thread
 import pytest
 
-from code_core.model import http_client
-from code_core.model.connection import Route, proxy_at
+from code_core.model.connection import Route
 from code_core.model.errors import ConnectError, HttpError
 from code_core.model.http_client import HttpClient
 from code_core.wire.errors import InvalidUrlError
-from support.certificates import make_certificate
-
-OK = b"HTTP/1.1 200 OK\r\n"
-HI = OK + b"Content-Length: 2\r\n\r\nhi"
-DIRECT = Route(None, None, 5)
-
-Script = Callable[[socket.socket], None]
-
-
-@contextmanager
-def server(*scripts: Script, closed: threading.Semaphore | None = None) -> Iterator[tuple[int, list[bytes]]]:
-    """A port whose connections are handled by `scripts` in turn, and what each of them received first.
-
-    `closed` counts the connections that the server has closed.
-    """
-    received: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            for script in scripts:
-                connected, _ = listener.accept()
-                with connected:
-                    received.append(connected.recv(65536))
-                    script(connected)
-                if closed is not None:
-                    closed.release()
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1], received
-        thread.join(5)
-        assert not thread.is_alive()
-
-
-def sends(*parts: bytes) -> Script:
-    def script(connected: socket.socket) -> None:
-        for part in parts:
-            connected.sendall(part)
-
-    return script
-
-
-def ask(
-    port: int,
-    path: str = "/",
-    *,
-    route: Route = DIRECT,
-    times: int = 1,
-    kept: bool = False,
-    closed: threading.Semaphore | None = None,
-    **more: Any,
-) -> list[tuple[int, dict[str, str], bytes]]:
-    """Status, headers and body of each response; raises what the client raises.
-
-    `closed` is waited for after each response.
-    """
-    asked = {"method": "GET", "url": f"http://127.0.0.1:{port}{path}", "headers": {}} | more
-
-    async def main() -> list[tuple[int, dict[str, str], bytes]]:
-        responses = []
-        with anyio.fail_after(10):
-            async with HttpClient(route, keeps_connections=kept) as client:
-                for _ in range(times):
-                    response = await client.send(**asked)
-                    try:
-                        body = b"".join([chunk async for chunk in response.chunks()])
-                    finally:
-                        await response.aclose()
-                    responses.append((response.status, dict(response.headers), body))
-                    if closed is not None:
-                        await anyio.to_thread.run_sync(closed.acquire)
-        return responses
-
-    return anyio.run(main)
+from support.http_bytes import DIRECT, HI, OK, ask, sends, server
 
 
 def body_of(*parts: bytes) -> bytes:
@@ -299,117 +219,3 @@ def test_an_answer_that_comes_before_the_request_is_complete_counts() -> None:
 
     with server(refuse) as (port, _):
         assert ask(port, method="POST", body=bytes(5_000_000))[0][0] == 413
-
-
-def test_a_kept_connection_serves_the_next_request() -> None:
-    def twice(connected: socket.socket) -> None:
-        connected.sendall(HI)
-        connected.recv(65536)
-        connected.sendall(HI)
-
-    with server(twice) as (port, received):
-        assert [body for *_, body in ask(port, times=2, kept=True)] == [b"hi", b"hi"]
-    assert b"connection: keep-alive" in received[0]
-
-
-@pytest.mark.parametrize(
-    "first",
-    [
-        HI,  # and the server closes
-        HI + b"nobody asked",
-        OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nhi",
-        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi",
-    ],
-)
-def test_a_connection_that_is_not_kept_is_replaced(first: bytes) -> None:
-    closed = threading.Semaphore(0)
-    with server(sends(first), sends(HI), closed=closed) as (port, _):
-        responses = ask(port, times=2, kept=True, closed=closed)
-    assert [body for *_, body in responses] == [b"hi", b"hi"]
-
-
-def test_a_connection_is_not_kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_client, "IDLE_SECONDS", -1)
-    with server(sends(HI), sends(HI)) as (port, _):
-        assert len(ask(port, times=2, kept=True)) == 2
-
-
-def test_a_proxy_forwards_what_is_not_encrypted() -> None:
-    with server(sends(HI)) as (port, received):
-        route = Route(proxy_at(f"http://me:s%40fe@127.0.0.1:{port}"), None, 5)
-        assert ask(0, route=route, url="http://models.example:8080/v1?a=b")[0][2] == b"hi"
-    assert received[0].startswith(
-        b"GET http://models.example:8080/v1?a=b HTTP/1.1\r\nhost: models.example:8080\r\n"
-    )
-    assert b"proxy-authorization: Basic bWU6c0BmZQ==\r\n" in received[0]
-
-
-def tls_server(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """What a server on `localhost` uses, and what trusts it."""
-    make_certificate(directory)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(directory / "cert.pem", directory / "key.pem")
-    return context, ssl.create_default_context(cafile=directory / "cert.pem")
-
-
-def test_a_proxy_passes_on_what_is_encrypted(tmp_path: Path) -> None:
-    context, trusting = tls_server(tmp_path)
-    asked: list[bytes] = []
-
-    def tunnel(connected: socket.socket) -> None:
-        connected.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        with context.wrap_socket(connected.dup(), server_side=True) as encrypted:
-            asked.append(encrypted.recv(65536))
-            encrypted.sendall(HI)
-
-    with server(tunnel) as (port, received):
-        route = Route(proxy_at(f"http://me:safe@127.0.0.1:{port}"), trusting, 5)
-        assert ask(0, route=route, url="https://localhost/v1")[0][2] == b"hi"
-    assert received == [
-        b"CONNECT localhost:443 HTTP/1.1\r\nhost: localhost:443\r\nproxy-authorization: Basic bWU6c2FmZQ==\r\n\r\n"
-    ]
-    assert asked[0].startswith(b"GET /v1 HTTP/1.1\r\nhost: localhost\r\n")
-    assert b"authorization" not in asked[0].lower()
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (b"HTTP/1.1 407 Who are you\r\n\r\n", "the proxy refused: 407 Who are you"),
-        (b"HTTP/1.1 200 OK\r\n\r\n\x16\x03", "the proxy sent more than its answer"),
-        (b"hello there\r\n\r\n", "the proxy: the server's answer is not HTTP/1.1"),
-        (b"", "the proxy: the server closed the connection"),
-    ],
-)
-def test_a_proxy_that_does_not_pass_on_is_an_error(answer: bytes, words: str) -> None:
-    with server(sends(answer)) as (port, _):
-        route = Route(proxy_at(f"http://127.0.0.1:{port}"), ssl.create_default_context(), 5)
-        with pytest.raises(ConnectError, match=words):
-            ask(0, route=route, url="https://localhost/v1")
-
-
-def test_a_server_that_is_not_trusted_is_not_asked(tmp_path: Path) -> None:
-    context, _ = tls_server(tmp_path)
-    asked: list[bytes] = []
-
-    def serve(connected: socket.socket) -> None:
-        with (
-            pytest.raises(OSError, match=r"."),
-            context.wrap_socket(connected, server_side=True) as encrypted,
-        ):
-            asked.append(encrypted.recv(65536))
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=lambda: serve(listener.accept()[0]))
-        thread.start()
-        route = Route(None, ssl.create_default_context(), 5)
-        with pytest.raises(ConnectError) as caught:
-            ask(
-                0,
-                route=route,
-                url=f"https://localhost:{listener.getsockname()[1]}/",
-                headers={b"x-key": b"k"},
-            )
-        thread.join()
-    assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
-    assert asked == []

@@ -32,7 +32,7 @@ from code_mcp_client import (
 )
 
 if TYPE_CHECKING:
-    import httpx2
+    from code_mcp_client.sign_in import Auth
 
 # A server needs its mounts for as long as it runs, which is until the conversation ends.
 _held = ExitStack()
@@ -147,7 +147,7 @@ def _http_client(
     )
 
 
-def _saved_sign_in(name: str, table: McpServerTable, home: Path) -> "httpx2.Auth | None":
+def _saved_sign_in(name: str, table: McpServerTable, home: Path) -> "Auth | None":
     """Return the auth that sends the tokens from `code mcp login`, unless the settings contain a token."""
     path = token_path(home, name)
     configured = (

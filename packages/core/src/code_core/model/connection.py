@@ -3,6 +3,7 @@
 import os
 import ssl
 from base64 import b64encode
+from contextlib import suppress
 from dataclasses import field
 from urllib.parse import unquote_to_bytes
 
@@ -15,7 +16,8 @@ from code_core.frozen import frozen
 from code_core.model.errors import ConnectError, HttpError, UnansweredError
 from code_core.wire.errors import MalformedResponseError
 from code_core.wire.failures import excerpt
-from code_core.wire.http_head import HEAD_LIMIT, ResponseHead, Target, parse_response_head, request_head
+from code_core.wire.http_head import ResponseHead, Target, parse_response_head, request_head
+from code_responses_api_proxy.fields import HEAD_LIMIT
 
 MOST_RECEIVED = 2**16
 MOST_SENT = 2**18
@@ -145,10 +147,8 @@ async def is_quiet(stream: ByteStream) -> bool:
 
     async def listen() -> None:
         nonlocal has_received
-        try:
+        with suppress(HttpError):
             await receive(stream)
-        except HttpError:
-            pass
         has_received = True
 
     async with anyio.create_task_group() as tasks:

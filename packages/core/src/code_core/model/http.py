@@ -106,6 +106,7 @@ class HttpModelClient:
             # An invalid one is an error in the settings and is reported immediately.
             proxy_for(provider.request_url, self._network)
         self._http: HttpClient | None = None
+        self._starting = anyio.Lock()
         self._requests = 0
 
     @property
@@ -262,11 +263,11 @@ class HttpModelClient:
         return None if self._key is None else b"Bearer " + self._key
 
     async def _client(self) -> "HttpClient":
-        if self._http is None:
-            url = "http://127.0.0.1" if self._key_proxy is not None else self._provider.request_url
-            made = await http_client(url, self._network, CONNECT_TIMEOUT)
-            self._http = self._http or made  # another request may have been faster
-        return self._http
+        async with self._starting:
+            if self._http is None:
+                url = "http://127.0.0.1" if self._key_proxy is not None else self._provider.request_url
+                self._http = await http_client(url, self._network, CONNECT_TIMEOUT)
+            return self._http
 
     def _headers(self, prompt: Prompt, authorization: bytes | None) -> dict[bytes, bytes]:
         headers = {

@@ -13,6 +13,7 @@ import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -117,10 +118,10 @@ def trusting_context(environ: Mapping[str, str]) -> ssl.SSLContext:
 def _system_authorities() -> tuple[str | None, str | None]:
     """Return the file and the directory with what the system trusts, as its OpenSSL knows them, or a known bundle."""
     paths = ssl.get_default_verify_paths()
-    file = paths.openssl_cafile if os.path.isfile(paths.openssl_cafile) else None
+    file = paths.openssl_cafile if Path(paths.openssl_cafile).is_file() else None
     directory = paths.openssl_capath if _has_hashed_names(paths.openssl_capath) else None
     if file is None and directory is None:
-        file = next(filter(os.path.isfile, _CERTIFICATE_BUNDLES), None)
+        file = next((bundle for bundle in _CERTIFICATE_BUNDLES if Path(bundle).is_file()), None)
     if file is None and directory is None:
         raise FileNotFoundError(errno.ENOENT, "the system has no certificate authorities")
     return file, directory
