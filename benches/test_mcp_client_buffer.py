@@ -214,8 +214,8 @@ def test_small_calls(figures: dict[str, float]) -> None:
                 for together in (1, 64):
                     best = [float("inf"), float("inf")]
                     for _ in range(5):
-                        for place, call in enumerate((own, other)):
-                            best[place] = min(best[place], await in_flight(call, together, 1280))
+                        for index, call in enumerate((own, other)):
+                            best[index] = min(best[index], await in_flight(call, together, 1280))
                     mine, theirs = best
                     figures[f"{name}, {together} in flight, ours: us"] = mine * 1e6
                     figures[f"{name}, {together} in flight, SDK / ours"] = theirs / mine

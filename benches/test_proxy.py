@@ -46,8 +46,8 @@ def started(command: list[str], given: bytes = b"") -> Iterator[tuple[int, psuti
         process.stdin.write(given)
         process.stdin.close()
         try:
-            for said in process.stderr:
-                if found := re.search(LISTENING, said.decode()):
+            for line in process.stderr:
+                if found := re.search(LISTENING, line.decode()):
                     spent = time.perf_counter() - begun
                     yield int(found[1]), listening(process.pid, int(found[1])), spent
                     return

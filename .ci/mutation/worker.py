@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 from mutation.changes import FunctionText, Mutant, functions
-from mutation.coverage import CoverageMap, TestRecord, code_places, digest, lines_run
+from mutation.coverage import CoverageMap, TestRecord, code_owners, digest, lines_run
 
 PATIENCE_SECONDS = 5.0
 PATIENCE_FACTOR = 5.0
@@ -45,12 +45,14 @@ class Worker:
         """Import the modules that will be changed, and find their functions, whatever decorates them."""
         files = {importlib.import_module(name).__file__: name for name in sources}
         self._texts = {one.name: one for name, source in sources.items() for one in functions(name, source)}
-        for thing in gc.get_objects():
-            if isinstance(thing, _lru_cache_wrapper) and thing.__module__ in sources:
-                self._caches.append(thing)
-            elif isinstance(thing, FunctionType) and (name := files.get(thing.__code__.co_filename)):
-                outermost = thing.__code__.co_qualname.split(".<locals>")[0]
-                self._functions[f"{name}.{outermost}"].append(thing)
+        for found_object in gc.get_objects():
+            if isinstance(found_object, _lru_cache_wrapper) and found_object.__module__ in sources:
+                self._caches.append(found_object)
+            elif isinstance(found_object, FunctionType) and (
+                name := files.get(found_object.__code__.co_filename)
+            ):
+                outermost = found_object.__code__.co_qualname.split(".<locals>")[0]
+                self._functions[f"{name}.{outermost}"].append(found_object)
         gc.collect()
         gc.freeze()
 
@@ -61,7 +63,7 @@ class Worker:
             name for name, item in self.items.items() if not coverage.is_current(name, digests[item.path])
         ]
         found = self._functions.items()
-        places = code_places(
+        owners = code_owners(
             (self._texts[name], one) for name, alive in found for one in alive if name in self._texts
         )
 
@@ -71,7 +73,7 @@ class Worker:
                 for cache in self._caches:  # otherwise only the first test would run what they keep
                     cache.cache_clear()
                 began = time.monotonic()
-                with lines_run(places) as lines:
+                with lines_run(owners) as lines:
                     passed = self._passes(item, None)
                 record = TestRecord(digests[item.path], time.monotonic() - began, passed, lines)
                 coverage.records[name] = record

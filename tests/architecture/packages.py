@@ -129,4 +129,4 @@ def publication_violations(package: Package) -> list[str]:
         "a docstring in __init__.py": top is None or not ast.get_docstring(top.tree),
         "the classifier Typing :: Typed": "Typing :: Typed" not in package.classifiers,
     }
-    return [f"{package.name} lacks {thing}" for thing, missing in lacks.items() if missing]
+    return [f"{package.name} lacks {part}" for part, missing in lacks.items() if missing]

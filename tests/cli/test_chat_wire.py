@@ -213,7 +213,7 @@ def test_oss_needs_nothing_beyond_loopback(workspace: Workspace, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     code, answer, errors = json.loads(done.stdout)
     assert (code, answer) == (0, "alone\n"), errors
-    places = noted.read_text().splitlines()
-    assert places
-    for place in places:
-        assert re.search(r"127\.0\.0\.1|localhost|'::1'|^/|^b?'/", place), place
+    addresses = noted.read_text().splitlines()
+    assert addresses
+    for address in addresses:
+        assert re.search(r"127\.0\.0\.1|localhost|'::1'|^/|^b?'/", address), address

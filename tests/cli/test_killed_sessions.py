@@ -41,7 +41,7 @@ def step_of(number: int) -> Any:
     return stream(sse.created(), sse.reasoning(f"step {number}", f"sealed {number}"), call, sse.completed())
 
 
-def says(text: str) -> Any:
+def reply(text: str) -> Any:
     return stream(sse.created(), sse.message(text), sse.completed())
 
 
@@ -89,7 +89,7 @@ def check_resume(workspace: Workspace, upstream: ScriptedUpstream, fatal: int, p
             sse.function_call("shell", {"command": ["bash", "-c", "echo more >> trace"]}, "more"),
             sse.completed(),
         ),
-        says("done"),
+        reply("done"),
     ]
     done = workspace.run("exec", FULL, "resume", "--last", "go on")
     if whole <= 1:  # nothing had been asked yet
@@ -127,18 +127,18 @@ def check_resume(workspace: Workspace, upstream: ScriptedUpstream, fatal: int, p
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 @pytest.mark.skipif(EVERY, reason="CODE_KILL=all")
 @pytest.mark.parametrize(("fatal", "part"), SAMPLE)
-def test_a_session_killed_at_a_write_goes_on(
+def test_a_session_killed_at_a_write_can_be_continued(
     workspace: Workspace, upstream: ScriptedUpstream, fatal: int, part: float
 ) -> None:
     workspace.configure(upstream.base_url)
-    upstream.add(*map(step_of, range(STEPS)), says("all done"))
+    upstream.add(*map(step_of, range(STEPS)), reply("all done"))
     assert killed(workspace, fatal, part)
     check_resume(workspace, upstream, fatal, part)
 
 
 @pytest.mark.skipif(not EVERY, reason="CODE_KILL=all tries every write")
 @pytest.mark.timeout(3600)
-def test_a_session_killed_at_any_write_goes_on(tmp_path: Path) -> None:
+def test_a_session_killed_at_any_write_can_be_continued(tmp_path: Path) -> None:
     for fatal in range(1, MOST_LINES):
         for part in (0.0, 0.5, 1.0):
             folder = tmp_path / f"{fatal}-{part}"
@@ -146,7 +146,7 @@ def test_a_session_killed_at_any_write_goes_on(tmp_path: Path) -> None:
             workspace = make_workspace(folder)
             with ScriptedUpstream() as upstream:
                 workspace.configure(upstream.base_url)
-                upstream.add(*map(step_of, range(STEPS)), says("all done"))
+                upstream.add(*map(step_of, range(STEPS)), reply("all done"))
                 if not killed(workspace, fatal, part):
                     assert fatal > 3 * STEPS
                     return

@@ -122,7 +122,7 @@ async def test_a_server_that_floods_its_output_with_noise_is_given_up(
     assert ticks.longest < 0.5
 
 
-async def test_a_server_that_logs_to_its_output_now_and_then_goes_on(
+async def test_a_server_that_occasionally_logs_to_its_output_keeps_working(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with scripted("echo") as client:

@@ -85,10 +85,10 @@ async def test_answers_nobody_waits_for_are_logged_and_ignored(caplog: pytest.Lo
         async with scripted("echo") as client:
             assert await call(client, "twice") == "first"
             await client.ping()
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 2
-    assert "an answer to request 1, " in said[0]
-    assert "an answer to request 987654, " in said[1]
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2
+    assert "an answer to request 1, " in messages[0]
+    assert "an answer to request 987654, " in messages[1]
     assert "which is not pending" in caplog.text
 
 

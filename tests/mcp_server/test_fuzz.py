@@ -176,7 +176,7 @@ def expected_ids(lines: list[bytes]) -> list[str]:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(LINES, max_size=6))
-def test_every_request_is_answered_once_and_the_server_goes_on(lines: list[bytes]) -> None:
+def test_every_request_is_answered_once_and_the_server_continues(lines: list[bytes]) -> None:
     lines = [line.replace(b"\n", b" ") for line in lines]
     if any(b"cancelled" in line for line in lines):  # a request that is cancelled has no answer
         lines = [line for line in lines if b"cancelled" not in line]

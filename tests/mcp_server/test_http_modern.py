@@ -133,7 +133,7 @@ def test_a_state_is_good_for_one_round_whoever_brings_it(workspace: Workspace) -
             assert replayed["error"]["message"] == "invalid or expired requestState"
 
 
-def test_of_two_that_answer_at_once_one_goes_on(workspace: Workspace) -> None:
+def test_of_two_simultaneous_answers_one_continues_the_turn(workspace: Workspace) -> None:
     with server(workspace, TOUCH, BYE) as url:
         state, answers = asked(HttpClient(url).codex())
         barrier = threading.Barrier(8)

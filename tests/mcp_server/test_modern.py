@@ -231,7 +231,7 @@ def test_a_task_can_be_cancelled_while_it_waits(workspace: Workspace) -> None:
         assert poll(client, task["taskId"], "input_required")["status"] == "cancelled"
 
 
-def test_a_task_of_a_client_that_cannot_be_asked_goes_on(workspace: Workspace) -> None:
+def test_a_task_of_a_client_that_cannot_be_asked_continues(workspace: Workspace) -> None:
     replay(workspace, TOUCH, BYE)
     with raw_client(workspace) as client:
         task = client.call("codex", ASK, **TASKS)

@@ -59,7 +59,7 @@ def test_beyond_the_limit_the_session_that_was_idle_longest_is_closed(manager: A
     anyio.run(main)
 
 
-def test_a_prompt_whose_client_fails_is_interrupted_and_the_session_goes_on(manager: Any) -> None:
+def test_a_prompt_whose_client_fails_is_interrupted_and_the_session_continues(manager: Any) -> None:
     sleep = [sse.function_call("shell", {"command": ["sleep", "60"]}, "c1"), sse.completed()]
 
     async def fail(_: Conversation, event: Event, __: TaskGroup) -> None:

@@ -50,14 +50,14 @@ def test_the_working_folder_cannot_replace_a_module(
     assert str(planted) not in report_of(account, hardened, cwd=planted)["stringprep"]
 
 
-def test_a_preloaded_library_is_not_there(reports: Any) -> None:
+def test_a_preloaded_library_is_not_loaded(reports: Any) -> None:
     control, hardened = reports({"LD_PRELOAD": "libBrokenLocale.so.1"})
     if not control["preloaded"]:
         pytest.skip("no library to preload: this is not glibc")
     assert not hardened["preloaded"]
 
 
-def test_a_preloaded_library_is_not_there_when_started_isolated(
+def test_a_preloaded_library_is_not_loaded_when_started_isolated(
     account: Account, installed: Environment
 ) -> None:
     program = [installed.python, "-I", "-X", "disable-remote-debug"]

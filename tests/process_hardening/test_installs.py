@@ -40,7 +40,7 @@ def kinds(open_folder: Path, account: Account) -> Callable[[str], Environment]:
 
 
 @pytest.mark.parametrize("kind", ["wheel", "editable", "tool"])
-def test_the_hook_is_there_however_it_is_installed(kind: str, kinds: Callable[[str], Environment]) -> None:
+def test_the_hook_is_present_however_it_is_installed(kind: str, kinds: Callable[[str], Environment]) -> None:
     environment = kinds(kind)
     assert (environment.site_packages / "code_process_hardening.pth").is_file()
     assert (environment.site_packages / "code_process_hardening.start").is_file()

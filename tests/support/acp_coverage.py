@@ -83,7 +83,7 @@ COVERAGE: Mapping[str, Mapping[str, Support]] = {
         "session/set_mode": _CHANGES,
         "session/set_config_option": _CHANGES,
         "$/cancel_request": _tested(
-            _ACP + "test_prompts.py", "test_a_withdrawn_prompt_is_answered_and_the_session_goes_on"
+            _ACP + "test_prompts.py", "test_a_withdrawn_prompt_is_answered_and_the_session_continues"
         ),
         "auth/status": _UNSTABLE,
         "mcp/message": _UNSTABLE,

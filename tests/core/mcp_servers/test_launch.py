@@ -123,7 +123,7 @@ def test_an_argument_that_leads_nowhere_is_a_warning(workplace: Workplace) -> No
     assert prepare("s", table(args=["server.py"], cwd="."), workplace).warnings == ()
 
 
-def test_a_script_elsewhere_imports_from_beside_it(workplace: Workplace, tmp_path: Path) -> None:
+def test_a_script_elsewhere_imports_from_its_own_directory(workplace: Workplace, tmp_path: Path) -> None:
     folder = tmp_path / "server"
     folder.mkdir()
     (folder / "beside.py").write_text("")

@@ -196,7 +196,7 @@ def test_two_good_texts_are_not_forgiven_into_one_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "first line must be '*** Begin Patch'. Received:\n(nothing)"),
         ("please edit a.py", "please edit a.py"),
@@ -237,10 +237,10 @@ def test_two_good_texts_are_not_forgiven_into_one_another() -> None:
         ("{" + "x" * 16 * 2**20, "the limit is 16,777,216"),
     ],
 )
-def test_what_is_not_a_patch_is_reported_with_its_line(text: str, said: str) -> None:
+def test_what_is_not_a_patch_is_reported_with_its_line(text: str, message: str) -> None:
     with pytest.raises(PatchSyntaxError) as caught:
         parse_patch(text)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert len(str(caught.value)) < 3_000
 
 

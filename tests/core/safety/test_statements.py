@@ -155,7 +155,7 @@ def test_what_is_only_text_is_not_found(script: str) -> None:
     assert GUARDED not in statements(["bash", "-lc", script])
 
 
-def test_an_argument_vector_is_no_script() -> None:
+def test_an_argument_vector_is_not_a_script() -> None:
     assert statements(["echo", "a; rm -rf ."]) == (("echo", "a; rm -rf ."),)
 
 

@@ -14,7 +14,7 @@ from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
 from code_core.wire.response_events import ItemDone
 from code_core.wire.responses import request_body
-from core.session.scripted import Reading, ScriptedModel, completed, place, text
+from core.session.scripted import Reading, ScriptedModel, completed, event_order, text
 
 Script = Callable[[Reading], Awaitable[None]]
 
@@ -87,7 +87,7 @@ def turns(*words: str) -> Script:
 def step(name: str, arguments: Any, number: int) -> list[Any]:
     """A response with one call, `c{number}`."""
     call = FunctionCall(name=name, arguments=json.dumps(arguments), call_id=f"c{number}")
-    return [ItemDone(call, place()), completed()]
+    return [ItemDone(call, event_order()), completed()]
 
 
 def input_of(model: ScriptedModel, request: int = -1) -> list[Any]:

@@ -370,8 +370,8 @@ class SessionMachine(RuleBasedStateMachine):
             getattr(event.msg, "id", "") for event in self.seen if event.msg.type == "user_message"
         )
         for name in self.inputs:
-            places = taken[name] + (name in self.waiting)
-            assert places == 1 or (places == 0 and name in self.removable)
+            occurrences = taken[name] + (name in self.waiting)
+            assert occurrences == 1 or (occurrences == 0 and name in self.removable)
 
     def _check_readers(self) -> None:
         ends = [(event.id, event.event_seq) for event in self.seen if event.msg.type in TASK_ENDS]

@@ -34,13 +34,13 @@ Step = ResponseEvent | Exception | anyio.Event
 ToolBody = Callable[[ToolCall, ToolContext], Awaitable[ToolOutput]]
 
 
-def place(index: int = 0, ordinal: int = 1) -> EventOrder:
+def event_order(index: int = 0, ordinal: int = 1) -> EventOrder:
     return EventOrder(request_ordinal=ordinal, output_index=index)
 
 
 def answer(text: str, *, tokens: int = 15, ordinal: int = 1) -> list[Step]:
     message = Message(role="assistant", content=[OutputText(text=text)])
-    order = place(ordinal=ordinal)
+    order = event_order(ordinal=ordinal)
     return [TextDelta(text[:1], order), ItemDone(message, order), completed(tokens)]
 
 
@@ -51,7 +51,7 @@ def completed(tokens: int = 15) -> Completed:
 def calls(*names: str, first: int = 1) -> list[Step]:
     """Calls of these tools, with the ids `c1`, `c2`, …"""
     steps: list[Step] = [
-        ItemDone(FunctionCall(name=name, arguments="{}", call_id=f"c{first + index}"), place(index))
+        ItemDone(FunctionCall(name=name, arguments="{}", call_id=f"c{first + index}"), event_order(index))
         for index, name in enumerate(names)
     ]
     return [*steps, completed()]
@@ -88,7 +88,7 @@ class ScriptedModel:
     async def aclose(self) -> None:
         self.closed = True
 
-    def said(self, request: int = -1) -> str:
+    def request_text(self, request: int = -1) -> str:
         """All texts of a request's input."""
         return repr(request_body(self.prompts[request])["input"])
 

@@ -133,8 +133,8 @@ def test_the_model_gets_the_feedback_of_a_denial(converse: Callable[..., None]) 
         await frontend.send(ExecApproval(id=question.approval_id, decision=DENIED, feedback="use git mv"))
         await frontend.until("task_complete")
 
-    told = after("command rejected by user: use git mv")
-    converse(script, call("touch", "made"), told, approval_policy=UNTRUSTED)
+    shown = after("command rejected by user: use git mv")
+    converse(script, call("touch", "made"), shown, approval_policy=UNTRUSTED)
 
 
 @confined

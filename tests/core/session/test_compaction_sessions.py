@@ -33,7 +33,7 @@ from code_core.wire.prompt import Prompt
 from code_core.wire.response_events import Completed, ItemDone, ResponseEvent
 from code_core.wire.responses import request_body
 from code_core.wire.tool_specs import FunctionSpec
-from core.session.scripted import Reading, converse, place, scripted_conversation, text
+from core.session.scripted import Reading, converse, event_order, scripted_conversation, text
 from support import violations
 
 SESSIONS = 200 if os.environ.get("CODE_ALL_SESSIONS") else 40
@@ -75,24 +75,26 @@ class Worker:
             case "hang":
                 await anyio.sleep_forever()
             case "refusal":
-                yield ItemDone(Message(role="assistant", content=[Refusal(refusal="I will not")]), place())
+                yield ItemDone(
+                    Message(role="assistant", content=[Refusal(refusal="I will not")]), event_order()
+                )
             case "call":
-                yield ItemDone(FunctionCall(name="work", arguments="{}", call_id="s"), place())
+                yield ItemDone(FunctionCall(name="work", arguments="{}", call_id="s"), event_order())
             case "empty":
-                yield ItemDone(Message(role="assistant", content=[OutputText(text=" \n")]), place())
+                yield ItemDone(Message(role="assistant", content=[OutputText(text=" \n")]), event_order())
             case "endless":
                 endless = OutputText(text="again " * 200_000)
-                yield ItemDone(Message(role="assistant", content=[endless]), place())
+                yield ItemDone(Message(role="assistant", content=[endless]), event_order())
             case _:
                 yield ItemDone(
-                    Message(role="assistant", content=[OutputText(text="so far, so good")]), place()
+                    Message(role="assistant", content=[OutputText(text="so far, so good")]), event_order()
                 )
         yield used(10)
 
     async def _work(self, size: int) -> AsyncIterator[ResponseEvent]:
         self.rounds -= 1
         if self.rounds < 0:
-            yield ItemDone(Message(role="assistant", content=[OutputText(text="done " * 20)]), place())
+            yield ItemDone(Message(role="assistant", content=[OutputText(text="done " * 20)]), event_order())
         else:
             for index in range(self.chance.randint(1, 3)):
                 self.calls += 1
@@ -102,7 +104,7 @@ class Worker:
                     self.plan = f"plan-{self.calls}-"
                     arguments = f'{{"plan": [{{"step": "{self.plan}", "status": "pending"}}]}}'
                 yield ItemDone(
-                    FunctionCall(name=name, arguments=arguments, call_id=f"c{self.calls}"), place(index)
+                    FunctionCall(name=name, arguments=arguments, call_id=f"c{self.calls}"), event_order(index)
                 )
         yield used(size)
 
@@ -178,17 +180,17 @@ def test_what_matters_is_in_the_request_after_every_compaction(
             reading.of("context_compacted")
         )
 
-    def check(said: str) -> None:
-        assert words[0] in said
-        assert words[-1] in said
-        assert worker.plan in said
-        assert all(file in said for file in worker.files)
+    def check(request_text: str) -> None:
+        assert words[0] in request_text
+        assert words[-1] in request_text
+        assert worker.plan in request_text
+        assert all(file in request_text for file in worker.files)
         room = budget_for(window, window).words // 2
         for one in reversed(words):
             room -= len(one) // 4 + 8
             if room < 0:
                 break
-            assert one in said
+            assert one in request_text
 
     conversation = scripted_conversation(config, worker, parts=Parts(journal=journal))
     tools = ToolRegistry([Work("work", worker), Work("apply_patch", worker), UpdatePlan()])

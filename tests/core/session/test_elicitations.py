@@ -184,7 +184,7 @@ def test_of_very_many_pages_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyP
         "https://example.com/" + "x" * module.LONGEST_URL,
     ],
 )
-def test_what_is_not_a_plain_web_address_is_not_opened(url: str) -> None:
+def test_anything_but_a_plain_web_address_is_not_opened(url: str) -> None:
     _, [warning], results = opened(page(url))
     assert isinstance(warning, WarningEvent)
     declined = "the MCP server s was declined: it asked to open what is not a plain web address: "

@@ -129,7 +129,7 @@ def test_notes_about_a_session_with_a_history_say_that_it_was_resumed(config: Co
     assert cast("Any", warning).message == "the session was resumed: something was left out"
 
 
-def test_a_stored_session_is_cleaned_up_meanwhile(config: Config) -> None:
+def test_a_stored_session_is_cleaned_up_in_the_background(config: Config) -> None:
     stored = Stored()
 
     async def script(_reading: Reading) -> None:

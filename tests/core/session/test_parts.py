@@ -154,11 +154,11 @@ def test_without_an_editor_files_are_those_of_the_disk(config: Config) -> None:
 
 def test_a_session_begins_with_its_state(config: Config) -> None:
     words = HistoryItem("i", Message(role="user", content=[InputText(text="hello")]))
-    told = HistoryItem(
+    shown = HistoryItem(
         "e", Message(role="user", content=[InputText(text="<environment_context>x</environment_context>")])
     )
     state = SessionState(
-        items=(told, words),
+        items=(shown, words),
         settings=OverrideTurnContext(model="gpt-4.1"),
         queue=(QueuedInput(id="q", submission="1", items=(TextInput(text="wait"),), output_schema=None),),
         name="mine",
@@ -171,7 +171,7 @@ def test_a_session_begins_with_its_state(config: Config) -> None:
     parts = Parts(session_id="s", journal=journal, checkpoints=checkpoints)
     session = make_session(config, client, parts, state)
     assert (session.id, session.name, session.preview, session.notes) == ("s", "mine", "hello", ("odd",))
-    assert [*session.history.items] == [told, words]
+    assert [*session.history.items] == [shown, words]
     assert session.settings.model == "gpt-4.1"
     assert [one.id for one in session.queue.entries] == ["q"]
     assert (session.totals.total.total_tokens, session.totals.cost_usd) == (7, 0.5)

@@ -47,7 +47,7 @@ from code_core.wire import chat, responses
 from code_core.wire.prompt import Prompt
 from code_core.wire.request_json import encoded
 from code_core.wire.response_events import ItemDone
-from core.session.scripted import Reading, ScriptedModel, ScriptedTool, Step, completed, place
+from core.session.scripted import Reading, ScriptedModel, ScriptedTool, Step, completed, event_order
 
 FEWEST_REQUESTS = 50
 MOST_IMAGES = 40
@@ -183,7 +183,7 @@ class World:
 
 
 def done(item: ResponseItem) -> ItemDone:
-    return ItemDone(item, place())
+    return ItemDone(item, event_order())
 
 
 async def live(world: World, turns: list[Turn], home: Path) -> None:

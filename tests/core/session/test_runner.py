@@ -169,8 +169,8 @@ def test_stopping_a_turn_that_is_ending_starts_nothing_by_itself(config: Config,
         await anyio.wait_all_tasks_blocked()
         if replaced:
             await reading.ended()
-            assert "waiting" in model.said()
-            assert "more" in model.said()
+            assert "waiting" in model.request_text()
+            assert "more" in model.request_text()
         assert len(model.prompts) == 1 + replaced
         assert len(reading.conversation.session.queue) == 1 - replaced
 

@@ -61,14 +61,14 @@ def test_a_summary_is_cut(config: Config) -> None:
     assert len(text) <= 400
 
 
-def test_a_broken_summary_is_reported_and_goes_on_where_it_was(
+def test_a_broken_summary_is_reported_and_continues_where_it_was(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = [*answer("the first half")[:-1], StreamBroken("cut", delay=0.0)]
     client = ScriptedModel(broken, answer("the second half", ordinal=2))
     _, seen = asked(config, client, history(user("go"), model("done")))
     assert [msg.type for msg in seen] == ["stream_error", "token_count"]
-    assert "the first half" in client.said()
+    assert "the first half" in client.request_text()
 
 
 @pytest.mark.parametrize(("missing", "sent"), [(0, 4), (1, 3)])

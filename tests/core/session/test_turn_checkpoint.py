@@ -113,7 +113,7 @@ def test_the_first_failure_is_the_warning(writes: bool, error: Exception) -> Non
     assert anyio.run(main) == [WarningEvent(message="this turn cannot be undone: no room")]
 
 
-def test_what_is_not_covered_is_said() -> None:
+def test_changes_that_are_not_covered_are_reported() -> None:
     notice = BackgroundEvent(message="too many files")
     assert after_work(Checkpoints(warning="too many files")) == [notice, notice]
 

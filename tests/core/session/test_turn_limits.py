@@ -73,7 +73,7 @@ def test_the_tokens_of_earlier_turns_do_not_count(tmp_path: Path) -> None:
     ]
 
 
-def test_a_model_that_goes_in_circles_is_stopped(config: Config) -> None:
+def test_a_model_that_loops_is_stopped(config: Config) -> None:
     async def same(call: ToolCall, context: ToolContext) -> ToolOutput:
         del call, context
         return ToolOutput("same")

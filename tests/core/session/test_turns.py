@@ -87,7 +87,7 @@ def test_after_a_break_the_model_sees_what_it_had_finished(config: Config) -> No
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         assert (await reading.ended()).type == "task_complete"
-        assert "half of it" in model.said()
+        assert "half of it" in model.request_text()
 
     broken = [*answer("half of it")[:-1], StreamBroken("cut", delay=0.0)]
     model = ScriptedModel(broken, answer("the other half", ordinal=2))
@@ -104,15 +104,15 @@ def test_the_model_learns_of_an_interrupt_once_and_the_queue_stays(config: Confi
         await reading.send(Interrupt())  # nothing runs: nothing happens
         await reading.send(text("last words"))
         await reading.ended()
-        said = model.said()
-        assert said.count("<turn_interrupted>") == 1
+        sent = model.request_text()
+        assert sent.count("<turn_interrupted>") == 1
         assert (
-            said.index("first words")
-            < said.index("<turn_interrupted>")
-            < said.index("later")
-            < said.index("last words")
+            sent.index("first words")
+            < sent.index("<turn_interrupted>")
+            < sent.index("later")
+            < sent.index("last words")
         )
-        assert said.count("environment_context") == 2  # told once, with its closing tag
+        assert sent.count("environment_context") == 2  # told once, with its closing tag
 
     model = ScriptedModel(calls("work"), answer("bye"))
     converse(scripted_conversation(config, model, ScriptedTool("work", wait_for_ever)), script)

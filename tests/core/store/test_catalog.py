@@ -232,7 +232,7 @@ def test_the_index_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["garbage", "empty", "cut", "middle", "directory", "link"])
-def test_a_damaged_index_is_made_anew(damage: str, tmp_path: Path) -> None:
+def test_a_damaged_index_is_rebuilt(damage: str, tmp_path: Path) -> None:
     write_sessions(tmp_path, 50)
     Catalog(tmp_path).list()
     (path,) = tmp_path.glob("*.sqlite")

@@ -103,7 +103,7 @@ def test_a_disk_that_does_not_answer_holds_nobody_who_gives_up(tmp_path: Path, s
     lock.acquire(tmp_path, ID).release()
 
 
-def test_an_append_that_fails_writes_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
+def test_an_append_that_fails_writes_nothing_and_the_next_one_succeeds(tmp_path: Path) -> None:
     async def scenario() -> None:
         journal, path = journal_at(tmp_path)
         await journal.append(*items(user("one")))

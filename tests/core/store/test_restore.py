@@ -223,7 +223,7 @@ def _is_torn(data: bytes) -> bool:
     return False
 
 
-def test_a_file_that_is_no_rollout_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_rollout_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("hello\n")
     with pytest.raises(RolloutUnreadable, match="is not a session"):

@@ -173,13 +173,13 @@ def test_a_file_that_would_go_is_asked_about_again_when_it_has_changed(
     assert len(user.shown) == 2
 
 
-def test_a_file_created_meanwhile_is_asked_about(asking: ToolContext, ask: Callable[..., User]) -> None:
+def test_a_file_created_in_the_meantime_is_asked_about(asking: ToolContext, ask: Callable[..., User]) -> None:
     user = ask(lambda: (asking.cwd / "new").write_text("the user's work\n"))
     assert apply("*** Add File: new\n+x", asking).success
     assert "-the user's work\n" in user.shown[1][str(asking.cwd / "new")].update.unified_diff
 
 
-def test_permissions_changed_meanwhile_are_kept(asking: ToolContext, ask: Callable[..., User]) -> None:
+def test_permissions_changed_in_the_meantime_are_kept(asking: ToolContext, ask: Callable[..., User]) -> None:
     for name in ("f", "g"):
         (asking.cwd / name).write_text(TEN)
 

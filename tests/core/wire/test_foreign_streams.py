@@ -14,16 +14,16 @@ def items(stream: bytes) -> list[ResponseItem]:
 
 def shown(stream: bytes) -> list[str]:
     """The items, shortly: the text of a message, `name(arguments)#call id` of a call."""
-    said: list[str] = []
+    texts: list[str] = []
     for item in items(stream):
         match item:
             case Message():
-                said.append(item.text)
+                texts.append(item.text)
             case FunctionCall():
-                said.append(f"{item.name}({item.arguments})#{item.call_id}")
+                texts.append(f"{item.name}({item.arguments})#{item.call_id}")
             case _:
-                said.append(item.type)
-    return said
+                texts.append(item.type)
+    return texts
 
 
 REASONING: Event = {"type": "reasoning", "id": "rs", "summary": []}

@@ -136,7 +136,7 @@ def test_an_editor_that_does_not_answer_costs_its_time_and_nothing_else(
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"a\0b"])
-def test_what_is_no_text_stays_on_the_disk(tmp_path: Path, data: bytes) -> None:
+def test_binary_content_stays_on_the_disk(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(data)
     editor = Editor({path: "wrong"})

@@ -65,10 +65,10 @@ class Walk:
         return choose(self.random.choice(OPTIONS))({})  # type: ignore[return-value]  # an object
 
     def step(self) -> None:
-        place = {"cwd": str(self.workspace.directory), "mcpServers": []}
+        session_params = {"cwd": str(self.workspace.directory), "mcpServers": []}
         draw = self.random.random()
         if not self.sessions or draw < 0.1:
-            self.sessions.append(self.client.call("session/new", place)["sessionId"])
+            self.sessions.append(self.client.call("session/new", session_params)["sessionId"])
             return
         session = self.random.choice(self.sessions)
         named = {"sessionId": session}
@@ -79,7 +79,9 @@ class Walk:
             self.client.notify("session/cancel", named)
         elif draw < 0.8:
             method = self.random.choice(["load", "resume", "close", "list"])
-            params = {} if method == "list" else named | (place if method in {"load", "resume"} else {})
+            params = (
+                {} if method == "list" else named | (session_params if method in {"load", "resume"} else {})
+            )
             self._call(f"session/{method}", params)
         else:
             self._call("session/set_mode", named | {"modeId": self.random.choice(MODES)})
@@ -132,9 +134,9 @@ class Walk:
         self.prompts.clear()
         self.client = self._started()
         self.idle_descriptors = None
-        place = {"cwd": str(self.workspace.directory), "mcpServers": []}
+        session_params = {"cwd": str(self.workspace.directory), "mcpServers": []}
         for session in self.sessions:  # everything that was opened can be opened again
-            self.client.call("session/load", {"sessionId": session, **place})
+            self.client.call("session/load", {"sessionId": session, **session_params})
         calls = {one["toolCallId"]: one["status"] for one in self.client.updates if "toolCallId" in one}
         assert set(calls.values()) <= {"completed", "failed"}
 

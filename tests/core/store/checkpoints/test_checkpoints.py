@@ -199,7 +199,7 @@ def test_a_new_turn_ends_what_can_be_redone(checkpoints: Checkpoints, workspace:
     assert checkpoints.undo() is None
 
 
-def test_another_process_goes_on(checkpoints: Checkpoints, workspace: Path, tmp_path: Path) -> None:
+def test_another_process_continues(checkpoints: Checkpoints, workspace: Path, tmp_path: Path) -> None:
     before = state(workspace)
     checkpoints.begin_turn("t1")
     checkpoints.before_command()
