@@ -132,9 +132,9 @@ def test_comments_and_pings_alone_do_not_keep_a_stream_alive(ping: bytes) -> Non
         read(*[ping] * 200, idle=0.05, pause=0.01)
 
 
-@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b"\r\n", b": hello\n\n"])
-def test_a_stream_that_is_declared_as_json_is_read(start: bytes) -> None:
-    assert [event.data for event in read(start, b"data: a\n\n", b"data: b\n\n", kind=JSON)] == [b"a", b"b"]
+@pytest.mark.parametrize("start", [[], [b"\xef\xbb\xbf"], [b"\r\n"], [b": hello\n\n"]])
+def test_a_stream_that_is_declared_as_json_is_read(start: list[bytes]) -> None:
+    assert [event.data for event in read(*start, b"data: a\n\n", b"data: b\n\n", kind=JSON)] == [b"a", b"b"]
 
 
 @pytest.mark.parametrize(
