@@ -7,12 +7,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
 import anyio
+
+from code_core.frozen import frozen
 
 _log = logging.getLogger("code_core")
 
@@ -26,7 +27,7 @@ Stream = Literal["stdout", "stderr"]
 OnOutput = Callable[[Stream, bytes], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Streams:
     """The descriptors to start a command with, as for `subprocess.Popen`."""
 
@@ -63,7 +64,7 @@ class SpawnError(Exception):
         self.exit_code = exit_code
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exit:
     """How a command ended: its exit code (128 + n for signal n, 124 for a timeout) and its seconds."""
 

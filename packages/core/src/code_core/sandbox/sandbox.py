@@ -4,10 +4,10 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from code_core.frozen import frozen
 from code_core.process.spawn import start_command, terminate_group
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.seccomp import machines
@@ -16,7 +16,7 @@ from code_core.sandbox.system_calls import Machine
 Mechanism = Literal["bwrap", "landlock", "seatbelt"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Launch:
     """What to start instead of a command.
 

@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskStatus
 
+from code_core.frozen import frozen
 from code_core.process.capture import Capture
 from code_core.process.guardian import ended, start_guarded
 from code_core.process.guardian_exec import end_all
@@ -48,7 +49,7 @@ LONGEST_WRITE = 5.0
 OnChunk = Callable[[bytes], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TerminalCommand:
     """A running command and its permissions.
 
