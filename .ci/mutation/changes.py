@@ -1,7 +1,7 @@
 """The small changes that a test suite should notice, as pieces of text to replace in a source.
 
 Left alone: annotations, docstrings, f-strings, asserts, what is logged, texts with a space in
-them (wording), and everything outside of functions.
+them (wording), and everything outside functions.
 """
 
 import ast
@@ -43,7 +43,7 @@ _NO_CONTEXT = "__import__('contextlib').nullcontext({})"
 
 @dataclass(frozen=True, slots=True)
 class FunctionText:
-    """A function or method outside of any other function.
+    """A function or method outside any other function.
 
     Attributes:
         name: its dotted name.

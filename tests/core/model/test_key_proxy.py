@@ -147,7 +147,7 @@ def test_the_child_finds_its_way_out(child: Child, monkeypatch: pytest.MonkeyPat
         ("sys.exit(7)", "did not start: exit code 7$"),
         ("os.close(1); import time; time.sleep(0.05); os._exit(7)", "did not start: exit code 7$"),
         ("print('a' * 4090, 'bcdefghij', sep='\\n', file=sys.stderr); sys.exit(7)", "did not start: bcdef$"),
-        ("sys.stdin.read()", "did not start: it says nothing$"),
+        ("sys.stdin.read()", "did not start: it printed nothing$"),
         ("print('{', end='', flush=True); sys.exit(3)", "did not start: exit code 3$"),
         ("sys.stderr.buffer.write(b'a \\xff'); sys.exit(2)", "did not start: a \ufffd$"),
     ],
