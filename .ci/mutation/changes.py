@@ -321,8 +321,8 @@ def _of_display(node: ast.AST) -> Iterator[tuple[_Node, str]]:
 
 
 def _does_nothing(statement: ast.stmt) -> bool:
-    """Whether the end of the function would do the same, or must not be reached."""
-    return ast.unparse(statement) in {"pass", "return None"} or _is_left_alone(statement)
+    """Whether the end of the function would do the same to those who ask for the truth, or must not be reached."""
+    return ast.unparse(statement) in {"pass", "return None", "return False"} or _is_left_alone(statement)
 
 
 def _of_case(case: ast.match_case) -> Iterator[tuple[_Node, str]]:

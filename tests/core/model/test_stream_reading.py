@@ -118,9 +118,23 @@ def test_anything_but_a_stream_is_shown_as_far_as_it_was_kept(monkeypatch: pytes
     assert str(caught.value).startswith("P: ")
 
 
-def test_comments_alone_do_not_keep_a_stream_alive() -> None:
+@pytest.mark.parametrize(
+    "ping",
+    [
+        b": still there\n\n",
+        b'event: ping\ndata: {"type": "ping"}\n\n',
+        b'data: {"type":"keepalive"}\n\n',
+        b"event: keep-alive\ndata: {}\n\n",
+    ],
+)
+def test_comments_and_pings_alone_do_not_keep_a_stream_alive(ping: bytes) -> None:
     with pytest.raises(StreamBroken, match=r"^P sent nothing for 0\.05 seconds"):
-        read(*[b": still there\n\n"] * 200, idle=0.05, pause=0.01)
+        read(*[ping] * 200, idle=0.05, pause=0.01)
+
+
+@pytest.mark.parametrize("start", [[], [b"\xef\xbb\xbf"], [b"\r\n"], [b": hello\n\n"]])
+def test_a_stream_that_is_declared_as_json_is_read(start: list[bytes]) -> None:
+    assert [event.data for event in read(*start, b"data: a\n\n", b"data: b\n\n", kind=JSON)] == [b"a", b"b"]
 
 
 @pytest.mark.parametrize(

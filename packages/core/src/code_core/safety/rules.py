@@ -134,11 +134,9 @@ def is_allowed(
         return True
     if not parts:
         return False
-    allowed = [
-        any(rule.matches(words) for rule in allowing) or any(one.matches(words) for one in commands)
+    allowed = {
+        words: any(rule.matches(words) for rule in allowing) or any(one.matches(words) for one in commands)
         for words in parts
-    ]
+    }
     reads = Reading.WHEN_CONFINED if confined else Reading.ALWAYS
-    return any(allowed) and all(
-        held or reading([words]) >= reads for held, words in zip(allowed, parts, strict=True)
-    )
+    return any(allowed.values()) and all(held or reading([words]) >= reads for words, held in allowed.items())
