@@ -156,9 +156,9 @@ def test_a_provider_that_reports_no_usage_is_held_to_the_limits_too(
     )
     scripts = [[*calls("work", first=number)[:1], Completed("r", usage)] for number in range(1, 10)]
     tool = ScriptedTool("work")
-    [(kind, told)] = ends(config, scripts, tool)
+    [(kind, reported)] = ends(config, scripts, tool)
     assert kind == "error"
-    assert re.fullmatch(message, told or "")
+    assert re.fullmatch(message, reported or "")
     assert 2 <= len(tool.ran) <= 5
 
 

@@ -16,7 +16,7 @@ SHAPES: dict[str, tuple[bytes, list[Any]]] = {
         sse_bytes([*({"choices": [{"index": n, "delta": {"content": "a"}}]} for n in ODD), chat.finish()]),
         ["aaaaaa"],
     ),
-    "one call outside of a list": (
+    "one call outside a list": (
         sse_bytes([delta({"content": "Look", "tool_calls": {"function": fn("f", "{}")}}), chat.finish()]),
         ["Look", ("f", "{}", "")],
     ),
