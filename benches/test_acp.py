@@ -1,4 +1,4 @@
-"""The agent of an editor: how fast it answers, how many updates it sends, what fifty sessions cost."""
+"""Measures the agent for editors: its start, its updates per second, and the cost of fifty sessions."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Which lines each test runs: only the tests that run a changed line can notice the change."""
+"""Records which lines each test runs, because only tests that run a changed line can notice the change."""
 
 import hashlib
 import json
@@ -17,12 +17,12 @@ from mutation.changes import FunctionText
 
 @dataclass
 class TestRecord:
-    """What one run of a test showed.
+    """The record of one run of a test.
 
     Attributes:
-        digest: of the test's file; a record of another version of the file does not count.
+        digest: the digest of the test's file; a record of another version does not count.
         seconds: how long it took.
-        lines: what it ran, by the keys of functions: lines from the function's first on.
+        lines: the lines that it ran, by function key, relative to the function's first line.
     """
 
     digest: str
@@ -32,11 +32,11 @@ class TestRecord:
 
     @property
     def cost(self) -> float:
-        """Low for quick tests of little: those are likely to notice a change soon."""
+        """The order in which to try tests: quick tests of few functions come first."""
         return self.seconds * len(self.lines)
 
     def calls(self, function: FunctionText) -> bool:
-        """Whether it called the function, in the version of now or of then."""
+        """Whether it called the function, in its current or an earlier version."""
         return function.name in self._names
 
     def calls_into(self, module: str) -> bool:
@@ -104,7 +104,7 @@ def code_owners(functions: Iterable[tuple[FunctionText, FunctionType]]) -> dict[
 
 @contextmanager
 def lines_run(owners: dict[int, FunctionText]) -> Iterator[dict[str, set[int]]]:
-    """Fills the result with what runs meanwhile, in any thread: lines from their function's first on."""
+    """Record the lines that run within the context, in any thread, relative to their function's first line."""
     seen: dict[FunctionText, set[int]] = {}
     lines: dict[str, set[int]] = {}
 

@@ -1,4 +1,4 @@
-"""Runs tests on changed functions: everything is imported once, each change lives in a forked child.
+"""Runs tests on changed functions: everything is imported once, and each change is made in a forked child.
 
 A pytest plugin. When the tests have been collected it calls `work` with a `Worker`.
 """
@@ -26,7 +26,7 @@ from mutation.coverage import CoverageMap, TestRecord, code_owners, digest, line
 
 PATIENCE_SECONDS = 5.0
 PATIENCE_FACTOR = 5.0
-"""A test may take this much longer than it took without a change; after that the change was noticed."""
+"""How much longer a test may take than without a change; after that, the change counts as noticed."""
 RECORD_SECONDS = 120.0
 
 
@@ -42,7 +42,7 @@ class Worker:
         self._caches: list[Any] = []
 
     def load(self, sources: Mapping[str, str]) -> None:
-        """Import the modules that will be changed, and find their functions, whatever decorates them."""
+        """Import the modules that will be changed, and find their functions, even decorated ones."""
         files = {importlib.import_module(name).__file__: name for name in sources}
         self._texts = {one.name: one for name, source in sources.items() for one in functions(name, source)}
         for found_object in gc.get_objects():
@@ -57,7 +57,7 @@ class Worker:
         gc.freeze()
 
     def record(self, coverage: CoverageMap) -> list[str]:
-        """Run the tests that have no record; the names of those that fail without any change."""
+        """Run the tests without a record; return the names of those that fail without any change."""
         digests = {file: digest(file) for file in {item.path for item in self.items.values()}}
         wanted = [
             name for name, item in self.items.items() if not coverage.is_current(name, digests[item.path])
@@ -89,7 +89,7 @@ class Worker:
         return [name for name in self.items if name not in records or not records[name].passed]
 
     def killer(self, mutant: Mutant, tests: Sequence[str], seconds: dict[str, float]) -> str | None:
-        """The first of `tests` that notices the change; None if none does.
+        """The first of `tests` that notices the change, or None.
 
         A test must notice its first change twice: it may have failed for another reason.
         """
@@ -126,7 +126,7 @@ class Worker:
             function.__code__ = codes[old.co_qualname, old.co_firstlineno]
 
     def changeable(self, mutant: Mutant) -> bool:
-        """Whether the function is alive, and keeps the variables that it shares with others."""
+        """Replace a live function's code; return whether it keeps the variables that it shares with others."""
         functions = self._functions.get(mutant.name, [])
         if not functions:
             return False
@@ -179,7 +179,7 @@ class Worker:
 
 
 def _settle(folder: Path) -> None:
-    """Let a change that runs wild do so in `folder`."""
+    """Confine the damage of a change to `folder`."""
     os.chdir(folder)
     os.environ |= {"HOME": str(folder), "TMPDIR": str(folder), "PYTEST_DEBUG_TEMPROOT": str(folder)}
     os.environ.pop("CODE_HOME", None)
@@ -208,7 +208,7 @@ def _codes(code: CodeType) -> dict[tuple[str, int], CodeType]:
 
 
 class Plugin:
-    """Hands the collected tests to `work` in place of running them."""
+    """Passes the collected tests to `work` instead of running them."""
 
     def __init__(self, work: Callable[[Worker], int]) -> None:
         self._work = work

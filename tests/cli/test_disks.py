@@ -27,7 +27,7 @@ def reply(text: str) -> Any:
 
 
 class Disk:
-    """A small file system of its own for the home."""
+    """A small separate file system for the home."""
 
     def __init__(self, home: Path) -> None:
         self.home = home

@@ -1,4 +1,4 @@
-"""What is at the edges of a run: names and texts that are not Unicode, full disks, streams that have closed."""
+"""Edge cases of a run: names and texts that are not Unicode, full disks, closed streams."""
 
 import json
 import os

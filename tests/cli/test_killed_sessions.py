@@ -46,7 +46,7 @@ def reply(text: str) -> Any:
 
 
 def killed(workspace: Workspace, fatal: int, part: float) -> bool:
-    """Whether the process came to the line that it was to die at."""
+    """Whether the process reached the line at which it had to die."""
     done = subprocess.run(
         [sys.executable, str(ENGINE), str(fatal), str(part), "exec", FULL, "go"],
         cwd=workspace.directory,
@@ -61,14 +61,14 @@ def killed(workspace: Workspace, fatal: int, part: float) -> bool:
 
 
 def recorded(path: Path) -> list[dict[str, Any]]:
-    """The items of a rollout, whole lines alone."""
+    """The items of a rollout, from complete lines only."""
     lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"}\n")]
     entries = [json.loads(line) for line in lines]
     return [entry["payload"] for entry in entries if entry["type"] == "response_item"]
 
 
 def up_to_end_of_input(body: bytes) -> bytes:
-    """The part of a request that the next one begins with."""
+    """The part of a request with which the next one begins."""
     text = body.decode()
     start = text.index('"input":') + len('"input":')
     _, end = json.JSONDecoder().raw_decode(text, start)
@@ -92,14 +92,14 @@ def check_resume(workspace: Workspace, upstream: ScriptedUpstream, fatal: int, p
         reply("done"),
     ]
     done = workspace.run("exec", FULL, "resume", "--last", "go on")
-    if whole <= 1:  # nothing had been asked yet
+    if whole <= 1:  # nothing had been sent yet
         assert "no sessions yet" in done.stderr
         assert not sent
         return
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
-    upstream.assert_finished()  # with what the API would refuse among it
+    upstream.assert_finished()  # including what the API would refuse
 
-    # Nothing was lost but the line that was being written.
+    # Nothing was lost except the line that was being written.
     assert path.read_bytes().startswith(before)
     assert whole == (fatal if part == 1 else fatal - 1)
 
@@ -118,7 +118,7 @@ def check_resume(workspace: Workspace, upstream: ScriptedUpstream, fatal: int, p
     assert json.dumps(resumed).count("was cut off") == (1 if items and not finished else 0)
     assert "go on" in json.dumps(resumed[-1])
 
-    # No command ran twice, and the session goes on working.
+    # No command ran twice, and the session keeps working.
     assert traced.read_text().split() == [*ran, "more"]
     assert len(set(ran)) == len(ran)
 

@@ -1,4 +1,4 @@
-"""Sessions as users of the command line meet them."""
+"""Sessions on the command line."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Two processes on one home: what one uses, the other leaves alone."""
+"""Two processes with one home: neither touches what the other uses."""
 
 import os
 import signal
@@ -62,7 +62,7 @@ def make_old(folder: Path) -> None:
 
 @pytest.fixture
 def running(workspace: Workspace, upstream: ScriptedUpstream) -> Iterator[subprocess.Popen[str]]:
-    """A session that has outputs and a checkpoint, in the middle of a command."""
+    """A session with outputs and a checkpoint, while a command runs."""
     upstream.add(runs("seq 60000; echo mine > kept"), reply("ok"), runs("touch started; sleep 60", "c2"))
     assert workspace.run("exec", FULL, "go").returncode == 0
     process = workspace.start("exec", FULL, "resume", "--last", "go on")

@@ -1,4 +1,4 @@
-"""A large answer of a tool, whole through the client, and through the engine cut for the model and whole in a file."""
+"""A tool's large answer: complete from the client; from the engine, cut for the model and complete in a file."""
 
 import json
 import sys

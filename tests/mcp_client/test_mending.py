@@ -1,4 +1,4 @@
-"""Servers that do not keep to the protocol."""
+"""Servers that violate the protocol."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a server may get wrong on its stdout."""
+"""Faulty output of a server."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Answers to approvals, from clients that follow no SDK."""
+"""Answers to approvals from clients without an SDK."""
 
 import json
 import subprocess

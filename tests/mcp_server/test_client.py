@@ -39,7 +39,7 @@ def a_turn(command: list[str]) -> list[list[dict[str, Any]]]:
 
 
 class Client:
-    """A session with the server, and everything it was sent."""
+    """A session with the server, and everything that it received."""
 
     def __init__(self, session: ClientSession, seen: list[tuple[str, dict[str, Any]]], outgoing: Any) -> None:
         self.session = session
@@ -47,7 +47,7 @@ class Client:
         self._outgoing = outgoing
 
     async def write(self, message: JSONRPCNotification) -> None:
-        """Send what the session has no method for."""
+        """Send a request for which the session has no method."""
         await self._outgoing.send(SessionMessage(message))
 
     async def call(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
@@ -80,7 +80,7 @@ async def connected(workspace: Workspace, *options: str, elicit: Any = None) -> 
 
 @asynccontextmanager
 async def tapped(transport: Any, seen: list[tuple[str, dict[str, Any]]]) -> AsyncIterator[Any]:
-    """The transport, with a note of each notification, which the client itself may not know."""
+    """The transport, which records every notification, including those unknown to the client."""
     async with transport as (incoming, outgoing), anyio.create_task_group() as tasks:
         send, receive = anyio.create_memory_object_stream[Any](1000)
 

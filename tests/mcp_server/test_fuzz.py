@@ -1,4 +1,4 @@
-"""Whatever a client sends: every request is answered once, and the server goes on."""
+"""Whatever a client sends, every request is answered once, and the server keeps working."""
 
 import json
 from collections.abc import AsyncIterator
@@ -123,7 +123,7 @@ class Output:
 
 
 class NoEngine:
-    """A manager whose settings are wrong: only what comes before a conversation is tried here."""
+    """A manager with invalid settings, because no conversation is opened here."""
 
     async def new(self, *_: Any) -> None:
         raise ConfigError("no engine")
@@ -133,7 +133,7 @@ class NoEngine:
 
 
 async def served(data: bytes, loading_seconds: float = 0.0) -> list[dict[str, Any]]:
-    """What the server answers to these bytes, when its engine takes some time to load."""
+    """The server's answers to these bytes while its engine loads slowly."""
 
     async def lines() -> AsyncIterator[Line]:
         for line in LineBuffer(1_000_000).feed(data):

@@ -1,4 +1,4 @@
-"""`code mcp-server --http` in the newer era, message by message: tasks, and rounds that somebody tampers with."""
+"""`code mcp-server --http` in the newer era, message by message: tasks, and tampering with rounds."""
 
 import itertools
 import json
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 class HttpClient:
-    """One client, with connections and ids of its own."""
+    """One client with its own connections and ids."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -1,4 +1,4 @@
-"""Each hole twice: the unrelated program beside the hardened one, in the same environment."""
+"""Each attack twice: on the hardened program, and on an unrelated one in the same environment."""
 
 import sys
 from collections.abc import Mapping
@@ -89,7 +89,7 @@ def test_certificates_are_not_chosen_from_outside(reports: Any, planted: Path) -
 
 
 def test_the_users_packages_are_not_used(account: Account, installed: Environment) -> None:
-    # A virtual environment has none of its own accord; what counts is that `-I` turns them off for good.
+    # A virtual environment has none anyway; what counts is that `-I` turns them off.
     assert report_of(account, [installed.script])["user_site"] is False
 
 

@@ -142,7 +142,7 @@ def test_a_broken_installation_ends_the_process(account: Account, installed: Env
     first.write_text("import sys; sys.modules['code_process_hardening.startup'] = None\n")
     try:
         done = account.run([installed.script])
-        # Only to be named as an argument does not make a program one to harden.
+        # A program is not hardened just because its name is an argument.
         other = account.run([installed.python, "-c", "print(1)", "packages/responses-api-proxy", MODULE])
     finally:
         first.unlink()

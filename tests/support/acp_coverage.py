@@ -1,4 +1,4 @@
-"""What of the Agent Client Protocol the agent supports, by the names of the newest schema.
+"""The agent's coverage of the Agent Client Protocol, by the names in the newest schema.
 
 Each name has the test that tries it, or the reason why it is missing. `tests/mcp_server/acp/test_coverage.py`
 compares the names with the schema, and the supported ones with the code.

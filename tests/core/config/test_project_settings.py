@@ -1,4 +1,4 @@
-"""The settings file that a repository brings along: hostile until its user has seen and trusted it."""
+"""A repository's settings file: hostile until the user has seen and trusted it."""
 
 import os
 from pathlib import Path

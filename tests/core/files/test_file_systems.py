@@ -1,4 +1,4 @@
-"""What holds for every file system: the local one, and its twin in memory."""
+"""Tests for every file system: the local one, and its twin in memory."""
 
 from collections.abc import Callable
 from functools import partial

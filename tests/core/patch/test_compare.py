@@ -32,7 +32,7 @@ def test_equal_texts_have_no_differences(lines: list[str]) -> None:
 @given(st.lists(st.sampled_from("ab"), max_size=12), st.lists(st.sampled_from("ab"), max_size=12))
 @settings(max_examples=300)
 def test_short_texts_without_anchors_get_a_shortest_script(old: list[str], new: list[str]) -> None:
-    # Every line is there twice, so that none is an anchor.
+    # Every line occurs twice, so there are no anchors.
     old, new = [line for line in old for _ in range(2)], [line for line in new for _ in range(2)]
     changed = sum(b - a + d - c for a, b, c, d in differences(old, new))
     assert changed == len(old) + len(new) - 2 * longest_common(old, new)
@@ -73,7 +73,7 @@ def test_work_that_grows_too_much_is_given_up() -> None:
 
 
 def test_anchors_are_sought_on_a_bounded_number_of_levels() -> None:
-    # Each level has one anchor in the middle of lines that are there twice.
+    # Each level has one anchor, in the middle of lines that occur twice.
     old: list[str] = []
     new: list[str] = []
     for level in range(40):

@@ -91,7 +91,7 @@ GUARDED = ("rm", "-rf", ".")
             "exec nice -n 5 nohup rm -rf .",
             "[[ a =~ (b) ]] && rm -rf .",
         ),
-        # What a shell takes for something else than it looks like.
+        # What a shell reads differently from what it looks like.
         *(
             "echo a\u00a0b; rm -rf .",
             'echo "${v//\'"\'/}"; rm -rf .',

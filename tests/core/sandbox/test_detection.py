@@ -77,7 +77,7 @@ def test_a_build_that_is_not_known_is_not_run(tmp_path: Path) -> None:
     assert found.sandbox is None
     assert "its hash is not one of the known builds" in found.detail
     assert not (tmp_path / "ran").exists()
-    # The control: the system's own is trusted, as all of the system is.
+    # The control: the system's bubblewrap is trusted, like the rest of the system.
     find_bubblewrap((tmp_path,))
     assert (tmp_path / "ran").exists()
 

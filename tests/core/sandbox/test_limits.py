@@ -1,4 +1,4 @@
-"""What a command may use up: each limit by itself, with the control that it is not reached without."""
+"""The limits of commands: each one alone, with a control without the limit."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
 
 def run(mechanism: str, limits: Limits, folder: Path, program: str) -> str:
-    """What the program prints before it ends."""
+    """Run the program confined, and return its output."""
     confinement = Confinement((folder,), limits=limits)
     argv = [python_for_all(), "-c", program]
     with sandbox_for(mechanism, None).start(argv, confinement, folder, {"PATH": os.defpath}) as process:

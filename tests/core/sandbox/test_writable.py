@@ -1,4 +1,4 @@
-"""Which directories are writable, when commands may have put links on the way to them."""
+"""Which directories are writable if commands may have put links on the way to them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A home with stored sessions, and conversations in it."""
+"""A home with stored sessions and conversations."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -35,7 +35,7 @@ class Desk:
         return ConfigOverrides(**(given | more))
 
     def new(self, model: ScriptedModel, script: Script, parts: Parts | None = None, **more: Any) -> str:
-        """Run `script` in a new conversation; its id."""
+        """Run `script` in a new conversation and return its id."""
         return self._run(model, script, "new", (), parts, {"cwd": self.work} | more)
 
     def resume(
@@ -96,5 +96,5 @@ def input_of(model: ScriptedModel, request: int = -1) -> list[Any]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that a thread does to files."""
-    while not condition():  # noqa: ASYNC110 - files tell nobody that they changed
+    while not condition():  # noqa: ASYNC110 - nothing reports that files have changed
         await anyio.sleep(0.01)

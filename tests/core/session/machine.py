@@ -1,4 +1,4 @@
-"""A session under everything at once: ops in any order, at any await, with faults of every part.
+"""A session under stress: ops in any order, at any await, with faults in every part.
 
 The event loop runs a drawn number of steps between two rules, so that each op comes at any
 await of a turn.
@@ -57,7 +57,7 @@ from core.session.scripted import (
 MOST_STEPS_TO_REST = 50_000
 LONG_ENOUGH = 5
 STALLED = 40
-"""Events after which the reader that stalls is far behind."""
+"""Number of events after which the stalled reader is far behind."""
 
 TOOLS = ("work", "work_together", "ask", "crash", "slow")
 ERRORS = {
@@ -92,11 +92,11 @@ class SessionMachine(RuleBasedStateMachine):
         return FaultyJournal()
 
     def recorded(self) -> SessionState:
-        """What a resume would begin with."""
+        """The state from which a resume would start."""
         return SessionState.from_entries(self.journal.entries)
 
     def is_busy(self) -> bool:
-        """Whether something goes on that will end by itself."""
+        """Whether something is running that will end by itself."""
         ops = self.conversation._ops_out.statistics().current_buffer_used
         return self.conversation._runner.running is not None or ops > 0
 

@@ -1,4 +1,4 @@
-"""A session without files, processes and sockets: its model, tools and journal do what a test says."""
+"""A session without files, processes and sockets, whose model, tools and journal are scripted."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ from code_core.wire.tool_specs import FunctionSpec
 from support import violations
 
 Step = ResponseEvent | Exception | anyio.Event
-"""What a scripted model does next: send, break, or wait until something happens."""
+"""What a scripted model does next: send something, break, or wait for an event."""
 
 ToolBody = Callable[[ToolCall, ToolContext], Awaitable[ToolOutput]]
 
@@ -89,7 +89,7 @@ class ScriptedModel:
         self.closed = True
 
     def request_text(self, request: int = -1) -> str:
-        """All texts of a request's input."""
+        """All text in a request's input."""
         return repr(request_body(self.prompts[request])["input"])
 
 
@@ -113,7 +113,7 @@ class ScriptedTool:
 
 
 def scripted_config(tmp_path: Path, **overrides: Any) -> Config:
-    """Settings with nothing in them, for a directory `work` of its own."""
+    """Empty settings, for a separate directory `work`."""
     work = tmp_path / "work"
     work.mkdir(exist_ok=True)
     given: dict[str, Any] = {

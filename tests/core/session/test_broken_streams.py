@@ -1,4 +1,4 @@
-"""Streams that break: what was finished is kept once, what was not is withdrawn, and requests only grow at their end."""
+"""Broken streams: finished items are kept once, others are withdrawn, and requests only grow at the end."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -66,7 +66,7 @@ def talk(
 
 
 def shown(events: Sequence[EventMsg]) -> list[tuple[str, str]]:
-    """Kind and text of the events that a model's words make."""
+    """The kind and text of the events for the model's words."""
     found: list[tuple[str, str]] = []
     for msg in events:
         if msg.type.startswith("agent_"):

@@ -1,4 +1,4 @@
-"""The thread that keeps old versions of files: what it does, in which order, and when it ends."""
+"""The thread that saves old versions of files: what it does, in which order, and when it ends."""
 
 import gc
 import threading
@@ -23,7 +23,7 @@ ROOT = Path("/w")
 
 
 class Store:
-    """Notes what is asked of it. See `Checkpoints` of the store."""
+    """Records the calls of its methods. See `Checkpoints` of the store."""
 
     made: list["Store"]
     fails = False

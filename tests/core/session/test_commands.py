@@ -1,4 +1,4 @@
-"""Commands in a turn: confined, denied, asked for, run again."""
+"""Commands in a turn: confined, denied, approved, run again."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A summary in the place of the history."""
+"""A summary that replaces the history."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -118,7 +118,7 @@ def test_a_window_of_unknown_size_is_compacted_when_the_model_refuses(config: Co
         assert (await reading.ended()).type == "task_complete"
         assert len(reading.of("context_compacted")) == 1
         await reading.send(text("go"))
-        assert "too long" in (await reading.ended()).message  # once per request, then it is the user's turn
+        assert "too long" in (await reading.ended()).message  # once per request, then the user must act
 
     refused = [ContextWindowExceeded("too long")]
     model = ScriptedModel(

@@ -1,4 +1,4 @@
-"""Many sessions that are compacted again and again, also where the model writes no summary.
+"""Many sessions that are compacted repeatedly, some without a summary from the model.
 
 CODE_ALL_SESSIONS=1 runs all 200, which takes a minute of CPU.
 """
@@ -44,7 +44,7 @@ HANG = 0.02
 
 @dataclass
 class Worker:
-    """A model that works with tools whose outputs are long, and whose window is small."""
+    """A model with a small window whose tools have long outputs."""
 
     window: int
     chance: random.Random
@@ -114,7 +114,7 @@ class Worker:
 
 @dataclass
 class Work:
-    """A tool with a long output, or one that says that it patched a file."""
+    """A tool with a long output, or one that reports a patched file."""
 
     name: str
     worker: Worker

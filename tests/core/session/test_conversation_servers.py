@@ -1,4 +1,4 @@
-"""What a conversation reports of its servers, and how long its turns wait for them."""
+"""What a conversation reports about its servers, and how long its turns wait for them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ TOOLS = {"files__read": tool("files", "read"), "mail__read": tool("mail", "read"
 
 
 class Servers:
-    """Servers that start when a test says so. See `McpServers`."""
+    """Servers that start on demand. See `McpServers`."""
 
     last: "Servers"
 
@@ -80,7 +80,7 @@ def conversing(
     script: Callable[[ConversationServers, Servers, list[Any]], Awaitable[None]],
     hidden: Sequence[ClientToolTable] = (),
 ) -> None:
-    """Run `script` with servers that are being connected, and what is reported."""
+    """Run `script` with servers that are being connected, and with their reports."""
     events: list[Any] = []
 
     async def emit(msg: object) -> None:

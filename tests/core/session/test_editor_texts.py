@@ -1,4 +1,4 @@
-"""Files through tools of an editor: what each tool is asked, and when the disk is used in its place."""
+"""Files through an editor's tools: what each tool gets, and when the disk is used instead."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ WRITE = ClientToolTable(mcp_server="ide", tool_name="write")
 
 
 class Editor:
-    """Servers of an editor with some unsaved texts, by path; or with something else in place of an answer."""
+    """Servers of an editor with unsaved texts by path, or with another result."""
 
     def __init__(self, texts: dict[str, str] | None = None, answer: Any = None) -> None:
         self.texts = texts or {}

@@ -129,7 +129,7 @@ def page(url: str, elicitation_id: str = "p") -> mcp_types.ElicitRequestURLParam
 
 
 def opened(*params: mcp_types.ElicitRequestURLParams) -> tuple[Elicitations, list[EventMsg], list[object]]:
-    """What a user who accepts every page is asked, and what servers get."""
+    """The questions to a user who accepts every page, and the answers to servers."""
     elicitations, events, results = Elicitations(urls=True), list[EventMsg](), list[object]()
 
     async def emit(msg: EventMsg) -> None:

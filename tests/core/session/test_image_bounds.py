@@ -1,4 +1,4 @@
-"""Images over the whole history: no request carries too many, and none changes its beginning for each new one."""
+"""Images in the whole history: no request has too many, and not every new one changes the start of requests."""
 
 from typing import Any
 

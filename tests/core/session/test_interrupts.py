@@ -1,4 +1,4 @@
-"""What is recorded, reported and closed when a task is stopped, wherever it stands."""
+"""What is recorded, reported and closed when a task is stopped, at any point."""
 
 import time
 from collections.abc import Callable
@@ -37,7 +37,7 @@ from core.session.scripted import (
 
 
 def recorded(journal: MemoryJournal) -> list[Any]:
-    """Types of the items that the journal has, and call ids or roles with them."""
+    """The types of the journal's items, with their call ids or roles."""
     payloads = [entry.payload for entry in journal.entries if isinstance(entry, ItemEntry)]
     return [(payload["type"], payload.get("call_id") or payload.get("role")) for payload in payloads]
 

@@ -1,4 +1,4 @@
-"""What a manager makes conversations of: settings, stored sessions, and what a frontend gives."""
+"""How a manager creates conversations from settings, stored sessions and a frontend's parts."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -34,7 +34,7 @@ CUT_OFF = SessionState(ID, (HistoryItem("i", WORDS),), open_turn="t")
 
 
 def made(make: Make, base: ConfigOverrides = NO_OVERRIDES) -> Conversation:
-    """A conversation, after it was given up."""
+    """A conversation that was released."""
 
     async def main() -> Conversation:
         with anyio.fail_after(20), ConversationManager(base) as manager:

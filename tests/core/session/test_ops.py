@@ -1,4 +1,4 @@
-"""What a conversation does with each op, and what a frontend sees of its beginning and its end."""
+"""What a conversation does with each op, and what a frontend sees when it begins and ends."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -92,7 +92,7 @@ def test_what_servers_report_belongs_to_no_op(config: Config) -> None:
 
 
 class Announcing(Terminals):
-    """Reports something as soon as it may."""
+    """Reports something as soon as possible."""
 
     def serve(self, tasks: TaskGroup, emit: Callable[[EventMsg], Awaitable[None]]) -> None:
         async def report() -> None:

@@ -1,4 +1,4 @@
-"""How the parts of a session are made of the settings, and what a frontend may put in their place."""
+"""How the parts of a session are created from the settings, and which a frontend can replace."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +45,7 @@ def tool(name: str) -> ClientToolTable:
 
 
 class Servers:
-    """Remembers how it was made. See `ConversationServers`."""
+    """Records its arguments. See `ConversationServers`."""
 
     last: "Servers"
 
@@ -125,7 +125,7 @@ def test_a_tool_for_permissions_is_asked_for_the_session(config: Config, servers
 
 
 def patches(session: Any) -> Any:
-    """Where patches of the session read and write; None for the disk."""
+    """The texts that the session's patches read and write; None for the disk."""
     found = vars(session.services.tools)["_tools"]["apply_patch"]
     assert isinstance(found, ApplyPatch)
     return vars(found)["_file_system"]
@@ -230,7 +230,7 @@ def test_a_scenario_is_replayed(tmp_path: Path) -> None:
 
 
 class Keys:
-    """Holds or isolates what a test says. See `KeyProxies`."""
+    """Holds or isolates given keys. See `KeyProxies`."""
 
     def __init__(self, key: bytes | None = None, proxy: str | None = None) -> None:
         self.key, self.proxy = key, proxy

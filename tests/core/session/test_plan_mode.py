@@ -1,4 +1,4 @@
-"""Plan mode: nothing changes until the user accepts the plan, and everybody knows when it begins and ends."""
+"""Plan mode: nothing changes until the user accepts the plan; its start and end are announced."""
 
 from collections.abc import Callable
 from pathlib import Path

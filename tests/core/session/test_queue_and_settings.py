@@ -1,4 +1,4 @@
-"""What the queue and the settings do between and within turns."""
+"""The queue and the settings, between and within turns."""
 
 from itertools import pairwise
 from pathlib import Path

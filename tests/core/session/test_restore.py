@@ -1,4 +1,4 @@
-"""What the entries of a journal lead to."""
+"""The state that results from a journal's entries."""
 
 import math
 from dataclasses import replace

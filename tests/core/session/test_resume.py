@@ -71,7 +71,7 @@ def test_a_late_reader_begins_with_a_snapshot_and_sees_the_rest(config: Config) 
 
 
 def stored(journal: MemoryJournal) -> list[Entry]:
-    """The entries as a file would give them back."""
+    """The entries as read back from a file."""
     meta = SessionMeta({"id": "11111111-1111-4111-8111-111111111111"})
     return [decode(encode(Line(entry, "")).rstrip()).entry for entry in (meta, *journal.entries)]
 
@@ -91,7 +91,10 @@ def same_call_twice(call_id: str) -> ResponseEvent:
     [
         [answer("first"), answer("second")],  # a client that numbers every request 1
         [[*answer("partly")[:2], StreamBroken("cut")], answer("the rest"), answer("ok")],
-        [[*answer("one")[:2], *answer("other")], answer("ok")],  # a provider that gives all items one place
+        [
+            [*answer("one")[:2], *answer("other")],
+            answer("ok"),
+        ],  # a provider that gives all items one position
         [[same_call_twice("c"), same_call_twice("c-output"), completed()], answer("done"), answer("ok")],
     ],
 )
@@ -165,7 +168,7 @@ def test_a_resumed_session_continues_where_it_was(config: Config, tmp_path: Path
         prompt = resumed.prompts[0]
         assert prompt.settings.model == "gpt-4.1"
         sent = resumed.request_text()
-        assert sent.count("</environment_context>") == 1  # told before the restart
+        assert sent.count("</environment_context>") == 1  # sent before the restart
         assert sent.index("waits") < sent.index("three")
 
     resumed = ScriptedModel(answer("bye"))

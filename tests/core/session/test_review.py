@@ -1,4 +1,4 @@
-"""A review: what it is asked, what it may do, and what is left of it."""
+"""A review: what the model is asked, what it may do, and what remains afterwards."""
 
 from pathlib import Path
 

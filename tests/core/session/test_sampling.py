@@ -1,4 +1,4 @@
-"""One response of the model: what is shown of it, what is kept, and when it is asked for again."""
+"""One response of the model: what is shown, what is kept, and when the request is repeated."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -54,7 +54,7 @@ def words(text: str) -> Message:
 
 
 class Sampled:
-    """What `sample` made of the scripts."""
+    """The result of `sample` with the scripts."""
 
     def __init__(self, *scripts: Sequence[Step], limits: RetryLimits | None = None, **reporter: Any) -> None:
         self.response = Response()

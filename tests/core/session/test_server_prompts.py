@@ -32,7 +32,7 @@ LISTED = McpListPromptsResponse(
 
 
 class Servers(stand_ins.Servers):
-    """One of them greets, and refuses all else."""
+    """One of them greets, and refuses everything else."""
 
     async def answer(self, query: McpQuery) -> EventMsg:
         if isinstance(query, ListMcpPrompts):

@@ -1,4 +1,4 @@
-"""Conversations with MCP servers: scripted servers as real processes, the model scripted, too."""
+"""Conversations with MCP servers: real processes with scripted servers, and a scripted model."""
 
 import json
 import math
@@ -45,7 +45,7 @@ def server(folder: Path, name: str = "one", **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def converse(converse: Converse, tmp_path: Path) -> Converse:
-    """With servers, of which none stays."""
+    """A conversation with servers, which must all end."""
 
     def run(script: Script, *responses: Any, servers: dict[str, Any] | None = None) -> None:
         tables = {"one": server(tmp_path)} if servers is None else servers

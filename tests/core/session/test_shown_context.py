@@ -1,4 +1,4 @@
-"""The context that a model gets: once, and again when it changes."""
+"""The context for the model: sent once, and again when it changes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,7 @@ def project(tmp_path: Path) -> Config:
 
 
 def news(shown: ShownContext, config: Config, cwd: Path | None = None, mode: Mode = DEFAULT) -> list[str]:
-    """The texts that are new in a directory and a mode."""
+    """The new texts in a directory and a mode."""
     settings = replace(TurnSettings.of(config), cwd=cwd or config.cwd, collaboration_mode=mode)
     messages = anyio.run(shown.news, config, settings).messages
     assert all(message.role == "user" for message in messages)
@@ -102,7 +102,7 @@ def test_what_the_history_has_is_not_repeated(
 def test_a_model_learns_of_a_mode_that_it_was_not_in(
     project: Config, modes: list[Mode | None], notes: list[str]
 ) -> None:
-    """None stands for a history that has lost what it was told."""
+    """None stands for a history that has lost the context."""
     shown, texts = ShownContext(), list[str]()
     for mode in modes:
         if mode is None:

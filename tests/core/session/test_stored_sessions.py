@@ -1,4 +1,4 @@
-"""Sessions in the store of a home: resumed, forked, cut off at every write."""
+"""Stored sessions: resumed, forked, cut off at every write."""
 
 import anyio
 import pytest
@@ -195,7 +195,7 @@ def test_an_open_session_is_refused_and_can_be_forked(desk: Desk) -> None:
     assert "one" in sent
     assert "'two'" not in sent
     again = ScriptedModel(answer("ok"))
-    desk.resume(Last(), again, turns("four"))  # the fork, which stands alone
+    desk.resume(Last(), again, turns("four"))  # the fork, which is independent
     assert "three" in again.request_text()
 
 

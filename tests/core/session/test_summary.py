@@ -1,4 +1,4 @@
-"""How the model is asked for a summary, and how much of the history it is shown."""
+"""How the model is asked for a summary, and how much of the history it sees."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ from core.session.scripted import ScriptedModel, Step, answer
 def asked(
     config: Config, client: ScriptedModel, items: list[HistoryItem], room: int = 100_000, most: int = 100
 ) -> tuple[str, list[Any]]:
-    """The summary of `items`, and the events meanwhile."""
+    """The summary of `items`, and the events of making it."""
 
     async def main() -> tuple[str, list[Any]]:
         session = make_session(config, client, state=SessionState(items=tuple(items)))

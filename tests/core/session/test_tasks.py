@@ -1,4 +1,4 @@
-"""How a task reports what it does."""
+"""The events of a task."""
 
 import anyio
 import pytest

@@ -1,4 +1,4 @@
-"""Commands that outlive their calls, in a session: what the model and the user learn of them, and their end."""
+"""Commands that outlive their calls, in a session: what the model and the user learn, and how they end."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from support.scenario import Response
 
 @pytest.fixture(autouse=True)
 def _no_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a user's own profile does takes seconds on some machines."""
+    """A user's own shell profile takes seconds on some machines."""
     monkeypatch.setenv("HOME", str(tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""What ends a turn before the model has answered: limits, circles, and a user who has had enough."""
+"""What ends a turn before the model has answered: limits, loops, and a user's abort."""
 
 import re
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ from core.session.scripted import (
 def ends(
     config: Config, scripts: Sequence[Sequence[Step]], *tools: ScriptedTool, turns: int = 1
 ) -> list[tuple[str, str | None]]:
-    """How turns end: kinds of events, and the messages of errors."""
+    """How turns end: the kinds of events, and error messages."""
     found: list[tuple[str, str | None]] = []
 
     async def script(reading: Reading) -> None:

@@ -1,4 +1,4 @@
-"""What a turn takes from its session, and what it reports besides the model's answer."""
+"""What a turn takes from its session, and what it reports in addition to the model's answer."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -102,7 +102,7 @@ def test_what_a_turn_has_kept_of_files_goes_with_it(config: Config) -> None:
 
 
 class LongTool(ScriptedTool):
-    """Takes much of the window."""
+    """A tool whose declaration uses much of the window."""
 
     def spec(self) -> FunctionSpec:
         return FunctionSpec(self.name, "x" * 4_000, {"type": "object"})
@@ -128,7 +128,7 @@ def test_a_window_of_unknown_size_has_room_for_some_tools(config: Config) -> Non
 
 
 def many(folder: Path) -> Config:
-    """Settings under which one long tool is too much."""
+    """Settings with which one long tool is too much."""
     return scripted_config(folder, settings=(("mcp_tools_share", 0.001),))
 
 

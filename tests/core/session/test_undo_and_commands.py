@@ -136,7 +136,7 @@ def test_undo_and_redo_restore_files_and_tell_the_model(config: Config) -> None:
 
 
 class SlowCheckpoints(MemoryCheckpoints):
-    """Restores files when it may."""
+    """Restores files when it is allowed to."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Undo and redo in a session that nobody has open."""
+"""Undo and redo in a session that is not open."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ PATCH = "*** Begin Patch\n*** Update File: file\n@@\n-before\n+after\n*** End Pa
 
 
 def patched(desk: Desk) -> str:
-    """A session that changed `file` from "before" to "after"; its id."""
+    """The id of a session that changed `file` from "before" to "after"."""
     (desk.work / "file").write_text("before\n")
     model = ScriptedModel(step("shell", {"command": ["apply_patch", PATCH]}, 1), answer("ok"))
     session = desk.new(model, turns("patch it"))

@@ -1,4 +1,4 @@
-"""What checks say of a patch, in a turn."""
+"""The findings of checks about a patch in a turn."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The same work over each wire: the engine's events are the same."""
+"""The same work over each wire has the same events."""
 
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,7 @@ def work(
 
 
 def joined(events: list[Any]) -> list[Any]:
-    """`events` with neighbouring pieces of a text in one: they merge while nobody has read them."""
+    """`events` with adjacent pieces of a text joined, as they merge until somebody reads them."""
     whole: list[Any] = []
     for event in events:
         if whole and "delta" in event and whole[-1]["type"] == event["type"]:

@@ -55,7 +55,7 @@ def test_the_newest_come_first(tmp_path: Path) -> None:
 def test_pages_give_every_session_once(order: str, tmp_path: Path) -> None:
     paths = write_sessions(tmp_path, 11)
     for path in paths[:6]:
-        os.utime(path, (1, 1))  # the same time: a clock that stood still
+        os.utime(path, (1, 1))  # the same time, from a stopped clock
     catalog = Catalog(tmp_path)
     seen: list[str] = []
     cursor = None

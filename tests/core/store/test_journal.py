@@ -36,7 +36,7 @@ def test_entries_stand_in_the_order_of_the_calls(tmp_path: Path) -> None:
 
 @dataclass
 class SlowDisk:
-    """A disk that does not answer while the gate is closed."""
+    """A disk that hangs while the gate is closed."""
 
     gate: threading.Event
     begun: threading.Event

@@ -39,7 +39,7 @@ def turn(number: int) -> list[Entry]:
 
 
 def recording_decode(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The lines that are decoded from now on."""
+    """Records the lines that are decoded."""
     decoded: list[bytes] = []
     decode = lines.decode
 

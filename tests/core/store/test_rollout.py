@@ -60,7 +60,7 @@ def test_a_short_write_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def failing_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    """Let the disk be full after `count` bytes."""
+    """Make the disk full after `count` bytes."""
     write = os.write
     left = [count]
 

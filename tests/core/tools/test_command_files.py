@@ -93,7 +93,7 @@ def test_a_change_of_what_a_command_runs_is_seen(work: Path, argv: tuple[str, ..
     path.write_text(content)
     assert files(argv, work) == before
     _copy(path).replace(path)
-    assert files(argv, work) != before  # the same text in another file
+    assert files(argv, work) != before  # the same text, in another file
 
 
 def _copy(path: Path) -> Path:
@@ -275,7 +275,7 @@ def test_a_disk_that_fails_before_the_first_file_is_known_is_not_remembered(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> list[str]:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))  # as `read` raises it: without a name
+        raise OSError(errno.EIO, os.strerror(errno.EIO))  # as raised by `read`: without a name
 
     monkeypatch.setattr(command_files, "_paths", fail)
     with pytest.raises(TooManyFilesError, match=rf"^{work} cannot be read: Input/output error"):

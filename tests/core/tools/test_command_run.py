@@ -1,4 +1,4 @@
-"""One command, from its beginning to its end: what the model gets, and what the user sees meanwhile."""
+"""One command from start to end: what the model gets, and what the user sees while it runs."""
 
 import base64
 import json

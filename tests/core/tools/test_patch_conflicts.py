@@ -1,4 +1,4 @@
-"""Files that somebody else changes between planning a patch and writing it."""
+"""Files that somebody else changes between the planning and the writing of a patch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ def apply(lines: str, context: ToolContext, files: LocalFileSystem | None = None
 
 
 class User:
-    """Does something to the files while being asked, and approves."""
+    """Changes the files while it is asked, then approves."""
 
     def __init__(self, *deeds: Callable[[], object]) -> None:
         self._deeds = [*deeds]
@@ -256,7 +256,7 @@ def test_a_checker_that_fixes_the_file_is_not_undone(
 
 
 class Saving(LocalFileSystem):
-    """The user saves a file right before it is written: too late for another plan."""
+    """The user saves a file just before it is written, too late for another plan."""
 
     async def replace(self, path: Path, new: FileState, expected: FileState | None) -> None:
         if path.name == "f":

@@ -1,4 +1,4 @@
-"""Tools of MCP servers that are too many to be declared."""
+"""MCP servers with too many tools to declare."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the user is asked: whole, and unlike anything that others can write."""
+"""Questions to the user are complete, and nothing else can look like one."""
 
 from pathlib import Path
 from typing import Any

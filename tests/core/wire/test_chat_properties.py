@@ -1,4 +1,4 @@
-"""What holds for the requests of any history, on both wires."""
+"""Properties of the requests for any history, on both wires."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Streams of Chat Completions: what servers send, and what it means."""
+"""Streams of Chat Completions from different servers, and their meaning."""
 
 import time
 import tracemalloc

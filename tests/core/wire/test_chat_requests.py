@@ -199,7 +199,7 @@ def test_roles_alternate_where_they_must() -> None:
 
 
 def alternates(shown: list[dict[str, Any]]) -> bool:
-    """What the templates of Mistral's models check, which count neither calls nor their outputs."""
+    """The check in the templates of Mistral's models, which ignore calls and outputs."""
     counted = [one["role"] for one in shown if one["role"] != "tool" and not one.get("tool_calls")]
     return all((role == "user") == (index % 2 == 0) for index, role in enumerate(counted))
 

@@ -1,4 +1,4 @@
-"""Streams of servers that speak the Responses API in their own way: what came is taken, once."""
+"""Streams of servers with variants of the Responses API: each item is used once."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def items(stream: bytes) -> list[ResponseItem]:
 
 
 def shown(stream: bytes) -> list[str]:
-    """The items, shortly: the text of a message, `name(arguments)#call id` of a call."""
+    """The items in short form: the text of a message, or a call as `name(arguments)#call id`."""
     texts: list[str] = []
     for item in items(stream):
         match item:

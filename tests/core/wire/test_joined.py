@@ -1,4 +1,4 @@
-"""Pieces of a text that come together are passed on together."""
+"""Pieces of a text that arrive together are passed on together."""
 
 from collections.abc import Iterator
 from itertools import groupby, pairwise

@@ -1,4 +1,4 @@
-"""Offers resources and prompts, some of them malformed; `grow` adds one of each and says so."""
+"""Offers resources and prompts, some of them malformed; `grow` adds one of each and announces it."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Servers that an editor gives to a session: their tools, their questions, and pages that they ask to open."""
+"""A session's servers from an editor: their tools, their questions, and pages that they ask to open."""
 
 import json
 import sys

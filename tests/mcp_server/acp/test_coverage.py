@@ -1,4 +1,4 @@
-"""What the agent supports of the protocol: the table of the documents against the newest schema and the code."""
+"""The agent's coverage of the protocol: the table in the docs, compared with the newest schema and the code."""
 
 import ast
 import re
@@ -58,7 +58,7 @@ def constants(name: str, key: str = "") -> set[str]:
 
 
 def declared(name: str) -> set[str]:
-    """The capabilities that a definition has, those of its objects with a dot."""
+    """The capabilities in a definition; those of its objects are dotted."""
     return set(_paths(schema()[name], ""))
 
 

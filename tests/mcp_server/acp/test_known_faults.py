@@ -1,4 +1,4 @@
-"""Faults that users reported of other agents, tried on this one."""
+"""Faults that users reported in other agents, tested on this one."""
 
 import json
 import sys
@@ -33,7 +33,7 @@ def test_a_client_that_names_another_version_is_answered_in_ours(
 def test_nothing_about_a_session_precedes_the_answer_that_names_it(
     workspace: Workspace, replay: Replay
 ) -> None:
-    """A client knows no session of that id yet: it drops updates, and refuses requests."""
+    """A client does not know the session yet, so it drops its updates and refuses its requests."""
     (workspace.directory / "AGENTS.md").write_text("Be brief.\n")
     replay(text_reply("Done."))
     with AcpClient(workspace, *FULL, capabilities=EDITOR | FILES) as client:

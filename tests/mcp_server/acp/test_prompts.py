@@ -169,7 +169,7 @@ def test_it_is_gone_at_once_when_the_client_is(workspace: Workspace, replay: Rep
 
 
 def test_nothing_but_the_answer_is_printed_and_no_home_or_key_is_needed(workspace: Workspace) -> None:
-    """As the registry of agents checks each entry: a bare environment, one line, at least one usable method."""
+    """The check of the registry of agents: a bare environment, one line, at least one usable method."""
     request = (
         b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":1,"clientCapabilities":'
         b'{"terminal":true,"fs":{"readTextFile":true,"writeTextFile":true},"_meta":{"terminal_output":true,'

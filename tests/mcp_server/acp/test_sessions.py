@@ -1,4 +1,4 @@
-"""Sessions outlive the process: loaded, resumed, listed, closed and deleted by a later one."""
+"""Sessions outlive the process: a later one loads, resumes, lists, closes and deletes them."""
 
 import os
 import time
@@ -70,7 +70,7 @@ def test_a_load_shows_everything_before_its_answer(
             assert [u["content"]["text"] for u in shown if u["sessionUpdate"] == kind] == [
                 u["content"]["text"] for u in live if u["sessionUpdate"] == kind
             ]
-        # The first response of the scenario has two items at one place of its stream; all others keep their ids.
+        # The first response of the scenario has two items at one position of its stream; all others keep their ids.
         ids = [
             [u["messageId"] for u in updates if u["sessionUpdate"] == "agent_message_chunk"][-1]
             for updates in (live, shown)

@@ -1,4 +1,4 @@
-"""What a turn shows an editor, and what it asks: permissions, plans, notices, questions of servers, commands."""
+"""What an editor sees of a turn: permissions, plans, notices, servers' questions, commands."""
 
 from typing import Any
 

@@ -28,7 +28,7 @@ def checkpoints(tmp_path: Path, workspace: Path) -> Checkpoints:
 
 
 def state(path: Path) -> dict[str, tuple[int, object]]:
-    """Everything below `path` but version control: modes, contents and targets."""
+    """Everything below `path` except version control: modes, contents and targets."""
     result: dict[str, tuple[int, object]] = {}
     for folder, names, files in os.walk(path):
         names[:] = [name for name in names if name != ".git"]

@@ -1,4 +1,4 @@
-"""Trees and moments that other agents' undo has lost files in."""
+"""Trees and situations in which the undo of other agents has lost files."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What is too much to look at before a command, and what is passed over."""
+"""What is too large to scan before a command, and what is skipped."""
 
 import time
 from pathlib import Path
