@@ -68,7 +68,7 @@ def test_a_header_that_cannot_be_sent_is_not_shown(value: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "X-T\u00e9am", "a:b", "a\n"])
-def test_what_is_no_name_of_a_header_is_refused(name: str) -> None:
+def test_an_invalid_header_name_is_refused(name: str) -> None:
     for provider in (
         Provider("p", "P", "https://p", http_headers={name: "x"}),
         Provider("p", "P", "https://p", env_http_headers={name: "ME"}),

@@ -112,7 +112,7 @@ def test_no_prefix_passes_what_follows_it(tail: str, space: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("x = 1", "may contain only"),
         ("rule = 1", "may contain only"),
@@ -142,8 +142,8 @@ def test_no_prefix_passes_what_follows_it(tail: str, space: str) -> None:
         ("[[rule]]\npattern=['a']\nexact=true\nmatch=['a b']", "does not match 'a b'"),
     ],
 )
-def test_a_wrong_rule_says_what_is_wrong(text: str, said: str) -> None:
-    with pytest.raises(RuleError, match=said):
+def test_a_wrong_rule_says_what_is_wrong(text: str, message: str) -> None:
+    with pytest.raises(RuleError, match=message):
         parse_rules(tomllib.loads(text), "a.toml")
 
 
