@@ -130,7 +130,10 @@ def test_no_prefix_passes_what_follows_it(tail: str, space: str) -> None:
         ("[[rule]]\npattern=[['']]", "neither a word"),
         ("[[rule]]\npattern=[['a', 1]]", "neither a word"),
         ("[[rule]]\npattern=['a']\noutside=1", "outside must be true or false"),
-        ("[[rule]]\npattern=['a']\ndecision='prompt'\noutside=true", "can be true only with the decision allow"),
+        (
+            "[[rule]]\npattern=['a']\ndecision='prompt'\noutside=true",
+            "can be true only with the decision allow",
+        ),
         ("[[rule]]\npattern=['a']\ncwd=1", "cwd must be an absolute path"),
         ("[[rule]]\npattern=['a']\ncwd='x'", "cwd must be an absolute path"),
         ("[[rule]]\npattern=['a']\ndecision='prompt'\ncwd='/x'", "needs the decision allow"),
