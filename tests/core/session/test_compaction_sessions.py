@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 import pytest
@@ -28,16 +29,20 @@ from code_core.store.entries import Compacted
 from code_core.store.journal import MemoryJournal
 from code_core.tools.plan import UpdatePlan
 from code_core.tools.registry import ToolRegistry
+from code_core.tools.terminals import Terminals
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.wire.prompt import Prompt
 from code_core.wire.response_events import Completed, ItemDone, ResponseEvent
 from code_core.wire.responses import request_body
 from code_core.wire.tool_specs import FunctionSpec
 from core.session.scripted import Reading, converse, event_order, scripted_conversation, text
+from core.tools.test_terminals import Running
 from support import violations
 
 SESSIONS = 200 if os.environ.get("CODE_ALL_SESSIONS") else 40
 COMPACTIONS = 20
+MOST_FILES = 20
+"""Of the changed files, so many fit beside the running commands even where the window is small."""
 FAILURES = ("empty", "refused", "refusal", "overflow", "hang", "call", "endless")
 HANG = 0.02
 
@@ -52,6 +57,9 @@ class Worker:
     prompts: list[Prompt] = field(default_factory=list)
     plan: str = ""
     files: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    running: list[str] = field(default_factory=list)
+    open_calls: list[str] = field(default_factory=list)
     rounds: int = 0
     calls: int = 0
 
@@ -64,7 +72,25 @@ class Worker:
             yield self._summary()
         else:
             self.prompts.append(prompt)
+            self.check(texts_of(prompt))
             yield self._work(size)
+
+    def check(self, said: str) -> None:
+        """Whether a request has all that the model needs to go on, however often it was compacted before."""
+        assert self.words[0] in said
+        assert self.words[-1] in said
+        assert self.plan in said
+        recent = [*dict.fromkeys(reversed(self.files))][:MOST_FILES]
+        assert [file for file in recent if file not in said] == []
+        assert [command for command in self.running if command not in said] == []
+        for call_id in self.open_calls:  # each with its output
+            assert said.count(f"'call_id': '{call_id}'") == 2
+        room = budget_for(self.window, self.window).words // 2
+        for one in reversed(self.words):
+            room -= len(one) // 4 + 8
+            if room < 0:
+                break
+            assert one in said
 
     async def _summary(self) -> AsyncIterator[ResponseEvent]:
         match self.chance.choice((*FAILURES, "good", "good", "good", "good")):
@@ -93,11 +119,13 @@ class Worker:
 
     async def _work(self, size: int) -> AsyncIterator[ResponseEvent]:
         self.rounds -= 1
+        self.open_calls = []
         if self.rounds < 0:
             yield ItemDone(Message(role="assistant", content=[OutputText(text="done " * 20)]), event_order())
         else:
             for index in range(self.chance.randint(1, 3)):
                 self.calls += 1
+                self.open_calls.append(f"c{self.calls}")
                 name = self.chance.choice(("work", "work", "update_plan", "apply_patch"))
                 arguments = "{}"
                 if name == "update_plan":
@@ -144,6 +172,18 @@ def texts_of(prompt: Prompt) -> str:
     return repr(request_body(prompt)["input"])
 
 
+async def change_what_runs(terminals: Terminals, worker: Worker, seed: int) -> None:
+    """Start a command, or end the oldest one."""
+    if len(worker.running) < 3:
+        command = f"serve-{seed}-{worker.calls}-{len(worker.running)}"
+        session: Any = Running(terminals.new_id(), command)
+        await terminals.start(session)
+        worker.running.append(command)
+    else:
+        terminals.stop(terminals.listing().terminals[0].session_id)
+        del worker.running[0]
+
+
 @pytest.mark.parametrize("seed", range(SESSIONS))
 def test_what_matters_is_in_the_request_after_every_compaction(
     config: Config, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -154,7 +194,7 @@ def test_what_matters_is_in_the_request_after_every_compaction(
     config = replace(config, preferences=replace(config.preferences, context_window=window))
     worker = Worker(window, chance)
     journal = MemoryJournal()
-    words: list[str] = []
+    words = worker.words
 
     async def script(reading: Reading) -> None:
         session = reading.conversation.session
@@ -169,8 +209,8 @@ def test_what_matters_is_in_the_request_after_every_compaction(
             assert (await reading.ended()).type == "task_complete"
             compacted = len(reading.of("context_compacted")) - seen
             assert compacted <= len(worker.prompts) - asked  # at most one for each request
-            if compacted:
-                check(texts_of(worker.prompts[-1]))
+            if chance.random() < 0.2:
+                await change_what_runs(session.services.terminals, worker, seed)
             if chance.random() < 0.3:
                 before = list(session.history.items)
                 await reading.send(Compact())
@@ -179,18 +219,6 @@ def test_what_matters_is_in_the_request_after_every_compaction(
         assert sum(isinstance(entry, Compacted) for entry in journal.entries) == len(
             reading.of("context_compacted")
         )
-
-    def check(request_text: str) -> None:
-        assert words[0] in request_text
-        assert words[-1] in request_text
-        assert worker.plan in request_text
-        assert all(file in request_text for file in worker.files)
-        room = budget_for(window, window).words // 2
-        for one in reversed(words):
-            room -= len(one) // 4 + 8
-            if room < 0:
-                break
-            assert one in request_text
 
     conversation = scripted_conversation(config, worker, parts=Parts(journal=journal))
     tools = ToolRegistry([Work("work", worker), Work("apply_patch", worker), UpdatePlan()])

@@ -192,6 +192,12 @@ def test_the_state_names_each_changed_file_once_and_the_latest_when_there_are_ma
     assert len(many) <= budget.state * 4 + 40
 
 
+def test_a_file_that_was_changed_again_is_among_the_latest() -> None:
+    again = "Success. Updated the following files:\nM first.py"
+    before = user(f"{STATE_TAG}\nChanged so far: first.py\nChanged so far: second.py\n</session_state>")
+    assert changed_files([before, output(1, again)]) == ["second.py", "first.py"]
+
+
 @pytest.mark.parametrize("kind", [FunctionCallOutput, CustomToolCallOutput])
 def test_patches_of_all_kinds_change_files(kind: type[FunctionCallOutput | CustomToolCallOutput]) -> None:
     patched = "Success. Updated the following files:\nA new.py\nM old.py"
