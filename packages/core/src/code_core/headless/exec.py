@@ -115,7 +115,7 @@ async def _run(manager: ConversationManager, options: ExecOptions, schema: dict[
 
 
 async def _typed(conversation: Conversation, prompt: str) -> Sequence[InputItem]:
-    """The input that a prompt is: a text, or for a command `/mcp:SERVER:NAME` what the server gives.
+    """Return the input for a prompt: its text or, for a command `/mcp:SERVER:NAME`, what the server returns.
 
     Raises:
         ConfigError: the server does not have the prompt, or does not return it.
