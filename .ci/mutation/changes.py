@@ -1,7 +1,7 @@
 """The small changes that a test suite should notice, as pieces of text to replace in a source.
 
 Left alone: annotations, docstrings, f-strings, asserts, what is logged, texts with a space in
-them (wording), and everything outside of functions.
+them (wording), and everything outside functions.
 """
 
 import ast
@@ -43,7 +43,7 @@ _NO_CONTEXT = "__import__('contextlib').nullcontext({})"
 
 @dataclass(frozen=True, slots=True)
 class FunctionText:
-    """A function or method outside of any other function.
+    """A function or method outside any other function.
 
     Attributes:
         name: its dotted name.
@@ -321,8 +321,8 @@ def _of_display(node: ast.AST) -> Iterator[tuple[_Node, str]]:
 
 
 def _does_nothing(statement: ast.stmt) -> bool:
-    """Whether the end of the function would do the same, or must not be reached."""
-    return ast.unparse(statement) in {"pass", "return None"} or _is_left_alone(statement)
+    """Whether the end of the function would do the same to those who ask for the truth, or must not be reached."""
+    return ast.unparse(statement) in {"pass", "return None", "return False"} or _is_left_alone(statement)
 
 
 def _of_case(case: ast.match_case) -> Iterator[tuple[_Node, str]]:

@@ -147,18 +147,6 @@ def test_a_local_server_is_asked_for_its_window(workspace: Workspace, upstream: 
     assert count["info"]["model_context_window"] == 4321
 
 
-@pytest.mark.parametrize(("api", "model"), [("responses", "gpt-5-codex"), ("responses", "m"), ("chat", "m")])
-def test_the_first_request_is_small(
-    workspace: Workspace, upstream: ScriptedUpstream, api: str, model: str
-) -> None:
-    workspace.configure(upstream.base_url)
-    upstream.add(reply(400, body="enough"))
-    workspace.run("exec", "-c", f"model_providers.scripted.wire_api={api}", "-m", model, "hi")
-    [request] = upstream.requests
-    assert len(request.body) <= 6 * 1024
-    assert b'"apply_patch"' in request.body
-
-
 # In a network namespace of its own, where only the loopback interface is brought up.
 ALONE = r"""
 import fcntl, json, os, socket, struct, subprocess, sys

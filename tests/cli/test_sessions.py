@@ -293,7 +293,7 @@ def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: S
     assert "there is no command /nonsense" in shown
     assert "takes a number" in shown
     assert "no session has the id or name 'nothing'" in shown
-    assert "the session so far ends with:\n| the first\n| one\n" in shown
+    assert "the session ended with:\n| the first\n| one\n" in shown
     assert "/resume [SESSION]" in shown
     said = [json.dumps(one) for one in inputs(upstream)]
     assert '"more"' in said[3]

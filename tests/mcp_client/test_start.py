@@ -59,7 +59,7 @@ async def test_a_file_that_cannot_be_executed_says_why(
 
 
 async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ServerStartError, match=r"no folder .*missing"):
+    with pytest.raises(ServerStartError, match=r"no directory .*missing"):
         async with McpClient.stdio("true", cwd=tmp_path / "missing"):
             pass
 

@@ -168,7 +168,7 @@ async def test_a_closed_client_says_so() -> None:
         pass
     with pytest.raises(ClientClosed):
         await client.ping()
-    with pytest.raises(ClientClosed, match="opens once"):
+    with pytest.raises(ClientClosed, match="opened only once"):
         await client.__aenter__()
     await client.aclose()
 

@@ -18,7 +18,7 @@ from support.http_listener import HttpListener
 
 @dataclass(frozen=True)
 class Pause:
-    """A wait inside of a stream: for seconds, or until an event is set."""
+    """A wait inside a stream: for seconds, or until an event is set."""
 
     until: float | threading.Event
 

@@ -340,7 +340,7 @@ def test_no_row_of_a_resumed_session_begins_like_a_question(workspace: Workspace
     assert workspace.run("exec", "go").returncode == 0
     terminal = Terminal(workspace, "resume", "--last", columns=40)
     terminal.until("\r\n> ")
-    shown = terminal.screen.partition("ends with:")[2]
+    shown = terminal.screen.partition("ended with:")[2]
     assert "? Run this" in shown
     assert all(len(row) <= 40 and not row.startswith("?") for row in shown.split("\r\n"))
     terminal.close()

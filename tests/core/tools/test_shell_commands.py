@@ -319,7 +319,7 @@ def test_a_denial_that_the_user_confirms_keeps_the_output(desk: Desk) -> None:
     desk.user.decision = ReviewDecision.DENIED
     output = shell(desk).run(["touch", "/x"], Runs([DENIED]))
     assert output == ToolOutput(
-        "Permission denied\ncommand rejected by user, outside of the sandbox", success=False
+        "Permission denied\ncommand rejected by user, outside the sandbox", success=False
     )
 
 

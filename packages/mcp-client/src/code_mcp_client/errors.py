@@ -76,8 +76,8 @@ class NoisyServer(ConnectionLost):
 
     def __init__(self, server: str, excerpt: str) -> None:
         super().__init__(
-            f"MCP server {server!r} floods its standard output with what are not MCP messages, such as {excerpt!r}: "
-            "is it a server that talks MCP over stdio? Its log must go to standard error"
+            f"MCP server {server!r} floods its standard output with text other than MCP messages, such as {excerpt!r}: "
+            "check that it speaks MCP over stdio, and that it logs to standard error"
         )
         self.server = server
         self.excerpt = excerpt
@@ -88,7 +88,7 @@ class ClientClosed(ConnectionLost):
 
 
 class RequestTimedOut(McpClientError, TimeoutError):  # noqa: N818 - a state of the request
-    """No answer arrived in time; the server was told to cancel the request."""
+    """No answer arrived in time; the server was asked to cancel the request."""
 
 
 LONGEST_MESSAGE = 4_000

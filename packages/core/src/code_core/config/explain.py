@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -15,12 +14,13 @@ from code_core.config.schema_walk import unknown_keys
 from code_core.config.spellings import canonical
 from code_core.config.toml_source import KeyPath
 from code_core.errors import ConfigError
+from code_core.frozen import frozen
 
 MASK = "*****"
 """Shown in place of a value that may be secret."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """The current value of a setting.
 

@@ -17,12 +17,10 @@ def attributes_of(file: int | str) -> Attributes:
     """Return the attributes of an open file or a path; none if the file system has none."""
     if not hasattr(os, "listxattr"):
         return ()
-    found: list[tuple[str, bytes]] = []
-    with suppress(OSError):
-        for name in os.listxattr(file):
-            if name.startswith(_KEPT):
-                found.append((name, os.getxattr(file, name)))
-    return tuple(found)
+    try:
+        return tuple((name, os.getxattr(file, name)) for name in os.listxattr(file) if name.startswith(_KEPT))
+    except OSError:
+        return ()
 
 
 def set_attributes(descriptor: int, attributes: Attributes) -> None:

@@ -1,13 +1,12 @@
 """Hides secrets in what a provider answers: some repeat the key, or the headers they received, in an error."""
 
-import os
 from collections.abc import Iterable, Mapping
 
 from code_core.safety.credentials import is_secret_name
 
-HIDDEN = "[hidden]"
+HIDDEN = b"[hidden]"
 _SHORTEST = 8  # shorter values occur by accident
-_SCHEMES = ("Bearer ", "Basic ", "Token ")
+_SCHEMES = (b"Bearer ", b"Basic ", b"Token ")
 
 
 class EchoedSecrets:
@@ -24,16 +23,17 @@ class EchoedSecrets:
         values = [
             value for name, value in headers.items() if name in secret or is_secret_name(name.decode("ascii"))
         ]
-        texts = [os.fsdecode(value) for value in ([key] if key is not None else []) + values]
+        secrets = ([key] if key is not None else []) + values
         for scheme in _SCHEMES:
-            texts += [text.removeprefix(scheme) for text in texts if text.startswith(scheme)]
-        self._texts = sorted({text for text in texts if len(text) >= _SHORTEST}, key=len, reverse=True)
+            secrets += [one.removeprefix(scheme) for one in secrets if one.startswith(scheme)]
+        self._secrets = sorted({one for one in secrets if len(one) >= _SHORTEST}, key=len, reverse=True)
 
     def hidden_in(self, text: str) -> str:
-        """Return `text` without the secrets."""
-        for secret in self._texts:
-            text = text.replace(secret, HIDDEN)
-        return text
+        """Return `text` without the secrets, which themselves never become text."""
+        data = text.encode("utf-8", "surrogatepass")
+        for secret in self._secrets:
+            data = data.replace(secret, HIDDEN)
+        return data.decode("utf-8", "surrogatepass")
 
     def hide_in(self, error: Exception) -> None:
         """Remove the secrets from the message of `error`."""

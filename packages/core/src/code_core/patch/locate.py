@@ -246,7 +246,7 @@ class _Search:
     def _hint(self, wanted: Sequence[str]) -> str:
         """A hint where the lines are instead, or which lines are most similar."""
         if (found := self._find(wanted, 0)) is not None:
-            where = f"\nThey stand at line {found[0] + 1}"
+            where = f"\nThey are at line {found[0] + 1}"
             if found[0] >= self._at:
                 return f"{where}."
             return f"{where}, before line {self._at + 1}, where the search began: chunks must be in the file's order."

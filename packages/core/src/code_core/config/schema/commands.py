@@ -88,7 +88,9 @@ class LimitsTable(SettingsTable):
 
     max_tool_calls: int | None = Field(None, ge=1, description="stop a turn after this many tool calls")
     max_wall_seconds: float | None = Field(None, gt=0, description="stop a turn after this many seconds")
-    max_total_tokens: int | None = Field(None, ge=1, description="stop a turn after this many tokens")
+    max_total_tokens: int | None = Field(
+        None, ge=1, description="stop a turn after this many tokens, estimated if the provider reports none"
+    )
     max_cost_usd: float | None = Field(
         None, gt=0, description="stop a turn after this many US dollars; the model's prices must be known"
     )

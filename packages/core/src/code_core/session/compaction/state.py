@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from code_core.protocol.items import CustomToolCallOutput, FunctionCallOutput, Message, ResponseItem
 from code_core.session.compaction.budget import Budget
-from code_core.session.compaction.cutting import BYTES_PER_TOKEN
 from code_core.session.history.engine_notes import STATE_TAG, begins_with
+from code_core.session.history.sizes import BYTES_PER_TOKEN
 
 PATCHED = "Success. Updated the following files:"
 """First line of a successful patch's output; one line per file follows."""
