@@ -50,6 +50,10 @@ def test_bytes_that_are_not_unicode_are_repaired_in_prompts_and_paths(scripted: 
     ("arguments", "environment", "said"),
     [
         (["-C", LONG], {}, "is not a directory"),
+        (["-C", "a\nb"], {}, "a\\nb' is not a directory"),
+        (["-i", "a\nb.png"], {}, "the image a\\nb.png cannot be read"),
+        (["-o", "a\nb/c"], {}, "a\\nb/c cannot be written"),
+        (["-c", "experimental_instructions_file=a\nb"], {}, "'a\\nb' cannot be read"),
         ([], {"CODE_HOME": LONG}, "is not a directory"),
         (["-c", 'experimental_instructions_file="a\\u0000b"'], {}, "cannot be read: embedded null byte"),
         (["-c", 'replay_scenario="a\\u0000b"'], {"CODE_REPLAY": ""}, "cannot be read: embedded null byte"),

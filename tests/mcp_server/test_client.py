@@ -275,6 +275,26 @@ def test_a_cancelled_elicitation_ends_the_turn(workspace: Workspace) -> None:
     anyio.run(main)
 
 
+def test_a_session_shows_what_a_waiting_command_has_printed(workspace: Workspace) -> None:
+    # The title shows the script, so the word is printed in pieces, the second no longer than the first.
+    script = "printf beg; sleep 0.5; echo un; until [ -e go ]; do sleep 0.05; done"
+    replay(workspace, [sse.function_call("shell", {"command": ["bash", "-c", script]}, "c"), sse.completed()])
+
+    async def main() -> None:
+        async with connected(workspace, *FULL, *SESSIONS) as client:
+            new = await client.call("session/new", {"cwd": str(workspace.directory)})
+            assert new.structured_content is not None
+            prompt = [{"type": "text", "text": "go"}]
+            async with anyio.create_task_group() as tasks:
+                session = {"sessionId": new.structured_content["sessionId"]}
+                tasks.start_soon(client.call, "session/prompt", session | {"prompt": prompt})
+                while not any("begun" in str(update) for update in client.updates()):  # noqa: ASYNC110
+                    await anyio.sleep(0.05)
+                (workspace.directory / "go").touch()
+
+    anyio.run(main)
+
+
 def test_a_prompt_can_be_cancelled_while_the_user_is_asked(workspace: Workspace) -> None:
     replay(workspace, *a_turn(["touch", "x"]))
 

@@ -1,3 +1,5 @@
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,21 @@ def test_another_word_is_not_an_answer_and_what_was_typed_before_neither(
     terminal.type("n\r")
     terminal.until("on-request")
     theirs.write_text(THEIRS + "# changed\n")
+    terminal.close()
+
+
+def test_it_is_shown_again_on_a_narrower_screen_and_after_ctrl_z(workspace: Workspace, theirs: Path) -> None:
+    terminal = Terminal(workspace, columns=100)
+    terminal.until(PROMPT)
+    terminal.resize(60)
+    terminal.until_again(PROMPT)
+    assert "Use these settings of the project?" in terminal.screen
+    os.kill(terminal.pid, signal.SIGSTOP)
+    os.kill(terminal.pid, signal.SIGCONT)
+    terminal.until_again(PROMPT)
+    assert '│ approval_policy = "never"' in terminal.screen
+    terminal.type("n\r")
+    terminal.until("on-request")
     terminal.close()
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -336,13 +337,10 @@ def test_a_key_of_chat_cannot_be_isolated(keys: KeyProxies) -> None:
         keys.isolate(chat(), "always")
 
 
-def test_without_the_package_no_key_is_isolated(keys: KeyProxies, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        assert name == "code_responses_api_proxy"
-
-    monkeypatch.setattr(key_proxy, "find_spec", missing)
+def test_without_posix_no_key_is_isolated(keys: KeyProxies, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_proxy, "os", SimpleNamespace(name="nt"))
     assert keys.isolate(provider(), "auto") is None
-    with pytest.raises(ConfigError, match="which is not installed here"):
+    with pytest.raises(ConfigError, match="not available on this system"):
         keys.isolate(provider(), "always")
 
 

@@ -77,6 +77,12 @@ def test_what_is_no_name_of_a_header_is_refused(name: str) -> None:
             provider.headers({b"ME": b"x"})
 
 
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "Upgrade", "TE"])
+def test_a_header_that_would_change_the_framing_of_requests_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^provider 'p': the header '{name}' cannot be set"):
+        Provider("p", "P", "https://p", http_headers={name: "x"}).headers({})
+
+
 def test_a_local_server_can_be_started() -> None:
     assert Provider("p", "P", "http://localhost/v1", server="ollama").start_hint == (
         "Start it with: ollama serve"

@@ -175,10 +175,10 @@ def test_an_argument_vector_is_no_script() -> None:
     + [f"echo a{blank}b" for blank in "\u00a0\u3000\x1f"],
 )
 def test_hostile_scripts_take_no_time(script: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with suppress(TooComplexError):
         statements(["bash", "-c", script])
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_what_is_too_long_for_one_argument_is_refused() -> None:

@@ -16,7 +16,6 @@ import pytest
 from code_core.protocol.events import EventMsg
 from code_core.protocol.items import FunctionCall
 from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOnly, WorkspaceWrite
-from code_core.sandbox.detection import Detection, find
 from code_core.sandbox.sandbox import Mechanism
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.exec_command import ExecCommand, WriteStdin
@@ -24,8 +23,6 @@ from code_core.tools.shell import Shell
 from code_core.tools.terminals import MOST, Terminals
 from code_core.tools.tool import ToolContext, ToolOutput
 from core.tools.conftest import Emitted
-
-MECHANISMS: list[Mechanism | None] = [None, "bwrap", "landlock"]
 
 
 class Terminal:
@@ -65,17 +62,6 @@ Body = Callable[[Terminal], Awaitable[None]]
 @pytest.fixture(autouse=True)
 def _short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("code_core.tools.exec_commands.POLL_WAIT", 250)
-
-
-@pytest.fixture(params=MECHANISMS, ids=str)
-def mechanism(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mechanism | None:
-    name: Mechanism | None = request.param
-    if name is not None:
-        finding = find(name)
-        if finding.sandbox is None:
-            pytest.skip(f"{name}: {finding.detail}")
-        monkeypatch.setattr("code_core.tools.shell_commands.detect_sandbox", lambda: Detection((finding,)))
-    return name
 
 
 def run(context: ToolContext, body: Body, mechanism: Mechanism | None = None) -> None:

@@ -197,13 +197,13 @@ def test_time_and_memory_grow_as_the_stream_does(kind: str) -> None:
         chunks = HOSTILE[kind](number)
         reader = ChatReader(1, "p/m")
         tracemalloc.start()
-        started = time.perf_counter()
+        started = time.thread_time()
         for chunk in chunks:
             reader.read(chunk)
         reader.read(chat.text("x"))
         reader.read(chat.finish())
         reader.end()
-        elapsed, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+        elapsed, peak = time.thread_time() - started, tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return elapsed, peak
 

@@ -65,13 +65,29 @@ _CRASH = WarningEvent(message="crash")
 Json = dict[str, Any]
 
 
+class _CrashingReader:
+    """Reads events until the engine crashes."""
+
+    def __init__(self, reader: EventReader) -> None:
+        self._reader = reader
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await anext(self._reader)
+        if event.msg == _CRASH:
+            raise RuntimeError("the engine has crashed")
+        return event
+
+
 class ScriptedConversation:
     """A conversation whose turns go on by one event when `step` is called; a question waits for its answer."""
 
     def __init__(self, session_id: str) -> None:
         self.id = session_id
         self.log = EventLog()
-        self._events = self.log.reader()
+        self._events = _CrashingReader(self.log.reader())
         self._numbers = count(1)
         self.turn: str | None = None
         self._calls = count(1)
@@ -118,11 +134,8 @@ class ScriptedConversation:
                 self.log.publish(submission, TaskStarted(turn_id=f"turn-{submission}"))
         return submission
 
-    async def events(self) -> AsyncIterator[Event]:
-        async for event in self._events:
-            if event.msg == _CRASH:
-                raise RuntimeError("the engine has crashed")
-            yield event
+    def events(self) -> "_CrashingReader":
+        return self._events
 
     def follow(self) -> EventReader:
         snapshot = SessionSnapshot(

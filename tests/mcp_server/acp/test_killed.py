@@ -139,12 +139,21 @@ class Walk:
         assert set(calls.values()) <= {"completed", "failed"}
 
     def commands(self) -> list[list[str]]:
-        """What runs below the agent, but for the guardian that ends commands of an agent that was killed."""
-        running = [one.cmdline() for one in psutil.Process(self.client.process.pid).children(recursive=True)]
-        return [one for one in running if not any("guardian_exec" in argument for argument in one)]
+        """What runs below the agent, apart from the guardian that ends the commands of a killed agent."""
+        return [one for one in self._children() if not is_guardian(one)]
 
     def _descriptors(self) -> int:
-        return psutil.Process(self.client.process.pid).num_fds()
+        """How many it holds, apart from the pipe to its guardian, which starts with the first command."""
+        guardians = [one for one in self._children() if is_guardian(one)]
+        assert len(guardians) <= 1
+        return psutil.Process(self.client.process.pid).num_fds() - len(guardians)
+
+    def _children(self) -> list[list[str]]:
+        return [one.cmdline() for one in psutil.Process(self.client.process.pid).children(recursive=True)]
+
+
+def is_guardian(command: list[str]) -> bool:
+    return any("guardian_exec" in argument for argument in command)
 
 
 def wait_for_naps_to_end(directory: Path) -> None:

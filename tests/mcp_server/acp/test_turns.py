@@ -49,6 +49,17 @@ def test_without_a_terminal_the_output_grows(workspace: Workspace, replay: Repla
         assert texts[-1] == "```\none\ntwo\nthree\n```"
 
 
+def test_what_a_waiting_command_has_printed_is_seen(workspace: Workspace, replay: Replay) -> None:
+    # The title shows the script, so the word is printed in pieces, the second no longer than the first.
+    script = "printf beg; sleep 0.5; echo un; until [ -e go ]; do sleep 0.05; done"
+    replay(shell("bash", "-c", script), said("Done."))
+    with AcpClient(workspace, *FULL) as client:
+        prompt = client.send("session/prompt", prompt_params(client.new_session(), "go"))
+        client.until(lambda: any("begun" in str(update) for update in client.updates))
+        (workspace.directory / "go").touch()
+        assert client.result(prompt) == {"stopReason": "end_turn"}
+
+
 def test_a_question_is_asked_whole_with_its_options_in_order(workspace: Workspace, replay: Replay) -> None:
     replay(shell("touch", "made"), said("Done."))
     with AcpClient(workspace, *ASK) as client:

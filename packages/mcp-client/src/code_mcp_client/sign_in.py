@@ -43,6 +43,8 @@ _PATH = "/callback"
 _PAGE = b"<!doctype html><title>Code</title><p>You are signed in. You can close this page."
 _REFUSED_PAGE = b"<!doctype html><title>Code</title><p>Signing in did not work. The terminal says why."
 
+Auth = httpx2.Auth
+"""Authorises requests to a server."""
 Visit = Callable[[str], Awaitable[None]]
 """Shows the user a page for signing in."""
 
@@ -146,7 +148,7 @@ class TokenFile:
             raise
 
 
-def saved_sign_in(url: str, file: TokenFile, hint: str) -> httpx2.Auth:
+def saved_sign_in(url: str, file: TokenFile, hint: str) -> Auth:
     """Return auth that sends and refreshes the saved token; if that is not enough, requests fail.
 
     Args:

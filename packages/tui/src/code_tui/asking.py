@@ -1,5 +1,6 @@
 """Asks for a line in answer to what is on the screen, ignoring earlier and pasted input."""
 
+import signal
 from collections.abc import Callable
 from typing import Protocol
 
@@ -37,8 +38,10 @@ class Asker:
     def __init__(self, lines: LineInput, printer: HumanPrinter) -> None:
         self._lines = lines
         self._printer = printer
+        self._open = False
+        self._covered = False
         self._waiting: anyio.CancelScope | None = None
-        self._columns: int | None = None
+        self._columns = printer.columns
 
     async def ask(self, prompt: str, again: Again = _nothing, /) -> str | None:
         """Return a line entered after `prompt` was shown, or None at the end of the input.
@@ -50,17 +53,46 @@ class Asker:
             prompt: says what can be entered.
             again: called before `prompt` is shown again because of `screen_changed`.
         """
+        self._open = True
+        try:
+            return await self._answer(prompt, again)
+        finally:
+            self._open = False
+
+    async def watch_screen(self) -> None:
+        """Show an open question again when the program continues after Ctrl+Z, and when the screen gets narrower."""
+        with anyio.open_signal_receiver(signal.SIGCONT, signal.SIGWINCH) as signals:
+            self.screen_changed(resized=True)  # perhaps before there was a receiver
+            async for number in signals:
+                self.screen_changed(resized=number == signal.SIGWINCH)
+
+    def screen_changed(self, *, resized: bool) -> None:
+        """Show an open question again, unless the screen only got larger.
+
+        Another program may have covered it, and a narrower screen breaks its rows where they have no mark.
+        The width before is that of the last change: the screen can change while a question is being printed.
+        """
+        before, self._columns = self._columns, self._printer.columns
+        if resized and (before is None or self._columns is None or self._columns >= before):
+            return
+        if self._open:
+            self._covered = True
+            if self._waiting is not None:
+                self._waiting.cancel()
+
+    async def _answer(self, prompt: str, again: Again) -> str | None:
         line: str | None = None
         while True:
+            if self._covered:
+                self._covered = False
+                self._printer.show_line("")
+                prompt = again() or prompt
             self._report(*self._lines.hold(line))
             self._printer.show_prompt(prompt)
-            self._columns = self._printer.columns
             with anyio.CancelScope() as self._waiting:
                 line = await self._lines.line()
             if self._waiting.cancelled_caught:
                 line = None
-                self._printer.show_line("")
-                prompt = again() or prompt
             elif line is None:
                 return None
             elif problem := self._lines.cut_off(line):
@@ -68,16 +100,6 @@ class Asker:
                 line = None
             elif not await self._lines.is_followed():
                 return line
-
-    def screen_changed(self, *, resized: bool) -> None:
-        """Show an open question again, unless the screen only got larger.
-
-        Another program may have covered it, and a narrower screen breaks its rows where they have no mark.
-        """
-        now = self._printer.columns
-        larger = resized and (now is None or self._columns is None or now >= self._columns)
-        if self._waiting is not None and not larger:
-            self._waiting.cancel()
 
     def _report(self, lines: list[str], unfinished: str) -> None:
         if kept := [line for line in lines if line.strip()]:

@@ -102,6 +102,7 @@ async def run_plain(
             async with conversation, anyio.create_task_group() as tasks:
                 frontend = _PlainFrontend(conversation, manager, overrides, lines)
                 tasks.start_soon(frontend.handle_signals, tasks.cancel_scope)
+                tasks.start_soon(frontend.asker.watch_screen)
                 following = await frontend.run(prompt)
                 tasks.cancel_scope.cancel()
             if following is None:
@@ -123,7 +124,7 @@ class _PlainFrontend:
         self._printer = _make_printer()
         self._append_only = AppendOnly()
         self._input = lines
-        self._asker = Asker(lines, self._printer)
+        self.asker = Asker(lines, self._printer)
         self._working = False
         self._plans = False
         self._plan: PlanProposed | None = None
@@ -182,10 +183,10 @@ class _PlainFrontend:
     async def _about(self, plan: PlanProposed) -> ResolvePlan | None:
         """The user's answer to a plan, or None if it stays open."""
         with anyio.CancelScope() as self._prompting:
-            while (text := await self._asker.ask(PLAN_QUESTION)) is not None:
+            while (text := await self.asker.ask(PLAN_QUESTION)) is not None:
                 action = parse_plan_answer(text)
                 if action == "revise":
-                    changes = await self._asker.ask("what to change, for the model: ")
+                    changes = await self.asker.ask("what to change, for the model: ")
                     return (
                         None if changes is None else ResolvePlan(id=plan.id, action=action, feedback=changes)
                     )
@@ -213,15 +214,9 @@ class _PlainFrontend:
         self._printer.show_line(text)
 
     async def handle_signals(self, scope: anyio.CancelScope) -> None:
-        """Interrupt the turn, or at the prompt clear the line and end everything the second time, on Ctrl+C.
-
-        A question is shown again when the program continues after Ctrl+Z, and when the screen gets narrower.
-        """
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGCONT, signal.SIGWINCH) as signals:
-            async for number in signals:
-                if number != signal.SIGINT:
-                    self._asker.screen_changed(resized=number == signal.SIGWINCH)
-                    continue
+        """Interrupt the turn, or at the prompt clear the line and end everything the second time, on Ctrl+C."""
+        with anyio.open_signal_receiver(signal.SIGINT) as signals:
+            async for _ in signals:
                 if self._working:
                     await self._conversation.submit(Interrupt())
                     if self._asking is not None:
@@ -282,11 +277,11 @@ class _PlainFrontend:
                 decision, feedback = await self._decision(question)
                 return PatchApproval(id=approval_id, decision=decision, feedback=feedback)
             case RequestUserInput():
-                return await answer_questions(question, self._asker.ask, self._show_lines)
+                return await answer_questions(question, self.asker.ask, self._show_lines)
             case ElicitationRequest():
                 rows = self._printer.show_question(elicitation_text(question))
                 self._printer.show_rows(rows, len(rows))
-                return await answer_in_lines(question, self._asker.ask, self._show_lines)
+                return await answer_in_lines(question, self.asker.ask, self._show_lines)
 
     async def _decision(self, request: ApprovalRequest) -> tuple[ReviewDecision, str | None]:
         """The user's decision, with a reason for the model on denial; the end of input stops the turn."""
@@ -302,14 +297,14 @@ class _PlainFrontend:
 
         show()
         while True:
-            text = await self._asker.ask(choices().prompt(), show)
+            text = await self.asker.ask(choices().prompt(), show)
             if text is None:
                 return ReviewDecision.ABORT, None
             match choices().parse(text):
                 case ReviewDecision() as decision:
                     return decision, None
                 case Explain():
-                    return ReviewDecision.DENIED, await self._asker.ask("reason, for the model: ")
+                    return ReviewDecision.DENIED, await self.asker.ask("reason, for the model: ")
                 case Page.NEXT:
                     rows = self._printer.show_rows(rows)
                 case Page.ALL:

@@ -2,6 +2,8 @@
 
 import os
 
+import anyio
+
 from code_core.config.load import ConfigOverrides, read_settings
 from code_core.config.paths import find_home
 from code_core.config.project_settings import ProjectSettings, Trust
@@ -30,17 +32,28 @@ async def ask_about_project(overrides: ConfigOverrides, lines: LineInput, printe
         return
     if not _is_toml(project):
         return  # it is unusable, which the settings report
-    rows = printer.show_question(project_settings_text(project.path, project.text))
-    printer.show_rows(rows, len(rows))
-    asker = Asker(lines, printer)
-    answer = None
-    while answer is None:
-        line = await asker.ask(PROMPT)
-        if line is None:
-            return
-        answer = parse_yes_or_no(line)
-    lines.release()
-    remember(find_home(os.environ), project, trusted=answer)
+    async with anyio.create_task_group() as tasks:
+        asker = Asker(lines, printer)
+        tasks.start_soon(asker.watch_screen)
+        answer = await _answer(project, asker, printer)
+        tasks.cancel_scope.cancel()
+    if answer is not None:
+        lines.release()
+        remember(find_home(os.environ), project, trusted=answer)
+
+
+async def _answer(project: ProjectSettings, asker: Asker, printer: HumanPrinter) -> bool | None:
+    """The user's decision, or None at the end of the input."""
+
+    def show() -> None:
+        rows = printer.show_question(project_settings_text(project.path, project.text))
+        printer.show_rows(rows, len(rows))
+
+    show()
+    while (line := await asker.ask(PROMPT, show)) is not None:
+        if (answer := parse_yes_or_no(line)) is not None:
+            return answer
+    return None
 
 
 def _is_toml(project: ProjectSettings) -> bool:

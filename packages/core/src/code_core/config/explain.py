@@ -2,24 +2,25 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from code_core.config.check import checked, dotted, may_be_secret, unknown_keys
+from code_core.config.check import checked, dotted, may_be_secret
 from code_core.config.layers import Found, Layer, nested, values_at
 from code_core.config.schema.file import ConfigFile
 from code_core.config.schema.unsupported import UNSUPPORTED
+from code_core.config.schema_walk import unknown_keys
 from code_core.config.spellings import canonical
 from code_core.config.toml_source import KeyPath
 from code_core.errors import ConfigError
+from code_core.frozen import frozen
 
 MASK = "*****"
 """Shown in place of a value that may be secret."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """The current value of a setting.
 

@@ -117,16 +117,17 @@ def _part(kind: LayerKind, layers: tuple[Layer, ...], path: KeyPath, table: Mapp
 
 
 def _profile(layers: tuple[Layer, ...], name: str | None) -> list[Layer]:
-    if name is None:
-        chosen = next(values_at(layers, ("profile",)), None)
-        name = chosen.value if chosen is not None and isinstance(chosen.value, str) else None
+    where = ""
+    if name is None and (chosen := next(values_at(layers, ("profile",)), None)) is not None:
+        name = chosen.value if isinstance(chosen.value, str) else None
+        where = f"{chosen.layer.locate(('profile',))}: "
     if name is None:
         return []
     profiles = merged(layers).get("profiles")
     table = profiles.get(name) if isinstance(profiles, Mapping) else None
     if not isinstance(table, Mapping):
         known = ", ".join(sorted(profiles)) if isinstance(profiles, Mapping) and profiles else "none"
-        raise ConfigError(f"profile {name!r} is not in the settings file (profiles there: {known})")
+        raise ConfigError(f"{where}profile {name!r} is not in the settings file (profiles there: {known})")
     return [_part(LayerKind.PROFILE, layers, ("profiles", name), table)]
 
 

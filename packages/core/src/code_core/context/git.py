@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -118,6 +117,8 @@ def _owners(*paths: Path) -> frozenset[int]:
 
 def _is_safe(root: Path) -> bool:
     """Whether the user's or the system's Git settings list `root` as safe; the repository's own do not count."""
+    import shutil
+
     git = shutil.which("git", path=os.defpath)
     if git is None:
         return False

@@ -9,13 +9,14 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from code_core.config.paths import MCP_TOKENS, expand_home
 from code_core.config.schema.servers import McpServerTable
 from code_core.context.git import repository_root
+from code_core.frozen import frozen
 from code_core.process.spawn import SpawnError
 from code_core.protocol.policies import ReadOnly, SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.confinement import Confinement, confinement_of
@@ -31,7 +32,7 @@ from code_mcp_client import (
 )
 
 if TYPE_CHECKING:
-    import httpx2
+    from code_mcp_client.sign_in import Auth
 
 # A server needs its mounts for as long as it runs, which is until the conversation ends.
 _held = ExitStack()
@@ -41,7 +42,7 @@ SAFE_PATH = "PYTHONSAFEPATH"
 DIRECTORIES = "mcp"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Workplace:
     """The surroundings in which servers are started.
 
@@ -58,7 +59,7 @@ class Workplace:
     environ: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prepared:
     """A client that is not open yet, and warnings about how its server starts."""
 
@@ -79,7 +80,7 @@ def prepare(
         capacity = parse_capacity(table.buffer_capacity, f"mcp_servers.{name}.buffer_capacity")
     config = McpClientConfig(
         buffer_capacity=capacity,
-        startup_timeout=table.startup_timeout_sec,
+        startup_timeout=table.startup_timeout,
         tool_timeout=table.tool_timeout_sec,
     )
     if table.url is not None:
@@ -146,7 +147,7 @@ def _http_client(
     )
 
 
-def _saved_sign_in(name: str, table: McpServerTable, home: Path) -> "httpx2.Auth | None":
+def _saved_sign_in(name: str, table: McpServerTable, home: Path) -> "Auth | None":
     """Return the auth that sends the tokens from `code mcp login`, unless the settings contain a token."""
     path = token_path(home, name)
     configured = (
@@ -264,7 +265,7 @@ def _confine(table: McpServerTable, workplace: Workplace, directory: Path) -> "_
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Confine:
     sandbox: Sandbox
     confinement: Confinement

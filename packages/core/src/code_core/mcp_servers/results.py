@@ -1,11 +1,11 @@
 """Converts tool results for the model: text, with images separate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
+from code_core.frozen import frozen
 from code_core.wire.images import NotAnImage, checked_url
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MOST_IMAGES = 10
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResultParts:
     """The text of a result, and its images as data URLs."""
 

@@ -15,6 +15,10 @@ from code_core.model.catalog import UNKNOWN, ModelTraits
 from code_core.protocol.policies import WireApi
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110
+_OF_THE_CONNECTION = {
+    *("connection", "content-length", "keep-alive", "proxy-connection"),
+    *("te", "trailer", "transfer-encoding", "upgrade"),
+}
 # Azure OpenAI and Foundry, including sovereign clouds and endpoints behind API Management or Front Door.
 _AZURE = (
     *(".azure.com", ".azure.us", ".azure.cn"),
@@ -133,7 +137,11 @@ class Provider:
     def _header_name(self, name: str) -> bytes:
         if _TOKEN.fullmatch(name) is None:
             raise ConfigError(f"provider {self.id!r}: {name!r} is not a header name")
-        return name.lower().encode("ascii")
+        if (lower := name.lower()) in _OF_THE_CONNECTION:
+            raise ConfigError(
+                f"provider {self.id!r}: the header {name!r} cannot be set, because it belongs to the connection"
+            )
+        return lower.encode("ascii")
 
 
 def check_key(key: bytes, where: str) -> None:

@@ -8,16 +8,16 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 
+from code_core.frozen import frozen
 from code_core.patch.encoding import PIECE, encoding_of
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Replacement:
     """A replacement for a run of lines.
 

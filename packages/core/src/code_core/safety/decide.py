@@ -1,9 +1,9 @@
 """The decision table: whether and where a command may run, and whether a patch may be applied."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.protocol.policies import (
     AskForApproval,
     DangerFullAccess,
@@ -16,19 +16,19 @@ from code_core.safety.planning import NOTHING_CHANGES
 from code_core.safety.rules import PrefixRule, RuleDecision
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Allow:
     """Proceed without asking."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """Run the command without asking, inside or outside of the sandbox."""
 
     confined: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ask:
     """Ask the user; `reason` is for the question. An approved command runs as `confined` says."""
 
@@ -36,7 +36,7 @@ class Ask:
     confined: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reject:
     """Refuse; `reason` is for the model."""
 

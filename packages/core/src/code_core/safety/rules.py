@@ -1,11 +1,11 @@
 """The user's standing decisions about commands: rules and registered commands."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Literal
 
+from code_core.frozen import frozen
 from code_core.safety.known_safe import Reading, reading
 from code_core.safety.normal_form import begins_with
 from code_core.safety.shell_words import Words
@@ -19,7 +19,7 @@ class RuleDecision(IntEnum):
     FORBIDDEN = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PrefixRule:
     """A decision about every command that begins with `pattern`, a set of possible words for each position.
 
@@ -50,7 +50,7 @@ class PrefixRule:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegisteredCommand:
     """A command that the user has allowed for the session.
 

@@ -2,17 +2,17 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from code_core.config.paths import KEYS, MCP_TOKENS
+from code_core.frozen import frozen
 from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.limits import DEFAULT_LIMITS, Limits
 from code_core.sandbox.protected import SETTINGS, Protected, protected_by
 from code_core.sandbox.writable import in_one_of, writable_roots
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Confinement:
     """The permissions of a command: it can read all but `hidden`, and write below `writable` except where protected.
 

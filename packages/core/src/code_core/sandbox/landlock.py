@@ -13,11 +13,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from code_core.frozen import frozen
 from code_core.process.spawn import SpawnError, start_command
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.sandbox import Launch, Mechanism, Sandbox, sandbox_environment
@@ -133,7 +133,7 @@ class Landlock(Sandbox):
         return _Waiting(process, memory, writing, processes)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Waiting:
     """A helper that waits for a command, which it gets in a memory file, so that passing it never blocks."""
 

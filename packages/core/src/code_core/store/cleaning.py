@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.store import lock
 from code_core.store.errors import SessionInUse, StoreError
 from code_core.store.layout import make_private_directory, open_private, walk_rollouts
@@ -24,7 +25,7 @@ _MOST_FILES = 100_000  # scanned per session
 _ASIDE = ".deleted-"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limit:
     """How much of one kind is kept; None keeps everything.
 
@@ -37,7 +38,7 @@ class Limit:
     megabytes: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CleaningSettings:
     """What is deleted, and how often.
 
@@ -74,7 +75,7 @@ class Cleaned:
     failed: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Thing:
     """Something to delete: a directory of one session, or its rollout."""
 

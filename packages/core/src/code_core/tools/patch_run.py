@@ -3,12 +3,13 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 import anyio
 
+from code_core.frozen import frozen
 from code_core.patch import (
     FileSystem,
     Patch,
@@ -136,7 +137,7 @@ class PatchRun:
         return _outdated(f"{CHANGED_MEANWHILE}, {MOST_PLANS} times.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Agreed:
     """An approved plan, and how it is shown."""
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import anyio
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from code_core.config.guards import CommandGuards
+from code_core.frozen import frozen
 from code_core.patch.invocation import MISSED, ImplicitPatch, PatchCall, detect, was_missed
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
 from code_core.protocol.policies import AskForApproval, DangerFullAccess
@@ -59,7 +60,7 @@ RunCommand = Callable[[CommandRequest, Sandbox | None], Awaitable[CommandResult]
 """Runs a permitted command, confined if there is a sandbox."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandCall:
     """A command as the model sent it."""
 

@@ -178,7 +178,7 @@ class ChatReader:
         if isinstance(refusal := delta.get("refusal"), str):
             events += self._write(refusal, refusal=True)
         pieces = delta.get("tool_calls")
-        pieces = pieces if isinstance(pieces, list) else []
+        pieces = pieces if isinstance(pieces, list) else [pieces] if isinstance(pieces, dict) else []
         if isinstance(legacy := delta.get("function_call"), dict):
             pieces = [*pieces, {"index": -1, "function": legacy}]
         if pieces:
@@ -271,9 +271,9 @@ class _Text:
 
 
 def _first_choice(choices: object) -> dict[str, Any] | None:
-    """The first choice; we request one, and others would be different answers."""
+    """The first choice; we request one, and others, with an index above 0, would be different answers."""
     for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, dict) and choice.get("index") in {0, None}:
+        if isinstance(choice, dict) and not (isinstance(index := choice.get("index"), int) and index > 0):
             return choice
     return None
 

@@ -1,6 +1,6 @@
 """What a client sees of a session: its events as updates, its questions, and what waits for the next prompt."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -28,6 +28,7 @@ from code_mcp_server.acp.questions import Question, Questioner
 from code_mcp_server.acp.session_info import SessionInfo
 from code_mcp_server.acp.turns import Turn
 from code_mcp_server.jsonrpc import JsonObject
+from code_mcp_server.live_output import LiveOutput
 
 MOST_HELD = 20
 """Notices that wait for the next prompt."""
@@ -75,7 +76,9 @@ class EventFeed:
             shown: called with each event once its updates are sent; gives further updates, and is resumed
                 when each of them is sent.
         """
-        async for event in self._conversation.events():
+        live = LiveOutput(self._translator, self._show_updates)
+        events = self._conversation.events()
+        while (event := await live.next_event(events)) is not None:
             await self._show(event, tasks, shown)
 
     async def send(self, *updates: JsonObject) -> None:
@@ -104,13 +107,10 @@ class EventFeed:
     async def _show(
         self, event: Event, tasks: TaskGroup, shown: Callable[[Event], Iterable[JsonObject]]
     ) -> None:
-        turn = self.turn if self.turn is not None and self.turn.end is None else None
+        turn = self._running_turn()
         self._info.observe(event.msg)
-        updates = self._translator.updates(event.msg)
-        if turn is None:
-            self._hold(updates)
-        else:
-            await self.send(*updates)
+        await self._show_updates(self._translator.updates(event.msg))
+        if turn is not None:
             self._ask_about(event.msg, turn, tasks)
         await self._follow_servers(event.msg, can_list=turn is not None or not self.was_prompted)
         for update in shown(event):  # one by one: between them `shown` learns that the last one was sent
@@ -121,6 +121,15 @@ class EventFeed:
                 await self.send(titled)
             turn.end = end
             turn.ended.set()
+
+    def _running_turn(self) -> Turn | None:
+        return self.turn if self.turn is not None and self.turn.end is None else None
+
+    async def _show_updates(self, updates: Sequence[JsonObject]) -> None:
+        if self._running_turn() is None:
+            self._hold(updates)
+        else:
+            await self.send(*updates)
 
     def _ask_about(self, msg: EventMsg, turn: Turn, tasks: TaskGroup) -> None:
         match msg:

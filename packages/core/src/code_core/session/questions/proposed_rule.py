@@ -2,11 +2,11 @@
 
 import os
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
 from code_core.context.git import repository_root
+from code_core.frozen import frozen
 from code_core.safety.grants import CommandGrant
 from code_core.safety.proposals import Proposal, allows
 from code_core.safety.rules import PrefixRule, RegisteredCommand, RuleDecision
@@ -14,7 +14,7 @@ from code_core.safety.rules_file import RuleError, parse_rules, render_rule
 from code_core.safety.shell_words import Words
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProposedRule:
     """Allows the command `words` in and below `cwd`, with further arguments unless `exact`.
 

@@ -46,7 +46,7 @@ class SessionState:
 
     session_id: str | None = None
     items: tuple[HistoryItem, ...] = ()
-    settings: OverrideTurnContext = field(default_factory=OverrideTurnContext)
+    settings: OverrideTurnContext = field(default_factory=OverrideTurnContext.model_construct)
     queue: tuple[QueuedInput, ...] = ()
     name: str | None = None
     preview: str = ""
