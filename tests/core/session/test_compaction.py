@@ -57,7 +57,7 @@ def test_a_compaction_keeps_the_users_words_and_the_summary(config: Config) -> N
         (event,) = reading.of("context_compacted")
         assert event.after < event.before
         assert not event.automatic
-        assert reading.of("agent_message")[-1].message == "bye"  # the summary is no answer
+        assert reading.of("agent_message")[-1].message == "bye"  # the summary is not an answer
         await reading.send(text("go on"))
         await reading.ended()
         sent = model.request_text()
