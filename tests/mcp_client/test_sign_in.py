@@ -1,4 +1,4 @@
-"""Signing in to a server with OAuth: once in the browser, then with what was saved."""
+"""Signing in to a server with OAuth: once in the browser, then with the saved tokens."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def browse(page: str) -> None:
-    """A browser of a user who says yes to everything, and follows to where it is sent."""
+    """The browser of a user who accepts everything, which follows redirects."""
     async with httpx2.AsyncClient(follow_redirects=True) as http:
         assert (await http.get(page)).status_code == 200
 

@@ -1,4 +1,4 @@
-"""`code mcp-server --http`: the SDK's client over HTTP in both eras, and who is let in."""
+"""`code mcp-server --http`: the SDK's client over HTTP in both eras, and access control."""
 
 import socket
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ ASK = {"prompt": "go", "approval-policy": "untrusted", "sandbox": "danger-full-a
 
 @contextmanager
 def server(workspace: Workspace, *responses: list[dict[str, Any]]) -> Iterator[str]:
-    """The URL of a server, which ends on request."""
+    """Yield the URL of a server, which ends with the block."""
     workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, responses))
     workspace.environment["CODE_MCP_TOKEN"] = TOKEN
     with workspace.start("mcp-server", "--http", "0") as process:

@@ -1,4 +1,4 @@
-"""`code mcp-server` in the revision 2026-07-28, and beside it the handshake."""
+"""`code mcp-server` in the revision 2026-07-28, and next to the handshake."""
 
 from typing import Any
 
@@ -145,7 +145,7 @@ def test_a_state_is_for_one_call_and_an_answer_may_be_missing(workspace: Workspa
         for answers in wrong:
             assert again(client, first, answers)["error"]["code"] == -32602
         done = again(client, first, dict.fromkeys(first["inputRequests"], APPROVED))["result"]
-        assert done["structuredContent"]["content"] == "bye"  # no wrong attempt has used the state up
+        assert done["structuredContent"]["content"] == "bye"  # wrong attempts have not used up the state
 
 
 def test_a_missing_answer_is_asked_for_again(workspace: Workspace) -> None:
@@ -231,7 +231,7 @@ def test_a_task_can_be_cancelled_while_it_waits(workspace: Workspace) -> None:
         assert poll(client, task["taskId"], "input_required")["status"] == "cancelled"
 
 
-def test_a_task_of_a_client_that_cannot_be_asked_goes_on(workspace: Workspace) -> None:
+def test_a_task_of_a_client_that_cannot_be_asked_continues(workspace: Workspace) -> None:
     replay(workspace, TOUCH, BYE)
     with raw_client(workspace) as client:
         task = client.call("codex", ASK, **TASKS)

@@ -1,4 +1,4 @@
-"""What an MCP client gets of a turn whose stream broke: it cannot take text back."""
+"""What an MCP client, which cannot withdraw text, gets of a turn with a broken stream."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -145,7 +145,7 @@ def test_an_upstream_that_takes_no_more_of_a_body_has_300_seconds() -> None:
         assert client.patience == STALL_SECONDS == 300
         client.connection.expire()
         assert client.wire.written.startswith(b"HTTP/1.1 504 ")
-        assert error_of(client.wire.written)["message"] == "the upstream stopped taking the request"
+        assert error_of(client.wire.written)["message"] == "the upstream stopped reading the request"
 
     on_clock(script)
 

@@ -24,6 +24,22 @@ RULES = [
 
 COMMANDS = st.sampled_from(["git push", "git -C . push x", "npm publish", "deploy now", "git status", "ls x"])
 
+REDIRECTIONS = [
+    "2>&1",
+    ">/dev/null",
+    "&> /dev/null",
+    "&>>/dev/null",
+    ">& /dev/null",
+    ">| /dev/null",
+    "< /dev/null",
+    "<<< 'a b'",
+    "2>&-",
+    "3<>/dev/null",
+    "{fd}>/dev/null",
+    "> >(cat)",
+    "< <(true)",
+]
+
 
 def _quoted(script: str) -> str:
     return "'" + script.replace("'", "'\\''") + "'"
@@ -74,6 +90,8 @@ def spelled(draw: st.DrawFn) -> str:
             after.append(draw(st.sampled_from([f"${name}", f"${{{name}}}", f'"${name}"', f"${{{name}:-x}}"])))
         else:
             after.append(_spell_word(word, draw(st.integers(0, 12))))
+        if draw(st.integers(0, 5)) == 0:
+            after.append(draw(st.sampled_from(REDIRECTIONS)))
     return "; ".join([*before, " ".join(after)])
 
 

@@ -63,7 +63,7 @@ def test_the_agents_own_files_are_closed_whatever_the_policy() -> None:
 def test_the_systems_own_bubblewrap_and_git_cannot_be_replaced(
     mechanism: str, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the directory of programs is writable: the next command would be run by what was put there."""
+    """If the directory of programs is writable, a program planted there would run the next command."""
     for name in ("bwrap", "git", "other"):
         (work / "bin").mkdir(exist_ok=True)
         (work / "bin" / name).write_text("the system's")
@@ -225,7 +225,7 @@ def test_repositories_are_searched_for_again_after_a_while(
 
 
 def test_a_planted_git_file_opens_a_directory_that_records_no_tree_but_not_its_settings(work: Path) -> None:
-    """A limit that the docs name: git records no tree in a separate directory."""
+    """A documented limit: git does not record the tree of a separate directory."""
     data = work.parent / "data"
     git(work.parent, "init", "-q", "--separate-git-dir", str(data), "elsewhere")
     (work / ".git").write_text(f"gitdir: {data}\n")

@@ -29,7 +29,7 @@ KEYS = {"list_mcp_resources": "resources", "list_mcp_resource_templates": "resou
 
 
 class Server:
-    """Offers what it is made with; reads any resource as a text, after a while."""
+    """Offers given resources; reads any resource as a text, after a while."""
 
     def __init__(self, name: str, *kinds: str, seconds: float = 60, takes: float = 0) -> None:
         self.name = name
@@ -63,7 +63,7 @@ class Servers:
 
 @pytest.fixture
 def pages(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What is asked for; every list has one entry, an error and a further page."""
+    """Records the queries; every list has one entry, an error and another page."""
     asked: list[Any] = []
     resource = McpResource(
         server="notes", uri="note://1", name="One", mime_type="text/plain", size=3, description="é"

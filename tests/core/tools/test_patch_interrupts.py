@@ -1,4 +1,4 @@
-"""An interrupt while a patch is written: what was begun is finished and reported."""
+"""An interrupt while a patch is written: the patch is finished and reported."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ CALL = CustomToolCall(name="apply_patch", input=PATCH, call_id="p1")
 
 
 class Awaiting(MemoryFileSystem):
-    """Awaits before and after every step, and cancels a scope at one of them."""
+    """Awaits before and after every step, and cancels a scope at one of these points."""
 
     def __init__(self, scope: anyio.CancelScope, cancel_at: int) -> None:
         super().__init__(BEFORE)

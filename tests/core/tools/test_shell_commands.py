@@ -26,13 +26,13 @@ from code_core.tools.tool import ToolContext, ToolOutput
 from core.tools.command_desk import NEVER, REQUEST, UNTRUSTED, WORKSPACE, Desk, rule
 
 SOME: Any = object()
-"""Stands for a sandbox: nothing here is really run."""
+"""Stands for a sandbox; nothing is really run here."""
 PATCH = "*** Begin Patch\n*** Add File: new\n+x\n*** End Patch"
 
 
 @dataclass
 class Runs:
-    """Notes what is run, and answers each with the next result."""
+    """Records what is run, and returns the next result."""
 
     results: list[CommandResult] = field(default_factory=list)
     requests: list[CommandRequest] = field(default_factory=list)
@@ -301,7 +301,7 @@ def test_a_denial_that_the_user_confirms_keeps_the_output(desk: Desk) -> None:
     desk.user.decision = ReviewDecision.DENIED
     output = shell(desk).run(["touch", "/x"], Runs([DENIED]))
     assert output == ToolOutput(
-        "Permission denied\ncommand rejected by user, outside of the sandbox", success=False
+        "Permission denied\ncommand rejected by user, outside the sandbox", success=False
     )
 
 

@@ -1,4 +1,4 @@
-"""Forms of Chat Completions streams that no one server stands for, and what they mean; see `chat_shapes`."""
+"""Forms of Chat Completions streams that are not specific to a server, and their meaning; see `chat_shapes`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A server of one era, whose ways a test chooses: `eras.py KIND`; see `test_eras.py`."""
+"""A server of one era, with a choice of behaviours: `eras.py KIND`; see `test_eras.py`."""
 
 import json
 import sys

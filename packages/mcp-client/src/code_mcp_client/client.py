@@ -25,8 +25,9 @@ from code_mcp_client.connect import (
 )
 from code_mcp_client.environment import server_environment
 from code_mcp_client.errors import ClientClosed, McpClientError, ServerStartError
-from code_mcp_client.large_values import off_the_loop_if_large, validated
+from code_mcp_client.large_values import off_the_loop_if_large
 from code_mcp_client.launch import Confine, ServerCommand
+from code_mcp_client.mending import mended_contents, mended_prompt, validated
 from code_mcp_client.negotiation import EndedByProbe, Negotiation
 from code_mcp_client.notifications import Notifications
 from code_mcp_client.output_schemas import OutputSchemas
@@ -299,7 +300,8 @@ class McpClient:
         """Return the contents of a resource."""
         with translated("resources/read"):
             raw = await self._calls.completed("resources/read", {"uri": uri}, timeout)
-            return await validated(types.ReadResourceResult, raw)
+            mend = partial(mended_contents, uri=uri)
+            return await off_the_loop_if_large(partial(validated, types.ReadResourceResult, mend), raw)
 
     async def get_prompt(
         self,
@@ -314,7 +316,7 @@ class McpClient:
         )
         with translated("prompts/get"):
             raw = await self._calls.completed("prompts/get", params, timeout)
-            return await validated(types.GetPromptResult, raw)
+            return await off_the_loop_if_large(partial(validated, types.GetPromptResult, mended_prompt), raw)
 
     async def send_request(
         self,

@@ -4,18 +4,15 @@ A thread does not shorten a single call into C, which holds the interpreter's lo
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeVar
 
 import anyio.to_thread
-from pydantic import BaseModel
 
 _LARGE_PARTS = 1_000
 _LARGE_TEXT = 256 * 1024
 
 T = TypeVar("T")
 V = TypeVar("V")
-M = TypeVar("M", bound=BaseModel)
 
 
 async def off_the_loop_if_large(function: Callable[[V], T], value: V) -> T:
@@ -27,15 +24,6 @@ async def off_the_loop_if_large(function: Callable[[V], T], value: V) -> T:
     del value
     await anyio.to_thread.run_sync(lambda: results.append(function(values.pop())))
     return results.pop()
-
-
-async def validated(model: type[M], value: Any) -> M:
-    """Return a JSON value as a model.
-
-    Raises:
-        ValidationError: it does not fit.
-    """
-    return await off_the_loop_if_large(partial(model.model_validate, by_name=False), value)
 
 
 def is_large(value: Any) -> bool:

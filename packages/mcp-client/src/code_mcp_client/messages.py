@@ -174,6 +174,15 @@ def _repaired(surrogate: re.Match[str]) -> str:
     return _REPLACEMENT if low is None else surrogate[0]
 
 
+def _failure(request_id: int | str, error: Any) -> Failure:
+    """What can be understood of an error that lacks a code or a message."""
+    given = error if isinstance(error, dict) else {"message": error}
+    code, message = given.get("code"), given.get("message")
+    if not isinstance(message, str):
+        message = to_json(error, inf_nan_mode="constants", fallback=str).decode("utf-8", "replace")
+    return Failure(request_id, code if isinstance(code, int) else 0, message, given.get("data"))
+
+
 def _classify(value: Any) -> Message:
     match value:
         case {"method": str(method), "id": int() | str() as request_id} if not isinstance(request_id, bool):
@@ -187,6 +196,10 @@ def _classify(value: Any) -> Message:
             "id": int() | str() | None as request_id,
         }:
             return Failure(request_id, code, message, rest.get("data"))
+        case {"error": error, "id": int() | str() as request_id} if error and not isinstance(
+            request_id, bool
+        ):
+            return _failure(request_id, error)
         case {"jsonrpc": "2.0", "id": int() | str() as request_id}:
             return Lost(request_id, "it has neither a result object nor an error with code and message")
         case _:

@@ -1,15 +1,16 @@
 """The file system interface for patches, and its in-memory twin."""
 
-from dataclasses import dataclass
 from errno import EISDIR, ENOTDIR, ESTALE
 from pathlib import Path
 from typing import Protocol
+
+from code_core.frozen import frozen
 
 ALL_MAY_EXECUTE = 0o111
 _PIECE = 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileState:
     """The current or future state of a file.
 

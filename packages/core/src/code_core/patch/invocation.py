@@ -9,8 +9,8 @@ not part of the turn's diff, and not compared with what was read.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from code_core.frozen import frozen
 from code_core.patch.envelope import BEGIN, END
 from code_core.safety.shell_reader import TooComplexError
 from code_core.safety.statements import statements
@@ -34,7 +34,7 @@ _EXPANSION = re.compile(r"""[$](?=[\w{(@*#?!$-])|`|\\(?=[$`\\\n]|\Z)""")
 _NOT_FOUND = re.compile(r"\b(?:apply_patch|applypatch): (?:command )?not found")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PatchCall:
     """A command that applies a patch; `workdir` is the target of its `cd`, relative to the call's directory."""
 
@@ -42,7 +42,7 @@ class PatchCall:
     workdir: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImplicitPatch:
     """A patch in a form that is not accepted; `message` tells the model how to send it."""
 

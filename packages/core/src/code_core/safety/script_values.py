@@ -8,8 +8,8 @@ from itertools import dropwhile
 
 from code_core.safety.expansion import SUBSTITUTIONS, Values, is_name
 from code_core.safety.normal_form import program
+from code_core.safety.script import Script
 from code_core.safety.shell_output import PRINTING, printed
-from code_core.safety.shell_reader import Script
 
 ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\[[^]]*\])?(?P<operator>\+?=)")
 

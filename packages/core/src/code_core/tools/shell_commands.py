@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import anyio
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from code_core.config.guards import CommandGuards
+from code_core.frozen import frozen
 from code_core.patch.invocation import MISSED, ImplicitPatch, PatchCall, detect, was_missed
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
 from code_core.protocol.policies import AskForApproval, DangerFullAccess
@@ -59,7 +60,7 @@ RunCommand = Callable[[CommandRequest, Sandbox | None], Awaitable[CommandResult]
 """Runs a permitted command, confined if there is a sandbox."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandCall:
     """A command as the model sent it."""
 
@@ -136,7 +137,7 @@ class ShellCommands:
         return refused or _noted(await self._run(request, context, run))
 
     async def _run(self, request: CommandRequest, context: ToolContext, run: RunCommand) -> ToolOutput:
-        """Run the command where it may, then outside of the sandbox if that denied it something."""
+        """Run the command where it may, then outside the sandbox if that denied it something."""
         full_access = isinstance(context.sandbox_policy, DangerFullAccess)
         sandbox = None if full_access else (await anyio.to_thread.run_sync(detect_sandbox)).sandbox
         request = await anyio.to_thread.run_sync(looked_up, request, context)
@@ -155,7 +156,7 @@ class ShellCommands:
         match await permission_to_retry(request, self._guards, context):
             case ToolOutput(text=refusal):
                 return replace(
-                    confined.output, text=f"{confined.output.text}\n{refusal}, outside of the sandbox"
+                    confined.output, text=f"{confined.output.text}\n{refusal}, outside the sandbox"
                 )
             case Permission() as allowed:
                 return await self._run_unconfined(request, allowed, run)
@@ -170,7 +171,7 @@ class ShellCommands:
         return (await run(request, None)).output
 
     async def _granted_outside(self, request: CommandRequest, context: ToolContext) -> bool:
-        """Whether the user has allowed the command, unchanged, to run outside of the sandbox for the session."""
+        """Whether the user has allowed the command, unchanged, to run outside the sandbox for the session."""
         here = (tuple(request.argv), Path(os.path.realpath(request.cwd)))
         never = context.planning or context.approval_policy is AskForApproval.NEVER
         if here not in self._ran_outside or never:
