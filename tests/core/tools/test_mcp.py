@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from code_core.safety.grants import ToolGrant
 from code_core.tools import mcp
 from code_core.tools.approver import Review, ToolQuestion
 from code_core.tools.mcp import LONGEST_DESCRIPTION, McpServerTool
+from code_core.tools.mcp_call import shortened
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.wire.tool_specs import FunctionSpec
 from code_mcp_client import McpClientError
@@ -228,6 +230,22 @@ def test_a_long_answer_is_cut_and_kept(tool_context: ToolContext) -> None:
     assert output.text.startswith("0\n1\n")
     assert tool_context.output_file("c1").read_text() == text
     assert str(tool_context.output_file("c1")) in output.text
+
+
+def test_an_answer_is_processed_in_a_thread(
+    tool_context: ToolContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long one would hold up the event loop, and is saved in a file."""
+    threads: list[int] = []
+
+    def noted(text: str, call_id: str, context: ToolContext) -> str:
+        threads.append(threading.get_ident())
+        return shortened(text, call_id, context)
+
+    monkeypatch.setattr(mcp, "shortened", noted)
+    assert call(tool(Server(text_block("x"))), tool_context).text == "x"
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
 
 
 def test_text_that_cannot_be_encoded_is_repaired(tool_context: ToolContext) -> None:

@@ -185,6 +185,24 @@ def test_a_patch_is_applied_where_the_command_would_run(desk: Desk, command: lis
     assert runs.requests == []
 
 
+@pytest.mark.parametrize(
+    ("command", "workdir"),
+    [
+        (["bash", "-lc", f"cd nope && apply_patch <<'EOF'\n{PATCH}\nEOF"], None),
+        (["bash", "-lc", f"cd file && apply_patch <<'EOF'\n{PATCH}\nEOF"], None),
+        (["apply_patch", PATCH], "nope"),
+    ],
+)
+def test_a_patch_in_a_directory_that_does_not_exist_is_a_failure(
+    desk: Desk, command: list[str], workdir: str | None
+) -> None:
+    (desk.cwd / "file").write_text("")
+    output = shell(desk).run(command, Runs(), workdir=workdir, sandbox=DangerFullAccess())
+    assert not output.success
+    assert output.text.startswith("No file was changed: ")
+    assert [path.name for path in desk.cwd.iterdir() if path.name in {"nope", "new"}] == []
+
+
 def test_a_patch_among_other_commands_runs_nothing(desk: Desk) -> None:
     runs = Runs()
     output = shell(desk).run(["bash", "-lc", f"make; apply_patch <<'EOF'\n{PATCH}\nEOF"], runs)

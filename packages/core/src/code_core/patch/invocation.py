@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from code_core.frozen import frozen
 from code_core.patch.envelope import BEGIN, END
-from code_core.safety.shell_reader import TooComplexError
+from code_core.safety.script import TooComplexError
 from code_core.safety.statements import statements
 
 NAMES = frozenset({"apply_patch", "applypatch"})
