@@ -1,4 +1,4 @@
-"""`code exec` with providers of Chat Completions: keys, servers that are not there, and the network that it does without."""
+"""`code exec` with Chat Completions providers: keys, servers that do not run, and working without a network."""
 
 import json
 import os
@@ -19,7 +19,7 @@ FULL = "--dangerously-bypass-approvals-and-sandbox"
 CHAT = ("-c", "model_providers.scripted.wire_api=chat")
 ANSWER = chat_stream(chat.text("done"), chat.finish())
 
-# What a command of the same user without privileges gets to see of the engine, and whether the key is in its environment.
+# What an unprivileged command of the same user can see of the engine, and whether its environment has the key.
 INTRUDER = """
 import os
 parent = f"/proc/{os.getppid()}"
@@ -39,7 +39,7 @@ print("found", open(f"/proc/{os.getppid()}/environ", "rb").read().count(key))
 
 
 def far_away(workspace: Workspace, upstream: ScriptedUpstream) -> tuple[Workspace, tuple[str, ...]]:
-    """Settings for a provider that is not on this machine, which an HTTP proxy leads to."""
+    """Settings for a provider on another machine, reached through an HTTP proxy."""
     workspace.configure("http://models.example/v1")
     proxy = upstream.base_url.removesuffix("/v1")
     return replace(workspace, environment={**workspace.environment, "HTTP_PROXY": proxy}), CHAT
@@ -220,7 +220,7 @@ def test_oss_needs_nothing_beyond_loopback(workspace: Workspace, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     code, answer, errors = json.loads(done.stdout)
     assert (code, answer) == (0, "alone\n"), errors
-    places = noted.read_text().splitlines()
-    assert places
-    for place in places:
-        assert re.search(r"127\.0\.0\.1|localhost|'::1'|^/|^b?'/", place), place
+    addresses = noted.read_text().splitlines()
+    assert addresses
+    for address in addresses:
+        assert re.search(r"127\.0\.0\.1|localhost|'::1'|^/|^b?'/", address), address

@@ -1,4 +1,4 @@
-"""The events of the Responses API, as a provider sends them."""
+"""Builders for events of the Responses API."""
 
 import json
 from typing import Any

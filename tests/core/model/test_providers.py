@@ -56,19 +56,19 @@ def test_a_header_that_cannot_be_sent_is_not_shown(value: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Provider("p", "P", "https://p", http_headers={"X-Team": value}).headers({})
     assert str(caught.value) == (
-        "provider 'p': the value of the header 'X-Team' contains control characters, which a header cannot"
+        "provider 'p': the value of the header 'X-Team' contains control characters, which a header cannot contain"
     )
     with pytest.raises(ConfigError) as caught:
         Provider("p", "P", "https://p", env_http_headers={"X-Team": "TEAM"}).headers(
             {b"TEAM": value.encode()}
         )
     assert str(caught.value) == (
-        "the environment variable TEAM contains control characters, which a header cannot"
+        "the environment variable TEAM contains control characters, which a header cannot contain"
     )
 
 
 @pytest.mark.parametrize("name", ["", "a b", "X-T\u00e9am", "a:b", "a\n"])
-def test_what_is_no_name_of_a_header_is_refused(name: str) -> None:
+def test_an_invalid_header_name_is_refused(name: str) -> None:
     for provider in (
         Provider("p", "P", "https://p", http_headers={name: "x"}),
         Provider("p", "P", "https://p", env_http_headers={name: "ME"}),

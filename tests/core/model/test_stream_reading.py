@@ -110,7 +110,7 @@ def test_a_whole_answer_may_be_larger_than_an_event(monkeypatch: pytest.MonkeyPa
     assert caught.value.code == "provider"
 
 
-def test_what_is_no_stream_is_shown_as_far_as_it_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anything_but_a_stream_is_shown_as_far_as_it_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "MAX_PLAIN_BYTES", 8)
     with pytest.raises(ModelError) as caught:
         read(b"a \xff ", b"page", b"further")
@@ -118,9 +118,23 @@ def test_what_is_no_stream_is_shown_as_far_as_it_was_kept(monkeypatch: pytest.Mo
     assert str(caught.value).startswith("P: ")
 
 
-def test_comments_alone_do_not_keep_a_stream_alive() -> None:
+@pytest.mark.parametrize(
+    "ping",
+    [
+        b": still there\n\n",
+        b'event: ping\ndata: {"type": "ping"}\n\n',
+        b'data: {"type":"keepalive"}\n\n',
+        b"event: keep-alive\ndata: {}\n\n",
+    ],
+)
+def test_comments_and_pings_alone_do_not_keep_a_stream_alive(ping: bytes) -> None:
     with pytest.raises(StreamBroken, match=r"^P sent nothing for 0\.05 seconds"):
-        read(*[b": still there\n\n"] * 200, idle=0.05, pause=0.01)
+        read(*[ping] * 200, idle=0.05, pause=0.01)
+
+
+@pytest.mark.parametrize("start", [[], [b"\xef\xbb\xbf"], [b"\r\n"], [b": hello\n\n"]])
+def test_a_stream_that_is_declared_as_json_is_read(start: list[bytes]) -> None:
+    assert [event.data for event in read(*start, b"data: a\n\n", b"data: b\n\n", kind=JSON)] == [b"a", b"b"]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +221,7 @@ def test_the_server_waits_where_nobody_reads(monkeypatch: pytest.MonkeyPatch, ro
     anyio.run(main)
 
 
-def test_time_in_which_nobody_reads_is_no_silence() -> None:
+def test_time_in_which_nobody_reads_is_not_silence() -> None:
     async def main() -> None:
         async with open_stream(b"data: a\n\n", 1.2, b"data: b\n\n", idle=0.5) as (_, batches):
             await anyio.sleep(1)

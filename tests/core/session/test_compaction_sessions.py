@@ -1,4 +1,4 @@
-"""Many sessions that are compacted again and again, also where the model writes no summary.
+"""Many sessions that are compacted repeatedly, some without a summary from the model.
 
 CODE_ALL_SESSIONS=1 runs all 200, which takes a minute of CPU.
 """
@@ -35,7 +35,7 @@ from code_core.wire.prompt import Prompt
 from code_core.wire.response_events import Completed, ItemDone, ResponseEvent
 from code_core.wire.responses import request_body
 from code_core.wire.tool_specs import FunctionSpec
-from core.session.scripted import Reading, converse, place, scripted_conversation, text
+from core.session.scripted import Reading, converse, event_order, scripted_conversation, text
 from core.tools.test_terminals import Running
 from support import violations
 
@@ -49,7 +49,7 @@ HANG = 0.02
 
 @dataclass
 class Worker:
-    """A model that works with tools whose outputs are long, and whose window is small."""
+    """A model with a small window whose tools have long outputs."""
 
     window: int
     chance: random.Random
@@ -101,17 +101,19 @@ class Worker:
             case "hang":
                 await anyio.sleep_forever()
             case "refusal":
-                yield ItemDone(Message(role="assistant", content=[Refusal(refusal="I will not")]), place())
+                yield ItemDone(
+                    Message(role="assistant", content=[Refusal(refusal="I will not")]), event_order()
+                )
             case "call":
-                yield ItemDone(FunctionCall(name="work", arguments="{}", call_id="s"), place())
+                yield ItemDone(FunctionCall(name="work", arguments="{}", call_id="s"), event_order())
             case "empty":
-                yield ItemDone(Message(role="assistant", content=[OutputText(text=" \n")]), place())
+                yield ItemDone(Message(role="assistant", content=[OutputText(text=" \n")]), event_order())
             case "endless":
                 endless = OutputText(text="again " * 200_000)
-                yield ItemDone(Message(role="assistant", content=[endless]), place())
+                yield ItemDone(Message(role="assistant", content=[endless]), event_order())
             case _:
                 yield ItemDone(
-                    Message(role="assistant", content=[OutputText(text="so far, so good")]), place()
+                    Message(role="assistant", content=[OutputText(text="so far, so good")]), event_order()
                 )
         yield used(10)
 
@@ -119,7 +121,7 @@ class Worker:
         self.rounds -= 1
         self.open_calls = []
         if self.rounds < 0:
-            yield ItemDone(Message(role="assistant", content=[OutputText(text="done " * 20)]), place())
+            yield ItemDone(Message(role="assistant", content=[OutputText(text="done " * 20)]), event_order())
         else:
             for index in range(self.chance.randint(1, 3)):
                 self.calls += 1
@@ -130,7 +132,7 @@ class Worker:
                     self.plan = f"plan-{self.calls}-"
                     arguments = f'{{"plan": [{{"step": "{self.plan}", "status": "pending"}}]}}'
                 yield ItemDone(
-                    FunctionCall(name=name, arguments=arguments, call_id=f"c{self.calls}"), place(index)
+                    FunctionCall(name=name, arguments=arguments, call_id=f"c{self.calls}"), event_order(index)
                 )
         yield used(size)
 
@@ -140,7 +142,7 @@ class Worker:
 
 @dataclass
 class Work:
-    """A tool with a long output, or one that says that it patched a file."""
+    """A tool with a long output, or one that reports a patched file."""
 
     name: str
     worker: Worker

@@ -43,7 +43,7 @@ def test_a_message_is_found_however_it_is_wrapped(body: str) -> None:
         '{"detail": 5}',
     ],
 )
-def test_a_body_without_an_error_has_none(body: str) -> None:
+def test_a_body_without_an_error_yields_no_error(body: str) -> None:
     assert error_object(body) == {}
 
 

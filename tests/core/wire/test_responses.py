@@ -129,7 +129,7 @@ def test_a_response_is_whole_only_with_its_last_event() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "error", "said"),
+    ("event", "error", "expected"),
     [
         (sse.failed("context_length_exceeded", "x"), ContextWindowExceeded, "context window"),
         (sse.failed("insufficient_quota", "x"), RequestRefused, "quota"),
@@ -158,10 +158,12 @@ def test_a_response_is_whole_only_with_its_last_event() -> None:
         ({"type": "error", "code": "odd", "message": "direct"}, StreamBroken, "direct"),
     ],
 )
-def test_failures_say_whether_to_ask_again(event: dict[str, Any], error: type[ModelError], said: str) -> None:
+def test_failures_say_whether_to_ask_again(
+    event: dict[str, Any], error: type[ModelError], expected: str
+) -> None:
     reader = ResponseReader()
     reader.read(event)
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=expected):
         reader.end()
 
 

@@ -135,7 +135,7 @@ def trust_command(cwd: Path | None, yes: bool) -> None:
         while answer is None:
             answer = parse_yes_or_no(click.prompt(f"{question.title} (y yes, n no)", prompt_suffix=": "))
         if not answer:
-            click.echo("nothing changed; code config untrust remembers a no")
+            click.echo("nothing changed; to record a no, use code config untrust")
             return
         file = remember(find_home(os.environ), project, trusted=True)
     click.echo(f"trusted; recorded in {file}")
@@ -169,7 +169,7 @@ def _project(cwd: Path | None) -> "ProjectSettings":
         why = (
             sources.warnings[0]
             if sources.warnings
-            else "this project has no settings: it would be .code/config.toml"
+            else "this project has no settings: there is no .code/config.toml"
         )
         raise ConfigError(why)
     return sources.project

@@ -1,6 +1,7 @@
 """Reads the server-sent events of one HTTP response, with a limit on silence."""
 
 import math
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -20,6 +21,10 @@ MAX_PLAIN_BYTES = 16 * 2**20
 """Limit on a body without events, which is kept in case it is a complete answer or an error message."""
 MAX_UNREAD_BYTES = 2**18
 """Limit on unparsed data; the server then waits. Parsing this much takes a few milliseconds."""
+
+
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_PING = re.compile(rb'\s*\{\s*("type"\s*:\s*"(ping|keep-?alive)"\s*)?\}\s*')
 
 
 class StreamedResponse(Protocol):
@@ -42,8 +47,8 @@ class EventStream:
 
     Args:
         where: the provider, for errors.
-        idle: seconds without content after which the stream counts as broken. Comments and blank
-            lines, which only keep the connection open, are not content.
+        idle: seconds without content after which the stream counts as broken. Comments, blank lines
+            and pings, which only keep the connection open, are not content.
         log: records how much was received.
         plain_answer: converts a complete JSON answer to an event; see `Wire`.
     """
@@ -95,10 +100,16 @@ class EventStream:
         plain: bytearray | None = bytearray()
         content = self._parser.content
         while chunk := await self._received():
+            if (
+                is_json
+                and not (plain or b"").strip(_BLANK)
+                and not chunk.lstrip(_BLANK).startswith((b"{", b"["))
+            ):
+                is_json = False  # some servers declare a stream as JSON
             events = [] if is_json else self._parse(chunk)
-            if is_json or self._parser.content != content:
-                content = self._parser.content
+            if is_json or (self._parser.content != content and not _keeps_alive(events)):
                 self._last_content = anyio.current_time()
+            content = self._parser.content
             self._wait_on()
             if events:
                 plain = None
@@ -130,7 +141,7 @@ class EventStream:
             self._limit.deadline = self._last_content + self._idle
 
     def _plain_answer(self, body: bytes) -> SseEvent:
-        text = body.lstrip(b"\xef\xbb\xbf \t\r\n")
+        text = body.lstrip(_BLANK)
         if (event := self._whole(text)) is not None:
             return event
         raise not_a_stream(body.decode("utf-8", "replace")).located(self._where)
@@ -175,3 +186,8 @@ class EventStream:
             if self._unread_bytes > MAX_UNREAD_BYTES:
                 self._room = anyio.Event()
                 await self._room.wait()
+
+
+def _keeps_alive(events: list[SseEvent]) -> bool:
+    """Whether `events` are all pings."""
+    return bool(events) and all(_PING.fullmatch(event.data) is not None for event in events)

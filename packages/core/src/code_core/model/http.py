@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 from code_core.errors import ModelError, RequestRefused, StreamBroken
+from code_core.model.echoed_secrets import EchoedSecrets
 from code_core.model.errors import ConnectError, HttpError
 from code_core.model.event_stream import EventStream
 from code_core.model.key_proxy import Endpoint, KeyProxy
@@ -76,7 +77,7 @@ class HttpModelClient:
         wire: its API.
         environ: the environment as bytes, for the key and the headers taken from it.
         recorder: receives every event, for a later replay.
-        key_proxy: holds the key outside of this process.
+        key_proxy: holds the key outside this process.
         key: the key, if it is no longer in the environment.
 
     Raises:
@@ -101,6 +102,7 @@ class HttpModelClient:
         if key is None and key_proxy is None:
             self._key = provider.api_key(environ)
         self._configured = provider.headers(environ)
+        self._secrets = EchoedSecrets(self._key, self._configured, provider.env_http_headers)
         self._network = {os.fsdecode(name): os.fsdecode(value) for name, value in environ.items()}
         if key_proxy is None:
             # An invalid one is an error in the settings and is reported immediately.
@@ -124,6 +126,15 @@ class HttpModelClient:
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[AsyncIterator[ResponseEvent]]:
         """See `ModelClient.stream`."""
+        try:
+            async with self._streamed(prompt) as events:
+                yield events
+        except ModelError as error:
+            self._secrets.hide_in(error)
+            raise
+
+    @asynccontextmanager
+    async def _streamed(self, prompt: Prompt) -> AsyncIterator[AsyncIterator[ResponseEvent]]:
         self._requests += 1
         while True:
             body = self._wire.request(prompt)
@@ -215,7 +226,8 @@ class HttpModelClient:
         if response.status == 200:
             return response
         try:
-            return Answer(response.status, response.headers, await _error_body(response))
+            text = self._secrets.hidden_in(await _error_body(response))
+            return Answer(response.status, response.headers, text)
         finally:
             await response.aclose()
 

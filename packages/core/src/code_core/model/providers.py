@@ -202,5 +202,5 @@ def _local(provider_id: str, name: str, url: str, server: ServerKind) -> Provide
 
 def _header_value(value: bytes, where: str) -> bytes:
     if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in value):
-        raise ConfigError(f"{where} contains control characters, which a header cannot")
+        raise ConfigError(f"{where} contains control characters, which a header cannot contain")
     return value

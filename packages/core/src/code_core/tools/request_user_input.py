@@ -18,7 +18,7 @@ LONGEST_TEXT = 2_000
 LONGEST_ANSWER = 16_000
 """Characters of one answer passed to the model."""
 NOBODY = "no user is available to answer: decide yourself, choose what is easiest to change later, and state your assumptions"
-NO_ANSWER = "the user did not answer: decide yourself, or go on without it"
+NO_ANSWER = "the user did not answer: decide yourself, or continue without an answer"
 
 
 class _Option(BaseModel):
