@@ -90,9 +90,15 @@ class LazyGroup(click.Group):
         """`args` with the command moved before the options that preceded it."""
         if not args[0].startswith("-"):
             return args
-        default = self.get_command(ctx, self._default)
-        assert default is not None  # noqa: S101 - the table is ours
-        options = {name: option for option in default.params for name in option.opts}
+        named = next((word for word in args if word in self._entries), self._default)
+        commands = [self.get_command(ctx, name) for name in dict.fromkeys((self._default, named))]
+        options = {
+            name: option
+            for command in commands
+            if command is not None
+            for option in command.params
+            for name in option.opts
+        }
         at = 0
         while at < len(args) and args[at].startswith("-") and args[at] != "--":
             option = options.get(args[at])
