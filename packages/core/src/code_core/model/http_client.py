@@ -186,8 +186,7 @@ class HttpClient:
         try:
             yield response
         finally:
-            with anyio.CancelScope(shield=True):
-                await response.aclose()
+            await response.aclose()
 
     async def _exchange(self, stream: ByteStream, request: bytes) -> HttpResponse:
         """Send a request and receive the head of its response, which may come before all of the request is sent."""
