@@ -13,7 +13,7 @@ from code_core.sandbox.sandbox import Mechanism
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.shell import Shell
 from code_core.tools.tool import ToolContext
-from core.tools.test_exec_command import Terminal, run
+from core.tools.test_exec_command import Body, Terminal, run
 
 TIDIES = "trap 'echo tidy > tidied; exit 7' TERM; echo ready; : > begun; sleep 1000 & wait"
 """A program that tidies up and ends on request."""
@@ -30,6 +30,19 @@ def wait_for(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < late
         time.sleep(0.01)
+
+
+def tidied(context: ToolContext, body: Body, mechanism: Mechanism | None) -> bool:
+    """Whether the job tidied up in one of a few attempts: on a busy machine, half a second can pass without it.
+
+    Under bubblewrap it never does, because the kernel ends its namespace at once.
+    """
+    for _ in range(5):
+        run(context, body, mechanism)
+        if (context.cwd / "tidied").exists():
+            return True
+        (context.cwd / "log").unlink()
+    return False
 
 
 async def shell(terminal: Terminal, script: str, **more: int) -> str:
@@ -84,10 +97,7 @@ def test_a_background_job_tidies_up_when_its_session_ends(
         )
         assert "exited with code 0" in output.text
 
-    run(tool_context, body, mechanism)
-    assert (tool_context.cwd / "tidied").exists() is (
-        mechanism != "bwrap"
-    )  # the kernel ends its namespace at once
+    assert tidied(tool_context, body, mechanism) is (mechanism != "bwrap")
 
 
 @pytest.mark.parametrize("mechanism", ["bwrap", "landlock"], indirect=True)
@@ -99,8 +109,7 @@ def test_a_confined_background_job_tidies_up_when_its_command_ends(
         output = await shell(terminal, f"{job} until grep -q ready log; do sleep 0.01; done")
         assert json.loads(output)["metadata"]["exit_code"] == 0
 
-    run(tool_context, body, mechanism)
-    assert (tool_context.cwd / "tidied").exists() is (mechanism != "bwrap")
+    assert tidied(tool_context, body, mechanism) is (mechanism != "bwrap")
 
 
 def test_a_background_job_that_does_not_end_is_killed(
