@@ -1,4 +1,4 @@
-"""What the first request of a session weighs, with the settings that a new user has."""
+"""The size of the first request of a session, with a new user's settings."""
 
 import json
 import sys

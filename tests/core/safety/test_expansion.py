@@ -220,8 +220,9 @@ def test_braces_make_only_some_words() -> None:
     assert len(made) == 33
     assert made[:2] == ["aaaaaa", "aaaaab"]
     assert made[-1] == "b" + "{a,b}" * 5
+    assert len(braced("{a,b,c}" * 4)) == 33
     many = [str(number) for number in range(40)]
-    assert braced(f"{{{','.join(many)}}}") == many
+    assert braced(f"{{{','.join(many)}}}{{a,b}}") == [f"{number}{{a,b}}" for number in many]
 
 
 def test_what_would_expand_to_too_much_is_refused() -> None:

@@ -96,6 +96,30 @@ def test_a_full_window_is_compacted_once_before_the_request(config: Config) -> N
     converse(scripted_conversation(with_window(config, 1_000), model, tool), script)
 
 
+def test_a_request_that_stays_too_long_is_compacted_once(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        assert "too long" in (await reading.ended()).message
+        assert len(reading.of("context_compacted")) == 1
+
+    refused = [ContextWindowExceeded("too long")]
+    model = ScriptedModel(calls("work"), answer("so far"), refused, answer("once more"), answer("bye"))
+    tool = ScriptedTool("work", lambda *_: _output("y" * 3_400))
+    converse(scripted_conversation(with_window(config, 1_000), model, tool), script)
+
+
+def test_a_window_that_stays_full_is_compacted_once_for_each_request(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        assert (await reading.ended()).type == "task_complete"
+        assert len(reading.of("context_compacted")) == 1
+        assert model.scripts == []
+
+    # What every request has besides the history takes most of the window, whatever is dropped.
+    model = ScriptedModel([*calls("work")[:1], completed(990)], answer("so far"), answer("bye", tokens=990))
+    converse(scripted_conversation(with_window(config, 1_000), model, ScriptedTool("work")), script)
+
+
 @pytest.mark.parametrize(("tokens", "compactions"), [(841, 0), (842, 1)])
 def test_a_window_is_full_at_85_percent_as_the_provider_counts(
     config: Config, tokens: int, compactions: int

@@ -96,6 +96,10 @@ def function(**arguments: Any) -> FunctionCall:
     [
         (function(command=["ls"]), ["ls"], "", 60),
         (function(command="ls | wc"), ["bash", "-lc", "ls | wc"], "", 60),
+        (function(command='["ls", "-l"]'), ["ls", "-l"], "", 60),
+        (function(command='["ls", 1]'), ["bash", "-lc", '["ls", 1]'], "", 60),
+        (function(command='["ls"'), ["bash", "-lc", '["ls"'], "", 60),
+        (function(command="[ -e x ]"), ["bash", "-lc", "[ -e x ]"], "", 60),
         (function(command=["ls"], workdir="sub", timeout_ms=1500), ["ls"], "sub", 1.5),
         (function(command=["ls"], timeout=1500), ["ls"], "", 1.5),
         (function(command=["ls"], timeout_ms=10**9), ["ls"], "", 3600),

@@ -47,6 +47,7 @@ from code_core.session.manager import ConversationManager
 from code_core.session.stored.opening import Last
 from code_core.view.answers import Choices, Explain, Page, parse_plan_answer
 from code_core.view.append_only import AppendOnly
+from code_core.view.plan_tags import WithoutPlanTags
 from code_core.view.printer import HumanPrinter
 from code_core.view.questions import approval_text, elicitation_text
 from code_core.view.undo import undo_lines
@@ -124,6 +125,7 @@ class _PlainFrontend:
         self.overrides = overrides
         self._printer = _make_printer()
         self._append_only = AppendOnly()
+        self._plan_tags = WithoutPlanTags()
         self._input = lines
         self.asker = Asker(lines, self._printer)
         self.code = 0
@@ -242,8 +244,9 @@ class _PlainFrontend:
         """Show events up to one of `kind`, answering questions among them, and return that event."""
         async for event in self._conversation.events():
             if not isinstance(event.msg, Question):
-                for msg in self._append_only.events(event.msg):
-                    self._printer.show(msg)
+                for untagged in self._plan_tags.events(event.msg):
+                    for msg in self._append_only.events(untagged):
+                        self._printer.show(msg)
             self._follow(event.msg)
             await self._answer(event.msg)
             if isinstance(event.msg, kind):

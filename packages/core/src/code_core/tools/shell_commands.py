@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import from_json
 
 from code_core.config.guards import CommandGuards
 from code_core.config.paths import is_directory
@@ -55,8 +56,21 @@ class _Arguments(BaseModel):
     @field_validator("command", mode="before")
     @classmethod
     def _script(cls, value: Any) -> Any:
-        """Accept a script where an argv is expected, because models sometimes send one."""
-        return ["bash", "-lc", value] if isinstance(value, str) else value
+        """Accept a script or an argv as JSON text where an argv is expected, because models sometimes send one."""
+        if not isinstance(value, str):
+            return value
+        return _argv_in(value) or ["bash", "-lc", value]
+
+
+def _argv_in(text: str) -> list[str] | None:
+    """The argv in a text such as `["ls", "-l"]`, or None for a script, such as `[ -e x ]`."""
+    if not text.lstrip().startswith('["'):
+        return None
+    try:
+        value = from_json(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, list) and all(isinstance(word, str) for word in value) else None
 
 
 RunCommand = Callable[[CommandRequest, Sandbox | None], Awaitable[CommandResult]]
