@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -165,6 +164,8 @@ def require_program(name: str, cwd: Path, environment: Mapping[str, str]) -> Non
     Raises:
         SpawnError: the program or the directory does not exist or is not accessible.
     """
+    import shutil  # slow, and needed only below a sandbox
+
     _check_directory(cwd)
     path = environment.get("PATH", os.defpath)
     try:

@@ -31,7 +31,7 @@ AbortReason = Literal["interrupted", "replaced"]
 TaskEnd = TaskComplete | TurnAborted | ErrorEvent
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class RunningTask:
     """A task that is running or about to start."""
 

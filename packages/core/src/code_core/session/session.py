@@ -30,7 +30,7 @@ LONGEST_PREVIEW = 200
 """Characters of the first input shown in lists."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Session:
     """The state that tasks read and change; only one task runs at a time.
 

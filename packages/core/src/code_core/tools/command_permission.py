@@ -105,7 +105,7 @@ async def permission(
     Raises:
         TurnAbandoned: the user chose to stop the turn.
     """
-    rule = await anyio.to_thread.run_sync(_strictest, request, guards)
+    rule = await anyio.to_thread.run_sync(_strictest, request, guards) if guards.rules else None
     full_access = isinstance(context.sandbox_policy, DangerFullAccess)
     confined = confinable and not full_access and not request.escalated
     decision = _decision(request, rule, context, confinable=confinable, approved=False)
@@ -175,8 +175,6 @@ async def changed_since(request: CommandRequest, allowed: Permission) -> ToolOut
 
 
 def _strictest(request: CommandRequest, guards: CommandGuards) -> PrefixRule | None:
-    if not guards.rules:
-        return None
     return strictest(guards.rules, statements(request.argv), hides=hides_statements(request.argv))
 
 

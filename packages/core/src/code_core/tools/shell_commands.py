@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
@@ -21,7 +21,6 @@ from code_core.protocol.policies import AskForApproval, DangerFullAccess
 from code_core.safety.confirm_guard import strip_confirm
 from code_core.safety.planning import NOTHING_CHANGES
 from code_core.safety.shell_words import Words
-from code_core.sandbox.detection import detect as detect_sandbox
 from code_core.sandbox.sandbox import Sandbox
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.arguments import BadArguments, parse_arguments
@@ -38,6 +37,9 @@ from code_core.tools.command_permission import (
 )
 from code_core.tools.command_run import CommandResult, run_shell_command
 from code_core.tools.tool import ToolContext, ToolOutput
+
+if TYPE_CHECKING:
+    from code_core.sandbox.detection import Detection
 
 LONGEST_TIMEOUT_MS = 3_600_000
 
@@ -84,6 +86,13 @@ class CommandCall:
     workdir: str | None = None
     escalated: bool = False
     justification: str | None = None
+
+
+def detect_sandbox() -> "Detection":
+    """See `detection.detect`, which is imported late: a command with full access needs no sandbox."""
+    from code_core.sandbox.detection import detect as detect_mechanisms
+
+    return detect_mechanisms()
 
 
 class ShellCommands:
@@ -150,14 +159,19 @@ class ShellCommands:
             escalated=call.escalated,
             justification=call.justification,
         )
-        refused = await anyio.to_thread.run_sync(guarded, request, self._guards)
-        return refused or _noted(await self._run(request, context, run))
+        prepared = await anyio.to_thread.run_sync(self._prepared, request, context)
+        if isinstance(prepared, ToolOutput):
+            return prepared
+        return _noted(await self._run(prepared, context, run))
+
+    def _prepared(self, request: CommandRequest, context: ToolContext) -> CommandRequest | ToolOutput:
+        """Return the request with its programs looked up, or the answer to the model if it needs `confirm:`."""
+        return guarded(request, self._guards) or looked_up(request, context)
 
     async def _run(self, request: CommandRequest, context: ToolContext, run: RunCommand) -> ToolOutput:
         """Run the command where it may, then outside the sandbox if that denied it something."""
         full_access = isinstance(context.sandbox_policy, DangerFullAccess)
         sandbox = None if full_access else (await anyio.to_thread.run_sync(detect_sandbox)).sandbox
-        request = await anyio.to_thread.run_sync(looked_up, request, context)
         if await self._granted_outside(request, context):
             request = replace(request, escalated=True)
         allowed = await permission(request, self._guards, context, confinable=sandbox is not None)

@@ -38,6 +38,7 @@ class TurnChanges:
         self._root = root
         self._folder = folder
         self._changes = NetChanges(self._keep)
+        self._has_kept = False
 
     def add(self, edits: Iterable[FileEdit]) -> None:
         """Record edits that are now on disk, in order.
@@ -83,11 +84,13 @@ class TurnChanges:
 
     def close(self) -> None:
         """Remove the saved versions."""
-        import shutil
+        if self._has_kept:
+            import shutil
 
-        shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _keep(self, state: FileState) -> _Version:
+        self._has_kept = True
         version = _Version(sha256(state.data).hexdigest(), len(state.data), state.git_mode)
         file = self._folder / version.digest
         if not file.exists():

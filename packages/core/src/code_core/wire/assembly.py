@@ -15,7 +15,7 @@ from code_core.protocol.items import FunctionCall, Message, OutputText, Response
 from code_core.wire.response_items import is_answer, item_from_provider
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Unfinished:
     """An item that has only arrived in pieces so far."""
 

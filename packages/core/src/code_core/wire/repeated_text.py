@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class RepeatedText:
     """Compares a text, piece by piece, with one that was shown before.
 

@@ -61,7 +61,7 @@ def question_id(question: Question) -> str:
             return question.approval_id
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class OpenItems:
     """Follows a session's events and keeps the open items.
 

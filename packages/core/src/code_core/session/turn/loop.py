@@ -30,7 +30,7 @@ from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
 from code_core.wire.prompt import ModelSettings, Prompt
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TurnLoop:
     """One turn.
 

@@ -18,7 +18,7 @@ class EmitOrdered(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TokenTotals:
     """Tokens used by a conversation.
 
@@ -61,7 +61,7 @@ class TokenTotals:
         self._too_long = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Reporter:
     """Emits one turn's events.
 

@@ -53,7 +53,7 @@ GO_ON_NOTE = (
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Response:
     """The model's answer so far; `orders` holds the items' positions in its stream."""
 
