@@ -12,6 +12,7 @@ import anyio
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from code_core.config.guards import CommandGuards
+from code_core.config.paths import is_directory
 from code_core.frozen import frozen
 from code_core.patch.invocation import MISSED, ImplicitPatch, PatchCall, detect, was_missed
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
@@ -118,9 +119,11 @@ class ShellCommands:
             return ToolOutput("the command contains a NUL character", success=False)
         match detect(command):
             case PatchCall(text=text, workdir=workdir):
-                return await self._apply_patch.apply(
-                    text, cwd / workdir if workdir else cwd, call.call_id, context
-                )
+                directory = cwd / (workdir or "")
+                if not is_directory(directory):
+                    problem = f"No file was changed: {str(directory)!r}, where the patch would apply, is not a directory"
+                    return ToolOutput(problem, success=False)
+                return await self._apply_patch.apply(text, directory, call.call_id, context)
             case ImplicitPatch(message=message):
                 return ToolOutput(message, success=False)
             case None:
