@@ -69,7 +69,7 @@ def start(workspace: Workspace, answers: list[Any] | None, *responses: Any) -> "
 
 def shake_hands(process: "subprocess.Popen[str]", answers: list[Any] | None) -> Handshake:
     client = Handshake(process, answers or [])
-    capabilities = {} if answers is None else {"elicitation": {}}
+    capabilities: dict[str, Any] = {} if answers is None else {"elicitation": {}}
     version, me = "2025-06-18", {"name": "t", "version": "1"}
     client.request("initialize", protocolVersion=version, capabilities=capabilities, clientInfo=me)
     client.send(method="notifications/initialized")
