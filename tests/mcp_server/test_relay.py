@@ -9,6 +9,7 @@ from code_core.acp.updates import UpdateTranslator
 from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta, AgentMessageReset
 from code_core.protocol.events import ErrorEvent, Event, EventMsg, TaskStarted, WarningEvent
 from code_core.view.append_only import AppendOnly
+from code_core.view.plan_tags import WithoutPlanTags
 from code_mcp_server.dialogue import Caller
 from code_mcp_server.eras import ClientAbilities, LogLevel
 from code_mcp_server.relay import Relay
@@ -30,7 +31,7 @@ def relayed(
 ) -> Client:
     client = Client()
     caller = Caller(7, ClientAbilities(), False, client, progress_token, log_level)
-    relay = Relay(caller, "conversation", AppendOnly(), UpdateTranslator())
+    relay = Relay(caller, "conversation", AppendOnly(), WithoutPlanTags(), UpdateTranslator())
 
     async def main() -> None:
         for number, msg in enumerate(messages):

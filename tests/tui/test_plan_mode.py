@@ -47,6 +47,8 @@ def test_a_plan_is_accepted_and_carried_out(workspace: Workspace) -> None:
     terminal.until("\n> ")
     terminal.type("/plan make it\r")
     terminal.until(ASKED)
+    assert "1. touch made" in terminal.screen
+    assert "proposed_plan" not in terminal.screen
     assert not (workspace.directory / "made").exists()
     terminal.type("y\r")
     terminal.until("Bye now.")

@@ -16,8 +16,9 @@ from code_core.config.schema.storage import (
 from code_core.protocol.ops import GetHistoryEntryRequest
 from code_core.protocol.session_events import GetHistoryEntryResponse
 from code_core.session.stored import stored_session
+from code_core.session.stored.cleaning_settings import cleaning_settings
 from code_core.session.stored.opening import store_of
-from code_core.session.stored.stored_session import StoredSession, cleaning_settings
+from code_core.session.stored.stored_session import StoredSession
 from code_core.store import cleaning
 from code_core.store.cleaning import Cleaned, CleaningSettings, Limit
 from code_core.store.errors import StoreError

@@ -215,6 +215,8 @@ def test_plan_mode_changes_nothing_and_leaves_the_policies(workspace: Workspace,
         assert client.of_kind("current_mode_update")[-1]["currentModeId"] == "plan"
         assert client.prompt(session["sessionId"]) == "end_turn"
         assert not (workspace.directory / "made").exists()
+        chunks = client.of_kind("agent_message_chunk")
+        assert "".join(chunk["content"]["text"] for chunk in chunks) == "1. touch made\n"
         client.call("session/set_mode", session | {"modeId": "full-access"})
         assert client.prompt(session["sessionId"]) == "end_turn"
         assert client.asked == []

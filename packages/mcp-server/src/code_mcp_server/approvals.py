@@ -6,14 +6,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ExecApproval, PatchApproval, ResolveElicitation
 from code_core.protocol.policies import ReviewDecision
-from code_core.protocol.question_events import RequestUserInput
+from code_core.protocol.question_events import PlanProposed, RequestUserInput
 from code_core.view.answers import Choices
 from code_core.view.question_form import form_answer, form_schema, form_text, no_answer
 from code_core.view.questions import approval_text, elicitation_schema, elicitation_text
+from code_core.view.visible import readable
 from code_mcp_server.eras import ClientAbilities
 from code_mcp_server.turns import Question, Reply
 
@@ -23,6 +25,20 @@ _NAMES = {
     ReviewDecision.APPROVED_PREFIX: "Allow always, by this rule",
     ReviewDecision.DENIED: "Deny and continue",
     ReviewDecision.ABORT: "Deny and stop",
+}
+
+_PLAN_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "plan": {
+            "type": "string",
+            "title": "Plan",
+            "enum": ["accept", "revise", "reject"],
+            "enumNames": ["Carry it out", "Revise it", "Reject it"],
+        },
+        "changes": {"type": "string", "title": "What to change"},
+    },
+    "required": ["plan"],
 }
 
 CANNOT_ASK = (
@@ -56,6 +72,8 @@ def elicitation(question: Question) -> dict[str, Any]:
         message, schema = elicitation_text(question).markdown, elicitation_schema(question)
     elif isinstance(question, RequestUserInput):
         message, schema = form_text(question).markdown, form_schema(question)
+    elif isinstance(question, PlanProposed):
+        message, schema = f"{readable(question.plan)}\n\nCarry out this plan?", _PLAN_SCHEMA
     else:
         message, schema = approval_text(question).markdown, _schema(question)
     return {"mode": "form", "message": message, "requestedSchema": schema}
@@ -80,6 +98,8 @@ def reply(question: Question, answer: object) -> Reply:
                 return form_answer(question, content)
             case _:
                 return no_answer(question)
+    if isinstance(question, PlanProposed):
+        return _plan_answer(question, answer)
     return _approval(question, answer_in(answer))
 
 
@@ -89,6 +109,8 @@ def denial(question: Question) -> Reply:
         return ResolveElicitation(id=question.id, action="decline")
     if isinstance(question, RequestUserInput):
         return no_answer(question)
+    if isinstance(question, PlanProposed):
+        return ResolvePlan(id=question.id, action="reject")
     return _approval(question, ClientAnswer(ReviewDecision.DENIED, CANNOT_ASK))
 
 
@@ -122,7 +144,7 @@ def details(question: Question, event_id: str, call_id: str) -> dict[str, Any]:
         event_id: the submission of the event.
         call_id: the id of the client's tool call.
     """
-    if isinstance(question, ElicitationRequest | RequestUserInput):
+    if isinstance(question, ElicitationRequest | RequestUserInput | PlanProposed):
         return {}
     common: dict[str, Any] = {
         "code_approval_id": question.approval_id,
@@ -147,6 +169,16 @@ def details(question: Question, event_id: str, call_id: str) -> dict[str, Any]:
         case ApplyPatchApprovalRequest(changes=changes):
             dumped = {path: change.model_dump(mode="json") for path, change in changes.items()}
             return common | {"code_elicitation": "patch-approval", "code_changes": dumped}
+
+
+def _plan_answer(plan: PlanProposed, answer: object) -> ResolvePlan:
+    match answer:
+        case {"action": "accept", "content": {"plan": "accept" | "revise" as action, **more}}:
+            changes = more.get("changes")
+            feedback = changes if isinstance(changes, str) else None
+            return ResolvePlan(id=plan.id, action=action, feedback=feedback)
+        case _:
+            return ResolvePlan(id=plan.id, action="reject")
 
 
 def _approval(request: ApprovalRequest, answer: ClientAnswer) -> ExecApproval | PatchApproval:

@@ -8,9 +8,14 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from code_core.acp.content import ContentBlock
 from code_core.config.load import ConfigOverrides
 from code_core.config.schema.servers import McpServerTable
-from code_core.protocol.policies import AskForApproval, SandboxMode
+from code_core.protocol.policies import AskForApproval, CollaborationMode, SandboxMode
 from code_core.session.parts import Parts
 from code_mcp_server.errors import InvalidArguments
+
+_MODE = (
+    "`plan` turns plan mode on: the agent changes nothing and proposes a plan. `default` turns it off: the "
+    "agent may carry out its plan. Without a value, the mode stays as it is."
+)
 
 
 class ToolArguments(BaseModel):
@@ -64,6 +69,7 @@ class CodexReplyArguments(ToolArguments):
         description="The conversation to continue.",
     )
     prompt: str = Field(min_length=1, description="What the agent should do next.")
+    collaboration_mode: CollaborationMode | None = Field(None, alias="collaboration-mode", description=_MODE)
 
 
 class NewSessionArguments(ToolArguments):
@@ -103,6 +109,7 @@ class PromptArguments(ToolArguments):
 
     session_id: str = Field(alias="sessionId", description="The session that `session/new` returned.")
     prompt: list[ContentBlock] = Field(min_length=1, description="The prompt, as content blocks.")
+    collaboration_mode: CollaborationMode | None = Field(None, alias="collaborationMode", description=_MODE)
 
 
 class CancelArguments(ToolArguments):

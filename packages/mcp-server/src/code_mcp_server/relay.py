@@ -16,6 +16,7 @@ from code_core.protocol.events import (
 )
 from code_core.protocol.mcp_events import ElicitationComplete, McpToolCallBegin
 from code_core.view.append_only import AppendOnly
+from code_core.view.plan_tags import WithoutPlanTags
 from code_core.view.titles import command_title
 from code_core.view.visible import visible
 from code_mcp_server.dialogue import Caller
@@ -34,12 +35,14 @@ class Relay:
         caller: the client.
         conversation_id: the session id in updates.
         append_only: adapts the session's events, because clients cannot withdraw text.
+        plan_tags: follows the session's mode; removes the tags of a plan.
         translator: creates the updates.
     """
 
     caller: Caller
     conversation_id: str
     append_only: AppendOnly
+    plan_tags: WithoutPlanTags
     translator: UpdateTranslator | None = None
     _steps: int = 0
 
@@ -55,12 +58,14 @@ class Relay:
             await self.caller.peer.notify(
                 "codex/event", params | {"_meta": {"requestId": str(self.caller.request_id)}}
             )
+        untagged = self.plan_tags.events(event.msg)
         if self.translator is not None:
-            await self._send_updates(self.translator.updates(event.msg))
+            await self._send_updates([update for msg in untagged for update in self.translator.updates(msg)])
         if isinstance(event.msg, ElicitationComplete) and not self.caller.modern:
             done = {"elicitationId": event.msg.id}
             await self.caller.peer.notify("notifications/elicitation/complete", done)
-        await self._progress(event.msg)
+        for msg in untagged:
+            await self._progress(msg)
         await self._log(event.msg)
 
     async def _send_updates(self, updates: Sequence[Update]) -> None:

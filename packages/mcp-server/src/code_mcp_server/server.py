@@ -15,9 +15,11 @@ from code_core.errors import CodeError
 from code_core.model.catalog import suggested_models
 from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
 from code_core.protocol.ops import InputItem, OverrideTurnContext, TextInput
+from code_core.protocol.policies import CollaborationMode
 from code_core.protocol.session_events import SessionSnapshot
 from code_core.session.conversation import Conversation
 from code_core.session.parts import Parts
+from code_core.view.plan_tags import without_tags
 from code_mcp_server import approvals
 from code_mcp_server.acp.session_info import SessionInfo
 from code_mcp_server.arguments import (
@@ -38,11 +40,15 @@ from code_mcp_server.round_trips import EXPIRED, RoundTrips, digest, input_requi
 from code_mcp_server.sessions import SOURCE, Session, SessionPool
 from code_mcp_server.tasks import Tasks
 from code_mcp_server.tools import codex_tools, session_tools
-from code_mcp_server.turns import Question, Turn, TurnEnd, is_question
+from code_mcp_server.turns import Question, Turn, TurnEnd
 
 _log = logging.getLogger("code_core")
 
 HIDDEN = "the session/* tools are not enabled: start the server with -c acp.enabled=true"
+HOW_TO_ACCEPT = (
+    "This is a plan; nothing was changed. To have it carried out, prompt the conversation again with `{}` set "
+    "to `default`. To change it, prompt again and say what to change."
+)
 ResultForm = Literal["answer", "stop reason"]
 
 
@@ -143,7 +149,7 @@ class _Call:
             case "codex-reply":
                 answer = parse(CodexReplyArguments, arguments)
                 session = await pool.find_or_resume(answer.conversation_id)
-                return await self._prompt(session, [TextInput(text=answer.prompt)])
+                return await self._prompt(session, [TextInput(text=answer.prompt)], answer.collaboration_mode)
             case "session/new":
                 new_session = parse(NewSessionArguments, arguments)
                 parts = replace(new_session.parts(), asks_user=elicits, opens_urls=self._opens_urls)
@@ -152,7 +158,7 @@ class _Call:
             case "session/prompt":
                 prompt = parse(PromptArguments, arguments)
                 session = await pool.find_or_resume(prompt.session_id)
-                return await self._prompt(session, input_items(prompt.prompt))
+                return await self._prompt(session, input_items(prompt.prompt), prompt.collaboration_mode)
             case "session/cancel":
                 await pool.find(parse(CancelArguments, arguments).session_id).cancel()
                 return _success({})
@@ -182,14 +188,16 @@ class _Call:
             return self._parked(session, parked.turn)
         return await self._until_asked(session, parked.turn)
 
-    async def _prompt(self, session: Session, items: list[InputItem]) -> dict[str, Any]:
-        turn = await session.begin(items)
+    async def _prompt(
+        self, session: Session, items: list[InputItem], mode: CollaborationMode | None = None
+    ) -> dict[str, Any]:
+        turn = await session.begin(items, mode, asks_about_plans=self.caller.abilities.elicits)
         if self.caller.modern and self.caller.abilities.tasks:
             task = self.server.tasks.start(
                 turn,
                 str(self.caller.request_id),
                 session.cancel,
-                lambda end: self._result(session, end),
+                lambda end: self._result(session, turn, end),
                 can_ask=self.caller.abilities.elicits,
             )
             return task.seed()
@@ -200,7 +208,7 @@ class _Call:
     async def _until_asked(self, session: Session, turn: Turn) -> dict[str, Any]:
         relay = self._relay(session)
         end = await turn.run_until_asked(relay.send, relay.live)
-        return self._parked(session, turn) if end is None else self._result(session, end)
+        return self._parked(session, turn) if end is None else self._result(session, turn, end)
 
     def _parked(self, session: Session, turn: Turn) -> dict[str, Any]:
         state = self.server.round_trips.park(turn, session.id, self.digest)
@@ -212,14 +220,14 @@ class _Call:
         async def on_event(_: Conversation, event: Event, questions: TaskGroup) -> None:
             nonlocal denied
             await relay.send(event)
-            if is_question(event.msg):
-                if approvals.can_ask(event.msg, self.caller.abilities) and not self.caller.modern:
-                    questions.start_soon(self._ask, turn, event.msg, event.id)
+            if (question := turn.question_in(event)) is not None:
+                if approvals.can_ask(question, self.caller.abilities) and not self.caller.modern:
+                    questions.start_soon(self._ask, turn, question, event.id)
                 else:
                     denied += 1
-                    await turn.reply(approvals.denial(event.msg))
+                    await turn.reply(approvals.denial(question))
 
-        return self._result(session, await turn.run(on_event, relay.live), denied)
+        return self._result(session, turn, await turn.run(on_event, relay.live), denied)
 
     async def _ask(self, turn: Turn, question: Question, event_id: str) -> None:
         extra = approvals.details(question, event_id, str(self.caller.request_id))
@@ -230,10 +238,15 @@ class _Call:
 
     def _relay(self, session: Session) -> Relay:
         translator = UpdateTranslator() if self.name == "session/prompt" else None
-        return Relay(self.caller, session.id, session.append_only, translator)
+        return Relay(self.caller, session.id, session.append_only, session.plan_tags, translator)
 
-    def _result(self, session: Session, end: TurnEnd, denied: int = 0) -> dict[str, Any]:
+    def _result(self, session: Session, turn: Turn, end: TurnEnd, denied: int = 0) -> dict[str, Any]:
+        if turn.plan is not None and isinstance(end, TaskComplete):
+            end = TaskComplete(last_agent_message=without_tags(end.last_agent_message or ""))
         result = _stop_reason(end) if self.name == "session/prompt" else _answer(session.id, end)
+        if turn.plan_open:
+            parameter = "collaborationMode" if self.name == "session/prompt" else "collaboration-mode"
+            result["content"].append({"type": "text", "text": HOW_TO_ACCEPT.format(parameter)})
         if denied:
             actions, were = ("action", "was") if denied == 1 else ("actions", "were")
             note = f"{denied} {actions} that needed approval {were} denied: {approvals.CANNOT_ASK}."

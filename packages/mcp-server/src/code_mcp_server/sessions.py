@@ -12,12 +12,14 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from code_core.config.load import NO_OVERRIDES, ConfigOverrides
 from code_core.protocol.events import SessionConfigured
-from code_core.protocol.ops import InputItem, Interrupt, UserInput
+from code_core.protocol.ops import InputItem, Interrupt, OverrideTurnContext, UserInput
+from code_core.protocol.policies import CollaborationMode
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
 from code_core.store.errors import SessionNotFound
 from code_core.view.append_only import AppendOnly
+from code_core.view.plan_tags import WithoutPlanTags
 from code_mcp_server.errors import SessionBusy, TooManySessions, UnknownSession
 from code_mcp_server.turns import OnEvent, Turn, TurnEnd
 
@@ -33,13 +35,18 @@ class Session:
     Attributes:
         turn: the running turn, or one that waits for answers from a later request.
         append_only: adapts its events, because clients cannot withdraw text.
+        plan_tags: removes the tags of a plan from texts.
     """
 
     conversation: Conversation
     configured: SessionConfigured
     turn: Turn | None = None
     append_only: AppendOnly = field(default_factory=AppendOnly)
+    plan_tags: WithoutPlanTags = field(default_factory=WithoutPlanTags)
     closed: anyio.Event = field(default_factory=anyio.Event)
+
+    def __post_init__(self) -> None:
+        self.plan_tags.events(self.configured)
 
     @property
     def id(self) -> str:
@@ -51,8 +58,19 @@ class Session:
         """Whether a turn is running or waiting for answers."""
         return self.turn is not None and self.turn.end is None
 
-    async def begin(self, items: list[InputItem]) -> Turn:
+    async def begin(
+        self,
+        items: list[InputItem],
+        mode: CollaborationMode | None = None,
+        *,
+        asks_about_plans: bool = False,
+    ) -> Turn:
         """Start a turn, replacing one that only waits for answers. The caller must follow it to get its events.
+
+        Args:
+            items: the prompt.
+            mode: switches plan mode on or off first.
+            asks_about_plans: see `Turn`.
 
         Raises:
             SessionBusy: a turn is running.
@@ -61,7 +79,9 @@ class Session:
             if self.turn.followed:
                 raise SessionBusy(f"session {self.id} is still working on a prompt: cancel it or wait for it")
             await self.turn.interrupt()
-        turn = self.turn = Turn(self.conversation)
+        if mode is not None:
+            await self.conversation.submit(OverrideTurnContext(collaboration_mode=mode))
+        turn = self.turn = Turn(self.conversation, asks_about_plans=asks_about_plans)
         await turn.submit(UserInput(items=items))
         return turn
 
@@ -76,6 +96,8 @@ class Session:
 
     async def cancel(self) -> None:
         """Stop the running turn, if any; its prompt ends with `TurnAborted`."""
+        if self.turn is not None:
+            self.turn.stop_asking()
         await self.conversation.submit(Interrupt())
 
 

@@ -16,7 +16,7 @@ from code_core.protocol.events import Event
 from code_mcp_server.approvals import denial
 from code_mcp_server.jsonrpc import Code, RpcError
 from code_mcp_server.round_trips import input_required, take_answers
-from code_mcp_server.turns import Turn, TurnEnd, is_question
+from code_mcp_server.turns import Turn, TurnEnd
 
 POLL_MILLISECONDS = 500
 MOST_TASKS = 1_024
@@ -139,10 +139,11 @@ class Tasks:
         async def note(conversation: object, event: Event, questions: TaskGroup) -> None:
             del conversation, questions
             task.updated = _now()
-            if can_ask or not is_question(event.msg):
+            question = task.turn.question_in(event)
+            if can_ask or question is None:
                 task.turn.note(event)
             else:
-                await task.turn.reply(denial(event.msg))
+                await task.turn.reply(denial(question))
 
         end = await task.turn.run(note)
         task.result, task.updated = result_of(end), _now()

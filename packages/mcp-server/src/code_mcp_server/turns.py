@@ -9,12 +9,12 @@ import anyio
 from anyio.abc import TaskGroup
 
 from code_core.errors import ConversationError
-from code_core.protocol.answer_ops import UserInputAnswer
+from code_core.protocol.answer_ops import ResolvePlan, UserInputAnswer
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import ErrorEvent, Event, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval, ResolveElicitation, UserInput
-from code_core.protocol.question_events import RequestUserInput
+from code_core.protocol.question_events import PlanProposed, RequestUserInput
 from code_core.session.conversation import Conversation
 from code_mcp_server.live_output import LiveOutput, next_event
 
@@ -26,21 +26,21 @@ MOST_ASKING_SECONDS = 1.0
 
 OnEvent = Callable[[Conversation, Event, TaskGroup], Awaitable[None]]
 TurnEnd = TaskComplete | TurnAborted | ErrorEvent
-Question = ApprovalRequest | ElicitationRequest | RequestUserInput
-Reply = ExecApproval | PatchApproval | ResolveElicitation | UserInputAnswer
+Question = ApprovalRequest | ElicitationRequest | RequestUserInput | PlanProposed
+Reply = ExecApproval | PatchApproval | ResolveElicitation | UserInputAnswer | ResolvePlan
 
 
 def question_key(question: Question) -> str:
     """Return the key with which an answer refers to a question."""
     match question:
-        case ElicitationRequest(id=key) | RequestUserInput(request_id=key):
+        case ElicitationRequest(id=key) | RequestUserInput(request_id=key) | PlanProposed(id=key):
             return key
         case _:
             return question.approval_id
 
 
-def is_question(msg: object) -> TypeGuard[Question]:
-    """Whether an event waits for an answer from the client."""
+def _is_question(msg: object) -> TypeGuard[ApprovalRequest | ElicitationRequest | RequestUserInput]:
+    """Whether an event keeps the turn waiting for an answer from the client."""
     return isinstance(
         msg, ExecApprovalRequest | ApplyPatchApprovalRequest | ElicitationRequest | RequestUserInput
     )
@@ -49,14 +49,28 @@ def is_question(msg: object) -> TypeGuard[Question]:
 class Turn:
     """A turn and its open questions. While nothing follows it, its events wait in the conversation.
 
+    A turn that ends with a plan can ask about it. The turn then continues until the answer, and if the answer
+    starts work, until that work ends.
+
+    Args:
+        conversation: the conversation.
+        asks_about_plans: whether the client can answer a question about a plan.
+
     Attributes:
+        plan: the plan that the turn has ended with, or that it asks about; None once work on it starts.
+        plan_open: whether nobody has answered the plan.
         open: unanswered questions by key, with the submission of the event that asked.
         followed: whether a request is reading its events.
         end: how it ended, or None.
     """
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, *, asks_about_plans: bool = False) -> None:
         self._conversation = conversation
+        self._asks_about_plans = asks_about_plans
+        self._planned: TaskComplete | None = None  # the end of the planning, while its plan awaits an answer
+        self._awaiting_plan_answer = anyio.CancelScope()
+        self.plan: PlanProposed | None = None
+        self.plan_open = False
         self._submission = ""
         self.open: dict[str, tuple[Question, str]] = {}
         self.followed = True
@@ -119,17 +133,42 @@ class Turn:
 
     def note(self, event: Event) -> None:
         """Remember the question in `event`, if any."""
-        if is_question(event.msg):
-            self.open[question_key(event.msg)] = event.msg, event.id
+        if (question := self.question_in(event)) is not None:
+            self.open[question_key(question)] = question, event.id
+
+    def question_in(self, event: Event) -> Question | None:
+        """Return the question that `event` asks the client, if any; a plan is asked about when planning ends."""
+        if event.msg is self._planned:
+            return self.plan
+        return event.msg if _is_question(event.msg) else None
 
     async def reply(self, answer: Reply) -> None:
         """Answer a question."""
         self.open.pop(answer.id, None)
         with suppress(ConversationError):
-            await self._conversation.submit(answer)
+            submission = await self._conversation.submit(answer)
+            if isinstance(answer, ResolvePlan) and self._planned is not None:
+                self.plan_open = False
+                if answer.action == "reject":
+                    self._end_asking(self._planned)
+                else:
+                    self._submission, self._planned, self.plan = submission, None, None
+
+    def stop_asking(self) -> None:
+        """End a turn that only waits for an answer about its plan, which stays open."""
+        if self._planned is not None:
+            self._end_asking(TurnAborted(reason="interrupted"))
+
+    def _end_asking(self, end: TurnEnd) -> None:
+        self.end, self._planned = end, None
+        self.open.clear()
+        self._awaiting_plan_answer.cancel()
 
     async def interrupt(self) -> None:
         """End an abandoned turn, so that the next one sees only its own events."""
+        if self._planned is not None:
+            self.stop_asking()
+            return
         with anyio.move_on_after(INTERRUPT_SECONDS, shield=True), suppress(ConversationError):
             await self._conversation.submit(Interrupt())
             async for _ in self._events():
@@ -143,15 +182,29 @@ class Turn:
 
     async def _next_before(self, deadline: float, live: LiveOutput | None) -> Event | None:
         """Return the next event, setting `end` if it is the last one, or None if none arrives before `deadline`."""
-        events = self._conversation.events()
-        event = await (next_event(events, deadline) if live is None else live.next_event(events, deadline))
+        event: Event | None = None
+        if self._planned is None:
+            event = await self._read(deadline, live)
+        else:
+            with anyio.CancelScope() as self._awaiting_plan_answer:
+                event = await self._read(deadline, live)
         if event is None:
-            if anyio.current_time() < deadline:
+            if self.end is None and anyio.current_time() < deadline:
                 self.end = ErrorEvent(message=f"session {self._conversation.id} has ended")
             return None
         match event.msg:
+            case PlanProposed() as plan if event.id == self._submission:
+                self.plan, self.plan_open = plan, True
+            case TaskComplete() as end if (
+                self.plan is not None and self._asks_about_plans and event.id == self._submission
+            ):
+                self._planned = end
             case (TaskComplete() | TurnAborted() | ErrorEvent()) as end if event.id == self._submission:
                 self.end = end
             case _:
                 pass
         return event
+
+    async def _read(self, deadline: float, live: LiveOutput | None) -> Event | None:
+        events = self._conversation.events()
+        return await (next_event(events, deadline) if live is None else live.next_event(events, deadline))

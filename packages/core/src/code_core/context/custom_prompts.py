@@ -85,7 +85,9 @@ def parse_custom_prompt(name: str, text: str) -> CustomPrompt:
     fields, body = _front_matter(text.replace("\r\n", "\n"))
     first = next((line.strip("# \t") for line in body.split("\n") if line.strip("# \t")), name)
     hint = fields.get("argument-hint", "")
-    return CustomPrompt(name, _short(fields.get("description") or first), _short(hint) or None, body.strip())
+    return CustomPrompt(
+        name, one_line(fields.get("description") or first), one_line(hint) or None, body.strip()
+    )
 
 
 def _read_all(home: Path) -> CustomPrompts:
@@ -138,6 +140,7 @@ def argument_words(arguments: str) -> list[str]:
         return arguments.split()
 
 
-def _short(line: str) -> str:
-    shown = " ".join(visible_line(line).split())
+def one_line(line: str) -> str:
+    """Return text from a file or a server as one line of at most `LONGEST_LINE` visible characters."""
+    shown = visible_line(" ".join(line.split()))
     return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 1]}…"

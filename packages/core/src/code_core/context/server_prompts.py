@@ -4,13 +4,12 @@ import difflib
 import re
 from collections.abc import Mapping
 
-from code_core.context.custom_prompts import argument_words
+from code_core.context.custom_prompts import argument_words, one_line
 from code_core.protocol.mcp_events import McpPrompt
 from code_core.protocol.ops import GetMcpPrompt
-from code_core.view.visible import visible, visible_line
+from code_core.view.visible import visible
 
 PREFIX = "mcp:"
-LONGEST_LINE = 200
 _ODD = re.compile(r"[^\w-]")
 
 
@@ -34,9 +33,9 @@ def query_of(command: str, typed: str, prompts: list[McpPrompt], errors: Mapping
     if (prompt := named.get(command)) is None:
         near = difflib.get_close_matches(command, named, n=1)
         hint = (
-            f"did you mean /{near[0]}?" if near else f"the prompts are: {_short(' '.join(named)) or 'none'}"
+            f"did you mean /{near[0]}?" if near else f"the prompts are: {one_line(' '.join(named)) or 'none'}"
         )
-        failed = "".join(f"; {visible(server)}: {_short(error)}" for server, error in errors.items())
+        failed = "".join(f"; {visible(server)}: {one_line(error)}" for server, error in errors.items())
         raise BadPromptCommand(f"no MCP server offers /{visible(command)}: {hint}{failed}")
     return GetMcpPrompt(server=prompt.server, name=prompt.name, arguments=arguments_of(prompt, typed))
 
@@ -52,13 +51,13 @@ def command_names(prompts: list[McpPrompt]) -> dict[str, McpPrompt]:
 
 def description(prompt: McpPrompt) -> str:
     """Return the purpose of a prompt, on one line that is safe to show."""
-    return _short(prompt.description or prompt.title or prompt.name)
+    return one_line(prompt.description or prompt.title or prompt.name)
 
 
 def hint(prompt: McpPrompt) -> str | None:
     """Return the arguments of a prompt, optional ones in brackets, or None if it takes none."""
     shown = [one.name if one.required else f"[{one.name}]" for one in prompt.arguments]
-    return _short(" ".join(shown)) or None
+    return one_line(" ".join(shown)) or None
 
 
 def arguments_of(prompt: McpPrompt, typed: str) -> dict[str, str]:
@@ -91,8 +90,3 @@ def arguments_of(prompt: McpPrompt, typed: str) -> dict[str, str]:
             f"type {hint(prompt)} after the command"
         )
     return given
-
-
-def _short(line: str) -> str:
-    shown = visible_line(" ".join(line.split()))
-    return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 1]}…"

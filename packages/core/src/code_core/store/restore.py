@@ -23,6 +23,7 @@ from code_core.store.lines import LONGEST_LINE, BadLine, decode, glance
 from code_core.store.reading import RawLine, Span
 from code_core.store.replay import MARKERS, Replay
 from code_core.store.user_messages import is_context_of_codex, is_from_user
+from code_core.view.durations import counted
 
 MOST_HISTORY = 16 * 2**20
 """Limit on restored items, in bytes; more than any model's window holds."""
@@ -80,10 +81,10 @@ class Skipped:
         if self.torn_end:
             yield "the last line was incomplete and was skipped"
         if self.broken:
-            yield f"{_count(self.broken, 'line')} could not be read and {_were(self.broken)} skipped"
+            yield f"{counted(self.broken, 'line')} could not be read and {_were(self.broken)} skipped"
         if self.too_long:
             limit = LONGEST_LINE // 2**20
-            lines = _count(self.too_long, "line")
+            lines = counted(self.too_long, "line")
             yield f"{lines} longer than {limit} MiB {_were(self.too_long)} skipped"
 
 
@@ -310,16 +311,16 @@ def _notes(replay: Replay, items: list[JsonObject], *, cut: bool) -> Iterator[st
     if replay.unknown:
         count = sum(replay.unknown.values())
         kinds = ", ".join(repr(kind[:40]) for kind in sorted(replay.unknown)[:3])
-        yield f"{_count(count, 'line')} of a type unknown to this version ({kinds}) {_were(count)} ignored"
+        yield f"{counted(count, 'line')} of a type unknown to this version ({kinds}) {_were(count)} ignored"
     if cut:
         yield f"only the last {MOST_HISTORY // 2**20} MiB of the history were restored; the file keeps the rest"
     if replay.open_turn is not None:
         yield "the last turn did not end"
     unanswered, repeated = _unanswered_and_repeated(items)
     if unanswered:
-        yield f"{_count(unanswered, 'tool call')} without a result {'counts' if unanswered == 1 else 'count'} as aborted"
+        yield f"{counted(unanswered, 'tool call')} without a result {'counts' if unanswered == 1 else 'count'} as aborted"
     if repeated:
-        yield f"{_count(repeated, 'tool call')} with an id used before {_were(repeated)} dropped"
+        yield f"{counted(repeated, 'tool call')} with an id used before {_were(repeated)} dropped"
 
 
 def _unanswered_and_repeated(items: list[JsonObject]) -> tuple[int, int]:
@@ -336,10 +337,6 @@ def _unanswered_and_repeated(items: list[JsonObject]) -> tuple[int, int]:
         elif calls.get(call_id) == kind:
             answered.add(call_id)
     return len(calls) - len(answered), repeated
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _were(number: int) -> str:

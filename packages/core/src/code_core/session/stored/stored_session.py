@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from code_core.config.schema.storage import KeepTable, Storage
+from code_core.config.schema.storage import Storage
 from code_core.errors import CodeError
 from code_core.protocol.ops import GetHistoryEntryRequest
 from code_core.protocol.session_events import GetHistoryEntryResponse, TypedEntry
+from code_core.session.stored.cleaning_settings import cleaning_settings
 from code_core.store.sessions import SessionStore
 
 if TYPE_CHECKING:
-    from code_core.store.cleaning import CleaningSettings, Limit
     from code_core.store.message_history import MessageHistory
 
 _log = logging.getLogger("code_core")
@@ -95,20 +95,3 @@ class StoredSession:
             _log.info("cleaning deleted %d (%d bytes)", cleaned.deleted, cleaned.bytes)
             for failure in cleaned.failed:
                 _log.warning("cleaning: %s", failure)
-
-
-def cleaning_settings(storage: Storage) -> "CleaningSettings":
-    """Return the settings in the form that the store uses."""
-    from code_core.store.cleaning import CleaningSettings
-
-    return CleaningSettings(
-        outputs=_limit(storage.outputs),
-        checkpoints=_limit(storage.checkpoints),
-        sessions=_limit(storage.sessions),
-    )
-
-
-def _limit(table: KeepTable) -> "Limit":
-    from code_core.store.cleaning import Limit
-
-    return Limit(table.keep_days or None, table.keep_megabytes or None)
