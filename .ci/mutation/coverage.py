@@ -32,7 +32,7 @@ class TestRecord:
 
     @property
     def cost(self) -> float:
-        """The order in which to try tests: quick tests of few functions come first."""
+        """Low for quick tests that call few functions, which are tried first."""
         return self.seconds * len(self.lines)
 
     def calls(self, function: FunctionText) -> bool:

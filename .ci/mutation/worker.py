@@ -126,7 +126,7 @@ class Worker:
             function.__code__ = codes[old.co_qualname, old.co_firstlineno]
 
     def changeable(self, mutant: Mutant) -> bool:
-        """Replace a live function's code; return whether it keeps the variables that it shares with others."""
+        """Whether the function can be replaced: it is loaded, and the change keeps its free variables."""
         functions = self._functions.get(mutant.name, [])
         if not functions:
             return False
@@ -153,7 +153,7 @@ class Worker:
         return not failures
 
     def _fork(self, run: Callable[[Callable[[], object]], None], patience: Sequence[float]) -> int:
-        """Run in a child with a home of its own; how often it gave notice, each time within its `patience`."""
+        """Run in a child with its own home; return how often it reported, each time within its `patience`."""
         folder = Path(tempfile.mkdtemp(prefix="mutant-"))
         reading, writing = os.pipe()
         child = os.fork()

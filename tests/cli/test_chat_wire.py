@@ -147,6 +147,25 @@ def test_a_local_server_is_asked_for_its_window(workspace: Workspace, upstream: 
     assert count["info"]["model_context_window"] == 4321
 
 
+def test_a_window_that_a_local_server_has_filled_is_compacted(
+    workspace: Workspace, upstream: ScriptedUpstream
+) -> None:
+    # github.com/aaif-goose/goose/issues/11318: the server says that it reached a limit, not which one.
+    (workspace.home / "config.toml").write_text(
+        f'model_provider = "oss"\nmodel = "m"\n[model_providers.oss]\nbase_url = "{upstream.base_url}"\n'
+    )
+    look = {"command": ["sh", "-c", "seq 5000"]}
+    upstream.add(
+        chat_stream(chat.call("shell", look, "c1"), chat.finish("tool_calls"), chat.usage(3_000, 20)),
+        chat_stream(chat.role(), chat.finish("length"), chat.usage(4_095, 1)),
+        chat_stream(chat.text("counted to 5000"), chat.finish(), chat.usage()),
+        ANSWER,
+    )
+    done = workspace.run("exec", "-c", "model_context_window=100000", FULL, "count")
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    assert "counted to 5000" in upstream.requests[-1].body.decode()
+
+
 # In a network namespace of its own, where only the loopback interface is brought up.
 ALONE = r"""
 import fcntl, json, os, socket, struct, subprocess, sys

@@ -20,8 +20,8 @@ from support.scenario import write_scenario
 SIZE = "1G" if os.environ.get("CODE_FULL_FLOOD") else "64M"
 MOST_MIB = 96
 FLOOD = f"head -c {SIZE} /dev/zero | tr '\\0' x; echo; echo the end of ${{CODEX_SANDBOX:-None}}"
-# The command line with the one sandbox that is named, if any, whatever this machine would prefer. Leaves behind
-# the most memory that the process had: what `wait4` tells includes that of the test, which started it.
+# The command line with only the named sandbox, if any. Records the peak memory of the process; `wait4` would
+# include that of the test, which started it.
 AGENT = """
 import sys
 from pathlib import Path
@@ -41,7 +41,7 @@ LOOKS = 4
 
 
 def calls(tool: str) -> list[tuple[str, dict[str, Any], str]]:
-    """What the model does: start the flood, and wait for its end."""
+    """The model's actions: start the flood, and wait for its end."""
     if tool == "shell":
         return [("shell", {"command": ["sh", "-c", FLOOD], "timeout_ms": 600_000}, "c0")]
     start = {"cmd": FLOOD, "tty": tool == "terminal", "yield_time_ms": 30_000}

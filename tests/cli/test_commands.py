@@ -32,6 +32,7 @@ def scripted(workspace: Workspace) -> Workspace:
         ("--full-auto", "-m", "x", "exec", "hi"),
         ("-c", "model=x", "e", "hi"),
         ("-m", "x", "exec", "-s", "read-only", "hi"),
+        ("-o", "answer", "-m", "x", "exec", "hi"),
     ],
 )
 def test_options_may_stand_before_the_command(scripted: Workspace, words: tuple[str, ...]) -> None:
@@ -44,7 +45,7 @@ def test_the_value_of_an_option_is_not_a_command(scripted: Workspace) -> None:
     assert "model exec," in scripted.run("-m", "exec", "hi").stdout
 
 
-@pytest.mark.parametrize("word", ["apply", "help", "version", "completion"])
+@pytest.mark.parametrize("word", ["apply", "help", "version", "completion", "debug", "features", "review"])
 @pytest.mark.parametrize("before", [(), ("-m", "x")])
 def test_a_command_of_other_agents_is_not_a_prompt(
     scripted: Workspace, word: str, before: tuple[str, ...]

@@ -1,12 +1,16 @@
 import os
+import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from code_core.sandbox.detection import detect, find
-from support.command import CODE
+from support.command import CODE, Workspace
+from support.running import naps
+from tui.terminal import Terminal
 
 confined = pytest.mark.skipif(detect().sandbox is None, reason=f"no sandbox here: {detect()}")
 
@@ -105,3 +109,22 @@ def test_a_machine_without_user_namespaces_uses_landlock_or_runs_nothing_and_say
     else:
         assert "\nlandlock: in use" in report
         assert done.stdout == "landlock\n"
+
+
+@confined
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_leaves_the_terminal_and_the_directory_as_they_were(
+    workspace: Workspace, signum: signal.Signals
+) -> None:
+    before = sorted(workspace.directory.iterdir())
+    script = "stty -echo -icanon; echo ready; exec sleep 300"
+    terminal = Terminal(workspace, "sandbox", "-s", "workspace-write", "--", "sh", "-c", script)
+    terminal.until("ready")
+    os.kill(terminal.pid, signum)
+    os.waitid(os.P_PID, terminal.pid, os.WEXITED | os.WNOWAIT)
+    flags = termios.tcgetattr(terminal.fd)[3]
+    assert flags & termios.ECHO
+    assert flags & termios.ICANON
+    assert terminal.wait() == 128 + signum
+    assert sorted(workspace.directory.iterdir()) == before
+    assert naps(workspace.directory) == []

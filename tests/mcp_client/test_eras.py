@@ -113,7 +113,7 @@ async def test_questions_are_answered_and_the_call_is_repeated() -> None:
 @pytest.mark.parametrize(
     ("tool", "error", "text"),
     [
-        ("asks for ever", InvalidResult, "more than 10 times"),
+        ("asks forever", InvalidResult, "more than 10 times"),
         ("odd", InvalidResult, "unknown type: 'odd'"),
         ("answers in words", InvalidResult, "question 'a' is invalid"),
     ],

@@ -122,6 +122,12 @@ async def test_a_server_that_floods_its_output_with_noise_is_given_up(
     assert ticks.longest < 0.5
 
 
+async def test_a_server_that_was_given_up_closes_without_a_second_error() -> None:
+    async with scripted("noisy") as client:
+        with pytest.raises(NoisyServer):
+            await client.initialize()
+
+
 async def test_a_server_that_occasionally_logs_to_its_output_keeps_working(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

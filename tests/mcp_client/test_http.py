@@ -99,7 +99,7 @@ async def test_a_missing_token_is_named_at_once(monkeypatch: pytest.MonkeyPatch)
         ("text/event-stream", 'data: {"jsonrpc": "2.0", "id": ID, "error": {"code": 1, "message": "x"}}\n\n'),
     ],
 )
-async def test_a_forgotten_session_is_opened_anew_and_reads_go_on(
+async def test_a_forgotten_session_is_reopened_and_reads_continue(
     server: Script, forgetting: tuple[str, str]
 ) -> None:
     server.forgetting = forgetting

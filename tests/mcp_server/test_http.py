@@ -120,7 +120,7 @@ def test_connections_without_a_request_keep_nobody_out(workspace: Workspace) -> 
                 one.close()
 
 
-def test_who_has_no_token_cannot_go_on_sending(workspace: Workspace) -> None:
+def test_a_client_without_a_token_cannot_keep_sending(workspace: Workspace) -> None:
     with server(workspace) as url:
         port = httpx2.URL(url).port
         assert port is not None

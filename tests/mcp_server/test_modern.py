@@ -79,7 +79,7 @@ def test_wrong_requests_get_an_error(
     with raw_client(workspace) as client:
         error = client.answer(client.send(*message))["error"]
         assert (error["code"], error.get("data")) == (code, data)
-        assert client.request("server/discover")["result"]  # and it goes on
+        assert client.request("server/discover")["result"]  # and the server continues
 
 
 def test_a_connection_is_of_one_era(workspace: Workspace) -> None:
@@ -173,7 +173,7 @@ def test_two_questions_at_once_are_two_keys(workspace: Workspace) -> None:
             rounds += 1
             result = again(client, result, dict.fromkeys(result["inputRequests"], APPROVED))["result"]
         assert result["structuredContent"]["content"] == "bye"
-        assert rounds <= 2  # one, where the calls run side by side
+        assert rounds <= 2  # one, if the calls run concurrently
     assert {path.name for path in workspace.directory.iterdir()} >= {"one", "two"}
 
 

@@ -75,7 +75,7 @@ def test_progress_and_log_messages_are_sent_to_those_who_want_them() -> None:
     ]
 
 
-def test_numbers_go_on_over_turns_without_a_gap_where_one_event_becomes_two_or_none() -> None:
+def test_numbers_continue_over_turns_without_gaps_even_if_one_event_becomes_two_or_none() -> None:
     append_only = AppendOnly()
 
     def numbers(*events: tuple[str, EventMsg]) -> list[tuple[str, int]]:

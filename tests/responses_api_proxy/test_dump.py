@@ -1,4 +1,4 @@
-"""What is written of an exchange, where the wire is not needed to see it."""
+"""The dump of an exchange, tested without sockets."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from code_responses_api_proxy.dump import DumpFolder, Recording
 
 
 class Deep(Recording):
-    """A request deeper than any interpreter writes; how deep it reads depends on its version."""
+    """A request too deeply nested for any interpreter to write; how deep it can read depends on its version."""
 
     def request(self) -> dict[str, Any]:
         body: list[Any] = []

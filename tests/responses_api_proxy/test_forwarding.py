@@ -38,14 +38,14 @@ def echo(peer: Peer) -> None:
 
 
 def mirror(peer: Peer) -> None:
-    """Answers like `echo`, backwards, so that the key is not found in it."""
+    """Answers like `echo`, but backwards, so that the key is not found in it."""
     while True:
         head, body = peer.request()
         peer.send(reply((head + body)[::-1]))
 
 
 def answer(peer: Peer) -> tuple[bytes, bytes]:
-    return peer.request()  # framed as a request is
+    return peer.request()  # framed like a request
 
 
 def test_a_request_arrives_with_the_key_and_without_what_is_not_its() -> None:

@@ -14,7 +14,7 @@ from code_responses_api_proxy.framing import (
 
 
 def read(body: Body, data: bytes, cuts: list[int]) -> tuple[bytes, bytes]:
-    """The payload and what follows it, with `data` arriving in pieces that end at `cuts`."""
+    """The payload and the remainder, with `data` arriving in pieces that end at `cuts`."""
     payload, rest = b"", b""
     ends = [*sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     for start, end in zip([0, *ends], ends, strict=False):

@@ -20,7 +20,7 @@ BEARER = f"\r\nAuthorization: Bearer {KEY}\r\n".encode()
 
 
 class Recorder:
-    """An upstream that counts the requests which came with the right key."""
+    """An upstream that counts the requests with the right key."""
 
     def __init__(self) -> None:
         self.right = 0
@@ -37,7 +37,7 @@ class Recorder:
 
 
 def copies(pid: int, needle: bytes) -> int:
-    """How often `needle` is in the memory of a process that a privileged reader can get at."""
+    """How often `needle` occurs in the memory of a process, as far as a privileged reader can see it."""
     found = 0
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:  # noqa: PTH123 - not a plain file
         for line in maps:
@@ -54,7 +54,7 @@ def copies(pid: int, needle: bytes) -> int:
 
 
 def load(running: Running, clients: int, requests: int) -> None:
-    """Several clients at once, each with its requests one after the other."""
+    """Several concurrent clients, each with consecutive requests."""
 
     def work() -> None:
         client = running.connect()
@@ -91,7 +91,7 @@ def test_the_key_is_not_copied_by_requests(options: tuple[str, ...]) -> None:
 
 
 class Streams:
-    """An upstream whose streams begin at once, and end when they are let."""
+    """An upstream whose streams begin immediately and end on demand."""
 
     def __init__(self) -> None:
         self.right: list[bool] = []

@@ -1,4 +1,4 @@
-"""What the machine lacks: descriptors, disk, time to finish."""
+"""Shortages: descriptors, disk space, time to finish."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ def answering(peer: Peer) -> None:
 def test_more_clients_than_descriptors_do_not_stop_those_that_are_served() -> None:
     with upstream(answering) as server, proxy(f"http://127.0.0.1:{server.port}/") as running:
         pid = running.process.pid
-        # As if the limit had been low from the start, but for what the command line makes of it.
+        # As if the limit had been low from the start, except for the check of the command line.
         used = len(list(Path(f"/proc/{pid}/fd").iterdir()))
         first = running.ask(post())
         assert first.until(b"ok")

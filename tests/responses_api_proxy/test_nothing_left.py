@@ -1,4 +1,4 @@
-"""After everything that can be torn off was torn off, no task and no descriptor is left of it."""
+"""After all connections were cut at arbitrary points, no task and no descriptor is left."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ def tasks() -> int:
 
 
 class Upstream:
-    """Begins a stream for each request, and goes on with it for as long as it is let."""
+    """Begins a stream for each request, and continues it for as long as possible."""
 
     def __init__(self) -> None:
         self.streams: list[Writer] = []
@@ -48,7 +48,7 @@ class Upstream:
 
 @asynccontextmanager
 async def between() -> AsyncIterator[tuple[Upstream, int]]:
-    """An upstream and the port of a proxy before it, both in this process."""
+    """An upstream, and the port of a proxy in front of it, both in this process."""
     upstream = Upstream()
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -72,7 +72,7 @@ async def between() -> AsyncIterator[tuple[Upstream, int]]:
 
 
 async def streaming(port: int, count: int) -> list[tuple[Reader, Writer]]:
-    """Clients that have got the first event."""
+    """Clients that have received the first event."""
     clients = [await asyncio.open_connection("127.0.0.1", port) for _ in range(count)]
     for reader, writer in clients:
         writer.write(post(b"{}"))
@@ -82,7 +82,7 @@ async def streaming(port: int, count: int) -> list[tuple[Reader, Writer]]:
 
 async def until_as_before(before: tuple[int, int]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while (tasks(), descriptors()) != before:  # noqa: ASYNC110 - nothing tells when the kernel is done
+        while (tasks(), descriptors()) != before:  # noqa: ASYNC110 - nothing reports when the kernel is done
             await asyncio.sleep(0.01)
 
 

@@ -1,4 +1,4 @@
-"""How long the proxy waits for a client and for the upstream, on a clock that the tests set."""
+"""How long the proxy waits for a client and for the upstream, with a simulated clock."""
 
 import asyncio
 import errno
@@ -47,14 +47,14 @@ class Wire(asyncio.Transport):
         return self.aborted
 
     def pause_reading(self) -> None:
-        """Reading is what the test does."""
+        """The test reads."""
 
     def resume_reading(self) -> None:
         """As above."""
 
 
 class Client:
-    """Sends to a connection of the proxy, at a time."""
+    """Sends to a connection of the proxy at a given time."""
 
     def __init__(self, proxy: Proxy) -> None:
         self.now = 1000.0
@@ -74,7 +74,7 @@ class Client:
 
 
 def on_clock(script: Callable[[Client], None]) -> None:
-    """Run `script` with a client of a proxy whose upstream is not there."""
+    """Run `script` with a client of a proxy whose upstream does not run."""
 
     async def main() -> None:
         scratch = memoryview(bytearray(65536))
@@ -119,7 +119,7 @@ def test_a_client_that_is_gone_when_it_is_refused_does_not_disturb_the_others() 
     def script(client: Client) -> None:
         client.send(HEAD[:8])
         client.wire.gone = True
-        client.connection.expire()  # the sweep calls it: what it raised would end the sweep
+        client.connection.expire()  # the sweep calls it, so an exception would end the sweep
         assert client.wire.aborted
 
     on_clock(script)

@@ -1,4 +1,4 @@
-"""Which connections to the upstream are used again."""
+"""Which connections to the upstream are reused."""
 
 import asyncio
 import socket
@@ -10,12 +10,12 @@ from code_responses_api_proxy.pool import Pool
 from code_responses_api_proxy.target import parse_target
 
 MUCH = 64 * 1024 * 1024
-"""More than the kernel takes for a peer that does not read."""
+"""More than the kernel buffers for a peer that does not read."""
 
 
 @pytest.mark.parametrize(("size", "reused"), [(2, True), (MUCH, False)])
 def test_a_connection_with_an_unsent_body_takes_no_further_request(size: int, reused: bool) -> None:
-    # The next head would be written past that body's queue, and the upstream read the key as a part of it.
+    # The next head would overtake that body's queue, and the upstream would read the key as part of the body.
     async def ask() -> bool:
         with (
             socket.create_server(("127.0.0.1", 0)) as listener,

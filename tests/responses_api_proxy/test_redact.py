@@ -1,4 +1,4 @@
-"""The key in what an upstream sends back."""
+"""The key in an upstream's response."""
 
 import base64
 import json

@@ -60,7 +60,7 @@ def test_a_response_is_rewritten_alike_however_it_arrives(
 ) -> None:
     relayed = relay()
     out = b"".join(relayed.feed(piece) for piece in in_pieces(upstream, cuts))
-    # Pieces of a chunk become chunks of their own: only what they hold must be the same.
+    # Pieces of a chunk become separate chunks, so only their content must be the same.
     assert out.replace(b"1\r\no\r\n1\r\nk\r\n", b"2\r\nok\r\n") == client
     assert relayed.done
     assert relayed.reusable is reusable

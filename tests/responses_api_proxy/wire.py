@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 KEY = "sk-test-0123456789abcdefghij"
 PATIENCE = 15.0
-"""Seconds that no test should ever need."""
+"""More seconds than any test should need."""
 
 
 class Peer:
-    """One end of a connection, read by what it expects next."""
+    """One end of a connection, with methods to read what is expected next."""
 
     def __init__(self, connected: socket.socket) -> None:
         connected.settimeout(PATIENCE)
@@ -27,7 +27,7 @@ class Peer:
         self.socket.sendall(data)
 
     def until(self, end: bytes) -> bytes:
-        """What comes up to `end`, which is included."""
+        """Everything up to and including `end`."""
         while end not in self._buffer:
             data = self.socket.recv(65536)
             if not data:
@@ -46,7 +46,7 @@ class Peer:
         return found
 
     def rest(self) -> bytes:
-        """All that comes before the connection ends, in order or not."""
+        """Everything until the connection ends, properly or not."""
         with suppress(ConnectionResetError):
             while data := self.socket.recv(65536):
                 self._buffer += data
@@ -54,7 +54,7 @@ class Peer:
         return found
 
     def request(self) -> tuple[bytes, bytes]:
-        """The head of a request and its body, a chunked one as it is on the wire."""
+        """The head of a request and its body; a chunked one in its raw form."""
         head = self.until(b"\r\n\r\n")
         if length := re.search(rb"(?i)\r\ncontent-length: ([0-9]+)\r\n", head):
             return head, self.exactly(int(length[1]))
@@ -154,7 +154,7 @@ def command(*options: str) -> list[str]:
 
 @contextmanager
 def proxy(url: str, *options: str, env: dict[str, str] | None = None, key: str = KEY) -> Iterator[Running]:
-    """A proxy in front of `url`; ended when left."""
+    """Yield a proxy in front of `url`, and end it afterwards."""
     with subprocess.Popen(
         command("--upstream-url", url, *options),
         stdin=subprocess.PIPE,

@@ -36,7 +36,7 @@ def settings() -> Iterator[list[str]]:
 def unsupported() -> Iterator[list[str]]:
     """Each key that has no effect, and why."""
     for key, reason in sorted(UNSUPPORTED.items()):
-        yield [f"`{key.replace('*', _NAMED['projects'])}`", reason]
+        yield [f"`{key.replace('*', _NAMED[key.partition('.')[0]]) if '*' in key else key}`", reason]
 
 
 def _rows(

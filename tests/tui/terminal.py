@@ -1,4 +1,4 @@
-"""A pseudo-terminal with `code` in it."""
+"""`code` in a pseudo-terminal."""
 
 import fcntl
 import os
@@ -30,7 +30,7 @@ class Terminal:
             self.screen += os.read(self.fd, 65536).decode()
 
     def until_again(self, text: str) -> None:
-        """Wait for one more `text` than there was."""
+        """Wait for another occurrence of `text`."""
         self.screen = ""
         self.until(text)
 

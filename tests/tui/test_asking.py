@@ -16,7 +16,7 @@ QUESTION, PROMPT = "Run it?", "(y or n):"
 
 
 class Screen:
-    """A screen on which something happens when a text is written to it for the first, second … time."""
+    """A screen with actions that run when a text is written to it for the first, second … time."""
 
     def __init__(self) -> None:
         self.typing, self.reading = pty.openpty()

@@ -271,7 +271,7 @@ def test_a_call_is_announced_once_however_often_it_is_asked_about() -> None:
     again = ask.model_copy(update={"approval_id": "d"})
     kinds = [one["sessionUpdate"] for one in updates(ask, begin, end, again, begin, end)]
     assert kinds[0] == "tool_call"
-    assert kinds.count("tool_call") == 2  # the call that ended is asked about anew
+    assert kinds.count("tool_call") == 2  # the call that ended is asked about again
     translator = UpdateTranslator()
     translator.updates(ask)
     assert translator.denied("c")[0]["status"] == "failed"

@@ -1,9 +1,10 @@
-"""Secrets that a provider repeats in its answer, on a real socket."""
+"""Secrets that a provider repeats in its answer, over a real socket."""
 
 import anyio
 import pytest
 
 from code_core.errors import ModelError
+from code_core.model.echoed_secrets import EchoedSecrets
 from code_core.model.http import HttpModelClient
 from code_core.model.providers import Provider
 from code_core.model.responses import ResponsesWire
@@ -50,3 +51,8 @@ def test_a_secret_that_the_provider_repeats_is_not_shown(case: str) -> None:
     shown = str(caught.value)
     assert not any(secret in shown for secret in ("key-of-a", "header-0", "org-0"))
     assert ("blue-0123456789" in shown) == (case == "a secret header")
+
+
+def test_a_secret_within_another_does_not_leave_the_rest_of_it() -> None:
+    secrets = EchoedSecrets(b"azzzzzzzzz", {b"x-token": b"zzzzzzzz", b"x-key": b"short"}, [])
+    assert secrets.hidden_in("azzzzzzzzz zzzzzzzz short \udc80") == "[hidden] [hidden] short \udc80"

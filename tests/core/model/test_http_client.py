@@ -1,4 +1,4 @@
-"""Requests and responses of the HTTP client, with servers that send byte by byte what a test scripts."""
+"""Requests and responses of the HTTP client, with servers that send scripted bytes."""
 
 import gzip
 import socket

@@ -1,4 +1,4 @@
-"""How the HTTP client reaches a server: through proxies, with TLS, by every kind of address."""
+"""How the HTTP client reaches a server: through proxies, with TLS, at every kind of address."""
 
 import socket
 import ssl

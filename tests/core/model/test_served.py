@@ -69,7 +69,7 @@ WINDOWS: dict[str, tuple[ServerKind, Answers, int | None]] = {
     "no size": ("llamacpp", {"/props": {"default_generation_settings": {"n_ctx": -1}}}, None),
     "a list": ("llamacpp", {"/props": [1]}, None),
     "nothing": ("ollama", {}, None),
-    "models that are no list": ("ollama", {"/api/ps": {"models": 5}}, None),
+    "models that are not a list": ("ollama", {"/api/ps": {"models": 5}}, None),
 }
 
 

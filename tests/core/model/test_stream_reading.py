@@ -20,7 +20,7 @@ JSON = "Application/JSON; charset=utf-8"
 
 @dataclass
 class Response:
-    """As much of a response as is read."""
+    """The part of a response that is read."""
 
     headers: dict[str, str]
     body: AsyncIterator[bytes]

@@ -1,4 +1,4 @@
-"""What a newer version wrote passes through this one unharmed."""
+"""What a newer version wrote passes through this one unchanged."""
 
 import json
 

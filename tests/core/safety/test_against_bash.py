@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from code_core.safety.confirm_guard import guard_of
 from code_core.safety.normal_form import normal_form
 from code_core.safety.rules import PrefixRule, RuleDecision, strictest
-from code_core.safety.shell_reader import TooComplexError
+from code_core.safety.script import TooComplexError
 from code_core.safety.statements import statements
 
 STUBS = ("git", "npm", "deploy", "ls")

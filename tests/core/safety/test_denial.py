@@ -40,6 +40,7 @@ def denied(
         "error: could not write config file /w/.git/config: Device or resource busy",
         "mv: cannot move '../.code' to 'x': Device or resource busy",
         "touch: cannot touch '/w/.code/rules': Read-only file system",
+        'Error: unable to open database "/etc/x.db": unable to open database file',
     ],
 )
 def test_a_path_that_is_not_writable(line: str) -> None:

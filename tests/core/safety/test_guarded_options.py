@@ -21,6 +21,8 @@ GUARDED = """
     git checkout -b x -f
     git checkout -b x -B y
     git checkout -b x --force
+    git checkout -X -f -b x
+    git switch -X -f -c x
     git switch x
     git switch -c x -f
     git switch -c x -C y
@@ -172,6 +174,7 @@ FREE = """
     xargs cat rm
     xargs grep -l rm
     parallel ls rm
+    parallel --tmpdir=/x/rm ls
     xargs sh -c ls
     xargs python rmx
     find x
@@ -179,6 +182,7 @@ FREE = """
     find x -exec cat rm ;
     find x -exec sh -c ls ;
     find x -exec ls ; rm
+    find x -exec touch ; rm
     find x -execs rm
     fd rm
     fd x -H rm
@@ -187,6 +191,7 @@ FREE = """
     sh rm
     rsync a b
     rsync a b -n --delete
+    rsync -X -n --delete a b
     rsync a b --delete --dry-run
     rsync a b -e --delete -n
 """

@@ -135,6 +135,10 @@ def test_a_word_is_itself_whatever_its_length() -> None:
         ("curl --da=secret", "curl --data=secret", True),
         ("curl --data=other --data=secret", "curl --data=secret", True),
         ("curl --data", "curl --data=secret", False),
+        ("curl -s --data secret x", "curl --data=secret", True),
+        ("tf apply -auto", "tf -auto apply", True),
+        ("tf destroy -auto", "tf -auto apply", False),
+        ("npm " + "-a " * 60 + "publish", "npm publish", True),
         ("curl --data x secret", "curl --data=secret", False),
         ("rm -rf", "rm -f", True),
         ("rm -r", "rm -f", False),
@@ -143,6 +147,7 @@ def test_a_word_is_itself_whatever_its_length() -> None:
         ("rm -rf", "rm -fo", False),
         ("rm -", "rm -", True),
         ("rm x", "rm -", False),
+        ("rm x -", "rm -", False),
         ("rm -x -", "rm -", True),
     ],
 )

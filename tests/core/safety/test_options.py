@@ -62,6 +62,7 @@ def test_nothing_after_two_dashes_is_an_option() -> None:
 
 def test_an_option_at_the_end_lacks_its_value() -> None:
     assert list(present(["-u"], OPTIONS)) == [("u", False, None)]
+    assert list(present(["-u", "x"], OPTIONS)) == [("u", False, "x")]
     assert list(present(["--user"], OPTIONS)) == [("user", True, None)]
 
 

@@ -224,6 +224,8 @@ def test_a_rendered_rule_reads_back(
         # No rule would be narrow enough.
         ("cd sub && npm run build", None),
         ("npm run build && make", None),
+        ("make a b c d e f g h i j k", Proposal(("make", *"abcdefghijk"), exact=True)),
+        ("make a b c d e f g h i j k l", None),
         ("npm run $X", None),
         ("ls", None),
         ("git status", None),

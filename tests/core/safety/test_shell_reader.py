@@ -2,7 +2,8 @@
 
 import pytest
 
-from code_core.safety.shell_reader import MOST_NESTING, TooComplexError, read_script
+from code_core.safety.script import TooComplexError
+from code_core.safety.shell_reader import MOST_NESTING, read_script
 
 
 @pytest.mark.parametrize(

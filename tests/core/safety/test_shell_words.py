@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from code_core.safety.shell_words import plain_commands, split_plain
+from code_core.safety.shell_words import is_shell, plain_commands, script_of, split_plain
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,25 @@ def test_a_shell_is_its_script_and_another_program_is_itself() -> None:
     assert plain_commands(["/bin/bash", "-lc", "a; b"]) == (("a",), ("b",))
     assert plain_commands(["a", "b; c"]) == (("a", "b; c"),)
     assert plain_commands(["bash", "-c", "a", "b"]) == (("bash", "-c", "a", "b"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("bash", True),
+        ("/bin/sh", True),
+        ("ls", False),
+        ("/bin/ls", False),
+        ("/tmp/bash", False),
+        ("./sh", False),
+    ],
+)
+def test_what_is_a_shell(name: str, expected: bool) -> None:
+    assert is_shell(name) is expected
+
+
+def test_the_script_of_a_shell() -> None:
+    assert [script_of(["sh", option, "a"]) for option in ("-c", "-lc", "-cl", "-x")] == ["a", "a", "a", None]
 
 
 @settings(deadline=None, max_examples=60)

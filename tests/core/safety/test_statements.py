@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from code_core.safety.shell_reader import TooComplexError
+from code_core.safety.script import TooComplexError
 from code_core.safety.statements import statements
 
 GUARDED = ("rm", "-rf", ".")
@@ -170,6 +170,12 @@ def test_an_argument_vector_is_not_a_script() -> None:
         "bash -c " * 2_000 + "'a b'",
         "find . -exec a " * 6_000,
         "git " + "run " * 20_000,
+    ]
+    + [
+        "echo {" + "a," * 10_000 + "a}" + "x" * 40_000,
+        "x=" + "a" * 4_000 + "\necho " + "$x" * 20_000,
+        "read " + "a b " * 6_000 + "<<< '" + "c d " * 6_000 + "'",
+        "x=" + "ab" * 120 + "; echo " + "${x##" + "*a" * 5_000 + "}" * 300,
     ]
     + [blank * 1_000 for blank in "\u00a0\u2028\x85\x1c\r\v\f"]
     + [f"echo a{blank}b" for blank in "\u00a0\u3000\x1f"],

@@ -9,7 +9,7 @@ import pytest
 from code_core.safety.confirm_guard import HIDES, guard_of
 from code_core.safety.rules import RuleDecision, strictest
 from code_core.safety.rules_file import parse_rules
-from code_core.safety.shell_reader import TooComplexError
+from code_core.safety.script import TooComplexError
 from code_core.safety.statements import hides_statements, statements
 
 FORBIDDING = parse_rules(

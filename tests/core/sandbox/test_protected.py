@@ -144,7 +144,7 @@ def test_another_common_directory_does_not_open_the_settings(work: Path) -> None
     assert found.open_git == ()
 
 
-def test_the_repositories_that_were_there_at_first_are_closed_and_new_ones_are_not(work: Path) -> None:
+def test_the_repositories_that_existed_at_first_are_protected_and_new_ones_are_not(work: Path) -> None:
     git(work, "init", "-q", "sub/a/b")
     policy = OPEN.model_copy(update={"writable_roots": [Path("sub")]})
     found = protected_by(policy, work, work.parent / "home", [work])
@@ -206,7 +206,7 @@ def test_a_git_file_that_appears_later_opens_nothing(work: Path) -> None:
     (work / ".git").write_text(f"gitdir: {work.parent / 'apart.git'}\n")
     assert protected_by(OPEN, work, work.parent / "home", [work]).open_git == ()
     assert protected_by(OPEN, work / ".", work.parent / "home", [work]).open_git == ()
-    # The control: where it was there at first, it is the repository's own.
+    # The control: if it existed at first, it is the repository's own.
     module._first_seen.clear()
     assert protected_by(OPEN, work, work.parent / "home", [work]).open_git == (work.parent / "apart.git",)
 

@@ -75,6 +75,13 @@ def test_a_placeholder_exists_as_long_as_a_command_needs_it(tmp_path: Path) -> N
     assert not path.exists()
 
 
+def test_an_interrupted_command_leaves_no_placeholder(tmp_path: Path) -> None:
+    path = tmp_path / ".code"
+    with pytest.raises(KeyboardInterrupt), placeholders(Confinement((tmp_path,), absent=(path,))):
+        raise KeyboardInterrupt
+    assert not path.exists()
+
+
 def test_a_placeholder_that_somebody_has_filled_stays(tmp_path: Path) -> None:
     path = tmp_path / ".code"
     with placeholders(Confinement((tmp_path,), absent=(path,))):

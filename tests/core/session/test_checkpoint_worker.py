@@ -135,7 +135,7 @@ def test_each_turn_is_a_step_of_its_own(tmp_path: Path, store: type[Store]) -> N
             await checkpoints.before_write(turn, [ROOT / "a"])
             await checkpoints.before_write(turn, [ROOT / "b"])
             await checkpoints.end_turn(turn)
-            await checkpoints.end_turn(turn)  # as a task does that is no turn
+            await checkpoints.end_turn(turn)  # like a task other than a turn
         checkpoints.begin_turn("turn_c", [ROOT], look_ahead=False)
         await checkpoints.end_turn("turn_c")
 

@@ -57,7 +57,7 @@ def test_a_compaction_keeps_the_users_words_and_the_summary(config: Config) -> N
         (event,) = reading.of("context_compacted")
         assert event.after < event.before
         assert not event.automatic
-        assert reading.of("agent_message")[-1].message == "bye"  # the summary is no answer
+        assert reading.of("agent_message")[-1].message == "bye"  # the summary is not an answer
         await reading.send(text("go on"))
         await reading.ended()
         sent = model.request_text()
@@ -94,6 +94,30 @@ def test_a_full_window_is_compacted_once_before_the_request(config: Config) -> N
     )
     tool = ScriptedTool("work", lambda *_: _output("y" * 3_400))
     converse(scripted_conversation(with_window(config, 1_000), model, tool), script)
+
+
+def test_a_request_that_stays_too_long_is_compacted_once(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        assert "too long" in (await reading.ended()).message
+        assert len(reading.of("context_compacted")) == 1
+
+    refused = [ContextWindowExceeded("too long")]
+    model = ScriptedModel(calls("work"), answer("so far"), refused, answer("once more"), answer("bye"))
+    tool = ScriptedTool("work", lambda *_: _output("y" * 3_400))
+    converse(scripted_conversation(with_window(config, 1_000), model, tool), script)
+
+
+def test_a_window_that_stays_full_is_compacted_once_for_each_request(config: Config) -> None:
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        assert (await reading.ended()).type == "task_complete"
+        assert len(reading.of("context_compacted")) == 1
+        assert model.scripts == []
+
+    # What every request has besides the history takes most of the window, whatever is dropped.
+    model = ScriptedModel([*calls("work")[:1], completed(990)], answer("so far"), answer("bye", tokens=990))
+    converse(scripted_conversation(with_window(config, 1_000), model, ScriptedTool("work")), script)
 
 
 @pytest.mark.parametrize(("tokens", "compactions"), [(841, 0), (842, 1)])

@@ -231,7 +231,7 @@ def test_a_repeating_model_is_stopped(converse: Callable[..., None]) -> None:
     converse(script, *same[:5], shown)
 
 
-def test_a_provider_that_counts_calls_anew_in_each_response_gets_each_result(
+def test_a_provider_that_restarts_call_ids_in_each_response_gets_each_result(
     converse: Callable[..., None],
 ) -> None:
     def echo(word: str) -> Response:

@@ -119,7 +119,7 @@ def test_the_model_learns_of_a_turn_that_was_cut_off(desk: Desk, method: str) ->
     )
 
 
-def test_a_session_can_go_on_in_a_record_of_the_callers(desk: Desk) -> None:
+def test_a_session_can_continue_in_a_record_of_the_caller(desk: Desk) -> None:
     session = desk.new(ScriptedModel(answer("ok")), turns("one"))
     before = desk.rollouts()[0].read_bytes()
     model, journal = ScriptedModel(answer("ok")), MemoryJournal()
@@ -219,7 +219,7 @@ def test_the_processes_that_hold_keys_end_with_the_manager(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("wrong", [{"settings": (("approval_policy", "sometimes"),)}, {"model": None}])
-def test_a_session_that_cannot_go_on_is_given_up(desk: Desk, wrong: dict[str, Any]) -> None:
+def test_a_session_that_cannot_continue_is_released(desk: Desk, wrong: dict[str, Any]) -> None:
     session = desk.new(ScriptedModel(answer("ok")), turns("one"))
     with pytest.raises(ConfigError) as caught:  # while the error lives, so does everything it refers to
         made(lambda manager: manager.resume(session, desk.overrides(**wrong), Parts()))

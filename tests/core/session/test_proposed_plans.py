@@ -10,7 +10,8 @@ from code_core.protocol.items import InputText, Message, OutputText
 from code_core.protocol.ops import TextInput
 from code_core.protocol.policies import CollaborationMode
 from code_core.session.history.history import HistoryItem
-from code_core.session.plan_mode import ACCEPTED, REVISE, input_after, open_plan, plan_in, rejection
+from code_core.session.plan_mode import ACCEPTED, REVISE, input_after, open_plan, rejection
+from code_core.view.plan_tags import plan_in
 
 PROPOSAL = "Looked around.\n\n<proposed_plan>\n# Plan\n\n1. Make it\n</proposed_plan>"
 

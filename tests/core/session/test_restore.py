@@ -136,7 +136,7 @@ def test_the_cost_continues_where_it_was(cost: Any, read: float) -> None:
         ({}, 0),
     ],
 )
-def test_the_totals_go_on_where_they_were(info: dict[str, Any], total: int) -> None:
+def test_the_totals_continue_where_they_were(info: dict[str, Any], total: int) -> None:
     assert SessionState.from_entries([event("token_count", info=info)]).usage.total_tokens == total
 
 

@@ -298,7 +298,7 @@ def test_the_time_that_the_user_takes_to_answer_does_not_count(converse: Convers
     converse(script, called("one__ask"), after('{"action": "decline"}'), servers=hasty)
 
 
-def test_servers_start_side_by_side_and_one_that_fails_is_a_warning(
+def test_servers_start_concurrently_and_one_that_fails_is_a_warning(
     converse: Converse, tmp_path: Path
 ) -> None:
     async def script(frontend: Frontend) -> None:

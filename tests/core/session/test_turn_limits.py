@@ -219,7 +219,7 @@ def test_cached_input_has_a_price_of_its_own() -> None:
     assert Prices(2, 8).of(usage) == 6 + 4
 
 
-def test_the_costs_go_on_after_a_resume(tmp_path: Path) -> None:
+def test_the_costs_continue_after_a_resume(tmp_path: Path) -> None:
     journal = MemoryJournal()
     config = scripted_config(tmp_path, model="m", settings=PRICED)
 

@@ -101,7 +101,7 @@ def test_an_interrupt_at_any_step_leaves_all_or_nothing_and_tells_the_truth(
     assert nothing >= 12
 
 
-def test_a_file_system_that_hangs_does_not_hold_the_turn_for_ever(
+def test_a_file_system_that_hangs_does_not_hold_up_the_turn_forever(
     tool_context: ToolContext, emitted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patch_application, "LONGEST_SECONDS", 0.05)

@@ -96,6 +96,10 @@ def function(**arguments: Any) -> FunctionCall:
     [
         (function(command=["ls"]), ["ls"], "", 60),
         (function(command="ls | wc"), ["bash", "-lc", "ls | wc"], "", 60),
+        (function(command='["ls", "-l"]'), ["ls", "-l"], "", 60),
+        (function(command='["ls", 1]'), ["bash", "-lc", '["ls", 1]'], "", 60),
+        (function(command='["ls"'), ["bash", "-lc", '["ls"'], "", 60),
+        (function(command="[ -e x ]"), ["bash", "-lc", "[ -e x ]"], "", 60),
         (function(command=["ls"], workdir="sub", timeout_ms=1500), ["ls"], "sub", 1.5),
         (function(command=["ls"], timeout=1500), ["ls"], "", 1.5),
         (function(command=["ls"], timeout_ms=10**9), ["ls"], "", 3600),
@@ -183,6 +187,24 @@ def test_a_patch_is_applied_where_the_command_would_run(desk: Desk, command: lis
     assert shell(desk).run(command, runs, workdir="sub", policy=REQUEST, sandbox=DangerFullAccess()).success
     assert (desk.cwd / path).read_text() == "x\n"
     assert runs.requests == []
+
+
+@pytest.mark.parametrize(
+    ("command", "workdir"),
+    [
+        (["bash", "-lc", f"cd nope && apply_patch <<'EOF'\n{PATCH}\nEOF"], None),
+        (["bash", "-lc", f"cd file && apply_patch <<'EOF'\n{PATCH}\nEOF"], None),
+        (["apply_patch", PATCH], "nope"),
+    ],
+)
+def test_a_patch_in_a_directory_that_does_not_exist_is_a_failure(
+    desk: Desk, command: list[str], workdir: str | None
+) -> None:
+    (desk.cwd / "file").write_text("")
+    output = shell(desk).run(command, Runs(), workdir=workdir, sandbox=DangerFullAccess())
+    assert not output.success
+    assert output.text.startswith("No file was changed: ")
+    assert [path.name for path in desk.cwd.iterdir() if path.name in {"nope", "new"}] == []
 
 
 def test_a_patch_among_other_commands_runs_nothing(desk: Desk) -> None:

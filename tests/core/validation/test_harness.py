@@ -58,7 +58,7 @@ def work(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def base(tmp_path: Path) -> Iterator[Path]:
-    """Nothing stays in the folder for copies."""
+    """Check that nothing is left in the directory for copies."""
     yield tmp_path / "place"
     assert list((tmp_path / "place").glob("*")) == []
 
@@ -330,7 +330,7 @@ def test_cancelling_ends_the_checkers(
         monkeypatch.setattr(harness, "detect", lambda: NOTHING)
     base = tmp_path / "place"
     base.mkdir()
-    mark = f"300.{os.getpid()}"  # tells its processes, whose parents differ, from others
+    mark = f"300.{os.getpid()}"  # identifies its processes, which have different parents
     path = program(tmp_path / "bin", "shellcheck", f"sleep {mark} & touch started; sleep {mark}")
     running: list[psutil.Process] = []
 

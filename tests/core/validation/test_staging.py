@@ -1,4 +1,4 @@
-"""Links in the way of the copies for checkers lead nowhere."""
+"""Links on the way to the copies for checkers have no effect."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ def work(tmp_path: Path) -> Path:
 
 
 def test_a_link_in_place_of_the_folder_for_copies_is_an_error(work: Path, tmp_path: Path) -> None:
-    """A command of an agent whose settings cannot be protected may put one there."""
+    """A command may plant one if the agent's settings cannot be protected."""
     outside, base = tmp_path / "outside", tmp_path / "place"
     outside.mkdir()
     base.symlink_to(outside)

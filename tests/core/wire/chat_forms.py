@@ -115,7 +115,7 @@ FORMS: dict[str, tuple[bytes, list[Any]]] = {
         ),
         [{"reasoning": "Hm"}, "x", ("f", "{}", "a"), (1, 0, 2)],
     ),
-    "blank lines before a call are no message": (
+    "blank lines before a call are not a message": (
         sse_bytes([chat.text("\n"), chat.text("\n"), chat.call("f", {}, "a"), chat.finish("tool_calls")]),
         [("f", "{}", "a")],
     ),

@@ -136,6 +136,23 @@ def test_a_response_is_whole_only_with_its_last_event() -> None:
         (sse.failed("server_is_overloaded", "x"), RequestRefused, "overloaded"),
         (sse.failed("odd", "x"), StreamBroken, "odd"),
         (sse.incomplete("max_output_tokens"), RequestRefused, "max_output_tokens"),
+        (
+            sse.incomplete("max_output_tokens", usage={"input_tokens": 4_095, "output_tokens": 1}),
+            ContextWindowExceeded,
+            "leaves no room for an answer",
+        ),
+        (
+            {
+                "type": "response.completed",
+                "response": {
+                    "status": "incomplete",
+                    "incomplete_details": {"reason": "max_output_tokens"},
+                    "usage": {"input_tokens": 4_095, "output_tokens": 1},
+                },
+            },
+            ContextWindowExceeded,
+            "leaves no room for an answer",
+        ),
         (sse.incomplete("content_filter"), RequestRefused, "content filter"),
         (sse.incomplete("whatever"), StreamBroken, "whatever"),
         ({"type": "error", "code": "odd", "message": "direct"}, StreamBroken, "direct"),

@@ -52,7 +52,7 @@ def call(request_id: Any, params: dict[str, Any]) -> None:
             send(
                 id=request_id, result={"resultType": "complete", "content": [{"type": "text", "text": text}]}
             )
-        case "asks for ever":
+        case "asks forever":
             send(id=request_id, result={"resultType": "input_required", "inputRequests": ask("one")})
         case "odd":
             send(id=request_id, result={"resultType": "odd"})

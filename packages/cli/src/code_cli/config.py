@@ -169,7 +169,7 @@ def _project(cwd: Path | None) -> "ProjectSettings":
         why = (
             sources.warnings[0]
             if sources.warnings
-            else "this project has no settings: it would be .code/config.toml"
+            else "this project has no settings: there is no .code/config.toml"
         )
         raise ConfigError(why)
     return sources.project

@@ -91,9 +91,10 @@ class LazyGroup(click.Group):
         """`args` with the command moved before the options that preceded it."""
         if not args[0].startswith("-"):
             return args
-        default = self.get_command(ctx, self._default)
-        assert default is not None  # noqa: S101 - the table is ours
-        return command_first(args, default.params, {*self._entries, *self._elsewhere})
+        named = next((word for word in args if word in self._entries), self._default)
+        commands = [self.get_command(ctx, name) for name in dict.fromkeys((self._default, named))]
+        params = [param for command in commands if command is not None for param in command.params]
+        return command_first(args, params, {*self._entries, *self._elsewhere})
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table, without importing anything."""

@@ -40,12 +40,21 @@ COMMANDS = {
 # Commands and options of other agents; as prompts they would be sent to the model.
 ELSEWHERE = {
     "--continue": "there is no option --continue: use code resume --last to resume the last session of this directory",
+    "app": "there is no desktop app: use code acp with an editor",
     "app-server": "there is no app server: use code mcp-server to serve other programs",
     "apply": "there is no command 'apply': code exec changes your files directly, and code apply-patch applies a patch",
     "cloud": "there are no cloud tasks",
     "completion": "there are no shell completions yet",
+    "completions": "there are no shell completions yet",
+    "debug": "there is no command 'debug': set CODE_LOG=debug, or use code doctor",
+    "execpolicy": "there is no command 'execpolicy': rules are files in <home>/rules",
+    "features": "there are no feature switches",
     "help": "there is no command 'help': use code --help, or code COMMAND --help",
+    "plugin": "there are no plugins: code mcp add adds an MCP server",
+    "proto": "there is no command 'proto': use code exec --json, code acp or code mcp-server",
+    "review": "there is no command 'review': use code exec \"review my changes\"",
     "update": "there is no command 'update': use the installer that installed code (uv tool upgrade, pip)",
+    "upgrade": "there is no command 'upgrade': use the installer that installed code (uv tool upgrade, pip)",
     "version": "there is no command 'version': use code --version",
 }
 

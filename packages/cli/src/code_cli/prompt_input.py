@@ -57,7 +57,7 @@ def decoded(data: bytes) -> str:
     """Decode `data` as UTF-8, or as UTF-16 or UTF-32 with a byte order mark.
 
     Raises:
-        click.UsageError: it is none of them, or contains NUL, as binary data and unmarked UTF-16 do.
+        click.UsageError: it is not one of these, or contains NUL, like binary data and unmarked UTF-16.
     """
     mark, encoding = next(
         ((mark, name) for mark, name in _ENCODINGS if data.startswith(mark)), (b"", "utf-8")
@@ -71,7 +71,7 @@ def decoded(data: bytes) -> str:
         ) from None
     if "\0" in text:
         raise click.UsageError(
-            "standard input contains NUL characters, as binary data and UTF-16 without a byte order mark do: "
+            "standard input contains NUL characters, like binary data or UTF-16 without a byte order mark: "
             "convert it, for example with iconv -f utf-16le -t utf-8 or tr '\\0' '\\n'"
         )
     return text

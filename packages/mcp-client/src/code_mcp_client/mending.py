@@ -90,8 +90,8 @@ def mended_prompt(result: Mapping[str, Any]) -> dict[str, Any]:
     given = result.get("messages")
     messages: list[dict[str, Any]] = []
     for message in given if isinstance(given, list) else [] if given is None else [given]:
-        role: Any = "user"
-        content = message
+        role: object = "user"
+        content: object = message
         if isinstance(message, dict) and "content" in message:
             role, content = message.get("role"), message["content"]
         messages += [

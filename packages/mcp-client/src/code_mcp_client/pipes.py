@@ -48,7 +48,7 @@ class PipeReader:
             Exception: any exception from `deliver`.
         """
         loop = asyncio.get_running_loop()
-        self._deliver, self._ended = deliver, anyio.Event()
+        self._deliver, self._ended, self._failure = deliver, anyio.Event(), None
         loop.add_reader(self._fd, self._read_some)
         try:
             if self._most is not None:

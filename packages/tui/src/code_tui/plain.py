@@ -16,6 +16,7 @@ import anyio
 from code_core.config.load import ConfigOverrides
 from code_core.errors import ConversationError
 from code_core.headless.exec import use_color
+from code_core.process.signals import ending_signals
 from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import (
@@ -46,6 +47,7 @@ from code_core.session.manager import ConversationManager
 from code_core.session.stored.opening import Last
 from code_core.view.answers import Choices, Explain, Page, parse_plan_answer
 from code_core.view.append_only import AppendOnly
+from code_core.view.plan_tags import WithoutPlanTags
 from code_core.view.printer import HumanPrinter
 from code_core.view.questions import approval_text, elicitation_text
 from code_core.view.undo import undo_lines
@@ -76,7 +78,7 @@ async def run_plain(
     *,
     drop_last: int | None = None,
 ) -> int:
-    """Chat until the input ends, and return 0.
+    """Chat until the input ends, and return 0, or 128 plus the number of the signal that ended it.
 
     Args:
         overrides: settings for this run.
@@ -106,7 +108,7 @@ async def run_plain(
                 following = await frontend.run(prompt)
                 tasks.cancel_scope.cancel()
             if following is None:
-                return 0
+                return frontend.code
             conversation, prompt = following, None
 
 
@@ -123,8 +125,10 @@ class _PlainFrontend:
         self.overrides = overrides
         self._printer = _make_printer()
         self._append_only = AppendOnly()
+        self._plan_tags = WithoutPlanTags()
         self._input = lines
         self.asker = Asker(lines, self._printer)
+        self.code = 0
         self._working = False
         self._plans = False
         self._plan: PlanProposed | None = None
@@ -214,9 +218,16 @@ class _PlainFrontend:
         self._printer.show_line(text)
 
     async def handle_signals(self, scope: anyio.CancelScope) -> None:
-        """Interrupt the turn, or at the prompt clear the line and end everything the second time, on Ctrl+C."""
-        with anyio.open_signal_receiver(signal.SIGINT) as signals:
-            async for _ in signals:
+        """Interrupt the turn, or at the prompt clear the line and end everything the second time, on Ctrl+C.
+
+        Any other signal ends everything, and sets the exit code.
+        """
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
+            async for number in signals:
+                if number != signal.SIGINT:
+                    self.code = 128 + number
+                    scope.cancel()
+                    return
                 if self._working:
                     await self._conversation.submit(Interrupt())
                     if self._asking is not None:
@@ -233,8 +244,9 @@ class _PlainFrontend:
         """Show events up to one of `kind`, answering questions among them, and return that event."""
         async for event in self._conversation.events():
             if not isinstance(event.msg, Question):
-                for msg in self._append_only.events(event.msg):
-                    self._printer.show(msg)
+                for untagged in self._plan_tags.events(event.msg):
+                    for msg in self._append_only.events(untagged):
+                        self._printer.show(msg)
             self._follow(event.msg)
             await self._answer(event.msg)
             if isinstance(event.msg, kind):

@@ -6,6 +6,7 @@ from code_core.protocol.items import Message
 from code_core.session.history.engine_notes import is_users_own
 from code_core.session.history.history import HistoryItem
 from code_core.view.frame import framed
+from code_core.view.plan_tags import stored_without_tags
 from code_core.view.visible import readable
 
 MOST_ROWS = 10
@@ -19,7 +20,11 @@ def recent_lines(history: Sequence[HistoryItem]) -> list[str]:
     if begin is None:
         return []
     answers = [message for message in messages[begin:] if message.role == "assistant"]
-    lines = [row for message in (messages[begin], *answers[-1:]) for row in _excerpt(message.text)]
+    lines = [
+        row
+        for message in (messages[begin], *answers[-1:])
+        for row in _excerpt(stored_without_tags(message.text))
+    ]
     return ["the session ended with:", *framed(lines, "| ")]
 
 

@@ -171,7 +171,7 @@ def git(root: Path, command: str) -> None:
 
 @dataclass
 class Done:
-    """A turn, and what was there before and after it."""
+    """A turn, and the files before and after it."""
 
     paths: set[str]
     before: State

@@ -15,7 +15,7 @@ from code_core.view.visible import readable
 
 Fields = dict[str, Any]
 LONGEST_LIVE = 64 * 1024
-"""Characters of growing text, the newest ones; the end of a command shows the output kept in full."""
+"""The newest characters to show as growing text; the end of a command shows all kept output."""
 LONGEST_TERMINAL = 4 * 2**20
 """Characters of one command's output sent to a terminal."""
 
@@ -63,7 +63,7 @@ class GrowingText:
     """Output for other clients: each update carries the newest part of the whole text.
 
     An update is due whenever the text has doubled, so that the total stays proportional to the output. What
-    came since is withheld until then, or until the caller asks for it.
+    came since then is withheld until the next one, or until the caller asks for it.
 
     Attributes:
         withholds: whether there is output that no update has shown.

@@ -21,6 +21,7 @@ from code_core.patch.model import AddFile, DeleteFile, UpdateFile
 from code_core.patch.parse import parse_patch
 from code_core.protocol.events import PlanUpdate
 from code_core.protocol.session_events import ContextCompacted
+from code_core.view.plan_tags import stored_without_tags
 from code_core.view.titles import in_backticks, shortened
 from code_core.view.visible import readable, visible
 
@@ -85,7 +86,7 @@ class ReplayTranslator:
 
     def _texts(self, kind: str, parts: object, item: JsonObject) -> list[Update]:
         texts = [part["text"] for part in _parts(parts) if isinstance(part.get("text"), str)]
-        text = "\n\n".join(filter(None, texts))
+        text = stored_without_tags("\n\n".join(filter(None, texts)))
         return [chunk(kind, text, self._id(item))] if text else []
 
     def _call(self, call_id: str, item: JsonObject) -> list[Update]:

@@ -54,6 +54,7 @@ from code_core.protocol.session_events import (
 )
 from code_core.protocol.token_events import TokenCount
 from code_core.view.append_only import AppendOnly
+from code_core.view.plan_tags import WithoutPlanTags
 from code_core.view.undo import undo_lines
 from code_core.view.visible import readable, visible
 
@@ -77,11 +78,17 @@ class UpdateTranslator:
     _output: dict[str, CommandOutput] = field(default_factory=dict)
     _open_calls: dict[str, None] = field(default_factory=dict)
     _append_only: AppendOnly = field(default_factory=AppendOnly)
+    _plan_tags: WithoutPlanTags = field(default_factory=WithoutPlanTags)
 
     def updates(self, msg: EventMsg) -> list[Update]:
         """Return the updates for `msg`; empty if the protocol has no equivalent."""
         self._ids.observe(msg)
-        return [update for shown in self._append_only.events(msg) for update in self._updates(shown)]
+        return [
+            update
+            for untagged in self._plan_tags.events(msg)
+            for shown in self._append_only.events(untagged)
+            for update in self._updates(shown)
+        ]
 
     @property
     def withholds(self) -> bool:

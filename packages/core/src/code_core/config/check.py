@@ -60,7 +60,7 @@ def checked(layers: Sequence[Layer]) -> tuple[ConfigFile, tuple[str, ...]]:
         if not mistake.dispensable:
             raise ConfigError(f"{where}: {mistake}{_misspelled(table, path)}")
         warnings.append(f"{where}: {mistake} (left out)")
-    for path in mistakes:  # from the last to the first, so that indexes in lists stay right
+    for path in mistakes:  # from last to first, so that indexes in lists stay valid
         table = _without(table, path)
     return ConfigFile.model_validate(table), tuple(warnings)
 

@@ -1,4 +1,4 @@
-"""Resolves what settings name: a file, an MCP server."""
+"""Resolves references in settings: to a file, or to an MCP server."""
 
 from collections.abc import Sequence
 from pathlib import Path

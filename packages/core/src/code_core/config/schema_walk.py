@@ -14,7 +14,7 @@ from code_core.frozen import frozen
 
 @frozen
 class _UnknownKey:
-    """In place of the type of a value whose key the schema does not have."""
+    """Stands for the type of a value whose key is not in the schema."""
 
     known: list[str]
 
@@ -31,7 +31,7 @@ def booleans_for_numbers(
 ) -> Iterator[tuple[KeyPath, bool, str]]:
     """Yield each boolean where a number is expected, with pydantic's name of the mistake.
 
-    Pydantic itself takes `true` for 1.
+    Pydantic itself accepts `true` as 1.
     """
     for path, value, annotation in _values(table, model):
         if isinstance(value, bool):

@@ -17,7 +17,7 @@ _SCENARIO = "CODE_REPLAY"
 
 
 def provider_layers(environ: Mapping[str, str]) -> Iterator[Layer]:
-    """Yield what the environment says about built-in providers; every file takes precedence."""
+    """Yield the settings of built-in providers from the environment; every file takes precedence."""
     for variable, provider, key, form in _PROVIDERS:
         if value := environ.get(variable, "").strip().rstrip("/"):
             table = nested(("model_providers", provider, key), form.format(value))

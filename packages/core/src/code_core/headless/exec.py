@@ -7,7 +7,6 @@ goes to stdout. Anything that needs approval is denied immediately.
 import json
 import os
 import re
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
 from code_core.frozen import frozen
+from code_core.process.signals import ending_signals
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import ErrorEvent, EventMsg, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
@@ -40,6 +40,7 @@ from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
 from code_core.session.stored.opening import Last
+from code_core.view.plan_tags import WithoutPlanTags
 from code_core.view.printer import HumanPrinter
 from code_core.view.visible import readable, visible
 
@@ -115,7 +116,7 @@ async def _run(manager: ConversationManager, options: ExecOptions, schema: dict[
 
 
 async def _typed(conversation: Conversation, prompt: str) -> Sequence[InputItem]:
-    """The input that a prompt is: a text, or for a command `/mcp:SERVER:NAME` what the server gives.
+    """Return the input for a prompt: its text or, for a command `/mcp:SERVER:NAME`, what the server returns.
 
     Raises:
         ConfigError: the server does not have the prompt, or does not return it.
@@ -135,25 +136,27 @@ async def _follow(conversation: Conversation, options: ExecOptions) -> int:
     """Print events until the conversation has shut down."""
     printer = HumanPrinter(sys.stderr.write, color=use_color(sys.stderr), messages=True)
     code, hint = FAILED, ""
+    plan_tags = WithoutPlanTags()
     async for event in conversation.events():
-        msg = event.msg
+        shown = plan_tags.events(event.msg)
         if options.as_json:
             if sys.__stdout__ is not None:
                 print(event.to_json(), flush=True)
         else:
-            printer.show(msg)
-        await _deny(conversation, msg)
-        match msg:
-            case PlanProposed() if event.id != "0" and not options.overrides.ephemeral:
+            for msg in shown:
+                printer.show(msg)
+        await _deny(conversation, event.msg)
+        match shown:
+            case [PlanProposed()] if event.id != "0" and not options.overrides.ephemeral:
                 hint = "" if options.as_json else HOW_TO_ACCEPT.format(conversation.id)
                 continue
-            case TaskComplete(last_agent_message=message):
+            case [TaskComplete(last_agent_message=message)]:
                 if options.show_diff and not options.as_json:
                     printer.show_diff()
                 code = DONE if _deliver(message or "", options) else FAILED
-            case ErrorEvent():
+            case [ErrorEvent()]:
                 code = FAILED
-            case TurnAborted():
+            case [TurnAborted()]:
                 code = INTERRUPTED
             case _:
                 continue
@@ -196,7 +199,7 @@ def _deliver(message: str, options: ExecOptions) -> bool:
 
 async def _interrupt_on_signal(conversation: Conversation, scope: anyio.CancelScope) -> None:
     """Interrupt the turn on the first signal and end the run on the second."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with anyio.open_signal_receiver(*ending_signals()) as signals:
         interrupted = False
         async for _ in signals:
             if interrupted:

@@ -21,7 +21,7 @@ from code_responses_api_proxy.fields import HEAD_LIMIT
 
 MOST_RECEIVED = 2**16
 MOST_SENT = 2**18
-"""Limit for what is encrypted or written in one step, which takes a fraction of a millisecond."""
+"""Bytes that are encrypted or written in one step, which takes a fraction of a millisecond."""
 _LONGEST_INTERIM = 2 * HEAD_LIMIT
 _LONGEST_REASON = 200
 _TURNS_TO_RECEIVE = 6
@@ -32,7 +32,7 @@ class HttpProxy:
     """An HTTP proxy.
 
     Attributes:
-        authorization: the value of `Proxy-Authorization`, if the proxy wants a password.
+        authorization: the value of `Proxy-Authorization`, if the proxy requires a password.
     """
 
     host: str
@@ -47,7 +47,7 @@ class HttpProxy:
 
 @frozen
 class Route:
-    """The way to a server.
+    """The route to a server.
 
     Attributes:
         tls: how certificates are verified; None for a server without TLS.
@@ -74,7 +74,7 @@ async def connect(route: Route, target: Target) -> ByteStream:
     """Return a connection for requests to `target`.
 
     Raises:
-        ConnectError: it cannot be made; the cause is the reason.
+        ConnectError: it failed; the cause has the reason.
     """
     try:
         with anyio.fail_after(route.seconds):
@@ -141,7 +141,7 @@ async def receive_head(stream: ByteStream) -> tuple[ResponseHead, bytes]:
 async def is_quiet(stream: ByteStream) -> bool:
     """Whether an idle connection has received nothing: neither its end nor bytes that answer no request.
 
-    Receives for a few turns of the event loop, because what has arrived may be in any of the buffers below.
+    Reads for a few turns of the event loop, because data that has arrived may be in any of the lower buffers.
     """
     has_received = False
 

@@ -1,4 +1,4 @@
-"""Hides secrets in what a provider answers: some repeat the key, or the headers they received, in an error."""
+"""Hides secrets in a provider's answers: some repeat the key or the received headers in an error."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""What can go wrong between a request and its response.
+"""Errors between a request and its response.
 
 HttpError
 ├── ConnectError      no connection: nobody listens, no such host, an untrusted certificate, a proxy that refuses
@@ -7,11 +7,11 @@ HttpError
 
 
 class HttpError(Exception):
-    """A request got no response, or only a part of one; the cause is the operating system's error, where it has one."""
+    """A request got no complete response; the cause is the operating system's error, if any."""
 
 
 class ConnectError(HttpError):
-    """There is no connection to send the request on."""
+    """The request could not be sent, because no connection could be made."""
 
 
 class UnansweredError(HttpError):

@@ -28,7 +28,7 @@ _PING = re.compile(rb'\s*\{\s*("type"\s*:\s*"(ping|keep-?alive)"\s*)?\}\s*')
 
 
 class StreamedResponse(Protocol):
-    """What is read of a response."""
+    """The part of a response that is read."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -36,7 +36,7 @@ class StreamedResponse(Protocol):
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes; raises `HttpError` where it breaks off."""
+        """The body as it arrives; raises `HttpError` if it breaks off."""
         ...
 
 

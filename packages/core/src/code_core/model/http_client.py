@@ -1,7 +1,7 @@
 """An HTTP/1.1 client for providers: one request at a time on a connection, with its response as it arrives.
 
 A general client takes a tenth of a start to import, and half of the time for a piece of a stream
-(see docs/benchmarks.md). Providers need none of its cookies, redirects and HTTP/2.
+(see docs/benchmarks.md). Providers do not need its cookies, redirects and HTTP/2.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -98,7 +98,7 @@ class IdleConnections:
         self._kept.append((stream, anyio.current_time() + IDLE_SECONDS))
 
     async def take(self) -> ByteStream | None:
-        """Return a connection that the server keeps open too, or None; connections that cannot be used are closed."""
+        """Return a connection that the server has kept open too, or None; unusable ones are closed."""
         while self._kept:
             stream, until = self._kept.pop()
             is_usable = False
@@ -156,7 +156,7 @@ class HttpClient:
             InvalidUrlError: `url` is not an http or https URL.
             ValueError: a header cannot be sent.
             ConnectError: there is no connection.
-            HttpError: no response came.
+            HttpError: no response arrived.
         """
         target = target_of(url)
         proxy = None if target.is_tls else self.route.proxy  # a tunnel has its own request
@@ -186,8 +186,7 @@ class HttpClient:
         try:
             yield response
         finally:
-            with anyio.CancelScope(shield=True):
-                await response.aclose()
+            await response.aclose()
 
     async def _exchange(self, stream: ByteStream, request: bytes) -> HttpResponse:
         """Send a request and receive the head of its response, which may come before all of the request is sent."""

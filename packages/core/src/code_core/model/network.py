@@ -33,7 +33,7 @@ _CERTIFICATE_BUNDLES = (
     "/etc/ssl/ca-bundle.pem",  # openSUSE
     "/etc/ssl/cert.pem",  # Alpine
 )
-"""Where Linux distributions keep what they trust, for an OpenSSL that was built for another one."""
+"""The certificate bundles of Linux distributions, for an OpenSSL that was built for another one."""
 _PROXY = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>[^\s/?#]+)/?")
 _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _ERROR_NUMBER = re.compile(r"^\[Errno -?[0-9]+\] ")
@@ -116,7 +116,7 @@ def trusting_context(environ: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def _system_authorities() -> tuple[str | None, str | None]:
-    """Return the file and the directory with what the system trusts, as its OpenSSL knows them, or a known bundle."""
+    """Return the file and the directory of trusted certificates as configured in OpenSSL, or a known bundle."""
     paths = ssl.get_default_verify_paths()
     file = paths.openssl_cafile if Path(paths.openssl_cafile).is_file() else None
     directory = paths.openssl_capath if _has_hashed_names(paths.openssl_capath) else None
@@ -128,7 +128,7 @@ def _system_authorities() -> tuple[str | None, str | None]:
 
 
 def _has_hashed_names(directory: str) -> bool:
-    """Whether OpenSSL can look up authorities in `directory`, which is faster than to read them all."""
+    """Whether OpenSSL can look up authorities in `directory`, which is faster than reading all of them."""
     try:
         with os.scandir(directory) as entries:
             return any(_HASHED_NAME.fullmatch(entry.name) for entry in entries)

@@ -67,7 +67,7 @@ def refusal(
             return RequestRefused(f"{described}: {message}", code="auth")
         case 407:
             return RequestRefused(
-                f"{described}: the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY wants a password",
+                f"{described}: the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY requires a password",
                 code="auth",
             )
         case _ if 300 <= status < 400:

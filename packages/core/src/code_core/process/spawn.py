@@ -46,7 +46,7 @@ def terminate_group(process: subprocess.Popen[bytes]) -> None:
     """Send SIGTERM to the process group of `process`.
 
     Raises:
-        ProcessLookupError: nothing of it is left.
+        ProcessLookupError: none of its processes are left.
         PermissionError: it belongs to another user.
     """
     os.killpg(process.pid, signal.SIGTERM)

@@ -180,7 +180,7 @@ def _removes_many(words: Words) -> bool:
         run = _run_by(words, RUNNING_OPTIONS[name])
     else:
         return False
-    programs = {_OPTION_BEFORE.sub("", word.rsplit("/", 1)[-1]) for word in run}
+    programs = {_OPTION_BEFORE.sub("", word.rpartition("/")[2]) for word in run}
     if (name == "find" and "-delete" in words) or not programs.isdisjoint(_REMOVERS):
         return True
     return not programs.isdisjoint(SHELLS) and any(_REMOVER.search(word) for word in words)

@@ -16,7 +16,9 @@ MOST_LINES = 400
 LONGEST_LINE = 2_000
 
 _READ_ONLY = "read-only file system"
-_REFUSALS = re.compile(rf"{_READ_ONLY}|permission denied|operation not permitted", re.IGNORECASE)
+_REFUSALS = re.compile(
+    rf"{_READ_ONLY}|permission denied|operation not permitted|unable to open database file", re.IGNORECASE
+)
 # Protected files in a writable directory are mount points, which cannot be removed or replaced.
 _BUSY = re.compile("device or resource busy", re.IGNORECASE)
 # Compiled only when a command fails, because that takes some milliseconds.

@@ -73,7 +73,7 @@ _BUNDLE = re.compile(r"-[A-Za-z0-9]{2,6}", re.ASCII)
 
 def program(words: Sequence[str]) -> str:
     """Return the name of the program in `words`, without directory and `.exe`, in lower case as on some file systems."""
-    name = _ENDING.sub("", words[0].rsplit("/", 1)[-1].lower())
+    name = _ENDING.sub("", words[0].rpartition("/")[2].lower())
     return _PROGRAM_SYNONYMS.get(name, name)
 
 
@@ -84,14 +84,13 @@ def normal_form(words: Words, names: Iterable[str] = ()) -> Words:
     `names` that it may match.
     """
     name, rest = program(words), tuple(words[1:])
-    if any(letter in name for letter in GLOBS):
-        name = next((one for one in names if could_be(name, one)), name)
+    name = next((one for one in names if could_be(name, one)), name)
     if name.startswith("git-"):
         name, rest = "git", (name.removeprefix("git-"), *rest)
     if (name,) in _LONG_FORMS:
         name, *inner = _LONG_FORMS[name,]
         rest = (*inner, *rest)
-    if name == "cargo" and rest[:1] and rest[0].startswith("+"):
+    if name == "cargo" and rest and rest[0].startswith("+"):
         rest = rest[1:]
     if (options := _GLOBAL_OPTIONS.get(name)) and (end := options.end(rest)) is not None:
         rest = rest[end:]
@@ -106,8 +105,7 @@ def could_be(word: str, expected: str) -> bool:
     """Whether `word` is `expected`, or a glob that a file of that name would match; globs without letters do not count."""
     if word == expected:
         return True
-    if len(word) > _LONGEST_GLOB and "**" in word:
-        word = _STARS.sub("*", word)
+    word = _STARS.sub("*", word)
     return (
         len(word) <= _LONGEST_GLOB
         and any(letter in word for letter in GLOBS)

@@ -7,6 +7,10 @@ PROCESS = "<()"
 """How the reader represents a process substitution."""
 
 
+class TooComplexError(Exception):
+    """The command is too long or too deeply nested to determine what it runs."""
+
+
 @dataclass(slots=True)
 class Script:
     """The contents of a script.

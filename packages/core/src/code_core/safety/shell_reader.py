@@ -9,7 +9,7 @@ the script.
 import re
 from itertools import accumulate
 
-from code_core.safety.script import PROCESS, Cases, Pipeline, Redirected, Script
+from code_core.safety.script import PROCESS, Cases, Pipeline, Redirected, Script, TooComplexError
 from code_core.safety.shell_output import decoded, output
 from code_core.safety.shell_words import KEYWORDS
 
@@ -26,10 +26,6 @@ _PIPE = re.compile(r"\|(?!\|)")
 _DESCRIPTOR = re.compile(r"\d+|\{\w+\}")
 # An expansion with a pattern, in which single quotes quote even inside double quotes.
 _TAKES_PATTERN = re.compile(r"!?(?:\w+|[@*])(?:\[[^]}]*\])?[#%/^,]")
-
-
-class TooComplexError(Exception):
-    """The command is too long or too deeply nested to determine what it runs."""
 
 
 def read_script(text: str) -> Script:

@@ -68,8 +68,6 @@ def split_plain(script: str) -> tuple[Words, ...] | None:
         position = token.end()
         match token.lastgroup:
             case "word":
-                if _touches_word(script, position):
-                    return None
                 words.append("".join(a or b or c for a, b, c in _QUOTED.findall(token["word"])))
             case "join" if words:
                 commands.append(tuple(words))
@@ -83,11 +81,6 @@ def split_plain(script: str) -> tuple[Words, ...] | None:
     elif joined not in {"", ";", "\n"}:
         return None
     return tuple(commands) if all(_is_command(words[0]) for words in commands) else None
-
-
-def _touches_word(script: str, position: int) -> bool:
-    """Whether a word continues with a character that is not plain."""
-    return position < len(script) and script[position] not in " \t\n;|&"
 
 
 def _is_command(name: str) -> bool:

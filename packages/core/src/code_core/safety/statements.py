@@ -21,9 +21,9 @@ from code_core.safety.command_texts import (
 from code_core.safety.expansion import SUBSTITUTIONS, variants
 from code_core.safety.known_safe import READERS
 from code_core.safety.normal_form import normal_form, program
-from code_core.safety.script import PROCESS, Script
+from code_core.safety.script import PROCESS, Script, TooComplexError
 from code_core.safety.script_values import ASSIGNMENT, Definitions, passed_texts
-from code_core.safety.shell_reader import MOST_NESTING, TooComplexError, read_script
+from code_core.safety.shell_reader import MOST_NESTING, read_script
 from code_core.safety.shell_words import KEYWORDS, SHELLS, Words
 from code_core.safety.unknown_text import is_git_alias, runs_unknown_text, starts_a_shell
 from code_core.safety.wrappers import WRAPPERS, wrapped

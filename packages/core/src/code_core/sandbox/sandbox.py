@@ -69,7 +69,7 @@ class Sandbox(Protocol):
         """Ask the confined command `process` to end, with SIGTERM.
 
         Raises:
-            ProcessLookupError: nothing of it is left.
+            ProcessLookupError: none of its processes are left.
         """
         terminate_group(process)
 

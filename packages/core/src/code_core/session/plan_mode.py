@@ -1,7 +1,6 @@
 """Plan mode: the notes that announce it, and the plan that a turn proposes.
 
 A plan stays open while it is the last history item in plan mode, so a resumed session still has it.
-The tags match Codex.
 """
 
 from code_core.protocol.answer_ops import ResolvePlan
@@ -10,6 +9,7 @@ from code_core.protocol.ops import TextInput, UserInput
 from code_core.protocol.policies import CollaborationMode
 from code_core.protocol.question_events import PlanProposed
 from code_core.session.history.history import HistoryItem
+from code_core.view.plan_tags import plan_in
 
 MODE_TAG = "<collaboration_mode>"
 REJECTED_TAG = "<plan_rejected>"
@@ -30,24 +30,6 @@ REVISE = "Revise the plan."
 def mode_note(mode: CollaborationMode) -> str:
     """Return the note that announces `mode` to the model."""
     return PLAN_MODE_NOTE if mode is CollaborationMode.PLAN else DEFAULT_MODE_NOTE
-
-
-def plan_in(text: str) -> str | None:
-    """Return the last complete plan in a model message, or None. Each tag must be on its own line."""
-    plan: str | None = None
-    begun: list[str] | None = None
-    for line in text.split("\n"):
-        match line.strip():
-            case "<proposed_plan>" if begun is None:
-                begun = []
-            case "</proposed_plan>" if begun is not None:
-                plan = "\n".join(begun).strip("\n") or plan
-                begun = None
-            case _ if begun is not None:
-                begun.append(line)
-            case _:
-                pass
-    return plan if plan and plan.strip() else None
 
 
 def open_plan(mode: CollaborationMode, last: HistoryItem | None) -> PlanProposed | None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import anyio
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import from_json
 
 from code_core.config.guards import CommandGuards
+from code_core.config.paths import is_directory
 from code_core.frozen import frozen
 from code_core.patch.invocation import MISSED, ImplicitPatch, PatchCall, detect, was_missed
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
@@ -52,8 +54,21 @@ class _Arguments(BaseModel):
     @field_validator("command", mode="before")
     @classmethod
     def _script(cls, value: Any) -> Any:
-        """Accept a script where an argv is expected, because models sometimes send one."""
-        return ["bash", "-lc", value] if isinstance(value, str) else value
+        """Accept a script or an argv as JSON text where an argv is expected, because models sometimes send one."""
+        if not isinstance(value, str):
+            return value
+        return _argv_in(value) or ["bash", "-lc", value]
+
+
+def _argv_in(text: str) -> list[str] | None:
+    """The argv in a text such as `["ls", "-l"]`, or None for a script, such as `[ -e x ]`."""
+    if not text.lstrip().startswith('["'):
+        return None
+    try:
+        value = from_json(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, list) and all(isinstance(word, str) for word in value) else None
 
 
 RunCommand = Callable[[CommandRequest, Sandbox | None], Awaitable[CommandResult]]
@@ -118,9 +133,11 @@ class ShellCommands:
             return ToolOutput("the command contains a NUL character", success=False)
         match detect(command):
             case PatchCall(text=text, workdir=workdir):
-                return await self._apply_patch.apply(
-                    text, cwd / workdir if workdir else cwd, call.call_id, context
-                )
+                directory = cwd / (workdir or "")
+                if not is_directory(directory):
+                    problem = f"No file was changed: {str(directory)!r}, where the patch would apply, is not a directory"
+                    return ToolOutput(problem, success=False)
+                return await self._apply_patch.apply(text, directory, call.call_id, context)
             case ImplicitPatch(message=message):
                 return ToolOutput(message, success=False)
             case None:

@@ -21,6 +21,7 @@ from code_core.protocol.mcp_events import (
 )
 from code_core.protocol.ops import ListMcpPrompts, Op
 from code_core.protocol.question_events import RequestUserInput
+from code_core.protocol.session_events import SessionSnapshot
 from code_core.session.conversation import Conversation
 from code_mcp_server.acp.connection import Connection
 from code_mcp_server.acp.custom_commands import CustomCommands
@@ -67,6 +68,11 @@ class EventFeed:
         self._translator = UpdateTranslator(client)
         self._questions = Questioner(conversation, connection, client)
         self._held: list[JsonObject] = []
+
+    def opened(self, snapshot: SessionSnapshot) -> None:
+        """Take the state that the session begins with."""
+        self._info.opened(snapshot)
+        self._translator.updates(snapshot)
 
     async def run(self, tasks: TaskGroup, shown: Callable[[Event], Iterable[JsonObject]]) -> None:
         """Show every event until the conversation ends.

@@ -83,7 +83,7 @@ class OpenSession:
                 snapshot = (await anext(reader)).msg
                 reader.close()
                 assert isinstance(snapshot, SessionSnapshot)  # noqa: S101 - always the first event of a reader
-                self.info.opened(snapshot)
+                self.feed.opened(snapshot)
                 self._tasks.start_soon(self._follow)
                 task_status.started()
                 started = True

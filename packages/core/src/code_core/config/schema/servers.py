@@ -49,7 +49,7 @@ class McpServerTable(SettingsTable):
         10.0, gt=0, description="how many seconds the server may take to start"
     )
     startup_timeout_ms: float | None = Field(
-        None, gt=0, description="the same in milliseconds, as older files have it"
+        None, gt=0, description="the same in milliseconds, for older files"
     )
     tool_timeout_sec: float = Field(60.0, gt=0, description="how many seconds a call may take")
     buffer_capacity: int | str | None = Field(

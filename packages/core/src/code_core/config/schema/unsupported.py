@@ -48,7 +48,7 @@ UNSUPPORTED: Mapping[str, str] = {
 
 
 def reason_at(path: Sequence[str | int]) -> str | None:
-    """Return why the key at `path` has no effect, or None if it has one; so with everything in such a table."""
+    """Return why the key at `path`, or a table around it, has no effect; None if it has one."""
     own = path[2:] if path[0] == "profiles" else path
     for key, reason in UNSUPPORTED.items():
         parts = key.split(".")
