@@ -1,4 +1,4 @@
-"""A scripted client, which fails as soon as the agent does something unexpected."""
+"""A scripted client, which notes everything unexpected that the agent does."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -49,11 +49,13 @@ class Editor:
     Attributes:
         requests: the requests sent, by id.
         sessions: the ids of the sessions so far, oldest first.
+        violations: what the agent did unexpectedly. Raised at once, they would only fail the session that did it.
     """
 
     agent: Harness
     requests: list[Sent] = field(default_factory=list)
     sessions: list[str] = field(default_factory=list)
+    violations: list[AssertionError] = field(default_factory=list)
     _questions: dict[int, tuple[str, str]] = field(default_factory=dict)
     _open_calls: dict[str, set[str]] = field(default_factory=dict)
     _closed: set[str] = field(default_factory=set)
@@ -63,7 +65,7 @@ class Editor:
 
     def __post_init__(self) -> None:
         self.agent.agent.observer = self._read
-        self.agent.writer.on_frame = self._received
+        self.agent.writer.on_frame = self._check
 
     @property
     def waiting(self) -> list[int]:
@@ -109,6 +111,11 @@ class Editor:
                 self._on_session(kind, self.sessions[number])
             case _:
                 pass
+
+    def check_violations(self) -> None:
+        """Fail if the agent has done something unexpected."""
+        for violation in self.violations:
+            raise violation
 
     def check_settled(self) -> None:
         """Fail if something is open although nothing can happen any more."""
@@ -156,6 +163,12 @@ class Editor:
                 }
             case _:
                 pass
+
+    def _check(self, frame: Json) -> None:
+        try:
+            self._received(frame)
+        except AssertionError as violation:
+            self.violations.append(violation)
 
     def _received(self, frame: Json) -> None:
         match frame:

@@ -92,6 +92,7 @@ async def _interleave(random: Random, done: list[Action]) -> None:
                 await anyio.sleep(END_SECONDS)
                 editor.check_settled()
                 assert len(asyncio.all_tasks()) == idle
+    editor.check_violations()
     assert asyncio.all_tasks() == tasks
     assert _descriptors() == descriptors
 

@@ -140,7 +140,7 @@ class UpdateTranslator:
                 return [plan_update(msg, self.client)]
             case TaskStarted() | TaskComplete() | TurnAborted() | ErrorEvent():
                 self._ids.end()
-                return self._fail_open_calls()
+                return self.fail_open_calls()
             case WarningEvent(message=text):
                 return [notice(self.client, "warning", readable(text), self._ids.fresh())]
             case StreamError(message=text):
@@ -212,7 +212,8 @@ class UpdateTranslator:
         self._open_calls.pop(call_id, None)
         return _tool_update(call_id, "completed" if success else "failed")
 
-    def _fail_open_calls(self) -> list[Update]:
+    def fail_open_calls(self) -> list[Update]:
+        """Return updates that end the calls that are still open, because their turn has ended."""
         left, self._open_calls = self._open_calls, {}
         return [_tool_update(call_id, "failed") for call_id in left]
 

@@ -128,6 +128,10 @@ class EventFeed:
             turn.end = end
             turn.ended.set()
 
+    async def give_up(self) -> None:
+        """End the calls of a turn whose end the engine has not reported."""
+        await self.send(*self._translator.fail_open_calls())
+
     def _running_turn(self) -> Turn | None:
         return self.turn if self.turn is not None and self.turn.end is None else None
 

@@ -135,6 +135,9 @@ class OpenSession:
         finally:
             if turn.submission and turn.end is None:
                 await self._interrupt(turn)
+            if turn.submission and turn.end is None:
+                with anyio.move_on_after(INTERRUPT_SECONDS, shield=True):
+                    await self.feed.give_up()
             turn.ended.set()
             self.feed.turn = None
         return turn.stop_reason()

@@ -85,5 +85,9 @@ class Turn:
                 raise RpcError(Code.AUTH_REQUIRED, message)
             case ErrorEvent(message=message, code=code):
                 raise RpcError(Code.INTERNAL_ERROR, message, {"code": code or "internal"})
-            case TurnAborted() | None:
+            case TurnAborted():
                 return "cancelled"
+            case None:
+                raise RpcError(
+                    Code.INTERNAL_ERROR, "the session failed; load it again to continue", {"code": "internal"}
+                )
