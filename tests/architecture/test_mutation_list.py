@@ -1,4 +1,4 @@
-"""The list of the mutation tester can be read, and names what exists."""
+"""The list for the mutation tester is valid, and everything that it names exists."""
 
 import tomllib
 from pathlib import Path
@@ -19,3 +19,17 @@ def test_explained_changes_have_a_reason_and_are_listed_once() -> None:
     assert all(set(one) == {"function", "line", "change", "reason"} for one in mutants)
     identities = [(one["function"], one["line"], one["change"]) for one in mutants]
     assert len(identities) == len(set(identities))
+
+
+def test_explained_changes_are_of_lines_that_exist() -> None:
+    source = ROOT / "packages/core/src"
+    mutants = tomllib.loads((ROOT / ".ci/mutation.toml").read_text(encoding="utf-8"))["mutant"]
+    missing = []
+    for one in mutants:
+        parts = one["function"].split(".")
+        files = (source.joinpath(*parts[:end]).with_suffix(".py") for end in range(len(parts), 0, -1))
+        file = next(file for file in files if file.exists())
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+        if one["line"] not in lines or f"def {parts[-1]}(" not in "\n".join(lines):
+            missing.append((one["function"], one["line"]))
+    assert missing == []

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from architecture.packages import ROOT
-from support.responses_events import completed, message
+from support import ScriptedUpstream, stream
+from support.responses_events import completed, created, message
 from support.scenario import write_scenario
 
 HEAVY = frozenset({"asyncio", "httpx2", "mcp", "mcp_types", "openai", "pydantic", "textual"})
 
-# What a turn needs that runs no command and changes no file, besides the rows below and above the services.
+# What a turn without commands and patches needs, in addition to the rows below and above the services.
 SERVICES_OF_A_MESSAGE = frozenset(
     {
         "code_core.files.checkout",
@@ -28,6 +29,12 @@ SERVICES_OF_A_MESSAGE = frozenset(
         "code_core.tools.tool",
         "code_core.tools.view_image",
         "code_core.validation.switches",
+    }
+)
+NEVER_IN_A_TURN = frozenset(
+    {
+        *("h11", "http", "httpcore2", "httpx2", "idna", "mcp", "mcp_types", "openai", "textual", "tomlkit"),
+        *("email", "importlib.metadata", "shutil", "sqlite3", "tempfile", "zipfile"),
     }
 )
 PARTS_OF_A_COMMAND = (
@@ -78,7 +85,7 @@ def startup_violations(loaded: frozenset[str]) -> list[str]:
 
 
 def code_is_shadowed(cwd: Path) -> bool:
-    """Whether `import code` run in `cwd` gives another module than the standard library's."""
+    """Whether `import code` in `cwd` returns another module than the standard library's."""
     found = Path(output_of("import code, pdb; pdb.Pdb; print(code.__file__)", cwd).strip())
     return found.resolve() != Path(sysconfig.get_path("stdlib"), "code.py").resolve()
 
@@ -107,7 +114,19 @@ def test_a_turn_without_calls_imports_nothing_of_commands(
     assert "code_core.session.turn.loop" in loaded
     ours = {module for module in loaded if module.startswith(PARTS_OF_A_COMMAND)}
     assert ours - SERVICES_OF_A_MESSAGE == set()
-    assert loaded & {"httpx2", "mcp", "mcp_types", "openai", "sqlite3", "textual", "tomlkit"} == set()
+    assert loaded & NEVER_IN_A_TURN == set()
+
+
+def test_a_turn_over_http_imports_no_general_http_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedUpstream([stream(created(), message("hello"), completed())], strict=False) as upstream:
+        monkeypatch.setenv("CODE_HOME", str(tmp_path))
+        monkeypatch.setenv("OPENAI_API_KEY", "k")
+        monkeypatch.setenv("OPENAI_BASE_URL", upstream.base_url)
+        loaded = loaded_after(HELP.replace('"--help"', '"exec", "--skip-git-repo-check", "hi"'), tmp_path)
+    assert "code_core.model.http_client" in loaded
+    assert loaded & NEVER_IN_A_TURN == set()
 
 
 @pytest.mark.parametrize("module", ["asyncio", "pydantic"])

@@ -1,4 +1,4 @@
-"""A command without a sandbox ends with the process that runs the agent, whatever ends that."""
+"""A command without a sandbox ends with the agent's process, however that ends."""
 
 import json
 import os

@@ -78,8 +78,10 @@ def test_an_open_pipe_without_a_writer_does_not_hold_the_prompt_up(scripted: Wor
         b"\xef\xbb\xbfgr\xc3\xb6\xc3\x9fe",
         "\ufeffgröße".encode("utf-16-le"),
         "\ufeffgröße".encode("utf-16-be"),
+        "\ufeffgröße".encode("utf-32-le"),
+        "\ufeffgröße".encode("utf-32-be"),
     ],
-    ids=["UTF-8", "UTF-16 LE", "UTF-16 BE"],
+    ids=["UTF-8", "UTF-16 LE", "UTF-16 BE", "UTF-32 LE", "UTF-32 BE"],
 )
 def test_a_byte_order_mark_names_the_encoding(scripted: Workspace, data: bytes) -> None:
     assert prompt_in(run(scripted, "-", data=data).stdout) == "größe"
@@ -90,6 +92,9 @@ def test_a_byte_order_mark_names_the_encoding(scripted: Workspace, data: bytes) 
     [
         ("größe".encode("latin-1"), b"standard input is not UTF-8 (byte 2)"),
         (b"\xff\xfea", b"standard input is not UTF-16-LE (byte 2)"),
+        ("hello".encode("utf-16-le"), b"standard input contains NUL characters"),
+        ("hello".encode("utf-16-be"), b"standard input contains NUL characters"),
+        (b"a.txt\0b.txt\0", b"standard input contains NUL characters"),
         (b"x" * (8 * 2**20 + 1), b"larger than 8 MiB"),
         (b" \n", b"the prompt is empty"),
     ],
@@ -103,3 +108,20 @@ def test_what_is_not_text_is_refused(
     done = run(scripted, *prompt, data=data)
     assert (done.returncode, done.stdout) == (2, b"")
     assert problem in done.stderr
+
+
+@pytest.mark.parametrize("command", [["exec", "--json"], ["exec", "resume", "--last", "--json"]])
+def test_a_prompt_is_read_as_utf_8_where_the_locale_is_ascii(scripted: Workspace, command: list[str]) -> None:
+    responses = [[sse.message("done"), sse.completed()]] * 2
+    scripted.environment["CODE_REPLAY"] = str(write_scenario(scripted.home, responses))
+    assert scripted.run("exec", "first").returncode == 0
+    scripted.environment.update({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    done = scripted.run(*command, "größe \u2603")
+    assert prompt_in(done.stdout.encode()) == "größe \u2603"
+
+
+def test_the_chat_reads_its_first_prompt_as_utf_8_where_the_locale_is_ascii(scripted: Workspace) -> None:
+    scripted.environment.update({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    assert scripted.run("chat", "größe").returncode == 0
+    [record] = (scripted.home / "sessions").rglob("rollout-*.jsonl")
+    assert json.dumps("größe")[1:-1] in record.read_text() or "größe" in record.read_text()

@@ -93,10 +93,58 @@ def test_a_command_is_a_tool_call_whose_output_grows() -> None:
     assert last["content"][0]["content"]["text"] == "```\né\nbad\n```"
 
 
+def shown(update: dict[str, Any]) -> str:
+    text = update["content"][0]["content"]["text"]
+    assert isinstance(text, str)
+    return text
+
+
 def test_much_output_is_not_sent_over_and_over() -> None:
     sent = updates(begin(), *(delta(b"x" * 1024) for _ in range(1000)))[1:]
-    total = sum(len(update["content"][0]["content"]["text"]) for update in sent)
-    assert total < 4 * 66 * 1024
+    assert sum(map(len, map(shown, sent))) < 6 * 66 * 1024
+    sent = updates(begin(), *(delta(b"x") for _ in range(10_000)))[1:]
+    assert sum(map(len, map(shown, sent))) < 2 * 10_000
+
+
+def test_output_that_waits_for_more_can_be_had() -> None:
+    translator = UpdateTranslator(NOTHING_DECLARED)
+    translator.updates(begin())
+    (first,) = translator.updates(delta(b"Serving on"))
+    assert shown(first) == "```\nServing on\n```"
+    assert translator.withheld() == []
+    assert translator.updates(delta(b" port 80\n")) == []
+    (rest,) = translator.withheld()
+    check("SessionUpdate", rest)
+    assert (rest["toolCallId"], shown(rest)) == ("c", "```\nServing on port 80\n\n```")
+    assert translator.withheld() == []
+
+
+def test_nothing_of_a_command_is_withheld_after_its_end() -> None:
+    translator = UpdateTranslator(NOTHING_DECLARED)
+    end = ExecCommandEnd(call_id="c", stdout="ab", stderr="", exit_code=0, duration=Duration.of(1))
+    events: list[EventMsg] = [begin(), delta(b"a"), delta(b"b"), end]
+    for event in events:
+        translator.updates(event)
+    assert not translator.withholds
+    assert translator.withheld() == []
+
+
+def test_a_terminal_gets_everything_at_once() -> None:
+    translator = UpdateTranslator(ClientCapabilities(terminal_output=True))
+    for event in (begin(), delta(b"Serving on"), delta(b" port 80\n")):
+        assert translator.updates(event)
+    assert not translator.withholds
+
+
+def test_growing_text_shows_the_newest_output() -> None:
+    translator = UpdateTranslator(NOTHING_DECLARED)
+    events: list[EventMsg] = [begin(), *[delta(b"x" * 1024)] * 100, delta(b"the newest")]
+    for event in events:
+        translator.updates(event)
+    (update,) = translator.withheld()
+    assert shown(update).startswith("```\n[earlier output is not shown]\nxxx")
+    assert shown(update).endswith("xthe newest\n```")
+    assert len(shown(update)) < 65 * 1024
 
 
 @pytest.mark.parametrize(

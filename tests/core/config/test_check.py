@@ -7,6 +7,7 @@ from code_core.config.overrides import key_path, parse_setting
 from code_core.config.toml_source import KeyPath, line_of
 from code_core.errors import ConfigError
 from code_core.protocol.policies import WorkspaceWrite
+from code_core.protocol.validation import ValidationTool
 
 
 @pytest.fixture
@@ -154,6 +155,49 @@ enabled = false
     assert config.mcp_servers["a"].env == {"PORT": "3000", "RATIO": "0.5", "DEBUG": "true"}
     assert list(config.mcp_servers) == ["a"]
     assert load(home, 'model_reasoning_effort = "none"').preferences.effort == "none"
+
+
+def test_values_of_codex_2026_are_accepted_or_named(home: Path) -> None:
+    text = """\
+approval_policy = { granular = { rules = true } }
+[tools]
+web_search = { context_size = "high" }
+[history]
+max_bytes = 1024
+[mcp_servers.a]
+command = "x"
+env_vars = ["HOME", { name = "TOKEN", source = "remote" }]
+"""
+    config = load(home, text)
+    assert [warning.partition("config.toml")[2] for warning in config.warnings] == [
+        ":1: approval_policy: it must be 'untrusted', 'on-failure', 'on-request' or 'never' (left out)",
+        ":3: tools.web_search: it must be true or false (left out)",
+        ":5: history.max_bytes is 1024: it must be greater than or equal to 4096 (left out)",
+    ]
+    assert config.approval_policy == "on-request"
+    assert config.mcp_servers["a"].env_vars == ["HOME", "TOKEN"]
+
+
+def test_unknown_checks_in_a_list_are_left_out_one_by_one(home: Path) -> None:
+    config = load(home, "[validation]\ntools_allowlist = ['new', 'json', 'newer']")
+    assert config.validation.allowed == frozenset[ValidationTool](("json",))
+    assert [warning.partition(": ")[2][:32] for warning in config.warnings] == [
+        "validation.tools_allowlist[0] is",
+        "validation.tools_allowlist[2] is",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("startup_timeout_ms = 5000", 5.0),
+        ("startup_timeout_ms = 2500.5", 2.5005),
+        ("startup_timeout_ms = 5000\nstartup_timeout_sec = 7", 7.0),
+        ("", 10.0),
+    ],
+)
+def test_a_start_up_time_in_milliseconds(home: Path, text: str, seconds: float) -> None:
+    assert load(home, f"[mcp_servers.a]\ncommand = 'x'\n{text}").mcp_servers["a"].startup_timeout == seconds
 
 
 def test_an_enabled_server_without_a_command_is_refused(home: Path) -> None:

@@ -4,13 +4,11 @@ from pathlib import Path
 import pytest
 
 from code_core.config.guards import NO_GUARDS, load_guards
-from code_core.config.load import project_of
+from code_core.config.load import NO_OVERRIDES, load_config, project_of
 from code_core.config.schema.commands import ConfirmGuardTable, GuardPatternTable
 from code_core.errors import ConfigError
 from code_core.safety.rules import RuleDecision
 from support.repository import make_repository
-
-SOURCE = Path("config.toml")
 
 
 def table(*patterns: str) -> ConfirmGuardTable:
@@ -18,32 +16,33 @@ def table(*patterns: str) -> ConfirmGuardTable:
 
 
 def test_without_any_nothing_is_loaded(tmp_path: Path) -> None:
-    assert load_guards(ConfirmGuardTable(), tmp_path, project_of(tmp_path), SOURCE) is NO_GUARDS
+    assert load_guards(ConfirmGuardTable(), tmp_path, project_of(tmp_path)) is NO_GUARDS
 
 
 def test_a_pattern_finds_and_says_why(tmp_path: Path) -> None:
-    (guard,) = load_guards(table("pro+d"), tmp_path, project_of(tmp_path), SOURCE).guards
+    (guard,) = load_guards(table("pro+d"), tmp_path, project_of(tmp_path)).guards
     assert guard.message == "it matches pro+d"
     assert guard.pattern.matches(["to prood"])
     assert not guard.pattern.matches(["to test"])
 
 
 def test_a_bad_pattern_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigError, match=r"config.toml: confirm_guard.patterns: '\(a' is not a regular expression"
-    ):
-        load_guards(table("b", "(a"), tmp_path, project_of(tmp_path), SOURCE)
+    text = "[[confirm_guard.patterns]]\nregex = 'b'\n[[confirm_guard.patterns]]\nregex = '(a'\n"
+    (tmp_path / "config.toml").write_text(text)
+    expected = r"config\.toml:4: confirm_guard\.patterns: '\(a' is not a regular expression"
+    with pytest.raises(ConfigError, match=expected):
+        load_config(NO_OVERRIDES, {"CODE_HOME": str(tmp_path)})
 
 
 def test_no_pattern_hangs_the_turn(tmp_path: Path) -> None:
-    (guard,) = load_guards(table(r"(a|aa|a+)+$"), tmp_path, project_of(tmp_path), SOURCE).guards
+    (guard,) = load_guards(table(r"(a|aa|a+)+$"), tmp_path, project_of(tmp_path)).guards
     started = time.perf_counter()
     assert guard.pattern.matches(["a" * 9_000 + "b"])  # not known, so it counts
     assert time.perf_counter() - started < 5
 
 
 def test_the_time_of_a_pattern_is_for_all_texts_and_no_text_is_cut(tmp_path: Path) -> None:
-    (guard,) = load_guards(table("a.*c"), tmp_path, project_of(tmp_path), SOURCE).guards
+    (guard,) = load_guards(table("a.*c"), tmp_path, project_of(tmp_path)).guards
     assert guard.pattern.matches(["x" * 100_000 + "abc"])
     assert not guard.pattern.matches(["ab"] * 100)
     started = time.perf_counter()
@@ -62,7 +61,7 @@ def test_rules_of_the_home_and_of_the_project_which_only_tightens(tmp_path: Path
     (project / ".code/rules/c.toml").write_text(
         '[[rule]]\npattern = ["c"]\n[[rule]]\npattern = ["d"]\ndecision = "prompt"\n'
     )
-    rules = load_guards(ConfirmGuardTable(), home, project_of(project / "sub"), SOURCE).rules
+    rules = load_guards(ConfirmGuardTable(), home, project_of(project / "sub")).rules
     assert [(*rule.pattern[0], rule.decision) for rule in rules] == [
         ("a", RuleDecision.ALLOW),
         ("b", RuleDecision.ALLOW),
@@ -71,10 +70,10 @@ def test_rules_of_the_home_and_of_the_project_which_only_tightens(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("x", "cannot be read"), ("[[rule]]\npattern = []", "rule 1 needs a pattern")]
+    ("text", "problem"), [("x", "cannot be read"), ("[[rule]]\npattern = []", "rule 1 needs a pattern")]
 )
-def test_a_wrong_rules_file_is_named(tmp_path: Path, text: str, said: str) -> None:
+def test_a_wrong_rules_file_is_named(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules/a.toml").write_text(text)
-    with pytest.raises(ConfigError, match=f"a.toml.*{said}"):
-        load_guards(ConfirmGuardTable(), tmp_path, project_of(tmp_path), SOURCE)
+    with pytest.raises(ConfigError, match=f"a.toml.*{problem}"):
+        load_guards(ConfirmGuardTable(), tmp_path, project_of(tmp_path))

@@ -64,7 +64,7 @@ def test_what_wins_over_what(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('mcp_tools_share = "x"', "mcp_tools_share is 'x': it must be a number"),
         ('tool_output_token_limit = "abc"', "tool_output_token_limit is 'abc': it must be a whole number"),
@@ -75,10 +75,13 @@ def test_what_wins_over_what(home: Path) -> None:
         ('sandbox_mode = "open"', "sandbox_mode is 'open'"),
         ("[limits]\nmax_tool_calls = 0", "config.toml:2: limits.max_tool_calls is 0"),
         ("model = ", "is not TOML"),
-        ('model_provider = "nope"', "model provider 'nope' is not known"),
+        ('model_provider = "nope"', "config.toml:1: model provider 'nope' is not known"),
         ('model_provider = "replay"', "needs a scenario"),
-        ('profile = "nope"', "profile 'nope' is not in the settings file"),
-        ('model_provider = "x"\n[model_providers.x]\nbase_url = "ftp://x"', "must begin with http"),
+        ('profile = "nope"', "config.toml:1: profile 'nope' is not in the settings file"),
+        (
+            'model_provider = "x"\n[model_providers.x]\nbase_url = "ftp://x"',
+            "config.toml:3: model provider 'x': base_url 'ftp://x' must begin with http",
+        ),
         (
             'model_provider = "x"\n[model_providers.x]\nbase_url = "http://x"\nwire_api = "grpc"',
             "model_providers.x.wire_api is 'grpc'",
@@ -88,13 +91,32 @@ def test_what_wins_over_what(home: Path) -> None:
         ("[models.m]\nextra_body = { messages = [] }", "extra_body cannot contain messages"),
         ("[models.m.prices]\ninput = 1", "models.m.prices.output"),
         ("[models.m.chat]\nsystem_role = 'god'", "models.m.chat.system_role is 'god'"),
-        ('experimental_instructions_file = "absent"', "cannot be read"),
+        (
+            'experimental_instructions_file = "absent"',
+            "config.toml:1: experimental_instructions_file 'absent' cannot be read: No such file or directory",
+        ),
+        (
+            "[experimental_client_tools]\nread_text_file = { mcp_server = 'x', tool_name = 'y' }",
+            "config.toml:2: experimental_client_tools.read_text_file.mcp_server names the MCP server 'x', which is not",
+        ),
+        (
+            "limits.max_tool_calls = true",
+            "config.toml:1: limits.max_tool_calls is true: it must be a whole number",
+        ),
+        (
+            "[mcp_servers.x]\ncommand = 'y'\ntool_timeout_sec = true",
+            ":3: mcp_servers.x.tool_timeout_sec is true",
+        ),
+        (
+            "[mcp_servers.x]\ncommand = 'y'\nstartup_timeout_ms = 'x'",
+            ":3: mcp_servers.x.startup_timeout_ms is 'x'",
+        ),
     ],
 )
-def test_a_wrong_setting_is_named(home: Path, text: str, said: str) -> None:
+def test_a_wrong_setting_is_named(home: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(home, text)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -128,7 +150,7 @@ def test_a_provider_of_ones_own(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("nonsense", "must begin with http:// or https:// and a host"),
         ("ftp://x", "must begin with"),
@@ -146,12 +168,14 @@ def test_a_provider_of_ones_own(home: Path) -> None:
         ("http://x/\udcff", "control characters"),
     ],
 )
-def test_a_url_that_cannot_be_asked_is_reported_and_no_secret_in_it(home: Path, url: str, said: str) -> None:
+def test_a_url_that_cannot_be_asked_is_reported_and_no_secret_in_it(
+    home: Path, url: str, message: str
+) -> None:
     for settings in ("", 'model_provider = "x"'):
         overrides = ConfigOverrides(settings=(("model_providers.x.base_url", url),))
         with pytest.raises(ConfigError) as caught:
             load(home, settings, overrides, OPENAI_BASE_URL=url)
-        assert said in str(caught.value)
+        assert message in str(caught.value)
         assert str(caught.value).isprintable()
         assert "secret" not in str(caught.value)
 

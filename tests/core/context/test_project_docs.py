@@ -108,7 +108,7 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_what_is_no_file_of_the_checkout_is_a_warning_and_not_read(
+def test_a_file_that_is_not_the_checkouts_own_is_a_warning_and_not_read(
     repository: Path, attack: Callable[[Path], None]
 ) -> None:
     attack(repository / "AGENTS.md")
@@ -125,7 +125,7 @@ def test_the_same_holds_for_the_project_s_rules(repository: Path, attack: Callab
     rules = repository / ".code" / "rules"
     rules.mkdir(parents=True)
     attack(rules / "x.toml")
-    guards = load_guards(ConfirmGuardTable(), repository.parent, project_of(repository), Path("config.toml"))
+    guards = load_guards(ConfirmGuardTable(), repository.parent, project_of(repository))
     assert guards.rules == ()
     [warning] = guards.warnings
     assert str(rules / "x.toml") in warning
@@ -135,7 +135,7 @@ def test_rules_of_the_project_that_are_its_own_are_read(repository: Path) -> Non
     rules = repository / ".code" / "rules"
     rules.mkdir(parents=True)
     (rules / "x.toml").write_text('[[rule]]\npattern = ["make"]\ndecision = "forbidden"\n')
-    guards = load_guards(ConfirmGuardTable(), repository.parent, project_of(repository), Path("config.toml"))
+    guards = load_guards(ConfirmGuardTable(), repository.parent, project_of(repository))
     assert (len(guards.rules), guards.warnings) == (1, ())
 
 
@@ -144,7 +144,7 @@ def test_a_rules_directory_that_is_a_link_out_is_a_warning(repository: Path, tmp
     (tmp_path / "elsewhere" / "x.toml").write_text('[[rule]]\npattern = ["make"]\ndecision = "forbidden"\n')
     (repository / ".code").mkdir()
     (repository / ".code" / "rules").symlink_to(tmp_path / "elsewhere")
-    guards = load_guards(ConfirmGuardTable(), tmp_path, project_of(repository), Path("config.toml"))
+    guards = load_guards(ConfirmGuardTable(), tmp_path, project_of(repository))
     assert guards.rules == ()
     assert len(guards.warnings) == 1
 

@@ -1,10 +1,9 @@
 """How many connections the requests of a session take."""
 
 import json
-import shutil
+import os
 import socketserver
 import ssl
-import subprocess
 import threading
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from code_core.protocol.items import InputText, Message
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.response_events import Completed
 from support import responses_events as sse
+from support.certificates import make_certificate
 
 PROMPT = Prompt(
     ModelSettings("m"), "c", "be good", [Message(role="user", content=[InputText(text="hi")])], []
@@ -35,16 +35,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\
 @pytest.fixture
 def server_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """Of a server on `localhost` that this process trusts."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", "key.pem", "-out", "cert.pem", "-days", "2"]
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *names, *files],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
+    make_certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
@@ -78,7 +69,7 @@ def connections_of(requests: int, context: ssl.SSLContext | None) -> int:
 
     async def ask(url: str) -> None:
         provider = Provider(id="p", name="P", base_url=url, wire_api="responses", env_key=None)
-        client = HttpModelClient(provider, ResponsesWire(provider), {})
+        client = HttpModelClient(provider, ResponsesWire(provider), os.environb)
         for _ in range(requests):
             async with client.stream(PROMPT) as answer:
                 events = [event async for event in answer]

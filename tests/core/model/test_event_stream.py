@@ -7,11 +7,11 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
-import httpx2
 import pytest
 
 from code_core.errors import StreamBroken
 from code_core.model import event_stream
+from code_core.model.errors import HttpError
 from code_core.model.event_stream import EventStream
 from code_core.model.request_log import RequestLog
 
@@ -27,7 +27,7 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     taken: int = 0
 
-    async def aiter_raw(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[bytes]:
         for step in self.steps:
             match step:
                 case bytes():
@@ -80,7 +80,7 @@ def test_what_comes_later_does_not_hold_back_what_came() -> None:
 
 def test_what_came_before_a_break_is_passed_on() -> None:
     async def main() -> None:
-        async with reading(Response([chunk(1), chunk(2), httpx2.ReadError("reset")])) as batches:
+        async with reading(Response([chunk(1), chunk(2), HttpError("reset")])) as batches:
             assert await anext(batches) == [1, 2]
             with pytest.raises(StreamBroken, match=r"^P: the stream broke: reset$"):
                 await anext(batches)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -146,7 +147,7 @@ def test_the_child_finds_its_way_out(child: Child, monkeypatch: pytest.MonkeyPat
         ("sys.exit(7)", "did not start: exit code 7$"),
         ("os.close(1); import time; time.sleep(0.05); os._exit(7)", "did not start: exit code 7$"),
         ("print('a' * 4090, 'bcdefghij', sep='\\n', file=sys.stderr); sys.exit(7)", "did not start: bcdef$"),
-        ("sys.stdin.read()", "did not start: it says nothing$"),
+        ("sys.stdin.read()", "did not start: it printed nothing$"),
         ("print('{', end='', flush=True); sys.exit(3)", "did not start: exit code 3$"),
         ("sys.stderr.buffer.write(b'a \\xff'); sys.exit(2)", "did not start: a \ufffd$"),
     ],
@@ -175,7 +176,7 @@ def test_a_child_that_has_ended_is_an_error(child: Child) -> None:
     proxy.close()
 
 
-def test_a_child_that_ends_at_once_is_no_crash(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_ends_at_once_does_not_crash_us(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
     def command(*_arguments: Any) -> list[str]:
         return [sys.executable, "-I", "-c", "import os; os.close(0)"]
 
@@ -203,7 +204,7 @@ def test_the_child_ends_with_its_pipe_or_is_killed(child: Child, monkeypatch: py
     assert sorted(Path("/dev/fd").iterdir()) == before
 
 
-def test_the_child_is_no_part_of_the_terminal(child: Child) -> None:
+def test_the_child_is_not_part_of_the_terminal(child: Child) -> None:
     """Ctrl+C is for this process, which ends the child when it ends."""
     proxy = started(provider())
     endpoint(proxy)
@@ -336,13 +337,10 @@ def test_a_key_of_chat_cannot_be_isolated(keys: KeyProxies) -> None:
         keys.isolate(chat(), "always")
 
 
-def test_without_the_package_no_key_is_isolated(keys: KeyProxies, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        assert name == "code_responses_api_proxy"
-
-    monkeypatch.setattr(key_proxy, "find_spec", missing)
+def test_without_posix_no_key_is_isolated(keys: KeyProxies, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_proxy, "os", SimpleNamespace(name="nt"))
     assert keys.isolate(provider(), "auto") is None
-    with pytest.raises(ConfigError, match="which is not installed here"):
+    with pytest.raises(ConfigError, match="not available on this system"):
         keys.isolate(provider(), "always")
 
 

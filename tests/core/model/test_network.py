@@ -3,22 +3,28 @@ import os
 import re
 import socket
 import ssl
+import sys
 import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import anyio
-import httpx2
 import pytest
 
 from code_core.errors import ConfigError
+from code_core.model import network
 from code_core.model.network import (
     certificate_problem,
     http_client,
     proxy_for,
     reason_of,
     through_proxy,
+    trusting_context,
     without_proxies,
 )
 from support import ScriptedUpstream, reply
+from support.certificates import make_certificate
 
 PROXY = "http://127.0.0.1:3128"
 URL = "https://api.example.com/v1/responses"
@@ -129,6 +135,7 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_secrets(value: str, pr
     ("proxy", "addition"),
     [
         ("http://me:secret@host:1", " through the proxy host:1"),
+        ("http://m[e:s]ecret@host:1", " through the proxy host:1"),
         ("", ""),
         ("socks5://host:1", ""),
     ],
@@ -137,11 +144,11 @@ def test_an_error_names_the_proxy_without_its_password(proxy: str, addition: str
     assert through_proxy(URL, {"HTTPS_PROXY": proxy}) == addition
 
 
-def get(url: str, environ: dict[str, str]) -> httpx2.Response:
-    async def main() -> httpx2.Response:
-        async with http_client(url, environ, httpx2.Timeout(7)) as client:
-            assert client.timeout == httpx2.Timeout(7)
-            return await client.get(url)
+def status_of(url: str, environ: dict[str, str]) -> int:
+    async def main() -> int:
+        async with await http_client(url, environ, 7) as client, client.get(url, {}) as response:
+            assert client.route.seconds == 7
+            return response.status
 
     return anyio.run(main)
 
@@ -150,7 +157,7 @@ def test_a_client_asks_as_the_settings_say_and_follows_nobody(monkeypatch: pytes
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # of this process, and not of the settings
     with ScriptedUpstream() as upstream:
         upstream.answers["/v1/models"] = reply(302, headers={"Location": "/elsewhere"})
-        assert get(f"{upstream.base_url}/models", {}).status_code == 302
+        assert status_of(f"{upstream.base_url}/models", {}) == 302
         [question] = upstream.questions
         assert question.path == "/v1/models"
 
@@ -168,34 +175,88 @@ def test_a_client_goes_through_its_proxy() -> None:
         thread = threading.Thread(target=serve)
         thread.start()
         environ = {"HTTP_PROXY": f"http://127.0.0.1:{proxy.getsockname()[1]}"}
-        assert get("http://models.invalid/v1", environ).status_code == 204
+        assert status_of("http://models.invalid/v1", environ) == 204
         thread.join()
     assert asked[0].startswith(b"GET http://models.invalid/v1 HTTP/1.1\r\n")
 
 
 def test_certificates_are_read_for_tls_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Unreadable:
-        def __init__(self, *_arguments: object, **_options: object) -> None:
-            raise OSError("the certificates cannot be read")
+    def unreadable(_: object) -> ssl.SSLContext:
+        raise OSError("the certificates cannot be read")
 
-    for name in ("httpx2.create_ssl_context", "httpcore2.default_ssl_context"):
-        monkeypatch.setattr(name, Unreadable)
-    http_client("http://models.example/v1", {}, httpx2.Timeout(7))
-    for url in ("https://models.example/v1", "HTTPS://models.example/v1"):
+    monkeypatch.setattr(network, "trusting_context", unreadable)
+    anyio.run(http_client, "http://models.example/v1", {}, 7)
+    for url in ("https://models.example/v1", "HTTPS://models.example/v1", " https://models.example/v1"):
         with pytest.raises(OSError, match="certificates"):
-            http_client(url, {}, httpx2.Timeout(7))
+            anyio.run(http_client, url, {}, 7)
 
 
-def test_a_certificate_is_trusted_if_the_system_trusts_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+def test_the_authorities_of_the_system_are_trusted() -> None:
+    trusted = trusting_context({})
+    assert trusted.verify_mode is ssl.CERT_REQUIRED
+    assert trusted.check_hostname
+    assert trusted.cert_store_stats()["x509_ca"] > 0 or ssl.get_default_verify_paths().capath is not None
 
-    def made() -> ssl.SSLContext:
-        asked.append("the system")
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-    monkeypatch.setattr("httpx2.create_ssl_context", made)
-    http_client("https://models.example/v1", {}, httpx2.Timeout(7))
-    assert asked == ["the system"]
+def system_paths(monkeypatch: pytest.MonkeyPatch, file: Path, directory: Path) -> None:
+    paths = SimpleNamespace(openssl_cafile=str(file), openssl_capath=str(directory))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the system itself verifies certificates")
+@pytest.mark.parametrize(
+    ("file", "directory", "bundle"),
+    [
+        ("cert.pem", "missing", "missing"),
+        ("missing", "missing", "cert.pem"),
+        ("missing", "unhashed", "cert.pem"),
+    ],
+)
+def test_the_file_with_the_authorities_is_that_of_openssl_or_of_the_distribution(
+    file: str, directory: str, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_certificate(tmp_path)
+    (tmp_path / "unhashed").mkdir()
+    (tmp_path / "unhashed" / "authority.pem").touch()
+    system_paths(monkeypatch, tmp_path / file, tmp_path / directory)
+    bundles = (str(tmp_path / "missing"), str(tmp_path / bundle))
+    monkeypatch.setattr(network, "_CERTIFICATE_BUNDLES", bundles)
+    assert subjects(trusting_context({})) == ["localhost"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the system itself verifies certificates")
+def test_authorities_that_openssl_can_look_up_are_not_all_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_certificate(tmp_path)
+    (tmp_path / "0123abcd.0").touch()
+    system_paths(monkeypatch, tmp_path / "missing", tmp_path)
+    monkeypatch.setattr(network, "_CERTIFICATE_BUNDLES", (str(tmp_path / "cert.pem"),))
+    assert subjects(trusting_context({})) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, the system itself verifies certificates")
+def test_a_system_without_authorities_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system_paths(monkeypatch, tmp_path / "missing", tmp_path / "missing")
+    monkeypatch.setattr(network, "_CERTIFICATE_BUNDLES", ())
+    with pytest.raises(OSError, match="no certificate authorities"):
+        trusting_context({})
+
+
+def test_the_environment_names_the_authorities_instead(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    file = str(tmp_path / "cert.pem")
+    assert subjects(trusting_context({"SSL_CERT_FILE": file, "SSL_CERT_DIR": "/nowhere"})) == ["localhost"]
+    only_when_needed = trusting_context({"SSL_CERT_DIR": str(tmp_path)})
+    assert subjects(only_when_needed) == []
+    with pytest.raises(OSError, match="No such file"):
+        trusting_context({"SSL_CERT_FILE": str(tmp_path / "none")})
+
+
+def subjects(context: ssl.SSLContext) -> list[str]:
+    """The names of the authorities that `context` has read."""
+    found: list[Any] = [entry[0] for one in context.get_ca_certs() for entry in one["subject"]]
+    return [name for kind, name in found if kind == "commonName"]
 
 
 def test_a_child_sees_the_proxy_that_was_chosen_and_no_other() -> None:

@@ -11,13 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import anyio
-import httpx2
 import pytest
 
 from code_core.errors import ConfigError, ModelError, RequestRefused, StreamBroken
 from code_core.model import http as http_module
 from code_core.model.chat import ChatWire
+from code_core.model.errors import ConnectError
 from code_core.model.http import HttpModelClient
+from code_core.model.http_client import HttpClient, HttpResponse
 from code_core.model.key_proxy import Endpoint, KeyProxy
 from code_core.model.network import http_client
 from code_core.model.providers import Provider
@@ -69,20 +70,19 @@ def ask(of: Provider, times: int = 1, **more: Any) -> list[ResponseEvent]:
 class Clients:
     """The HTTP clients that were made, and the responses that they got."""
 
-    def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
-        self._transport = transport
-        self.clients: list[httpx2.AsyncClient] = []
-        self.responses: list[httpx2.Response] = []
+    def __init__(self) -> None:
+        self.clients: list[HttpClient] = []
+        self.responses: list[HttpResponse] = []
 
-    def __call__(self, url: str, environ: Any, timeout: httpx2.Timeout) -> httpx2.AsyncClient:
-        client = http_client(url, environ, timeout)
-        if self._transport is not None:
-            client = httpx2.AsyncClient(transport=self._transport)
+    async def __call__(self, url: str, environ: Any, connect_seconds: float) -> HttpClient:
+        client = await http_client(url, environ, connect_seconds)
+        send = client.send
 
-        async def note(response: httpx2.Response) -> None:
-            self.responses.append(response)
+        async def noting(*arguments: Any) -> HttpResponse:
+            self.responses.append(await send(*arguments))
+            return self.responses[-1]
 
-        client.event_hooks = {"response": [note]}
+        client.send = noting  # type: ignore[method-assign, assignment] # to watch it
         self.clients.append(client)
         return client
 
@@ -185,7 +185,7 @@ def test_connections_are_closed_and_the_recording_too(
         ask(of)
     assert [client.is_closed for client in clients.clients] == [True, True]
     assert [response.is_closed for response in clients.responses] == [True, True]
-    assert clients.clients[0].timeout == httpx2.Timeout(None, connect=30)
+    assert clients.clients[0].route.seconds == 30
 
 
 def test_a_refusal_lets_go_of_its_connection(upstream: ScriptedUpstream, clients: Clients) -> None:
@@ -268,7 +268,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up() -> None:
 def test_settings_that_make_no_connection_are_an_error(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_arguments: Any) -> httpx2.AsyncClient:
+    def fail(*_arguments: Any) -> HttpClient:
         raise error
 
     monkeypatch.setattr(http_module, "http_client", fail)
@@ -282,25 +282,20 @@ def test_settings_that_make_no_connection_are_an_error(
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:abc/v1", "ftp://127.0.0.1/v1"])
-def test_what_is_no_address_is_an_error(url: str) -> None:
+def test_an_invalid_address_is_an_error(url: str) -> None:
     with pytest.raises(RequestRefused, match="is not a valid URL") as caught:
         ask(provider(url))
     assert caught.value.code == "provider"
 
 
-def failing(error: Exception) -> httpx2.MockTransport:
-    def handle(request: httpx2.Request) -> httpx2.Response:
-        raise error
-
-    return httpx2.MockTransport(handle)
-
-
 def test_a_certificate_that_is_not_trusted_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = ssl.SSLCertVerificationError(1, "verify failed")
     problem.verify_message = "self-signed certificate"
-    error = httpx2.ConnectError("failed")
-    error.__cause__ = problem
-    monkeypatch.setattr(http_module, "http_client", Clients(failing(error)))
+
+    async def refuse(*_arguments: Any) -> HttpResponse:
+        raise ConnectError("failed") from problem
+
+    monkeypatch.setattr(HttpClient, "send", refuse)
     with pytest.raises(RequestRefused) as caught:
         ask(provider("https://models.invalid/v1"))
     assert str(caught.value).startswith(

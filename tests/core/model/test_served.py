@@ -7,10 +7,10 @@ import time
 from typing import Any
 
 import anyio
-import httpx2
 import pytest
 
 from code_core.model import served
+from code_core.model.http_client import HttpClient
 from code_core.model.network import http_client
 from code_core.model.providers import Provider, ServerKind
 from code_core.model.refusals import Answer
@@ -69,7 +69,7 @@ WINDOWS: dict[str, tuple[ServerKind, Answers, int | None]] = {
     "no size": ("llamacpp", {"/props": {"default_generation_settings": {"n_ctx": -1}}}, None),
     "a list": ("llamacpp", {"/props": [1]}, None),
     "nothing": ("ollama", {}, None),
-    "models that are no list": ("ollama", {"/api/ps": {"models": 5}}, None),
+    "models that are not a list": ("ollama", {"/api/ps": {"models": 5}}, None),
 }
 
 
@@ -125,10 +125,10 @@ def test_an_answer_that_cannot_be_read_says_nothing(body: str) -> None:
 
 
 def test_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    clients: list[httpx2.AsyncClient] = []
+    clients: list[HttpClient] = []
 
-    def client(*arguments: Any) -> httpx2.AsyncClient:
-        clients.append(http_client(*arguments))
+    async def client(*arguments: Any) -> HttpClient:
+        clients.append(await http_client(*arguments))
         return clients[-1]
 
     monkeypatch.setattr(served, "http_client", client)
@@ -138,7 +138,7 @@ def test_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_certificates_that_cannot_be_read_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreadable(*_arguments: Any) -> httpx2.AsyncClient:
+    async def unreadable(*_arguments: Any) -> HttpClient:
         raise OSError("no certificates")
 
     monkeypatch.setattr(served, "http_client", unreadable)
@@ -181,7 +181,7 @@ def test_a_missing_model_is_known_by_the_code() -> None:
 
 def listed(answer: Reply) -> list[str]:
     async def main(url: str) -> list[str]:
-        async with http_client(url, {}, httpx2.Timeout(5)) as http:
+        async with await http_client(url, {}, 5) as http:
             return await served_models(http, Provider("p", "P", f"{url}/"), {b"x-a": b"b"})
 
     with ScriptedUpstream() as upstream:
@@ -226,7 +226,7 @@ def test_nobody_is_asked_who_is_not_known_or_not_here() -> None:
         assert upstream.questions == []
 
 
-def test_a_server_that_is_not_there_says_nothing() -> None:
+def test_a_server_that_does_not_run_reports_nothing() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         assert window(f"http://127.0.0.1:{taken.getsockname()[1]}/v1", "ollama") is None

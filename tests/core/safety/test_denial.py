@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from code_core.safety.denial import MOST_LINES, denied_by_sandbox
+from code_core.safety.denial import LONGEST_LINE, MOST_LINES, denied_by_sandbox
 
 W = Path("/w")
 
@@ -86,6 +86,8 @@ def test_the_network(output: str) -> None:
         "OSError: [Errno 1] Operation not permitted",
         "umount: /w/x: Device or resource busy",
         "rm: cannot remove '/mnt/x': Device or resource busy",
+        "socket.create_connection(x)\nfailed",
+        "socket.create_connection(x)\n1\n2\n3\n4\nOSError: [Errno 1] Operation not permitted",
         "",
     ],
 )
@@ -101,6 +103,14 @@ def test_where_nothing_is_writable_a_name_alone_is_enough(line: str) -> None:
     assert not denied(line)
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["open 'http:/x': Permission denied", "open 'http://x': Permission denied", "'/a\0b': Permission denied"],
+)
+def test_an_address_or_a_name_that_no_file_has_is_not_a_path(line: str) -> None:
+    assert denied(line, writable=()) is ("://" not in line and "\0" not in line)
+
+
 def test_a_forbidden_system_call() -> None:
     assert denied("", 159)
 
@@ -110,3 +120,24 @@ def test_a_long_output_is_looked_at_in_bounded_time_and_at_both_ends() -> None:
     filler = ["connect " * 50_000] + ["x"] * 2 * MOST_LINES
     assert denied("\n".join([line, *filler]))
     assert denied("\n".join([*filler, line]))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (MOST_LINES // 2 - 1, MOST_LINES * 2, True),
+        (MOST_LINES // 2, MOST_LINES * 2, False),
+        (MOST_LINES * 2, MOST_LINES // 2 - 1, True),
+        (MOST_LINES * 2, MOST_LINES // 2, False),
+        (MOST_LINES // 2, MOST_LINES // 2 - 1, True),
+        (MOST_LINES // 2 - 1, 0, True),
+    ],
+)
+def test_only_lines_near_an_end_count(before: int, after: int, expected: bool) -> None:
+    line = "touch: cannot touch '/etc/x': Read-only file system"
+    assert denied("\n".join([*["x"] * before, line, *["x"] * after])) is expected
+
+
+def test_only_the_beginning_of_a_line_counts() -> None:
+    assert denied(f"{' ' * (LONGEST_LINE - 30)}'/etc/x': Permission denied", network=True)
+    assert not denied(f"{'x ' * LONGEST_LINE}'/etc/x': Permission denied", network=True)

@@ -122,6 +122,9 @@ def test_what_may_do_more(script: str) -> None:
         (["/bin/ls"], False),
         ([""], False),
         (["sed", "-n", "1,3p", "a b"], True),
+        (["git", "log", "--grep=a\nb"], True),
+        (["git", "log", "--format=a\n%G?"], False),
+        (["git", "log", "-٣"], False),
     ],
 )
 def test_argument_vectors(argv: list[str], safe: bool) -> None:

@@ -5,11 +5,15 @@ import pytest
 
 from code_core.protocol.events import EventMsg
 from code_core.protocol.policies import AskForApproval, DangerFullAccess
+from code_core.sandbox.detection import Detection, find
+from code_core.sandbox.sandbox import Mechanism
 from code_core.session.questions.approvals import Approvals
 from code_core.session.questions.approver import TurnApprover
 from code_core.tools.tool import ToolContext
 from code_core.tools.turn_changes import TurnChanges
 from core.tools.command_desk import Desk, User
+
+MECHANISMS: list[Mechanism | None] = [None, "bwrap", "landlock"]
 
 
 @dataclass
@@ -58,6 +62,18 @@ def desk(tool_context: ToolContext) -> Desk:
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls about running commands wait a tenth of a second at least, not what a model should wait."""
+    """Calls about running commands wait at least a tenth of a second, less than for a model."""
     for name in ("EXEC_LEAST", "POLL_WAIT", "WRITE_WAIT"):
         monkeypatch.setattr(f"code_core.tools.exec_commands.{name}", 100)
+
+
+@pytest.fixture(params=MECHANISMS, ids=str)
+def mechanism(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mechanism | None:
+    """Each sandbox of this machine, and no sandbox."""
+    name: Mechanism | None = request.param
+    if name is not None:
+        finding = find(name)
+        if finding.sandbox is None:
+            pytest.skip(f"{name}: {finding.detail}")
+        monkeypatch.setattr("code_core.tools.shell_commands.detect_sandbox", lambda: Detection((finding,)))
+    return name

@@ -16,7 +16,6 @@ import pytest
 from code_core.protocol.events import EventMsg
 from code_core.protocol.items import FunctionCall
 from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOnly, WorkspaceWrite
-from code_core.sandbox.detection import Detection, find
 from code_core.sandbox.sandbox import Mechanism
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.exec_command import ExecCommand, WriteStdin
@@ -24,8 +23,6 @@ from code_core.tools.shell import Shell
 from code_core.tools.terminals import MOST, Terminals
 from code_core.tools.tool import ToolContext, ToolOutput
 from core.tools.conftest import Emitted
-
-MECHANISMS: list[Mechanism | None] = [None, "bwrap", "landlock"]
 
 
 class Terminal:
@@ -51,7 +48,7 @@ class Terminal:
         return await self._write.call(call, self.context)
 
     async def until(self, session_id: int, expected: str, chars: str = "") -> None:
-        """Type, and read what it prints until `expected` was among it, with 10 seconds for that."""
+        """Type, and read its output up to and including `expected`, for at most 10 seconds."""
         seen = ""
         with anyio.fail_after(10):
             while expected not in seen:
@@ -65,17 +62,6 @@ Body = Callable[[Terminal], Awaitable[None]]
 @pytest.fixture(autouse=True)
 def _short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("code_core.tools.exec_commands.POLL_WAIT", 250)
-
-
-@pytest.fixture(params=MECHANISMS, ids=str)
-def mechanism(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mechanism | None:
-    name: Mechanism | None = request.param
-    if name is not None:
-        finding = find(name)
-        if finding.sandbox is None:
-            pytest.skip(f"{name}: {finding.detail}")
-        monkeypatch.setattr("code_core.tools.shell_commands.detect_sandbox", lambda: Detection((finding,)))
-    return name
 
 
 def run(context: ToolContext, body: Body, mechanism: Mechanism | None = None) -> None:
@@ -109,7 +95,7 @@ def running(mark: str) -> list[str]:
 
 
 def is_gone(mark: str) -> bool:
-    """Whether nothing with `mark` runs, after the moment in which a sandbox's kernel namespace ends."""
+    """Whether nothing with `mark` runs, after giving the kernel a moment to end a sandbox's namespace."""
     late = time.monotonic() + 2
     while running(mark) and time.monotonic() < late:
         time.sleep(0.01)
@@ -248,7 +234,7 @@ def test_too_many_commands_are_refused(tool_context: ToolContext) -> None:
         await first.finished.wait()
         assert "exited with code 0" in (await terminal.exec("true")).text
 
-    # The calls need not wait: what is tried is the number of commands.
+    # The calls need not wait, because only the number of commands matters.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("code_core.tools.exec_commands.EXEC_LEAST", 1)
         run(tool_context, body)

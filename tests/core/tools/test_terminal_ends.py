@@ -6,13 +6,14 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
 
 from code_core.process.pty import Line, pipe_line
-from code_core.process.spawn import start_command
+from code_core.process.spawn import start_command, terminate_group
 from code_core.sandbox.confinement import Confinement
 from code_core.tools import terminal_session as module
 from code_core.tools.terminal_session import TerminalSession
@@ -153,7 +154,7 @@ def test_the_guardian_learns_of_the_end(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What a sandbox that confines nothing was asked to start."""
+    """What a sandbox without confinement was asked to start."""
     calls: list[Any] = []
 
     @asynccontextmanager
@@ -167,7 +168,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def in_sandbox(text: str, folder: Path, **more: Any) -> Make:
-    return script(text, folder, sandbox=object(), confinement=Confinement((folder,)), **more)
+    sandbox = SimpleNamespace(terminate=terminate_group)
+    return script(text, folder, sandbox=sandbox, confinement=Confinement((folder,)), **more)
 
 
 def test_a_confined_command_is_started_by_its_sandbox(tmp_path: Path, started: list[Any]) -> None:

@@ -9,8 +9,28 @@ from typing import Any
 from core.wire.chat_reading import delta, fn, sse_bytes, tools
 from support import chat_chunks as chat
 
+ODD: tuple[object, ...] = (0, None, "0", -1, [], {})
+
 SHAPES: dict[str, tuple[bytes, list[Any]]] = {
-    # llama.cpp tools/server/README.md; the chunks of the server in xllamacpp 2026.10, noted by hand.
+    "an index that is not a number": (
+        sse_bytes([*({"choices": [{"index": n, "delta": {"content": "a"}}]} for n in ODD), chat.finish()]),
+        ["aaaaaa"],
+    ),
+    "one call outside a list": (
+        sse_bytes([delta({"content": "Look", "tool_calls": {"function": fn("f", "{}")}}), chat.finish()]),
+        ["Look", ("f", "{}", "")],
+    ),
+    "an empty object before the pieces of the arguments": (
+        sse_bytes(
+            [
+                delta(tools({"index": 0, "id": "a", "function": fn("f", {})})),
+                chat.arguments('{"a":1}'),
+                chat.finish("tool_calls"),
+            ]
+        ),
+        [("f", '{"a":1}', "a")],
+    ),
+    # llama.cpp tools/server/README.md; the chunks of the server in xllamacpp 2026.10, recorded by hand.
     "llama.cpp: content null first, usage with timings after the finish": (
         sse_bytes(
             [
@@ -166,7 +186,7 @@ SHAPES: dict[str, tuple[bytes, list[Any]]] = {
         [{"reasoning": "Let me"}, "See:", ("f", '{"a": 1}', "D681PevKs"), (6, 0, 3)],
     ),
     # api-docs.deepseek.com/guides/thinking_mode and /guides/kv_cache: content null while it thinks.
-    "DeepSeek: content null beside reasoning_content, cache hits": (
+    "DeepSeek: content null with reasoning_content, cache hits": (
         sse_bytes(
             [
                 delta({"role": "assistant", "content": None, "reasoning_content": ""}),

@@ -1,4 +1,4 @@
-"""Streams of servers that speak the Responses API in their own way: what came is taken, once."""
+"""Streams of servers with variants of the Responses API: each item is used once."""
 
 import pytest
 
@@ -13,17 +13,17 @@ def items(stream: bytes) -> list[ResponseItem]:
 
 
 def shown(stream: bytes) -> list[str]:
-    """The items, shortly: the text of a message, `name(arguments)#call id` of a call."""
-    said: list[str] = []
+    """The items in short form: the text of a message, or a call as `name(arguments)#call id`."""
+    texts: list[str] = []
     for item in items(stream):
         match item:
             case Message():
-                said.append(item.text)
+                texts.append(item.text)
             case FunctionCall():
-                said.append(f"{item.name}({item.arguments})#{item.call_id}")
+                texts.append(f"{item.name}({item.arguments})#{item.call_id}")
             case _:
-                said.append(item.type)
-    return said
+                texts.append(item.type)
+    return texts
 
 
 REASONING: Event = {"type": "reasoning", "id": "rs", "summary": []}
@@ -236,6 +236,25 @@ STREAMS: dict[str, tuple[bytes, list[str]]] = {
         lines(done(text("hi")), {"type": "response.completed", "response": {"output": None}}),
         ["hi"],
     ),
+    "an item whose index is not a number": (
+        lines(done(text("hi")), done(call(call_id="c"), output_index=[]), completed()),
+        ["hi", "f({})#c"],
+    ),
+    "null among the items at the end": (
+        lines(done(text("hi")), {"type": "response.completed", "response": {"output": [None]}}),
+        ["hi"],
+    ),
+    "a broken copy of a call at the end": (
+        lines(done(call(id="x", call_id="c")), completed({"type": "function_call", "id": "x", "name": None})),
+        ["f({})#c"],
+    ),
+    "a broken copy of a call with another kind of id at the end": (
+        lines(
+            done(call(id="x", call_id="c")),
+            completed({"type": "function_call", "id": [], "call_id": "c", "name": None}),
+        ),
+        ["f({})#c"],
+    ),
     "no response at the end": (lines(done(text("hi")), {"type": "response.completed"}), ["hi"]),
     "a whole response without a type": (
         lines(done(text("hi"))) + b'data: {"object": "response"}\n\n',
@@ -266,6 +285,24 @@ def test_other_calls_are_known_again_too() -> None:
     first, second = items(stream)
     assert isinstance(first, CustomToolCall)
     assert isinstance(second, LocalShellCall)
+
+
+def test_optional_fields_of_a_shell_call_that_have_the_wrong_type_are_left_out() -> None:
+    action = {"type": None, "command": ["ls"], "timeout_ms": "soon", "working_directory": 7}
+    [item] = items(lines(done({"type": "local_shell_call", "call_id": "c", "action": action}), completed()))
+    assert isinstance(item, LocalShellCall)
+    assert item.action.model_dump() == {
+        "type": "exec",
+        "command": ["ls"],
+        "timeout_ms": None,
+        "working_directory": None,
+    }
+
+
+@pytest.mark.parametrize("broken", [{"type": "function_call", "name": None, "call_id": "d"}, 7])
+def test_a_broken_item_that_is_only_in_the_final_list_breaks_the_response(broken: Event) -> None:
+    with pytest.raises(StreamBroken, match="the provider sent"):
+        read(lines(done(call(call_id="c")), completed(broken)))
 
 
 def test_a_delta_names_its_item() -> None:

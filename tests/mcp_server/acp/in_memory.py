@@ -1,4 +1,4 @@
-"""A connection without processes or files: the real agent over conversations that do as a test says."""
+"""A connection without processes or files: the real agent with scripted conversations."""
 
 import asyncio
 import json
@@ -60,18 +60,34 @@ from support.acp_schema import check_frame
 
 CWD = Path("/")
 SLOW_SECONDS = 4.0
-"""Less than the agent waits for an interrupted turn to end."""
+"""Less than the agent's time limit for an interrupted turn."""
 _CRASH = WarningEvent(message="crash")
 Json = dict[str, Any]
 
 
+class _CrashingReader:
+    """Reads events until the engine crashes."""
+
+    def __init__(self, reader: EventReader) -> None:
+        self._reader = reader
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await anext(self._reader)
+        if event.msg == _CRASH:
+            raise RuntimeError("the engine has crashed")
+        return event
+
+
 class ScriptedConversation:
-    """A conversation whose turns go on by one event when `step` is called; a question waits for its answer."""
+    """A conversation whose turns advance by one event when `step` is called; a question waits for its answer."""
 
     def __init__(self, session_id: str) -> None:
         self.id = session_id
         self.log = EventLog()
-        self._events = self.log.reader()
+        self._events = _CrashingReader(self.log.reader())
         self._numbers = count(1)
         self.turn: str | None = None
         self._calls = count(1)
@@ -118,11 +134,8 @@ class ScriptedConversation:
                 self.log.publish(submission, TaskStarted(turn_id=f"turn-{submission}"))
         return submission
 
-    async def events(self) -> AsyncIterator[Event]:
-        async for event in self._events:
-            if event.msg == _CRASH:
-                raise RuntimeError("the engine has crashed")
-            yield event
+    def events(self) -> "_CrashingReader":
+        return self._events
 
     def follow(self) -> EventReader:
         snapshot = SessionSnapshot(
@@ -131,7 +144,7 @@ class ScriptedConversation:
         return self.log.reader([Event(id="0", event_seq=0, msg=snapshot)])
 
     def step(self, what: str) -> None:
-        """Let the turn go on: `text`, `message`, `ask`, `ask about a patch`, `elicit`, `command`, `done`,
+        """Advance the turn: `text`, `message`, `ask`, `ask about a patch`, `elicit`, `command`, `done`,
         `complete`,         `fail` or `crash`. After `slow`, it takes `SLOW_SECONDS` to interrupt it.
         """
         if self.turn is None or (self.question is not None and what != "fail"):
@@ -269,11 +282,11 @@ class MemoryStore:
 
 _IDENTIFIER = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
 _CHECKED: set[bytes] = set()
-"""Lines that the schema allows, numbers and ids of sessions left out."""
+"""The schema's valid lines, without numbers and session ids."""
 
 
 class MemoryWriter:
-    """Keeps what is written, until the reader has gone.
+    """Keeps what is written, until the reader is gone.
 
     Attributes:
         on_frame: called with each frame, as soon as it is written.
@@ -290,7 +303,7 @@ class MemoryWriter:
             assert line.count(b"\n") == 1
             frame = json.loads(line)
             shape = _IDENTIFIER.sub(b"0", line)
-            if shape not in _CHECKED:  # checking takes longer than everything else together
+            if shape not in _CHECKED:  # checking takes longer than everything else combined
                 check_frame(frame)
                 _CHECKED.add(shape)
             self.frames.append(frame)
@@ -302,7 +315,7 @@ class MemoryWriter:
 
 @dataclass
 class Observed:
-    """The agent, with a call to somebody just before it looks at a message."""
+    """The agent, with a callback just before it processes a message."""
 
     agent: Agent
     observer: Callable[[Request | Notification], None] = lambda _: None

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from code_cli.prompt_input import argument_text
 from code_cli.run import run_frontend
 from code_cli.session_options import overrides_from, session_options
 
@@ -18,4 +19,4 @@ def chat_command(prompt: str | None, **session: Any) -> None:
 
     from code_tui.plain import run_plain
 
-    run_frontend(partial(run_plain, overrides, prompt))
+    run_frontend(partial(run_plain, overrides, argument_text(prompt or "")))

@@ -42,7 +42,7 @@ async def probe(name: str, table: McpServerTable, cwd: Path) -> Probed:
     """
     begun = time.perf_counter()
     try:
-        with anyio.fail_after(table.startup_timeout_sec):
+        with anyio.fail_after(table.startup_timeout):
             workplace = Workplace(cwd, find_home(os.environ).path, ReadOnly(), os.environ)
             prepared = await anyio.to_thread.run_sync(prepare, name, table, workplace)
             async with prepared.client as client:
@@ -51,7 +51,7 @@ async def probe(name: str, table: McpServerTable, cwd: Path) -> Probed:
                 listing = await all_tools(client)
                 listed = time.perf_counter()
     except TimeoutError:
-        limit = f"{table.startup_timeout_sec:g} s (startup_timeout_sec)"
+        limit = f"{table.startup_timeout:g} s (startup_timeout_sec)"
         raise ServerStartError(f"it was not ready within {limit}") from None
     server = initialized.server_info
     return Probed(

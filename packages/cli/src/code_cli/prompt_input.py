@@ -16,6 +16,8 @@ NOTICE_SECONDS, PATIENCE_SECONDS = 1.0, 10.0
 
 _ENCODINGS = (
     (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
@@ -33,7 +35,7 @@ def read_prompt(argument: str | None) -> str:
     if argument in {None, "-"}:
         text = decoded(_read(stdin))
     else:
-        text = argument or ""
+        text = argument_text(argument or "")
         if text.strip() and _is_piped(stdin) and _something_comes(stdin):
             piped = decoded(_read(stdin)).strip("\n")
             text += f"\n\n<stdin>\n{piped}\n</stdin>" if piped.strip() else ""
@@ -42,22 +44,37 @@ def read_prompt(argument: str | None) -> str:
     return text
 
 
+def argument_text(argument: str) -> str:
+    """Return an argument as text: bytes that the locale cannot decode, which Python escapes, are read as UTF-8."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(argument).decode("utf-8", "replace")
+    return argument
+
+
 def decoded(data: bytes) -> str:
-    """Decode `data` as UTF-8, or UTF-16 with a byte order mark.
+    """Decode `data` as UTF-8, or as UTF-16 or UTF-32 with a byte order mark.
 
     Raises:
-        click.UsageError: it is neither.
+        click.UsageError: it is none of them, or contains NUL, as binary data and unmarked UTF-16 do.
     """
     mark, encoding = next(
         ((mark, name) for mark, name in _ENCODINGS if data.startswith(mark)), (b"", "utf-8")
     )
     try:
-        return data.removeprefix(mark).decode(encoding)
+        text = data.removeprefix(mark).decode(encoding)
     except UnicodeDecodeError as error:
         raise click.UsageError(
             f"standard input is not {encoding.upper()} (byte {error.start + len(mark)}): "
             "convert it, for example with iconv -f latin1 -t utf-8"
         ) from None
+    if "\0" in text:
+        raise click.UsageError(
+            "standard input contains NUL characters, as binary data and UTF-16 without a byte order mark do: "
+            "convert it, for example with iconv -f utf-16le -t utf-8 or tr '\\0' '\\n'"
+        )
+    return text
 
 
 def _read(stream: BinaryIO) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from code_cli.directory import absolute_directory
+from code_cli.prompt_input import argument_text
 from code_cli.run import run_frontend
 from code_cli.session_options import overrides_from, session_options
 
@@ -96,4 +97,4 @@ def chosen(
         raise click.UsageError(_NO_SESSION)
     if len(words) > 1:
         raise click.UsageError(f"more than one prompt: put quotes around {' '.join(words)[:80]!r}")
-    return reference, words[0] if words else None
+    return reference, argument_text(words[0]) if words else None

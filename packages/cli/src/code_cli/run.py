@@ -78,6 +78,7 @@ def _report(error: BaseException, code: int) -> int:
     from code_core.view.visible import readable
 
     text = readable(_os_error_text(inner) if isinstance(inner, OSError) else str(inner))
+    text = text.replace("\n", "\\n")  # from a file's name, for example
     if len(text) > LONGEST_MESSAGE:
         text = f"{text[: LONGEST_MESSAGE // 2]} … {text[-LONGEST_MESSAGE // 2 :]}"
     print(f"code: {text}", file=sys.stderr)

@@ -79,7 +79,9 @@ def _config(mode: str | None, settings: tuple[str, ...], cwd: Path | None) -> "C
     )
     config = load_config(overrides)
     if isinstance(config.sandbox_policy, DangerFullAccess):
-        raise ConfigError("the settings say danger-full-access: choose a mode that confines with -s")
+        raise ConfigError(
+            "the settings say danger-full-access: use -s to choose a mode that confines commands"
+        )
     return config
 
 

@@ -118,7 +118,9 @@ def checked_program(command: ServerCommand) -> str:
         ServerStartError: the directory to run in does not exist.
     """
     if command.cwd is not None and not command.cwd.is_dir():
-        raise ServerStartError(f"cannot start MCP server {command.program!r}: no folder {command.cwd}")
+        raise ServerStartError(
+            f"cannot start MCP server {command.program!r}: there is no directory {command.cwd}"
+        )
     if os.path.dirname(command.program):  # noqa: PTH120 - Path("./x") would drop a significant "./"
         path = (command.cwd or Path.cwd()) / command.program
         if not path.is_file():

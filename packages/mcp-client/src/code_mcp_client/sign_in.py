@@ -43,6 +43,8 @@ _PATH = "/callback"
 _PAGE = b"<!doctype html><title>Code</title><p>You are signed in. You can close this page."
 _REFUSED_PAGE = b"<!doctype html><title>Code</title><p>Signing in did not work. The terminal says why."
 
+Auth = httpx2.Auth
+"""Authorises requests to a server."""
 Visit = Callable[[str], Awaitable[None]]
 """Shows the user a page for signing in."""
 
@@ -105,7 +107,7 @@ class TokenFile:
         return found.st_mtime_ns, found.st_ino, found.st_size
 
     def remove(self) -> bool:
-        """Delete the tokens; whether there were any."""
+        """Delete the tokens, and return whether there were any."""
         existed = self._path.exists()
         self._path.unlink(missing_ok=True)
         return existed
@@ -146,7 +148,7 @@ class TokenFile:
             raise
 
 
-def saved_sign_in(url: str, file: TokenFile, hint: str) -> httpx2.Auth:
+def saved_sign_in(url: str, file: TokenFile, hint: str) -> Auth:
     """Return auth that sends and refreshes the saved token; if that is not enough, requests fail.
 
     Args:

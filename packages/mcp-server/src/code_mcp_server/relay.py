@@ -1,9 +1,10 @@
 """Relays the events of a turn to a client, in the notifications that it supports."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from code_core.acp.updates import UpdateTranslator
+from code_core.acp.updates import Update, UpdateTranslator
 from code_core.protocol.agent_events import AgentMessage
 from code_core.protocol.events import (
     ErrorEvent,
@@ -19,6 +20,7 @@ from code_core.view.titles import command_title
 from code_core.view.visible import visible
 from code_mcp_server.dialogue import Caller
 from code_mcp_server.eras import LOG_LEVELS
+from code_mcp_server.live_output import LiveOutput
 
 
 @dataclass(slots=True)
@@ -41,6 +43,11 @@ class Relay:
     translator: UpdateTranslator | None = None
     _steps: int = 0
 
+    @property
+    def live(self) -> LiveOutput | None:
+        """What reads the events, so that the client sees the output of running commands in time."""
+        return None if self.translator is None else LiveOutput(self.translator, self._send_updates)
+
     async def send(self, event: Event) -> None:
         """Notify the client of `event`."""
         for shown in self.append_only.numbered(event):
@@ -49,15 +56,18 @@ class Relay:
                 "codex/event", params | {"_meta": {"requestId": str(self.caller.request_id)}}
             )
         if self.translator is not None:
-            for update in self.translator.updates(event.msg):
-                await self.caller.peer.notify(
-                    "session/update", {"sessionId": self.conversation_id, "update": update}
-                )
+            await self._send_updates(self.translator.updates(event.msg))
         if isinstance(event.msg, ElicitationComplete) and not self.caller.modern:
             done = {"elicitationId": event.msg.id}
             await self.caller.peer.notify("notifications/elicitation/complete", done)
         await self._progress(event.msg)
         await self._log(event.msg)
+
+    async def _send_updates(self, updates: Sequence[Update]) -> None:
+        for update in updates:
+            await self.caller.peer.notify(
+                "session/update", {"sessionId": self.conversation_id, "update": update}
+            )
 
     async def _progress(self, msg: EventMsg) -> None:
         if self.caller.progress_token is None or (step := _step(msg)) is None:

@@ -198,7 +198,8 @@ class _Call:
         return await self._to_the_end(session, turn)
 
     async def _until_asked(self, session: Session, turn: Turn) -> dict[str, Any]:
-        end = await turn.run_until_asked(self._relay(session).send)
+        relay = self._relay(session)
+        end = await turn.run_until_asked(relay.send, relay.live)
         return self._parked(session, turn) if end is None else self._result(session, end)
 
     def _parked(self, session: Session, turn: Turn) -> dict[str, Any]:
@@ -218,7 +219,7 @@ class _Call:
                     denied += 1
                     await turn.reply(approvals.denial(event.msg))
 
-        return self._result(session, await turn.run(on_event), denied)
+        return self._result(session, await turn.run(on_event, relay.live), denied)
 
     async def _ask(self, turn: Turn, question: Question, event_id: str) -> None:
         extra = approvals.details(question, event_id, str(self.caller.request_id))
@@ -234,8 +235,8 @@ class _Call:
     def _result(self, session: Session, end: TurnEnd, denied: int = 0) -> dict[str, Any]:
         result = _stop_reason(end) if self.name == "session/prompt" else _answer(session.id, end)
         if denied:
-            times = "Something" if denied == 1 else f"{denied} times something"
-            note = f"{times} that needed approval was denied: {approvals.CANNOT_ASK}."
+            actions, were = ("action", "was") if denied == 1 else ("actions", "were")
+            note = f"{denied} {actions} that needed approval {were} denied: {approvals.CANNOT_ASK}."
             result["content"].append({"type": "text", "text": note})
         return result
 

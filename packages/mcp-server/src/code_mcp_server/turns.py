@@ -16,6 +16,7 @@ from code_core.protocol.mcp_events import ElicitationRequest
 from code_core.protocol.ops import ExecApproval, Interrupt, PatchApproval, ResolveElicitation, UserInput
 from code_core.protocol.question_events import RequestUserInput
 from code_core.session.conversation import Conversation
+from code_mcp_server.live_output import LiveOutput, next_event
 
 INTERRUPT_SECONDS = 5.0
 QUIET_SECONDS = 0.05
@@ -73,15 +74,15 @@ class Turn:
             self.end = ErrorEvent(message=str(error))
             raise
 
-    async def run(self, on_event: OnEvent) -> TurnEnd:
-        """Follow the turn to its end. Cancelling this interrupts it.
+    async def run(self, on_event: OnEvent, live: LiveOutput | None = None) -> TurnEnd:
+        """Follow the turn to its end, reading its events through `live`. Cancelling this interrupts it.
 
         Tasks that `on_event` starts in its task group run alongside the events and end with the turn.
         """
         self.followed = True
         try:
             async with anyio.create_task_group() as questions:
-                async for event in self._events():
+                async for event in self._events(live):
                     await on_event(self._conversation, event, questions)
                 questions.cancel_scope.cancel()
         finally:
@@ -91,17 +92,19 @@ class Turn:
         assert self.end is not None  # noqa: S101 - `_events` has ended
         return self.end
 
-    async def run_until_asked(self, on_event: Callable[[Event], Awaitable[None]]) -> TurnEnd | None:
+    async def run_until_asked(
+        self, on_event: Callable[[Event], Awaitable[None]], live: LiveOutput | None = None
+    ) -> TurnEnd | None:
         """Follow the turn until it ends or waits for answers; in the latter case, return None.
 
-        Cancelling this interrupts it.
+        Events are read through `live`. Cancelling this interrupts the turn.
         """
         self.followed, parked = True, False
         asked_at = anyio.current_time()
         try:
             while self.end is None:
                 quiet = min(anyio.current_time() + QUIET_SECONDS, asked_at + MOST_ASKING_SECONDS)
-                event = await self._next_before(quiet if self.open else math.inf)
+                event = await self._next_before(quiet if self.open else math.inf, live)
                 if event is None:
                     parked = True
                     break
@@ -133,18 +136,17 @@ class Turn:
                 pass
         self.end = self.end or TurnAborted(reason="interrupted")
 
-    async def _events(self) -> AsyncIterator[Event]:
+    async def _events(self, live: LiveOutput | None = None) -> AsyncIterator[Event]:
         """Yield the events up to the last one of this turn; sets `end` before yielding that one."""
-        while self.end is None and (event := await self._next_before(math.inf)) is not None:
+        while self.end is None and (event := await self._next_before(math.inf, live)) is not None:
             yield event
 
-    async def _next_before(self, deadline: float) -> Event | None:
+    async def _next_before(self, deadline: float, live: LiveOutput | None) -> Event | None:
         """Return the next event, setting `end` if it is the last one, or None if none arrives before `deadline`."""
-        event: Event | None = None
-        with anyio.CancelScope(deadline=deadline) as waiting:
-            event = await anext(self._conversation.events(), None)
+        events = self._conversation.events()
+        event = await (next_event(events, deadline) if live is None else live.next_event(events, deadline))
         if event is None:
-            if not waiting.cancelled_caught:
+            if anyio.current_time() < deadline:
                 self.end = ErrorEvent(message=f"session {self._conversation.id} has ended")
             return None
         match event.msg:

@@ -4,11 +4,12 @@ Source: Agent Client Protocol, version 1, "Initialization" (schema of SDK 2.4.0)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
+from code_core.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class ClientCapabilities:
     """The capabilities that affect what we send.
 

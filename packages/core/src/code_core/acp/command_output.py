@@ -15,13 +15,15 @@ from code_core.view.visible import readable
 
 Fields = dict[str, Any]
 LONGEST_LIVE = 64 * 1024
-"""Characters of growing text; the end of a command shows the output kept in full."""
+"""Characters of growing text, the newest ones; the end of a command shows the output kept in full."""
 LONGEST_TERMINAL = 4 * 2**20
 """Characters of one command's output sent to a terminal."""
 
 
 class TerminalOutput:
-    """Output for a client with a terminal, to which each piece is appended."""
+    """Output for a client with a terminal, to which each piece is appended at once."""
+
+    withholds = False
 
     def __init__(self, call_id: str) -> None:
         self._terminal = call_id
@@ -58,14 +60,20 @@ class TerminalOutput:
 
 
 class GrowingText:
-    """Output for other clients: each update carries the whole text.
+    """Output for other clients: each update carries the newest part of the whole text.
 
-    An update is sent whenever the text has doubled, so that the total stays proportional to the output.
+    An update is due whenever the text has doubled, so that the total stays proportional to the output. What
+    came since is withheld until then, or until the caller asks for it.
+
+    Attributes:
+        withholds: whether there is output that no update has shown.
     """
 
     def __init__(self, _call_id: str) -> None:
+        self.withholds = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._shown = ""
+        self._length = 0
         self._sent = 0
 
     def begin(self, _cwd: Path) -> Fields:
@@ -74,12 +82,18 @@ class GrowingText:
 
     def add(self, chunk: bytes) -> Fields | None:
         """See `TerminalOutput.add`."""
-        if len(self._shown) < LONGEST_LIVE:
-            self._shown += self._decoder.decode(chunk)
-        if len(self._shown) <= 2 * self._sent:
-            return None
-        self._sent = len(self._shown)
-        return {"content": [text_content(fenced(readable(self._shown)))]}
+        text = self._decoder.decode(chunk)
+        self._shown = (self._shown + text)[-LONGEST_LIVE:]
+        self._length += len(text)
+        self.withholds = self._length > self._sent
+        return self.withheld() if self._length > 2 * self._sent else None
+
+    def withheld(self) -> Fields:
+        """Return the fields of an update that shows everything so far."""
+        self.withholds = False
+        self._sent = self._length
+        earlier = "[earlier output is not shown]\n" if self._length > len(self._shown) else ""
+        return {"content": [text_content(fenced(earlier + readable(self._shown)))]}
 
     def end(self, msg: ExecCommandEnd) -> Fields:
         """See `TerminalOutput.end`."""

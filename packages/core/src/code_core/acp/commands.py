@@ -5,9 +5,9 @@ Source: Agent Client Protocol, version 1, "Slash commands".
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from code_core.frozen import frozen
 from code_core.protocol.ops import (
     Compact,
     CustomReview,
@@ -29,7 +29,7 @@ INIT_PROMPT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """A command, as listed for the client.
 
@@ -42,7 +42,7 @@ class Command:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Show:
     """A command that shows something without asking the model."""
 

@@ -3,13 +3,13 @@
 Source: Agent Client Protocol, version 1, "Session modes".
 """
 
-from dataclasses import dataclass
 from typing import Any
 
+from code_core.frozen import frozen
 from code_core.protocol.policies import AskForApproval, CollaborationMode, SandboxMode
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mode:
     """A named pair of policies, or plan mode, which leaves them unchanged (None)."""
 

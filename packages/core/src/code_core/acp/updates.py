@@ -83,6 +83,19 @@ class UpdateTranslator:
         self._ids.observe(msg)
         return [update for shown in self._append_only.events(msg) for update in self._updates(shown)]
 
+    @property
+    def withholds(self) -> bool:
+        """Whether output of a running command has not been shown yet."""
+        return any(output.withholds for output in self._output.values())
+
+    def withheld(self) -> list[Update]:
+        """Return updates that show the withheld output; call it when that has waited long enough."""
+        return [
+            _tool_update(call_id, "in_progress") | output.withheld()
+            for call_id, output in self._output.items()
+            if isinstance(output, GrowingText) and output.withholds
+        ]
+
     def denied(self, call_id: str) -> list[Update]:
         """Return the updates for a call that the user denied."""
         if call_id not in self._open_calls:

@@ -5,15 +5,13 @@ perhaps from a newer version, where the default can be used instead.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import UnionType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from code_core.config.layers import Layer, LayerKind, located, merged
-from code_core.config.schema.base import SettingsTable
 from code_core.config.schema.file import ConfigFile
-from code_core.config.spellings import names_of
+from code_core.config.schema_walk import booleans_for_numbers, unknown_keys
 from code_core.config.toml_source import KeyPath
 from code_core.errors import ConfigError
 from code_core.frozen import frozen
@@ -22,6 +20,8 @@ from code_core.frozen import frozen
 _DISPENSABLE = frozenset(
     {"model_reasoning_effort", "model_reasoning_summary", "model_text_verbosity", "model_verbosity"}
 )
+# Keys that newer Codex versions also accept as tables; the defaults allow nothing.
+_ALSO_TABLES = frozenset({"approval_policy", "web_search"})
 # Replacements for messages in which pydantic describes how it parses a text.
 _PARSED = {
     "int_parsing": "it must be a whole number",
@@ -54,12 +54,14 @@ def checked(layers: Sequence[Layer]) -> tuple[ConfigFile, tuple[str, ...]]:
     """
     table = merged(layers)
     warnings = [warning for layer in layers for warning in _unknown_keys(layer)]
-    for mistake in mistakes_in(table):
-        where = _before_key(located(layers, mistake.path), mistake.path)
+    mistakes = {mistake.path: mistake for mistake in reversed(mistakes_in(table))}
+    for path, mistake in reversed(mistakes.items()):
+        where = _before_key(located(layers, path), path)
         if not mistake.dispensable:
-            raise ConfigError(f"{where}: {mistake}{_misspelled(table, mistake.path)}")
-        table = _without(table, mistake.path)
+            raise ConfigError(f"{where}: {mistake}{_misspelled(table, path)}")
         warnings.append(f"{where}: {mistake} (left out)")
+    for path in mistakes:  # from the last to the first, so that indexes in lists stay right
+        table = _without(table, path)
     return ConfigFile.model_validate(table), tuple(warnings)
 
 
@@ -81,18 +83,20 @@ class Mistake:
 
 def mistakes_in(table: Mapping[str, Any]) -> list[Mistake]:
     """Return every invalid value in the tables of a settings file."""
+    effective = {key: value for key, value in table.items() if key != "profiles"}
+    wrong = [_mistake(*found) for found in booleans_for_numbers(effective, ConfigFile)]
     try:
         ConfigFile.model_validate(table)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        return [
-            _mistake(problem["loc"], problem["input"], problem["msg"], problem["type"])
+        wrong += [
+            _mistake(problem["loc"], problem["input"], problem["type"], problem["msg"])
             for problem in problems
         ]
-    return []
+    return wrong
 
 
-def _mistake(loc: KeyPath, given: Any, problem: str, kind: str) -> Mistake:
+def _mistake(loc: KeyPath, given: Any, kind: str, problem: str = "") -> Mistake:
     path = tuple(part for part in loc if part != "[key]")
     hidden = isinstance(given, dict | list) or may_be_secret(path)
     shown = str(given).lower() if isinstance(given, bool) else repr(given)
@@ -100,7 +104,11 @@ def _mistake(loc: KeyPath, given: Any, problem: str, kind: str) -> Mistake:
     expected = _PARSED.get(kind) or problem.replace("Input should be", "it must be").removeprefix(
         "Value error, "
     )
-    dispensable = kind in {"enum", "literal_error"} and (path[-1] in _DISPENSABLE or path[0] == "validation")
+    dispensable = (
+        (kind in {"enum", "literal_error"} and (path[-1] in _DISPENSABLE or path[0] == "validation"))
+        or (isinstance(given, dict) and path[-1] in _ALSO_TABLES)
+        or (kind == "greater_than_equal" and path[-2:] == ("history", "max_bytes"))
+    )
     return Mistake(path, f"{dotted(path)}{value}: {expected}", dispensable)
 
 
@@ -109,13 +117,14 @@ def may_be_secret(path: KeyPath) -> bool:
     return not _MAY_BE_SECRET.isdisjoint(path)
 
 
-def _without(table: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+def _without(value: Any, path: KeyPath) -> Any:
+    """Return a copy of a table or list without what is at `path`."""
     head, *rest = path
-    kept = {**table}
-    if not rest:
-        kept.pop(str(head), None)
-    elif isinstance(kept.get(str(head)), dict):
-        kept[str(head)] = _without(kept[str(head)], tuple(rest))
+    kept = value.copy()
+    if rest:
+        kept[head] = _without(kept[head], tuple(rest))
+    else:
+        del kept[head]
     return kept
 
 
@@ -156,34 +165,3 @@ def _unknown_keys(layer: Layer) -> Iterator[str]:
         near = difflib.get_close_matches(str(path[-1]), known, n=1)
         hint = f": did you mean {near[0]}?" if near else ""
         yield f"{_before_key(layer.locate(path), path)}: unknown setting {dotted(path)}{hint}"
-
-
-def unknown_keys(table: Any, model: type[BaseModel], at: KeyPath = ()) -> Iterator[tuple[KeyPath, list[str]]]:
-    """Yield the path of each unknown key, and the keys that its table may contain."""
-    if not isinstance(table, dict):
-        return
-    fields = {name: info for key, info in model.model_fields.items() for name in names_of(key, info)}
-    left_alone = model.left_alone if issubclass(model, SettingsTable) else frozenset()
-    for key, value in table.items():
-        if key in fields:
-            yield from _inside(value, fields[key].annotation, (*at, key))
-        elif key not in left_alone:
-            yield (*at, key), sorted(fields)
-
-
-def _inside(value: Any, annotation: Any, at: KeyPath) -> Iterator[tuple[KeyPath, list[str]]]:
-    """Like `unknown_keys`, for a value of the type `annotation`."""
-    if get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield from unknown_keys(value, annotation, at)
-    arguments = get_args(annotation)
-    if get_origin(annotation) is dict and isinstance(value, dict):
-        for key, item in value.items():
-            yield from _inside(item, arguments[1], (*at, key))
-    elif get_origin(annotation) is list and isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _inside(item, arguments[0], (*at, number))
-    elif isinstance(annotation, UnionType):
-        for option in arguments:
-            yield from _inside(value, option, at)

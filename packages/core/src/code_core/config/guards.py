@@ -9,10 +9,11 @@ import fcntl
 import os
 import time
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from code_core.config.layers import Layer, located
 from code_core.config.schema.commands import ConfirmGuardTable
 from code_core.errors import ConfigError
 from code_core.files.checkout import Checkout, DistrustedFileError, within_seconds
@@ -58,8 +59,10 @@ class BoundedPattern:
             return True
 
 
-def load_guards(table: ConfirmGuardTable, home: Path, project: Checkout, source: Path) -> CommandGuards:
-    """Load the guards from the settings, mostly in `source`, and the rules of the home directory and the project.
+def load_guards(
+    table: ConfirmGuardTable, home: Path, project: Checkout, layers: Sequence[Layer] = ()
+) -> CommandGuards:
+    """Load the guards from the settings in `layers`, and the rules of the home directory and the project.
 
     Raises:
         ConfigError: a pattern or a rule is invalid.
@@ -68,7 +71,7 @@ def load_guards(table: ConfirmGuardTable, home: Path, project: Checkout, source:
     rules = (*_rules(home / "rules"), *_project_rules(project, warnings))
     if not (rules or table.patterns or warnings):
         return NO_GUARDS
-    return CommandGuards(tuple(_guards(table, source)), rules, tuple(warnings))
+    return CommandGuards(tuple(_guards(table, layers)), rules, tuple(warnings))
 
 
 def always_allowed(home: Path) -> Path:
@@ -95,19 +98,20 @@ def append_rule(file: Path, rule: str) -> None:
         opened.write(text.encode())
 
 
-def _guards(table: ConfirmGuardTable, source: Path) -> "Iterator[UserGuard]":
+def _guards(table: ConfirmGuardTable, layers: Sequence[Layer]) -> "Iterator[UserGuard]":
     if not table.patterns:
         return
     import regex  # imported here, because it takes 10 ms and few users have patterns
 
     from code_core.safety.confirm_guard import UserGuard
 
-    for entry in table.patterns:
+    for number, entry in enumerate(table.patterns):
         try:
             pattern = regex.compile(entry.regex)
         except regex.error as error:
+            where = located(layers, ("confirm_guard", "patterns", number, "regex"))
             raise ConfigError(
-                f"{source}: confirm_guard.patterns: {entry.regex!r} is not a regular expression: {error}"
+                f"{where}: confirm_guard.patterns: {entry.regex!r} is not a regular expression: {error}"
             ) from error
         yield UserGuard(BoundedPattern(pattern), entry.message or f"it matches {entry.regex}")
 

@@ -12,6 +12,7 @@ from code_core.config.guards import NO_GUARDS, CommandGuards, load_guards
 from code_core.config.overrides import Setting
 from code_core.config.paths import Home, expand_home, find_home, is_directory
 from code_core.config.providers import catalog, chosen_provider
+from code_core.config.references import client_tool, instructions_file
 from code_core.config.schema.commands import EnvironmentTable, LimitsTable, ToolsTable, ValidationTable
 from code_core.config.schema.file import ConfigFile
 from code_core.config.schema.servers import ClientToolTable, McpServerTable
@@ -71,7 +72,7 @@ class ConfigOverrides:
     def run(self) -> Run:
         """The layers for these overrides."""
         options = {name: value for name in _OPTIONS if (value := getattr(self, name)) is not None}
-        return Run(self.profile, self.settings, options, self.client)
+        return Run(self.profile, self.settings, options, self.client, self.replay_scenario)
 
 
 NO_OVERRIDES = ConfigOverrides()
@@ -125,7 +126,7 @@ def read_settings(
         ConfigError: a file cannot be read or is not TOML, or the profile is unknown.
     """
     cwd = working_directory(overrides.cwd)
-    return read_sources(find_home(environ), cwd, project_of(cwd), overrides.run)
+    return read_sources(find_home(environ), cwd, project_of(cwd), overrides.run, environ)
 
 
 def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str, str] = os.environ) -> Config:
@@ -137,15 +138,14 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     home = find_home(environ)
     cwd = working_directory(overrides.cwd)
     project = project_of(cwd)
-    sources = read_sources(home, cwd, project, overrides.run)
-    settings, warnings = checked(sources.layers)
+    sources = read_sources(home, cwd, project, overrides.run, environ)
+    layers = sources.layers
+    settings, warnings = checked(layers)
 
-    # A scenario for this run overrides any provider: whoever sets one expects that no request is sent.
-    given = overrides.replay_scenario or _path(environ.get("CODE_REPLAY"))
-    scenario = given or settings.replay_scenario
-    provider_id = "replay" if given else settings.model_provider or ("replay" if scenario else "openai")
+    scenario = settings.replay_scenario and expand_home(settings.replay_scenario)
+    provider_id = settings.model_provider or ("replay" if scenario else "openai")
     model = settings.model or DEFAULT_MODEL
-    provider = chosen_provider(provider_id, settings, scenario, environ)
+    provider = chosen_provider(provider_id, settings, scenario, layers)
     preferences = ModelPreferences(
         model=model,
         effort=settings.model_reasoning_effort,
@@ -159,7 +159,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     )
     policy = sandbox_policy(settings.sandbox_mode, settings)
     servers = {name: table for name, table in settings.mcp_servers.items() if table.enabled}
-    guards = load_guards(settings.confirm_guard, home.path, project, home.config_file)
+    guards = load_guards(settings.confirm_guard, home.path, project, layers)
     return Config(
         home=home,
         cwd=cwd,
@@ -174,7 +174,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         validation=_validation(settings.validation),
         limits=settings.limits,
         tools=settings.tools,
-        base_instructions=overrides.base_instructions or _instructions_file(settings, cwd),
+        base_instructions=overrides.base_instructions or instructions_file(settings, layers, cwd),
         user_instructions=settings.instructions,
         project_doc_max_bytes=settings.project_doc_max_bytes,
         tool_output_token_limit=settings.tool_output_token_limit,
@@ -184,9 +184,9 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
         key_isolation=settings.key_isolation,
         mcp_servers=servers,
         mcp_tools_share=settings.mcp_tools_share,
-        permission_tool=_client_tool(settings.experimental_client_tools.request_permission, servers),
-        read_tool=_client_tool(settings.experimental_client_tools.read_text_file, servers),
-        write_tool=_client_tool(settings.experimental_client_tools.write_text_file, servers),
+        permission_tool=client_tool(settings, layers, "request_permission"),
+        read_tool=client_tool(settings, layers, "read_text_file"),
+        write_tool=client_tool(settings, layers, "write_text_file"),
         record=_path(environ.get("CODE_RECORD")),
         storage=_storage(settings, ephemeral=bool(overrides.ephemeral)),
         warnings=(
@@ -194,7 +194,7 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
             *sources.warnings,
             *paths_without_effect(settings, policy, cwd, environ),
             *capabilities(preferences, model, provider.wire_api).warnings,
-            *inline_tokens(sources.layers, servers),
+            *inline_tokens(layers, servers),
             *guards.warnings,
             *recording_without_effect(provider, environ),
         ),
@@ -255,17 +255,6 @@ def project_of(cwd: Path) -> Checkout:
     return find_checkout(cwd) or Checkout(Path(os.path.realpath(cwd)), own_ids())
 
 
-def _client_tool(
-    table: ClientToolTable | None, servers: Mapping[str, McpServerTable]
-) -> ClientToolTable | None:
-    if table is not None and table.mcp_server not in servers:
-        known = ", ".join(sorted(servers)) or "none"
-        raise ConfigError(
-            f"experimental_client_tools names the MCP server {table.mcp_server!r}, which is not configured (configured: {known})"
-        )
-    return table
-
-
 def _storage(settings: ConfigFile, *, ephemeral: bool) -> Storage:
     sessions, typed = settings.sessions, settings.history
     if ephemeral:
@@ -277,16 +266,6 @@ def _storage(settings: ConfigFile, *, ephemeral: bool) -> Storage:
 def _validation(table: ValidationTable) -> ValidationSwitches:
     allowed = None if table.tools_allowlist is None else frozenset(table.tools_allowlist)
     return ValidationSwitches(table.groups, table.tools, allowed, table.timeout_seconds)
-
-
-def _instructions_file(settings: ConfigFile, cwd: Path) -> str | None:
-    path = settings.experimental_instructions_file
-    if path is None:
-        return None
-    try:
-        return (cwd / path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # not UTF-8, or a NUL in the path
-        raise ConfigError(f"experimental_instructions_file {str(path)!r} cannot be read: {error}") from error
 
 
 def _path(value: str | None) -> Path | None:

@@ -1,10 +1,11 @@
 """The model provider chosen by the settings, and the user's settings for models."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from code_core.config.layers import Layer, located, values_at
 from code_core.config.schema.file import ConfigFile
 from code_core.config.schema.models import ModelTable, ProviderTable
 from code_core.errors import ConfigError
@@ -13,14 +14,17 @@ from code_core.model.providers import Provider, builtin_providers
 
 
 def chosen_provider(
-    provider_id: str, settings: ConfigFile, scenario: Path | None, environ: Mapping[str, str]
+    provider_id: str,
+    settings: ConfigFile,
+    scenario: Path | None,
+    layers: Sequence[Layer],
 ) -> Provider:
-    """Return the provider `provider_id`, built in or from the settings.
+    """Return the provider `provider_id`, built in or from the settings, which come from `layers`.
 
     Raises:
         ConfigError: it is unknown, or its settings are invalid.
     """
-    builtin = builtin_providers(environ)
+    builtin = builtin_providers()
     if provider_id == "replay":
         if scenario is None:
             raise ConfigError(
@@ -29,11 +33,12 @@ def chosen_provider(
         return replace(builtin["replay"], replay_scenario=scenario)
     table = settings.model_providers.get(provider_id)
     if provider_id in builtin:
-        return _with_usable_url(_changed(builtin[provider_id], table))
+        return _with_usable_url(_changed(builtin[provider_id], table), layers)
     if table is None:
         known = ", ".join(sorted({*builtin, *settings.model_providers}))
-        raise ConfigError(f"model provider {provider_id!r} is not known (known: {known})")
-    return _with_usable_url(_changed(Provider(id=provider_id, name=provider_id, base_url=""), table))
+        where = located(layers, ("model_provider",))
+        raise ConfigError(f"{where}: model provider {provider_id!r} is not known (known: {known})")
+    return _with_usable_url(_changed(Provider(id=provider_id, name=provider_id, base_url=""), table), layers)
 
 
 def catalog(settings: ConfigFile, provider_id: str) -> dict[str, ModelTraits]:
@@ -86,22 +91,32 @@ def _changed(provider: Provider, table: ProviderTable | None) -> Provider:
     return replace(provider, **{name: value for name, value in given.items() if value is not None})
 
 
-def _with_usable_url(provider: Provider) -> Provider:
+def _with_usable_url(provider: Provider, layers: Sequence[Layer]) -> Provider:
     where, url = f"model provider {provider.id!r}: base_url", provider.base_url
+    path = ("model_providers", provider.id, "base_url")
+    if (found := next(values_at(layers, path), None)) is not None:
+        where = f"{found.layer.locate(path)}: {where}"
     if not url:
         hint = " or AZURE_OPENAI_ENDPOINT" if provider.id == "azure" else ""
         raise ConfigError(f"model provider {provider.id!r} has no address: set base_url{hint}")
+    if (problem := url_problem(url)) is not None:
+        raise ConfigError(f"{where} {problem}")
+    return provider
+
+
+def url_problem(url: str) -> str | None:
+    """Return why `url` cannot be a `base_url`, as the rest of a sentence without secrets, or None."""
     try:
         parts = urlsplit(url)
         complete = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
-        raise ConfigError(f"{where} is not a URL: check its host and port") from None
+        return "is not a URL: check its host and port"
     if "@" in parts.netloc:  # may include a password, so it is not shown
-        raise ConfigError(f"{where} contains a user name: set it as a header instead (env_http_headers)")
+        return "contains a user name: set it as a header instead (env_http_headers)"
     if "?" in url or "#" in url:  # may include a key
-        raise ConfigError(f"{where} has a query or a fragment: put it in query_params")
+        return "has a query or a fragment: put it in query_params"
     if not complete:
-        raise ConfigError(f"{where} {url!r} must begin with http:// or https:// and a host")
+        return f"{url!r} must begin with http:// or https:// and a host"
     if not url.isprintable() or " " in url:
-        raise ConfigError(f"{where} {url!r} contains spaces or control characters")
-    return provider
+        return f"{url!r} contains spaces or control characters"
+    return None

@@ -7,11 +7,11 @@ them as they were written, and `$$` for a dollar sign.
 
 import re
 import shlex
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from code_core.files.checkout import Checkout, DistrustedFileError, own_ids, within_seconds
+from code_core.frozen import frozen
 from code_core.view.visible import visible, visible_line
 
 FOLDER = "prompts"
@@ -26,7 +26,7 @@ _FIELD = re.compile(r"([\w-]+)[ \t]*:[ \t]*(.*)")
 _PLACEHOLDER = re.compile(r"\$(\$|[1-9]|ARGUMENTS\b)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CustomPrompt:
     """A custom prompt.
 
@@ -64,7 +64,7 @@ class CustomPrompt:
         return f"{text}\n\n{arguments}" if arguments and not self.takes_arguments else text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CustomPrompts:
     """The user's prompts by name, sorted, and warnings about ignored files, safe for a terminal."""
 
@@ -112,12 +112,12 @@ def _read(checkout: Checkout, path: Path) -> CustomPrompt:
         )
     data = checkout.read(path, LARGEST + 1)
     if data is None:
-        raise DistrustedFileError(f"{path} is not read: it is a link to nothing")
+        raise DistrustedFileError(f"{path} is not read: it is a broken link")
     if len(data) > LARGEST:
         raise DistrustedFileError(f"{path} is not read: it is larger than {LARGEST // 1024} KiB")
     prompt = parse_custom_prompt(path.stem, data.decode("utf-8-sig", "replace"))
     if not prompt.text:
-        raise DistrustedFileError(f"{path} is not read: it has no text")
+        raise DistrustedFileError(f"{path} is not read: it is empty")
     return prompt
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -20,7 +19,7 @@ _GIT_SECONDS = 5.0
 
 
 def repository_root(directory: Path) -> Path | None:
-    """Return the root of the work tree that contains `directory`, links resolved, or None if Git would find none.
+    """Return the root of the work tree that contains `directory`, links resolved, or None if Git would not find one.
 
     A `.git` that is not a repository is ignored, and so is one of another user, unless `safe.directory` in
     the user's Git settings allows it.
@@ -118,6 +117,8 @@ def _owners(*paths: Path) -> frozenset[int]:
 
 def _is_safe(root: Path) -> bool:
     """Whether the user's or the system's Git settings list `root` as safe; the repository's own do not count."""
+    import shutil
+
     git = shutil.which("git", path=os.defpath)
     if git is None:
         return False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from code_core.config.schema.servers import McpServerTable
+from code_core.frozen import frozen
 from code_core.mcp_servers.changes import Kind
 from code_core.mcp_servers.launch import Prepared, Workplace, prepare, roots_of
 from code_core.mcp_servers.names import qualified_names
@@ -39,7 +40,7 @@ def ignore_warning(warning: str) -> None:
     """Default callback for warnings, which are also in `McpServers.warnings`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServerTool:
     """A tool and its server, which may be temporarily unavailable."""
 

@@ -9,13 +9,14 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from code_core.config.paths import MCP_TOKENS, expand_home
 from code_core.config.schema.servers import McpServerTable
 from code_core.context.git import repository_root
+from code_core.frozen import frozen
 from code_core.process.spawn import SpawnError
 from code_core.protocol.policies import ReadOnly, SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.confinement import Confinement, confinement_of
@@ -31,7 +32,7 @@ from code_mcp_client import (
 )
 
 if TYPE_CHECKING:
-    import httpx2
+    from code_mcp_client.sign_in import Auth
 
 # A server needs its mounts for as long as it runs, which is until the conversation ends.
 _held = ExitStack()
@@ -41,7 +42,7 @@ SAFE_PATH = "PYTHONSAFEPATH"
 DIRECTORIES = "mcp"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Workplace:
     """The surroundings in which servers are started.
 
@@ -58,7 +59,7 @@ class Workplace:
     environ: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prepared:
     """A client that is not open yet, and warnings about how its server starts."""
 
@@ -79,7 +80,7 @@ def prepare(
         capacity = parse_capacity(table.buffer_capacity, f"mcp_servers.{name}.buffer_capacity")
     config = McpClientConfig(
         buffer_capacity=capacity,
-        startup_timeout=table.startup_timeout_sec,
+        startup_timeout=table.startup_timeout,
         tool_timeout=table.tool_timeout_sec,
     )
     if table.url is not None:
@@ -91,11 +92,11 @@ def prepare(
     if found_in_workspace:
         warnings.append(
             f"MCP server {name!r} starts {program}, which is in the working directory: "
-            "whatever a command or a patch puts there runs outside of the sandbox"
+            "whatever a command or a patch writes there runs outside the sandbox"
         )
     if table.cwd is None:
         warnings += [
-            f"MCP server {name!r} starts in {directory}, where its argument {argument!r} leads nowhere: "
+            f"MCP server {name!r} starts in {directory}, where its argument {argument!r} does not exist: "
             f"write the full path, or set mcp_servers.{name}.cwd"
             for argument in table.args
             if not argument.startswith("-") and _is_relative_path(argument, workplace.cwd)
@@ -146,7 +147,7 @@ def _http_client(
     )
 
 
-def _saved_sign_in(name: str, table: McpServerTable, home: Path) -> "httpx2.Auth | None":
+def _saved_sign_in(name: str, table: McpServerTable, home: Path) -> "Auth | None":
     """Return the auth that sends the tokens from `code mcp login`, unless the settings contain a token."""
     path = token_path(home, name)
     configured = (
@@ -220,7 +221,7 @@ def _workspace(cwd: Path) -> Path:
 
 
 def _is_below(path: Path, directory: Path) -> bool:
-    """Whether `path`, or the target of the link it is, is below `directory`."""
+    """Whether `path`, or its target if it is a link, is below `directory`."""
     real_parent = Path(os.path.realpath(path.parent))
     return (real_parent / path.name).is_relative_to(directory) or Path(os.path.realpath(path)).is_relative_to(
         directory
@@ -235,7 +236,7 @@ def _is_relative_path(argument: str, cwd: Path) -> bool:
 
 
 def _is_script_elsewhere(argument: str, cwd: Path) -> bool:
-    """Whether this is a script outside of the workspace, which needs to import modules from its own directory."""
+    """Whether this is a script outside the workspace, which needs to import modules from its own directory."""
     path = Path(argument)
     return path.is_absolute() and path.suffix == ".py" and not _is_below(path, _workspace(cwd))
 
@@ -264,7 +265,7 @@ def _confine(table: McpServerTable, workplace: Workplace, directory: Path) -> "_
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Confine:
     sandbox: Sandbox
     confinement: Confinement

@@ -1,11 +1,11 @@
 """Lists a server's tools and decides when to list them again."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 
+from code_core.frozen import frozen
 from code_core.mcp_servers.changes import kinds_announced
 from code_mcp_client import McpClient, McpClientError, RequestFailed
 
@@ -20,7 +20,7 @@ SHORTEST_POLL = 60.0
 """Minimum seconds between two listings, whatever shorter lifetime the server declares."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     """A server's tools without duplicates, and a line for each problem with the list."""
 

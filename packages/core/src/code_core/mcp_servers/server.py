@@ -7,12 +7,12 @@ in five minutes; calls fail immediately in the meantime.
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 
 from code_core.config.schema.servers import McpServerTable
+from code_core.frozen import frozen
 from code_core.mcp_servers.changes import Changes, Kind, kind_changed, kinds_declared
 from code_core.mcp_servers.launch import SAFE_PATH, Prepared
 from code_core.mcp_servers.listing import Listing, all_tools, next_look
@@ -36,7 +36,7 @@ OnOffers = Callable[[str, frozenset[Kind]], None]
 Prepare = Callable[[], Awaitable[Prepared]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """Callbacks through which a server reports.
 
@@ -175,7 +175,7 @@ class Server:
                 self._report.warn(warning)
             client = prepared.client
             try:
-                with anyio.fail_after(self._table.startup_timeout_sec):
+                with anyio.fail_after(self._table.startup_timeout):
                     await client.__aenter__()
                     info = await client.initialize()
                     self.offers = kinds_declared(info.capabilities)
@@ -185,11 +185,11 @@ class Server:
                     await client.aclose()
                 raise
         except TimeoutError:
-            self.problem = f"it was not ready within {self._table.startup_timeout_sec:g} s"
+            self.problem = f"it was not ready within {self._table.startup_timeout:g} s"
         except McpClientError as error:
             self.problem = _with_hint(str(error), self.name)
         except Exception as error:  # noqa: BLE001 - no server may end the conversation
-            _log.warning("MCP server %s failed in an unexpected way", self.name, exc_info=error)
+            _log.warning("MCP server %s failed unexpectedly", self.name, exc_info=error)
             self.problem = f"{type(error).__name__}: {error}"
         else:
             self._client, self.problem = client, None
@@ -236,7 +236,7 @@ class Server:
 
     async def _relist(self, client: McpClient) -> None:
         try:
-            with anyio.fail_after(self._table.startup_timeout_sec):
+            with anyio.fail_after(self._table.startup_timeout):
                 listing = await all_tools(client)
         except ClientClosed:
             await anyio.sleep_forever()  # until cancelled by whoever closed the client

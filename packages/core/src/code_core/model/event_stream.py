@@ -1,27 +1,43 @@
 """Reads the server-sent events of one HTTP response, with a limit on silence."""
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import anyio
 
 from code_core.errors import ModelError, RequestRefused, StreamBroken
+from code_core.model.errors import HttpError
 from code_core.model.network import reason_of
 from code_core.model.request_log import RequestLog
 from code_core.wire.errors import SseOverflowError
 from code_core.wire.failures import not_a_stream
 from code_core.wire.sse import SseEvent, SseParser
 
-if TYPE_CHECKING:
-    import httpx2
-
 MAX_RESPONSE_BYTES = 512 * 2**20
 MAX_PLAIN_BYTES = 16 * 2**20
 """Limit on a body without events, which is kept in case it is a complete answer or an error message."""
 MAX_UNREAD_BYTES = 2**18
 """Limit on unparsed data; the server then waits. Parsing this much takes a few milliseconds."""
+
+
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_PING = re.compile(rb'\s*\{\s*("type"\s*:\s*"(ping|keep-?alive)"\s*)?\}\s*')
+
+
+class StreamedResponse(Protocol):
+    """What is read of a response."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, by lower-case name."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes; raises `HttpError` where it breaks off."""
+        ...
 
 
 class EventStream:
@@ -31,8 +47,8 @@ class EventStream:
 
     Args:
         where: the provider, for errors.
-        idle: seconds without content after which the stream counts as broken. Comments and blank
-            lines, which only keep the connection open, are not content.
+        idle: seconds without content after which the stream counts as broken. Comments, blank lines
+            and pings, which only keep the connection open, are not content.
         log: records how much was received.
         plain_answer: converts a complete JSON answer to an event; see `Wire`.
     """
@@ -55,7 +71,7 @@ class EventStream:
         self._last_content = anyio.current_time()
 
     @asynccontextmanager
-    async def reading(self, response: "httpx2.Response") -> AsyncIterator[AsyncGenerator[list[SseEvent]]]:
+    async def reading(self, response: StreamedResponse) -> AsyncIterator[AsyncGenerator[list[SseEvent]]]:
         """Yield the events in batches, as they arrive; errors in the body of the context pass through.
 
         A complete JSON answer instead of a stream becomes one event, and so does a final event without its
@@ -84,10 +100,16 @@ class EventStream:
         plain: bytearray | None = bytearray()
         content = self._parser.content
         while chunk := await self._received():
+            if (
+                is_json
+                and not (plain or b"").strip(_BLANK)
+                and not chunk.lstrip(_BLANK).startswith((b"{", b"["))
+            ):
+                is_json = False  # some servers declare a stream as JSON
             events = [] if is_json else self._parse(chunk)
-            if is_json or self._parser.content != content:
-                content = self._parser.content
+            if is_json or (self._parser.content != content and not _keeps_alive(events)):
                 self._last_content = anyio.current_time()
+            content = self._parser.content
             self._wait_on()
             if events:
                 plain = None
@@ -119,7 +141,7 @@ class EventStream:
             self._limit.deadline = self._last_content + self._idle
 
     def _plain_answer(self, body: bytes) -> SseEvent:
-        text = body.lstrip(b"\xef\xbb\xbf \t\r\n")
+        text = body.lstrip(_BLANK)
         if (event := self._whole(text)) is not None:
             return event
         raise not_a_stream(body.decode("utf-8", "replace")).located(self._where)
@@ -130,17 +152,15 @@ class EventStream:
         except SseOverflowError as error:
             raise RequestRefused(f"{self._where}: {error}", code="provider") from error
 
-    async def _read(self, response: "httpx2.Response") -> None:
+    async def _read(self, response: StreamedResponse) -> None:
         """Receive the response until it ends or fails; the reader gets an error after the data before it."""
-        import httpx2
-
         try:
             with self._limit:
                 self._wait_on()
                 await self._receive(response)
             if self._limit.cancelled_caught:
                 self._problem = StreamBroken(f"{self._where} sent nothing for {self._idle:g} seconds")
-        except httpx2.RequestError as error:
+        except HttpError as error:
             self._problem = StreamBroken(f"{self._where}: the stream broke: {reason_of(error)}")
             self._problem.__cause__ = error
         except ModelError as error:
@@ -148,10 +168,9 @@ class EventStream:
         self._ended = True
         self._arrival.set()
 
-    async def _receive(self, response: "httpx2.Response") -> None:
+    async def _receive(self, response: StreamedResponse) -> None:
         received = 0
-        is_encoded = "content-encoding" in response.headers
-        async for chunk in response.aiter_bytes() if is_encoded else response.aiter_raw():
+        async for chunk in response.chunks():
             received += len(chunk)
             self._log.received = received
             if received > MAX_RESPONSE_BYTES:
@@ -167,3 +186,8 @@ class EventStream:
             if self._unread_bytes > MAX_UNREAD_BYTES:
                 self._room = anyio.Event()
                 await self._room.wait()
+
+
+def _keeps_alive(events: list[SseEvent]) -> bool:
+    """Whether `events` are all pings."""
+    return bool(events) and all(_PING.fullmatch(event.data) is not None for event in events)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 from code_core.errors import ModelError, RequestRefused, StreamBroken
+from code_core.model.echoed_secrets import EchoedSecrets
+from code_core.model.errors import ConnectError, HttpError
 from code_core.model.event_stream import EventStream
 from code_core.model.key_proxy import Endpoint, KeyProxy
 from code_core.model.network import certificate_problem, http_client, proxy_for, reason_of, through_proxy
@@ -24,14 +26,14 @@ from code_core.model.request_log import RequestLog
 from code_core.model.retry import RetryLimits
 from code_core.model.served import names_a_model, served_models
 from code_core.version import USER_AGENT, VERSION
+from code_core.wire.errors import InvalidUrlError
 from code_core.wire.prompt import Prompt
 from code_core.wire.reader import Reader
 from code_core.wire.response_events import RateLimits, ResponseEvent, joined
 from code_core.wire.sse import SseEvent
 
 if TYPE_CHECKING:
-    import httpx2
-
+    from code_core.model.http_client import HttpClient, HttpResponse
     from code_core.model.record import Recorder
 
 _log = logging.getLogger("code_core")
@@ -75,7 +77,7 @@ class HttpModelClient:
         wire: its API.
         environ: the environment as bytes, for the key and the headers taken from it.
         recorder: receives every event, for a later replay.
-        key_proxy: holds the key outside of this process.
+        key_proxy: holds the key outside this process.
         key: the key, if it is no longer in the environment.
 
     Raises:
@@ -100,11 +102,13 @@ class HttpModelClient:
         if key is None and key_proxy is None:
             self._key = provider.api_key(environ)
         self._configured = provider.headers(environ)
+        self._secrets = EchoedSecrets(self._key, self._configured, provider.env_http_headers)
         self._network = {os.fsdecode(name): os.fsdecode(value) for name, value in environ.items()}
         if key_proxy is None:
             # An invalid one is an error in the settings and is reported immediately.
             proxy_for(provider.request_url, self._network)
-        self._http: httpx2.AsyncClient | None = None
+        self._http: HttpClient | None = None
+        self._starting = anyio.Lock()
         self._requests = 0
 
     @property
@@ -122,6 +126,15 @@ class HttpModelClient:
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[AsyncIterator[ResponseEvent]]:
         """See `ModelClient.stream`."""
+        try:
+            async with self._streamed(prompt) as events:
+                yield events
+        except ModelError as error:
+            self._secrets.hide_in(error)
+            raise
+
+    @asynccontextmanager
+    async def _streamed(self, prompt: Prompt) -> AsyncIterator[AsyncIterator[ResponseEvent]]:
         self._requests += 1
         while True:
             body = self._wire.request(prompt)
@@ -190,22 +203,14 @@ class HttpModelClient:
         except ModelError as error:
             raise error.located(self._where) from None
 
-    async def _post(self, body: bytes, prompt: Prompt, log: RequestLog) -> "httpx2.Response | Answer":
+    async def _post(self, body: bytes, prompt: Prompt, log: RequestLog) -> "HttpResponse | Answer":
         """Return the response to read, or the answer of a provider that rejects the request."""
-        import httpx2
-
         try:
-            http = self._client()  # slow; runs while the process that holds the key starts
+            http = await self._client()
             endpoint = await self._endpoint()
-            request = http.build_request(
-                "POST",
-                endpoint.url,
-                params=dict(endpoint.query_params) or None,
-                content=body,
-                headers=self._headers(prompt, endpoint.authorization),
-            )
+            headers = self._headers(prompt, endpoint.authorization)
             with anyio.fail_after(self._provider.stream_idle_timeout):
-                response = await http.send(request, stream=True)
+                response = await http.send("POST", endpoint.url_with_query, headers, body)
         except TimeoutError:
             raise StreamBroken(f"{self._where} did not answer", opened=False) from None
         except (OSError, ValueError) as error:
@@ -213,34 +218,27 @@ class HttpModelClient:
                 f"{self._where}: cannot set up a connection: {reason_of(error)} (check SSL_CERT_FILE and SSL_CERT_DIR)",
                 code="provider",
             ) from error
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
-            raise RequestRefused(
-                f"{self._where} is not a valid URL: {reason_of(error)}", code="provider"
-            ) from error
-        except httpx2.RequestError as error:
+        except InvalidUrlError as error:
+            raise RequestRefused(f"{self._where} is not a valid URL: {error}", code="provider") from error
+        except HttpError as error:
             raise self._unreachable(error) from error
-        log.answered(response.status_code, request_id(response.headers))
-        if response.status_code == 200:
+        log.answered(response.status, request_id(response.headers))
+        if response.status == 200:
             return response
         try:
-            return Answer(response.status_code, response.headers, await _error_body(response))
+            text = self._secrets.hidden_in(await _error_body(response))
+            return Answer(response.status, response.headers, text)
         finally:
             await response.aclose()
 
-    def _unreachable(self, error: "httpx2.RequestError") -> ModelError:
-        import httpx2
-
+    def _unreachable(self, error: HttpError) -> ModelError:
         if (problem := certificate_problem(error)) is not None:
             return untrusted(self._where, problem)
         through = (
             "" if self._key_proxy is not None else through_proxy(self._provider.request_url, self._network)
         )
         reason = f"{self._where} cannot be reached{through}: {reason_of(error)}"
-        if (
-            isinstance(error, httpx2.ConnectError)
-            and self._provider.start_hint
-            and self._provider.is_loopback
-        ):
+        if isinstance(error, ConnectError) and self._provider.start_hint and self._provider.is_loopback:
             # Nothing listens on this machine: waiting would only delay the advice.
             return RequestRefused(f"{reason}. {self._provider.start_hint}", code="provider")
         return StreamBroken(reason, opened=False)
@@ -260,7 +258,9 @@ class HttpModelClient:
             )
             error.args = (f"{error}. To continue, {advice}",)
         if isinstance(error, RequestRefused) and self._key_proxy is None and names_a_model(answer):
-            known = await served_models(self._client(), self._provider, self._headers(prompt, self._bearer))
+            known = await served_models(
+                await self._client(), self._provider, self._headers(prompt, self._bearer)
+            )
             if known:
                 error.args = (f"{error}. Models there: {', '.join(known)}",)
         return error
@@ -274,14 +274,12 @@ class HttpModelClient:
     def _bearer(self) -> bytes | None:
         return None if self._key is None else b"Bearer " + self._key
 
-    def _client(self) -> "httpx2.AsyncClient":
-        import httpx2
-
-        if self._http is None:
-            timeout = httpx2.Timeout(None, connect=CONNECT_TIMEOUT)
-            url = "http://127.0.0.1" if self._key_proxy is not None else self._provider.request_url
-            self._http = http_client(url, self._network, timeout)
-        return self._http
+    async def _client(self) -> "HttpClient":
+        async with self._starting:
+            if self._http is None:
+                url = "http://127.0.0.1" if self._key_proxy is not None else self._provider.request_url
+                self._http = await http_client(url, self._network, CONNECT_TIMEOUT)
+            return self._http
 
     def _headers(self, prompt: Prompt, authorization: bytes | None) -> dict[bytes, bytes]:
         headers = {
@@ -314,17 +312,15 @@ class HttpModelClient:
         )
 
 
-async def _error_body(response: "httpx2.Response") -> str:
+async def _error_body(response: "HttpResponse") -> str:
     """The start of an error body; if reading fails, whatever was read."""
-    import httpx2
-
     body = bytearray()
     try:
         with anyio.move_on_after(CONNECT_TIMEOUT):
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.chunks():
                 body += chunk
                 if len(body) >= ERROR_BODY_LIMIT:
                     break
-    except httpx2.HTTPError as error:
+    except HttpError as error:
         _log.debug("reading an error's body: %s", reason_of(error))
     return body[:ERROR_BODY_LIMIT].decode("utf-8", "replace").strip()

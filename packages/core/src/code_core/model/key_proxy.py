@@ -13,8 +13,6 @@ import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from importlib.util import find_spec
-from tempfile import TemporaryFile
 from typing import IO
 from urllib.parse import urlencode
 
@@ -43,6 +41,11 @@ class Endpoint:
     authorization: bytes | None
     query_params: Mapping[str, str]
 
+    @property
+    def url_with_query(self) -> str:
+        """The URL of a request."""
+        return f"{self.url}?{urlencode(self.query_params)}" if self.query_params else self.url
+
 
 class KeyProxy:
     """One child process, for one upstream URL.
@@ -57,6 +60,8 @@ class KeyProxy:
     """
 
     def __init__(self, provider: Provider, key: bytearray, environ: Mapping[str, str]) -> None:
+        from tempfile import TemporaryFile
+
         proxy = proxy_for(provider.request_url, environ)
         self._errors: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed with the child
         self._endpoint: Endpoint | None = None
@@ -132,7 +137,7 @@ class KeyProxy:
         self._errors.seek(0)
         lines = self._errors.read(4096).decode("utf-8", "replace").splitlines()
         code = self._child.poll()
-        return lines[-1] if lines else "it says nothing" if code is None else f"exit code {code}"
+        return lines[-1] if lines else "it printed nothing" if code is None else f"exit code {code}"
 
 
 class KeyProxies:
@@ -202,7 +207,7 @@ class KeyProxies:
         return None if saved is None else bytes(saved)
 
     def _taking(self, provider: Provider, environ: Mapping[str, str]) -> Callable[[], bytearray]:
-        """What takes the key from where it is: held here, in the environment, or saved.
+        """Return a function that takes the key from where it is: held here, in the environment, or saved.
 
         Raises:
             ConfigError: it is missing, or cannot be a key; it stays where it is.
@@ -268,15 +273,10 @@ def _taken(name: str) -> bytearray:
 
 
 def _applies(provider: Provider, wanted: KeyIsolation) -> bool:
-    if wanted == "always" and not _is_possible():
-        raise ConfigError(
-            'key_isolation = "always" needs the package code-responses-api-proxy, which is not installed here'
-        )
-    return wanted == "always" or (wanted == "auto" and not provider.is_loopback and _is_possible())
-
-
-def _is_possible() -> bool:
-    return os.name == "posix" and find_spec(PROXY) is not None
+    is_possible = os.name == "posix"
+    if wanted == "always" and not is_possible:
+        raise ConfigError('key_isolation = "always" is not available on this system')
+    return wanted == "always" or (wanted == "auto" and not provider.is_loopback and is_possible)
 
 
 def _command(provider: Provider, environ: Mapping[str, str], proxy: str | None) -> list[str]:
@@ -292,5 +292,4 @@ def _command(provider: Provider, environ: Mapping[str, str], proxy: str | None) 
 
 
 def _upstream_url(provider: Provider) -> str:
-    query = urlencode(provider.query_params)
-    return f"{provider.request_url}?{query}" if query else provider.request_url
+    return Endpoint(provider.request_url, None, provider.query_params).url_with_query

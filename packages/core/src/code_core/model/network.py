@@ -6,25 +6,36 @@ lower-case names take precedence. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the
 certificate authorities.
 """
 
+import errno
 import os
 import re
 import ssl
+import sys
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from code_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    import httpx2
+    from code_core.model.http_client import HttpClient
 
 PROXY_VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 CERTIFICATE_ADVICE = (
     "set SSL_CERT_FILE to a PEM file with the certificate of the authority that signed it "
     "(for example your company's proxy)"
 )
+_CERTIFICATE_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, Red Hat
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/ssl/cert.pem",  # Alpine
+)
+"""Where Linux distributions keep what they trust, for an OpenSSL that was built for another one."""
 _PROXY = re.compile(r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<rest>[^\s/?#]+)/?")
+_HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _ERROR_NUMBER = re.compile(r"^\[Errno -?[0-9]+\] ")
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
@@ -52,7 +63,7 @@ def through_proxy(url: str, environ: Mapping[str, str]) -> str:
         proxy = proxy_for(url, environ)
     except ConfigError:
         return ""  # the error already names it
-    return "" if proxy is None else f" through the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}"
+    return "" if proxy is None else f" through the proxy {proxy.removeprefix('http://').rpartition('@')[2]}"
 
 
 def without_proxies(environ: Mapping[str, str], proxy: str | None) -> dict[str, str]:
@@ -62,28 +73,67 @@ def without_proxies(environ: Mapping[str, str], proxy: str | None) -> dict[str, 
     return kept if proxy is None else {**kept, "https_proxy": proxy, "http_proxy": proxy}
 
 
-def http_client(url: str, environ: Mapping[str, str], timeout: "httpx2.Timeout") -> "httpx2.AsyncClient":
-    """Return a client for requests to `url`.
+async def http_client(url: str, environ: Mapping[str, str], connect_seconds: float) -> "HttpClient":
+    """Return a client for requests to `url`; `connect_seconds` limits the time to connect.
 
     Raises:
         ConfigError: the proxy cannot be used.
         OSError: the certificates cannot be read.
     """
-    import httpx2
+    from code_core.model.connection import Route, proxy_at
+    from code_core.model.http_client import HttpClient
 
-    # Building a TLS context reads every certificate, so skip it for an endpoint without TLS.
-    tls = url.lower().startswith("https:")
-    # Without TLS, a new connection is cheaper than a kept-alive one: servers that write head and body separately
+    proxy, context = proxy_for(url, environ), None
+    # Reading every certificate takes up to 100 ms, so skip it for an endpoint without TLS.
+    if is_tls := urlsplit(url).scheme == "https":
+        from anyio.to_thread import run_sync
+
+        context = await run_sync(trusting_context, environ)
+    # Without TLS, a new connection is cheaper than a kept one: servers that write head and body separately
     # wait 40 ms on a kept one, until this side acknowledges the head.
-    kept = httpx2.Limits(max_keepalive_connections=20 if tls else 0)
-    return httpx2.AsyncClient(
-        verify=httpx2.create_ssl_context() if tls else False,
-        limits=kept,
-        trust_env=False,
-        proxy=proxy_for(url, environ),
-        follow_redirects=False,
-        timeout=timeout,
-    )
+    route = Route(None if proxy is None else proxy_at(proxy), context, connect_seconds)
+    return HttpClient(route, keeps_connections=is_tls)
+
+
+def trusting_context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Return a context that checks certificates against `SSL_CERT_FILE`, `SSL_CERT_DIR` or the system's authorities.
+
+    Raises:
+        OSError: the certificates cannot be read.
+    """
+    file, directory = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
+    if file or directory:
+        context = ssl.create_default_context(cafile=file or None, capath=None if file else directory)
+    elif sys.platform in {"darwin", "win32"}:
+        import truststore
+
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(*_system_authorities())
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _system_authorities() -> tuple[str | None, str | None]:
+    """Return the file and the directory with what the system trusts, as its OpenSSL knows them, or a known bundle."""
+    paths = ssl.get_default_verify_paths()
+    file = paths.openssl_cafile if Path(paths.openssl_cafile).is_file() else None
+    directory = paths.openssl_capath if _has_hashed_names(paths.openssl_capath) else None
+    if file is None and directory is None:
+        file = next((bundle for bundle in _CERTIFICATE_BUNDLES if Path(bundle).is_file()), None)
+    if file is None and directory is None:
+        raise FileNotFoundError(errno.ENOENT, "the system has no certificate authorities")
+    return file, directory
+
+
+def _has_hashed_names(directory: str) -> bool:
+    """Whether OpenSSL can look up authorities in `directory`, which is faster than to read them all."""
+    try:
+        with os.scandir(directory) as entries:
+            return any(_HASHED_NAME.fullmatch(entry.name) for entry in entries)
+    except OSError:
+        return False
 
 
 def certificate_problem(error: BaseException) -> str | None:

@@ -3,7 +3,10 @@
 import os
 import time
 
+import anyio
+
 from code_core.errors import ConfigError, ModelError
+from code_core.model.errors import HttpError
 from code_core.model.network import (
     CERTIFICATE_ADVICE,
     certificate_problem,
@@ -12,6 +15,7 @@ from code_core.model.network import (
     through_proxy,
 )
 from code_core.model.providers import Provider
+from code_core.wire.errors import WireError
 
 SECONDS = 10.0
 
@@ -22,16 +26,17 @@ async def reach(provider: Provider) -> str:
     Raises:
         ModelError: no answer within 10 seconds.
     """
-    import httpx2
-
     begun = time.perf_counter()
     try:
-        async with (
-            http_client(provider.base_url, os.environ, httpx2.Timeout(SECONDS)) as http,
-            http.stream("GET", provider.base_url) as response,
-        ):
-            status = response.status_code
-    except (httpx2.RequestError, ConfigError, OSError, ValueError) as error:
+        with anyio.fail_after(SECONDS):
+            async with (
+                await http_client(provider.base_url, os.environ, SECONDS) as http,
+                http.get(provider.base_url, {}) as response,
+            ):
+                status = response.status
+    except TimeoutError:
+        raise ModelError(f"{provider.base_url} did not answer within {SECONDS:g} seconds") from None
+    except (HttpError, WireError, ConfigError, OSError, ValueError) as error:
         reason = reason_of(error)
         if (problem := certificate_problem(error)) is not None:
             reason = f"its certificate is not trusted ({problem}): {CERTIFICATE_ADVICE}"

@@ -12,13 +12,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_json
 
 from code_core.errors import ConfigError, RequestRefused
+from code_core.frozen import frozen
 from code_core.protocol.policies import WireApi
 from code_core.safety.credentials import secret_texts
 from code_core.wire.response_reader import event_objects
@@ -34,7 +34,7 @@ _SHORTEST_SECRET = 8
 REDACTED = b"[REDACTED]"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Event:
     """A redacted event; `texts` are its streamed text pieces, as JSON."""
 

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from math import isfinite
 
 from code_core.frozen import frozen
@@ -39,6 +38,8 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     seconds = _number(value)
     if seconds is not None or value is None:
         return seconds
+    from email.utils import parsedate_to_datetime
+
     try:
         at = parsedate_to_datetime(value)
     except ValueError:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from code_core.model.errors import HttpError
 from code_core.model.network import http_client
 from code_core.model.providers import Provider
 from code_core.model.refusals import Answer
+from code_core.wire.errors import WireError
 from code_core.wire.failures import error_object, excerpt
 
 if TYPE_CHECKING:
-    import httpx2
+    from code_core.model.http_client import HttpClient
 
 _log = logging.getLogger("code_core")
 
@@ -35,9 +37,7 @@ def names_a_model(answer: Answer) -> bool:
     )
 
 
-async def served_models(
-    http: "httpx2.AsyncClient", provider: Provider, headers: Mapping[bytes, bytes]
-) -> list[str]:
+async def served_models(http: "HttpClient", provider: Provider, headers: Mapping[bytes, bytes]) -> list[str]:
     """Return the names of some of the provider's models; empty if it does not list them."""
     listed = await _get(http, f"{provider.base_url.rstrip('/')}/models", headers)
     entries = listed.get("data")
@@ -52,13 +52,11 @@ async def served_models(
 
 async def served_window(provider: Provider, model: str, environ: Mapping[str, str]) -> int | None:
     """Return the window of `model` in tokens, as loaded by a local server, or None if not known within 2 seconds."""
-    import httpx2
-
     if provider.server is None or not provider.is_loopback:
         return None
     root = provider.base_url.rstrip("/").removesuffix("/v1")
     try:
-        async with http_client(root, environ, httpx2.Timeout(SECONDS)) as http:
+        async with await http_client(root, environ, SECONDS) as http:
             match provider.server:
                 case "ollama":
                     return _of_ollama(await _get(http, f"{root}/api/ps", {}), model)
@@ -96,22 +94,20 @@ def _size(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-async def _get(http: "httpx2.AsyncClient", url: str, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
+async def _get(http: "HttpClient", url: str, headers: Mapping[bytes, bytes]) -> dict[str, Any]:
     """Return the JSON object at `url`, or an empty one if the answer is anything else."""
-    import httpx2
-
     body = bytearray()
     try:
         with anyio.fail_after(SECONDS):
-            async with http.stream("GET", url, headers=[*headers.items()]) as response:
-                if response.status_code != 200:
+            async with http.get(url, headers) as response:
+                if response.status != 200:
                     return {}
-                async for chunk in response.aiter_bytes():
+                async for chunk in response.chunks():
                     body += chunk
                     if len(body) > MOST_BYTES:
                         return {}
         value = json.loads(body)
-    except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
+    except (HttpError, WireError, TimeoutError, ValueError, RecursionError) as error:
         _log.debug("asking for models: %s", type(error).__name__)
         return {}
     return value if isinstance(value, dict) else {}

@@ -1,8 +1,8 @@
 """Applies a plan to the files."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.patch.edits import Added, Deleted, FileEdit, Updated
 from code_core.patch.errors import PatchApplyError
 from code_core.patch.filesystem import FileState, FileSystem
@@ -11,7 +11,7 @@ from code_core.patch.plan import PatchPlan
 MOST_SHOWN = 50
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Write:
     path: Path
     new: FileState
@@ -21,7 +21,7 @@ class _Write:
         return f"write file {self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Delete:
     path: Path
     expected: FileState

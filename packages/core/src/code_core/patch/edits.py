@@ -1,12 +1,12 @@
 """File changes as values, with each file before and after."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.patch.filesystem import FileState
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Added:
     """A new file, or one that is replaced as a whole (`overwritten` is its old state)."""
 
@@ -15,7 +15,7 @@ class Added:
     overwritten: FileState | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deleted:
     """A deleted file, with its old state."""
 
@@ -23,7 +23,7 @@ class Deleted:
     old: FileState
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Updated:
     """A file that is changed, moved, or both.
 

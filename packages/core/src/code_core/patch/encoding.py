@@ -8,8 +8,9 @@ so only ASCII may be added on its basis.
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from code_core.frozen import frozen
 
 PIECE = 2**18
 """Bytes processed in one step, so that other threads get their turn."""
@@ -30,7 +31,7 @@ class NotTextError(ValueError):
     """The data is not text; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextEncoding:
     """How text is converted to bytes.
 

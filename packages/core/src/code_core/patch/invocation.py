@@ -9,10 +9,10 @@ not part of the turn's diff, and not compared with what was read.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from code_core.frozen import frozen
 from code_core.patch.envelope import BEGIN, END
-from code_core.safety.shell_reader import TooComplexError
+from code_core.safety.script import TooComplexError
 from code_core.safety.statements import statements
 
 NAMES = frozenset({"apply_patch", "applypatch"})
@@ -34,7 +34,7 @@ _EXPANSION = re.compile(r"""[$](?=[\w{(@*#?!$-])|`|\\(?=[$`\\\n]|\Z)""")
 _NOT_FOUND = re.compile(r"\b(?:apply_patch|applypatch): (?:command )?not found")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PatchCall:
     """A command that applies a patch; `workdir` is the target of its `cd`, relative to the call's directory."""
 
@@ -42,7 +42,7 @@ class PatchCall:
     workdir: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImplicitPatch:
     """A patch in a form that is not accepted; `message` tells the model how to send it."""
 
@@ -58,12 +58,12 @@ EXPANDED = ImplicitPatch(
     '["apply_patch", "*** Begin Patch\\n…"].'
 )
 IN_A_SCRIPT = ImplicitPatch(
-    "Nothing was run and no file was changed: apply_patch is a tool and not a program, so that a script cannot "
+    "Nothing was run and no file was changed: apply_patch is a tool, not a program, so a script cannot "
     'call it among other commands. Send the patch as a call of its own, ["apply_patch", "*** Begin Patch\\n…"] '
     "with `workdir` instead of cd, and the other commands as another call."
 )
 MISSED = (
-    "A script called apply_patch, which is a tool and not a program: that patch was not applied. Send it as a call "
+    "A script called apply_patch, which is a tool, not a program, so that patch was not applied. Send it as a call "
     'of its own, ["apply_patch", "*** Begin Patch\\n…"].'
 )
 

@@ -1,9 +1,9 @@
 """The parsed form of a patch."""
 
-from dataclasses import dataclass
+from code_core.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chunk:
     """One change within a file.
 
@@ -28,7 +28,7 @@ class Chunk:
         return tuple(line[1:] for line in self.lines if line[0] != "-")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddFile:
     """Create or replace a file; every line of `content` ends with a newline."""
 
@@ -36,14 +36,14 @@ class AddFile:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeleteFile:
     """Delete a file."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UpdateFile:
     """Change a file, move it, or both."""
 
@@ -55,7 +55,7 @@ class UpdateFile:
 Hunk = AddFile | DeleteFile | UpdateFile
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Patch:
     """Hunks in the order in which they apply."""
 

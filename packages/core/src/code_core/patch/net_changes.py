@@ -1,17 +1,17 @@
 """Computes the net effect of a series of edits on each file."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from code_core.frozen import frozen
 from code_core.patch.edits import Added, Deleted, FileEdit, Updated
 from code_core.patch.filesystem import FileState
 
 Version = TypeVar("Version")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetChange(Generic[Version]):
     """A file that differs from its initial state; `old` or `new` is None if it did not or does not exist."""
 

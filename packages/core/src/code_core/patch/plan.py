@@ -1,8 +1,9 @@
 """Computes the effects of a patch on the files before anything is written."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.patch.edits import Added, Deleted, FileEdit, Updated
 from code_core.patch.encoding import NotTextError
 from code_core.patch.errors import PatchMatchError, PatchReadError
@@ -15,7 +16,7 @@ MAX_WRITTEN_BYTES = 128 * 2**20
 _OWNER_MAY = 0o700
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PatchPlan:
     """The edits in patch order, with absolute paths without symbolic links."""
 
@@ -98,7 +99,8 @@ def _update(hunk: UpdateFile, path: Path, forecast: Forecast) -> Updated:
     link = None if name == file else forecast.existing(name, problem)
     overwritten = forecast.regular(target, f"Failed to write file {target}")
     if overwritten is not None:
-        new = replace(new, mode=_no_more_open(overwritten.mode, old.mode), owner=overwritten.owner)
+        mode = _no_more_open(overwritten.mode, old.mode)
+        new = replace(new, mode=mode, owner=overwritten.owner, attributes=())
     forecast.delete(name)
     forecast.write(target, new)
     return Updated(name, old, new, target, overwritten, link)

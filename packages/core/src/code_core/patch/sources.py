@@ -1,10 +1,10 @@
 """The files named in a patch, as read for planning."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from errno import EISDIR, ELOOP, ENOTDIR
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.patch.errors import PatchReadError
 from code_core.patch.filesystem import FileState, FileSystem
 from code_core.patch.model import Patch, UpdateFile
@@ -12,7 +12,7 @@ from code_core.patch.model import Patch, UpdateFile
 MAX_READ_BYTES = 128 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sources:
     """The state on disk.
 

@@ -6,15 +6,15 @@ import sys
 import termios
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.process.spawn import Streams
 
 ROWS, COLUMNS = 40, 120
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """Both ends of a command's connection.
 

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
 import anyio
+
+from code_core.frozen import frozen
 
 _log = logging.getLogger("code_core")
 
@@ -26,7 +27,7 @@ Stream = Literal["stdout", "stderr"]
 OnOutput = Callable[[Stream, bytes], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Streams:
     """The descriptors to start a command with, as for `subprocess.Popen`."""
 
@@ -37,6 +38,23 @@ class Streams:
 
 PIPES = Streams()
 
+Terminate = Callable[[subprocess.Popen[bytes]], None]
+"""Asks a command that is not reaped yet to end."""
+
+
+def terminate_group(process: subprocess.Popen[bytes]) -> None:
+    """Send SIGTERM to the process group of `process`.
+
+    Raises:
+        ProcessLookupError: nothing of it is left.
+        PermissionError: it belongs to another user.
+    """
+    os.killpg(process.pid, signal.SIGTERM)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+
 
 class SpawnError(Exception):
     """The command could not be started; `exit_code` is what a shell would report."""
@@ -46,7 +64,7 @@ class SpawnError(Exception):
         self.exit_code = exit_code
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exit:
     """How a command ended: its exit code (128 + n for signal n, 124 for a timeout) and its seconds."""
 
@@ -71,20 +89,25 @@ async def run_command(
     return await follow(start_command(argv, cwd, environment), time_limit=time_limit, on_output=on_output)
 
 
-async def follow(process: subprocess.Popen[bytes], *, time_limit: float, on_output: OnOutput) -> Exit:
+async def follow(
+    process: subprocess.Popen[bytes],
+    *,
+    time_limit: float,
+    on_output: OnOutput,
+    terminate: Terminate = terminate_group,
+) -> Exit:
     """Wait for a started command to end and report its output in chunks of at most 8 KiB.
 
     After it exits, its pipes are read for at most 2 more seconds, because a background process may
-    hold them open. On timeout or cancellation, the whole process group is ended: SIGTERM, one second,
-    SIGKILL.
+    hold them open. On timeout or cancellation, the command is ended: `terminate`, one second, SIGKILL.
     """
     started = time.perf_counter()
     _log.info("process %d: started", process.pid)
     try:
-        timed_out = await _communicate(process, time_limit, on_output)
+        timed_out = await _communicate(process, time_limit, on_output, terminate)
     except BaseException:
         with anyio.CancelScope(shield=True):
-            await end_group(process)
+            await end_group(process, terminate)
         raise
     finally:
         for pipe in (process.stdout, process.stderr):
@@ -161,7 +184,9 @@ def _check_directory(cwd: Path) -> None:
     raise SpawnError(f"the working directory {cwd} does not exist", 126)
 
 
-async def _communicate(process: subprocess.Popen[bytes], time_limit: float, on_output: OnOutput) -> bool:
+async def _communicate(
+    process: subprocess.Popen[bytes], time_limit: float, on_output: OnOutput, terminate: Terminate
+) -> bool:
     """Read until the command ends, then what is left in its pipes; return whether it timed out."""
     async with anyio.create_task_group() as readers:
         readers.start_soon(_read, process.stdout, "stdout", on_output)
@@ -169,7 +194,7 @@ async def _communicate(process: subprocess.Popen[bytes], time_limit: float, on_o
         with anyio.move_on_after(time_limit) as clock:
             await exited(process)
         if clock.cancelled_caught:
-            await end_group(process)
+            await end_group(process, terminate)
         readers.cancel_scope.deadline = anyio.current_time() + DRAIN_SECONDS
     # Output may be left over if the consumer was slow.
     await _read(process.stdout, "stdout", on_output, most=LARGEST_PIPE)
@@ -217,11 +242,11 @@ async def exited(process: subprocess.Popen[bytes]) -> None:
         os.close(pidfd)
 
 
-async def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End the group of a command that is not reaped yet: SIGTERM, one second, SIGKILL, one second."""
-    for signum in (signal.SIGTERM, signal.SIGKILL):
+async def end_group(process: subprocess.Popen[bytes], terminate: Terminate = terminate_group) -> None:
+    """End the group of a command that is not reaped yet: `terminate`, one second, SIGKILL, one second."""
+    for end in (terminate, _kill_group):
         try:
-            os.killpg(process.pid, signum)
+            end(process)
         except (ProcessLookupError, PermissionError) as error:
             _log.warning("process group %d cannot be signalled: %s", process.pid, error)
         with anyio.move_on_after(TERMINATE_SECONDS):

@@ -174,11 +174,11 @@ def option_texts(name: str, arguments: Sequence[str]) -> Iterator[str]:
     for index, word in enumerate(arguments):
         option, equals, value = word.partition("=")
         if equals and option.startswith("--") and any(one.startswith(option) for one in options):
-            yield _BEFORE_COMMAND.sub("", value, count=1)
+            yield _BEFORE_COMMAND.sub("", value)
         elif word in options and index + 1 < len(arguments):
-            yield _BEFORE_COMMAND.sub("", arguments[index + 1], count=1)
+            yield _BEFORE_COMMAND.sub("", arguments[index + 1])
         elif len(word) > 2 and word[:2] in options:
-            yield _BEFORE_COMMAND.sub("", word[2:], count=1)
+            yield _BEFORE_COMMAND.sub("", word[2:])
 
 
 def shell_escapes(name: str, arguments: Sequence[str]) -> Iterator[str]:

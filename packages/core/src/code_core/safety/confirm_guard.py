@@ -8,10 +8,10 @@ checked before approvals.
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Protocol
 
+from code_core.frozen import frozen
 from code_core.safety.command_texts import RUNNING_OPTIONS
 from code_core.safety.known_safe import READERS
 from code_core.safety.normal_form import normal_form
@@ -40,7 +40,7 @@ class Pattern(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UserGuard:
     """One of `confirm_guard.patterns`."""
 
@@ -48,7 +48,7 @@ class UserGuard:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Guard:
     message: str
     matches: Callable[[Words], bool]

@@ -65,8 +65,7 @@ def denied_by_sandbox(
     roots, closed = tuple(writable), tuple(protected)
     lines = output.splitlines()
     half = MOST_LINES // 2
-    shown = lines if len(lines) <= MOST_LINES else [*lines[:half], *lines[-half:]]
-    shown = [line[:LONGEST_LINE].strip() for line in shown]
+    shown = [line[:LONGEST_LINE].strip() for line in [*lines[:half], *lines[half:][-half:]]]
     return any(
         _names_closed(line, cwd, roots, closed) or (not network and _is_of_network(shown, number))
         for number, line in enumerate(shown)

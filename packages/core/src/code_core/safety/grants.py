@@ -4,13 +4,13 @@ Each kind of action has its own type, so that a grant for one never covers anoth
 same words.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.safety.shell_words import Words
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileIdentity:
     """A file or directory at the time it was examined.
 
@@ -25,13 +25,13 @@ class FileIdentity:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandGrant:
     """One command in one directory.
 
     Attributes:
         cwd: with symlinks resolved.
-        outside: whether it may run unconfined; grants inside and outside of the sandbox are independent.
+        outside: whether it may run unconfined; grants inside and outside the sandbox are independent.
         files: for an unconfined command, the files it names that other commands can change.
     """
 
@@ -46,7 +46,7 @@ class CommandGrant:
         return frozenset((file.path, file.sha256) for file in self.files if file.sha256)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolGrant:
     """One call of an MCP server's tool.
 
@@ -59,7 +59,7 @@ class ToolGrant:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PathGrant:
     """Changes to one file, with symlinks resolved."""
 

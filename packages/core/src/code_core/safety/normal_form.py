@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from code_core.safety.options import Options, long_names
 from code_core.safety.shell_words import Words
@@ -115,33 +116,46 @@ def could_be(word: str, expected: str) -> bool:
     )
 
 
-def begins_with(words: Words, pattern: Sequence[frozenset[str]]) -> bool:
-    """Whether `words` run the command in `pattern`, a word for each position, in any spelling.
+def begins_with(words: Words, pattern: tuple[frozenset[str], ...]) -> bool:
+    """Whether `words` run the command in `pattern`, a set of words for each position, in any spelling.
 
     Options and their values may stand between the words of the pattern. An option in the pattern may
     be anywhere before `--`, abbreviated or combined with others.
     """
-    names = pattern[0]
-    form = normal_form(words, sorted(names))
-    if any("-" in name and normal_form((name,))[1:] for name in names):  # `git-push`, `docker-compose`
-        names = names | {normal_form((name,))[0] for name in names}
-        inner = [frozenset(normal_form((name,))[1:2]) for name in pattern[0] if normal_form((name,))[1:]]
-        pattern = [names, *inner[:1], *pattern[1:]]
-    if not any(form[0] == name.rsplit("/", 1)[-1].lower() for name in names):
+    return any(_runs(words, name, rest) for name, rest in _normal_patterns(pattern))
+
+
+@lru_cache(maxsize=256)  # every rule is compared with every command
+def _normal_patterns(
+    pattern: tuple[frozenset[str], ...],
+) -> tuple[tuple[str, tuple[frozenset[str], ...]], ...]:
+    """Patterns in normal form that together mean `pattern`: the program, and the words for each further position."""
+    names, rest = pattern[0], pattern[1:]
+    subcommands = {word for word in rest[0] if not word.startswith("-")} if rest else set()
+    starts = [(normal_form((name, word)), rest[1:]) for name in names for word in subcommands]
+    if not rest or rest[0] - subcommands:
+        options = rest and (rest[0] - subcommands, *rest[1:])
+        starts += [(normal_form((name,)), options) for name in names]
+    return tuple(
+        (name, (*(frozenset({word}) for word in inner), *others)) for (name, *inner), others in starts
+    )
+
+
+def _runs(words: Words, name: str, rest: Sequence[frozenset[str]]) -> bool:
+    form = normal_form(words, (name,))
+    if form[0] != name:
         return False
     reached = {1}  # every index up to which `form` may have been matched
-    for place in pattern[1:]:
-        options = {word for word in place if word.startswith("-") and len(word) > 1}
-        if any(_option_present(option, form[1:]) for option in options):
+    for alternatives in rest:
+        options = {word for word in alternatives if word.startswith("-") and len(word) > 1}
+        if any(_option_present(option, words[1:]) for option in options):
             continue
         reached = {
             at + 1
             for at in _after_options(form, reached)
-            if any(_subcommand_could_be(form[0], form[at], word) for word in place - options)
+            if any(_subcommand_could_be(name, form[at], word) for word in alternatives - options)
         }
-        if not reached:
-            return False
-    return True
+    return bool(reached)
 
 
 def _after_options(form: Words, reached: Iterable[int]) -> set[int]:
@@ -170,7 +184,7 @@ def _subcommand_could_be(name: str, word: str, expected: str) -> bool:
 def _option_present(option: str, words: Words) -> bool:
     """Whether `option`, as spelled in a pattern, is among `words`."""
     name, equals, value = option.partition("=")
-    for place, word in enumerate(words):
+    for index, word in enumerate(words):
         if word == "--":
             return False
         if word == option:
@@ -181,7 +195,7 @@ def _option_present(option: str, words: Words) -> bool:
                 continue
             if (
                 not equals
-                or (given_value if given_equals else "".join(words[place + 1 : place + 2])) == value
+                or (given_value if given_equals else "".join(words[index + 1 : index + 2])) == value
             ):
                 return True
         elif len(option) == 2 and _BUNDLE.fullmatch(word) and option[1] in word:

@@ -6,10 +6,11 @@ after `=` or in the next word.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from code_core.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Options:
     """The options of one program.
 

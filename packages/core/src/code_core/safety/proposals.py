@@ -1,8 +1,8 @@
 """The rule offered with a question about a command, which "always" would add."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from code_core.frozen import frozen
 from code_core.safety.known_safe import Reading, reading
 from code_core.safety.normal_form import program
 from code_core.safety.shell_words import SHELLS, Words
@@ -38,7 +38,7 @@ _PREFIXES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proposal:
     """What an offered rule allows: the command `words`, or if not `exact`, also with further arguments."""
 
@@ -70,7 +70,7 @@ def allows(proposal: Proposal, cwd: str, *, outside: bool, files: int = 0) -> st
     """
     text = " ".join(proposal.words)
     what = f"exactly `{text}`, without other arguments," if proposal.exact else f"`{text}` with any arguments"
-    bounds = "outside of the sandbox too, " if outside else ""
+    bounds = "outside the sandbox too, " if outside else ""
     unchanged = (
         f", as long as the {'file it names does' if files == 1 else f'{files} files it names do'} not change"
         if files

@@ -1,11 +1,11 @@
 """The user's standing decisions about commands: rules and registered commands."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Literal
 
+from code_core.frozen import frozen
 from code_core.safety.known_safe import Reading, reading
 from code_core.safety.normal_form import begins_with
 from code_core.safety.shell_words import Words
@@ -19,12 +19,12 @@ class RuleDecision(IntEnum):
     FORBIDDEN = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PrefixRule:
     """A decision about every command that begins with `pattern`, a set of possible words for each position.
 
     Attributes:
-        outside: whether an allowed command may also run outside of the sandbox.
+        outside: whether an allowed command may also run outside the sandbox.
         cwd: where it allows the command, including subdirectories; anywhere if None.
         exact: whether it allows only the words of the pattern, without further ones.
         files: the paths and SHA-256 checksums of the files that the command names; any files if None.
@@ -50,13 +50,13 @@ class PrefixRule:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegisteredCommand:
     """A command that the user has allowed for the session.
 
     Attributes:
         semantic_prefix: also allow commands whose words, without options, begin with these.
-        outside: whether they may also run outside of the sandbox.
+        outside: whether they may also run outside the sandbox.
         cwd: where they may run, including subdirectories; anywhere if None.
         files: see `PrefixRule.files`.
     """
@@ -134,11 +134,9 @@ def is_allowed(
         return True
     if not parts:
         return False
-    allowed = [
-        any(rule.matches(words) for rule in allowing) or any(one.matches(words) for one in commands)
+    allowed = {
+        words: any(rule.matches(words) for rule in allowing) or any(one.matches(words) for one in commands)
         for words in parts
-    ]
+    }
     reads = Reading.WHEN_CONFINED if confined else Reading.ALWAYS
-    return any(allowed) and all(
-        held or reading([words]) >= reads for held, words in zip(allowed, parts, strict=True)
-    )
+    return any(allowed.values()) and all(held or reading([words]) >= reads for words, held in allowed.items())

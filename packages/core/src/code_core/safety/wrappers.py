@@ -1,16 +1,16 @@
 """Programs that run a command given after their own options and arguments."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
+from code_core.frozen import frozen
 from code_core.safety.options import Options, long_names
 
 MOST_STARTS = 16
 """Number of words tried as the start of an unknown wrapper's command."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wrapper:
     """How to find the command of a wrapper.
 

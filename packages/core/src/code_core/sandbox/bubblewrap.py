@@ -1,5 +1,8 @@
 """Builds the command line of bubblewrap (bwrap(1), 0.8 or newer) for a confinement."""
 
+import os
+import signal
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +46,25 @@ class Bubblewrap(Sandbox):
         seccomp = seccomp_program(self._machine, network=confinement.network)
         with gate(seccomp, confinement.limits.resources(processes=True)) as fds:
             yield Launch(bubblewrap_argv(self._bwrap, confinement, cwd, fds, argv), variables, fds)
+
+    def terminate(self, process: subprocess.Popen[bytes]) -> None:
+        """See `Sandbox.terminate`.
+
+        A signal to bubblewrap itself would end its namespace at once. The namespace's first process, which
+        is its child, does nothing but wait for the command.
+        """
+        commands = [pid for first in children_of(process.pid) for pid in children_of(first)]
+        groups = {os.getpgid(pid) for pid in commands}
+        for group in groups or {process.pid}:
+            os.killpg(group, signal.SIGTERM)
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process; nothing if it has ended, or where the kernel does not list them."""
+    try:
+        return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split())]
+    except OSError:
+        return []
 
 
 def bubblewrap_argv(

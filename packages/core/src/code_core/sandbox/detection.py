@@ -3,10 +3,10 @@
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.process.spawn import SpawnError, start_command
 from code_core.sandbox.bubblewrap import Bubblewrap
 from code_core.sandbox.bundled import PUBLISHER, bundled_programs, is_known_build
@@ -19,7 +19,7 @@ from code_core.sandbox.seatbelt import SANDBOX_EXEC, Seatbelt
 TRIAL_SECONDS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One mechanism: its sandbox, or the reason why it is not available."""
 
@@ -28,7 +28,7 @@ class Finding:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Detection:
     """Every mechanism that was tried, best first; those after the first that works are not tried."""
 
@@ -88,7 +88,7 @@ def find_bubblewrap(folders: Sequence[Path], bundled: Iterable[Path] = ()) -> Fi
             return Finding("bwrap", None, "not installed (on Debian and Ubuntu: apt install bubblewrap)")
         if not is_known_build(bwrap):
             return Finding("bwrap", None, f"{bwrap} is not used: its hash is not one of the known builds")
-        origin = f" (a build of {PUBLISHER}; the system's own would be preferred)"
+        origin = f" (built by {PUBLISHER}; prefer the system's package)"
     machine = seccomp_machine()
     if machine is None:
         return Finding("bwrap", None, "this kind of machine has no system call filter")

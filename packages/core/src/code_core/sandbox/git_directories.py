@@ -7,9 +7,10 @@ because it comes with the checkout and any command with write access can change 
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+from code_core.frozen import frozen
 
 LARGEST_FILE = 2**20
 LONGEST_PATH = 4096
@@ -25,7 +26,7 @@ RUNS_PROGRAMS = ("config", "config.worktree", "hooks")
 _OF_WORKTREE = ("commondir", "gitdir", "config.worktree")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GitDirectories:
     """The repository of a working tree, with symlinks resolved.
 

@@ -13,11 +13,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from code_core.frozen import frozen
 from code_core.process.spawn import SpawnError, start_command
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.sandbox import Launch, Mechanism, Sandbox, sandbox_environment
@@ -28,8 +28,8 @@ OLDEST_ABI = 4
 """The first version of Landlock that restricts TCP (Linux 6.7)."""
 
 KNOWN_GAPS = (
-    "a command can change mode, owner and times of files outside of the writable directories",
-    "git's and the agent's settings inside of a writable directory are not protected: a change is a warning",
+    "a command can change mode, owner and times of files outside the writable directories",
+    "git's and the agent's settings inside a writable directory are not protected: a change is a warning",
     "a command can read saved API keys and the tokens of MCP servers",
 )
 SIGNALS_ABI = 6
@@ -133,7 +133,7 @@ class Landlock(Sandbox):
         return _Waiting(process, memory, writing, processes)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Waiting:
     """A helper that waits for a command, which it gets in a memory file, so that passing it never blocks."""
 

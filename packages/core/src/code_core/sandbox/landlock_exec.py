@@ -12,9 +12,9 @@ at the start, `argv`, `cwd` and `environment`. Any failure exits with code 126 b
 begins. Otherwise exits with the command's code, or 128 plus its signal.
 
 The command runs in a child that is forked in advance, because that takes time. Processes that the
-command starts and abandons become children of this process, which is not confined, and are killed
-when the command or the agent ends, when there are more than `PROCESSES` processes and threads, and
-soon after a SIGTERM.
+command starts and abandons become children of this process, which is not confined. When the command ends, they
+get SIGTERM, and half a second later SIGKILL. They are killed at once when the agent ends or when there are
+more than `PROCESSES` processes and threads; so is the command, which also is soon after a SIGTERM.
 """
 
 import marshal
@@ -39,7 +39,7 @@ BEGUN = signal.SIGUSR1
 WAITED_FOR = frozenset({BEGUN, signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 TERMINATE_SECONDS = 0.5
 KILL_SECONDS = 5.0
-LOOK_SECONDS, IDLE_SECONDS = 0.25, 3600.0
+LOOK_SECONDS, IDLE_SECONDS, ASK_SECONDS = 0.25, 3600.0, 0.02
 
 
 def main(agent: int, folders: str, settings: int, wait: int, processes: int, argv: list[str]) -> None:
@@ -117,7 +117,7 @@ def _supervise(child: int, agent: int, processes: int) -> "NoReturn":
                 os.killpg(child, signal.SIGTERM)
             except ProcessLookupError:
                 pass
-    _kill_descendants()
+    _end_descendants(agent, others, processes)
     os._exit(code)
 
 
@@ -145,6 +145,21 @@ def _reap(child: int) -> "int | None":
     except ChildProcessError:
         pass
     return 128 - code if code is not None and code < 0 else code
+
+
+def _end_descendants(agent: int, others: "int | None", processes: int) -> None:
+    """Ask all descendants to end, and kill what is left of them half a second later."""
+    late = time.monotonic() + TERMINATE_SECONDS
+    asked: set[int] = set()
+    while _has_children() and time.monotonic() < late and os.getppid() == agent:
+        if others is not None and _too_many(others, processes):
+            break
+        for pid in _descendants().keys() - asked:
+            _signal(pid, signal.SIGTERM)
+            asked.add(pid)
+        signal.sigtimedwait({signal.SIGCHLD}, ASK_SECONDS)
+        _reap(0)
+    _kill_descendants()
 
 
 def _kill_descendants() -> None:

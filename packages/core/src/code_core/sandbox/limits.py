@@ -1,14 +1,14 @@
 """The resource limits of confined commands."""
 
-from dataclasses import dataclass
 from typing import Self
 
+from code_core.frozen import frozen
 from code_core.protocol.policies import WorkspaceWrite
 
 _RLIMIT_FSIZE, _RLIMIT_DATA, _RLIMIT_NPROC = 1, 2, 6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """Limits for a command and its descendants; None means no limit.
 

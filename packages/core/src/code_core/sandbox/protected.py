@@ -9,11 +9,11 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from code_core.config.paths import expand_home
+from code_core.frozen import frozen
 from code_core.protocol.policies import SandboxPolicy, WorkspaceWrite
 from code_core.sandbox.git_directories import (
     GitDirectories,
@@ -38,7 +38,7 @@ _known: dict[str, tuple[float, tuple[Path, ...]]] = {}
 _first_seen: dict[str, GitDirectories | None] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Protected:
     """The protected files and directories, existing or not, with symlinks resolved.
 

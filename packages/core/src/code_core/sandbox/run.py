@@ -10,6 +10,7 @@ import anyio
 
 from code_core.process.guardian import ended
 from code_core.process.spawn import PIPES, Exit, OnOutput, Streams, follow, require_program, start_command
+from code_core.sandbox.bubblewrap import children_of
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.placeholders import placeholders
 from code_core.sandbox.sandbox import Sandbox
@@ -45,7 +46,7 @@ async def run_confined(
         sandbox, argv, confinement, cwd, environment, on_changed=on_changed
     ) as process:
         on_start(process)
-        return await follow(process, time_limit=time_limit, on_output=on_output)
+        return await follow(process, time_limit=time_limit, on_output=on_output, terminate=sandbox.terminate)
 
 
 @asynccontextmanager
@@ -107,8 +108,8 @@ async def _whole_namespace(process: subprocess.Popen[bytes], sandbox: Sandbox) -
 def _first_process(bubblewrap: int) -> int | None:
     """A descriptor of the only child of bubblewrap; None if it has ended, or where the kernel names no children."""
     try:
-        children = Path(f"/proc/{bubblewrap}/task/{bubblewrap}/children").read_bytes().split()
-        return os.pidfd_open(int(children[0])) if children else None
+        first = next(iter(children_of(bubblewrap)), None)
+        return None if first is None else os.pidfd_open(first)
     except OSError:
         return None
 

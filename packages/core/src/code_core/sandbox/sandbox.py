@@ -4,11 +4,11 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from code_core.process.spawn import start_command
+from code_core.frozen import frozen
+from code_core.process.spawn import start_command, terminate_group
 from code_core.sandbox.confinement import Confinement
 from code_core.sandbox.seccomp import machines
 from code_core.sandbox.system_calls import Machine
@@ -16,7 +16,7 @@ from code_core.sandbox.system_calls import Machine
 Mechanism = Literal["bwrap", "landlock", "seatbelt"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Launch:
     """What to start instead of a command.
 
@@ -64,6 +64,14 @@ class Sandbox(Protocol):
         """
         with self.confined(argv, confinement, cwd, environment) as launch:
             return start_command(launch.argv, cwd, launch.environment, launch.fds)
+
+    def terminate(self, process: subprocess.Popen[bytes]) -> None:
+        """Ask the confined command `process` to end, with SIGTERM.
+
+        Raises:
+            ProcessLookupError: nothing of it is left.
+        """
+        terminate_group(process)
 
 
 def sandbox_environment(

@@ -6,9 +6,9 @@ file system is confined by other means, and the filter closes the ways around th
 """
 
 import struct
-from dataclasses import dataclass
 from functools import cache
 
+from code_core.frozen import frozen
 from code_core.sandbox.system_calls import (
     ATTRIBUTES,
     NUMBERS,
@@ -38,18 +38,18 @@ _LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_SET, _AND, _RETURN = 0x20, 0x15, 
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Return:
     action: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Load:
     offset: int
     mask: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _If:
     """Continue with `then` if the loaded value compares as `jump` with `value`, otherwise with `otherwise`.
 

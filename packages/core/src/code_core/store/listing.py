@@ -3,10 +3,10 @@
 import json
 import os
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from code_core.frozen import frozen
 from code_core.store.errors import StoreError
 from code_core.store.index import COLUMNS
 from code_core.store.record import SessionRecord
@@ -16,7 +16,7 @@ LARGEST_PAGE = 1000
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM sessions"  # noqa: S608 - our own column names
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Query:
     """Which sessions to list.
 
@@ -39,7 +39,7 @@ class Query:
     empty: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """A page of sessions; `next_cursor` is None on the last one."""
 

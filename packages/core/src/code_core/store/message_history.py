@@ -8,9 +8,9 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.store.errors import StoreError
 from code_core.store.layout import make_private_directory, open_private
 
@@ -23,7 +23,7 @@ _PAUSE = 0.1
 _CHUNK = 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HistoryEntry:
     """User input, with its time (seconds since 1970) and session."""
 
@@ -32,7 +32,7 @@ class HistoryEntry:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HistoryLog:
     """The current log: its id and number of entries."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.store.entries import (
     ORIGINATOR,
     WRITER,
@@ -39,7 +40,7 @@ _CALLS = {"function_call": "function_call_output", "local_shell_call": "function
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Restored:
     """A session as restored from its rollout.
 

@@ -1,6 +1,5 @@
 """The stored sessions of a home directory: create, resume, fork, archive, delete."""
 
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -133,6 +132,8 @@ class SessionStore(Catalog):
             SessionInUse: it is open.
             StoreError: its file cannot be deleted.
         """
+        import shutil
+
         held = lock.acquire(self.home, session.id)
         try:
             session.path.unlink(missing_ok=True)

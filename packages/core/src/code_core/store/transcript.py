@@ -3,10 +3,10 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from code_core.frozen import frozen
 from code_core.store.entries import Compacted, Entry, EventEntry, ItemEntry, JsonObject, text_of
 from code_core.store.lines import glance
 from code_core.store.reading import Span
@@ -17,7 +17,7 @@ from code_core.store.user_messages import is_from_user, text_of_item
 Kind = Literal["user", "assistant", "reasoning", "call", "output", "note"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """A piece of a transcript.
 
@@ -34,7 +34,7 @@ class Block:
     call_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Transcript:
     """The end of a session, first to last.
 

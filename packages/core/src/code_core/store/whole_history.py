@@ -1,9 +1,9 @@
 """Reads the whole history of a session for display, including what compactions replaced."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.store.entries import Compacted, EventEntry, ItemEntry, JsonObject
 from code_core.store.lines import glance
 from code_core.store.reading import Span
@@ -15,7 +15,7 @@ MOST_BYTES = 64 * 2**20
 """Bytes read from the end of the file."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Summary:
     """Marks where a compaction replaced everything before it."""
 

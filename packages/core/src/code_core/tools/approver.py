@@ -1,10 +1,10 @@
 """Questions that tools ask the user, and the answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from code_core.frozen import frozen
 from code_core.protocol.file_changes import FileChange
 from code_core.protocol.mcp_events import McpInvocation
 from code_core.protocol.policies import ReviewDecision
@@ -13,7 +13,7 @@ from code_core.safety.proposals import Proposal
 from code_core.safety.rules import RegisteredCommand
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandQuestion:
     """Asks whether a command may run.
 
@@ -37,7 +37,7 @@ class CommandQuestion:
     proposal: Proposal | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolQuestion:
     """Asks whether a tool of an MCP server may be called."""
 
@@ -48,7 +48,7 @@ class ToolQuestion:
     grant: ToolGrant
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PatchQuestion:
     """Asks whether these changes may be made.
 
@@ -65,7 +65,7 @@ class PatchQuestion:
 Question = CommandQuestion | ToolQuestion | PatchQuestion
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Review:
     """The user's answer.
 

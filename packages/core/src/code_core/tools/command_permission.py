@@ -3,12 +3,13 @@
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 
 from code_core.config.guards import CommandGuards
+from code_core.frozen import frozen
 from code_core.protocol.policies import DangerFullAccess
 from code_core.safety.confirm_guard import confirm_advice, guard_of
 from code_core.safety.decide import Ask, CommandDecision, Reject, Run, decide_command
@@ -16,7 +17,7 @@ from code_core.safety.grants import CommandGrant
 from code_core.safety.known_safe import reading
 from code_core.safety.proposals import proposed_rule
 from code_core.safety.rules import PrefixRule, RuleDecision, is_allowed, strictest
-from code_core.safety.shell_reader import TooComplexError
+from code_core.safety.script import TooComplexError
 from code_core.safety.shell_words import Words
 from code_core.safety.statements import hides_statements, statements
 from code_core.tools.approver import CommandQuestion
@@ -29,7 +30,7 @@ _log = logging.getLogger("code_core")
 MOVED = "no longer leads to the directory that the user approved"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandRequest:
     """A command that the model wants to run.
 
@@ -37,7 +38,7 @@ class CommandRequest:
         argv: the command as it is judged and shown.
         cwd: the directory, with symlinks resolved.
         confirmed: whether it was prefixed with `confirm:`.
-        escalated: whether it should run outside of the sandbox, for the reason in `justification`.
+        escalated: whether it should run outside the sandbox, for the reason in `justification`.
         failed: whether it has failed in the sandbox.
         run: the command to start, if its program had to be looked up; otherwise None, meaning `argv`.
         parts: the commands that it certainly runs; None if unknown.
@@ -54,7 +55,7 @@ class CommandRequest:
     parts: tuple[Words, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Permission:
     """Permission to run a command.
 

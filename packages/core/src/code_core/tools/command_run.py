@@ -8,13 +8,13 @@ import json
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import anyio
 
+from code_core.frozen import frozen
 from code_core.process.capture import Capture
 from code_core.process.guardian import ended, start_guarded
 from code_core.process.spawn import Exit, OnOutput, SpawnError, Stream, exit_code, follow
@@ -36,7 +36,7 @@ INTERRUPTED_EXIT_CODE = 130
 INTERRUPTED = "command interrupted by the user"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandResult:
     """How a command ended; `denied` if the sandbox denied it something."""
 

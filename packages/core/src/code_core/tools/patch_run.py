@@ -3,12 +3,13 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 import anyio
 
+from code_core.frozen import frozen
 from code_core.patch import (
     FileSystem,
     Patch,
@@ -46,7 +47,7 @@ LARGE = 2**18
 MOST_PLANS = 3
 """How often a patch is planned again because its files keep changing."""
 NOT_SHOWN = (
-    "patch rejected: the user would have to approve it, and cannot be shown all of it: {}. A question shows text, "
+    "patch rejected: the user must approve it, but it cannot be shown completely: {}. A question shows text, "
     f"at most {MAX_CHANGE_CHARS:,} characters of a file and {MAX_CHANGES_CHARS:,} in all. Send smaller patches."
 )
 CHANGED_MEANWHILE = "another program changed a file before the patch could be written"
@@ -136,7 +137,7 @@ class PatchRun:
         return _outdated(f"{CHANGED_MEANWHILE}, {MOST_PLANS} times.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Agreed:
     """An approved plan, and how it is shown."""
 

@@ -7,9 +7,9 @@ where commands may write is judged, and shown, as the path of the program.
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.protocol.policies import SandboxPolicy
 from code_core.safety.known_safe import READERS
 from code_core.safety.normal_form import program
@@ -27,7 +27,7 @@ _RG_SETTINGS = "RIPGREP_CONFIG_PATH"
 _TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - compared with paths, never written to
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResolvedCommand:
     """A command with its programs looked up.
 
@@ -42,7 +42,7 @@ class ResolvedCommand:
     parts: tuple[Words, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Program:
     """The target of a bare name: its path, and whether commands may write anywhere along the lookup."""
 

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from code_core.frozen import frozen
 from code_core.patch.diff import differing_part, unified_diff
 from code_core.patch.edits import Added, Deleted, FileEdit, Updated
 from code_core.patch.encoding import NotTextError, encoding_of, text_of
@@ -25,7 +25,7 @@ MAX_COMPARED_BYTES = 8 * 2**20
 _POSITIONS = re.compile(r"^@@ -[\d,]+ \+[\d,]+ @@$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownChanges:
     """A patch prepared for display.
 

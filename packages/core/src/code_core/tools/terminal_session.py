@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskStatus
 
+from code_core.frozen import frozen
 from code_core.process.capture import Capture
 from code_core.process.guardian import ended, start_guarded
 from code_core.process.guardian_exec import end_all
@@ -29,6 +30,7 @@ from code_core.process.spawn import (
     exit_code,
     exited,
     require_program,
+    terminate_group,
 )
 from code_core.protocol.policies import SandboxPolicy
 from code_core.sandbox.confinement import Confinement
@@ -47,7 +49,7 @@ LONGEST_WRITE = 5.0
 OnChunk = Callable[[bytes], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TerminalCommand:
     """A running command and its permissions.
 
@@ -210,7 +212,8 @@ class TerminalSession:
     async def _hang_up(self, process: subprocess.Popen[bytes]) -> None:
         """Close the terminal, which ends most programs, and kill those that ignore it."""
         if not (self.command.tty and await self._ends_without_terminal(process)):
-            await end_group(process)
+            sandbox = self.command.sandbox
+            await end_group(process, terminate_group if sandbox is None else sandbox.terminate)
         await self._end_leftovers(process)
 
     async def _ends_without_terminal(self, process: subprocess.Popen[bytes]) -> bool:

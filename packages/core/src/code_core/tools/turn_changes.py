@@ -1,12 +1,11 @@
 """Tracks the file changes of a turn."""
 
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.patch.edits import FileEdit
 from code_core.patch.filesystem import FileState
 from code_core.patch.git_format import file_diff, notice, shown_path
@@ -16,7 +15,7 @@ MAX_FILE_DIFF_CHARS = 2**18
 MAX_DIFF_CHARS = 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Version:
     """A file's content hash and the remaining metadata that git records."""
 
@@ -84,6 +83,8 @@ class TurnChanges:
 
     def close(self) -> None:
         """Remove the saved versions."""
+        import shutil
+
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _keep(self, state: FileState) -> _Version:

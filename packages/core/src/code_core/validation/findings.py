@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
+
+from code_core.frozen import frozen
 
 MOST_LINES = 24
 """Lines of one tool's output that are reported."""
@@ -17,7 +18,7 @@ LONGEST_LINE = 400
 _PLACE = re.compile(r"(?::|\()(\d[\d,:]*)\)?:? *")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Issue:
     """One finding; `file` is spelled as in the patch."""
 
@@ -26,7 +27,7 @@ class Issue:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """The findings of all checks.
 

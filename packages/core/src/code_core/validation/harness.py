@@ -6,12 +6,13 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 
 from code_core.context.git import repository_root
+from code_core.frozen import frozen
 from code_core.patch import Added, Deleted, FileEdit, Updated
 from code_core.process.capture import Capture
 from code_core.process.guardian import ended, start_guarded
@@ -34,7 +35,7 @@ MOST_FILES = 500
 """Limit on files for one checker."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Run:
     """An enabled, installed checker with its files."""
 
@@ -43,7 +44,7 @@ class _Run:
     files: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Outcome:
     """The result of a check; `problem` is why it failed to complete."""
 

@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 
+from code_core.frozen import frozen
 from code_core.protocol.validation import ValidationGroup, ValidationTool
 from code_core.validation.findings import Issue, read_eslint, read_lines, read_unformatted
 
@@ -20,7 +20,7 @@ _JSON_WITH_COMMENTS = (
 _SCRIPT = ("*.js", "*.mjs", "*.cjs", "*.jsx", "*.ts", "*.tsx")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checker:
     """A program that checks files.
 

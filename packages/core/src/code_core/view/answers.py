@@ -1,10 +1,10 @@
 """Parses the user's answers to questions: only complete, short words count."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Self
 
+from code_core.frozen import frozen
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.policies import ReviewDecision
 
@@ -48,7 +48,7 @@ _APPROVING = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choices:
     """The answers that a question currently accepts.
 

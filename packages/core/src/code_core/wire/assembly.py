@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from code_core.errors import StreamBroken
 from code_core.protocol.items import FunctionCall, Message, OutputText, ResponseItem, ToolCall
 from code_core.wire.response_items import is_answer, item_from_provider
 
@@ -70,7 +71,8 @@ class Assembly:
         self._finish(event, value)
         if item is None:
             return None
-        same = (event.get("output_index"), getattr(item, "id", None), *_content(item))
+        index = event.get("output_index")
+        same = (index if isinstance(index, int) else None, getattr(item, "id", None), *_content(item))
         if isinstance(item, ToolCall):
             same = (*same, item.call_id)
         if same in self._events:
@@ -87,7 +89,7 @@ class Assembly:
         """
         items: list[ResponseItem] = []
         for value in output if isinstance(output, list) else ():
-            item = item_from_provider(value)
+            item = self._listed(value)
             self._finish({}, value)
             if item is not None:
                 items.append(item)
@@ -100,6 +102,19 @@ class Assembly:
         self._unfinished.clear()
         self._taken += fresh
         return fresh
+
+    def _listed(self, value: object) -> ResponseItem | None:
+        """Return an item of the final list, or None for nothing and for a broken copy of one that was returned."""
+        if value is None:
+            return None
+        try:
+            return item_from_provider(value)
+        except StreamBroken:
+            ids = [value.get("id"), value.get("call_id")] if isinstance(value, dict) else []
+            names = {name for name in ids if isinstance(name, str) and name}
+            if names & {name for item in self._taken for name in (_own_id(item), _call_id(item))}:
+                return None
+            raise
 
     def _piece(self, event: dict[str, Any], kind: str) -> _Unfinished:
         index, item_id = event.get("output_index"), event.get("item_id")
@@ -174,8 +189,12 @@ def _call_id(item: ResponseItem) -> object:
     return (item.call_id or None) if isinstance(item, ToolCall) else None
 
 
+def _own_id(item: ResponseItem) -> object:
+    return getattr(item, "id", None)
+
+
 def _id(item: ResponseItem) -> object:
-    item_id = getattr(item, "id", None)
+    item_id = _own_id(item)
     return (item.type, item_id) if item_id else None
 
 

@@ -136,7 +136,10 @@ def _text(value: object) -> str:
 
 
 def _arguments(value: object) -> str:
-    """The piece of arguments; an object, which some servers send, is converted to JSON."""
+    """The piece of arguments; an object, which some servers send, is converted to JSON.
+
+    An empty object says nothing: pieces of text may follow it.
+    """
     if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False) if value else ""
     return value if isinstance(value, str) else ""

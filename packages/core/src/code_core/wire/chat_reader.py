@@ -48,13 +48,19 @@ class ChatReader:
         request_ordinal: the number of the request in the conversation.
         origin: the owner of the reasoning; see `Reasoning`.
         think_tags: finds reasoning in the text, if the server leaves it there.
+        max_output: the output limit that the request set, in tokens.
     """
 
     def __init__(
-        self, request_ordinal: int = 0, origin: str = "", think_tags: ThinkTags | None = None
+        self,
+        request_ordinal: int = 0,
+        origin: str = "",
+        think_tags: ThinkTags | None = None,
+        max_output: int | None = None,
     ) -> None:
         self._ordinal = request_ordinal
         self._origin = origin
+        self._max_output = max_output
         self._think_tags = think_tags
         self._item_count = 0
         self._id: str | None = None
@@ -147,7 +153,7 @@ class ChatReader:
             case reason if reason in _FILTERED:
                 raise incomplete("content_filter")
             case reason if reason in _CUT_OFF:
-                raise incomplete("length")
+                raise incomplete("length", self._usage, self._max_output)
         events = self._close()
         for index, value in self._calls.finished():
             item = item_from_provider(value)
@@ -178,7 +184,7 @@ class ChatReader:
         if isinstance(refusal := delta.get("refusal"), str):
             events += self._write(refusal, refusal=True)
         pieces = delta.get("tool_calls")
-        pieces = pieces if isinstance(pieces, list) else []
+        pieces = pieces if isinstance(pieces, list) else [pieces] if isinstance(pieces, dict) else []
         if isinstance(legacy := delta.get("function_call"), dict):
             pieces = [*pieces, {"index": -1, "function": legacy}]
         if pieces:
@@ -271,9 +277,9 @@ class _Text:
 
 
 def _first_choice(choices: object) -> dict[str, Any] | None:
-    """The first choice; we request one, and others would be different answers."""
+    """The first choice; we request one, and others, with an index above 0, would be different answers."""
     for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, dict) and choice.get("index") in {0, None}:
+        if isinstance(choice, dict) and not (isinstance(index := choice.get("index"), int) and index > 0):
             return choice
     return None
 

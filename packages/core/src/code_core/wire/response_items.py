@@ -7,18 +7,37 @@ history.
 import json
 import logging
 import re
-from functools import cache
+from math import isfinite
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from code_core.errors import StreamBroken
-from code_core.protocol.items import ResponseItem, ToolCall
+from code_core.protocol.items import (
+    CustomToolCall,
+    FunctionCall,
+    LocalShellCall,
+    Message,
+    Reasoning,
+    ResponseItem,
+    ToolCall,
+    WebSearchCall,
+)
 
 _log = logging.getLogger("code_core")
 
-_CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
-_FROM_A_MODEL = _CALLS | {"message", "reasoning", "web_search_call"}
+_FromModel = Message | Reasoning | FunctionCall | CustomToolCall | LocalShellCall | WebSearchCall
+_CALLS: dict[str, type[_FromModel]] = {
+    "function_call": FunctionCall,
+    "custom_tool_call": CustomToolCall,
+    "local_shell_call": LocalShellCall,
+}
+# By type, as building a validator for all of them at once would take longer than for those that come.
+_FROM_A_MODEL: dict[str, type[_FromModel]] = _CALLS | {
+    "message": Message,
+    "reasoning": Reasoning,
+    "web_search_call": WebSearchCall,
+}
 LONGEST_NAME = 64
 # The API accepts no other names, and would reject every later request of the conversation.
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
@@ -48,7 +67,7 @@ def item_from_provider(value: object) -> ResponseItem | None:
         _log.warning("skipped a call that the provider cut off")
         return None
     try:
-        item = _adapter().validate_python(_completed(kind, value))
+        item = _FROM_A_MODEL[kind].model_validate(_completed(kind, value))
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         raise StreamBroken(f"the provider sent a broken item: {where} is missing or wrong") from error
@@ -94,7 +113,20 @@ def _call(kind: str, item: dict[str, Any]) -> dict[str, Any]:
     if kind == "function_call" and not isinstance(item.get("arguments"), str):
         arguments = item.get("arguments")
         item |= {"arguments": "{}" if arguments is None else json.dumps(arguments)}
+    if isinstance(action := item.get("action"), dict):
+        item |= {"action": _action(action)}
     return item
+
+
+def _action(action: dict[str, Any]) -> dict[str, Any]:
+    """The command of a shell call, without optional fields that have the wrong type."""
+    kind, timeout, directory = action.get("type"), action.get("timeout_ms"), action.get("working_directory")
+    return {
+        "type": kind if isinstance(kind, str) else "exec",
+        "command": action.get("command"),
+        "timeout_ms": int(timeout) if isinstance(timeout, int | float) and isfinite(timeout) else None,
+        "working_directory": directory if isinstance(directory, str) else None,
+    }
 
 
 def _content(content: object) -> list[dict[str, str]]:
@@ -128,8 +160,3 @@ def _texts(parts: object, kind: str) -> list[dict[str, str]]:
         else []
     )
     return [{"type": kind, "text": text} for text in texts if isinstance(text, str)]
-
-
-@cache
-def _adapter() -> TypeAdapter[ResponseItem]:
-    return TypeAdapter(ResponseItem)

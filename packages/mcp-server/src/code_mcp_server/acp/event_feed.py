@@ -1,6 +1,6 @@
 """What a client sees of a session: its events as updates, its questions, and what waits for the next prompt."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -28,23 +28,24 @@ from code_mcp_server.acp.questions import Question, Questioner
 from code_mcp_server.acp.session_info import SessionInfo
 from code_mcp_server.acp.turns import Turn
 from code_mcp_server.jsonrpc import JsonObject
+from code_mcp_server.live_output import LiveOutput
 
 MOST_HELD = 20
-"""Notices that wait for the next prompt."""
+"""Limit on the notices that wait for the next prompt."""
 
 
 class EventFeed:
     """See the module.
 
     Args:
-        conversation: of the session.
+        conversation: the session's conversation.
         info: follows its settings and its title.
-        custom: the commands besides those built in.
-        connection: to the client.
-        client: what the client has declared.
+        custom: the commands in addition to the built-in ones.
+        connection: the connection to the client.
+        client: the client's capabilities.
 
     Attributes:
-        turn: the prompt that is being answered; what happens without one is held, or shown as nothing.
+        turn: the prompt being answered; without one, notices are held and other events are not shown.
         was_prompted: whether the session has had a prompt.
     """
 
@@ -71,11 +72,13 @@ class EventFeed:
         """Show every event until the conversation ends.
 
         Args:
-            tasks: ask the client.
-            shown: called with each event once its updates are sent; gives further updates, and is resumed
-                when each of them is sent.
+            tasks: runs the requests to the client.
+            shown: called with each event once its updates are sent; yields further updates, and is resumed
+                after each of them is sent.
         """
-        async for event in self._conversation.events():
+        live = LiveOutput(self._translator, self._show_updates)
+        events = self._conversation.events()
+        while (event := await live.next_event(events)) is not None:
             await self._show(event, tasks, shown)
 
     async def send(self, *updates: JsonObject) -> None:
@@ -86,31 +89,28 @@ class EventFeed:
             )
 
     async def list_commands(self) -> None:
-        """Tell the client which commands there are."""
+        """Send the client the list of commands."""
         custom, warnings = await self._custom.listed()
         self.hold(*warnings)
         await self.send(available_commands((*BUILT_IN, *custom)))
 
     def hold(self, *warnings: str) -> None:
-        """Show these with the next prompt."""
+        """Show the warnings with the next prompt."""
         for warning in warnings:
             self._hold(self._translator.updates(WarningEvent(message=warning)))
 
     async def send_held(self) -> None:
-        """Send what waited for a prompt."""
+        """Send the notices that waited for a prompt."""
         held, self._held = self._held, []
         await self.send(*held)
 
     async def _show(
         self, event: Event, tasks: TaskGroup, shown: Callable[[Event], Iterable[JsonObject]]
     ) -> None:
-        turn = self.turn if self.turn is not None and self.turn.end is None else None
+        turn = self._running_turn()
         self._info.observe(event.msg)
-        updates = self._translator.updates(event.msg)
-        if turn is None:
-            self._hold(updates)
-        else:
-            await self.send(*updates)
+        await self._show_updates(self._translator.updates(event.msg))
+        if turn is not None:
             self._ask_about(event.msg, turn, tasks)
         await self._follow_servers(event.msg, can_list=turn is not None or not self.was_prompted)
         for update in shown(event):  # one by one: between them `shown` learns that the last one was sent
@@ -121,6 +121,15 @@ class EventFeed:
                 await self.send(titled)
             turn.end = end
             turn.ended.set()
+
+    def _running_turn(self) -> Turn | None:
+        return self.turn if self.turn is not None and self.turn.end is None else None
+
+    async def _show_updates(self, updates: Sequence[JsonObject]) -> None:
+        if self._running_turn() is None:
+            self._hold(updates)
+        else:
+            await self.send(*updates)
 
     def _ask_about(self, msg: EventMsg, turn: Turn, tasks: TaskGroup) -> None:
         match msg:
@@ -135,7 +144,7 @@ class EventFeed:
                 pass
 
     async def _follow_servers(self, msg: EventMsg, *, can_list: bool) -> None:
-        """Pass on what MCP servers report. Between prompts a client expects no list: it gets it with the next one."""
+        """Pass on reports of MCP servers; a changed list that comes between prompts is sent with the next prompt."""
         match msg:
             case ElicitationComplete(id=elicitation) if self._opens_urls:
                 await self._connection.notify("elicitation/complete", {"elicitationId": elicitation})
@@ -151,7 +160,7 @@ class EventFeed:
                 pass
 
     def _hold(self, updates: Iterable[JsonObject]) -> None:
-        """Keep what the user should know: between prompts a client expects nothing."""
+        """Keep notices for the user, because a client expects nothing between prompts."""
         self._held += [one for one in updates if one["sessionUpdate"] in {"notice", "agent_thought_chunk"}]
         del self._held[:-MOST_HELD]
 
@@ -162,5 +171,5 @@ class EventFeed:
         await self._submit(answer.op)
 
     async def _submit(self, op: Op) -> None:
-        with suppress(ConversationError):  # it has ended: nobody waits for this
+        with suppress(ConversationError):  # it has ended, so nobody waits for this
             await self._conversation.submit(op)

@@ -1,9 +1,9 @@
 """Settings for MCP servers, and for tools of theirs that the agent itself uses."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 
 from code_core.config.schema.base import SettingsTable, Value
 
@@ -11,15 +11,21 @@ _OF_COMMAND: tuple[str, ...] = ("args", "env", "env_vars", "cwd", "sandbox", "ne
 _OF_URL: tuple[str, ...] = ("bearer_token_env_var", "bearer_token", "http_headers")
 
 
+def _name_of(variable: Any) -> Any:
+    """Return the name of a variable, which newer Codex versions write in a table with its `source`."""
+    return variable["name"] if isinstance(variable, dict) and "name" in variable else variable
+
+
+Variable = Annotated[str, BeforeValidator(_name_of)]
+
+
 class McpServerTable(SettingsTable):
     """`[mcp_servers.NAME]`: a server as a program (`command`) or over HTTP (`url`)."""
-
-    left_alone: ClassVar[frozenset[str]] = frozenset({"startup_timeout_ms"})
 
     command: str | None = Field(None, description="the program to start")
     args: list[str] = Field([], description="its arguments")
     env: dict[str, Value] = Field({}, description="variables to set for the server")
-    env_vars: list[str] = Field([], description="names of variables to pass on to the server")
+    env_vars: list[Variable] = Field([], description="names of variables to pass on to the server")
     cwd: Path | None = Field(None, description="the directory to start in; a private one if absent")
     sandbox: bool = Field(False, description="confine the server like a command")
     network_access: bool = Field(False, description="give the confined server network access")
@@ -42,18 +48,20 @@ class McpServerTable(SettingsTable):
     startup_timeout_sec: float = Field(
         10.0, gt=0, description="how many seconds the server may take to start"
     )
+    startup_timeout_ms: float | None = Field(
+        None, gt=0, description="the same in milliseconds, as older files have it"
+    )
     tool_timeout_sec: float = Field(60.0, gt=0, description="how many seconds a call may take")
     buffer_capacity: int | str | None = Field(
         None, description="bytes per read of the server's output, such as `1MiB`"
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _milliseconds(cls, value: Any) -> Any:
-        """Older files give the start-up timeout in milliseconds."""
-        if isinstance(value, dict) and isinstance(milliseconds := value.get("startup_timeout_ms"), int):
-            return {"startup_timeout_sec": milliseconds / 1000, **value}
-        return value
+    @property
+    def startup_timeout(self) -> float:
+        """How many seconds the server may take to start."""
+        if self.startup_timeout_ms is None or "startup_timeout_sec" in self.model_fields_set:
+            return self.startup_timeout_sec
+        return self.startup_timeout_ms / 1000
 
     @model_validator(mode="after")
     def _one_transport(self) -> Self:

@@ -1,8 +1,9 @@
 """Selects the parts of a history that survive a compaction."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from code_core.frozen import frozen
 from code_core.protocol.items import CustomToolCallOutput, FunctionCall, FunctionCallOutput, Message, ToolCall
 from code_core.session.compaction.budget import Budget
 from code_core.session.compaction.cutting import cut_item
@@ -13,7 +14,7 @@ from code_core.session.history.sizes import estimated_tokens
 PLAN_TOOL = "update_plan"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kept:
     """A history split into the parts that a compaction treats differently.
 

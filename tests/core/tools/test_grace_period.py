@@ -1,0 +1,119 @@
+"""Commands without a terminal, and their background processes, may tidy up when they are ended."""
+
+import json
+import time
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from code_core.protocol.items import FunctionCall
+from code_core.sandbox.sandbox import Mechanism
+from code_core.tools.apply_patch import ApplyPatch
+from code_core.tools.shell import Shell
+from code_core.tools.tool import ToolContext
+from core.tools.test_exec_command import Terminal, run
+
+TIDIES = "trap 'echo tidy > tidied; exit 7' TERM; echo ready; : > begun; sleep 1000 & wait"
+"""A program that tidies up and ends on request."""
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the grace period long enough for a busy machine."""
+    monkeypatch.setattr("code_core.process.spawn.TERMINATE_SECONDS", 20.0)
+
+
+def wait_for(path: Path) -> None:
+    late = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < late
+        time.sleep(0.01)
+
+
+async def shell(terminal: Terminal, script: str, **more: int) -> str:
+    arguments = json.dumps({"command": ["sh", "-c", script], **more})
+    call = FunctionCall(name="shell", arguments=arguments, call_id="s1")
+    return (await Shell(ApplyPatch(None)).call(call, terminal.context)).text
+
+
+def test_a_command_that_takes_too_long_tidies_up(
+    tool_context: ToolContext, mechanism: Mechanism | None
+) -> None:
+    async def body(terminal: Terminal) -> None:
+        assert "timed out" in await shell(terminal, TIDIES, timeout_ms=1_500)
+
+    run(tool_context, body, mechanism)
+    assert (tool_context.cwd / "tidied").read_text() == "tidy\n"
+
+
+def test_an_interrupted_command_tidies_up(tool_context: ToolContext, mechanism: Mechanism | None) -> None:
+    async def body(terminal: Terminal) -> None:
+        async with anyio.create_task_group() as calls:
+            calls.start_soon(shell, terminal, TIDIES)
+            await anyio.to_thread.run_sync(wait_for, tool_context.cwd / "begun")
+            calls.cancel_scope.cancel()
+
+    run(tool_context, body, mechanism)
+    assert (tool_context.cwd / "tidied").read_text() == "tidy\n"
+
+
+def test_a_session_that_is_stopped_tidies_up(tool_context: ToolContext, mechanism: Mechanism | None) -> None:
+    async def body(terminal: Terminal) -> None:
+        assert "ready" in (await terminal.exec(TIDIES, yield_time_ms=1_000)).text
+        session = terminal.terminals.find(1)
+        assert session is not None
+        assert terminal.terminals.stop(1)
+        await session.finished.wait()
+        assert session.end is not None
+        assert session.end.code == 7
+
+    run(tool_context, body, mechanism)
+    assert (tool_context.cwd / "tidied").read_text() == "tidy\n"
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_a_background_job_tidies_up_when_its_session_ends(
+    tool_context: ToolContext, mechanism: Mechanism | None, tty: bool
+) -> None:
+    async def body(terminal: Terminal) -> None:
+        job = f'sh -c "{TIDIES}" > log 2>&1 < /dev/null &'
+        output = await terminal.exec(
+            f"trap '' HUP; {job} until grep -q ready log; do sleep 0.01; done", tty=tty, yield_time_ms=30_000
+        )
+        assert "exited with code 0" in output.text
+
+    run(tool_context, body, mechanism)
+    assert (tool_context.cwd / "tidied").exists() is (
+        mechanism != "bwrap"
+    )  # the kernel ends its namespace at once
+
+
+@pytest.mark.parametrize("mechanism", ["bwrap", "landlock"], indirect=True)
+def test_a_confined_background_job_tidies_up_when_its_command_ends(
+    tool_context: ToolContext, mechanism: Mechanism | None
+) -> None:
+    async def body(terminal: Terminal) -> None:
+        job = f'sh -c "{TIDIES}" > log 2>&1 < /dev/null &'
+        output = await shell(terminal, f"{job} until grep -q ready log; do sleep 0.01; done")
+        assert json.loads(output)["metadata"]["exit_code"] == 0
+
+    run(tool_context, body, mechanism)
+    assert (tool_context.cwd / "tidied").exists() is (mechanism != "bwrap")
+
+
+def test_a_background_job_that_does_not_end_is_killed(
+    tool_context: ToolContext, mechanism: Mechanism | None
+) -> None:
+    async def body(terminal: Terminal) -> None:
+        job = (
+            "sh -c \"trap '' TERM HUP; echo \\$\\$ > pid; while :; do date +%s%N > alive; sleep 0.02; done\""
+        )
+        output = await terminal.exec(f"{job} & until [ -s alive ]; do sleep 0.01; done", yield_time_ms=30_000)
+        assert "exited with code 0" in output.text
+        last = (tool_context.cwd / "alive").read_text()
+        await anyio.sleep(0.3)
+        assert (tool_context.cwd / "alive").read_text() == last
+
+    run(tool_context, body, mechanism)
