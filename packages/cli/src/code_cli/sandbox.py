@@ -153,7 +153,7 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
 @contextmanager
 def _exit_on_signals() -> Iterator[None]:
     """Exit on the first signal that asks for it, so that mount points are removed and the terminal is restored."""
-    from code_core.process.signals import ending_signals
+    from code_core.signals import ending_signals
 
     numbers = [*ending_signals(), signal.SIGQUIT]
 

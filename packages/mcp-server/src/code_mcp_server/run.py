@@ -15,7 +15,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from code_core.errors import CodeError
-from code_core.process.signals import ending_signals
+from code_core.signals import ending_signals
 from code_mcp_client.framing import Line
 from code_mcp_client.pipes import PipeWriter
 from code_mcp_server.acp.handshake import Opening, answered, is_initialize

@@ -16,7 +16,6 @@ import anyio
 from code_core.config.load import ConfigOverrides
 from code_core.errors import ConversationError
 from code_core.headless.exec import use_color
-from code_core.process.signals import ending_signals
 from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import (
@@ -45,6 +44,7 @@ from code_core.protocol.session_events import SettingsChanged, UndoCompleted
 from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.session.stored.opening import Last
+from code_core.signals import ending_signals
 from code_core.view.answers import Choices, Explain, Page, parse_plan_answer
 from code_core.view.append_only import AppendOnly
 from code_core.view.plan_tags import WithoutPlanTags

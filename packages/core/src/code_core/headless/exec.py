@@ -19,7 +19,6 @@ from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
 from code_core.frozen import frozen
-from code_core.process.signals import ending_signals
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import ErrorEvent, EventMsg, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
@@ -41,6 +40,7 @@ from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
 from code_core.session.stored.opening import Last
 from code_core.view.plan_tags import WithoutPlanTags
+from code_core.signals import ending_signals
 from code_core.view.printer import HumanPrinter
 from code_core.view.visible import readable, visible
 

@@ -8,8 +8,8 @@ import anyio
 
 from code_core.acp.capabilities import ClientCapabilities
 from code_core.config.load import ConfigOverrides
-from code_core.process.signals import ending_signals
 from code_core.session.manager import ConversationManager
+from code_core.signals import ending_signals
 from code_mcp_client.framing import Line
 from code_mcp_server.acp.agent import Agent
 from code_mcp_server.acp.connection import Connection
