@@ -52,6 +52,6 @@ def test_many_tools_of_a_server_add_little_to_it(
     with (workspace.home / "config.toml").open("a") as file:
         file.write("\n[mcp_servers.many]\n" + "\n".join(lines) + "\n")
     after = first_request(workspace, upstream, "exec", api, model)
-    assert b"many (200)" in after  # the tools are there to be found
+    assert b"many (200)" in after  # the tools can be found by searching
     assert b"change_kind_7" not in after
     assert 0 < len(after) - len(before) <= MOST_MORE

@@ -1,4 +1,4 @@
-"""Servers that do not keep to the protocol."""
+"""Servers that violate the protocol."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ def test_an_entry_that_is_not_a_tool_is_left_out_and_reported(odd: Any) -> None:
 
 
 @pytest.mark.parametrize("page", [{}, {"tools": 3}, {"tools": {"a": 1}}])
-def test_what_is_no_list_is_left_as_it_is(page: dict[str, Any]) -> None:
+def test_anything_but_a_list_is_left_as_it_is(page: dict[str, Any]) -> None:
     assert mended_tools(page, "2025-06-18") == (page, [])
 
 

@@ -1,4 +1,4 @@
-"""What a server may get wrong on its stdout."""
+"""Faulty output of a server."""
 
 import logging
 
@@ -109,10 +109,10 @@ async def test_answers_nobody_waits_for_are_logged_and_ignored(caplog: pytest.Lo
         async with scripted("echo") as client:
             assert await call(client, "twice") == "first"
             await client.ping()
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 2
-    assert "an answer to request 1, " in said[0]
-    assert "an answer to request 987654, " in said[1]
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2
+    assert "an answer to request 1, " in messages[0]
+    assert "an answer to request 987654, " in messages[1]
     assert "which is not pending" in caplog.text
 
 

@@ -188,7 +188,7 @@ async def test_the_death_of_this_process_ends_the_descendants_wherever_they_went
     await until_ended(family)
 
 
-async def test_a_program_that_is_no_server_is_closed_like_one() -> None:
+async def test_a_program_that_is_not_a_server_is_closed_like_one() -> None:
     async with McpClient.stdio("true") as client:
         with pytest.raises(ServerExited, match="status 0"):
             await client.initialize()

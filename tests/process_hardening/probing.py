@@ -1,4 +1,4 @@
-"""Runs the probe and reads what it says of itself."""
+"""Runs the probe and reads its report."""
 
 import json
 import os

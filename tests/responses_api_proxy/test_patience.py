@@ -74,7 +74,7 @@ class Client:
 
 
 def on_clock(script: Callable[[Client], None]) -> None:
-    """Run `script` with a client of a proxy whose upstream is not there."""
+    """Run `script` with a client of a proxy whose upstream does not run."""
 
     async def main() -> None:
         scratch = memoryview(bytearray(65536))

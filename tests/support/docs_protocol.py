@@ -1,4 +1,4 @@
-"""Tables of the protocol's words for `docs/events.md`, made from their models."""
+"""Generates the tables of `docs/events.md` from the protocol's models."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""Files that cannot simply be renamed over: new ones, mount points, closed directories."""
+"""Files that a rename cannot replace: new ones, mount points, read-only directories."""
 
 import os
 import shutil

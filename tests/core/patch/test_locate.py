@@ -54,7 +54,7 @@ def test_the_first_hit_of_the_earliest_pass_wins(lines: list[str], hit: int) -> 
 
 
 def test_a_pass_is_for_all_lines_of_a_chunk() -> None:
-    # The first place has one line exactly and one roughly: it is found in the second pass, the other in the first.
+    # The first candidate matches one line exactly and one roughly: the second pass finds it, the first pass the other.
     assert change("a\nb \na\nb\n", "-a", "-b", "+c") == "a\nb \nc\n"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from code_core.safety.confirm_guard import guard_of
 from code_core.safety.normal_form import normal_form
 from code_core.safety.rules import PrefixRule, RuleDecision, strictest
-from code_core.safety.shell_reader import TooComplexError
+from code_core.safety.script import TooComplexError
 from code_core.safety.statements import statements
 
 STUBS = ("git", "npm", "deploy", "ls")
@@ -23,6 +23,22 @@ RULES = [
 ]
 
 COMMANDS = st.sampled_from(["git push", "git -C . push x", "npm publish", "deploy now", "git status", "ls x"])
+
+REDIRECTIONS = [
+    "2>&1",
+    ">/dev/null",
+    "&> /dev/null",
+    "&>>/dev/null",
+    ">& /dev/null",
+    ">| /dev/null",
+    "< /dev/null",
+    "<<< 'a b'",
+    "2>&-",
+    "3<>/dev/null",
+    "{fd}>/dev/null",
+    "> >(cat)",
+    "< <(true)",
+]
 
 
 def _quoted(script: str) -> str:
@@ -74,6 +90,8 @@ def spelled(draw: st.DrawFn) -> str:
             after.append(draw(st.sampled_from([f"${name}", f"${{{name}}}", f'"${name}"', f"${{{name}:-x}}"])))
         else:
             after.append(_spell_word(word, draw(st.integers(0, 12))))
+        if draw(st.integers(0, 5)) == 0:
+            after.append(draw(st.sampled_from(REDIRECTIONS)))
     return "; ".join([*before, " ".join(after)])
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from code_core.safety.confirm_guard import UserGuard, confirm_advice, guard_of, strip_confirm
-from code_core.safety.shell_reader import TooComplexError
+from code_core.safety.script import TooComplexError
 from code_core.safety.statements import statements
 
 GUARDED = [

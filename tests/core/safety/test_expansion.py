@@ -6,13 +6,16 @@ import pytest
 
 from code_core.safety.expansion import (
     LONGEST_VALUE,
+    MOST_EXPANDED,
     MOST_VALUES,
     MOST_VARIANTS,
     Values,
     braced,
     is_name,
+    newest,
     variants,
 )
+from code_core.safety.script import TooComplexError
 
 
 def _values(**values: str) -> Values:
@@ -219,6 +222,30 @@ def test_braces_make_only_some_words() -> None:
     assert made[-1] == "b" + "{a,b}" * 5
     many = [str(number) for number in range(40)]
     assert braced(f"{{{','.join(many)}}}") == many
+
+
+def test_what_would_expand_to_too_much_is_refused() -> None:
+    short = f"{{{'a,' * 200}a}}"
+    assert len(braced(short)) == 201
+    fitting = MOST_EXPANDED // 201 - len(short)
+    assert len(braced(short + "x" * fitting)) == 201
+    with pytest.raises(TooComplexError):
+        braced(short + "x" * (fitting + 1))
+    values = _values(x="a" * LONGEST_VALUE)
+    count = MOST_EXPANDED // LONGEST_VALUE
+    assert [len(text) for text in values.texts("$x" * count)] == [MOST_EXPANDED]
+    with pytest.raises(TooComplexError):
+        values.texts("$x" * count + "$x")
+
+
+def test_values_read_at_once_are_as_those_added_one_by_one() -> None:
+    one, other = _values(x="0"), _values(x="0")
+    parts = [*"abcab", "d" * (LONGEST_VALUE + 1), *"efghiadz"]
+    for part in parts:
+        one.add("x", part)
+    for part in newest(parts):
+        other.add("x", part)
+    assert one.of("x") == other.of("x")
 
 
 def test_names() -> None:

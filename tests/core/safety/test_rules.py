@@ -112,7 +112,7 @@ def test_no_prefix_passes_what_follows_it(tail: str, space: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("x = 1", "may contain only"),
         ("rule = 1", "may contain only"),
@@ -125,6 +125,19 @@ def test_no_prefix_passes_what_follows_it(tail: str, space: str) -> None:
         ("[[rule]]\npattern=['a']\nmatch=['b']", "rule 1 does not match 'b'"),
         ("[[rule]]\npattern=['a']\nnot_match=['a b']", "rule 1 matches 'a b'"),
         ("[[rule]]\npattern=['a']\nmatch=['a; b']", "not a single plain command"),
+        ("[[rule]]\npattern=[]", "needs a pattern"),
+        ("[[rule]]\npattern='a'", "needs a pattern"),
+        ("[[rule]]\npattern=[['']]", "neither a word"),
+        ("[[rule]]\npattern=[['a', 1]]", "neither a word"),
+        ("[[rule]]\npattern=['a']\noutside=1", "outside must be true or false"),
+        (
+            "[[rule]]\npattern=['a']\ndecision='prompt'\noutside=true",
+            "can be true only with the decision allow",
+        ),
+        ("[[rule]]\npattern=['a']\ncwd=1", "cwd must be an absolute path"),
+        ("[[rule]]\npattern=['a']\ncwd='x'", "cwd must be an absolute path"),
+        ("[[rule]]\npattern=['a']\ndecision='prompt'\ncwd='/x'", "needs the decision allow"),
+        ("[[rule]]\npattern=['a']\nmatch='b'", "rule 1 does not match 'b'"),
         ("[[rule]]\npattern=['a']\nexact=1", "exact must be true or false"),
         ("[[rule]]\npattern=['a']\nfiles=['x']", "files must be a table"),
         ("[[rule]]\npattern=['a']\ndecision='prompt'\nfiles={}", "needs the decision allow"),
@@ -132,9 +145,20 @@ def test_no_prefix_passes_what_follows_it(tail: str, space: str) -> None:
         ("[[rule]]\npattern=['a']\nexact=true\nmatch=['a b']", "does not match 'a b'"),
     ],
 )
-def test_a_wrong_rule_says_what_is_wrong(text: str, said: str) -> None:
-    with pytest.raises(RuleError, match=said):
+def test_a_wrong_rule_says_what_is_wrong(text: str, message: str) -> None:
+    with pytest.raises(RuleError, match=message):
         parse_rules(tomllib.loads(text), "a.toml")
+
+
+def test_a_rendered_rule_is_a_table_for_the_end_of_a_file() -> None:
+    rule = rule_of(
+        "make", 'a"b\n', exact=True, outside=True, cwd=Path("/w"), files=frozenset({(Path("/w/x"), "0f")})
+    )
+    assert render_rule(rule) == (
+        '[[rule]]\npattern = ["make", "a\\"b\\U0000000a"]\ndecision = "allow"\nexact = true\ncwd = "/w"\noutside = true\n'
+        'files = {"/w/x" = "0f"}\n'
+    )
+    assert render_rule(rule_of("make")) == '[[rule]]\npattern = ["make"]\ndecision = "allow"\n'
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)

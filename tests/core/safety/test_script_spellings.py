@@ -45,6 +45,12 @@ FORBIDDEN_SCRIPTS = [
     "expect <<< 'spawn git push'",
     "sudo python3 <<E\nimport os\nos.system('git push')\nE",
     "uv run - <<E\nimport os\nos.system('git push')\nE",
+    # redirections between the words
+    "git &>/dev/null push",
+    "git -C &>>/dev/null . >&2 push",
+    "git > >(cat) push",
+    "git < <(true) push",
+    "x &>/dev/null git push",
     # quotes, escapes and line ends
     "g\"i\"t pu's'h",
     "$'\\x67it' push",

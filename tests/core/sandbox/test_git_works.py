@@ -1,4 +1,4 @@
-"""Git's everyday commands work where the repository's data is, and what makes it run programs stays closed."""
+"""Git's everyday commands work wherever the repository's data is, but what makes it run programs stays protected."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Commands that the user allows for good."""
+"""Commands that the user allows permanently."""
 
 import threading
 import tomllib

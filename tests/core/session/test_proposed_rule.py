@@ -1,4 +1,4 @@
-"""The rule that a question offers, and what its user may make of it."""
+"""The rule that a question offers, and how the user can edit it."""
 
 from pathlib import Path
 

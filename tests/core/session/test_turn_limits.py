@@ -1,4 +1,4 @@
-"""What ends a turn before the model has answered: limits, circles, and a user who has had enough."""
+"""What ends a turn before the model has answered: limits, loops, and a user's abort."""
 
 import re
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ from core.session.scripted import (
 def ends(
     config: Config, scripts: Sequence[Sequence[Step]], *tools: ScriptedTool, turns: int = 1
 ) -> list[tuple[str, str | None]]:
-    """How turns end: kinds of events, and the messages of errors."""
+    """How turns end: the kinds of events, and error messages."""
     found: list[tuple[str, str | None]] = []
 
     async def script(reading: Reading) -> None:
@@ -75,7 +75,7 @@ def test_the_tokens_of_earlier_turns_do_not_count(tmp_path: Path) -> None:
     ]
 
 
-def test_a_model_that_goes_in_circles_is_stopped(config: Config) -> None:
+def test_a_model_that_loops_is_stopped(config: Config) -> None:
     async def same(call: ToolCall, context: ToolContext) -> ToolOutput:
         del call, context
         return ToolOutput("same")
@@ -156,9 +156,9 @@ def test_a_provider_that_reports_no_usage_is_held_to_the_limits_too(
     )
     scripts = [[*calls("work", first=number)[:1], Completed("r", usage)] for number in range(1, 10)]
     tool = ScriptedTool("work")
-    [(kind, told)] = ends(config, scripts, tool)
+    [(kind, reported)] = ends(config, scripts, tool)
     assert kind == "error"
-    assert re.fullmatch(message, told or "")
+    assert re.fullmatch(message, reported or "")
     assert 2 <= len(tool.ran) <= 5
 
 
@@ -219,7 +219,7 @@ def test_cached_input_has_a_price_of_its_own() -> None:
     assert Prices(2, 8).of(usage) == 6 + 4
 
 
-def test_the_costs_go_on_after_a_resume(tmp_path: Path) -> None:
+def test_the_costs_continue_after_a_resume(tmp_path: Path) -> None:
     journal = MemoryJournal()
     config = scripted_config(tmp_path, model="m", settings=PRICED)
 

@@ -1,4 +1,4 @@
-"""What a model is told about the arguments of a tool: it can check a call before it sends it."""
+"""The declared arguments of tools, with which a model can check a call before it sends it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class Declared:
     """A tool with a call that has every argument.
 
     Attributes:
-        needed: the arguments that it cannot do without.
-        explained: those whose names do not say enough.
-        closed: it takes no others.
+        needed: the required arguments.
+        explained: the arguments that need a description.
+        closed: whether it rejects other arguments.
     """
 
     tool: Tool

@@ -1,4 +1,4 @@
-"""Patches of which a question could not show everything: nobody can approve what nobody can see."""
+"""Patches that a question cannot show completely: nobody can approve what nobody can see."""
 
 from dataclasses import replace
 

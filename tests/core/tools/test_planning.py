@@ -1,4 +1,4 @@
-"""What tools refuse while a plan is made: whatever changes something."""
+"""In plan mode, tools refuse everything that changes something."""
 
 from dataclasses import replace
 

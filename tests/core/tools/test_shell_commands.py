@@ -26,13 +26,13 @@ from code_core.tools.tool import ToolContext, ToolOutput
 from core.tools.command_desk import NEVER, REQUEST, UNTRUSTED, WORKSPACE, Desk, rule
 
 SOME: Any = object()
-"""Stands for a sandbox: nothing here is really run."""
+"""Stands for a sandbox; nothing is really run here."""
 PATCH = "*** Begin Patch\n*** Add File: new\n+x\n*** End Patch"
 
 
 @dataclass
 class Runs:
-    """Notes what is run, and answers each with the next result."""
+    """Records what is run, and returns the next result."""
 
     results: list[CommandResult] = field(default_factory=list)
     requests: list[CommandRequest] = field(default_factory=list)

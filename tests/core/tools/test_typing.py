@@ -1,4 +1,4 @@
-"""Calls of `write_stdin`: what may be typed, and what comes back."""
+"""Calls of `write_stdin`: what may be typed, and what is returned."""
 
 import re
 from dataclasses import replace
@@ -132,7 +132,7 @@ def test_an_interrupt_while_typing_leaves_the_session(desk: Desk, emitted: Emitt
 
 
 def with_rights(calls: Calls, policy: Any) -> None:
-    """The session as one that was started under another policy."""
+    """The session, as if started under another policy."""
     session = calls.terminals.find(1)
     assert session is not None
     session.command = replace(session.command, policy=policy)

@@ -1,4 +1,4 @@
-"""Faults that users reported of other agents, tried on this one."""
+"""Faults that users reported in other agents, tested on this one."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 from mcp_server.acp.conftest import Replay
 from mcp_server.acp.test_client_servers import TESTS
-from mcp_server.acp.test_turns import ASK, FULL, said, shell
+from mcp_server.acp.test_turns import ASK, FULL, shell, text_reply
 from support import responses_events as sse
 from support.acp_client import EDITOR, AcpClient, RequestFailed, choose, prompt_params
 from support.command import Workspace
@@ -17,7 +17,7 @@ FILES = {"fs": {"readTextFile": True, "writeTextFile": True}}
 WAITS = shell("bash", "-c", "until [ -e go ]; do sleep 0.05; done")
 
 
-def place(workspace: Workspace) -> dict[str, Any]:
+def session_params(workspace: Workspace) -> dict[str, Any]:
     return {"cwd": str(workspace.directory), "mcpServers": []}
 
 
@@ -33,13 +33,13 @@ def test_a_client_that_names_another_version_is_answered_in_ours(
 def test_nothing_about_a_session_precedes_the_answer_that_names_it(
     workspace: Workspace, replay: Replay
 ) -> None:
-    """A client knows no session of that id yet: it drops updates, and refuses requests."""
+    """A client does not know the session yet, so it drops its updates and refuses its requests."""
     (workspace.directory / "AGENTS.md").write_text("Be brief.\n")
-    replay(said("Done."))
+    replay(text_reply("Done."))
     with AcpClient(workspace, *FULL, capabilities=EDITOR | FILES) as client:
         client.initialize()
         before = len(client.frames)
-        session = client.call("session/new", place(workspace))["sessionId"]
+        session = client.call("session/new", session_params(workspace))["sessionId"]
         assert len(client.frames) == before + 1
         assert client.prompt(session) == "end_turn"
         assert client.asked == []
@@ -48,11 +48,11 @@ def test_nothing_about_a_session_precedes_the_answer_that_names_it(
 def test_a_session_that_is_loaded_again_and_again_shows_everything_once(
     workspace: Workspace, replay: Replay
 ) -> None:
-    replay(said("One."), said("Two."))
+    replay(text_reply("One."), text_reply("Two."))
     with AcpClient(workspace, *FULL) as client:
         first, other = client.new_session(), client.new_session()
         for _ in range(3):
-            client.call("session/load", {"sessionId": first, **place(workspace)})
+            client.call("session/load", {"sessionId": first, **session_params(workspace)})
         client.drain(0.2)
         before = len(client.frames)
         assert client.prompt(first) == "end_turn"
@@ -67,7 +67,7 @@ def test_a_session_that_is_loaded_again_and_again_shows_everything_once(
 
 
 def test_a_cancellation_stops_the_session_that_it_names(workspace: Workspace, replay: Replay) -> None:
-    replay(WAITS, WAITS, said("Done."))
+    replay(WAITS, WAITS, text_reply("Done."))
     with AcpClient(workspace, *FULL) as client:
         kept, stopped = client.new_session(), client.new_session()
         going = client.send("session/prompt", prompt_params(kept, "go"))
@@ -81,7 +81,7 @@ def test_a_cancellation_stops_the_session_that_it_names(workspace: Workspace, re
 
 
 def test_a_prompt_behind_a_cancelled_permission_runs_at_once(workspace: Workspace, replay: Replay) -> None:
-    replay(shell("touch", "made"), said("Instead."))
+    replay(shell("touch", "made"), text_reply("Instead."))
     with AcpClient(workspace, *ASK) as client:
         client.answers["session/request_permission"] = lambda _: None
         session = client.new_session()
@@ -103,7 +103,7 @@ BAD_CALLS = [
 
 
 def test_malformed_calls_do_not_spoil_the_session(workspace: Workspace, replay: Replay) -> None:
-    replay([*BAD_CALLS, sse.completed()], said("Sorry."), said("Fine."))
+    replay([*BAD_CALLS, sse.completed()], text_reply("Sorry."), text_reply("Fine."))
     with AcpClient(workspace, *FULL) as client:
         session = client.new_session()
         assert client.prompt(session) == "end_turn"
@@ -111,7 +111,7 @@ def test_malformed_calls_do_not_spoil_the_session(workspace: Workspace, replay: 
         assert client.text() == "Sorry.Fine."
     with AcpClient(workspace, *FULL) as client:  # the record can be read too
         client.initialize()
-        client.call("session/load", {"sessionId": session, **place(workspace)})
+        client.call("session/load", {"sessionId": session, **session_params(workspace)})
         ends = {one["toolCallId"]: one["status"] for one in client.updates if "toolCallId" in one}
         assert len(ends) == len(BAD_CALLS)
         assert "in_progress" not in ends.values()
@@ -121,7 +121,7 @@ def test_after_an_error_of_the_provider_the_next_prompt_is_answered(
     workspace: Workspace, replay: Replay
 ) -> None:
     refused = [sse.failed("invalid_prompt", "high-risk text refused")]
-    replay(refused, said("Fine."))
+    replay(refused, text_reply("Fine."))
     with AcpClient(workspace) as client:
         session = client.new_session()
         with pytest.raises(RequestFailed, match="high-risk text refused"):
@@ -131,7 +131,7 @@ def test_after_an_error_of_the_provider_the_next_prompt_is_answered(
 
 
 def test_a_server_that_never_answers_does_not_hold_up_a_session(workspace: Workspace, replay: Replay) -> None:
-    replay(said("Done."))
+    replay(text_reply("Done."))
     silent = {
         "name": "silent",
         "command": sys.executable,
@@ -165,7 +165,7 @@ def server(**more: Any) -> dict[str, Any]:
 def test_a_server_is_described_as_each_client_does(
     workspace: Workspace, replay: Replay, more: dict[str, Any]
 ) -> None:
-    replay([sse.function_call("mine__ask", {}, "c1"), sse.completed()], said("Done."))
+    replay([sse.function_call("mine__ask", {}, "c1"), sse.completed()], text_reply("Done."))
     with AcpClient(workspace, *FULL) as client:
         session = client.new_session(mcpServers=[server(**more)])
         assert client.prompt(session) == "end_turn"
@@ -180,12 +180,12 @@ def test_an_environment_that_cannot_be_read_is_not_left_out(
     with AcpClient(workspace) as client:
         client.initialize()
         with pytest.raises(RequestFailed, match="env must be") as refused:
-            client.call("session/new", place(workspace) | {"mcpServers": [server(**entry)]})
+            client.call("session/new", session_params(workspace) | {"mcpServers": [server(**entry)]})
         assert refused.value.code == -32602
 
 
 def test_blank_lines_and_returns_between_messages_are_nothing(workspace: Workspace, replay: Replay) -> None:
-    replay(said("Done."))
+    replay(text_reply("Done."))
     with AcpClient(workspace) as client:
         client.write_line(b"")
         client.write_line(b"\r")
@@ -203,7 +203,7 @@ def test_a_session_that_does_not_exist_is_refused_at_once_and_named(
         client.initialize()
         for method in ("session/load", "session/resume"):
             with pytest.raises(RequestFailed) as refused:
-                client.call(method, {"sessionId": "20260415_1", **place(workspace)})
+                client.call(method, {"sessionId": "20260415_1", **session_params(workspace)})
             assert refused.value.code == -32002
             assert refused.value.error["data"] == {"sessionId": "20260415_1"}
 
@@ -221,7 +221,7 @@ def test_a_session_that_does_not_exist_is_refused_at_once_and_named(
 def test_a_permission_that_is_answered_wrongly_neither_hangs_nor_allows(
     workspace: Workspace, replay: Replay, answer: dict[str, Any]
 ) -> None:
-    replay(shell("touch", "made"), said("Done."))
+    replay(shell("touch", "made"), text_reply("Done."))
     with AcpClient(workspace, *ASK) as client:
         client.answers["session/request_permission"] = lambda _: answer
         assert client.prompt(client.new_session()) in {"end_turn", "cancelled"}

@@ -25,13 +25,15 @@ from code_mcp_client.connect import (
 )
 from code_mcp_client.environment import server_environment
 from code_mcp_client.errors import ClientClosed, McpClientError, ServerStartError
+from code_mcp_client.large_values import off_the_loop_if_large
 from code_mcp_client.launch import Confine, ServerCommand
-from code_mcp_client.mending import mended_contents, mended_prompt, mended_result, validated
+from code_mcp_client.mending import mended_contents, mended_prompt, validated
 from code_mcp_client.negotiation import EndedByProbe, Negotiation
 from code_mcp_client.notifications import Notifications
 from code_mcp_client.output_schemas import OutputSchemas
 from code_mcp_client.owner import Owner
 from code_mcp_client.sdk_errors import translated
+from code_mcp_client.tool_results import tool_result
 
 if TYPE_CHECKING:
     import httpx2
@@ -285,7 +287,7 @@ class McpClient:
         with translated("tools/call"):
             # The session would validate the result against two models and serialise it in between.
             raw = await self._calls.tool(params, timeout, progress)
-            result = validated(types.CallToolResult, raw, mended_result)
+            result = await off_the_loop_if_large(tool_result, raw)
             await self._output_schemas.check(self.session, name, result)
         return result
 
@@ -298,7 +300,8 @@ class McpClient:
         """Return the contents of a resource."""
         with translated("resources/read"):
             raw = await self._calls.completed("resources/read", {"uri": uri}, timeout)
-            return validated(types.ReadResourceResult, raw, partial(mended_contents, uri=uri))
+            mend = partial(mended_contents, uri=uri)
+            return await off_the_loop_if_large(partial(validated, types.ReadResourceResult, mend), raw)
 
     async def get_prompt(
         self,
@@ -313,7 +316,7 @@ class McpClient:
         )
         with translated("prompts/get"):
             raw = await self._calls.completed("prompts/get", params, timeout)
-            return validated(types.GetPromptResult, raw, mended_prompt)
+            return await off_the_loop_if_large(partial(validated, types.GetPromptResult, mended_prompt), raw)
 
     async def send_request(
         self,

@@ -23,7 +23,7 @@ _Result = TypeVar("_Result", bound=BaseModel)
 
 
 def validated(
-    model: type[_Result], raw: dict[str, Any], mend: Callable[[dict[str, Any]], dict[str, Any]]
+    model: type[_Result], mend: Callable[[dict[str, Any]], dict[str, Any]], raw: dict[str, Any]
 ) -> _Result:
     """Return `raw` as a `model`, mended if necessary.
 

@@ -7,7 +7,6 @@ goes to stdout. Anything that needs approval is denied immediately.
 import json
 import os
 import re
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
 from code_core.frozen import frozen
+from code_core.process.signals import ending_signals
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import ErrorEvent, EventMsg, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
@@ -196,7 +196,7 @@ def _deliver(message: str, options: ExecOptions) -> bool:
 
 async def _interrupt_on_signal(conversation: Conversation, scope: anyio.CancelScope) -> None:
     """Interrupt the turn on the first signal and end the run on the second."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with anyio.open_signal_receiver(*ending_signals()) as signals:
         interrupted = False
         async for _ in signals:
             if interrupted:

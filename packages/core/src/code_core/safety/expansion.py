@@ -10,14 +10,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain, islice, product
 
+from code_core.safety.script import TooComplexError
+
 MOST_VARIANTS = 64
 MOST_VALUES = 8
 LONGEST_VALUE = 4_096
 MOST_NESTED = 3
+MOST_EXPANDED = 2**18
+LONGEST_MATCHED = 255
 
 SUBSTITUTIONS = ("$(…)", "`…`")
 """How the reader represents a command substitution."""
 
+_TOO_MUCH = "the command expands to too much to be understood"
 _BRACES = re.compile(r"(?<!\$)\{([^{}]*(?:,|\.\.)[^{}]*)\}")
 _RANGE = re.compile(r"(\w)\.\.(\w)")
 _EXPANSION = re.compile(
@@ -50,7 +55,7 @@ class Values:
 
     def shown(self, name: str) -> bool:
         """Whether the script shows a value of `name`."""
-        return any(self.of("@" if name in {"*", "@"} or name.isdigit() else name))
+        return any(self.of("@" if name == "*" or name.isdigit() else name))
 
     def _masked(self, name: str) -> list[str]:
         return [value.translate(_MASKED) for value in self.of(name)]
@@ -64,21 +69,27 @@ class Values:
             self.add(name, value)
 
     def texts(self, text: str) -> list[str]:
-        """Return the possible expansions of `text`, without word splitting."""
+        """Return the possible expansions of `text`, without word splitting.
+
+        Raises:
+            TooComplexError: it may expand to more than 256 KiB.
+        """
         texts = [text]
         for _ in range(MOST_NESTED):  # innermost first; values are not expanded again
-            if not any(_EXPANSION.search(one) for one in texts):
-                break
             texts = [
                 "".join(parts) for one in texts for parts in islice(product(*self._parts(one)), MOST_VALUES)
             ][:MOST_VALUES]
         return [one.translate(_UNMASKED) for one in texts]
 
     def _parts(self, text: str) -> Iterator[list[str]]:
-        at = 0
+        at = longest = 0
         for expansion in _EXPANSION.finditer(text):
             yield [text[at : expansion.start()]]
-            yield self._alternatives(expansion)
+            alternatives = self._alternatives(expansion)
+            longest += max(map(len, alternatives))
+            if longest > MOST_EXPANDED:
+                raise TooComplexError(_TOO_MUCH)
+            yield alternatives
             at = expansion.end()
         yield [text[at:]]
 
@@ -86,7 +97,7 @@ class Values:
         if expansion[0] in SUBSTITUTIONS:
             return [*self._masked(SUBSTITUTIONS[0]), ""]
         name, how = expansion["name"] or expansion["braced"], expansion["how"] or ""
-        values = self._masked("@" if name in {"*", "@"} or name.isdigit() else name)
+        values = self._masked("@" if name == "*" or name.isdigit() else name)
         if name.isdigit():  # `shift` may have moved it
             values += [word for value in values for word in value.split()]
         if "{!" in expansion[0]:
@@ -108,9 +119,7 @@ def _modified(value: str, how: str) -> str:
     match how[:1], how[1:]:
         case ":", bounds:
             numbers = [
-                int(number or 0)
-                for number in bounds.split(":")[:2]
-                if re.fullmatch(r"(?: ?-?\d{1,6})?", number)
+                int(number or 0) for number in bounds.split(":") if re.fullmatch(r"(?: ?-?\d{1,6})?", number)
             ]
             start = numbers[0] if numbers else 0
             rest = value[start:]
@@ -118,13 +127,19 @@ def _modified(value: str, how: str) -> str:
         case "#", pattern:
             ends = range(len(value) + 1)
             pattern, longest = pattern.removeprefix("#"), pattern.startswith("#")
-            cuts = [end for end in ends if fnmatchcase(value[:end], pattern)] if len(value) < 256 else []
+            cuts = (
+                [end for end in ends if fnmatchcase(value[:end], pattern)]
+                if _is_short(value, pattern)
+                else []
+            )
             return value[(max if longest else min)(cuts) :] if cuts else value
         case "%", pattern:
             starts = range(len(value) + 1)
             pattern, longest = pattern.removeprefix("%"), pattern.startswith("%")
             cuts = (
-                [start for start in starts if fnmatchcase(value[start:], pattern)] if len(value) < 256 else []
+                [start for start in starts if fnmatchcase(value[start:], pattern)]
+                if _is_short(value, pattern)
+                else []
             )
             return value[: (min if longest else max)(cuts)] if cuts else value
         case "/", rest:
@@ -135,7 +150,9 @@ def _modified(value: str, how: str) -> str:
                 case "%", suffix if value.endswith(suffix):
                     return value[: len(value) - len(suffix)] + new
                 case _:
-                    return value.replace(old, new, -1 if rest.startswith("/") else 1) if old else value
+                    if not old:
+                        return value
+                    return value.replace(old, new) if rest.startswith("/") else value.replace(old, new, 1)
         case "^", rest:
             return value.upper() if rest else value[:1].upper() + value[1:]
         case ",", rest:
@@ -144,6 +161,11 @@ def _modified(value: str, how: str) -> str:
             return value.swapcase() if rest else value[:1].swapcase() + value[1:]
         case _:
             return value
+
+
+def _is_short(value: str, pattern: str) -> bool:
+    """Whether it takes little time to try the pattern at every position."""
+    return max(len(value), len(pattern)) <= LONGEST_MATCHED
 
 
 def variants(words: Sequence[str], values: Values) -> Iterator[list[str]]:
@@ -174,7 +196,11 @@ def _split(fields: list[str], text: str) -> list[list[str]]:
 
 
 def braced(word: str) -> list[str]:
-    """Return the words that brace expansion makes of `word`, at most 64."""
+    """Return the words that brace expansion makes of `word`; groups that would make too many words stay.
+
+    Raises:
+        TooComplexError: one group makes more than 256 KiB.
+    """
     waiting = [word]
     done: list[str] = []
     for _ in range(MOST_VARIANTS):
@@ -185,11 +211,14 @@ def braced(word: str) -> list[str]:
         if group is None:
             done.append(one)
         else:
-            waiting[:0] = [one[: group.start()] + inner + one[group.end() :] for inner in _members(group[1])]
+            members = _members(group[1])
+            if len(members) * len(one) > MOST_EXPANDED:
+                raise TooComplexError(_TOO_MUCH)
+            waiting[:0] = [one[: group.start()] + inner + one[group.end() :] for inner in members]
     return [*done, *waiting]
 
 
-def _members(text: str) -> Iterable[str]:
+def _members(text: str) -> list[str]:
     if "," in text:
         return text.split(",")
     if (ends := _RANGE.fullmatch(text)) is None:
@@ -197,6 +226,12 @@ def _members(text: str) -> Iterable[str]:
     first, last = ord(ends[1]), ord(ends[2])
     step = 1 if first <= last else -1
     return [chr(code) for code in islice(range(first, last + step, step), MOST_VALUES)]
+
+
+def newest(values: Iterable[str]) -> list[str]:
+    """Return those of `values` that remain when all of them are recorded for one variable."""
+    last = dict.fromkeys(value for value in reversed([*values]) if len(value) <= LONGEST_VALUE)
+    return list(reversed([*islice(last, MOST_VALUES)]))
 
 
 def is_name(word: str) -> bool:

@@ -3,13 +3,13 @@
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Sequence
-from itertools import dropwhile
+from collections.abc import Iterator, Sequence
+from itertools import chain, dropwhile
 
-from code_core.safety.expansion import SUBSTITUTIONS, Values, is_name
+from code_core.safety.expansion import SUBSTITUTIONS, Values, is_name, newest
 from code_core.safety.normal_form import program
+from code_core.safety.script import Script
 from code_core.safety.shell_output import PRINTING, printed
-from code_core.safety.shell_reader import Script
 
 ASSIGNMENT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\[[^]]*\])?(?P<operator>\+?=)")
 
@@ -70,19 +70,21 @@ class Definitions:
                     self.values.add(variable, text)
             case _ if name in _READING:
                 outputs = [*script.documents, *self.values.of(SUBSTITUTIONS[0])]
+                parts = newest(chain.from_iterable(map(self._parts, outputs)))
                 for variable in filter(is_name, words[1:]):
-                    for text in outputs:
-                        for part in (
-                            text,
-                            *text.splitlines(),
-                            *text.split(),
-                            *self.values.fields(text).split(),
-                        ):
-                            self.values.add(variable, part)
+                    for part in parts:
+                        self.values.add(variable, part)
             case _ if name in PRINTING:
                 for text in printed(words[1:]):
                     for value in self.values.texts(text):
                         self.values.add(SUBSTITUTIONS[0], value)
+
+    def _parts(self, text: str) -> Iterator[str]:
+        """The values that a variable may get when `read` or `mapfile` reads `text`."""
+        yield text
+        yield from text.splitlines()
+        yield from text.split()
+        yield from self.values.fields(text).split()
 
 
 def passed_texts(words: Sequence[str], assigned: Sequence[str]) -> list[str]:

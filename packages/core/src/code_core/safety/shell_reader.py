@@ -7,9 +7,9 @@ the script.
 """
 
 import re
-from dataclasses import dataclass, field
 from itertools import accumulate
 
+from code_core.safety.script import PROCESS, Cases, Pipeline, Redirected, Script, TooComplexError
 from code_core.safety.shell_output import decoded, output
 from code_core.safety.shell_words import KEYWORDS
 
@@ -28,26 +28,6 @@ _DESCRIPTOR = re.compile(r"\d+|\{\w+\}")
 _TAKES_PATTERN = re.compile(r"!?(?:\w+|[@*])(?:\[[^]}]*\])?[#%/^,]")
 
 
-class TooComplexError(Exception):
-    """The command is too long or too deeply nested to determine what it runs."""
-
-
-@dataclass(slots=True)
-class Script:
-    """The contents of a script.
-
-    Attributes:
-        commands: the words of each command, wherever it occurs.
-        documents: the bodies of here-documents and here-strings.
-        pipes: for each command that reads from a pipe, the index of the first command of the pipeline, of the first
-            command after that pipe, and of the command itself.
-    """
-
-    commands: list[list[str]] = field(default_factory=list)
-    documents: list[str] = field(default_factory=list)
-    pipes: list[tuple[int, int, int]] = field(default_factory=list)
-
-
 def read_script(text: str) -> Script:
     """Return every command in `text`, roughly in order.
 
@@ -59,58 +39,14 @@ def read_script(text: str) -> Script:
     return script
 
 
-@dataclass(slots=True)
-class _Cases:
-    """The position of a list of commands within `case … esac`.
-
-    Attributes:
-        open: the number of open `case` statements, in which a `)` ends a pattern.
-        pattern: whether a pattern follows, which is not a command: after `case x in` and `;;`.
-        last: the last keyword.
-    """
-
-    open: int = 0
-    pattern: bool = False
-    last: str = ""
-
-    def keyword(self, word: str) -> None:
-        """Process a keyword; after `for` it is a name."""
-        named = self.last in {"for", "select", "function"}
-        self.last = "" if named else word
-        if not named:
-            self.open = max(0, self.open + (word == "case") - (word == "esac"))
-            self.pattern = self.pattern and word != "esac"
-
-
-class _Pipeline:
-    """The commands of a list that are joined by pipes."""
-
-    def __init__(self, script: Script) -> None:
-        self._script = script
-        self._start = self._last = len(script.commands)
-
-    def goes_on(self, *, piped: bool) -> None:
-        """End a command; `piped` says whether a pipe leads to the next one."""
-        commands = self._script.commands
-        if not piped and len(commands) == self._last > self._start:
-            return  # a pipe at the end of a line continues on the next
-        if self._last > self._start:
-            fed = range(self._last, len(commands))
-            self._script.pipes += [(self._start, self._last, command) for command in fed]
-        self._last = len(commands)
-        if not piped:
-            self._start = self._last
-
-
 class _Reader:
     def __init__(self, text: str, script: Script, depth: int) -> None:
         self._text = text
         self._script = script
         self._depth = depth
         self._at = 0
-        self._awaited: list[
-            tuple[str, bool, bool]
-        ] = []  # here-documents: delimiter, whether tabs are stripped, whether quoted
+        self._awaited: list[tuple[str, bool, bool]] = []  # here-documents: delimiter, with tabs, quoted
+        self._redirected = Redirected()
         self._last: dict[str, int] | None = None  # the last position of each line, without leading tabs
 
     def read(self) -> None:
@@ -121,9 +57,15 @@ class _Reader:
     def _commands(self) -> None:
         """Read up to the `)` that ends this list of commands, without consuming it."""
         self._descend()
+        outer, self._redirected = self._redirected, Redirected()
+        self._list()
+        self._redirected = outer
+        self._depth -= 1
+
+    def _list(self) -> None:
         words: list[str] = []
-        cases = _Cases()
-        pipeline = _Pipeline(self._script)
+        cases = Cases()
+        pipeline = Pipeline(self._script)
         while self._at < len(self._text):
             match self._text[self._at]:
                 case ")" if not cases.open:
@@ -141,6 +83,8 @@ class _Reader:
                     words = []
                 case "(" if cases.pattern and not words:
                     self._at += 1
+                case "&" if words and self._text.startswith("&>", self._at):
+                    words = self._cut(words)
                 case ";" | "&" | "|" | ")":
                     cases.pattern = cases.open > 0 and self._text.startswith((";;", ";&"), self._at)
                     words = self._end(words)
@@ -167,7 +111,6 @@ class _Reader:
                         words.append(word)
         self._end(words)
         pipeline.goes_on(piped=False)
-        self._depth -= 1
 
     def _descend(self) -> None:
         self._depth += 1
@@ -178,8 +121,15 @@ class _Reader:
         return self._text[self._at : self._at + 1]
 
     def _end(self, words: list[str]) -> list[str]:
-        if words:
-            self._script.commands.append(words)
+        self._script.commands += self._redirected.ended(words)
+        self._redirected = Redirected()
+        return []
+
+    def _cut(self, words: list[str]) -> list[str]:
+        """Read the `&` of `&>`."""
+        self._at += 1
+        self._script.commands.append(words)
+        self._redirected.before += words
         return []
 
     def _parentheses(self) -> None:
@@ -200,7 +150,7 @@ class _Reader:
         if self._text.startswith(("<(", ">("), self._at):
             self._at += 1
             self._parentheses()
-            words.append("<()")
+            words.append(PROCESS)
         elif self._text.startswith("<<<", self._at):
             self._at += 3
             self._blanks()
@@ -215,10 +165,15 @@ class _Reader:
             quoted = any(quote in self._text[start : self._at] for quote in "'\"\\")
             self._awaited.append((delimiter, tabs, quoted))
         else:
+            reads = self._peek() == "<"
             while self._peek() in {"<", ">", "&", "|"} and not self._text.startswith(("<(", ">("), self._at):
                 self._at += 1
             self._blanks()
-            if self._peek() not in _ENDS_WORD:
+            if self._text.startswith(("<(", ">("), self._at):
+                self._at += 1
+                self._parentheses()
+                self._redirected.inputs += [PROCESS] * reads
+            elif self._peek() not in _ENDS_WORD:
                 self._word()
 
     def _blanks(self) -> None:

@@ -21,8 +21,9 @@ from code_core.safety.command_texts import (
 from code_core.safety.expansion import SUBSTITUTIONS, variants
 from code_core.safety.known_safe import READERS
 from code_core.safety.normal_form import normal_form, program
+from code_core.safety.script import PROCESS, Script, TooComplexError
 from code_core.safety.script_values import ASSIGNMENT, Definitions, passed_texts
-from code_core.safety.shell_reader import MOST_NESTING, Script, TooComplexError, read_script
+from code_core.safety.shell_reader import MOST_NESTING, read_script
 from code_core.safety.shell_words import KEYWORDS, SHELLS, Words
 from code_core.safety.unknown_text import is_git_alias, runs_unknown_text, starts_a_shell
 from code_core.safety.wrappers import WRAPPERS, wrapped
@@ -303,7 +304,7 @@ def _feeds_on_text(words: Sequence[str]) -> bool:
     if starts_a_shell(words) or name in {"expect", "tclsh"}:
         return True
     if name in {"gmake", "just", "make"} and any(
-        word in {"-", "/dev/stdin", "<()", "--file=-", "-f-"} for word in words
+        word in {"-", "/dev/stdin", PROCESS, "--file=-", "-f-"} for word in words
     ):
         return True
     return name not in READERS and any(word.rsplit("/", 1)[-1] in SHELLS for word in words)

@@ -12,9 +12,10 @@ from code_core.safety.expansion import SUBSTITUTIONS
 from code_core.safety.git_commands import GIT_COMMANDS
 from code_core.safety.normal_form import normal_form, program
 from code_core.safety.options import Options, long_names
+from code_core.safety.script import PROCESS, Script
 from code_core.safety.script_values import ASSIGNMENT
 from code_core.safety.shell_output import PRINTING
-from code_core.safety.shell_reader import Script, read_script
+from code_core.safety.shell_reader import read_script
 from code_core.safety.shell_words import KEYWORDS, SHELLS, Words
 from code_core.safety.wrappers import WRAPPERS
 
@@ -163,7 +164,7 @@ def _computed_elsewhere(script: Script) -> frozenset[str]:
 
 
 def _reads_a_substitution(words: Sequence[str]) -> bool:
-    return "<()" in words and (program(words) in {"source", "."} or any(True for _ in _interpreters(words)))
+    return PROCESS in words and (program(words) in {"source", "."} or any(True for _ in _interpreters(words)))
 
 
 def _texts(words: Sequence[str]) -> Iterator[str]:

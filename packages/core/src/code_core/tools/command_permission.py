@@ -17,7 +17,7 @@ from code_core.safety.grants import CommandGrant
 from code_core.safety.known_safe import reading
 from code_core.safety.proposals import proposed_rule
 from code_core.safety.rules import PrefixRule, RuleDecision, is_allowed, strictest
-from code_core.safety.shell_reader import TooComplexError
+from code_core.safety.script import TooComplexError
 from code_core.safety.shell_words import Words
 from code_core.safety.statements import hides_statements, statements
 from code_core.tools.approver import CommandQuestion

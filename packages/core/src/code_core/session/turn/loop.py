@@ -105,7 +105,7 @@ class TurnLoop:
             if response.items:
                 await self.history.add(*self._history_items(response))
             self.reporter.totals.note_request(response.usage, self.history.tokens)
-            if response.usage is None or response.usage.total_tokens == 0:
+            if response.items and (response.usage is None or response.usage.total_tokens == 0):
                 read = len(self.instructions) // BYTES_PER_TOKEN + before
                 self.limits.add_unreported(read, self.history.tokens - before)
         return response
