@@ -212,3 +212,51 @@ def test_every_part_of_any_schema_has_one_known_type(schema: dict[str, Any]) -> 
     reduced = parameters(schema)
     assert reduced["type"] == "object"
     check(reduced)
+
+
+OBJECTS = [
+    {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+    {"type": "object", "properties": {"b": {"type": "integer"}}},
+]
+
+
+@pytest.mark.parametrize(
+    ("choice", "reduced"),
+    [
+        (
+            {"anyOf": OBJECTS},
+            {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "number"}}},
+        ),
+        (
+            {"oneOf": [*OBJECTS, {"type": "null"}], "description": "d"},
+            {
+                "type": "object",
+                "description": "d",
+                "properties": {"a": {"type": "string"}, "b": {"type": "number"}},
+            },
+        ),
+        ({"anyOf": [{"type": "integer"}, {"type": "number"}]}, {"type": "number"}),
+        ({"anyOf": [{"const": "x"}, {"enum": ["y", "z"]}]}, {"type": "string", "enum": ["x", "y", "z"]}),
+        ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, {"type": "string"}),
+        (
+            {"allOf": [OBJECTS[0], {"description": "d"}]},
+            {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+        ),
+        ({"allOf": [{"type": "integer"}, {"minimum": 1}]}, {"type": "number"}),
+        ({"anyOf": [{"$ref": "#/$defs/tree"}, {"type": "object"}]}, None),
+    ],
+)
+def test_a_choice_inside_has_the_type_that_its_arms_share(
+    choice: dict[str, Any], reduced: dict[str, Any] | None
+) -> None:
+    tree = {
+        "type": "object",
+        "properties": {"children": {"anyOf": [{"$ref": "#/$defs/tree"}, {"type": "object"}]}},
+    }
+    schema = {"type": "object", "properties": {"x": choice}, "$defs": {"tree": tree}}
+    found = parameters(schema)["properties"]["x"]
+    if reduced is None:
+        leaf = {"type": "object", "properties": {}}
+        assert found == {"type": "object", "properties": {"children": leaf}}
+    else:
+        assert found == reduced

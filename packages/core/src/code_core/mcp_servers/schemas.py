@@ -73,6 +73,9 @@ class _Reduction:
             inside: the references followed to get here.
         """
         schema, followed = self._plain(schema, inside)
+        if isinstance(schema, dict) and "type" not in schema:
+            schema, more = self._joined(schema, inside | followed)
+            followed |= more
         self._parts += 1
         if not isinstance(schema, dict) or depth > _DEEPEST or self._parts > self._most_parts:
             return {"type": "string"}
@@ -108,9 +111,37 @@ class _Reduction:
                 pass
         return reduced
 
+    def _joined(
+        self, schema: dict[str, Any], inside: frozenset[str]
+    ) -> tuple[dict[str, Any], frozenset[str]]:
+        """`schema` with the type that all arms of its choice have, if it is one; and the references followed."""
+        either = _list(schema.get("anyOf")) or _list(schema.get("oneOf"))
+        choices = either or _list(schema.get("allOf"))
+        arms, followed = [], frozenset[str]()
+        for choice in choices:
+            arm, more = self._plain(choice, inside)
+            followed |= more
+            if isinstance(arm, dict) and arm != {"type": "null"}:
+                is_typed = bool({"type", "properties"} & arm.keys())
+                arms += [arm] if is_typed or (either and not more & inside) else []
+        kinds = {_type_of(arm) for arm in arms}
+        if len(kinds) != 1:
+            return schema, frozenset()
+        joined = {**schema, "type": kinds.pop()}
+        if joined["type"] == "object" and not followed & inside:
+            joined = self.with_arms(joined)
+        values = [_list(arm.get("enum")) or [arm["const"]] for arm in arms if {"enum", "const"} & arm.keys()]
+        if either and len(values) == len(arms):
+            joined["enum"] = [value for some in values for value in some]
+        return joined, followed
+
     def _plain(self, schema: object, inside: frozenset[str]) -> tuple[object, frozenset[str]]:
-        """`schema` with a reference, or a choice with one real arm, replaced by its target; and the references followed."""
+        """`schema` with a reference, or a choice with one real arm, replaced by its target; and the references followed.
+
+        Choices with several arms stay.
+        """
         followed: frozenset[str] = frozenset()
+        open_choices: dict[str, Any] = {}
         for _ in range(_DEEPEST):
             match schema:
                 case {"$ref": str(reference), **rest}:
@@ -118,12 +149,16 @@ class _Reduction:
                     followed |= {reference}
                 case {"anyOf": choices, **rest} | {"oneOf": choices, **rest} | {"allOf": choices, **rest}:
                     target = _only_one(choices)
+                    if target is None:
+                        keys = schema.keys() if isinstance(schema, dict) else ()
+                        name = next(name for name in ("anyOf", "oneOf", "allOf") if name in keys)
+                        open_choices.setdefault(name, choices)
                 case _:
                     break
             schema = {**target, **rest} if isinstance(target, dict) else rest
             if followed & inside:
                 break
-        return schema, followed
+        return ({**open_choices, **schema} if isinstance(schema, dict) else schema), followed
 
     def _at(self, reference: str) -> object:
         """The target of a reference into this schema, or None."""
