@@ -1,7 +1,7 @@
 """Builds every package, installs each wheel alone in a fresh environment, and tries it.
 
-Siblings come from the build, everything else from the index. Then the README's
-forms of installation are run as they stand there. `uv` must be on PATH or in `.venv-tools`.
+Sibling packages come from the build, everything else from the index. Then the README's
+installation commands are run unchanged. `uv` must be on PATH or in `.venv-tools`.
 """
 
 import os

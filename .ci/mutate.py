@@ -1,4 +1,4 @@
-"""Changes the engine's code a little at a time, and reports the changes that no test notices.
+"""Makes small changes to the engine's code, one at a time, and reports those that no test notices.
 
     python .ci/mutate.py [--settled] [--sample N] [--seed TEXT] [--budget N] [--refresh] [PATTERN…]
 
@@ -43,7 +43,7 @@ CHANGED = (
 )
 TESTS = ("session", "tools", "safety", "patch", "model", "wire")
 PURE = frozenset({"safety", "patch", "wire"})
-"""Their own folders of tests must notice every change."""
+"""Packages whose own test directories must notice every change."""
 SETTINGS = tomllib.loads(Path(__file__).with_name("mutation.toml").read_text(encoding="utf-8"))
 COVERAGE = ROOT / ".mutation.json"
 NAMESPACE = ("unshare", "--pid", "--mount-proc", "--fork", "--kill-child")
@@ -53,7 +53,7 @@ INIT = ("sh", "-c", '"$@"; exit "$?"', "sh")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the chosen mutants; 1 if some survive without an explanation."""
+    """Run the chosen mutants; return 1 if some survive without an explanation."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.refresh:
         COVERAGE.unlink(missing_ok=True)
-    output = os.dup(1)  # pytest captures the other one
+    output = os.dup(1)  # pytest captures the original
     settled = {f"code_core.{module}": files for module, files in SETTINGS["settled"].items()}
     own: Mapping[str, Sequence[str]] = settled if chosen.settled else {}
     sources = _sources()
@@ -115,7 +115,7 @@ def _run(
     budget: float,
     output: int,
 ) -> int:
-    """Run `made` and show the result; of a module with tests of its `own`, only those may notice a change."""
+    """Run `made` and show the result; for a module with its `own` tests, only those may notice a change."""
 
     def show(text: str) -> None:
         os.write(output, f"{text}\n".encode())
@@ -187,7 +187,7 @@ def _explained() -> Iterator[tuple[str, str, str]]:
 
 
 def _isolated() -> bool:
-    """Whether this process sees no other processes than its own, or cannot help it."""
+    """Whether this process sees only its own processes, or cannot avoid seeing others."""
     if os.getppid() == 1 and Path("/proc/1/comm").read_text(encoding="utf-8") == "sh\n":
         return True
     if shutil.which(NAMESPACE[0]):

@@ -1,4 +1,4 @@
-"""How long agents take from their start to the answer to `initialize`; they take turns.
+"""Measures how long agents take from their start to the answer to `initialize`, taking turns.
 
 python benches/acp_start.py "code acp" "/tmp/codex-acp/node_modules/.bin/codex-acp" "/tmp/vibe/bin/vibe-acp"
 """
@@ -19,7 +19,7 @@ INITIALIZE = {"protocolVersion": 1, "clientCapabilities": {}}
 
 
 def milliseconds(command: str, home: str) -> float:
-    """From the start of the process to its first line, in a home without settings."""
+    """Return the time from the start of the process to its first line, in an empty home."""
     kept = {"PATH": os.environ["PATH"], "OPENAI_API_KEY": "x"}
     bytecode = {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "code-bench-bytecode")}
     begun = time.perf_counter()

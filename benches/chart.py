@@ -12,7 +12,7 @@ Line = Sequence[tuple[float, float]]
 
 
 def line_chart(title: str, x_label: str, y_label: str, lines: Mapping[str, Line]) -> str:
-    """`lines` by their names, in the order of the legend; all values are above 0."""
+    """Draw `lines` by name, in the order of the legend; all values are above 0."""
     xs = [x for line in lines.values() for x, _ in line]
     ys = [y for line in lines.values() for _, y in line]
     across = _scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)

@@ -1,4 +1,4 @@
-"""The figures of a run: kept in `.benchmarks/figures.json`, compared with those of the run before by `--compare`."""
+"""Keeps the figures of a run in `.benchmarks/figures.json`; `--compare` prints them next to the previous ones."""
 
 import json
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ import pytest
 FIGURES = Path(__file__).parents[1] / ".benchmarks" / "figures.json"
 
 Figures = dict[str, float]
-"""What was measured, by a name that says what, in which unit."""
+"""The measured values, by a name that includes the unit."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--compare", action="store_true", help="print the figures beside those of the run before"
+        "--compare", action="store_true", help="print the figures next to those of the previous run"
     )
 
 
 @pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> Iterator[Figures]:
-    """Where a benchmark puts what it measured."""
+    """The dictionary in which a benchmark stores its figures."""
     measured: Figures = {}
     yield measured
     before: Figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}

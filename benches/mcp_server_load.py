@@ -1,10 +1,10 @@
-"""Starts, replies and sessions of an MCP server of the Codex family, against a model that answers at once.
+"""Measures starts, replies and sessions of an MCP server of the Codex family, with a model that answers immediately.
 
     python benches/mcp_server_load.py [--rounds N] NAME=COMMAND…
 
-such as `ours=".venv/bin/code mcp-server" codex="codex mcp-server"`. Servers take turns, so that what else the
-machine does touches all of them. Prints for each: milliseconds from the start to the answer of `initialize`,
-milliseconds of a `codex-reply`, seconds for 50 sessions side by side in one process, and its peak memory in MiB.
+such as `ours=".venv/bin/code mcp-server" codex="codex mcp-server"`. Servers take turns, so that other load on the
+machine affects all of them alike. Prints for each: milliseconds from the start to the answer of `initialize`,
+milliseconds of a `codex-reply`, seconds for 50 concurrent sessions in one process, and its peak memory in MiB.
 """
 
 import argparse
@@ -111,7 +111,7 @@ class Server:
         return results
 
     def memory(self) -> float:
-        """The most that was in memory, MiB."""
+        """The peak memory in MiB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 1024

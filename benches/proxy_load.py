@@ -1,4 +1,4 @@
-"""Both ends of the proxy's benchmark, each a process of its own: the upstream, and clients that measure.
+"""Both ends of the proxy's benchmark, each as a separate process: the upstream, and clients that measure.
 
 python benches/proxy_load.py upstream
 python benches/proxy_load.py requests PORT TOGETHER SECONDS SENT RECEIVED prompt|ordinary
@@ -16,7 +16,7 @@ from typing import Any
 
 
 def acknowledge_at_once(transport: asyncio.Transport) -> None:
-    """Otherwise a server that writes a head and a body apart, without TCP_NODELAY, waits 40 ms for the kernel's."""
+    """Acknowledge immediately; otherwise a server that writes head and body separately waits 40 ms for the kernel."""
     if hasattr(socket, "TCP_QUICKACK"):
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
@@ -70,9 +70,9 @@ class Upstream(asyncio.Protocol):
 
 
 class Client(asyncio.Protocol):
-    """Sends `request` again and again, or once where `events` are to be timed.
+    """Sends `request` repeatedly, or once if `events` are to be timed.
 
-    A `prompt` one acknowledges at once, which no ordinary client does.
+    With `prompt`, it acknowledges immediately, unlike ordinary clients.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Client(asyncio.Protocol):
             self.got = b""
             self.left = int(length[1]) if length else sys.maxsize
         self.left -= len(data)
-        if self.chunked:  # the body is zeros: nothing in it looks like the last chunk
+        if self.chunked:  # the body consists of zeros, so nothing in it looks like the last chunk
             self.got = (self.got + data[-5:])[-5:]
             self.left = 0 if self.got == b"0\r\n\r\n" else self.left
         if self.left == 0:
@@ -147,7 +147,7 @@ def quantiles(name: str, seconds: list[float]) -> dict[str, float]:
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
-    """The loop, told to end the process at the first error: a client that waits measures nothing."""
+    """The loop, which ends the process at the first error, because a client that waits measures nothing."""
 
     def fail(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         loop.default_exception_handler(context)

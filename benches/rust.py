@@ -1,4 +1,4 @@
-"""The Rust `codex`, to compare with: on PATH, in `$CODEX`, or installed by npm below /tmp/codex.
+"""Finds the Rust `codex` to compare with: on PATH, in `$CODEX`, or installed by npm below /tmp/codex.
 
 npm install --prefix /tmp/codex @openai/codex@0.169.0
 """
@@ -7,11 +7,11 @@ import os
 import shutil
 from pathlib import Path
 
-_INSTALLED = Path("/tmp/codex/node_modules/.bin/codex")  # noqa: S108 - where the line above puts it
+_INSTALLED = Path("/tmp/codex/node_modules/.bin/codex")  # noqa: S108 - the directory in the command above
 
 
 def codex() -> str | None:
-    """The command, which may be npm's launcher; None where it is not installed."""
+    """The command, which may be npm's launcher, or None if it is not installed."""
     given = os.environ.get("CODEX") or shutil.which("codex")
     return given or (str(_INSTALLED) if _INSTALLED.exists() else None)
 

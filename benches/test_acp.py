@@ -1,4 +1,4 @@
-"""The agent of an editor: how fast it answers, how many updates it sends, what fifty sessions cost."""
+"""Measures the agent for editors: its start, its updates per second, and the cost of fifty sessions."""
 
 import json
 import os
@@ -31,8 +31,8 @@ def workspace(tmp_path: Path) -> Workspace:
     workspace = make_workspace(tmp_path)
     workspace.environment.pop("PYTHONDONTWRITEBYTECODE", None)
     workspace.environment["PYTHONPYCACHEPREFIX"] = "/tmp/code-bench-bytecode"  # noqa: S108 - a cache
-    said = [[sse.message(f"Answer {number}."), sse.completed()] for number in range(4)]
-    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, said))
+    replies = [[sse.message(f"Answer {number}."), sse.completed()] for number in range(4)]
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, replies))
     return workspace
 
 
@@ -99,8 +99,8 @@ def test_fifty_sessions_in_one_process(benchmark: Any, workspace: Workspace) -> 
     def run() -> None:
         with AcpClient(workspace) as client:
             client.initialize()
-            place = {"cwd": str(workspace.directory), "mcpServers": []}
-            opening = [client.send("session/new", place) for _ in range(SESSIONS)]
+            params = {"cwd": str(workspace.directory), "mcpServers": []}
+            opening = [client.send("session/new", params) for _ in range(SESSIONS)]
             sessions = [client.result(request)["sessionId"] for request in opening]
             for _ in range(2):
                 prompts = [client.send("session/prompt", prompt_params(one, "go")) for one in sessions]

@@ -1,6 +1,6 @@
-"""What undo costs in a tree of 50,000 files: what a turn waits, and the CPU time of all threads and of git.
+"""Measures undo in a tree of 50,000 files: the delay of a turn, and the CPU time of all threads and of git.
 
-A turn waits before its first command and at its end; saving goes on in slices while the command runs.
+A turn waits before its first command and at its end; saving continues in slices while the command runs.
 """
 
 import os
@@ -32,13 +32,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if number % 50 == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"%d\n" % number * 700)
-    time.sleep(0.1)  # a file that has just changed is read at once, and these are not to count as changed
+    time.sleep(0.1)  # a file that has just changed is read immediately, and these must not count as changed
     return root
 
 
 @pytest.fixture
 def repository(tree: Path) -> Iterator[Path]:
-    """The same in a repository; it goes away before the tests without one."""
+    """The same tree in a repository, which is removed before the tests without one."""
     for command in (
         "init -q",
         "config gc.auto 0",
@@ -114,7 +114,7 @@ def measure(
 
 
 def cpu_seconds() -> float:
-    """Of this process and of the programs that it has waited for."""
+    """CPU time of this process and of the programs that it has waited for."""
     return sum(
         usage.ru_utime + usage.ru_stime
         for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
@@ -126,7 +126,7 @@ def resident() -> int:
 
 
 def listing_seconds(root: Path) -> float:
-    """What it takes a program in C to look at every inode of the tree."""
+    """The time that a C program takes to look at every inode of the tree."""
     started = time.perf_counter()
     subprocess.run(["/usr/bin/find", str(root), "-size", "+1G"], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started

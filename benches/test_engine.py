@@ -1,6 +1,6 @@
-"""What the engine itself costs: a turn, twenty calls, a stream of deltas, and a session of thousands of turns.
+"""Measures the engine itself: a turn, twenty calls, a stream of deltas, and a session of thousands of turns.
 
-The model is the replaying one, in the same process; commands are real. Whole runs of `code exec`: `test_exec.py`.
+The replay model runs in the same process; commands are real. Whole runs of `code exec`: `test_exec.py`.
 """
 
 import gc
@@ -62,7 +62,7 @@ WORK: dict[str, list[Sequence[Event]]] = {
 def test_turn(
     benchmark: Callable[..., object], work: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A turn from the op to its end, as a frontend sees it."""
+    """A turn, from the op to its end, as a frontend sees it."""
     monkeypatch.setenv("CODE_HOME", str(tmp_path))
     scenario = tmp_path / "scenario.jsonl"
     lines = [{"replay": 1}, *({"stream": list(stream)} for stream in WORK[work])]
@@ -83,13 +83,13 @@ def test_turn(
 
 
 def _resident() -> int:
-    """Bytes of memory that this process holds now."""
+    """The memory that this process uses, in bytes."""
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 class _EndlessModel:
-    """Calls a tool, answers, and writes a summary when it is asked for one."""
+    """A model that calls a tool, answers, and writes a summary on request."""
 
     retry_limits = RetryLimits()
 

@@ -1,4 +1,4 @@
-"""Whole runs of `code exec`, and of the Rust `codex exec` where it is installed (see `rust.py`), in turn.
+"""Measures whole runs of `code exec`, and alternately of the Rust `codex exec` if it is installed (see `rust.py`).
 
 The upstream is scripted, and runs in this process. Each run is measured from its start to its end, with its children.
 """
@@ -36,7 +36,7 @@ BYE = [created(), message("bye"), completed()]
 
 @dataclass
 class Figures:
-    """Of each counted run: seconds, seconds of CPU, MiB of the largest process."""
+    """For each run: seconds, CPU seconds, and MiB of the largest process."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
@@ -85,7 +85,7 @@ WORK = {"one message": one_message, "20 commands": twenty_commands, "2,000 delta
 
 @contextmanager
 def upstream(home: Path) -> Iterator[ScriptedUpstream]:
-    """An upstream that the settings in `home` name."""
+    """An upstream, with settings in `home` that name it."""
     with ScriptedUpstream(strict=False) as running:
         home.mkdir()
         (home / "config.toml").write_text(CONFIG.format(url=running.base_url))

@@ -1,7 +1,7 @@
-"""Large answers and small calls of the MCP client: buffer sizes, the SDK's own transport, the floors.
+"""Measures large answers and small calls of the MCP client: buffer sizes, the SDK's transport, the floors.
 
-Every figure is the best of rounds in which all contenders take turns, so that the machine's
-moods hit them alike; read the ratios. The floors use neither anyio nor the SDK's session:
+Every figure is the best of several rounds in which all contenders take turns, so that other
+load affects them alike; compare the ratios. The floors use neither anyio nor the SDK's session:
 `raw read` only reads the line from the pipe, `floor` also parses and validates it once.
 
     uv run pytest benches/test_mcp_client_buffer.py -s -p no:xdist
@@ -40,7 +40,7 @@ Measured = Callable[[str, int], Awaitable[None]]
 
 
 class Floor:
-    """The server read with plain blocking system calls."""
+    """Reads the server with plain blocking system calls."""
 
     def __init__(self, *, parse: bool) -> None:
         import fcntl
@@ -110,7 +110,7 @@ async def sdk(stack: AsyncExitStack) -> ClientSession:
 async def best_of_turns(
     contenders: dict[str, Measured], kind: str, size: int, rounds: int
 ) -> dict[str, float]:
-    """Seconds of each contender's best round; a first round warms both ends, and counts only when it is the only one."""
+    """Seconds of each contender's best round; the first round only warms up, unless it is the only one."""
     best = dict.fromkeys(contenders, float("inf"))
     for number in range(rounds + 1):
         for name, call in contenders.items():
@@ -153,7 +153,7 @@ def test_large_answers(kind: str, figures: dict[str, float]) -> None:
             for label, size in SIZES.items():
                 contenders: dict[str, Measured] = {"raw read": raw.call, "floor": floor.call}
                 contenders |= {name: calling(client) for name, client in clients.items()}
-                # Its time grows with the square of the size: above a second it gets one turn only.
+                # Its time is quadratic in the size, so above a second it gets only one turn.
                 expected *= (size / previous) ** 2 if previous else 1
                 if expected < 1:
                     contenders["SDK"] = call_sdk
@@ -180,7 +180,7 @@ def test_large_answers(kind: str, figures: dict[str, float]) -> None:
         return ratios
 
     ratios = anyio.run(main)
-    # The target is 1.3; the rest is room for a shared machine. What it must catch is quadratic work.
+    # The target is 1.3; the margin is for shared machines. This must detect quadratic work.
     for label in ("2 MB", "16 MB", "64 MB", "128 MB"):
         assert ratios[label] < 2, (label, ratios)
 
@@ -214,8 +214,8 @@ def test_small_calls(figures: dict[str, float]) -> None:
                 for together in (1, 64):
                     best = [float("inf"), float("inf")]
                     for _ in range(5):
-                        for place, call in enumerate((own, other)):
-                            best[place] = min(best[place], await in_flight(call, together, 1280))
+                        for index, call in enumerate((own, other)):
+                            best[index] = min(best[index], await in_flight(call, together, 1280))
                     mine, theirs = best
                     figures[f"{name}, {together} in flight, ours: us"] = mine * 1e6
                     figures[f"{name}, {together} in flight, SDK / ours"] = theirs / mine

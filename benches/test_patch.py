@@ -1,4 +1,4 @@
-"""How long it takes to plan, apply and show patches."""
+"""Measures how long it takes to plan, apply and show patches."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def source(lines: int) -> str:
 
 
 def update(name: str, lines: int, chunks: int) -> str:
-    """A patch that changes as many places of the file, each with a line of context."""
+    """A patch with this many changes in the file, each with a line of context."""
     step = lines // chunks
     body = "".join(
         f"@@\n {LINE.format(number)}-{LINE.format(number + 1)}+    changed_{number}()\n"

@@ -1,7 +1,7 @@
-"""The proxy against a direct connection, and against the Rust `codex responses-api-proxy` where it is installed (see `rust.py`).
+"""Compares the proxy with a direct connection and, if it is installed (see `rust.py`), the Rust `codex responses-api-proxy`.
 
-Contenders take turns in each round, so that the machine's moods hit them alike; read the ratios.
-Client and upstream are processes of their own, the same for all contenders.
+Contenders take turns in each round, so that other load affects them alike; compare the ratios.
+Client and upstream are separate processes, the same for all contenders.
 
     uv run pytest benches/test_proxy.py -s -p no:xdist
 """
@@ -22,7 +22,9 @@ import psutil
 import pytest
 from rust import codex
 
-KEY = b"sk-proj-" + b"aB3xY9" * 8 + b"\n"  # as long as real ones: how fast it is looked for depends on that
+KEY = (
+    b"sk-proj-" + b"aB3xY9" * 8 + b"\n"
+)  # as long as a real one, because the speed of the search depends on that
 ROUNDS = 3
 STREAMS = 500
 LOAD = str(Path(__file__).with_name("proxy_load.py"))
@@ -38,7 +40,7 @@ class Contender:
 
 @contextmanager
 def started(command: list[str], given: bytes = b"") -> Iterator[tuple[int, psutil.Process, float]]:
-    """The port that a server says it listens on, its process, and the seconds until then."""
+    """The port that a server announces, its process, and the seconds until then."""
     begun = time.perf_counter()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin
@@ -46,8 +48,8 @@ def started(command: list[str], given: bytes = b"") -> Iterator[tuple[int, psuti
         process.stdin.write(given)
         process.stdin.close()
         try:
-            for said in process.stderr:
-                if found := re.search(LISTENING, said.decode()):
+            for line in process.stderr:
+                if found := re.search(LISTENING, line.decode()):
                     spent = time.perf_counter() - begun
                     yield int(found[1]), listening(process.pid, int(found[1])), spent
                     return
@@ -59,7 +61,7 @@ def started(command: list[str], given: bytes = b"") -> Iterator[tuple[int, psuti
 
 
 def listening(pid: int, port: int) -> psutil.Process:
-    """The process that has the port: a launcher may stand before it."""
+    """The process that listens on the port, which may be a child of a launcher."""
     top = psutil.Process(pid)
     for process in (top, *top.children(recursive=True)):
         if any(each.laddr.port == port for each in process.net_connections("tcp") if each.laddr):

@@ -1,6 +1,6 @@
-"""What confining costs per command: bare, bubblewrap, Landlock and `codex sandbox`, interleaved.
+"""Measures what confining costs per command: bare, bubblewrap, Landlock and `codex sandbox`, interleaved.
 
-Once from a small process and once from one with 500 MB in use, which must make no difference.
+Once from a small process, and once from one that uses 500 MB, which must make no difference.
 """
 
 import statistics

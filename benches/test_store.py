@@ -1,7 +1,7 @@
-"""What stored sessions cost: lists of 10,000, a rollout of 765 MB, appending, long sessions.
+"""Measures stored sessions: lists of 10,000, a rollout of 765 MB, appending, long sessions.
 
-Whole processes are measured, start of the interpreter included. Where `codex` is on PATH, what it
-needs for the same file is printed beside ours.
+Whole processes are measured, including the start of the interpreter. If `codex` is on PATH, its time
+for the same file is printed too.
 """
 
 import os
@@ -50,7 +50,7 @@ def session_id(number: int) -> str:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home with 10,000 sessions of 5 GB together; their bodies are holes, which no list may read."""
+    """A home with 10,000 sessions of 5 GB in total; their bodies are holes, which lists must not read."""
     home = tmp_path_factory.mktemp("home")
     for number in range(SESSIONS):
         when = BEGAN + timedelta(minutes=30 * number)
@@ -106,7 +106,7 @@ def test_lists_of_many_sessions(home: Path, figures: dict[str, float]) -> None:
         figures[f"store: {name} of {SESSIONS:,} sessions, whole process, ms"] = wall * 1000
         print(f"{name}: {wall * 1000:.0f} ms, {cpu * 1000:.0f} ms of them CPU;", end=" ")
         print(f"{wall / floor:.1f} of a process that imports json and sqlite3 ({floor * 1000:.0f} ms)")
-        assert cpu < 0.2  # the wall time of a busy machine says nothing
+        assert cpu < 0.2  # the wall time on a busy machine is meaningless
 
 
 def write_large(path: Path, *, compacted_at: int | None) -> None:
@@ -200,7 +200,7 @@ def test_a_session_of_5000_turns_costs_the_same_per_turn(tmp_path: Path, figures
             if number == 500:
                 before = resident()
         await journal.aclose()
-        # The faster ones: a busy machine disturbs the others.
+        # Only the faster ones, because a busy machine slows down the others.
         first, last = (statistics.quantiles(part, n=10)[0] for part in (samples[:1000], samples[-1000:]))
         return first, last, resident() - before
 

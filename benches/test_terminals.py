@@ -1,4 +1,4 @@
-"""What a command that floods costs: `code exec` with an `exec_command` that prints 1 GiB."""
+"""Measures `code exec` with an `exec_command` that prints 1 GiB."""
 
 import json
 import os

@@ -1,7 +1,7 @@
-"""The small changes that a test suite should notice, as pieces of text to replace in a source.
+"""The small changes that a test suite should notice, as text replacements in a source.
 
-Left alone: annotations, docstrings, f-strings, asserts, what is logged, texts with a space in
-them (wording), and everything outside of functions.
+Not changed: annotations, docstrings, f-strings, asserts, logging calls, texts with a space in
+them (wording), and everything outside functions.
 """
 
 import ast
@@ -43,7 +43,7 @@ _NO_CONTEXT = "__import__('contextlib').nullcontext({})"
 
 @dataclass(frozen=True, slots=True)
 class FunctionText:
-    """A function or method outside of any other function.
+    """A function or method outside any other function.
 
     Attributes:
         name: its dotted name.
@@ -86,7 +86,7 @@ class Mutant:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What names the change in a list, whatever else changes in the module."""
+        """What identifies the change in a list, however the rest of the module changes."""
         return self.name, self.line, self.change
 
     def __str__(self) -> str:
@@ -146,7 +146,7 @@ def _in_body(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, _Function
 
 
 def _changes(function: _Function) -> Iterator[tuple[_Node, str]]:
-    """Nodes, and what to write in their place."""
+    """Nodes and their replacements."""
     for statement in function.body:
         if not _is_docstring(statement):
             yield from _walk(statement)
@@ -293,7 +293,7 @@ def _of_call(node: ast.Call) -> Iterator[tuple[_Node, str]]:
 
 
 def _of_display(node: ast.AST) -> Iterator[tuple[_Node, str]]:
-    """Displays with one entry less; tuples keep their number, because callers unpack them at once."""
+    """Displays with one entry fewer; tuples keep their length, because callers unpack them."""
     match node:
         case ast.Dict(keys=keys, values=values):
             for index in range(len(keys)):
@@ -360,13 +360,13 @@ def _of_statement(node: ast.stmt) -> Iterator[tuple[_Node, str]]:
 
 
 def _offset(lines: list[str], number: int, column: int) -> int:
-    """Where a place is in the text; the parser counts columns in bytes."""
+    """The offset of a position in the text; the parser counts columns in bytes."""
     before = lines[number - 1].encode()[:column].decode()
     return sum(map(len, lines[: number - 1])) + len(before)
 
 
 def _difference(before: str, after: str) -> str:
-    """What becomes what; of long texts the part that differs, with a little around it."""
+    """The old and the new text; for long texts only the part that differs, with a little context."""
     before, after = " ".join(before.split()), " ".join(after.split())
     if max(len(before), len(after)) > 80:
         begin = max(0, _equal(before, after) - 20)
@@ -376,6 +376,6 @@ def _difference(before: str, after: str) -> str:
 
 
 def _equal(one: str, other: str) -> int:
-    """How many characters the texts begin with in common."""
+    """The length of the texts' common prefix."""
     pairs = zip(one, other, strict=False)
     return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))

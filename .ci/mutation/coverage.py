@@ -1,4 +1,4 @@
-"""Which lines each test runs: only the tests that run a changed line can notice the change."""
+"""Records which lines each test runs, because only tests that run a changed line can notice the change."""
 
 import hashlib
 import json
@@ -17,12 +17,12 @@ from mutation.changes import FunctionText
 
 @dataclass
 class TestRecord:
-    """What one run of a test showed.
+    """The record of one run of a test.
 
     Attributes:
-        digest: of the test's file; a record of another version of the file does not count.
+        digest: the digest of the test's file; a record of another version does not count.
         seconds: how long it took.
-        lines: what it ran, by the keys of functions: lines from the function's first on.
+        lines: the lines that it ran, by function key, relative to the function's first line.
     """
 
     digest: str
@@ -32,11 +32,11 @@ class TestRecord:
 
     @property
     def cost(self) -> float:
-        """Low for quick tests of little: those are likely to notice a change soon."""
+        """Low for quick tests that call few functions, which are tried first."""
         return self.seconds * len(self.lines)
 
     def calls(self, function: FunctionText) -> bool:
-        """Whether it called the function, in the version of now or of then."""
+        """Whether it called the function, in its current or an earlier version."""
         return function.name in self._names
 
     def calls_into(self, module: str) -> bool:
@@ -87,32 +87,32 @@ def digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
-def code_places(functions: Iterable[tuple[FunctionText, FunctionType]]) -> dict[int, FunctionText]:
+def code_owners(functions: Iterable[tuple[FunctionText, FunctionType]]) -> dict[int, FunctionText]:
     """The outermost function around every code object, by the object's `id`."""
-    places: dict[int, FunctionText] = {}
+    owners: dict[int, FunctionText] = {}
 
-    def collect(place: FunctionText, code: CodeType) -> None:
-        places[id(code)] = place
+    def collect(owner: FunctionText, code: CodeType) -> None:
+        owners[id(code)] = owner
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
-                collect(place, constant)
+                collect(owner, constant)
 
-    for place, function in functions:
-        collect(place, function.__code__)
-    return places
+    for owner, function in functions:
+        collect(owner, function.__code__)
+    return owners
 
 
 @contextmanager
-def lines_run(places: dict[int, FunctionText]) -> Iterator[dict[str, set[int]]]:
-    """Fills the result with what runs meanwhile, in any thread: lines from their function's first on."""
+def lines_run(owners: dict[int, FunctionText]) -> Iterator[dict[str, set[int]]]:
+    """Record the lines that run within the context, in any thread, relative to their function's first line."""
     seen: dict[FunctionText, set[int]] = {}
     lines: dict[str, set[int]] = {}
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG001 - the interpreter's signature
-        place = places.get(id(frame.f_code))
-        if place is None:
+        owner = owners.get(id(frame.f_code))
+        if owner is None:
             return None
-        run = seen.setdefault(place, set())
+        run = seen.setdefault(owner, set())
 
         def trace_line(frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG001 - same
             run.add(frame.f_lineno)
@@ -127,5 +127,5 @@ def lines_run(places: dict[int, FunctionText]) -> Iterator[dict[str, set[int]]]:
     finally:
         sys.settrace(None)
         threading.settrace(None)
-        for place, run in seen.items():
-            lines[place.key] = {number - place.first for number in run}
+        for owner, run in seen.items():
+            lines[owner.key] = {number - owner.first for number in run}

@@ -1,4 +1,4 @@
-"""Runs tests on changed functions: everything is imported once, each change lives in a forked child.
+"""Runs tests on changed functions: everything is imported once, and each change is made in a forked child.
 
 A pytest plugin. When the tests have been collected it calls `work` with a `Worker`.
 """
@@ -22,11 +22,11 @@ from typing import Any
 
 import pytest
 from mutation.changes import FunctionText, Mutant, functions
-from mutation.coverage import CoverageMap, TestRecord, code_places, digest, lines_run
+from mutation.coverage import CoverageMap, TestRecord, code_owners, digest, lines_run
 
 PATIENCE_SECONDS = 5.0
 PATIENCE_FACTOR = 5.0
-"""A test may take this much longer than it took without a change; after that the change was noticed."""
+"""How much longer a test may take than without a change; after that, the change counts as noticed."""
 RECORD_SECONDS = 120.0
 
 
@@ -42,26 +42,28 @@ class Worker:
         self._caches: list[Any] = []
 
     def load(self, sources: Mapping[str, str]) -> None:
-        """Import the modules that will be changed, and find their functions, whatever decorates them."""
+        """Import the modules that will be changed, and find their functions, even decorated ones."""
         files = {importlib.import_module(name).__file__: name for name in sources}
         self._texts = {one.name: one for name, source in sources.items() for one in functions(name, source)}
-        for thing in gc.get_objects():
-            if isinstance(thing, _lru_cache_wrapper) and thing.__module__ in sources:
-                self._caches.append(thing)
-            elif isinstance(thing, FunctionType) and (name := files.get(thing.__code__.co_filename)):
-                outermost = thing.__code__.co_qualname.split(".<locals>")[0]
-                self._functions[f"{name}.{outermost}"].append(thing)
+        for found_object in gc.get_objects():
+            if isinstance(found_object, _lru_cache_wrapper) and found_object.__module__ in sources:
+                self._caches.append(found_object)
+            elif isinstance(found_object, FunctionType) and (
+                name := files.get(found_object.__code__.co_filename)
+            ):
+                outermost = found_object.__code__.co_qualname.split(".<locals>")[0]
+                self._functions[f"{name}.{outermost}"].append(found_object)
         gc.collect()
         gc.freeze()
 
     def record(self, coverage: CoverageMap) -> list[str]:
-        """Run the tests that have no record; the names of those that fail without any change."""
+        """Run the tests without a record; return the names of those that fail without any change."""
         digests = {file: digest(file) for file in {item.path for item in self.items.values()}}
         wanted = [
             name for name, item in self.items.items() if not coverage.is_current(name, digests[item.path])
         ]
         found = self._functions.items()
-        places = code_places(
+        owners = code_owners(
             (self._texts[name], one) for name, alive in found for one in alive if name in self._texts
         )
 
@@ -71,7 +73,7 @@ class Worker:
                 for cache in self._caches:  # otherwise only the first test would run what they keep
                     cache.cache_clear()
                 began = time.monotonic()
-                with lines_run(places) as lines:
+                with lines_run(owners) as lines:
                     passed = self._passes(item, None)
                 record = TestRecord(digests[item.path], time.monotonic() - began, passed, lines)
                 coverage.records[name] = record
@@ -87,7 +89,7 @@ class Worker:
         return [name for name in self.items if name not in records or not records[name].passed]
 
     def killer(self, mutant: Mutant, tests: Sequence[str], seconds: dict[str, float]) -> str | None:
-        """The first of `tests` that notices the change; None if none does.
+        """The first of `tests` that notices the change, or None.
 
         A test must notice its first change twice: it may have failed for another reason.
         """
@@ -124,7 +126,7 @@ class Worker:
             function.__code__ = codes[old.co_qualname, old.co_firstlineno]
 
     def changeable(self, mutant: Mutant) -> bool:
-        """Whether the function is alive, and keeps the variables that it shares with others."""
+        """Whether the function can be replaced: it is loaded, and the change keeps its free variables."""
         functions = self._functions.get(mutant.name, [])
         if not functions:
             return False
@@ -151,7 +153,7 @@ class Worker:
         return not failures
 
     def _fork(self, run: Callable[[Callable[[], object]], None], patience: Sequence[float]) -> int:
-        """Run in a child with a home of its own; how often it gave notice, each time within its `patience`."""
+        """Run in a child with its own home; return how often it reported, each time within its `patience`."""
         folder = Path(tempfile.mkdtemp(prefix="mutant-"))
         reading, writing = os.pipe()
         child = os.fork()
@@ -177,7 +179,7 @@ class Worker:
 
 
 def _settle(folder: Path) -> None:
-    """Let a change that runs wild do so in `folder`."""
+    """Confine the damage of a change to `folder`."""
     os.chdir(folder)
     os.environ |= {"HOME": str(folder), "TMPDIR": str(folder), "PYTEST_DEBUG_TEMPROOT": str(folder)}
     os.environ.pop("CODE_HOME", None)
@@ -206,7 +208,7 @@ def _codes(code: CodeType) -> dict[tuple[str, int], CodeType]:
 
 
 class Plugin:
-    """Hands the collected tests to `work` in place of running them."""
+    """Passes the collected tests to `work` instead of running them."""
 
     def __init__(self, work: Callable[[Worker], int]) -> None:
         self._work = work

@@ -1,4 +1,4 @@
-"""What the sources import, and the rules on it: functions from source text to the violations in it."""
+"""The rules on imports: functions that return the violations in source texts."""
 
 import ast
 import sys
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 ROWS = ("floor", "types", "pure", "services", "session", "frontends")
-"""From the lowest to the highest; a row imports itself and the rows below it."""
+"""The rows, lowest first; a row may import itself and the rows below it."""
 
 LAYERS: Mapping[str, str] = {
     "code_cli": "frontends",
@@ -47,7 +47,7 @@ IMPURE = frozenset(
         *("signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time"),
     }
 )
-"""What does IO or reads a clock; `pathlib` may be imported, for a path is a value."""
+"""Modules that do IO or read a clock; `pathlib` is allowed, because a path is a value."""
 
 VAGUE = frozenset({"common", "helpers", "misc", "utils"})
 
@@ -56,7 +56,7 @@ MOST_LINES = 400
 
 @dataclass(frozen=True)
 class Import:
-    """One imported name, as dotted as the source makes it: `from a import b` is `a.b`."""
+    """One imported name, in full: `from a import b` imports `a.b`."""
 
     name: str
     line: int
@@ -82,7 +82,7 @@ class Source:
 
     @cached_property
     def imports(self) -> tuple[Import, ...]:
-        """Every import wherever it stands: in functions and under `TYPE_CHECKING` too."""
+        """Every import, including those in functions and under `TYPE_CHECKING`."""
         return tuple(found for node in ast.walk(self.tree) for found in self._imports_of(node))
 
     def _imports_of(self, node: ast.AST) -> Iterator[Import]:
@@ -115,7 +115,7 @@ def _imports_by_name(func: ast.expr) -> bool:
 
 
 def row_of(name: str) -> str | None:
-    """The row of a module or of a name in it; None for what belongs to no row."""
+    """The row of a module or of a name in it, or None if it does not belong to a row."""
     parts = name.split(".")
     prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     return next((LAYERS[prefix] for prefix in prefixes if prefix in LAYERS), None)
@@ -127,7 +127,7 @@ def layer_violations(sources: Iterable[Source]) -> list[str]:
     for source in sources:
         row = row_of(source.module)
         if row is None:
-            # `code_core/__init__.py` stands below everything: importing any module runs it.
+            # `code_core/__init__.py` is below everything, because importing any module runs it.
             if source.module != "code_core":
                 found.append(f"{source.module} belongs to no row")
             row = "floor"
@@ -139,12 +139,12 @@ def layer_violations(sources: Iterable[Source]) -> list[str]:
 
 
 def purity_violations(sources: Iterable[Source]) -> list[str]:
-    """Imports of IO or of a clock by the pure packages."""
+    """Imports of modules that do IO or read a clock, in the pure packages."""
     return forbidden_violations((source for source in sources if row_of(source.module) == "pure"), IMPURE)
 
 
 def forbidden_violations(sources: Iterable[Source], forbidden: frozenset[str]) -> list[str]:
-    """Imports of a forbidden top-level module or of anything in it."""
+    """Imports of a forbidden top-level module, or of something in it."""
     return [
         f"{source.module}:{imported.line} imports {imported.name}"
         for source in sources
@@ -154,7 +154,7 @@ def forbidden_violations(sources: Iterable[Source], forbidden: frozenset[str]) -
 
 
 def undeclared_violations(sources: Iterable[Source], declared: frozenset[str]) -> list[str]:
-    """Imports that are neither the standard library's, the package's own, nor of `declared` import names."""
+    """Imports from outside the standard library, the package itself and the `declared` import names."""
     return [
         f"{source.module}:{imported.line} imports {imported.name}, which its pyproject.toml does not declare"
         for source in sources
@@ -164,7 +164,7 @@ def undeclared_violations(sources: Iterable[Source], declared: frozenset[str]) -
 
 
 def length_violations(sources: Iterable[Source]) -> list[str]:
-    """Files too long to hold one concept."""
+    """Files that are too long to contain only one concept."""
     return [
         f"{source.module} has {lines} lines, over {MOST_LINES}"
         for source in sources
@@ -173,7 +173,7 @@ def length_violations(sources: Iterable[Source]) -> list[str]:
 
 
 def name_violations(sources: Iterable[Source]) -> list[str]:
-    """Modules and folders whose name says nothing."""
+    """Modules and folders with a meaningless name."""
     return [
         f"{source.module} is a vague name"
         for source in sources

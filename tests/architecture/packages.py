@@ -1,4 +1,4 @@
-"""The packages of the workspace as they stand on disk, and the rules on what each must carry."""
+"""The packages of the workspace, and the rules on what each must contain."""
 
 import ast
 import re
@@ -14,17 +14,17 @@ from architecture.imports import Source
 ROOT = Path(__file__).parents[2]
 
 DEMO_PROJECT = Path("code_core", "demo", "project")
-"""The small project the demo repairs: data that happens to be Python."""
+"""The small project that the demo repairs: data that happens to be Python."""
 
 
 def normalised(distribution: str) -> str:
-    """The one spelling of a distribution's name (the packaging specifications' name normalisation)."""
+    """The normalised name of a distribution (packaging specifications, "Name normalization")."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 @dataclass(frozen=True)
 class Package:
-    """A workspace package: what its `pyproject.toml` says, and the files beside it."""
+    """A workspace package: its `pyproject.toml`, and the files next to it."""
 
     name: str
     version: str
@@ -38,12 +38,12 @@ class Package:
 
     @property
     def distributions(self) -> frozenset[str]:
-        """The normalised names of the distributions it needs."""
+        """The normalised names of the distributions that it needs."""
         return frozenset(normalised(_name_of(requirement)) for requirement in self.requirements)
 
     @property
     def optional_modules(self) -> frozenset[str]:
-        """What its extras give to import, should they be installed: by their names, which are the same so far."""
+        """The import names of its extras, which so far equal the distributions' names."""
         return frozenset(normalised(_name_of(requirement)).replace("-", "_") for requirement in self.optional)
 
 
@@ -52,7 +52,7 @@ def _name_of(requirement: str) -> str:
 
 
 def read_package(folder: Path) -> Package:
-    """A package from its folder."""
+    """Return the package in a folder."""
     document: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
     project = document["project"]
     module = project["name"].replace("-", "_")
@@ -73,7 +73,7 @@ def read_package(folder: Path) -> Package:
 
 
 def read_sources(root: Path) -> Iterator[Source]:
-    """Every Python file below `root`, named as imported from there."""
+    """Every Python file below `root`, with its module name."""
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
         if relative.is_relative_to(DEMO_PROJECT):
@@ -89,7 +89,7 @@ def workspace() -> tuple[Package, ...]:
 
 
 def import_names(packages: Iterable[Package]) -> Mapping[str, frozenset[str]]:
-    """The import names each distribution gives, by its normalised name.
+    """The import names of each distribution, by its normalised name.
 
     The workspace's own come from their `pyproject.toml`, for an editable
     install records no import name.
@@ -102,7 +102,7 @@ def import_names(packages: Iterable[Package]) -> Mapping[str, frozenset[str]]:
 
 
 def version_violations(packages: Iterable[Package], version: str) -> list[str]:
-    """Packages that are not at `version`, and pins on a sibling that are not exactly it."""
+    """Packages with another version than `version`, and dependencies on siblings that do not pin it exactly."""
     packages = tuple(packages)
     siblings = {normalised(package.name) for package in packages}
     found = [
@@ -121,7 +121,7 @@ def version_violations(packages: Iterable[Package], version: str) -> list[str]:
 
 
 def publication_violations(package: Package) -> list[str]:
-    """What a package lacks to be read and type-checked by those who install it."""
+    """What a package lacks for the people who install it: documentation and type information."""
     top = next((source for source in package.sources if source.module == package.module), None)
     lacks = {
         "py.typed": "py.typed" not in package.files,
@@ -129,4 +129,4 @@ def publication_violations(package: Package) -> list[str]:
         "a docstring in __init__.py": top is None or not ast.get_docstring(top.tree),
         "the classifier Typing :: Typed": "Typing :: Typed" not in package.classifiers,
     }
-    return [f"{package.name} lacks {thing}" for thing, missing in lacks.items() if missing]
+    return [f"{package.name} lacks {part}" for part, missing in lacks.items() if missing]

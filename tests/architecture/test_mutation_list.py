@@ -1,4 +1,4 @@
-"""The list of the mutation tester can be read, and names what exists."""
+"""The list for the mutation tester is valid, and everything that it names exists."""
 
 import tomllib
 from pathlib import Path

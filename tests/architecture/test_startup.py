@@ -13,7 +13,7 @@ from support.scenario import write_scenario
 
 HEAVY = frozenset({"asyncio", "httpx2", "mcp", "mcp_types", "openai", "pydantic", "textual"})
 
-# What a turn needs that runs no command and changes no file, besides the rows below and above the services.
+# What a turn without commands and patches needs, in addition to the rows below and above the services.
 SERVICES_OF_A_MESSAGE = frozenset(
     {
         "code_core.files.checkout",
@@ -85,7 +85,7 @@ def startup_violations(loaded: frozenset[str]) -> list[str]:
 
 
 def code_is_shadowed(cwd: Path) -> bool:
-    """Whether `import code` run in `cwd` gives another module than the standard library's."""
+    """Whether `import code` in `cwd` returns another module than the standard library's."""
     found = Path(output_of("import code, pdb; pdb.Pdb; print(code.__file__)", cwd).strip())
     return found.resolve() != Path(sysconfig.get_path("stdlib"), "code.py").resolve()
 

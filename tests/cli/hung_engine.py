@@ -1,4 +1,4 @@
-"""`code` on a disk that stops answering at the line of a session's file whose number is the first argument."""
+"""`code` on a disk that hangs at a certain line of a session's file; the first argument is its number."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ never, _kept_open = os.pipe()
 
 
 def hanging(descriptor: int, data: bytes) -> int:
-    """Write, or never come back."""
+    """Write, or hang."""
     if "/rollout-" in str(Path(f"/proc/self/fd/{descriptor}").readlink()) and next(lines) >= last:
         os.read(never, 1)
     return write(descriptor, data)

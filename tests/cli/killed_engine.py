@@ -1,4 +1,4 @@
-"""`code` in a process that kills itself while it writes a session's file.
+"""`code` in a process that kills itself while writing a session's file.
 
 `python killed_engine.py FATAL PART ARGUMENT…`: the line with the number FATAL (from 1) is
 written up to PART of it, then the process is gone, as if by the kernel.

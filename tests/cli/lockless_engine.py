@@ -5,7 +5,7 @@ import fcntl
 
 
 def no_locks(_descriptor: object, _operation: int) -> None:
-    """Fail as such a file system does."""
+    """Fail like such a file system."""
     raise OSError(errno.ENOLCK, "No locks available")
 
 

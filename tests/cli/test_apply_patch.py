@@ -41,7 +41,7 @@ def test_a_patch_that_does_not_fit_is_one_message_and_exit_code_1(tmp_path: Path
     ("text", "problem"),
     [(b"", "the patch is empty"), (PATCH.encode("latin-1"), "the patch is not UTF-8 text: byte 40")],
 )
-def test_what_is_no_patch_is_exit_code_2(tmp_path: Path, text: bytes, problem: str) -> None:
+def test_invalid_patch_input_is_exit_code_2(tmp_path: Path, text: bytes, problem: str) -> None:
     (tmp_path / "f").write_text("caf\u00e9\n")
     done = run(tmp_path, text=text)
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""`code exec` with providers of Chat Completions: keys, servers that are not there, and the network that it does without."""
+"""`code exec` with Chat Completions providers: keys, servers that do not run, and working without a network."""
 
 import json
 import os
@@ -19,7 +19,7 @@ FULL = "--dangerously-bypass-approvals-and-sandbox"
 CHAT = ("-c", "model_providers.scripted.wire_api=chat")
 ANSWER = chat_stream(chat.text("done"), chat.finish())
 
-# What a command of the same user without privileges gets to see of the engine, and whether the key is in its environment.
+# What an unprivileged command of the same user can see of the engine, and whether its environment has the key.
 INTRUDER = """
 import os
 parent = f"/proc/{os.getppid()}"
@@ -39,7 +39,7 @@ print("found", open(f"/proc/{os.getppid()}/environ", "rb").read().count(key))
 
 
 def far_away(workspace: Workspace, upstream: ScriptedUpstream) -> tuple[Workspace, tuple[str, ...]]:
-    """Settings for a provider that is not on this machine, which an HTTP proxy leads to."""
+    """Settings for a provider on another machine, reached through an HTTP proxy."""
     workspace.configure("http://models.example/v1")
     proxy = upstream.base_url.removesuffix("/v1")
     return replace(workspace, environment={**workspace.environment, "HTTP_PROXY": proxy}), CHAT
@@ -147,16 +147,23 @@ def test_a_local_server_is_asked_for_its_window(workspace: Workspace, upstream: 
     assert count["info"]["model_context_window"] == 4321
 
 
-@pytest.mark.parametrize(("api", "model"), [("responses", "gpt-5-codex"), ("responses", "m"), ("chat", "m")])
-def test_the_first_request_is_small(
-    workspace: Workspace, upstream: ScriptedUpstream, api: str, model: str
+def test_a_window_that_a_local_server_has_filled_is_compacted(
+    workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
-    workspace.configure(upstream.base_url)
-    upstream.add(reply(400, body="enough"))
-    workspace.run("exec", "-c", f"model_providers.scripted.wire_api={api}", "-m", model, "hi")
-    [request] = upstream.requests
-    assert len(request.body) <= 6 * 1024
-    assert b'"apply_patch"' in request.body
+    # github.com/aaif-goose/goose/issues/11318: the server says that it reached a limit, not which one.
+    (workspace.home / "config.toml").write_text(
+        f'model_provider = "oss"\nmodel = "m"\n[model_providers.oss]\nbase_url = "{upstream.base_url}"\n'
+    )
+    look = {"command": ["sh", "-c", "seq 5000"]}
+    upstream.add(
+        chat_stream(chat.call("shell", look, "c1"), chat.finish("tool_calls"), chat.usage(3_000, 20)),
+        chat_stream(chat.role(), chat.finish("length"), chat.usage(4_095, 1)),
+        chat_stream(chat.text("counted to 5000"), chat.finish(), chat.usage()),
+        ANSWER,
+    )
+    done = workspace.run("exec", "-c", "model_context_window=100000", FULL, "count")
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+    assert "counted to 5000" in upstream.requests[-1].body.decode()
 
 
 # In a network namespace of its own, where only the loopback interface is brought up.
@@ -213,7 +220,7 @@ def test_oss_needs_nothing_beyond_loopback(workspace: Workspace, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     code, answer, errors = json.loads(done.stdout)
     assert (code, answer) == (0, "alone\n"), errors
-    places = noted.read_text().splitlines()
-    assert places
-    for place in places:
-        assert re.search(r"127\.0\.0\.1|localhost|'::1'|^/|^b?'/", place), place
+    addresses = noted.read_text().splitlines()
+    assert addresses
+    for address in addresses:
+        assert re.search(r"127\.0\.0\.1|localhost|'::1'|^/|^b?'/", address), address

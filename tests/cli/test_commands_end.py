@@ -1,6 +1,7 @@
-"""A command without a sandbox ends with the process that runs the agent, whatever ends that."""
+"""A command without a sandbox ends with the agent's process, however that ends."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from support import responses_events as sse
 from support.command import CODE, Workspace, make_workspace
 from support.running import naps
 from support.scenario import write_scenario
+from tui.terminal import Terminal
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 FULL = ("-s", "danger-full-access")
@@ -70,3 +72,61 @@ def test_what_runs_ends_with_the_agent(workspace: Workspace, frontend: str, sign
             process.kill()
             for left in naps(workspace.directory):
                 left.kill()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("frontend", ["chat", "exec"])
+def test_a_frontend_that_is_to_end_leaves_no_mount_points_behind(
+    workspace: Workspace, frontend: str, signum: signal.Signals
+) -> None:
+    before = sorted(workspace.directory.iterdir())
+    terminal = Terminal(workspace, frontend, "-s", "workspace-write", "go")
+    try:
+        wait_until(2, workspace.directory)
+        os.kill(terminal.pid, signum)
+        code = terminal.wait()
+        assert code == (130 if frontend == "exec" else 128 + signum)
+        assert sorted(workspace.directory.iterdir()) == before
+        wait_until(0, workspace.directory)
+    finally:
+        for left in naps(workspace.directory):
+            left.kill()
+
+
+def test_exec_respects_nohup(workspace: Workspace) -> None:
+    slow = [{"pause_ms": 2_000}, sse.message("Bye."), sse.completed()]
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [slow]))
+    with under_nohup(workspace, "exec", "go") as process:
+        assert process.stderr is not None
+        while b"model" not in (line := process.stderr.readline()):
+            assert line
+        process.send_signal(signal.SIGHUP)
+        output, _ = process.communicate(timeout=60)
+        assert (process.returncode, output) == (0, b"Bye.\n")
+
+
+@pytest.mark.parametrize(("server", "version"), [("mcp-server", "2025-06-18"), ("acp", 1)])
+def test_servers_respect_nohup(workspace: Workspace, server: str, version: object) -> None:
+    client = {"capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    parameters = {"protocolVersion": version, **client}
+    with under_nohup(workspace, server) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": parameters}
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.flush()
+        assert b"result" in process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+
+
+def under_nohup(workspace: Workspace, *arguments: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        ["nohup", CODE, *arguments],
+        cwd=workspace.directory,
+        env=workspace.environment,
+        stdin=subprocess.PIPE if arguments[0] != "exec" else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )

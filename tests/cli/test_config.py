@@ -61,6 +61,34 @@ def test_values_are_set_explained_and_removed_and_the_rest_stays(workspace: Work
     assert file.read_text().split() == before.split()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-c", "model=other", "config", "get", "model"],
+        ["config", "-c", "model=other", "get", "model"],
+        ["config", "get", "model", "-c", "model=other"],
+    ],
+)
+def test_options_may_precede_the_command(workspace: Workspace, file: Path, arguments: list[str]) -> None:
+    done = workspace.run(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "other\n", "")
+
+
+def test_settings_of_the_environment_are_explained(workspace: Workspace, file: Path) -> None:
+    workspace.environment.update(OPENAI_BASE_URL="http://gateway/v1", CODE_REPLAY="scenario")
+    key = "model_providers.openai.base_url"
+    assert workspace.run("config", "explain", key).stdout.splitlines() == [
+        f'{key} = "http://gateway/v1"',
+        "  set in OPENAI_BASE_URL (environment)",
+    ]
+    explained = workspace.run("config", "explain", "model_provider", "-c", "model_provider=openai")
+    assert explained.stdout.splitlines() == [
+        'model_provider = "replay"',
+        "  set in CODE_REPLAY (replay)",
+        '  over -c model_provider (-c): "openai"',
+    ]
+
+
 def test_a_default_is_called_one(workspace: Workspace, file: Path) -> None:
     assert (
         workspace.run("config", "explain", "approval_policy").stdout
@@ -89,6 +117,8 @@ def test_secrets_are_masked(workspace: Workspace, file: Path) -> None:
         (["get", "modle"], "unknown setting modle: did you mean model?"),
         (["set", "limits.max_tool_cals", "3"], "did you mean max_tool_calls?"),
         (["set", "limits.max_tool_calls", "0"], "limits.max_tool_calls is 0"),
+        (["set", "model_providers.x.base_url", "notaurl"], "model_providers.x.base_url 'notaurl' must begin"),
+        (["set", "model_providers.x.base_url", "http://me:hush@x"], "base_url contains a user name"),
         (["set", "notify", '["x"]'], "notify has no effect here: no program is run"),
         (["get", "projects./x.hooks"], "has no effect here: there are no hooks"),
         (["unset", "sandbox_mode"], "sandbox_mode is not set in"),

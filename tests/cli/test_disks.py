@@ -22,12 +22,12 @@ def runs(script: str, number: int) -> Any:
     return stream(sse.created(), call, sse.completed())
 
 
-def says(text: str) -> Any:
+def reply(text: str) -> Any:
     return stream(sse.created(), sse.message(text), sse.completed())
 
 
 class Disk:
-    """A small file system of its own for the home."""
+    """A small separate file system for the home."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -65,7 +65,7 @@ def one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
 def test_a_disk_that_fills_up_stops_the_turn_and_loses_nothing(
     workspace: Workspace, upstream: ScriptedUpstream, disk: Disk
 ) -> None:
-    upstream.add(*(runs(f"seq {number} {number + 1900}", number) for number in range(60)), says("never"))
+    upstream.add(*(runs(f"seq {number} {number + 1900}", number) for number in range(60)), reply("never"))
     one_line(workspace.run("exec", FULL, "go"), "cannot write the session", "No space left", "free space")
     last = upstream.requests[-1].json["input"]
     assert 5 < len(last) < 100
@@ -77,7 +77,7 @@ def test_a_disk_that_fills_up_stops_the_turn_and_loses_nothing(
     assert (listed.returncode, session in listed.stdout) == (0, True)
 
     disk.change("size=2m")
-    upstream._replies = [says("went on")]
+    upstream._replies = [reply("went on")]
     done = workspace.run("exec", FULL, "resume", session, "go on")
     assert (done.returncode, done.stdout) == (0, "went on\n")
     upstream.assert_finished()
@@ -87,7 +87,7 @@ def test_a_disk_that_fills_up_stops_the_turn_and_loses_nothing(
 
 @pytest.mark.parametrize("what", ["new", "list", "resume", "fork", "change"])
 def test_a_read_only_home(workspace: Workspace, upstream: ScriptedUpstream, disk: Disk, what: str) -> None:
-    upstream.add(runs("echo a > made", 1), says("one"))
+    upstream.add(runs("echo a > made", 1), reply("one"))
     assert workspace.run("exec", FULL, "go").returncode == 0
     (path,) = disk.home.glob("sessions/*/*/*/*.jsonl")
     session = path.stem[-36:]
@@ -96,7 +96,7 @@ def test_a_read_only_home(workspace: Workspace, upstream: ScriptedUpstream, disk
         case "new":
             one_line(workspace.run("exec", "go"), "Read-only file system", "--ephemeral")
             one_line(workspace.run(stdin="hi\n"), "Read-only file system", "--ephemeral")
-            upstream.add(says("not recorded"))
+            upstream.add(reply("not recorded"))
             assert workspace.run("exec", "--ephemeral", "go").stdout == "not recorded\n"
         case "list":
             listed = workspace.run("sessions", "list")
@@ -109,7 +109,7 @@ def test_a_read_only_home(workspace: Workspace, upstream: ScriptedUpstream, disk
             one_line(workspace.run("resume", "--last", stdin="hi\n"), "code fork --ephemeral " + session)
         case "fork":
             one_line(workspace.run("fork", session, stdin="hi\n"), "cannot write the fork")
-            upstream.add(says("a copy"))
+            upstream.add(reply("a copy"))
             forked = workspace.run("fork", "--ephemeral", session, "and now?", stdin="/quit\n")
             assert (forked.returncode, "a copy" in forked.stdout) == (0, True)
             assert "echo a > made" in str(upstream.requests[-1].json["input"])
@@ -127,7 +127,7 @@ def test_what_is_only_a_cache_may_fail(workspace: Workspace, upstream: ScriptedU
         (workspace.home / name).mkdir()
     for name in ("checkpoints", "outputs"):
         (workspace.home / name).write_text("not a directory")
-    upstream.add(runs("seq 100000", 1), says("one"), says("two"), says("three"))
+    upstream.add(runs("seq 100000", 1), reply("one"), reply("two"), reply("three"))
     done = workspace.run("exec", FULL, "go")
     assert (done.returncode, done.stdout) == (0, "one\n")
     assert "this turn cannot be undone" in done.stderr
@@ -142,11 +142,11 @@ def test_what_is_only_a_cache_may_fail(workspace: Workspace, upstream: ScriptedU
 
 def test_a_file_that_may_not_grow_stops_the_turn(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     workspace.configure(upstream.base_url)
-    upstream.add(*(runs(f"seq {number} {number + 1900}", number) for number in range(60)), says("never"))
+    upstream.add(*(runs(f"seq {number} {number + 1900}", number) for number in range(60)), reply("never"))
     limited = ["bash", "-c", 'ulimit -f 100; exec "$@"', "limited"]
     one_line(workspace.run("exec", FULL, "go", prefix=limited), "cannot write the session", "File too large")
     last = upstream.requests[-1].json["input"]
-    upstream._replies = [says("went on")]
+    upstream._replies = [reply("went on")]
     assert workspace.run("exec", FULL, "resume", "--last", "go on").stdout == "went on\n"
     assert upstream.requests[-1].json["input"][: len(last)] == last
     upstream.assert_finished()
@@ -159,7 +159,7 @@ def test_a_disk_that_does_not_answer_ends_the_run_in_time(
     workspace: Workspace, upstream: ScriptedUpstream, line: int
 ) -> None:
     workspace.configure(upstream.base_url)
-    upstream.add(runs("echo a > made", 1), says("never"))
+    upstream.add(runs("echo a > made", 1), reply("never"))
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, str(HUNG), str(line), "exec", FULL, "go"],
@@ -173,7 +173,7 @@ def test_a_disk_that_does_not_answer_ends_the_run_in_time(
     )
     one_line(done, "could not be recorded within", "check the disk")
     assert 5 < time.monotonic() - started < 40  # 10 s for the first write, and little for the others
-    upstream._replies = [says("went on")]
+    upstream._replies = [reply("went on")]
     resumed = workspace.run("exec", FULL, "resume", "--last", "go on")
     if line > 2:
         assert (resumed.returncode, resumed.stdout) == (0, "went on\n")

@@ -131,13 +131,13 @@ def test_the_requests_field_by_field(workspace: Workspace, upstream: ScriptedUps
         "content": [{"type": "input_text", "text": "change things"}],
     }
 
-    reasoning, said, plan, shell, plan_output, shell_output = second.json["input"][3:]
+    reasoning, commentary, plan, shell, plan_output, shell_output = second.json["input"][3:]
     assert reasoning == {
         "type": "reasoning",
         "summary": [{"type": "summary_text", "text": "thinking"}],
         "encrypted_content": "secret-blob",
     }
-    assert said["content"] == [{"type": "output_text", "text": "Looking."}]
+    assert commentary["content"] == [{"type": "output_text", "text": "Looking."}]
     assert (plan["type"], plan["name"], shell["call_id"]) == ("function_call", "update_plan", "shell-1")
     assert plan_output == {"type": "function_call_output", "call_id": "plan-1", "output": "Plan updated"}
     result = json.loads(shell_output["output"])
@@ -246,7 +246,7 @@ def test_full_auto_applies_patches_inside_and_none_outside(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["exec"], "the prompt is empty"),
         (["exec", "-c", "nonsense", "hi"], "not of the form key=value"),
@@ -260,12 +260,12 @@ def test_full_auto_applies_patches_inside_and_none_outside(
     ],
 )
 def test_a_users_mistake_is_one_clear_line(
-    workspace: Workspace, upstream: ScriptedUpstream, arguments: list[str], said: str
+    workspace: Workspace, upstream: ScriptedUpstream, arguments: list[str], expected: str
 ) -> None:
     workspace.configure(upstream.base_url)
     done = workspace.run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
+    assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert upstream.requests == []
 

@@ -1,4 +1,4 @@
-"""What is at the edges of a run: names and texts that are not Unicode, full disks, streams that have closed."""
+"""Edge cases of a run: names and texts that are not Unicode, full disks, closed streams."""
 
 import json
 import os
@@ -42,12 +42,12 @@ def test_bytes_that_are_not_unicode_are_repaired_in_prompts_and_paths(scripted: 
     assert (done.returncode, done.stderr) == (0, b"")
     events = [json.loads(line)["msg"] for line in done.stdout.splitlines()]
     assert events[0]["cwd"].endswith("/d\ufffd")
-    said = next(event for event in events if event["type"] == "user_message")
-    assert said["items"] == [{"type": "text", "text": "h\ufffd"}]
+    user_message = next(event for event in events if event["type"] == "user_message")
+    assert user_message["items"] == [{"type": "text", "text": "h\ufffd"}]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "said"),
+    ("arguments", "environment", "expected"),
     [
         (["-C", LONG], {}, "is not a directory"),
         (["-C", "a\nb"], {}, "a\\nb' is not a directory"),
@@ -61,13 +61,13 @@ def test_bytes_that_are_not_unicode_are_repaired_in_prompts_and_paths(scripted: 
     ],
 )
 def test_a_path_that_cannot_be_is_one_line(
-    scripted: Workspace, arguments: list[str], environment: dict[str, str], said: str
+    scripted: Workspace, arguments: list[str], environment: dict[str, str], expected: str
 ) -> None:
     scripted.environment.update(environment)
     done = scripted.run("exec", *arguments, "hi")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert len(done.stderr) < 1_100
-    assert said in done.stderr
+    assert expected in done.stderr
 
 
 @pytest.mark.parametrize(

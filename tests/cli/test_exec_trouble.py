@@ -18,7 +18,7 @@ def types(stdout: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "said"),
+    ("status", "body", "expected"),
     [
         (401, {"error": {"message": "bad key"}}, "Check the API key in SCRIPTED_API_KEY"),
         (404, {"error": {"message": "no such model"}}, "answered 404"),
@@ -33,13 +33,13 @@ def types(stdout: str) -> list[str]:
     ],
 )
 def test_a_refusal_is_reported_once_and_not_repeated(
-    workspace: Workspace, upstream: ScriptedUpstream, status: int, body: dict[str, Any], said: str
+    workspace: Workspace, upstream: ScriptedUpstream, status: int, body: dict[str, Any], expected: str
 ) -> None:
     workspace.configure(upstream.base_url)
     upstream.add(reply(status, body=body, headers={"x-request-id": "req-7"}))
     done = workspace.run("exec", "hi")
     assert (done.returncode, done.stdout) == (1, "")
-    assert said in done.stderr
+    assert expected in done.stderr
     assert KEY not in done.stderr
     assert len(upstream.requests) == 1
 
@@ -125,24 +125,24 @@ def test_an_interrupt_ends_a_stream_that_says_nothing(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "expected"),
     [
         ("SSL_CERT_FILE", "/no/such/file.pem", "check SSL_CERT_FILE"),
     ],
 )
 def test_a_connection_that_cannot_be_set_up_is_one_line(
-    workspace: Workspace, name: str, value: str, said: str
+    workspace: Workspace, name: str, value: str, expected: str
 ) -> None:
     workspace.configure("https://localhost:9")
     workspace.environment[name] = value
     done = workspace.run("exec", "-c", "key_isolation=never", "hi")
     assert done.returncode == 1
-    assert said in done.stderr
+    assert expected in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("headers", "said"),
+    ("headers", "expected"),
     [
         ('env_http_headers = { X-Secret = "THE_HEADER" }', "variable THE_HEADER contains control characters"),
         ('http_headers = { "X-\u00e4" = "a" }', "is not a header name"),
@@ -150,7 +150,7 @@ def test_a_connection_that_cannot_be_set_up_is_one_line(
     ],
 )
 def test_a_header_that_cannot_be_is_one_line_that_does_not_show_it(
-    workspace: Workspace, upstream: ScriptedUpstream, headers: str, said: str
+    workspace: Workspace, upstream: ScriptedUpstream, headers: str, expected: str
 ) -> None:
     config = workspace.home / "config.toml"
     workspace.configure(upstream.base_url)
@@ -159,7 +159,7 @@ def test_a_header_that_cannot_be_is_one_line_that_does_not_show_it(
     workspace.environment["THE_HEADER"] = "se\ncret"
     done = workspace.run("exec", "hi")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert said in done.stderr
+    assert expected in done.stderr
     assert "cret" not in done.stderr
     assert upstream.requests == []
 

@@ -20,7 +20,7 @@ from support.command import CODE, Workspace
 FULL = "--dangerously-bypass-approvals-and-sandbox"
 
 
-def says(text: str) -> Any:
+def text_reply(text: str) -> Any:
     return stream(sse.created(), sse.message(text), sse.completed())
 
 
@@ -44,7 +44,7 @@ def test_a_killed_key_proxy_is_an_error_that_ends_the_turn(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
-    upstream.add(runs("until [ -e go ]; do sleep 0.05; done"), says("never"))
+    upstream.add(runs("until [ -e go ]; do sleep 0.05; done"), text_reply("never"))
     process = workspace.start("exec", "-c", "key_isolation=always", FULL, "--json", "hi")
     wait_for(process, "exec_command_begin")
     [proxy] = [
@@ -73,7 +73,7 @@ def test_a_stream_cut_after_any_event_loses_and_repeats_nothing(
     replies = [stream(*whole[:cut], disconnect=True), stream(*whole, sse.completed())]
     if cut == len(whole):  # the call is complete: its output is sent, and nothing is repeated
         replies.pop()
-    upstream.add(*replies, says("done"))
+    upstream.add(*replies, text_reply("done"))
     done = workspace.run("exec", FULL, "--json", "hi")
     assert done.returncode == 0, done.stderr
     upstream.assert_finished()
@@ -130,7 +130,8 @@ def test_a_disk_that_fills_up_while_a_patch_is_applied_leaves_the_old_file(
     added = "\n".join(f"+{'x' * 60}" for _ in range(1_000))
     patch = f"*** Begin Patch\n*** Update File: small/old.txt\n@@\n-old\n{added}\n*** End Patch\n"
     upstream.add(
-        stream(sse.created(), sse.custom_tool_call("apply_patch", patch, "c1"), sse.completed()), says("done")
+        stream(sse.created(), sse.custom_tool_call("apply_patch", patch, "c1"), sse.completed()),
+        text_reply("done"),
     )
     done = workspace.run("exec", FULL, "-c", "checkpoints.enabled=false", "hi")
     assert (done.returncode, done.stdout) == (0, "done\n")
@@ -144,7 +145,7 @@ def test_ten_thousand_lines_of_output_are_cut_for_the_model_and_kept_in_a_file(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
-    upstream.add(runs("seq 10000"), says("done"))
+    upstream.add(runs("seq 10000"), text_reply("done"))
     done = workspace.run("exec", FULL, "hi")
     assert (done.returncode, done.stdout) == (0, "done\n")
     output = json.loads(upstream.requests[1].json["input"][-1]["output"])["output"]
@@ -162,7 +163,7 @@ def test_the_first_signal_interrupts_and_the_session_can_be_resumed(
     workspace: Workspace, upstream: ScriptedUpstream, signum: signal.Signals
 ) -> None:
     workspace.configure(upstream.base_url)
-    upstream.add(runs("sleep 300"), says("went on"))
+    upstream.add(runs("sleep 300"), text_reply("went on"))
     process = workspace.start("exec", FULL, "--json", "hi")
     wait_for(process, "exec_command_begin")
     process.send_signal(signum)
@@ -176,7 +177,7 @@ def test_a_hang_up_ends_the_run_and_the_session_can_be_resumed(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
-    upstream.add(runs("sleep 300"), says("went on"))
+    upstream.add(runs("sleep 300"), text_reply("went on"))
     process = workspace.start("exec", FULL, "--json", "hi")
     wait_for(process, "exec_command_begin")
     process.send_signal(signal.SIGHUP)
@@ -191,7 +192,7 @@ def test_a_reader_that_leaves_ends_the_run_silently(
     workspace: Workspace, upstream: ScriptedUpstream, options: tuple[str, ...]
 ) -> None:
     workspace.configure(upstream.base_url)
-    upstream.add(says("done"))
+    upstream.add(text_reply("done"))
     read, write = os.pipe()
     os.close(read)
     try:
@@ -213,7 +214,7 @@ def test_a_reader_that_leaves_ends_the_run_silently(
     assert "Exception ignored" not in done.stderr
 
 
-def test_a_killed_mcp_server_fails_the_call_and_the_turn_goes_on(
+def test_a_killed_mcp_server_fails_the_call_and_the_turn_continues(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
     workspace.configure(upstream.base_url)
@@ -224,7 +225,7 @@ def test_a_killed_mcp_server_fails_the_call_and_the_turn_goes_on(
             f"[mcp_servers.s]\ncommand = {json.dumps(sys.executable)}\nargs = [{json.dumps(str(script))}]\n"
         )
     call = sse.function_call("s__die", {}, "c1")
-    upstream.add(stream(sse.created(), call, sse.completed()), says("done"))
+    upstream.add(stream(sse.created(), call, sse.completed()), text_reply("done"))
     done = workspace.run("exec", "--json", "hi")
     assert done.returncode == 0, done.stderr
     [end] = events(done.stdout, "mcp_tool_call_end")

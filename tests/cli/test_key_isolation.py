@@ -1,4 +1,4 @@
-"""The key in a process of its own: what commands and the engine can see of it, and how that process ends."""
+"""The key in a separate process: what commands and the engine can see of it, and how that process ends."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_the_key_is_in_the_request_and_not_in_the_engine(
     assert re.match(copies, output), output
 
 
-# What a command of the same user without privileges gets to see of the engine.
+# What an unprivileged command of the same user can see of the engine.
 INTRUDER = """
 import os
 parent = f"/proc/{os.getppid()}"

@@ -41,12 +41,12 @@ def step_of(number: int) -> Any:
     return stream(sse.created(), sse.reasoning(f"step {number}", f"sealed {number}"), call, sse.completed())
 
 
-def says(text: str) -> Any:
+def reply(text: str) -> Any:
     return stream(sse.created(), sse.message(text), sse.completed())
 
 
 def killed(workspace: Workspace, fatal: int, part: float) -> bool:
-    """Whether the process came to the line that it was to die at."""
+    """Whether the process reached the line at which it had to die."""
     done = subprocess.run(
         [sys.executable, str(ENGINE), str(fatal), str(part), "exec", FULL, "go"],
         cwd=workspace.directory,
@@ -61,14 +61,14 @@ def killed(workspace: Workspace, fatal: int, part: float) -> bool:
 
 
 def recorded(path: Path) -> list[dict[str, Any]]:
-    """The items of a rollout, whole lines alone."""
+    """The items of a rollout, from complete lines only."""
     lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"}\n")]
     entries = [json.loads(line) for line in lines]
     return [entry["payload"] for entry in entries if entry["type"] == "response_item"]
 
 
 def up_to_end_of_input(body: bytes) -> bytes:
-    """The part of a request that the next one begins with."""
+    """The part of a request with which the next one begins."""
     text = body.decode()
     start = text.index('"input":') + len('"input":')
     _, end = json.JSONDecoder().raw_decode(text, start)
@@ -89,17 +89,17 @@ def check_resume(workspace: Workspace, upstream: ScriptedUpstream, fatal: int, p
             sse.function_call("shell", {"command": ["bash", "-c", "echo more >> trace"]}, "more"),
             sse.completed(),
         ),
-        says("done"),
+        reply("done"),
     ]
     done = workspace.run("exec", FULL, "resume", "--last", "go on")
-    if whole <= 1:  # nothing had been asked yet
+    if whole <= 1:  # nothing had been sent yet
         assert "no sessions yet" in done.stderr
         assert not sent
         return
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
-    upstream.assert_finished()  # with what the API would refuse among it
+    upstream.assert_finished()  # including what the API would refuse
 
-    # Nothing was lost but the line that was being written.
+    # Nothing was lost except the line that was being written.
     assert path.read_bytes().startswith(before)
     assert whole == (fatal if part == 1 else fatal - 1)
 
@@ -118,7 +118,7 @@ def check_resume(workspace: Workspace, upstream: ScriptedUpstream, fatal: int, p
     assert json.dumps(resumed).count("was cut off") == (1 if items and not finished else 0)
     assert "go on" in json.dumps(resumed[-1])
 
-    # No command ran twice, and the session goes on working.
+    # No command ran twice, and the session keeps working.
     assert traced.read_text().split() == [*ran, "more"]
     assert len(set(ran)) == len(ran)
 
@@ -127,18 +127,18 @@ def check_resume(workspace: Workspace, upstream: ScriptedUpstream, fatal: int, p
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 @pytest.mark.skipif(EVERY, reason="CODE_KILL=all")
 @pytest.mark.parametrize(("fatal", "part"), SAMPLE)
-def test_a_session_killed_at_a_write_goes_on(
+def test_a_session_killed_at_a_write_can_be_continued(
     workspace: Workspace, upstream: ScriptedUpstream, fatal: int, part: float
 ) -> None:
     workspace.configure(upstream.base_url)
-    upstream.add(*map(step_of, range(STEPS)), says("all done"))
+    upstream.add(*map(step_of, range(STEPS)), reply("all done"))
     assert killed(workspace, fatal, part)
     check_resume(workspace, upstream, fatal, part)
 
 
 @pytest.mark.skipif(not EVERY, reason="CODE_KILL=all tries every write")
 @pytest.mark.timeout(3600)
-def test_a_session_killed_at_any_write_goes_on(tmp_path: Path) -> None:
+def test_a_session_killed_at_any_write_can_be_continued(tmp_path: Path) -> None:
     for fatal in range(1, MOST_LINES):
         for part in (0.0, 0.5, 1.0):
             folder = tmp_path / f"{fatal}-{part}"
@@ -146,7 +146,7 @@ def test_a_session_killed_at_any_write_goes_on(tmp_path: Path) -> None:
             workspace = make_workspace(folder)
             with ScriptedUpstream() as upstream:
                 workspace.configure(upstream.base_url)
-                upstream.add(*map(step_of, range(STEPS)), says("all done"))
+                upstream.add(*map(step_of, range(STEPS)), reply("all done"))
                 if not killed(workspace, fatal, part):
                     assert fatal > 3 * STEPS
                     return

@@ -31,7 +31,7 @@ def test_a_saved_key_is_sent_and_no_command_sees_it(
     saved = keyless.run("login", "--with-api-key", stdin=f"{SAVED}\n")
     assert (saved.returncode, saved.stdout) == (
         0,
-        f"saved the API key of Scripted in {keyless.home / FILE}\n",
+        f"saved the API key for Scripted in {keyless.home / FILE}\n",
     )
     assert ((keyless.home / FILE).stat().st_mode & 0o777, saved.stderr) == (0o600, "")
     options = ["-c", f"key_isolation={isolation}", "-c", f"model_providers.scripted.wire_api={wire}"]
@@ -68,8 +68,8 @@ def test_the_status_says_where_the_key_is_and_never_shows_it(keyless: Workspace)
     status = keyless.run("login", "status")
     assert (status.returncode, status.stderr) == (0, "")
     assert status.stdout == f"Scripted: the key is saved in {keyless.home / 'keys'}\n"
-    assert keyless.run("logout").stdout == "deleted the saved API key of Scripted\n"
-    assert keyless.run("logout").stdout == "no API key of Scripted is saved\n"
+    assert keyless.run("logout").stdout == "deleted the saved API key for Scripted\n"
+    assert keyless.run("logout").stdout == "there is no saved API key for Scripted\n"
     assert keyless.run("login", "status").returncode == 1
 
 
@@ -78,7 +78,7 @@ def test_a_key_is_typed_without_being_shown(keyless: Workspace, command: tuple[s
     terminal = Terminal(keyless, *command, columns=100)
     terminal.until("API key for Scripted (it is not shown): ")
     terminal.type(f"{SAVED}\n")
-    terminal.until("saved the API key of Scripted")
+    terminal.until("saved the API key for Scripted")
     assert terminal.wait() == 0
     assert SAVED not in terminal.screen
     assert (keyless.home / FILE).read_text() == SAVED
@@ -131,4 +131,4 @@ def test_options_choose_the_provider(keyless: Workspace) -> None:
     for order in (("login", *openrouter, "status"), ("login", "status", *openrouter)):
         assert keyless.run(*order).stdout.startswith("OpenRouter: the key is saved in ")
     assert keyless.run("login", "status").returncode == 1
-    assert keyless.run("logout", *openrouter).stdout == "deleted the saved API key of OpenRouter\n"
+    assert keyless.run("logout", *openrouter).stdout == "deleted the saved API key for OpenRouter\n"

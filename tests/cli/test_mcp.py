@@ -78,7 +78,7 @@ def test_without_a_settings_file_one_is_made_for_its_owner(workspace: Workspace)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["get", "nobody"], "there is no MCP server called 'nobody' (configured: old)"),
         (["test", "nobody"], "there is no MCP server called 'nobody'"),
@@ -90,23 +90,23 @@ def test_without_a_settings_file_one_is_made_for_its_owner(workspace: Workspace)
     ],
 )
 def test_a_mistake_is_reported_and_changes_nothing(
-    workspace: Workspace, config: Path, arguments: list[str], said: str
+    workspace: Workspace, config: Path, arguments: list[str], message: str
 ) -> None:
     before = config.read_bytes()
     done = workspace.run("mcp", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
+    assert message in done.stderr
     assert "hush" not in done.stderr
     assert config.read_bytes() == before
 
 
 def test_a_server_that_does_not_work_is_one_message(workspace: Workspace, config: Path) -> None:
     workspace.run("mcp", "add", "absent", "--", "no-such-program")
-    for name, said in (("absent", "no-such-program"), ("old", "connection")):
+    for name, message in (("absent", "no-such-program"), ("old", "connection")):
         done = workspace.run("mcp", "test", name)
         assert (done.returncode, done.stdout) == (1, "")
         assert f"MCP server '{name}' does not work" in done.stderr
-        assert said in done.stderr
+        assert message in done.stderr
         assert "Traceback" not in done.stderr
     assert config.exists()
 
@@ -149,19 +149,19 @@ def test_a_server_is_added_to_settings_of_any_shape(workspace: Workspace, config
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ('mcp_servers.a.command = "x"\nmodel = "m"\n', "without changing other settings"),
         ("mcp_servers = 3\n", "mcp_servers is 3: it must be a table"),
     ],
 )
 def test_an_edit_that_would_change_more_is_refused(
-    workspace: Workspace, config: Path, settings: str, said: str
+    workspace: Workspace, config: Path, settings: str, message: str
 ) -> None:
     config.write_text(settings)
     added = workspace.run("mcp", "add", "new", "--", "p")
     assert added.returncode == 2
-    assert said in added.stderr
+    assert message in added.stderr
     assert len(added.stderr.splitlines()) == 1
     assert config.read_text() == settings
 

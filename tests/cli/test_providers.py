@@ -1,4 +1,4 @@
-"""What `code exec` does with providers, proxies and inputs that are not as they should be."""
+"""What `code exec` does with faulty providers, proxies and inputs."""
 
 import json
 import socket

@@ -1,12 +1,16 @@
 import os
+import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from code_core.sandbox.detection import detect, find
-from support.command import CODE
+from support.command import CODE, Workspace
+from support.running import naps
+from tui.terminal import Terminal
 
 confined = pytest.mark.skipif(detect().sandbox is None, reason=f"no sandbox here: {detect()}")
 
@@ -72,7 +76,7 @@ def test_the_working_directory_is_writable_in_that_mode(tmp_path: Path, mechanis
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["-c", 'sandbox_mode="danger-full-access"', "ls"], 2, "choose a mode"),
         (["--mechanism", "seatbelt", "ls"], 1, "not run"),
@@ -80,13 +84,15 @@ def test_the_working_directory_is_writable_in_that_mode(tmp_path: Path, mechanis
         (["-C", "/no/such/place", "ls"], 2, "not a directory"),
     ],
 )
-def test_what_cannot_be_done_is_reported(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+def test_what_cannot_be_done_is_reported(
+    tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
     if detect().sandbox is None and code == 127:
         pytest.skip("no sandbox here")
     if sys.platform == "darwin" and "seatbelt" in arguments:
         pytest.skip("it is there")
     done = run(tmp_path, *arguments)
-    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
 
 
 def test_a_machine_without_user_namespaces_uses_landlock_or_runs_nothing_and_says_why(tmp_path: Path) -> None:
@@ -94,12 +100,31 @@ def test_a_machine_without_user_namespaces_uses_landlock_or_runs_nothing_and_say
         subprocess.run([*NO_NAMESPACES, "true"], check=True, capture_output=True, timeout=10)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"namespaces cannot be turned off here: {error}")
-    said = run(tmp_path, before=NO_NAMESPACES).stdout
-    assert said.startswith(("bwrap: does not work here: ", "bwrap: not installed"))
+    report = run(tmp_path, before=NO_NAMESPACES).stdout
+    assert report.startswith(("bwrap: does not work here: ", "bwrap: not installed"))
     done = run(tmp_path, "--", "sh", "-c", "echo $CODEX_SANDBOX; touch x", before=NO_NAMESPACES)
     assert not (tmp_path / "x").exists()
     if find("landlock").sandbox is None:
         assert (done.returncode, "not run" in done.stderr) == (1, True)
     else:
-        assert "\nlandlock: in use" in said
+        assert "\nlandlock: in use" in report
         assert done.stdout == "landlock\n"
+
+
+@confined
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_leaves_the_terminal_and_the_directory_as_they_were(
+    workspace: Workspace, signum: signal.Signals
+) -> None:
+    before = sorted(workspace.directory.iterdir())
+    script = "stty -echo -icanon; echo ready; exec sleep 300"
+    terminal = Terminal(workspace, "sandbox", "-s", "workspace-write", "--", "sh", "-c", script)
+    terminal.until("ready")
+    os.kill(terminal.pid, signum)
+    os.waitid(os.P_PID, terminal.pid, os.WEXITED | os.WNOWAIT)
+    flags = termios.tcgetattr(terminal.fd)[3]
+    assert flags & termios.ECHO
+    assert flags & termios.ICANON
+    assert terminal.wait() == 128 + signum
+    assert sorted(workspace.directory.iterdir()) == before
+    assert naps(workspace.directory) == []

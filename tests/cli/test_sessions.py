@@ -1,4 +1,4 @@
-"""Sessions as users of the command line meet them."""
+"""Sessions on the command line."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def configured(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     workspace.configure(upstream.base_url)
 
 
-def says(text: str) -> Any:
+def text_reply(text: str) -> Any:
     return stream(sse.created(), sse.message(text), sse.completed())
 
 
@@ -53,8 +53,8 @@ def inputs(upstream: ScriptedUpstream) -> list[list[Any]]:
     return [request.json["input"] for request in upstream.requests]
 
 
-def test_exec_resume_goes_on_with_the_same_prefix(workspace: Workspace, upstream: ScriptedUpstream) -> None:
-    upstream.add(says("one"), says("two"), says("three"))
+def test_exec_resume_continues_with_the_same_prefix(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    upstream.add(text_reply("one"), text_reply("two"), text_reply("three"))
     ok(workspace.run("exec", "first"))
     assert ok(workspace.run("exec", "resume", "--last", "second")) == "two\n"
     (session,) = sessions(workspace)
@@ -115,7 +115,7 @@ def test_a_session_that_does_not_exist_is_one_line(workspace: Workspace, argumen
 def test_a_session_that_begins_with_a_book_is_listed(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
-    upstream.add(says("short"), says("long"), says("and so on"))
+    upstream.add(text_reply("short"), text_reply("long"), text_reply("and so on"))
     ok(workspace.run("exec", "hi"))
     ok(workspace.run("exec", "-", stdin="It was on a dreary night of November. " * 60_000))
     assert [one["preview"][:10] for one in sessions(workspace)] == ["It was on ", "hi"]
@@ -123,8 +123,10 @@ def test_a_session_that_begins_with_a_book_is_listed(
     assert "dreary" in json.dumps(inputs(upstream)[-1])
 
 
-def test_a_killed_session_goes_on(workspace: Workspace, upstream: ScriptedUpstream) -> None:
-    upstream.add(runs("true"), runs("bash", "-c", "touch started; sleep 60", call_id="c2"), says("fine"))
+def test_a_killed_session_can_be_continued(workspace: Workspace, upstream: ScriptedUpstream) -> None:
+    upstream.add(
+        runs("true"), runs("bash", "-c", "touch started; sleep 60", call_id="c2"), text_reply("fine")
+    )
     process = workspace.start("exec", FULL, "--json", "go")
     started = workspace.directory / "started"
     deadline = time.monotonic() + 20
@@ -143,7 +145,7 @@ def test_a_killed_session_goes_on(workspace: Workspace, upstream: ScriptedUpstre
     assert (call["call_id"], output["call_id"], output["output"]) == ("c2", "c2", "aborted")
     assert "The turn above was cut off" in json.dumps(note)
     assert "go on" in json.dumps(prompt)
-    upstream.add(says("again"))
+    upstream.add(text_reply("again"))
     assert "did not end" not in workspace.run("exec", FULL, "resume", "--last", "once more").stderr
     assert json.dumps(inputs(upstream)[-1]).count("was cut off") == 1
 
@@ -151,7 +153,7 @@ def test_a_killed_session_goes_on(workspace: Workspace, upstream: ScriptedUpstre
 def test_a_session_that_is_open_is_refused_with_its_holder(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
-    upstream.add(runs("bash", "-c", "touch started; sleep 60"), says("copied"))
+    upstream.add(runs("bash", "-c", "touch started; sleep 60"), text_reply("copied"))
     process = workspace.start("exec", FULL, "go")
     started = workspace.directory / "started"
     deadline = time.monotonic() + 20
@@ -179,7 +181,7 @@ def test_a_session_that_is_open_is_refused_with_its_holder(
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    upstream.add(says("taken over"))
+    upstream.add(text_reply("taken over"))
     assert ok(workspace.run("exec", "resume", session["id"], "hi")) == "taken over\n"
 
 
@@ -195,7 +197,7 @@ def test_sessions_of_codex_and_of_the_fork_are_listed_shown_and_resumed(
     before = path.read_bytes()
     (session,) = sessions(workspace)
     assert "[user]" in ok(workspace.run("sessions", "show", session["id"]))
-    upstream.add(says("goes on"))
+    upstream.add(text_reply("goes on"))
     done = workspace.run("exec", "resume", session["id"], "and now?", "-C", str(workspace.directory))
     assert ok(done) == "goes on\n"
     assert path.read_bytes().startswith(before)  # unknown lines are what they were
@@ -206,7 +208,7 @@ def test_sessions_of_codex_and_of_the_fork_are_listed_shown_and_resumed(
 def test_sessions_are_named_archived_found_and_deleted(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
-    upstream.add(says("one"), says("two"))
+    upstream.add(text_reply("one"), text_reply("two"))
     ok(workspace.run("exec", "fix the \x1b[31mparser"))
     ok(workspace.run("exec", "write docs"))
     docs, parser = sessions(workspace)
@@ -236,7 +238,7 @@ def test_sessions_are_named_archived_found_and_deleted(
 def test_undo_and_redo_without_a_model(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     kept, made = workspace.directory / "kept", workspace.directory / "made"
     kept.write_text("old")
-    upstream.add(runs("bash", "-c", "echo new > kept; echo x > made"), says("done"), says("ok"))
+    upstream.add(runs("bash", "-c", "echo new > kept; echo x > made"), text_reply("done"), text_reply("ok"))
     ok(workspace.run("exec", FULL, "go"))
     requests = len(upstream.requests)
     assert "undid 2 files of go" in ok(workspace.run("undo"))
@@ -256,7 +258,7 @@ def test_undo_and_redo_without_a_model(workspace: Workspace, upstream: ScriptedU
 def test_undo_elsewhere_takes_the_advice_of_its_error(
     workspace: Workspace, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    upstream.add(runs("bash", "-c", "echo x > made"), says("done"))
+    upstream.add(runs("bash", "-c", "echo x > made"), text_reply("done"))
     ok(workspace.run("exec", FULL, "go"))
     elsewhere = replace(workspace, directory=tmp_path)
     refused = elsewhere.run("undo")
@@ -267,7 +269,11 @@ def test_undo_elsewhere_takes_the_advice_of_its_error(
 
 def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: ScriptedUpstream) -> None:
     upstream.add(
-        says("one"), runs("bash", "-c", "echo x > made"), says("two"), says("forked"), says("back again")
+        text_reply("one"),
+        runs("bash", "-c", "echo x > made"),
+        text_reply("two"),
+        text_reply("forked"),
+        text_reply("back again"),
     )
     ok(workspace.run("exec", "the first"))
     (first,) = sessions(workspace)
@@ -293,13 +299,13 @@ def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: S
     assert "there is no command /nonsense" in shown
     assert "takes a number" in shown
     assert "no session has the id or name 'nothing'" in shown
-    assert "the session so far ends with:\n| the first\n| one\n" in shown
+    assert "the session ended with:\n| the first\n| one\n" in shown
     assert "/resume [SESSION]" in shown
-    said = [json.dumps(one) for one in inputs(upstream)]
-    assert '"more"' in said[3]
-    assert "begin" not in said[3]
-    assert "the first" in said[4]
-    assert len(said) == 5
+    sent = [json.dumps(one) for one in inputs(upstream)]
+    assert '"more"' in sent[3]
+    assert "begin" not in sent[3]
+    assert "the first" in sent[4]
+    assert len(sent) == 5
     upstream.assert_finished()
 
 
@@ -360,14 +366,14 @@ def test_a_home_that_cannot_be_written(workspace: Workspace, upstream: ScriptedU
     assert done.returncode == 1
     assert "cannot write the session" in done.stderr
     assert upstream.requests == []
-    upstream.add(says("not recorded"))
+    upstream.add(text_reply("not recorded"))
     assert ok(workspace.run("exec", "--ephemeral", "go")) == "not recorded\n"
 
 
 def test_an_index_that_cannot_be_written_is_done_without(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:
-    upstream.add(says("one"), says("two"))
+    upstream.add(text_reply("one"), text_reply("two"))
     (workspace.home / "sessions-1.sqlite").mkdir()
     ok(workspace.run("exec", "go"))
     assert len(sessions(workspace)) == 1
@@ -375,6 +381,6 @@ def test_an_index_that_cannot_be_written_is_done_without(
 
 
 def test_a_refused_request_can_be_sent_again(workspace: Workspace, upstream: ScriptedUpstream) -> None:
-    upstream.add(reply(400, body={"error": {"message": "not today"}}), says("fine"))
+    upstream.add(reply(400, body={"error": {"message": "not today"}}), text_reply("fine"))
     assert workspace.run("exec", "go").returncode == 1
     assert ok(workspace.run("exec", "resume", "--last", "again")) == "fine\n"

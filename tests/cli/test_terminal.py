@@ -1,4 +1,4 @@
-"""What reaches a terminal, by whichever stream, and what reaches a file."""
+"""What reaches a terminal, on either stream, and what reaches a file."""
 
 import os
 import pty
@@ -19,7 +19,7 @@ SAFE = r"\x1b]0;owned\x07\x1b[2Jhi\x9b1m\u202e\x08"
 def on_terminal(
     workspace: Workspace, *arguments: str, only: str = "", env: dict[str, str] | None = None
 ) -> str:
-    """What `code` writes to a terminal: by both streams, or by `only` one, the other going to a file."""
+    """What `code` writes to a terminal: on both streams, or on `only` one while the other goes to a file."""
     ours, theirs = pty.openpty()
     other = workspace.home / "other"
     with other.open("wb") as file:
@@ -47,7 +47,7 @@ def on_terminal(
 
 
 def controls(text: str) -> set[str]:
-    """The characters that drive a terminal, without our own colours and line ends."""
+    """The characters that control a terminal, without our own colours and line endings."""
     for style in ("0", "1", "2", "31", "32", "33", "36"):
         text = text.replace(f"\x1b[{style}m", "")
     return {

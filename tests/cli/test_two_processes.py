@@ -1,4 +1,4 @@
-"""Two processes on one home: what one uses, the other leaves alone."""
+"""Two processes with one home: neither touches what the other uses."""
 
 import os
 import signal
@@ -43,7 +43,7 @@ def runs(script: str, call_id: str = "c1") -> Any:
     )
 
 
-def says(text: str) -> Any:
+def reply(text: str) -> Any:
     return stream(sse.created(), sse.message(text), sse.completed())
 
 
@@ -62,8 +62,8 @@ def make_old(folder: Path) -> None:
 
 @pytest.fixture
 def running(workspace: Workspace, upstream: ScriptedUpstream) -> Iterator[subprocess.Popen[str]]:
-    """A session that has outputs and a checkpoint, in the middle of a command."""
-    upstream.add(runs("seq 60000; echo mine > kept"), says("ok"), runs("touch started; sleep 60", "c2"))
+    """A session with outputs and a checkpoint, while a command runs."""
+    upstream.add(runs("seq 60000; echo mine > kept"), reply("ok"), runs("touch started; sleep 60", "c2"))
     assert workspace.run("exec", FULL, "go").returncode == 0
     process = workspace.start("exec", FULL, "resume", "--last", "go on")
     wait_for(workspace.directory / "started", process)
@@ -96,7 +96,7 @@ def test_cleaning_leaves_what_a_running_session_uses(
     (home / "locks" / "cleaning").unlink(missing_ok=True)
     gone = " -o ".join(f"-e {path}" for path in (*left, old, stale))
     upstream.add(
-        runs(f"for i in $(seq 300); do [ {gone} ] || exit 0; sleep 0.1; done; exit 1"), says("clean")
+        runs(f"for i in $(seq 300); do [ {gone} ] || exit 0; sleep 0.1; done; exit 1"), reply("clean")
     )
     done = workspace.run("exec", FULL, "wait until it is clean")
     assert done.stdout == "clean\n"
@@ -142,6 +142,6 @@ def test_a_home_that_cannot_lock(workspace: Workspace, upstream: ScriptedUpstrea
         process.kill()
         _, shown = process.communicate()
     assert shown.count("does not support locks (No locks available)") == 1
-    upstream.add(says("taken over"))
+    upstream.add(reply("taken over"))
     done = code("exec", "resume", "--last", "hi")
     assert (done.returncode, done.stdout) == (0, "taken over\n")

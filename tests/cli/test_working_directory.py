@@ -1,4 +1,4 @@
-"""A directory that is not one: every command reports it in one line, those that serve a client too."""
+"""A working directory that is not a directory: every command reports it in one line."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A large answer of a tool, whole through the client, and through the engine cut for the model and whole in a file."""
+"""A tool's large answer: complete from the client; from the engine, cut for the model and complete in a file."""
 
 import json
 import sys
@@ -24,8 +24,8 @@ SIZES = [2 * MB, 16 * MB, 64 * MB]
 def split(text: str | bytes) -> tuple[str, str]:
     """The hash of all but the last line, and the last line, which is the hash that the server computed."""
     data = text.encode() if isinstance(text, str) else text
-    body, _, told = data.rpartition(b"\n")
-    return sha256(body).hexdigest(), told.decode()
+    body, _, checksum = data.rpartition(b"\n")
+    return sha256(body).hexdigest(), checksum.decode()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -40,8 +40,8 @@ def test_through_the_client(size: int) -> None:
 
     text = anyio.run(main)
     assert len(text) == size + 65
-    counted, told = split(text)
-    assert counted == told
+    counted, checksum = split(text)
+    assert counted == checksum
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -64,9 +64,9 @@ def test_through_the_engine(workspace: Workspace, upstream: ScriptedUpstream, si
     assert f"the full output is in {kept}" in output
     whole = kept.read_bytes()
     assert len(whole) == size + 65
-    counted, told = split(whole)
-    assert counted == told
-    assert output.endswith(told)
+    counted, checksum = split(whole)
+    assert counted == checksum
+    assert output.endswith(checksum)
     events: list[dict[str, Any]] = [json.loads(line)["msg"] for line in done.stdout.splitlines()]
     [end] = [event for event in events if event["type"] == "mcp_tool_call_end"]
     assert end["result"]["Ok"]["content"] == [{"type": "text", "text": output}]

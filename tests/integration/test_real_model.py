@@ -15,7 +15,7 @@ from support.real_model import configure, needs_real_model, serving
 
 pytestmark = [pytest.mark.slow, needs_real_model]
 WINDOW = 4096
-# A clause is enough, and takes seconds: the model would go on for minutes.
+# A clause is enough and takes seconds; otherwise the model would write for minutes.
 A_CLAUSE = 'max_output_tokens = 200\nextra_body = { stop = [",", ".", ":", "!", "?"] }'
 
 
@@ -57,7 +57,9 @@ def test_a_real_answer_that_reaches_the_output_limit_is_an_error(
 def test_a_real_model_keeps_to_a_schema(workspace: Workspace, server: str, tmp_path: Path) -> None:
     configure(workspace, server, "chat", A_CLAUSE)
     schema = tmp_path / "schema.json"
-    schema.write_text(json.dumps({"type": "string", "enum": ["red", "blue"]}))  # no room for endless blanks
+    schema.write_text(
+        json.dumps({"type": "string", "enum": ["red", "blue"]})
+    )  # leaves no room for endless spaces
     options = ("-c", "models.smollm2.tool_form=none", "-c", "models.smollm2.extra_body={}")
     done = workspace.run("exec", "--output-schema", str(schema), *options, "A colour?")
     assert done.returncode == 0, done.stderr

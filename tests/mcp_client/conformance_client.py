@@ -1,4 +1,4 @@
-"""What the conformance suite runs as the client under test: `ours URL` or `sdk URL`.
+"""The client that the conformance suite tests: `ours URL` or `sdk URL`.
 
     PYTHONPATH=tests conformance client --scenario NAME --command "python -m mcp_client.conformance_client ours"
 
@@ -38,7 +38,7 @@ CallTool = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 
 class Storage:
-    """Tokens of one run; a client that was registered before comes in `MCP_CONFORMANCE_CONTEXT`."""
+    """The tokens of one run; `MCP_CONFORMANCE_CONTEXT` has the client if it is already registered."""
 
     def __init__(self) -> None:
         self.tokens: OAuthToken | None = None
@@ -66,7 +66,7 @@ class Storage:
 
 
 class Browser:
-    """Follows the authorization URL, and keeps what it is sent back with."""
+    """Follows the authorization URL, and keeps the parameters of the redirect."""
 
     def __init__(self) -> None:
         self._location = ""
@@ -136,7 +136,7 @@ async def main(which: str, url: str) -> None:
         for tool in tools:
             properties = tool.input_schema.get("properties", {})
             arguments = {name: argument(part) for name, part in properties.items()}
-            if "schema" in arguments:  # to be told the schema of the first tool, as we have it
+            if "schema" in arguments:  # to report the schema of the first tool, as we see it
                 arguments["schema"] = tools[0].input_schema
             try:
                 await call_tool(tool.name, arguments)

@@ -13,7 +13,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def nothing_left() -> AsyncIterator[None]:
-    """Fails a test after which a process, thread, file descriptor or task is still there."""
+    """Fails a test that leaves a process, thread, file descriptor or task behind."""
     before = Holdings.now()
     yield
     excess = "?"

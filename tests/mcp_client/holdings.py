@@ -1,4 +1,4 @@
-"""What this process holds of the machine, to be compared before and after."""
+"""The resources that this process holds, for comparisons before and after."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ class Holdings:
         )
 
     def beyond(self, before: "Holdings") -> str:
-        """What is held now and was not before; empty when nothing is."""
+        """The resources held now that were not held before."""
         left = {
             name: sorted(map(str, getattr(self, name) - getattr(before, name)))
             for name in ("processes", "threads", "descriptors", "tasks")

@@ -1,4 +1,4 @@
-"""An MCP server over streamable HTTP that goes wrong on demand."""
+"""An MCP server over streamable HTTP that fails on demand."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Script:
-    """What the server did, and what it shall do.
+    """What the server did, and what it should do.
 
     Attributes:
         forget: answer every known session with `forgetting_status` from now on.

@@ -1,4 +1,4 @@
-"""An MCP server over HTTP that wants a token, and the authorization server that gives it, in one."""
+"""An MCP server over HTTP that requires a token, and its authorization server, in one."""
 
 import json
 import threading
@@ -14,16 +14,16 @@ from support.http_listener import HttpListener
 
 @dataclass
 class OAuthServer:
-    """What it does and has seen.
+    """Its behaviour and what it has seen.
 
     Attributes:
-        refuse: the user says no.
-        expires_in: seconds for which an access token is good.
-        access: the access token that is good at the moment.
-        refresh: the refresh token that is.
-        revoked: no refresh token is good any more.
-        gathering: tools answer when so many are being called.
-        grants: the kinds of requests for tokens that came.
+        refuse: whether the user refuses.
+        expires_in: seconds for which an access token is valid.
+        access: the access token that is valid now.
+        refresh: the refresh token that is valid now.
+        revoked: whether all refresh tokens are invalid.
+        gathering: tools answer once this many calls are pending.
+        grants: the kinds of token requests received.
     """
 
     base: str = ""

@@ -29,7 +29,7 @@ class Resetting:
 
     Attributes:
         fates: by the method of a message, or by the name of the tool that is called; the default is to answer.
-        held: lets go what waits.
+        held: releases what waits.
         hold: tool calls are answered, or reset, only once so many have arrived.
         arrived: how often each message came, by method and tool.
         streams: the open streams of the server's own messages.
@@ -90,14 +90,14 @@ async def resetting_server(port: int = 0) -> AsyncIterator[Resetting]:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Return when a condition holds, at most 10 s later."""
+    """Return when a condition holds, after at most 10 s."""
     async with asyncio.timeout(10):
         while not holds():  # noqa: ASYNC110 - the server signals nothing
             await asyncio.sleep(0.01)
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Close a connection so that the other end gets RST."""
+    """Close a connection so that the other end gets an RST."""
     sock: socket.socket = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
@@ -162,7 +162,7 @@ async def _reply(writer: asyncio.StreamWriter, answer: Json, fate: Fate, *, with
             writer.write(head + b"\r\n" + data)
             return True
     await writer.drain()
-    await asyncio.sleep(0.02)  # a reset at once would take what was written with it
+    await asyncio.sleep(0.02)  # an immediate reset would discard what was written
     reset(writer)
     return False
 

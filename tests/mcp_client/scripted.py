@@ -13,7 +13,7 @@ ENVIRONMENT = {"PYTHONPATH": TESTS, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def argv(script: str, *args: str) -> list[str]:
-    """Python's arguments to run `servers/SCRIPT.py`, without what slows its start."""
+    """Python's arguments for a fast start of `servers/SCRIPT.py`."""
     return ["-S", "-m", f"mcp_client.servers.{script}", *args]
 
 
@@ -36,7 +36,7 @@ def scripted(
 
 
 async def call(client: McpClient, tool: str, **arguments: Any) -> str:
-    """The text a tool answers with."""
+    """The text of a tool's answer."""
     return text_of(await client.call_tool(tool, arguments))
 
 

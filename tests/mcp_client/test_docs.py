@@ -1,4 +1,4 @@
-"""The programs in docs/mcp-client.md run as they stand there."""
+"""Runs the programs in docs/mcp-client.md unchanged."""
 
 import os
 import re

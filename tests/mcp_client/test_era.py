@@ -1,4 +1,4 @@
-"""What a modern request carries."""
+"""The envelope of a modern request."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which era a server speaks, and how the client then speaks to it."""
+"""Detecting a server's era, and speaking it."""
 
 import json
 import time
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left", "forget
 
 @pytest.fixture
 def forgetful() -> None:
-    """No verdict of an earlier test is remembered."""
+    """Forget the results of earlier tests."""
     _SPOKEN.clear()
 
 
@@ -59,7 +59,7 @@ async def test_the_newest_version_that_a_server_speaks_is_found(
         assert (await client.list_tools()).tools == []
         assert text_of(await client.call_tool("echo"))
     seen = [one for one in (tmp_path / "log").read_text().split("\n") if one]
-    if kind == "slow modern":  # it was sent the handshake, too, while it kept silent
+    if kind == "slow modern":  # it also got the handshake while it was silent
         seen = [one for one in seen if one != "initialize"]
     assert seen[: len(methods)] == methods
 
@@ -104,7 +104,7 @@ async def test_questions_are_answered_and_the_call_is_repeated() -> None:
     async with scripted("eras", "modern", callbacks=ClientCallbacks(elicitation=elicit)) as client:
         await client.initialize()
         state, answers = json.loads(text_of(await client.call_tool("asks")))
-        assert answers is None  # the last round had nothing to answer, only a state
+        assert answers is None  # the last round had no questions, only a state
         assert json.loads(state) == {
             key: {"action": "accept", "content": {"name": key.upper()}} for key in ("one", "two")
         }
@@ -113,7 +113,7 @@ async def test_questions_are_answered_and_the_call_is_repeated() -> None:
 @pytest.mark.parametrize(
     ("tool", "error", "text"),
     [
-        ("asks for ever", InvalidResult, "more than 10 times"),
+        ("asks forever", InvalidResult, "more than 10 times"),
         ("odd", InvalidResult, "unknown type: 'odd'"),
         ("answers in words", InvalidResult, "question 'a' is invalid"),
     ],

@@ -1,4 +1,4 @@
-"""A server that ends when it should not."""
+"""A server that ends unexpectedly."""
 
 import os
 import signal
@@ -83,7 +83,7 @@ async def test_a_grandchild_that_holds_the_output_does_not_hide_the_crash() -> N
         _, _, in_own_session, _ = map(int, (await call(client, "children")).split())
         with anyio.fail_after(5), pytest.raises(ServerExited, match="status 7"):
             await client.call_tool("crash")
-    os.kill(in_own_session, signal.SIGKILL)  # the one that nobody can tell from a stranger's
+    os.kill(in_own_session, signal.SIGKILL)  # the one that cannot be distinguished from an unrelated process
 
 
 async def test_an_exit_before_anyone_read_is_noticed_though_a_grandchild_holds_the_output() -> None:

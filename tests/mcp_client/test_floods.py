@@ -1,4 +1,4 @@
-"""A server that sends more than anyone takes."""
+"""A server that floods its client."""
 
 import asyncio
 import logging
@@ -71,7 +71,7 @@ async def test_a_flood_of_noise_does_not_keep_the_loop_from_other_work() -> None
 
 
 class Ticks:
-    """How long the loop was kept from other work, at most."""
+    """The longest time for which the loop was blocked."""
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -122,7 +122,7 @@ async def test_a_server_that_floods_its_output_with_noise_is_given_up(
     assert ticks.longest < 0.5
 
 
-async def test_a_server_that_logs_to_its_output_now_and_then_goes_on(
+async def test_a_server_that_occasionally_logs_to_its_output_keeps_working(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with scripted("echo") as client:
@@ -152,7 +152,7 @@ async def test_many_small_messages_leave_the_loop_to_others() -> None:
     turns: list[float] = []
 
     async def count() -> None:
-        last = time.thread_time()  # of the processor, so that a busy machine makes no difference
+        last = time.thread_time()  # CPU time, so that a busy machine makes no difference
         while True:
             await anyio.lowlevel.checkpoint()
             now = time.thread_time()
@@ -171,7 +171,7 @@ async def test_many_small_messages_leave_the_loop_to_others() -> None:
 
 
 class StuckWriter:
-    """Takes no line to its end."""
+    """Never accepts a complete line."""
 
     has_room = False
 

@@ -99,7 +99,7 @@ async def test_a_missing_token_is_named_at_once(monkeypatch: pytest.MonkeyPatch)
         ("text/event-stream", 'data: {"jsonrpc": "2.0", "id": ID, "error": {"code": 1, "message": "x"}}\n\n'),
     ],
 )
-async def test_a_forgotten_session_is_opened_anew_and_reads_go_on(
+async def test_a_forgotten_session_is_reopened_and_reads_continue(
     server: Script, forgetting: tuple[str, str]
 ) -> None:
     server.forgetting = forgetting
@@ -133,7 +133,7 @@ async def test_a_server_that_refuses_an_unknown_session_with_400_gets_a_new_one(
     assert server.sessions == ["session-0", "session-1", "session-2"]
 
 
-async def test_a_method_that_is_not_found_is_no_forgotten_session(server: Script) -> None:
+async def test_a_method_that_is_not_found_is_not_a_forgotten_session(server: Script) -> None:
     error = '{"jsonrpc": "2.0", "id": ID, "error": {"code": -32601, "message": "unknown method"}}'
     server.forgetting = ("application/json", error)
     async with McpClient.http(server.url) as client:
@@ -188,7 +188,7 @@ async def test_a_refusal_names_its_status(server: Script) -> None:
             await client.initialize()
 
 
-async def test_a_server_that_is_not_there_is_named() -> None:
+async def test_a_missing_server_is_named() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/"

@@ -30,7 +30,7 @@ async def server(nothing_left: None) -> AsyncIterator[Resetting]:
 
 
 async def outcomes(client: McpClient, calls: int) -> dict[str, str]:
-    """What each of so many calls at once gave: the tool's own name, or the error."""
+    """The results of concurrent calls: the tool's name, or the error."""
     found: dict[str, str] = {}
 
     async def call(name: str) -> None:
@@ -171,7 +171,7 @@ async def test_a_server_that_is_not_running_is_named_with_the_cause() -> None:
 
 
 def caused(error: Exception, *causes: BaseException) -> Exception:
-    """`error` with a chain of causes, as the layers below raise them."""
+    """`error` with a chain of causes, as raised by the layers below."""
     effect: BaseException = error
     for cause in causes:
         effect.__cause__ = cause

@@ -17,7 +17,7 @@ def test_signals_reach_no_process_that_has_taken_over_a_number() -> None:
         family = ProcessFamily(process.pid)
         family.look()
         [member] = family.alive()
-        # As if it had started at another time: another process.
+        # As if it had started at another time, and so were another process.
         vars(member).update(_ident=(member.pid, 1.0), _create_time=1.0)
         assert family.alive() == []
         process.communicate(b"")
@@ -30,10 +30,10 @@ def test_a_session_number_is_not_trusted_once_the_family_is_gone(monkeypatch: py
         start_new_session=True,
     ) as stranger:
         family = ProcessFamily(stranger.pid)
-        monkeypatch.setattr(family, "alive", list)  # the family had nobody when its leader ended
+        monkeypatch.setattr(family, "alive", list)  # the family was empty when its leader ended
         family.leader_ended()
         family._known.clear()
-        family.look()  # by now the number is the stranger's
+        family.look()  # now the number belongs to an unrelated process
         assert not family._known
         stranger.communicate(b"")
 

@@ -1,4 +1,4 @@
-"""Servers that do not keep to the protocol."""
+"""Servers that violate the protocol."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
-from code_mcp_client.mending import mended_result, mended_tools
+from code_mcp_client.mending import mended_contents, mended_prompt, mended_result, mended_tools
 
 GOOD = {"name": "good", "inputSchema": {"type": "object", "properties": {"a": {"type": "string"}}}}
 OBJECT = {"type": "object"}
@@ -62,7 +62,7 @@ def test_an_entry_that_is_not_a_tool_is_left_out_and_reported(odd: Any) -> None:
 
 
 @pytest.mark.parametrize("page", [{}, {"tools": 3}, {"tools": {"a": 1}}])
-def test_what_is_no_list_is_left_as_it_is(page: dict[str, Any]) -> None:
+def test_anything_but_a_list_is_left_as_it_is(page: dict[str, Any]) -> None:
     assert mended_tools(page, "2025-06-18") == (page, [])
 
 
@@ -95,6 +95,76 @@ def test_text_in_place_of_parts_and_structured_content_alone_are_taken() -> None
     assert result({"structuredContent": {"a": 1}}).structured_content == {"a": 1}
 
 
+@pytest.mark.parametrize(
+    ("raw", "content"),
+    [
+        ({}, []),
+        ({"content": None}, []),
+        ({"toolResult": "old"}, [{"type": "text", "text": "old"}]),
+        ({"content": {"type": "text", "text": "one"}}, [{"type": "text", "text": "one"}]),
+        ({"content": [{"type": "text", "text": None}]}, [{"type": "text", "text": ""}]),
+        (
+            {"content": [{"type": "image", "data": "AA"}]},
+            [{"type": "image", "data": "AA", "mimeType": "image/*"}],
+        ),
+        (
+            {"content": [{"type": "audio", "data": "AA", "mimeType": 3}]},
+            [{"type": "audio", "data": "AA", "mimeType": "audio/*"}],
+        ),
+        (
+            {"content": [{"type": "resource_link", "uri": "x:y", "size": "big"}]},
+            [{"type": "resource_link", "uri": "x:y", "name": "x:y"}],
+        ),
+        (
+            {"content": [{"type": "resource", "resource": {"text": "body"}}]},
+            [{"type": "text", "text": "body"}],
+        ),
+    ],
+)
+def test_what_can_be_understood_is_taken(raw: dict[str, Any], content: list[Any]) -> None:
+    shown = result(raw).model_dump(by_alias=True, exclude_none=True)
+    assert (shown["content"], shown["isError"]) == (content, False)
+
+
+@pytest.mark.parametrize(
+    ("contents", "mended"),
+    [
+        (None, []),
+        ("text", [{"uri": "x:y", "text": "text"}]),
+        ({"text": "a"}, [{"uri": "x:y", "text": "a"}]),
+        ([{"uri": "x:1", "text": "a", "mimeType": 3}], [{"uri": "x:1", "text": "a"}]),
+        ([{"blob": "AA", "mimeType": "image/png"}], [{"uri": "x:y", "blob": "AA", "mimeType": "image/png"}]),
+        ([{"uri": "x:1", "text": "a"}, 3], [{"uri": "x:1", "text": "a"}, {"uri": "x:y", "text": "[a part"}]),
+    ],
+)
+def test_an_odd_part_of_a_resource_does_not_hide_the_others(contents: Any, mended: list[Any]) -> None:
+    raw = {} if contents is None else {"contents": contents}
+    read = types.ReadResourceResult.model_validate(mended_contents(raw, "x:y"), by_name=False)
+    shown = [part.model_dump(by_alias=True, exclude_none=True) for part in read.contents]
+    for part in shown:
+        if part.get("text", "").startswith("[a part that cannot be read"):
+            part["text"] = "[a part"
+    assert shown == mended
+
+
+@pytest.mark.parametrize(
+    ("messages", "mended"),
+    [
+        (None, []),
+        ("do it", [("user", "do it")]),
+        ([{"role": "assistant", "content": "sure"}], [("assistant", "sure")]),
+        (
+            [{"role": "system", "content": [{"type": "text", "text": "a"}, "b"]}, 3],
+            [("user", "a"), ("user", "b"), ("user", "[a part that cannot be read: 3]")],
+        ),
+    ],
+)
+def test_an_odd_message_of_a_prompt_does_not_hide_the_others(messages: Any, mended: list[Any]) -> None:
+    raw = {} if messages is None else {"messages": messages}
+    prompt = types.GetPromptResult.model_validate(mended_prompt(raw), by_name=False)
+    assert [(one.role, getattr(one.content, "text", None)) for one in prompt.messages] == mended
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("text"),
     lambda inner: (
@@ -115,3 +185,5 @@ def test_any_list_and_any_parts_become_valid(values: list[Any]) -> None:
     tools, problems = listed(*values)
     assert len(tools) + len(problems) == len(values)
     assert len(result({"content": values}).content) == len(values)
+    types.ReadResourceResult.model_validate(mended_contents({"contents": values}, "x:y"), by_name=False)
+    types.GetPromptResult.model_validate(mended_prompt({"messages": values}), by_name=False)

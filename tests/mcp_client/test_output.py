@@ -1,10 +1,10 @@
-"""What a server may get wrong on its stdout."""
+"""Faulty output of a server."""
 
 import logging
 
 import pytest
 
-from code_mcp_client import MalformedMessage, McpClientConfig, MessageTooLarge, ServerExited
+from code_mcp_client import MalformedMessage, McpClientConfig, MessageTooLarge, RequestFailed, ServerExited
 from mcp_client.scripted import call, scripted
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -59,14 +59,38 @@ async def test_what_a_server_writes_right_before_it_ends_is_read_whole() -> None
         ('{"jsonrpc":"2.0","id":ID,"result":{"content":[}\n', "not valid JSON"),
         ('{"jsonrpc":"2.0","id":ID,"result":null}\n', "neither a result"),
         (GOOD.strip() + GOOD, "not valid JSON"),
-        ('{"jsonrpc":"2.0","id":ID,"error":"went wrong"}\n', "neither a result"),
+        ('{"jsonrpc":"2.0","id":ID,"error":null}\n', "neither a result"),
     ],
-    ids=["pretty-printed", "broken", "null result", "two on a line", "error without code"],
+    ids=["pretty-printed", "broken", "null result", "two on a line", "null error"],
 )
 async def test_an_unusable_answer_fails_its_request_at_once_and_only_that(written: str, problem: str) -> None:
     async with scripted("echo") as client:
         with pytest.raises(MalformedMessage, match=problem):
             await call(client, "raw", bytes=written)
+        assert await call(client, "raw", bytes=GOOD) == "good"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ('"went wrong"', "tools/call failed: went wrong (JSON-RPC error 0)"),
+        ('{"message":"went wrong"}', "tools/call failed: went wrong (JSON-RPC error 0)"),
+        ('{"code":"E1","message":"went wrong"}', "tools/call failed: went wrong (JSON-RPC error 0)"),
+        ('{"code":-7}', 'tools/call failed: {"code":-7} (JSON-RPC error -7)'),
+        (
+            '{"code":-7,"message":null,"why":"x"}',
+            'tools/call failed: {"code":-7,"message":null,"why":"x"} (JSON',
+        ),
+        ('{"code":-7,"message":"bad","data":"no such id"}', "failed: bad: no such id (JSON-RPC error -7)"),
+        ('{"code":-7,"message":"bad","data":{"a":[1]}}', 'failed: bad: {"a":[1]} (JSON-RPC error -7)'),
+        ('{"code":-7,"message":"bad","data":{}}', "failed: bad (JSON-RPC error -7)"),
+    ],
+)
+async def test_an_error_in_any_form_reaches_the_caller(error: str, message: str) -> None:
+    async with scripted("echo") as client:
+        with pytest.raises(RequestFailed) as caught:
+            await call(client, "raw", bytes=f'{{"jsonrpc":"2.0","id":ID,"error":{error}}}\n')
+        assert message in str(caught.value)
         assert await call(client, "raw", bytes=GOOD) == "good"
 
 
@@ -85,11 +109,11 @@ async def test_answers_nobody_waits_for_are_logged_and_ignored(caplog: pytest.Lo
         async with scripted("echo") as client:
             assert await call(client, "twice") == "first"
             await client.ping()
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 2
-    assert "an answer to request 1, " in said[0]
-    assert "an answer to request 987654, " in said[1]
-    assert "waits for none" in caplog.text
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2
+    assert "an answer to request 1, " in messages[0]
+    assert "an answer to request 987654, " in messages[1]
+    assert "which is not pending" in caplog.text
 
 
 async def test_noise_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -22,7 +22,7 @@ def pipe(nothing_left: None) -> Iterator[tuple[int, int]]:
             continue
 
 
-async def test_draining_before_anyone_reads_hands_over_what_is_there(pipe: tuple[int, int]) -> None:
+async def test_draining_before_anyone_reads_delivers_what_has_arrived(pipe: tuple[int, int]) -> None:
     read, write = pipe
     os.write(write, b"abc" * 1000)
     reader, got = PipeReader(read, 1024), list[bytes]()
@@ -32,7 +32,7 @@ async def test_draining_before_anyone_reads_hands_over_what_is_there(pipe: tuple
     assert b"".join(got) == b"abc" * 1000
 
 
-async def test_draining_ends_although_the_pipe_is_filled_for_ever(pipe: tuple[int, int]) -> None:
+async def test_draining_ends_although_the_pipe_keeps_filling(pipe: tuple[int, int]) -> None:
     read, write = pipe
     reader = PipeReader(read, 1024)
 

@@ -1,4 +1,4 @@
-"""Servers that others wrote: from npm, when it is there, and with the SDK."""
+"""Servers by others: from npm, if it is installed, and with the SDK."""
 
 import fcntl
 import json
@@ -21,7 +21,7 @@ PACKAGES = ("everything", "filesystem", "memory")
 
 @pytest.fixture(scope="session")
 def npm() -> Path:
-    """The folder of the installed servers' programs."""
+    """The directory with the programs of the installed servers."""
     programs = FOLDER / "node_modules" / ".bin"
     if shutil.which("npm") is None or shutil.which("node") is None:
         pytest.skip("npm is missing: the servers from npm were not tried")
@@ -90,7 +90,7 @@ async def test_a_server_of_the_sdk_over_stdio() -> None:
 
 @pytest.fixture
 def sdk_url(nothing_left: None) -> Iterator[str]:
-    """Where a server of the SDK listens."""
+    """The URL of a server built with the SDK."""
     command = [sys.executable, *argv("sdk", "http")[1:]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
         assert process.stdout is not None

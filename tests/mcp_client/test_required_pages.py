@@ -1,4 +1,4 @@
-"""A server that refuses a request until the user has been to its pages."""
+"""A server that refuses a request until the user has visited its pages."""
 
 import json
 import time

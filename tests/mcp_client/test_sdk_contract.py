@@ -1,4 +1,4 @@
-"""What this package assumes of the SDK's provisional parts; a new SDK that breaks it fails here first."""
+"""The assumptions about the SDK's provisional parts; a new SDK that breaks them fails here first."""
 
 import inspect
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The server asks, the client answers: always."""
+"""The client answers every request of the server."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Signing in to a server with OAuth: once in the browser, then with what was saved."""
+"""Signing in to a server with OAuth: once in the browser, then with the saved tokens."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def browse(page: str) -> None:
-    """A browser of a user who says yes to everything, and follows to where it is sent."""
+    """The browser of a user who accepts everything, which follows redirects."""
     async with httpx2.AsyncClient(follow_redirects=True) as http:
         assert (await http.get(page)).status_code == 200
 
@@ -114,7 +114,7 @@ async def test_a_token_that_another_process_has_refreshed_is_used(server: OAuthS
     assert server.grants == ["authorization_code", "refresh_token"]
 
 
-async def test_of_two_that_refresh_at_once_both_go_on(server: OAuthServer, path: Path) -> None:
+async def test_of_two_that_refresh_at_once_both_continue(server: OAuthServer, path: Path) -> None:
     assert await sign_in(server.url, TokenFile(path, server.url), browse)
     server.access = "expired"
     found: list[int] = []
@@ -149,7 +149,7 @@ async def test_an_authorization_server_that_is_down_is_named_and_holds_up_nothin
     assert f"signing in needs {endpoint}: {reason}" in str(caught.value)
 
 
-async def test_calls_with_a_token_run_side_by_side_and_a_refused_one_is_refreshed_once(
+async def test_calls_with_a_token_run_concurrently_and_a_refused_one_is_refreshed_once(
     server: OAuthServer, path: Path
 ) -> None:
     assert await sign_in(server.url, TokenFile(path, server.url), browse)

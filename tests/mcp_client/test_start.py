@@ -59,7 +59,7 @@ async def test_a_file_that_cannot_be_executed_says_why(
 
 
 async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ServerStartError, match=r"no folder .*missing"):
+    with pytest.raises(ServerStartError, match=r"no directory .*missing"):
         async with McpClient.stdio("true", cwd=tmp_path / "missing"):
             pass
 
@@ -115,7 +115,7 @@ async def test_a_pipe_that_cannot_be_widened_is_used_as_it_is(monkeypatch: pytes
 @pytest.mark.slow
 async def test_two_hundred_starts_and_stops_do_not_grow_memory() -> None:
     async def cycles(count: int) -> int:
-        """Bytes that Python holds after so many clients have come and gone."""
+        """The bytes that Python holds after this many clients have been opened and closed."""
         for _ in range(count):
             async with scripted("echo") as client:
                 await client.initialize()

@@ -151,7 +151,9 @@ async def test_an_error_of_the_server_keeps_its_code() -> None:
 async def test_an_invalid_result_is_refused() -> None:
     async with scripted("echo") as client:
         with pytest.raises(InvalidResult, match="tools/call"):
-            await client.call_tool("raw", {"bytes": '{"jsonrpc":"2.0","id":ID,"result":{"content":3}}\n'})
+            await client.call_tool(
+                "raw", {"bytes": '{"jsonrpc":"2.0","id":ID,"result":{"content":[],"resultType":7}}\n'}
+            )
 
 
 async def test_a_protocol_version_nobody_knows_is_refused() -> None:
@@ -168,7 +170,7 @@ async def test_a_closed_client_says_so() -> None:
         pass
     with pytest.raises(ClientClosed):
         await client.ping()
-    with pytest.raises(ClientClosed, match="opens once"):
+    with pytest.raises(ClientClosed, match="opened only once"):
         await client.__aenter__()
     await client.aclose()
 

@@ -1,4 +1,4 @@
-"""The way without POSIX pipes, as far as it can be tried where they exist."""
+"""The transport without POSIX pipes, as far as it can be tested on a system that has them."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Lets one-shot MCP clients, one after the other, talk to one server.
+"""Lets one-shot MCP clients talk to one server, one after another.
 
 `bridge.py serve SOCKET COMMAND…` starts the command and hands its stdin and stdout
 to whoever connects; `bridge.py connect SOCKET` is what a client runs as its server.

@@ -1,6 +1,6 @@
 """The tools that the conformance suite asks servers for, behind our own entry: `python -m mcp_server.conformance_server`.
 
-Prints its URL. What is tried is how our tools reach a client over HTTP, in both eras; the tools themselves are the suite's.
+Prints its URL. This tests how our tools reach a client over HTTP, in both eras; the tools themselves are the suite's.
 """
 
 import secrets

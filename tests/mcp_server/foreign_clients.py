@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote call `codex`: `foreign_clients.py NAME elicit|none COMMAND…` prints the answer.
+"""Independent clients call `codex`: `foreign_clients.py NAME elicit|none COMMAND…` prints the answer.
 
 Run with a Python that has the client: fastmcp, openai-agents (`agents`) or pydantic-ai.
 """

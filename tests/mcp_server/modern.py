@@ -1,4 +1,4 @@
-"""A client of MCP 2026-07-28 that sends what a test tells it to, and keeps everything it gets."""
+"""A scripted client of MCP 2026-07-28, which keeps everything that it receives."""
 
 import json
 import subprocess
@@ -42,7 +42,7 @@ class RawClient:
         return message
 
     def answer(self, request_id: int | None) -> dict[str, Any]:
-        """What answers a request; the messages before it go to `received`."""
+        """The response to a request; messages before it go to `received`."""
         while (message := self.read()).get("id", "") != request_id or "method" in message:
             pass
         return message
@@ -72,7 +72,7 @@ def modern(params: dict[str, Any] | None = None, **capabilities: Any) -> dict[st
 
 @contextmanager
 def raw_client(workspace: Workspace, *options: str) -> Iterator[RawClient]:
-    """A client of a new server, which has to end by itself, and in time, when its stdin ends."""
+    """A client of a new server, which must exit in time when its stdin ends."""
     with workspace.start("mcp-server", *options, stdin=subprocess.PIPE) as process:
         try:
             yield RawClient(process)

@@ -1,4 +1,4 @@
-"""Answers to approvals, from clients that follow no SDK."""
+"""Answers to approvals from clients without an SDK."""
 
 import json
 import subprocess
@@ -57,7 +57,7 @@ QUESTION = {"questions": [{"id": "q", "header": "H", "question": "Which?", "opti
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "result", "told"),
+    ("capabilities", "result", "shown"),
     [
         ({"elicitation": {}}, {"action": "accept", "content": {"choice_1": "1. A"}}, '["A"]'),
         ({"elicitation": {}}, {"action": "accept", "content": {"words_1": "B"}}, '["B"]'),
@@ -67,11 +67,11 @@ QUESTION = {"questions": [{"id": "q", "header": "H", "question": "Which?", "opti
     ],
 )
 def test_a_question_of_the_model_is_a_form_where_the_client_shows_forms(
-    workspace: Workspace, capabilities: dict[str, Any], result: Any, told: str
+    workspace: Workspace, capabilities: dict[str, Any], result: Any, shown: str
 ) -> None:
     asks = [sse.function_call("request_user_input", QUESTION, "c1"), sse.completed()]
     bye = {
-        "expect": [{"call_id": "c1", "output_contains": told}],
+        "expect": [{"call_id": "c1", "output_contains": shown}],
         "stream": [sse.message("bye"), sse.completed()],
     }
     workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [asks, bye]))

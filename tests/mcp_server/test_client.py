@@ -39,7 +39,7 @@ def a_turn(command: list[str]) -> list[list[dict[str, Any]]]:
 
 
 class Client:
-    """A session with the server, and everything it was sent."""
+    """A session with the server, and everything that it received."""
 
     def __init__(self, session: ClientSession, seen: list[tuple[str, dict[str, Any]]], outgoing: Any) -> None:
         self.session = session
@@ -47,7 +47,7 @@ class Client:
         self._outgoing = outgoing
 
     async def write(self, message: JSONRPCNotification) -> None:
-        """Send what the session has no method for."""
+        """Send a request for which the session has no method."""
         await self._outgoing.send(SessionMessage(message))
 
     async def call(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
@@ -80,7 +80,7 @@ async def connected(workspace: Workspace, *options: str, elicit: Any = None) -> 
 
 @asynccontextmanager
 async def tapped(transport: Any, seen: list[tuple[str, dict[str, Any]]]) -> AsyncIterator[Any]:
-    """The transport, with a note of each notification, which the client itself may not know."""
+    """The transport, which records every notification, including those unknown to the client."""
     async with transport as (incoming, outgoing), anyio.create_task_group() as tasks:
         send, receive = anyio.create_memory_object_stream[Any](1000)
 
@@ -121,7 +121,7 @@ def test_it_lists_its_tools(workspace: Workspace) -> None:
     ]
 
 
-def test_codex_runs_a_turn_and_codex_reply_goes_on(workspace: Workspace) -> None:
+def test_codex_runs_a_turn_and_codex_reply_continues(workspace: Workspace) -> None:
     replay(
         workspace,
         [sse.function_call("shell", {"command": ["echo", "hello"]}, "c1"), sse.completed()],
@@ -194,7 +194,7 @@ def test_hidden_tools_say_how_to_enable_them(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "said"),
+    ("name", "arguments", "expected"),
     [
         ("codex", {}, "prompt: Field required"),
         ("codex", {"prompt": "hi", "cwd": "/does/not/exist"}, "is not a directory"),
@@ -205,13 +205,13 @@ def test_hidden_tools_say_how_to_enable_them(workspace: Workspace) -> None:
     ],
 )
 def test_wrong_calls_are_answered_in_one_line(
-    workspace: Workspace, name: str, arguments: dict[str, Any], said: str
+    workspace: Workspace, name: str, arguments: dict[str, Any], expected: str
 ) -> None:
     async def main() -> None:
         async with connected(workspace, *SESSIONS) as client:
             result = await client.call(name, arguments)
             assert result.is_error
-            assert said in str(result.content)
+            assert expected in str(result.content)
 
     anyio.run(main)
 
@@ -340,7 +340,7 @@ def test_a_cancel_notification_for_an_unknown_session_is_ignored(workspace: Work
     anyio.run(main)
 
 
-def test_a_cancelled_prompt_ends_and_the_session_goes_on(workspace: Workspace) -> None:
+def test_a_cancelled_prompt_ends_and_the_session_continues(workspace: Workspace) -> None:
     replay(
         workspace,
         [

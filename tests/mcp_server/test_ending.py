@@ -1,4 +1,4 @@
-"""How `code mcp-server` begins and ends as a process."""
+"""How `code mcp-server` starts and ends as a process."""
 
 import os
 import pty

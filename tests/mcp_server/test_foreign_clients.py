@@ -1,6 +1,6 @@
-"""Clients that nobody here wrote call `codex` over stdio, with and without somebody to ask.
+"""Independent clients call `codex` over stdio, with and without a user to ask.
 
-The SDK's client is always tried. Others are where `CODE_FOREIGN_CLIENTS` names a Python that has them:
+The SDK's client is always tested, others if `CODE_FOREIGN_CLIENTS` names a Python that has them:
 
     python -m venv foreign && foreign/bin/pip install fastmcp openai-agents "pydantic-ai-slim[mcp]"
 """

@@ -1,4 +1,4 @@
-"""Whatever a client sends: every request is answered once, and the server goes on."""
+"""Whatever a client sends, every request is answered once, and the server keeps working."""
 
 import json
 from collections.abc import AsyncIterator
@@ -123,7 +123,7 @@ class Output:
 
 
 class NoEngine:
-    """A manager whose settings are wrong: only what comes before a conversation is tried here."""
+    """A manager with invalid settings, because no conversation is opened here."""
 
     async def new(self, *_: Any) -> None:
         raise ConfigError("no engine")
@@ -133,7 +133,7 @@ class NoEngine:
 
 
 async def served(data: bytes, loading_seconds: float = 0.0) -> list[dict[str, Any]]:
-    """What the server answers to these bytes, when its engine takes some time to load."""
+    """The server's answers to these bytes while its engine loads slowly."""
 
     async def lines() -> AsyncIterator[Line]:
         for line in LineBuffer(1_000_000).feed(data):
@@ -176,7 +176,7 @@ def expected_ids(lines: list[bytes]) -> list[str]:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(LINES, max_size=6))
-def test_every_request_is_answered_once_and_the_server_goes_on(lines: list[bytes]) -> None:
+def test_every_request_is_answered_once_and_the_server_continues(lines: list[bytes]) -> None:
     lines = [line.replace(b"\n", b" ") for line in lines]
     if any(b"cancelled" in line for line in lines):  # a request that is cancelled has no answer
         lines = [line for line in lines if b"cancelled" not in line]

@@ -1,4 +1,4 @@
-"""`code mcp-server --http`: the SDK's client over HTTP in both eras, and who is let in."""
+"""`code mcp-server --http`: the SDK's client over HTTP in both eras, and access control."""
 
 import socket
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ ASK = {"prompt": "go", "approval-policy": "untrusted", "sandbox": "danger-full-a
 
 @contextmanager
 def server(workspace: Workspace, *responses: list[dict[str, Any]]) -> Iterator[str]:
-    """The URL of a server, which ends on request."""
+    """Yield the URL of a server, which ends with the block."""
     workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, responses))
     workspace.environment["CODE_MCP_TOKEN"] = TOKEN
     with workspace.start("mcp-server", "--http", "0") as process:
@@ -120,7 +120,7 @@ def test_connections_without_a_request_keep_nobody_out(workspace: Workspace) -> 
                 one.close()
 
 
-def test_who_has_no_token_cannot_go_on_sending(workspace: Workspace) -> None:
+def test_a_client_without_a_token_cannot_keep_sending(workspace: Workspace) -> None:
     with server(workspace) as url:
         port = httpx2.URL(url).port
         assert port is not None

@@ -1,4 +1,4 @@
-"""`code mcp-server --http` in the newer era, message by message: tasks, and rounds that somebody tampers with."""
+"""`code mcp-server --http` in the newer era, message by message: tasks, and tampering with rounds."""
 
 import itertools
 import json
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 class HttpClient:
-    """One client, with connections and ids of its own."""
+    """One client with its own connections and ids."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -133,7 +133,7 @@ def test_a_state_is_good_for_one_round_whoever_brings_it(workspace: Workspace) -
             assert replayed["error"]["message"] == "invalid or expired requestState"
 
 
-def test_of_two_that_answer_at_once_one_goes_on(workspace: Workspace) -> None:
+def test_of_two_simultaneous_answers_one_continues_the_turn(workspace: Workspace) -> None:
     with server(workspace, TOUCH, BYE) as url:
         state, answers = asked(HttpClient(url).codex())
         barrier = threading.Barrier(8)

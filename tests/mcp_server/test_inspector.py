@@ -25,7 +25,7 @@ def inspector() -> str:
 
 @pytest.fixture
 def server(workspace: Workspace) -> Iterator[tuple[str, ...]]:
-    """What the inspector runs to reach one server, which outlives each of its runs."""
+    """The command with which the inspector reaches a server that outlives each of its runs."""
     responses = [
         [sse.function_call("shell", {"command": ["echo", "hello"]}, "c1"), sse.completed()],
         [sse.message("All done."), sse.completed()],

@@ -1,4 +1,4 @@
-"""Lines as messages: whose they are, and whether somebody waits for them."""
+"""Lines as messages: who sent them, and whether somebody waits for them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The output of a running command is shown in time, even if no more follows."""
+"""The output of a running command is shown in time, even if nothing follows."""
 
 import base64
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def output(text: str) -> ExecCommandOutputDelta:
 
 
 class Frontend:
-    """Follows a log; notes when it sent what."""
+    """Follows a log, and records what it sent and when."""
 
     def __init__(self) -> None:
         self.log = EventLog()
@@ -46,7 +46,7 @@ class Frontend:
                 self.sent.append((round(anyio.current_time(), 1), text))
 
     def play(self, *script: EventMsg | float) -> list[tuple[float, str]]:
-        """Publish the events, wait for the seconds between them; what was sent and when."""
+        """Publish the events with the given pauses; return what was sent and when."""
 
         async def main() -> None:
             async with anyio.create_task_group() as tasks:

@@ -1,4 +1,4 @@
-"""`code mcp-server` in the revision 2026-07-28, and beside it the handshake."""
+"""`code mcp-server` in the revision 2026-07-28, and next to the handshake."""
 
 from typing import Any
 
@@ -79,7 +79,7 @@ def test_wrong_requests_get_an_error(
     with raw_client(workspace) as client:
         error = client.answer(client.send(*message))["error"]
         assert (error["code"], error.get("data")) == (code, data)
-        assert client.request("server/discover")["result"]  # and it goes on
+        assert client.request("server/discover")["result"]  # and the server continues
 
 
 def test_a_connection_is_of_one_era(workspace: Workspace) -> None:
@@ -145,7 +145,7 @@ def test_a_state_is_for_one_call_and_an_answer_may_be_missing(workspace: Workspa
         for answers in wrong:
             assert again(client, first, answers)["error"]["code"] == -32602
         done = again(client, first, dict.fromkeys(first["inputRequests"], APPROVED))["result"]
-        assert done["structuredContent"]["content"] == "bye"  # no wrong attempt has used the state up
+        assert done["structuredContent"]["content"] == "bye"  # wrong attempts have not used up the state
 
 
 def test_a_missing_answer_is_asked_for_again(workspace: Workspace) -> None:
@@ -173,7 +173,7 @@ def test_two_questions_at_once_are_two_keys(workspace: Workspace) -> None:
             rounds += 1
             result = again(client, result, dict.fromkeys(result["inputRequests"], APPROVED))["result"]
         assert result["structuredContent"]["content"] == "bye"
-        assert rounds <= 2  # one, where the calls run side by side
+        assert rounds <= 2  # one, if the calls run concurrently
     assert {path.name for path in workspace.directory.iterdir()} >= {"one", "two"}
 
 
@@ -231,7 +231,7 @@ def test_a_task_can_be_cancelled_while_it_waits(workspace: Workspace) -> None:
         assert poll(client, task["taskId"], "input_required")["status"] == "cancelled"
 
 
-def test_a_task_of_a_client_that_cannot_be_asked_goes_on(workspace: Workspace) -> None:
+def test_a_task_of_a_client_that_cannot_be_asked_continues(workspace: Workspace) -> None:
     replay(workspace, TOUCH, BYE)
     with raw_client(workspace) as client:
         task = client.call("codex", ASK, **TASKS)

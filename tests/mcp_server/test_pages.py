@@ -22,7 +22,7 @@ SERVER = {
 
 
 def run(workspace: Workspace, capabilities: dict[str, Any], action: str) -> list[dict[str, Any]]:
-    """What the client got of one call of `codex`, in which the server asks to open a page."""
+    """What the client received during a call of `codex` in which the server asks to open a page."""
     ask = [sse.function_call("one__ask", {"url": PAGE}, "c1"), sse.completed()]
     scenario = write_scenario(workspace.home, [ask, [sse.message("bye"), sse.completed()]])
     workspace.environment["CODE_REPLAY"] = str(scenario)

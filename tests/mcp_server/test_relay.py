@@ -1,4 +1,4 @@
-"""What an MCP client gets of a turn whose stream broke: it cannot take text back."""
+"""What an MCP client, which cannot withdraw text, gets of a turn with a broken stream."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -75,7 +75,7 @@ def test_progress_and_log_messages_are_sent_to_those_who_want_them() -> None:
     ]
 
 
-def test_numbers_go_on_over_turns_without_a_gap_where_one_event_becomes_two_or_none() -> None:
+def test_numbers_continue_over_turns_without_gaps_even_if_one_event_becomes_two_or_none() -> None:
     append_only = AppendOnly()
 
     def numbers(*events: tuple[str, EventMsg]) -> list[tuple[str, int]]:

@@ -36,7 +36,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def ignore(_: Conversation, __: Event, ___: TaskGroup) -> None:
-    """For a client that is not interested."""
+    """For a client that ignores events."""
 
 
 def test_beyond_the_limit_the_session_that_was_idle_longest_is_closed(manager: Any) -> None:
@@ -52,14 +52,14 @@ def test_beyond_the_limit_the_session_that_was_idle_longest_is_closed(manager: A
             turns = [await session.begin(HELLO) for session in (first, third)]
             with pytest.raises(TooManySessions, match="2 sessions are working"):
                 await pool.open(ConfigOverrides())
-            turns[0].followed = False  # its client has not come back
+            turns[0].followed = False  # its client has not returned
             await pool.open(ConfigOverrides())
             assert first.id not in pool.sessions
 
     anyio.run(main)
 
 
-def test_a_prompt_whose_client_fails_is_interrupted_and_the_session_goes_on(manager: Any) -> None:
+def test_a_prompt_whose_client_fails_is_interrupted_and_the_session_continues(manager: Any) -> None:
     sleep = [sse.function_call("shell", {"command": ["sleep", "60"]}, "c1"), sse.completed()]
 
     async def fail(_: Conversation, event: Event, __: TaskGroup) -> None:

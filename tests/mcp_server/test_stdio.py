@@ -1,4 +1,4 @@
-"""Lines in and out, without threads."""
+"""Reading and writing lines without threads."""
 
 import os
 import socket

@@ -21,7 +21,7 @@ def replay(workspace: Workspace, *responses: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("name", ["conversationId", "threadId", "sessionId"])
-def test_a_later_process_goes_on_with_a_conversation(workspace: Workspace, name: str) -> None:
+def test_a_later_process_continues_a_conversation(workspace: Workspace, name: str) -> None:
     replay(workspace, BYE)
     with raw_client(workspace) as client:
         first = client.call("codex", {"prompt": "remember the word plum"})["structuredContent"]

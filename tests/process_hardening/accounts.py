@@ -1,4 +1,4 @@
-"""Who runs the children: an unprivileged user, because root may read every process."""
+"""The user who runs the children: an unprivileged one, because root may read every process."""
 
 import os
 import stat

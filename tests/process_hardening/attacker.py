@@ -1,4 +1,4 @@
-"""What a hostile process of the same user tries; given to `python -c` as text."""
+"""The attacks of a hostile process of the same user, as text for `python -c`."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ def read(name: str, pid: str) -> str:
             list(Path(f"/proc/{pid}/fd").iterdir())
         else:
             with Path(f"/proc/{pid}/{name}").open("rb") as file:
-                if name != "mem":  # opening it is the right to read
+                if name != "mem":  # opening it grants the right to read
                     file.read()
     except PermissionError:
         return "denied"
@@ -70,7 +70,7 @@ def race(memory: str, python: str) -> tuple[str, bool]:
         assert holder.stdin
         assert holder.stdout
         handles: list[tuple[BinaryIO, BinaryIO]] = []
-        # The hardened process refuses. Until then the newest handles count: those from before `execve` show other memory.
+        # The hardened process refuses. The newest handles before that count, because older ones show the memory before `execve`.
         while (handle := opened(holder.pid)) is not None:
             handles.append(handle)
             if len(handles) > 50:

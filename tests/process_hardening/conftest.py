@@ -19,7 +19,7 @@ def account() -> Account:
 
 @pytest.fixture(scope="session")
 def open_folder() -> Iterator[Path]:
-    """A folder that every user can reach; pytest's own is closed to others."""
+    """A directory that every user can reach, unlike pytest's own."""
     folder = Path(tempfile.mkdtemp(prefix="code-hardening-"))
     folder.chmod(0o755)
     yield folder

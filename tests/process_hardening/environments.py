@@ -1,4 +1,4 @@
-"""Environments that a user would make: the package beside a small program with the registered name."""
+"""Environments as users would create them: the package with a small program that has the registered name."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Runs the probe and reads what it says of itself."""
+"""Runs the probe and reads its report."""
 
 import json
 import os
@@ -16,7 +16,7 @@ BASE = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": "/nonexistent"}
 def running(
     account: Account, command: list[str], environment: Mapping[Any, Any] | None = None, **options: Any
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The process id and the report of a probe that stays alive inside of the block."""
+    """The process id and the report of a probe that stays alive inside the block."""
     process = account.start(
         command,
         env={**BASE, **(environment or {})},

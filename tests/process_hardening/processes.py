@@ -1,4 +1,4 @@
-"""Real processes to harden and to attack, none of them with root's power to look anywhere."""
+"""Real processes to harden and to attack, all without root's privileges."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ CAN_DROP_PRIVILEGES = os.getuid() != 0 or shutil.which("setpriv") is not None
 
 
 class Victim:
-    """A process that prints a line when it is ready, and goes on when it gets one."""
+    """A process that prints a line when it is ready, and continues when it gets one."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -33,7 +33,7 @@ class Victim:
         self._process.stdin.flush()
 
     def errors(self) -> str:
-        """All of stderr: it ends with the process, even where a tracer keeps its exit status."""
+        """All of stderr, which ends with the process even if a tracer holds its exit status."""
         assert self._process.stderr is not None
         return self._process.stderr.read()
 

@@ -86,7 +86,7 @@ def test_memory_opened_while_the_process_starts_shows_a_key_in_ordinary_memory(
 ) -> None:
     count, kind = keys_read(account, installed, "locked", 20)
     assert kind == "LOCKED"
-    assert count > 0, "the attack itself does not work: the test beside proves nothing"
+    assert count > 0, "the attack itself does not work, so the other test proves nothing"
 
 
 def test_an_abort_leaves_no_core_file(account: Account, installed: Environment, open_folder: Path) -> None:

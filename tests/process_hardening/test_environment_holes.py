@@ -1,4 +1,4 @@
-"""Each hole twice: the unrelated program beside the hardened one, in the same environment."""
+"""Each attack twice: on the hardened program, and on an unrelated one in the same environment."""
 
 import sys
 from collections.abc import Mapping
@@ -50,14 +50,14 @@ def test_the_working_folder_cannot_replace_a_module(
     assert str(planted) not in report_of(account, hardened, cwd=planted)["stringprep"]
 
 
-def test_a_preloaded_library_is_not_there(reports: Any) -> None:
+def test_a_preloaded_library_is_not_loaded(reports: Any) -> None:
     control, hardened = reports({"LD_PRELOAD": "libBrokenLocale.so.1"})
     if not control["preloaded"]:
         pytest.skip("no library to preload: this is not glibc")
     assert not hardened["preloaded"]
 
 
-def test_a_preloaded_library_is_not_there_when_started_isolated(
+def test_a_preloaded_library_is_not_loaded_when_started_isolated(
     account: Account, installed: Environment
 ) -> None:
     program = [installed.python, "-I", "-X", "disable-remote-debug"]
@@ -89,7 +89,7 @@ def test_certificates_are_not_chosen_from_outside(reports: Any, planted: Path) -
 
 
 def test_the_users_packages_are_not_used(account: Account, installed: Environment) -> None:
-    # A virtual environment has none of its own accord; what counts is that `-I` turns them off for good.
+    # A virtual environment has none anyway; what counts is that `-I` turns them off.
     assert report_of(account, [installed.script])["user_site"] is False
 
 

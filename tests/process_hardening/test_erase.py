@@ -9,7 +9,7 @@ from code_process_hardening import take_variable
 
 KEY = "sk-erased-0123456789abcdef"
 
-# Waits so that its memory can be read, before the key is taken and after it.
+# Waits so that its memory can be read, before and after the key is taken.
 TAKER = """
 import sys
 from code_process_hardening import take_variable
@@ -25,7 +25,7 @@ sys.stdin.readline()
 
 
 def copies(pid: int) -> int:
-    """How often the key is in the memory that a privileged reader sees."""
+    """How often the key occurs in the memory that a privileged reader sees."""
     found = 0
     with Path(f"/proc/{pid}/maps").open() as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:  # noqa: PTH123 - not a plain file
         for line in maps:

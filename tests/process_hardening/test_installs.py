@@ -40,7 +40,7 @@ def kinds(open_folder: Path, account: Account) -> Callable[[str], Environment]:
 
 
 @pytest.mark.parametrize("kind", ["wheel", "editable", "tool"])
-def test_the_hook_is_there_however_it_is_installed(kind: str, kinds: Callable[[str], Environment]) -> None:
+def test_the_hook_is_present_however_it_is_installed(kind: str, kinds: Callable[[str], Environment]) -> None:
     environment = kinds(kind)
     assert (environment.site_packages / "code_process_hardening.pth").is_file()
     assert (environment.site_packages / "code_process_hardening.start").is_file()
@@ -142,7 +142,7 @@ def test_a_broken_installation_ends_the_process(account: Account, installed: Env
     first.write_text("import sys; sys.modules['code_process_hardening.startup'] = None\n")
     try:
         done = account.run([installed.script])
-        # Only to be named as an argument does not make a program one to harden.
+        # A program is not hardened just because its name is an argument.
         other = account.run([installed.python, "-c", "print(1)", "packages/responses-api-proxy", MODULE])
     finally:
         first.unlink()

@@ -102,7 +102,7 @@ def test_a_forked_child_does_not_have_secret_memory() -> None:
 
 
 def test_no_lockable_memory_is_a_clear_error() -> None:
-    # Root locks as much as it likes.
+    # Root can lock any amount.
     done = child(
         "if os.getuid() == 0: os.setuid(61234)\n"
         "resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))\n"

@@ -37,7 +37,7 @@ def test_only_a_registered_program_is_chosen(
     assert registered_module(original, arguments) == module
 
 
-def test_what_a_restart_would_leave_in_the_environment_is_no_reason_to_restart(
+def test_variables_that_survive_a_restart_do_not_cause_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = [b"LD_LIBRARY_PATH", b"HOME"]

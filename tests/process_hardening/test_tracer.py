@@ -34,7 +34,7 @@ def test_a_process_that_is_traced_already_refuses_to_run(traced: bool, status: i
             assert debugger.hear() == "attached"
             process.go_on()
             errors = process.errors()
-        code, _ = process.end()  # only now: an exit reaches the tracer first
+        code, _ = process.end()  # not before, because an exit reaches the tracer first
     assert code == status
     assert errors.splitlines() == [
         f"code-process-hardening: process {debugger.pid} traces this one: detach it and start again"

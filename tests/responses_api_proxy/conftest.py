@@ -13,7 +13,7 @@ OverTls = Callable[[Serve], Serve]
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate for `localhost`, with its key, in one file; `cert.pem` beside it has no key."""
+    """A certificate for `localhost` with its key in one file; `cert.pem` next to it lacks the key."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
@@ -31,7 +31,7 @@ def certificate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def over_tls(certificate: Path) -> OverTls:
-    """Serves over TLS what serves without."""
+    """Adds TLS to a server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 

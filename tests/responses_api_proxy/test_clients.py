@@ -1,4 +1,4 @@
-"""Clients that others wrote, through the proxy to a scripted provider."""
+"""Independent clients, through the proxy to a scripted provider."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ RESPONSE = {
 
 
 class Provider:
-    """Answers each request, streaming where that is asked for, and remembers the heads."""
+    """Answers each request, as a stream if requested, and records the heads."""
 
     def __init__(self) -> None:
         self.heads: list[bytes] = []

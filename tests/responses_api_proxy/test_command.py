@@ -65,7 +65,7 @@ def test_the_longest_key_and_every_letter_arrive(key: str) -> None:
     assert f"\r\nAuthorization: Bearer {key}\r\n".encode() in heads[0]
 
 
-def test_a_terminal_is_no_place_to_take_a_key_from() -> None:
+def test_a_key_is_not_read_from_a_terminal() -> None:
     master, slave = pty.openpty()
     try:
         done = subprocess.run(command(), stdin=slave, capture_output=True, timeout=60, check=False)

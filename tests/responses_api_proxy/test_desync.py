@@ -30,7 +30,7 @@ def ends() -> Iterator[tuple[Running, Seen, Upstream]]:
 
 bodies = st.one_of(
     st.binary(max_size=300),
-    # What another request inside of a body looks like must stay inside.
+    # What another request inside a body looks like must stay inside.
     st.just(b"POST /v1/responses HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"),
 )
 

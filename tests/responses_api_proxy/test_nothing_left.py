@@ -33,7 +33,7 @@ def tasks() -> int:
 
 
 class Upstream:
-    """Begins a stream for each request, and goes on with it for as long as it is let."""
+    """Begins a stream for each request, and continues it for as long as possible."""
 
     def __init__(self) -> None:
         self.streams: list[Writer] = []

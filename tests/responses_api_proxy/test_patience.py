@@ -74,7 +74,7 @@ class Client:
 
 
 def on_clock(script: Callable[[Client], None]) -> None:
-    """Run `script` with a client of a proxy whose upstream is not there."""
+    """Run `script` with a client of a proxy whose upstream does not run."""
 
     async def main() -> None:
         scratch = memoryview(bytearray(65536))
@@ -145,7 +145,7 @@ def test_an_upstream_that_takes_no_more_of_a_body_has_300_seconds() -> None:
         assert client.patience == STALL_SECONDS == 300
         client.connection.expire()
         assert client.wire.written.startswith(b"HTTP/1.1 504 ")
-        assert error_of(client.wire.written)["message"] == "the upstream stopped taking the request"
+        assert error_of(client.wire.written)["message"] == "the upstream stopped reading the request"
 
     on_clock(script)
 

@@ -100,7 +100,7 @@ def test_an_early_end_is_never_taken_for_the_end(start: bytes) -> None:
     assert not relayed.done
 
 
-def test_an_error_is_no_end_of_a_body_that_the_connection_ends() -> None:
+def test_an_error_does_not_complete_a_body_that_ends_with_the_connection() -> None:
     relayed = relay()
     relayed.feed(b"HTTP/1.1 200 OK\r\n\r\nab")
     with pytest.raises(LostError):
@@ -125,7 +125,7 @@ def test_an_error_is_no_end_of_a_body_that_the_connection_ends() -> None:
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 65536,
     ],
 )
-def test_what_is_no_response_is_not_passed_on(data: bytes) -> None:
+def test_an_invalid_response_is_not_passed_on(data: bytes) -> None:
     with pytest.raises(InvalidResponseError):
         relay().feed(data)
 

@@ -1,4 +1,4 @@
-"""A client of the Agent Client Protocol for tests: it runs `code acp` and checks every line that it gets."""
+"""A client of the Agent Client Protocol for tests, which runs `code acp` and checks every received line."""
 
 import json
 import os
@@ -35,16 +35,16 @@ class RequestFailed(Exception):  # noqa: N818 - an answer
 
 
 class Refused(Exception):  # noqa: N818 - an answer
-    """What the client answers a request with, as an error."""
+    """The client's answer to a request, as an error."""
 
 
 class AcpClient:
-    """A client with its agent. Everything happens when it is asked to read; nothing runs alongside the test.
+    """A client with its agent. It works only while the test calls it; nothing runs in the background.
 
     Attributes:
         updates: the updates so far, oldest first.
-        asked: the requests of the agent so far.
-        answers: what the client answers, by method; None leaves the request open.
+        asked: the agent's requests so far.
+        answers: the client's answers, by method; None leaves the request open.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class AcpClient:
         )
 
     def new_session(self, **more: Any) -> str:
-        """Shake hands where that is to be done, and open a session; its id."""
+        """Initialize the connection if needed, open a session and return its id."""
         if not self._next_id:
             self.initialize()
         params = {"cwd": str(self.workspace.directory), "mcpServers": [], **more}
@@ -107,7 +107,7 @@ class AcpClient:
         return session
 
     def prompt(self, session: str, text: str = "go") -> str:
-        """Send a prompt and see it to its end; its stop reason."""
+        """Send a prompt, wait for its end and return the stop reason."""
         reason: str = self.call("session/prompt", prompt_params(session, text))["stopReason"]
         return reason
 
@@ -120,7 +120,7 @@ class AcpClient:
         return self.result(self.send(method, params))
 
     def send(self, method: str, params: Json) -> int:
-        """Send a request; its id."""
+        """Send a request and return its id."""
         request_id = self._next_id
         self._next_id += 1
         self.write({"id": request_id, "method": method, "params": params})
@@ -163,7 +163,7 @@ class AcpClient:
             self._handle(json.loads(line))
 
     def drain(self, seconds: float) -> int:
-        """Read what comes within some time; how many messages that were."""
+        """Read for some time and return the number of messages."""
         count = len(self.frames)
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
@@ -197,7 +197,7 @@ class AcpClient:
         return line
 
     def stderr(self) -> str:
-        """What the agent printed, once it has ended."""
+        """The agent's stderr, once it has ended."""
         assert self.process.stderr is not None
         return self.process.stderr.read().decode()
 
@@ -206,7 +206,7 @@ class AcpClient:
         return [update for update in self.updates if update["sessionUpdate"] in kinds]
 
     def text(self) -> str:
-        """What the agent said."""
+        """The agent's messages."""
         return "".join(update["content"]["text"] for update in self.of_kind("agent_message_chunk"))
 
     def _handle(self, message: Json) -> None:

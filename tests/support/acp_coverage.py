@@ -1,4 +1,4 @@
-"""What of the Agent Client Protocol the agent supports, by the names of the newest schema.
+"""The agent's coverage of the Agent Client Protocol, by the names in the newest schema.
 
 Each name has the test that tries it, or the reason why it is missing. `tests/mcp_server/acp/test_coverage.py`
 compares the names with the schema, and the supported ones with the code.
@@ -83,7 +83,7 @@ COVERAGE: Mapping[str, Mapping[str, Support]] = {
         "session/set_mode": _CHANGES,
         "session/set_config_option": _CHANGES,
         "$/cancel_request": _tested(
-            _ACP + "test_prompts.py", "test_a_withdrawn_prompt_is_answered_and_the_session_goes_on"
+            _ACP + "test_prompts.py", "test_a_withdrawn_prompt_is_answered_and_the_session_continues"
         ),
         "auth/status": _UNSTABLE,
         "mcp/message": _UNSTABLE,

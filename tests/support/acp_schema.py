@@ -38,13 +38,13 @@ REQUESTS = {
 
 
 def schema_file(name: str = "schema.unstable.json") -> Path:
-    """A file of the schema; skips the test where npm cannot give it."""
+    """A file of the schema; skips the test if npm cannot provide it."""
     return npm_programs(SDK).parent / "@agentclientprotocol" / "sdk" / "schema" / "v1" / name
 
 
 @cache
 def definitions() -> dict[str, Any] | None:
-    """The definitions of version 1, with what became stable after the SDK; None where there is no npm."""
+    """The definitions of version 1, with what became stable after the SDK; None without npm."""
     if shutil.which("npm") is None:
         return None
     try:
@@ -55,7 +55,7 @@ def definitions() -> dict[str, Any] | None:
 
 
 def check(name: str, value: object) -> None:
-    """Fail where `value` is not what the schema calls `name`."""
+    """Fail if `value` does not match the definition `name` in the schema."""
     if (schema := definitions()) is not None:
         _validator(name).validate(value)
         assert name in schema["$defs"]
@@ -69,7 +69,7 @@ def _validator(name: str) -> Draft202012Validator:
 
 
 def check_frame(message: dict[str, Any]) -> None:
-    """Fail where a message of the agent is not JSON-RPC, or its parameters are not as the schema has them."""
+    """Fail if a message of the agent is not JSON-RPC, or its parameters do not match the schema."""
     assert message["jsonrpc"] == "2.0"
     match message:
         case {"method": method, "params": params}:

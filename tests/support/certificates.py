@@ -1,4 +1,4 @@
-"""Certificates that tests make for servers of their own."""
+"""Certificates for test servers."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 
 def make_certificate(directory: Path) -> None:
-    """Write `key.pem` and `cert.pem`, for `localhost`; skips the test where openssl is missing."""
+    """Write `key.pem` and `cert.pem` for `localhost`; skips the test if openssl is missing."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]

@@ -1,4 +1,4 @@
-"""The chunks of Chat Completions, as a provider sends them."""
+"""Builders for chunks of Chat Completions."""
 
 import json
 from typing import Any

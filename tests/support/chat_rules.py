@@ -1,7 +1,7 @@
-"""What strict servers of Chat Completions refuse with a 400, as far as a client can break it.
+"""The rules that strict Chat Completions servers enforce with a 400.
 
 Source: the OpenAI API reference, "Create chat completion", as of October 2025; the chat templates
-of Qwen, Mistral and Gemma for what they cannot print.
+of Qwen, Mistral and Gemma for what they cannot render.
 """
 
 import re
@@ -18,7 +18,7 @@ _KNOWN = frozenset(
 
 
 def violations(body: object) -> list[str]:
-    """What is wrong with the decoded body of a request; empty for a good one."""
+    """The faults of a request's decoded body; empty for a valid one."""
     if not isinstance(body, dict):
         return ["the body is not an object"]
     problems = [f"{name} is not a field" for name in body if name not in _KNOWN]

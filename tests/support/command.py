@@ -1,4 +1,4 @@
-"""Runs the `code` command as its user would."""
+"""Runs the `code` command like its user."""
 
 import os
 import subprocess

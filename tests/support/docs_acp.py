@@ -1,4 +1,4 @@
-"""Tables for `docs/acp.md`, made from the agent itself."""
+"""Generates the tables of `docs/acp.md` from the agent."""
 
 import inspect
 import re
@@ -14,7 +14,7 @@ from support.acp_coverage import COVERAGE, Missing, Supported
 
 
 def methods() -> str:
-    """Every method, and what it does."""
+    """Every method and its effect."""
     rows = [
         (f"`{name}`", _first_sentence(inspect.getdoc(method) or "", name)) for name, method in METHODS.items()
     ]
@@ -29,7 +29,7 @@ def agent_capabilities() -> str:
 
 
 def client_capabilities() -> str:
-    """What a client may declare, and what that changes."""
+    """What a client can declare, and the effects."""
     meanings = dict(re.findall(r"^ {4}(\w+): (.*)$", inspect.getdoc(ClientCapabilities) or "", re.MULTILINE))
     return _table(
         ("declared", "effect"),
@@ -44,7 +44,7 @@ def commands() -> str:
 
 
 def modes() -> str:
-    """The modes, and the settings that they stand for."""
+    """The modes and their settings."""
     rows = [
         (
             f"`{one.id}`",
@@ -57,7 +57,7 @@ def modes() -> str:
 
 
 def coverage() -> str:
-    """What of the protocol is supported."""
+    """The supported part of the protocol."""
     rows = [
         (section, ", ".join(f"`{name}`" for name, one in names.items() if isinstance(one, Supported)))
         for section, names in COVERAGE.items()
@@ -66,7 +66,7 @@ def coverage() -> str:
 
 
 def missing() -> str:
-    """What of the protocol is not supported, and why."""
+    """The unsupported part of the protocol, and why."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for section, names in COVERAGE.items():
         for name, one in names.items():

@@ -14,7 +14,7 @@ Rows = Iterator[list[str]]
 
 
 def server_tools() -> Rows:
-    """The tools, their arguments (required ones with a star) and what their results have."""
+    """The tools, their arguments (required ones with a star) and the fields of their results."""
     for tool in (*codex_tools(), *session_tools()):
         schema, output = tool["inputSchema"], tool["outputSchema"]
         required = schema.get("required", [])

@@ -1,4 +1,4 @@
-"""Tables of the protocol's words for `docs/events.md`, made from their models."""
+"""Generates the tables of `docs/events.md` from the protocol's models."""
 
 import inspect
 import re
@@ -27,7 +27,7 @@ def ops() -> str:
 
 
 def values() -> str:
-    """The objects inside of events and operations."""
+    """The objects inside events and operations."""
     seen: dict[type[BaseModel], None] = {}
     for model in (*_members(KnownEvent), *_members(Op)):
         for field in model.model_fields.values():

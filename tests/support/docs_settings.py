@@ -1,4 +1,4 @@
-"""The reference of the settings, from the models that read them."""
+"""Generates the reference of the settings from their models."""
 
 from collections.abc import Iterator
 from enum import Enum
@@ -23,7 +23,7 @@ _KINDS = {str: "text", Path: "path", int: "number", float: "number", bool: "", S
 
 
 def settings() -> Iterator[list[str]]:
-    """Each setting: its key, what it may be, its default, its meaning."""
+    """Each setting: its key, its values, its default and its meaning."""
     yield from _rows(ConfigFile, "", {"profiles"})
     yield [
         "`profiles.NAME.…`",
@@ -57,7 +57,7 @@ def _rows(
 
 
 def _table(path: str, key: str, annotation: Any) -> tuple[str, type[BaseModel] | None]:
-    """The table that a key leads to, if it does."""
+    """The table at a key, if it is one."""
     options = (
         [one for one in get_args(annotation) if one is not NoneType]
         if isinstance(annotation, UnionType)

@@ -58,7 +58,7 @@ def _said(decision: CommandDecision) -> str:
 
 
 def decisions() -> str:
-    """What `decide_command` says in every situation."""
+    """The decisions of `decide_command` in every situation."""
     rows = []
     for policy in AskForApproval:
         for sandbox, confinable, where in (
@@ -90,7 +90,7 @@ def decisions() -> str:
 
 
 def attacks() -> str:
-    """The escape matrix: what the tests of the sandbox try, by groups, and every gap by itself."""
+    """The number of attacks that the sandbox tests try, by group, and how many succeed."""
     rows = []
     for group in dict.fromkeys(attack.group for attack in ATTACKS):
         members = [attack for attack in ATTACKS if attack.group == group]
@@ -121,12 +121,12 @@ def gaps() -> str:
 
 
 def calls() -> str:
-    """The system calls that are refused whatever their arguments."""
+    """The system calls that are refused with any arguments."""
     return _names(REFUSED)
 
 
 def calls_without_network() -> str:
-    """Those that are refused without network."""
+    """Those that are refused without network access."""
     return _names(WITHOUT_NETWORK)
 
 
@@ -140,7 +140,7 @@ def _names(names: Iterable[str]) -> str:
 
 
 def wrappers() -> str:
-    """The programs whose command is looked at."""
+    """The wrappers whose command is examined."""
     return ", ".join(f"`{name}`" for name in sorted(WRAPPERS)) + "\n"
 
 
@@ -204,7 +204,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def current(text: str) -> str:
-    """`text` with its tables as the code has them now."""
+    """`text` with its tables updated from the code."""
     return _BLOCK.sub(lambda found: f"<!-- table: {found[1]} -->\n{TABLES[found[1]]()}<!-- end -->\n", text)
 
 

@@ -1,4 +1,4 @@
-"""Servers on sockets that send the bytes that a test scripts, and questions to them with the engine's HTTP client."""
+"""Socket servers that send scripted bytes, and requests to them with the engine's HTTP client."""
 
 import socket
 import ssl
@@ -90,7 +90,7 @@ def ask(
 
 
 def tls_server(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """What a server on `localhost` uses, and what trusts it."""
+    """TLS contexts for a server on `localhost` and for a client that trusts it."""
     make_certificate(directory)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / "cert.pem", directory / "key.pem")

@@ -4,6 +4,6 @@ from http.server import ThreadingHTTPServer
 
 
 class HttpListener(ThreadingHTTPServer):
-    """`ThreadingHTTPServer` queues five connections; of more at once, the kernel drops or resets some."""
+    """`ThreadingHTTPServer` queues only five connections; the kernel drops or resets some of a larger burst."""
 
     request_queue_size = 128

@@ -12,7 +12,7 @@ CACHE = Path(tempfile.gettempdir()) / "code-tests-npm"
 
 
 def npm_programs(*packages: str) -> Path:
-    """The folder with the programs of `packages` (`name@version`); skips the test where npm cannot give them."""
+    """The folder with the programs of `packages` (`name@version`); skips the test if npm cannot provide them."""
     if shutil.which("npm") is None or shutil.which("node") is None:
         pytest.skip(f"npm is missing: {', '.join(packages)} not tried")
     folder = CACHE / "+".join(packages).replace("/", "_").replace("@", "_")

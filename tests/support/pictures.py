@@ -1,11 +1,11 @@
-"""The smallest images that are whole, one of each type that model APIs take."""
+"""Minimal complete images of each type that model APIs accept."""
 
 import struct
 import zlib
 
 
 def png(width: int = 1, height: int = 1) -> bytes:
-    """A PNG image; only its header is as large as asked for."""
+    """A PNG image; only its header has the given size."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -1,4 +1,4 @@
-"""The events of the Responses API, as a provider sends them."""
+"""Builders for events of the Responses API."""
 
 import json
 from typing import Any
@@ -69,5 +69,5 @@ def failed(code: str, text: str) -> Event:
     return {"type": "response.failed", "response": {"id": "resp-1", "error": {"code": code, "message": text}}}
 
 
-def incomplete(reason: str) -> Event:
-    return {"type": "response.incomplete", "response": {"incomplete_details": {"reason": reason}}}
+def incomplete(reason: str, **more: Any) -> Event:
+    return {"type": "response.incomplete", "response": {"incomplete_details": {"reason": reason}, **more}}

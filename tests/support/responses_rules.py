@@ -1,4 +1,4 @@
-"""What the Responses API refuses with a 400, as far as a client can break it.
+"""The rules that the Responses API enforces with a 400.
 
 Source: the OpenAI API reference, "Create a model response", and the API's own
 messages, as of October 2025.
@@ -30,7 +30,7 @@ Item = Mapping[str, Any]
 
 
 def violations(body: object) -> list[str]:
-    """What is wrong with the decoded body of a request; empty for a good one."""
+    """The faults of a request's decoded body; empty for a valid one."""
     if not isinstance(body, dict):
         return ["the body is not an object"]
     problems = [*_settings(body)]
@@ -54,7 +54,7 @@ def _settings(body: Item) -> Iterator[str]:
     if body.get("stream") is not True:
         yield "stream is not true"
     if not isinstance(body.get("store"), bool):
-        yield "store is neither true nor false"  # absent, it means true: nothing to leave to a default
+        yield "store is neither true nor false"  # absent means true, so it must be explicit
 
 
 def _pairs(items: list[Item]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Processes that a test has had somebody start, found by their command and directory."""
+"""Finds processes that a test has started indirectly, by their command and directory."""
 
 from pathlib import Path
 

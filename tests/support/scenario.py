@@ -1,4 +1,4 @@
-"""Files of responses that the replaying model gives."""
+"""Files with responses for the replay model."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 Response = Sequence[Mapping[str, Any]] | Mapping[str, Any]
-"""The events of a response; or with what the request before it must hold, as the file has it."""
+"""The events of a response, or an object that also has expectations about the request."""
 
 
 def write_scenario(folder: Path, responses: Iterable[Response]) -> Path:
-    """Write `scenario.jsonl`; the file."""
+    """Write `scenario.jsonl` and return the file."""
     path = folder / "scenario.jsonl"
     lines = [
         {"replay": 1},

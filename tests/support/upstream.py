@@ -18,7 +18,7 @@ from support.http_listener import HttpListener
 
 @dataclass(frozen=True)
 class Pause:
-    """A wait inside of a stream: for seconds, or until an event is set."""
+    """A wait inside a stream: for seconds, or until an event is set."""
 
     until: float | threading.Event
 
@@ -35,7 +35,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A request as it came in."""
+    """A received request."""
 
     method: str
     path: str
@@ -58,7 +58,7 @@ def raw(data: bytes) -> bytes:
 
 
 def stream(*events: dict[str, Any] | bytes | Pause, disconnect: bool = False, **headers: str) -> Reply:
-    """A stream of server-sent events; `disconnect` resets the connection where it should have gone on."""
+    """A stream of server-sent events; `disconnect` resets the connection in the middle."""
     parts = tuple(
         event
         if isinstance(event, bytes | Pause)
@@ -107,7 +107,7 @@ class ScriptedUpstream:
         self.requests: list[RecordedRequest] = []
         self.unexpected: list[str] = []
         self.answers: dict[str, Reply] = {}
-        """What `GET` of a path is answered with; 404 if it is not here."""
+        """The answers to `GET` requests by path; 404 for others."""
         self.questions: list[RecordedRequest] = []
         upstream = self
 
@@ -128,7 +128,7 @@ class ScriptedUpstream:
             block_on_close = False
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                """A client that has gone is part of what is tested."""
+                """A client that disconnects is part of some tests."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer as soon as nothing else can happen: hours take no time."""
+"""An event loop whose clock jumps to the next timer as soon as nothing else can happen, so hours take no time."""
 
 import asyncio
 import selectors
@@ -9,11 +9,11 @@ import anyio
 import anyio.to_thread
 
 THREAD_SECONDS = 0.05
-"""How long a look at running threads takes; what they finish wakes the loop sooner."""
+"""How long to wait for running threads; a finished one wakes the loop sooner."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Waits for files and threads for real, and for timers not at all."""
+    """Waits for files and threads in real time, and does not wait for timers."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -101,7 +101,7 @@ def test_what_the_api_refuses_in_the_input(items: list[Any], problem: str) -> No
         ({"input": "hi"}, "input is not a list of items"),
     ],
 )
-def test_what_the_api_refuses_beside_the_input(fields: dict[str, Any], problem: str) -> None:
+def test_what_the_api_refuses_in_addition_to_the_input(fields: dict[str, Any], problem: str) -> None:
     assert violations({**body(USER), **fields}) == [problem]
 
 

@@ -90,7 +90,7 @@ def test_what_is_not_required_may_be_left_out() -> None:
         (("y", "Ada"), "cancel"),
     ],
 )
-def test_no_is_no_and_the_end_of_input_cancels(lines: tuple[str, ...], action: str) -> None:
+def test_no_declines_and_the_end_of_input_cancels(lines: tuple[str, ...], action: str) -> None:
     answer, _ = answered(*lines)
     assert (answer.action, answer.content) == (action, None)
 

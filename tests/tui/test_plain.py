@@ -94,7 +94,7 @@ def test_ctrl_c_interrupts_the_turn_clears_the_line_and_then_ends_the_program(wo
     assert terminal.wait() == 0
 
 
-def test_ctrl_c_at_the_prompt_goes_on_after_a_while(workspace: Workspace) -> None:
+def test_ctrl_c_at_the_prompt_is_forgotten_after_a_while(workspace: Workspace) -> None:
     write(workspace, BYE)
     terminal = Terminal(workspace)
     terminal.until("> ")
@@ -187,7 +187,7 @@ def test_an_unfinished_paste_can_be_dropped(workspace: Workspace) -> None:
     terminal.close()
 
 
-def test_a_word_without_enter_is_no_answer_when_the_input_ends(workspace: Workspace) -> None:
+def test_a_word_without_enter_is_not_an_answer_when_the_input_ends(workspace: Workspace) -> None:
     terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
     terminal.until("q stop): ")
     terminal.type("y\x04\x04")
@@ -293,8 +293,8 @@ def test_an_answer_with_more_right_behind_it_is_a_paste(workspace: Workspace) ->
 
 
 def test_a_no_can_say_why(workspace: Workspace) -> None:
-    told = {"expect": [{"call_id": "c1", "output_contains": "use mkdir"}], "stream": BYE}
-    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [RUN, told]))
+    denied = {"expect": [{"call_id": "c1", "output_contains": "use mkdir"}], "stream": BYE}
+    workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, [RUN, denied]))
     terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
     terminal.until("q stop): ")
     terminal.type("e\r")
@@ -340,7 +340,7 @@ def test_no_row_of_a_resumed_session_begins_like_a_question(workspace: Workspace
     assert workspace.run("exec", "go").returncode == 0
     terminal = Terminal(workspace, "resume", "--last", columns=40)
     terminal.until("\r\n> ")
-    shown = terminal.screen.partition("ends with:")[2]
+    shown = terminal.screen.partition("ended with:")[2]
     assert "? Run this" in shown
     assert all(len(row) <= 40 and not row.startswith("?") for row in shown.split("\r\n"))
     terminal.close()
@@ -363,7 +363,7 @@ def test_a_question_is_shown_again_on_a_narrower_screen(workspace: Workspace) ->
     terminal.close()
 
 
-def test_a_question_is_shown_again_when_the_program_goes_on_after_ctrl_z(workspace: Workspace) -> None:
+def test_a_question_is_shown_again_when_the_program_continues_after_ctrl_z(workspace: Workspace) -> None:
     terminal = Terminal(workspace, "chat", "-a", "untrusted", "-s", "danger-full-access", "go")
     terminal.until("q stop): ")
     os.kill(terminal.pid, signal.SIGSTOP)

@@ -107,7 +107,7 @@ def test_a_resumed_chat_asks_about_the_plan(workspace: Workspace) -> None:
     assert (workspace.directory / "made").exists()
 
 
-def test_exec_carries_out_a_plan_when_it_is_told_to(workspace: Workspace) -> None:
+def test_exec_carries_out_a_plan_on_request(workspace: Workspace) -> None:
     write(workspace, PLAN)
     assert workspace.run("exec", "--plan", "plan it").returncode == 0
     write(workspace, RUN, BYE)
@@ -204,7 +204,7 @@ def test_custom_prompts_are_listed_and_sent(workspace: Workspace) -> None:
     terminal = Terminal(workspace)
     terminal.until("\n> ")
     terminal.type("/prompts\r")
-    terminal.until("there are no prompts: a file ")
+    terminal.until("there are no prompts: /prompts:NAME sends a file ")
     folder = workspace.home / "prompts"
     folder.mkdir()
     (folder / "greet.md").write_text("---\nargument-hint: NAME\n---\nSay hello to $1 $$.\n")

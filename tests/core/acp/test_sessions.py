@@ -104,7 +104,7 @@ def updates(*events: EventMsg, client: ClientCapabilities = NOTHING_DECLARED) ->
         ),
     ],
 )
-def test_what_is_not_declared_as_it_should_be_is_not_declared(
+def test_a_malformed_declaration_does_not_count(
     declared: dict[str, Any], expected: ClientCapabilities
 ) -> None:
     assert ClientCapabilities.of(declared) == expected
@@ -237,11 +237,11 @@ def test_kinds_are_sent_only_to_clients_that_declare_them() -> None:
     ]
     plain = [one["sessionUpdate"] for one in updates(*events)]
     assert plain == ["agent_thought_chunk", "plan", "agent_message_chunk", "usage_update"]
-    told = updates(*events, client=EVERYTHING)
-    kinds = [one["sessionUpdate"] for one in told]
+    sent = updates(*events, client=EVERYTHING)
+    kinds = [one["sessionUpdate"] for one in sent]
     assert kinds == ["notice", "notice", "plan_update", "compaction_update", "usage_update"]
-    assert (told[0]["title"], told[0]["description"]) == ("careful", "indeed")
-    assert (told[-1]["used"], told[-1]["size"]) == (7, 9)
+    assert (sent[0]["title"], sent[0]["description"]) == ("careful", "indeed")
+    assert (sent[-1]["used"], sent[-1]["size"]) == (7, 9)
 
 
 def test_messages_keep_the_ids_of_the_engine() -> None:
@@ -271,7 +271,7 @@ def test_a_call_is_announced_once_however_often_it_is_asked_about() -> None:
     again = ask.model_copy(update={"approval_id": "d"})
     kinds = [one["sessionUpdate"] for one in updates(ask, begin, end, again, begin, end)]
     assert kinds[0] == "tool_call"
-    assert kinds.count("tool_call") == 2  # the call that ended is asked about anew
+    assert kinds.count("tool_call") == 2  # the call that ended is asked about again
     translator = UpdateTranslator()
     translator.updates(ask)
     assert translator.denied("c")[0]["status"] == "failed"

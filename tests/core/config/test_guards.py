@@ -70,10 +70,10 @@ def test_rules_of_the_home_and_of_the_project_which_only_tightens(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("x", "cannot be read"), ("[[rule]]\npattern = []", "rule 1 needs a pattern")]
+    ("text", "problem"), [("x", "cannot be read"), ("[[rule]]\npattern = []", "rule 1 needs a pattern")]
 )
-def test_a_wrong_rules_file_is_named(tmp_path: Path, text: str, said: str) -> None:
+def test_a_wrong_rules_file_is_named(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules/a.toml").write_text(text)
-    with pytest.raises(ConfigError, match=f"a.toml.*{said}"):
+    with pytest.raises(ConfigError, match=f"a.toml.*{problem}"):
         load_guards(ConfirmGuardTable(), tmp_path, project_of(tmp_path))

@@ -64,7 +64,7 @@ def test_what_wins_over_what(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('mcp_tools_share = "x"', "mcp_tools_share is 'x': it must be a number"),
         ('tool_output_token_limit = "abc"', "tool_output_token_limit is 'abc': it must be a whole number"),
@@ -113,10 +113,10 @@ def test_what_wins_over_what(home: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_setting_is_named(home: Path, text: str, said: str) -> None:
+def test_a_wrong_setting_is_named(home: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(home, text)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -150,7 +150,7 @@ def test_a_provider_of_ones_own(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("nonsense", "must begin with http:// or https:// and a host"),
         ("ftp://x", "must begin with"),
@@ -168,12 +168,14 @@ def test_a_provider_of_ones_own(home: Path) -> None:
         ("http://x/\udcff", "control characters"),
     ],
 )
-def test_a_url_that_cannot_be_asked_is_reported_and_no_secret_in_it(home: Path, url: str, said: str) -> None:
+def test_a_url_that_cannot_be_asked_is_reported_and_no_secret_in_it(
+    home: Path, url: str, message: str
+) -> None:
     for settings in ("", 'model_provider = "x"'):
         overrides = ConfigOverrides(settings=(("model_providers.x.base_url", url),))
         with pytest.raises(ConfigError) as caught:
             load(home, settings, overrides, OPENAI_BASE_URL=url)
-        assert said in str(caught.value)
+        assert message in str(caught.value)
         assert str(caught.value).isprintable()
         assert "secret" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""The settings file that a repository brings along: hostile until its user has seen and trusted it."""
+"""A repository's settings file: hostile until the user has seen and trusted it."""
 
 import os
 from pathlib import Path
@@ -104,7 +104,7 @@ def test_what_wins_over_a_project_and_what_does_not(home: Path, project: Path) -
 
 
 @pytest.mark.parametrize("kind", ["link out", "fifo", "directory", "too large", "not UTF-8"])
-def test_what_is_no_file_of_the_project_is_not_read(home: Path, project: Path, kind: str) -> None:
+def test_a_file_that_is_not_the_projects_own_is_not_read(home: Path, project: Path, kind: str) -> None:
     file = project / ".code/config.toml"
     (home.parent / "outside").write_text('model = "outside"')
     match kind:

@@ -1,4 +1,4 @@
-"""Custom prompts: what counts in their folder, and what arguments do."""
+"""Custom prompts: which files count, and how arguments are filled in."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where a repository is: the table is checked against git itself."""
+"""Finding repositories: the table is checked against git itself."""
 
 import os
 import subprocess

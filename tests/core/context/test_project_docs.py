@@ -108,7 +108,7 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_what_is_no_file_of_the_checkout_is_a_warning_and_not_read(
+def test_a_file_that_is_not_the_checkouts_own_is_a_warning_and_not_read(
     repository: Path, attack: Callable[[Path], None]
 ) -> None:
     attack(repository / "AGENTS.md")

@@ -1,4 +1,4 @@
-"""Trees of others are deleted, and nothing that their links lead to."""
+"""Untrusted trees are deleted, but not what their links lead to."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from code_core.files.delete_tree import delete_tree
 
 
 def make_levels(folder: Path, levels: int) -> None:
-    """Directories in one another; more than Python recurses, and than a path is long."""
+    """Nested directories: deeper than Python can recurse, and longer than a path may be."""
     here = os.open(folder, os.O_RDONLY)
     for _ in range(levels):
         os.mkdir("level", dir_fd=here)

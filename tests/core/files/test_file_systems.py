@@ -1,4 +1,4 @@
-"""What holds for every file system: the local one, and its twin in memory."""
+"""Tests for every file system: the local one, and its twin in memory."""
 
 from collections.abc import Callable
 from functools import partial
@@ -76,12 +76,12 @@ def test_states_are_the_same_as_far_as_both_are_known(
 
 
 @pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 2**21])
-@pytest.mark.parametrize("place", [0, 2**19, -1])
-def test_large_files_are_the_same_where_each_byte_is(size: int, place: int) -> None:
+@pytest.mark.parametrize("position", [0, 2**19, -1])
+def test_large_files_are_the_same_where_each_byte_is(size: int, position: int) -> None:
     data = bytearray(size)
     before = FileState(bytes(data))
     assert before.is_same(FileState(bytes(data)))
-    data[place] = 1
+    data[position] = 1
     assert not before.is_same(FileState(bytes(data)))
     assert not before.is_same(FileState(bytes(size + 1)))
 
@@ -150,7 +150,7 @@ def test_a_file_whose_mode_is_not_as_expected_is_left_alone(files: FileSystem, t
     assert getattr(anyio.run(files.read, path), "mode", None) == 0o755
 
 
-def test_a_directory_is_no_file(files: FileSystem, tmp_path: Path) -> None:
+def test_a_directory_is_not_a_file(files: FileSystem, tmp_path: Path) -> None:
     put(files, tmp_path / "a/b", "x")
     for method in (partial(files.read, tmp_path / "a"), partial(files.delete, tmp_path / "a", state("x"))):
         with pytest.raises(IsADirectoryError, match="Is a directory"):

@@ -1,7 +1,8 @@
-"""Files that cannot simply be renamed over: new ones, mount points, closed directories."""
+"""Files that a rename cannot replace: new ones, mount points, read-only directories."""
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from errno import EACCES, EBUSY, ENOSPC, ENOTSUP, EPERM
@@ -14,7 +15,7 @@ import pytest
 from code_core.files import replace as module
 from code_core.files.local import LocalFileSystem
 from code_core.files.replace import replace_file
-from code_core.patch import FileChangedError, FileState
+from code_core.patch import FileChangedError, FileState, apply_plan, parse_patch, plan_patch
 
 FILES = LocalFileSystem()
 
@@ -230,3 +231,59 @@ def test_a_file_that_is_mounted_is_patched(tmp_path: Path) -> None:
     assert done.stdout == "Success. Updated the following files:\nM file\n"
     assert (tmp_path / "host").read_text() == "new\nrest\n"
     assert names(tmp_path) == ["file", "host"]
+
+
+def attributes(path: Path) -> dict[str, bytes]:
+    return {name: os.getxattr(path, name) for name in os.listxattr(path) if name.startswith("user.")}
+
+
+def patched(text: str, directory: Path) -> None:
+    async def main() -> None:
+        await apply_plan(await plan_patch(parse_patch(text), FILES, directory), FILES)
+
+    anyio.run(main)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Python reads extended attributes only on Linux")
+def test_a_file_keeps_its_extended_attributes_when_it_changes_or_moves(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("one\n")
+    try:
+        os.setxattr(file, "user.origin", b"https://x")
+    except OSError as error:
+        pytest.skip(f"no extended attributes here: {error.strerror}")
+    patched("*** Begin Patch\n*** Update File: a\n@@\n-one\n+two\n*** End Patch", tmp_path)
+    assert (file.read_text(), attributes(file)) == ("two\n", {"user.origin": b"https://x"})
+    move = "*** Begin Patch\n*** Update File: a\n*** Move to: b/c\n@@\n-two\n+three\n*** End Patch"
+    patched(move, tmp_path)
+    moved = tmp_path / "b/c"
+    assert (moved.read_text(), attributes(moved)) == ("three\n", {"user.origin": b"https://x"})
+    replace_file(moved, b"four")
+    assert (moved.read_text(), attributes(moved)) == ("four", {"user.origin": b"https://x"})
+    file.write_text("one\n")
+    onto = "*** Begin Patch\n*** Update File: b/c\n*** Move to: a\n@@\n-four\n+five\n*** End Patch"
+    patched(onto, tmp_path)
+    assert (file.read_text(), attributes(file)) == ("five\n", {})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Python reads extended attributes only on Linux")
+def test_a_file_keeps_its_access_control_list(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("one\n")
+    everyone = 0xFFFFFFFF
+    entries = [
+        (0x01, 6, everyone),
+        (0x02, 4, 1234),
+        (0x04, 0, everyone),
+        (0x10, 4, everyone),
+        (0x20, 0, everyone),
+    ]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(file, "system.posix_acl_access", acl)
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error.strerror}")
+    mode = file.stat().st_mode
+    patched("*** Begin Patch\n*** Update File: a\n@@\n-one\n+two\n*** End Patch", tmp_path)
+    assert (file.read_text(), file.stat().st_mode) == ("two\n", mode)
+    assert os.getxattr(file, "system.posix_acl_access") == acl

@@ -35,7 +35,7 @@ def table(**more: Any) -> McpServerTable:
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Workplace:
-    # Not below the temporary directory that the sandbox lets be written.
+    # Not below the temporary directory, which is writable in the sandbox.
     (tmp_path / "home").mkdir()
     work = make_repository(tmp_path / "work")
     return Workplace(work, tmp_path / "home", ReadOnly(), os.environ)
@@ -57,7 +57,7 @@ def started(workplace: Workplace, server: McpServerTable, **arguments: Any) -> s
 
 
 def plant(work: Path) -> Path:
-    """A module in the workspace with the name of the server's."""
+    """A module in the workspace with the same name as one of the server's."""
     package = work / "mcp_client" / "servers"
     package.mkdir(parents=True)
     marker = work / "shadowed"
@@ -119,11 +119,11 @@ def test_in_the_home_of_the_user_programs_are_still_found(
 def test_an_argument_that_leads_nowhere_is_a_warning(workplace: Workplace) -> None:
     (workplace.cwd / "server.py").write_text("")
     [warning] = prepare("s", table(args=["server.py", "-x", "absent.py"]), workplace).warnings
-    assert "its argument 'server.py' leads nowhere" in warning
+    assert "its argument 'server.py' does not exist" in warning
     assert prepare("s", table(args=["server.py"], cwd="."), workplace).warnings == ()
 
 
-def test_a_script_elsewhere_imports_from_beside_it(workplace: Workplace, tmp_path: Path) -> None:
+def test_a_script_elsewhere_imports_from_its_own_directory(workplace: Workplace, tmp_path: Path) -> None:
     folder = tmp_path / "server"
     folder.mkdir()
     (folder / "beside.py").write_text("")
@@ -217,7 +217,7 @@ def test_a_filesystem_server_keeps_the_directories_of_its_arguments(
             assert servers.failures == {}
             tool = servers.tools["files__list_allowed_directories"]
             with anyio.move_on_after(2):
-                while True:  # nothing tells when the server has taken the roots
+                while True:  # nothing reports when the server has accepted the roots
                     text = text_of(await tool.host.call_tool("list_allowed_directories", {}))
                     await anyio.sleep(0.1)
             tasks.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""Servers that die, change, or are slow while a conversation goes on."""
+"""Servers that die, change or are slow during a conversation."""
 
 import sys
 import time
@@ -37,7 +37,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
 
 @asynccontextmanager
 async def running(workplace: Workplace, *more: str) -> AsyncIterator[tuple[McpServers, list[Any], list[str]]]:
-    """One server, `s`; what was reported of it, and the warnings."""
+    """One server, `s`, with its reported states and warnings."""
     statuses: list[Any] = []
     warnings: list[str] = []
 
@@ -81,7 +81,7 @@ async def test_tools_that_change_are_listed_again(workplace: Workplace, era: str
     async with running(workplace, era) as (servers, _, _):
         assert sorted(servers.tools) == ["s__change", "s__die"]
         if era == "modern":
-            await anyio.sleep(0.2)  # until it has subscribed, of which nothing tells
+            await anyio.sleep(0.2)  # until it has subscribed, which nothing reports
         await servers.tools["s__change"].host.call_tool("change", {})
         await until(lambda: "s__new" in servers.tools)
 

@@ -30,6 +30,11 @@ def test_an_image_has_the_type_that_its_data_says(data: str, kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize("data", [f"data:image/png;base64,{PNG}", f"{PNG[:20]}\n{PNG[20:]}\r\n", f" {PNG}"])
+def test_base64_with_line_breaks_or_in_a_data_url_is_an_image(data: str) -> None:
+    assert parts_of(result(image(data))).images == (f"data:image/png;base64,{PNG}",)
+
+
 @pytest.mark.parametrize(
     "block",
     [

@@ -87,9 +87,41 @@ def test_a_model_of_one_provider_is_known_better_than_its_name(tmp_path: Path) -
     assert config.preferences.fallback_window == 8_192
 
 
+@pytest.mark.parametrize(
+    ("provider", "environ", "url"),
+    [
+        ("openai", {"OPENAI_BASE_URL": " https://gateway/v1 "}, "https://gateway/v1"),
+        ("oss", {"CODEX_OSS_PORT": " 99 "}, "http://localhost:99/v1"),
+        ("oss", {"CODEX_OSS_BASE_URL": "http://box/v1", "CODEX_OSS_PORT": "99"}, "http://box/v1"),
+        ("azure", {"AZURE_OPENAI_ENDPOINT": " https://me/X/ "}, "https://me/X/openai/v1"),
+        ("openai", {"OPENAI_BASE_URL": " ", "CODEX_OSS_PORT": "99"}, "https://api.openai.com/v1"),
+    ],
+)
+def test_the_environment_moves_a_built_in_provider_unless_the_settings_do(
+    tmp_path: Path, provider: str, environ: dict[str, str], url: str
+) -> None:
+    chosen = f'model_provider = "{provider}"'
+    assert load(tmp_path, chosen, **environ).base_url == url
+    own = f'{chosen}\n[model_providers.{provider}]\nbase_url = "http://own"'
+    assert load(tmp_path, own, **environ).base_url == "http://own"
+
+
+def test_a_variable_of_another_provider_does_not_matter(tmp_path: Path) -> None:
+    nonsense = {"AZURE_OPENAI_ENDPOINT": "https://me/?api-version=1", "CODEX_OSS_BASE_URL": "nonsense"}
+    assert load(tmp_path, **nonsense).id == "openai"
+    with pytest.raises(
+        ConfigError, match=r"^CODEX_OSS_BASE_URL: model provider 'oss': base_url 'nonsense' must"
+    ):
+        load(tmp_path, 'model_provider = "oss"', **nonsense)
+    with pytest.raises(
+        ConfigError, match=r"^OPENAI_WIRE_API: model_providers\.openai\.wire_api is 'grpc': it must"
+    ):
+        load(tmp_path, OPENAI_WIRE_API="grpc")
+
+
 def test_the_page_has_a_row_and_a_block_for_each(tmp_path: Path) -> None:
     page = PAGE.read_text()
-    for provider in builtin_providers({}).values():
+    for provider in builtin_providers().values():
         [row] = re.findall(rf"^\| `{provider.id}` \|.*$", page, re.MULTILINE)
         if provider.base_url not in {"", "replay:"}:
             assert f"`{provider.base_url}`" in row

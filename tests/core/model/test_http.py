@@ -175,7 +175,7 @@ def test_a_prompt_that_is_too_long_is_known_by_its_words(
         ask(provider(upstream.base_url))
 
 
-def test_a_model_that_is_not_there_is_an_error_that_lists_those_that_are(upstream: ScriptedUpstream) -> None:
+def test_a_missing_model_is_an_error_that_lists_the_available_ones(upstream: ScriptedUpstream) -> None:
     upstream.add(reply(404, body={"error": {"message": "model 'm' not found", "type": "not_found_error"}}))
     listed = {
         "data": [{"id": f"model-{number:02}"} for number in range(14)] + [{"id": "evil\x1b[2J"}, {"id": 5}, 7]
@@ -210,9 +210,7 @@ def test_models_are_listed_only_where_one_is_missing(upstream: ScriptedUpstream,
     "listed",
     [reply(500, body="x"), reply(200, body="no json"), reply(200, body=[1]), reply(200, body={"data": 5})],
 )
-def test_a_list_of_models_that_cannot_be_had_is_no_further_error(
-    upstream: ScriptedUpstream, listed: Reply
-) -> None:
+def test_a_failure_to_list_the_models_is_not_another_error(upstream: ScriptedUpstream, listed: Reply) -> None:
     upstream.add(reply(404, body={"error": {"message": "model not found"}}))
     upstream.answers["/v1/models"] = listed
     with pytest.raises(RequestRefused, match=r"model not found$"):

@@ -105,7 +105,7 @@ def test_a_response_without_content_has_no_body() -> None:
         ((b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000,), "interim responses without end"),
     ],
 )
-def test_what_is_no_response_is_an_error(parts: Sequence[bytes], words: str) -> None:
+def test_an_invalid_response_is_an_error(parts: Sequence[bytes], words: str) -> None:
     with pytest.raises(HttpError, match=words) as caught:
         body_of(*parts)
     assert not isinstance(caught.value, ConnectError)
@@ -175,7 +175,7 @@ def test_a_header_cannot_smuggle_another(name: bytes, value: bytes) -> None:
     "url",
     ["ftp://h/", "http://", "http://h:abc/", "http://h:99999/", "http://ü.example/", "x", "http://a b/"],
 )
-def test_what_is_no_url_is_an_error(url: str) -> None:
+def test_an_invalid_url_is_an_error(url: str) -> None:
     with pytest.raises(InvalidUrlError):
         ask(1, url=url)
 

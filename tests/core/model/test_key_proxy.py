@@ -147,7 +147,7 @@ def test_the_child_finds_its_way_out(child: Child, monkeypatch: pytest.MonkeyPat
         ("sys.exit(7)", "did not start: exit code 7$"),
         ("os.close(1); import time; time.sleep(0.05); os._exit(7)", "did not start: exit code 7$"),
         ("print('a' * 4090, 'bcdefghij', sep='\\n', file=sys.stderr); sys.exit(7)", "did not start: bcdef$"),
-        ("sys.stdin.read()", "did not start: it says nothing$"),
+        ("sys.stdin.read()", "did not start: it printed nothing$"),
         ("print('{', end='', flush=True); sys.exit(3)", "did not start: exit code 3$"),
         ("sys.stderr.buffer.write(b'a \\xff'); sys.exit(2)", "did not start: a \ufffd$"),
     ],
@@ -176,7 +176,7 @@ def test_a_child_that_has_ended_is_an_error(child: Child) -> None:
     proxy.close()
 
 
-def test_a_child_that_ends_at_once_is_no_crash(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_ends_at_once_does_not_crash_us(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
     def command(*_arguments: Any) -> list[str]:
         return [sys.executable, "-I", "-c", "import os; os.close(0)"]
 
@@ -204,7 +204,7 @@ def test_the_child_ends_with_its_pipe_or_is_killed(child: Child, monkeypatch: py
     assert sorted(Path("/dev/fd").iterdir()) == before
 
 
-def test_the_child_is_no_part_of_the_terminal(child: Child) -> None:
+def test_the_child_is_not_part_of_the_terminal(child: Child) -> None:
     """Ctrl+C is for this process, which ends the child when it ends."""
     proxy = started(provider())
     endpoint(proxy)

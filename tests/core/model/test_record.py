@@ -133,7 +133,7 @@ def test_a_key_spelled_with_escapes_is_replaced(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "r").read_text().splitlines()[1])["stream"] == [{"text": "[REDACTED]"}]
 
 
-def test_deltas_of_items_that_stream_side_by_side_are_read_apart(tmp_path: Path) -> None:
+def test_deltas_of_items_that_stream_concurrently_are_kept_apart(tmp_path: Path) -> None:
     events = [
         {"type": "response.output_text.delta", "output_index": index, "delta": text}
         for text in ("it is ", KEY[:9], KEY[9:])

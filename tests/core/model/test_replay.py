@@ -129,7 +129,7 @@ def test_an_expectation_looks_into_every_text_and_nothing_else(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("response", "error", "said"),
+    ("response", "error", "problem"),
     [
         ({"expect": [{"contains": "bye"}]}, RequestRefused, "request 1 to have 'bye' in its input"),
         ({"expect": [{"call_id": "1", "output_contains": "bad"}]}, RequestRefused, "in the output of call 1"),
@@ -139,15 +139,15 @@ def test_an_expectation_looks_into_every_text_and_nothing_else(tmp_path: Path) -
     ],
 )
 def test_what_does_not_fit_is_reported(
-    tmp_path: Path, response: Any, error: type[Exception], said: str
+    tmp_path: Path, response: Any, error: type[Exception], problem: str
 ) -> None:
     path = scenario(tmp_path, {"replay": 1}, *([response] if response else []))
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=problem):
         play(path, PROMPT)
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "problem"),
     [
         ([], "is empty"),
         ([{"replay": 2}], "wrong at line 1: replay"),
@@ -157,8 +157,8 @@ def test_what_does_not_fit_is_reported(
         ([{"replay": 1}, {"stream": [5]}], r"wrong at line 2: stream\.0: Input should be"),
     ],
 )
-def test_a_wrong_file_names_its_line(tmp_path: Path, lines: list[Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_a_wrong_file_names_its_line(tmp_path: Path, lines: list[Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
         load_scenario(scenario(tmp_path, *lines))
 
 
@@ -172,9 +172,9 @@ def test_a_missing_file_is_reported(tmp_path: Path) -> None:
 def test_a_recording_is_a_scenario_without_secrets(tmp_path: Path) -> None:
     path = tmp_path / "record.jsonl"
     recorder = Recorder(path, {b"MY_TOKEN": b"hunter2hunter2", b"PATH": b"/usr/bin:/bin"})
-    said = "hunter2hunter2 sk-abcdefghijklmnop1234 /usr/bin:/bin"
+    problem = "hunter2hunter2 sk-abcdefghijklmnop1234 /usr/bin:/bin"
     with recorder.exchange():
-        recorder.event(SseEvent("message", json.dumps(sse.message(said)).encode()))
+        recorder.event(SseEvent("message", json.dumps(sse.message(problem)).encode()))
         recorder.event(SseEvent("message", b"[DONE]"))
         recorder.event(SseEvent("message", json.dumps(sse.completed()).encode()))
     with recorder.exchange():

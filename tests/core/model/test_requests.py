@@ -282,7 +282,7 @@ def test_settings_that_make_no_connection_are_an_error(
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:abc/v1", "ftp://127.0.0.1/v1"])
-def test_what_is_no_address_is_an_error(url: str) -> None:
+def test_an_invalid_address_is_an_error(url: str) -> None:
     with pytest.raises(RequestRefused, match="is not a valid URL") as caught:
         ask(provider(url))
     assert caught.value.code == "provider"

@@ -69,7 +69,7 @@ WINDOWS: dict[str, tuple[ServerKind, Answers, int | None]] = {
     "no size": ("llamacpp", {"/props": {"default_generation_settings": {"n_ctx": -1}}}, None),
     "a list": ("llamacpp", {"/props": [1]}, None),
     "nothing": ("ollama", {}, None),
-    "models that are no list": ("ollama", {"/api/ps": {"models": 5}}, None),
+    "models that are not a list": ("ollama", {"/api/ps": {"models": 5}}, None),
 }
 
 
@@ -226,7 +226,7 @@ def test_nobody_is_asked_who_is_not_known_or_not_here() -> None:
         assert upstream.questions == []
 
 
-def test_a_server_that_is_not_there_says_nothing() -> None:
+def test_a_server_that_does_not_run_reports_nothing() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         assert window(f"http://127.0.0.1:{taken.getsockname()[1]}/v1", "ollama") is None

@@ -110,7 +110,7 @@ def test_a_whole_answer_may_be_larger_than_an_event(monkeypatch: pytest.MonkeyPa
     assert caught.value.code == "provider"
 
 
-def test_what_is_no_stream_is_shown_as_far_as_it_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anything_but_a_stream_is_shown_as_far_as_it_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "MAX_PLAIN_BYTES", 8)
     with pytest.raises(ModelError) as caught:
         read(b"a \xff ", b"page", b"further")
@@ -221,7 +221,7 @@ def test_the_server_waits_where_nobody_reads(monkeypatch: pytest.MonkeyPatch, ro
     anyio.run(main)
 
 
-def test_time_in_which_nobody_reads_is_no_silence() -> None:
+def test_time_in_which_nobody_reads_is_not_silence() -> None:
     async def main() -> None:
         async with open_stream(b"data: a\n\n", 1.2, b"data: b\n\n", idle=0.5) as (_, batches):
             await anyio.sleep(1)

@@ -71,7 +71,7 @@ def update_from(old: list[str], new: list[str], random: Random, path: str = "f")
         if marked:
             out.append("@@" if context is None else f"@@ {old[context]}")
         lines = _signed(old, new, spans, first, last)
-        # Without a marker an empty line before the chunk is none of its lines.
+        # Without a marker, an empty line before the chunk does not belong to it.
         out += [
             "" if line == " " and (row or marked) and random.random() < 0.5 else line
             for row, line in enumerate(lines)

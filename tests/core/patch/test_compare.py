@@ -32,7 +32,7 @@ def test_equal_texts_have_no_differences(lines: list[str]) -> None:
 @given(st.lists(st.sampled_from("ab"), max_size=12), st.lists(st.sampled_from("ab"), max_size=12))
 @settings(max_examples=300)
 def test_short_texts_without_anchors_get_a_shortest_script(old: list[str], new: list[str]) -> None:
-    # Every line is there twice, so that none is an anchor.
+    # Every line occurs twice, so there are no anchors.
     old, new = [line for line in old for _ in range(2)], [line for line in new for _ in range(2)]
     changed = sum(b - a + d - c for a, b, c, d in differences(old, new))
     assert changed == len(old) + len(new) - 2 * longest_common(old, new)
@@ -43,12 +43,12 @@ def longest_common(old: list[str], new: list[str]) -> int:
     for left in old:
         before = row
         row = [0]
-        for place, right in enumerate(new):
-            row.append(before[place] + 1 if left == right else max(before[place + 1], row[place]))
+        for column, right in enumerate(new):
+            row.append(before[column] + 1 if left == right else max(before[column + 1], row[column]))
     return row[-1]
 
 
-def test_lines_that_are_there_once_hold_the_others_in_place() -> None:
+def test_unique_lines_hold_the_others_in_place() -> None:
     old = ["{", "a", "}", "{", "b", "}"]
     new = ["{", "a", "}", "{", "c", "}", "{", "b", "}"]
     assert differences(old, new) == [(4, 4, 4, 7)]
@@ -73,7 +73,7 @@ def test_work_that_grows_too_much_is_given_up() -> None:
 
 
 def test_anchors_are_sought_on_a_bounded_number_of_levels() -> None:
-    # Each level has one anchor in the middle of lines that are there twice.
+    # Each level has one anchor, in the middle of lines that occur twice.
     old: list[str] = []
     new: list[str] = []
     for level in range(40):
@@ -104,7 +104,7 @@ def test_anchors_take_linear_time() -> None:
     assert work(32_000) < 24 * max(work(4_000), 0.002)
 
 
-def test_it_is_no_worse_than_the_standard_library_on_plain_edits() -> None:
+def test_plain_edits_get_no_longer_diffs_than_from_the_standard_library() -> None:
     old = [f"line {number % 70}" for number in range(500)]
     new = old[:100] + old[120:300] + ["new"] * 5 + old[300:]
     spans = [

@@ -198,7 +198,7 @@ def edited_files(draw: st.DrawFn) -> tuple[str, dict[str, str], list[str]]:
     }
     if draw(st.booleans()):
         old[[*old][-1]] = ""
-    # What has one byte a character is only a guess, so that it may get nothing but ASCII.
+    # A single-byte encoding is only a guess, so only ASCII may be added.
     added = st.just("") if codec in {"latin-1", "cp1252"} else line
     new: list[str] = []
     for number, text in enumerate(old):

@@ -216,8 +216,8 @@ def in_a_real_shell(script: str, directory: Path) -> tuple[str, Path]:
     done = subprocess.run(
         ["bash", "-c", function + script], cwd=directory, capture_output=True, check=True, timeout=20
     )
-    text, _, place = done.stdout.decode().rpartition("|")
-    return text, Path(place)
+    text, _, shell_directory = done.stdout.decode().rpartition("|")
+    return text, Path(shell_directory)
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is missing")
@@ -252,8 +252,8 @@ def test_a_patch_that_is_found_is_what_a_real_shell_hands_over(
     script = "\n".join([f"{change}apply_patch {redirection}", *lines, "EOF"])
     match detect(["bash", "-c", script]):
         case PatchCall(text=text, workdir=workdir):
-            given_text, place = in_a_real_shell(script, directory)
+            given_text, shell_directory = in_a_real_shell(script, directory)
             assert given_text == (f"{text}\n" if text or lines[:1] == [""] else "")
-            assert place == (directory / (workdir or "")).resolve()
+            assert shell_directory == (directory / (workdir or "")).resolve()
         case _:
             pass

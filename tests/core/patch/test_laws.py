@@ -53,7 +53,7 @@ def test_a_patch_made_from_two_files_turns_one_into_the_other(
     old, new = files
     if old == new:
         return
-    # A file without lines has no line ends to go by.
+    # A file without lines has no line endings to imitate.
     expected = "".join(f"{line}{end if old else chr(10)}" for line in new)
     assert patched("".join(f"{line}{end}" for line in old), update_from(old, new, random)) == expected
 
@@ -66,7 +66,7 @@ def test_lines_that_stay_keep_their_ends_and_what_is_left_out_of_the_patch(
     new = [line for line in old if data.draw(st.booleans())]
     if old == new:
         return
-    # White space that the patch does not have is in the file still, whichever pass finds the lines.
+    # White space that the patch omits is still in the file, whichever pass finds the lines.
     real = {
         line: data.draw(st.sampled_from(["", " ", "\t"])) + line + data.draw(st.sampled_from(["", " "]))
         for line in old

@@ -67,7 +67,7 @@ def test_a_carriage_return_inside_a_line_of_the_patch_is_a_line_end_of_the_file(
     assert change("10%\r20%\ndone\n", "-10%\r20%", "+0%") == "0%\rdone\n"
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_line() -> None:
     assert change("\ufeffa\nb\n", "-a", "+x") == "\ufeffx\nb\n"
     assert change("\ufeffa\nb\n", "-\ufeffa", "+\ufeffx") == "\ufeffx\nb\n"
     assert change("\ufeff", "+x") == "\ufeffx\n"

@@ -54,7 +54,7 @@ def test_the_first_hit_of_the_earliest_pass_wins(lines: list[str], hit: int) -> 
 
 
 def test_a_pass_is_for_all_lines_of_a_chunk() -> None:
-    # The first place has one line exactly and one roughly: it is found in the second pass, the other in the first.
+    # The first candidate matches one line exactly and one roughly: the second pass finds it, the first pass the other.
     assert change("a\nb \na\nb\n", "-a", "-b", "+c") == "a\nb \nc\n"
 
 
@@ -122,7 +122,7 @@ def test_an_end_of_file_chunk_is_the_last_lines_or_nothing() -> None:
         change("x\ny\n", "-x", "+z", end_of_file=True)
     assert str(caught.value) == (
         "Failed to find expected lines in f:\nx\n"
-        "The patch says *** End of File: they must be the last lines.\nThey stand at line 1."
+        "The patch says *** End of File: they must be the last lines.\nThey are at line 1."
     )
 
 
@@ -258,7 +258,7 @@ def test_lines_out_of_order_are_shown_where_they_are() -> None:
         apply_to_text("a\nb\nc\n", [chunk("-b"), chunk("-a")], "f")
     assert str(caught.value) == (
         "Failed to find expected lines in f:\na\n"
-        "They stand at line 1, before line 3, where the search began: chunks must be in the file's order."
+        "They are at line 1, before line 3, where the search began: chunks must be in the file's order."
     )
 
 

@@ -187,16 +187,16 @@ def test_forgiveness_does_not_change_what_a_good_patch_means() -> None:
 
 
 def test_two_good_texts_are_not_forgiven_into_one_another() -> None:
-    # One space is what makes these context; that it could be an indented marker must not matter.
+    # One space makes these lines context, although they could also be indented markers.
     assert chunks("@@\n-x\n *** End of File") == (chunk("-x", " *** End of File"),)
     assert chunks("@@\n-x\n @@\n-y") == (chunk("-x", " @@", "-y"),)
-    # Here the header is indented, and what follows it is not: a space remains the sign of context.
+    # Here only the header is indented, so a space still means context.
     (hunk,) = parse_patch(wrapped("  *** Update File: a\n@@\n   x\n-y")).hunks
     assert hunk == UpdateFile("a", None, (chunk("   x", "-y"),))
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "first line must be '*** Begin Patch'. Received:\n(nothing)"),
         ("please edit a.py", "please edit a.py"),
@@ -237,10 +237,10 @@ def test_two_good_texts_are_not_forgiven_into_one_another() -> None:
         ("{" + "x" * 16 * 2**20, "the limit is 16,777,216"),
     ],
 )
-def test_what_is_not_a_patch_is_reported_with_its_line(text: str, said: str) -> None:
+def test_what_is_not_a_patch_is_reported_with_its_line(text: str, message: str) -> None:
     with pytest.raises(PatchSyntaxError) as caught:
         parse_patch(text)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert len(str(caught.value)) < 3_000
 
 

@@ -104,7 +104,7 @@ UPDATE_A = "*** Update File: a\n-x\n+y"
 
 
 @pytest.mark.parametrize(
-    ("files", "body", "error", "said"),
+    ("files", "body", "error", "message"),
     [
         ({"a": "1\n"}, UPDATE_A, PatchMatchError, "Failed to find expected lines in /w/a:\nx"),
         ({"a": "1\n"}, "*** Update File: a\n@@ c\n-x", PatchMatchError, "Failed to find context 'c' in /w/a"),
@@ -164,11 +164,11 @@ UPDATE_A = "*** Update File: a\n-x\n+y"
     ],
 )
 def test_what_does_not_fit_is_reported(
-    files: dict[str, str], body: str, error: type[PatchError], said: str
+    files: dict[str, str], body: str, error: type[PatchError], message: str
 ) -> None:
     with pytest.raises(error) as caught:
         planned(files, body)
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 def test_one_hunk_that_changes_nothing_does_not_stop_the_others() -> None:

@@ -143,7 +143,7 @@ def test_what_a_confined_command_has_left_ends_with_the_command(
         assert gone(mark)
 
 
-def test_without_a_guardian_it_goes_on(tmp_path: Path, mark: str) -> None:
+def test_without_a_guardian_a_command_still_runs(tmp_path: Path, mark: str) -> None:
     """The control."""
     program = AGENT.replace(
         "from code_core.process.guardian import start_guarded",

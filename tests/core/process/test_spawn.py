@@ -117,7 +117,7 @@ def test_cancelling_ends_the_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "cwd", "code", "said"),
+    ("argv", "cwd", "code", "message"),
     [
         (["no-such-program"], "/", 127, "no-such-program: command not found"),
         (["/etc/passwd"], "/", 126, "cannot be run: Permission denied"),
@@ -129,8 +129,8 @@ def test_cancelling_ends_the_command(tmp_path: Path) -> None:
         (["ls"], "/a\0b", 126, "does not exist"),
     ],
 )
-def test_what_cannot_start_says_why(argv: list[str], cwd: str, code: int, said: str) -> None:
-    with pytest.raises(SpawnError, match=said) as caught:
+def test_what_cannot_start_says_why(argv: list[str], cwd: str, code: int, message: str) -> None:
+    with pytest.raises(SpawnError, match=message) as caught:
         run(*argv, cwd=Path(cwd))
     assert caught.value.exit_code == code
 
@@ -161,7 +161,7 @@ def test_a_slow_reader_gets_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(taken) == 60_000
 
 
-def test_a_background_process_that_goes_on_printing_is_not_waited_for() -> None:
+def test_a_background_process_that_keeps_printing_is_not_waited_for() -> None:
     end, out, _ = run("sh", "-c", "yes & echo $!; exec true")
     pid = int(out.replace(b"y\n", b"").split()[0])
     os.kill(pid, signal.SIGKILL)

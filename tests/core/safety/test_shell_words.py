@@ -87,8 +87,8 @@ def test_bash_reads_the_same_words(arguments: str) -> None:
     if commands is None or len(commands) != 1 or commands[0][0] != "echo":
         return
     script = f"printf '%s\\n' -- {arguments}"
-    told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
-    assert told.splitlines() == ["--", *commands[0][1:]]
+    printed = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines() == ["--", *commands[0][1:]]
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0!", codec="utf-8"), min_size=1), min_size=2))

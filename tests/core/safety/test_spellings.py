@@ -254,7 +254,7 @@ FREE = [
     "echo git push",
     "ls git push",
     "find . -name push -exec git status ';'",
-    # one word of a rule, where it is no command
+    # a word of a rule that is not a command
     "ls dist/*",
     "cat bin/curlie",
     "case $1 in\n  curlie) ls;;\n  x|curlie) ls;;\n  [a-z]*) ls;;\n  *) ls;;\nesac",

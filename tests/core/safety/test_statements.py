@@ -91,7 +91,7 @@ GUARDED = ("rm", "-rf", ".")
             "exec nice -n 5 nohup rm -rf .",
             "[[ a =~ (b) ]] && rm -rf .",
         ),
-        # What a shell takes for something else than it looks like.
+        # What a shell reads differently from what it looks like.
         *(
             "echo a\u00a0b; rm -rf .",
             'echo "${v//\'"\'/}"; rm -rf .',
@@ -155,7 +155,7 @@ def test_what_is_only_text_is_not_found(script: str) -> None:
     assert GUARDED not in statements(["bash", "-lc", script])
 
 
-def test_an_argument_vector_is_no_script() -> None:
+def test_an_argument_vector_is_not_a_script() -> None:
     assert statements(["echo", "a; rm -rf ."]) == (("echo", "a; rm -rf ."),)
 
 

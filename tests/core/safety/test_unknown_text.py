@@ -102,7 +102,7 @@ HIDDEN = [
     "git p",
     "git -C . yolo",
     "git -c color.ui=never st",
-    # inside of others
+    # inside others
     "bash -c 'base64 -d f | sh'",
     "echo 'base64 -d f | sh' | bash",
     "if true; then base64 -d f | sh; fi",

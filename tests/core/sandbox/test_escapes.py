@@ -1,4 +1,4 @@
-"""Every attack is tried confined, and unconfined as the control that it works at all."""
+"""Every attack is tried confined, and also unconfined, to show that it works at all."""
 
 import os
 import shutil
@@ -27,9 +27,9 @@ PYTHON = f"/usr/bin/python3.{sys.version_info.minor}"  # one that every user can
 USERS = [pytest.param(None, id="as this user"), pytest.param(UNPRIVILEGED_ID, id="unprivileged")]
 MECHANISMS = ["bwrap", "landlock"]
 TREES_AT_ONCE = 10
-"""Attacks with trees of their own in one command: each has a dozen mounts."""
+"""Limit on attacks with their own trees in one command, because each has a dozen mounts."""
 DEPENDS_ON_MACHINE = frozenset({"kernel files", "kernel calls", "sockets", "persistence", "IPC"})
-"""Groups of which this machine or this user may not have everything."""
+"""Groups that need something that this machine or this user may lack."""
 DEPENDS_ON_KERNEL = frozenset({
     "files-attribute", "files-remove-an-attribute", "files-attribute-by-descriptor", "files-flags",
     "processes-terminal-input", "processes-the-terminal-that-started-the-agent", "processes-its-processors",
@@ -79,7 +79,7 @@ def native() -> Iterator[Path]:
 def outcomes(
     sandbox: Sandbox | None, user: int | None, native: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str | None]:
-    """Why each attack failed, or None if it got through."""
+    """Why each attack failed, or None if it succeeded."""
     plain = [one for one in ATTACKS if one.group not in WITH_TREES]
     trees = [one for one in ATTACKS if one.group in WITH_TREES]
     found: dict[str, str | None] = {}

@@ -1,4 +1,4 @@
-"""Which repository a directory belongs to, with repositories that git itself has made."""
+"""Which repository a directory belongs to, tested with repositories made by git."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with a linked worktree and a submodule, and one with its git directory apart."""
+    """A repository with a linked worktree and a submodule, and one with a separate git directory."""
     top = tmp_path_factory.mktemp("repositories")
     for name in ("main", "part"):
         git(top, "init", "-q", name)

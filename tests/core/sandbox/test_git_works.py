@@ -1,4 +1,4 @@
-"""Git's everyday commands work where the repository's data is, and what makes it run programs stays closed."""
+"""Git's everyday commands work wherever the repository's data is, but what makes it run programs stays protected."""
 
 import os
 import sys
@@ -63,7 +63,7 @@ def test_everyday_commands(top: Path, mechanism: str, tree: str) -> None:
 @pytest.mark.parametrize("tree", TREES)
 def test_nothing_with_git_closed(top: Path, mechanism: str, tree: str) -> None:
     if mechanism == "landlock" and tree == "main":
-        pytest.skip("a gap of Landlock: .git is inside of the writable directory")
+        pytest.skip("a gap of Landlock: .git is inside the writable directory")
     code, problems = run(mechanism, top / tree, "echo x > file && git add file", writes=False)
     assert code != 0
     assert "Read-only file system" in problems or "Permission denied" in problems

@@ -34,8 +34,8 @@ def run(sandbox: Landlock, script: str, cwd: Path, *arguments: str, **environmen
         ["sh", "-c", script, *arguments], Confinement((cwd,)), cwd, {"PATH": os.defpath, **environment}
     ) as process:
         assert process.stdout is not None
-        said = process.stdout.read().decode()
-    return process.returncode, said
+        output = process.stdout.read().decode()
+    return process.returncode, output
 
 
 def waiting(sandbox: Landlock) -> psutil.Process:
@@ -49,9 +49,9 @@ def test_each_command_has_its_own_rights_directory_and_environment(
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
         before = landlock._waiting
-        told = run(landlock, f'pwd; echo $NAME $CODEX_SANDBOX; for i in a b c; do touch "{tmp_path}"/$i/{name}; done',
+        result = run(landlock, f'pwd; echo $NAME $CODEX_SANDBOX; for i in a b c; do touch "{tmp_path}"/$i/{name}; done',
                    tmp_path / name, NAME=name)  # fmt: skip
-        assert told[1] == f"{tmp_path / name}\n{name} landlock\n"
+        assert result[1] == f"{tmp_path / name}\n{name} landlock\n"
         assert before is None or before is not landlock._waiting
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")) == ["a/a", "b/b", "c/c"]
 

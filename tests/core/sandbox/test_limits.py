@@ -1,4 +1,4 @@
-"""What a command may use up: each limit by itself, with the control that it is not reached without."""
+"""The limits of commands: each one alone, with a control without the limit."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
 
 def run(mechanism: str, limits: Limits, folder: Path, program: str) -> str:
-    """What the program prints before it ends."""
+    """Run the program confined, and return its output."""
     confinement = Confinement((folder,), limits=limits)
     argv = [python_for_all(), "-c", program]
     with sandbox_for(mechanism, None).start(argv, confinement, folder, {"PATH": os.defpath}) as process:
@@ -96,8 +96,8 @@ except BlockingIOError:
                 launch.argv, env=launch.environment, pass_fds=launch.fds, cwd="/", stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE, text=True, user=UNPRIVILEGED_ID, group=UNPRIVILEGED_ID, extra_groups=[],
             )  # fmt: skip
-        said, problem = process.communicate(timeout=60)
-        assert said == printed, problem
+        output, problem = process.communicate(timeout=60)
+        assert output == printed, problem
         assert time.monotonic() - started < 30
 
 
@@ -125,8 +125,8 @@ print("WENT ON", flush=True)
                 launch.argv, env=launch.environment, pass_fds=launch.fds, cwd="/", stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **as_user(user),
             )  # fmt: skip
-        said, problem = process.communicate(timeout=60)
-        assert (b"WENT ON" in said, process.returncode) == (code == 0, code), problem
+        output, problem = process.communicate(timeout=60)
+        assert (b"WENT ON" in output, process.returncode) == (code == 0, code), problem
         assert ("more than 100 processes" in problem.decode()) == (code == 137)
         assert not [one for one in psutil.process_iter(["cmdline"]) if program in (one.info["cmdline"] or ())]
 

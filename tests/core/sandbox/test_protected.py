@@ -63,7 +63,7 @@ def test_the_agents_own_files_are_closed_whatever_the_policy() -> None:
 def test_the_systems_own_bubblewrap_and_git_cannot_be_replaced(
     mechanism: str, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the directory of programs is writable: the next command would be run by what was put there."""
+    """If the directory of programs is writable, a program planted there would run the next command."""
     for name in ("bwrap", "git", "other"):
         (work / "bin").mkdir(exist_ok=True)
         (work / "bin" / name).write_text("the system's")
@@ -144,7 +144,7 @@ def test_another_common_directory_does_not_open_the_settings(work: Path) -> None
     assert found.open_git == ()
 
 
-def test_the_repositories_that_were_there_at_first_are_closed_and_new_ones_are_not(work: Path) -> None:
+def test_the_repositories_that_existed_at_first_are_protected_and_new_ones_are_not(work: Path) -> None:
     git(work, "init", "-q", "sub/a/b")
     policy = OPEN.model_copy(update={"writable_roots": [Path("sub")]})
     found = protected_by(policy, work, work.parent / "home", [work])
@@ -206,7 +206,7 @@ def test_a_git_file_that_appears_later_opens_nothing(work: Path) -> None:
     (work / ".git").write_text(f"gitdir: {work.parent / 'apart.git'}\n")
     assert protected_by(OPEN, work, work.parent / "home", [work]).open_git == ()
     assert protected_by(OPEN, work / ".", work.parent / "home", [work]).open_git == ()
-    # The control: where it was there at first, it is the repository's own.
+    # The control: if it existed at first, it is the repository's own.
     module._first_seen.clear()
     assert protected_by(OPEN, work, work.parent / "home", [work]).open_git == (work.parent / "apart.git",)
 
@@ -225,7 +225,7 @@ def test_repositories_are_searched_for_again_after_a_while(
 
 
 def test_a_planted_git_file_opens_a_directory_that_records_no_tree_but_not_its_settings(work: Path) -> None:
-    """A limit that the docs name: git records no tree in a separate directory."""
+    """A documented limit: git does not record the tree of a separate directory."""
     data = work.parent / "data"
     git(work.parent, "init", "-q", "--separate-git-dir", str(data), "elsewhere")
     (work / ".git").write_text(f"gitdir: {data}\n")

@@ -137,7 +137,7 @@ def test_every_jump_stays_inside(machine: Machine) -> None:
 @pytest.mark.parametrize("machine", machines())
 def test_the_numbers_are_those_of_libseccomp(machine: Machine) -> None:
     for name, number in NUMBERS[machine].items():
-        told = subprocess.run(
+        done = subprocess.run(
             ["scmp_sys_resolver", "-a", machine, name], capture_output=True, text=True, check=True
         )
-        assert int(told.stdout) == number, name
+        assert int(done.stdout) == number, name

@@ -62,7 +62,7 @@ def test_a_link_that_is_replaced_is_noticed(tmp_path: Path) -> None:
     assert changed(before, seen_in([link])) == [link]
 
 
-def test_a_placeholder_is_there_as_long_as_a_command_needs_it(tmp_path: Path) -> None:
+def test_a_placeholder_exists_as_long_as_a_command_needs_it(tmp_path: Path) -> None:
     path = tmp_path / ".code"
     confinement = Confinement(
         (tmp_path,), absent=(path, tmp_path / ".git/commondir", tmp_path / "no/such/.code")
@@ -72,6 +72,13 @@ def test_a_placeholder_is_there_as_long_as_a_command_needs_it(tmp_path: Path) ->
         with placeholders(confinement):
             assert path.is_dir()
         assert path.is_dir()
+    assert not path.exists()
+
+
+def test_an_interrupted_command_leaves_no_placeholder(tmp_path: Path) -> None:
+    path = tmp_path / ".code"
+    with pytest.raises(KeyboardInterrupt), placeholders(Confinement((tmp_path,), absent=(path,))):
+        raise KeyboardInterrupt
     assert not path.exists()
 
 

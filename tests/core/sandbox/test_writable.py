@@ -1,4 +1,4 @@
-"""Which directories are writable, when commands may have put links on the way to them."""
+"""Which directories are writable if commands may have put links on the way to them."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def test_a_link_that_only_the_user_can_change_is_followed(work: Path) -> None:
     assert redirected_roots(roots, work, {}) == []
 
 
-def test_links_without_an_end_are_no_hang(work: Path) -> None:
+def test_links_without_an_end_do_not_hang(work: Path) -> None:
     (work / "a").symlink_to("b")
     (work / "b").symlink_to("a")
     assert redirected_roots(policy("a"), work, {}) == [work / "a"]

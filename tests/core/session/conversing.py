@@ -16,7 +16,7 @@ def user(text: str) -> UserInput:
 
 
 class Frontend:
-    """Reads a conversation's events, and waits for those a test needs."""
+    """Reads a conversation's events and waits for those that a test needs."""
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation

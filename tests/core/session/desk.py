@@ -1,4 +1,4 @@
-"""A home with stored sessions, and conversations in it."""
+"""A home with stored sessions and conversations."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +14,7 @@ from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
 from code_core.wire.response_events import ItemDone
 from code_core.wire.responses import request_body
-from core.session.scripted import Reading, ScriptedModel, completed, place, text
+from core.session.scripted import Reading, ScriptedModel, completed, event_order, text
 
 Script = Callable[[Reading], Awaitable[None]]
 
@@ -35,7 +35,7 @@ class Desk:
         return ConfigOverrides(**(given | more))
 
     def new(self, model: ScriptedModel, script: Script, parts: Parts | None = None, **more: Any) -> str:
-        """Run `script` in a new conversation; its id."""
+        """Run `script` in a new conversation and return its id."""
         return self._run(model, script, "new", (), parts, {"cwd": self.work} | more)
 
     def resume(
@@ -87,7 +87,7 @@ def turns(*words: str) -> Script:
 def step(name: str, arguments: Any, number: int) -> list[Any]:
     """A response with one call, `c{number}`."""
     call = FunctionCall(name=name, arguments=json.dumps(arguments), call_id=f"c{number}")
-    return [ItemDone(call, place()), completed()]
+    return [ItemDone(call, event_order()), completed()]
 
 
 def input_of(model: ScriptedModel, request: int = -1) -> list[Any]:
@@ -96,5 +96,5 @@ def input_of(model: ScriptedModel, request: int = -1) -> list[Any]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that a thread does to files."""
-    while not condition():  # noqa: ASYNC110 - files tell nobody that they changed
+    while not condition():  # noqa: ASYNC110 - nothing reports that files have changed
         await anyio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The session of `machine` with its journal on a disk, which hangs, is full and writes in part."""
+"""The session of `machine` with its journal on a disk that hangs, is full or writes partially."""
 
 import errno
 import os
@@ -22,7 +22,7 @@ TURN_OVER = 0.0002
 
 
 class FaultyDisk(RolloutJournal):
-    """A rollout that blocks or fails when the machine wants it, and leaves half a line behind."""
+    """A rollout that blocks or fails on demand, and leaves half a line behind."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,7 +52,7 @@ class _File(RolloutFile):
             super().write(entries)
             return
         if self.path.exists():
-            with self.path.open("ab") as file:  # as a process that died would
+            with self.path.open("ab") as file:  # like a process that died
                 file.write(b'{"timestamp":"2026-01-01T00:00:00.000Z","type":"respon')
             self._mid_line = True
         raise JournalError(f"cannot write the session: {os.strerror(errno.ENOSPC)}")

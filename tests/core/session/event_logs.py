@@ -1,4 +1,4 @@
-"""Event logs for tests, and what goes into them."""
+"""Event logs and events for tests."""
 
 import base64
 from collections.abc import Awaitable, Callable
@@ -47,7 +47,7 @@ def run(script: Callable[[EventLog], Awaitable[None]]) -> None:
 
 
 async def rest(log: EventLog, reader: EventReader) -> list[Event]:
-    """What the reader still gets."""
+    """The events that the reader still gets."""
     log.close()
     return [event async for event in reader]
 

@@ -1,4 +1,4 @@
-"""A session under everything at once: ops in any order, at any await, with faults of every part.
+"""A session under stress: ops in any order, at any await, with faults in every part.
 
 The event loop runs a drawn number of steps between two rules, so that each op comes at any
 await of a turn.
@@ -57,7 +57,7 @@ from core.session.scripted import (
 MOST_STEPS_TO_REST = 50_000
 LONG_ENOUGH = 5
 STALLED = 40
-"""Events after which the reader that stalls is far behind."""
+"""Number of events after which the stalled reader is far behind."""
 
 TOOLS = ("work", "work_together", "ask", "crash", "slow")
 ERRORS = {
@@ -92,11 +92,11 @@ class SessionMachine(RuleBasedStateMachine):
         return FaultyJournal()
 
     def recorded(self) -> SessionState:
-        """What a resume would begin with."""
+        """The state from which a resume would start."""
         return SessionState.from_entries(self.journal.entries)
 
     def is_busy(self) -> bool:
-        """Whether something goes on that will end by itself."""
+        """Whether something is running that will end by itself."""
         ops = self.conversation._ops_out.statistics().current_buffer_used
         return self.conversation._runner.running is not None or ops > 0
 
@@ -370,8 +370,8 @@ class SessionMachine(RuleBasedStateMachine):
             getattr(event.msg, "id", "") for event in self.seen if event.msg.type == "user_message"
         )
         for name in self.inputs:
-            places = taken[name] + (name in self.waiting)
-            assert places == 1 or (places == 0 and name in self.removable)
+            occurrences = taken[name] + (name in self.waiting)
+            assert occurrences == 1 or (occurrences == 0 and name in self.removable)
 
     def _check_readers(self) -> None:
         ends = [(event.id, event.event_seq) for event in self.seen if event.msg.type in TASK_ENDS]

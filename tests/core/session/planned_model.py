@@ -1,4 +1,4 @@
-"""A model that answers each request as planned, and otherwise with a message."""
+"""A model that answers requests as planned, or else with a message."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

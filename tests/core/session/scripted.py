@@ -1,4 +1,4 @@
-"""A session without files, processes and sockets: its model, tools and journal do what a test says."""
+"""A session without files, processes and sockets, whose model, tools and journal are scripted."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -29,18 +29,18 @@ from code_core.wire.tool_specs import FunctionSpec
 from support import violations
 
 Step = ResponseEvent | Exception | anyio.Event
-"""What a scripted model does next: send, break, or wait until something happens."""
+"""What a scripted model does next: send something, break, or wait for an event."""
 
 ToolBody = Callable[[ToolCall, ToolContext], Awaitable[ToolOutput]]
 
 
-def place(index: int = 0, ordinal: int = 1) -> EventOrder:
+def event_order(index: int = 0, ordinal: int = 1) -> EventOrder:
     return EventOrder(request_ordinal=ordinal, output_index=index)
 
 
 def answer(text: str, *, tokens: int = 15, ordinal: int = 1) -> list[Step]:
     message = Message(role="assistant", content=[OutputText(text=text)])
-    order = place(ordinal=ordinal)
+    order = event_order(ordinal=ordinal)
     return [TextDelta(text[:1], order), ItemDone(message, order), completed(tokens)]
 
 
@@ -51,7 +51,7 @@ def completed(tokens: int = 15) -> Completed:
 def calls(*names: str, first: int = 1) -> list[Step]:
     """Calls of these tools, with the ids `c1`, `c2`, …"""
     steps: list[Step] = [
-        ItemDone(FunctionCall(name=name, arguments="{}", call_id=f"c{first + index}"), place(index))
+        ItemDone(FunctionCall(name=name, arguments="{}", call_id=f"c{first + index}"), event_order(index))
         for index, name in enumerate(names)
     ]
     return [*steps, completed()]
@@ -88,8 +88,8 @@ class ScriptedModel:
     async def aclose(self) -> None:
         self.closed = True
 
-    def said(self, request: int = -1) -> str:
-        """All texts of a request's input."""
+    def request_text(self, request: int = -1) -> str:
+        """All text in a request's input."""
         return repr(request_body(self.prompts[request])["input"])
 
 
@@ -113,7 +113,7 @@ class ScriptedTool:
 
 
 def scripted_config(tmp_path: Path, **overrides: Any) -> Config:
-    """Settings with nothing in them, for a directory `work` of its own."""
+    """Empty settings, for a separate directory `work`."""
     work = tmp_path / "work"
     work.mkdir(exist_ok=True)
     given: dict[str, Any] = {

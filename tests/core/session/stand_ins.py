@@ -1,4 +1,4 @@
-"""Parts of a session that stand in for ours: no processes, no files."""
+"""Replacements for parts of a session, without processes and files."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ LISTING = McpListToolsResponse(tools={})
 
 
 class Servers:
-    """Starts at once, and says so in both ways. See `ConversationServers`."""
+    """Starts immediately, and reports that in both ways. See `ConversationServers`."""
 
     def __init__(self, *tools: Tool) -> None:
         self._tools = tools

@@ -1,4 +1,4 @@
-"""Commands that the user allows for good."""
+"""Commands that the user allows permanently."""
 
 import threading
 import tomllib
@@ -54,7 +54,7 @@ def test_a_rule_allows_outside_of_the_sandbox_only_if_that_was_asked(
         await frontend.send(ExecApproval(id=question.approval_id, decision=ReviewDecision.APPROVED_PREFIX))
         question = await frontend.until("exec_approval_request")
         assert question.command == ["touch", "made", "more"]
-        assert question.escalated  # inside of the sandbox it is allowed, outside only `touch made` is
+        assert question.escalated  # inside the sandbox it is allowed, outside only `touch made` is
         await frontend.send(ExecApproval(id=question.approval_id, decision=ReviewDecision.DENIED))
         await frontend.until("task_complete")
         assert made(frontend)

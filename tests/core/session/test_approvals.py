@@ -1,4 +1,4 @@
-"""Which answer answers which question, and what it allows."""
+"""Which question an answer belongs to, and what it allows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -82,7 +82,7 @@ def test_only_the_first_question_about_a_call_id_has_it_as_its_own() -> None:
     assert (ids[0], ids[2]) == ("c1", "c2")
     assert len(set(ids)) == len(ids)
     assert all(ids)
-    # Nobody can have sent it before: a call cannot be named like the next question, either.
+    # Nobody can have sent it before, and a call cannot be given the next question's id.
     assert Approvals().new_id("c1") == "c1"
     assert approvals.new_id(ids[1]) != ids[1]
 
@@ -133,8 +133,8 @@ def test_the_model_gets_the_feedback_of_a_denial(converse: Callable[..., None]) 
         await frontend.send(ExecApproval(id=question.approval_id, decision=DENIED, feedback="use git mv"))
         await frontend.until("task_complete")
 
-    told = after("command rejected by user: use git mv")
-    converse(script, call("touch", "made"), told, approval_policy=UNTRUSTED)
+    shown = after("command rejected by user: use git mv")
+    converse(script, call("touch", "made"), shown, approval_policy=UNTRUSTED)
 
 
 @confined

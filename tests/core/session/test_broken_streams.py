@@ -1,4 +1,4 @@
-"""Streams that break: what was finished is kept once, what was not is withdrawn, and requests only grow at their end."""
+"""Broken streams: finished items are kept once, others are withdrawn, and requests only grow at the end."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -65,8 +65,8 @@ def talk(
     return run
 
 
-def told(events: Sequence[EventMsg]) -> list[tuple[str, str]]:
-    """Kind and text of the events that a model's words make."""
+def shown(events: Sequence[EventMsg]) -> list[tuple[str, str]]:
+    """The kind and text of the events for the model's words."""
     found: list[tuple[str, str]] = []
     for msg in events:
         if msg.type.startswith("agent_"):
@@ -105,7 +105,7 @@ def test_text_of_a_message_that_broke_off_is_withdrawn(talk: Callable[..., list[
         broken(half),
         stream(sse.created(), sse.text_delta("Hello"), sse.message("Hello"), sse.completed()),
     )
-    assert told(events) == [
+    assert shown(events) == [
         ("message_delta", "Hel"),
         ("message_reset", ""),
         ("message_delta", "Hello"),
@@ -118,7 +118,7 @@ def test_text_of_a_message_that_broke_off_is_withdrawn(talk: Callable[..., list[
 
 
 def test_nothing_is_withdrawn_where_nothing_was_shown(talk: Callable[..., list[EventMsg]]) -> None:
-    assert told(talk(broken(), END)) == [("message_delta", "END"), ("message", "END")]
+    assert shown(talk(broken(), END)) == [("message_delta", "END"), ("message", "END")]
 
 
 def test_reasoning_that_broke_off_is_withdrawn(talk: Callable[..., list[EventMsg]]) -> None:
@@ -127,16 +127,16 @@ def test_reasoning_that_broke_off_is_withdrawn(talk: Callable[..., list[EventMsg
         broken(sse.reasoning_summary_delta("hmm"), sse.reasoning("hmm", "e")),
         END,
     )
-    assert told(events)[:4] == [
+    assert shown(events)[:4] == [
         ("reasoning_delta", "hm"),
         ("reasoning_reset", ""),
         ("reasoning_delta", "hmm"),
         ("reasoning", "hmm"),
     ]
-    assert [kind for kind, _ in told(events)].count("reasoning_reset") == 1
+    assert [kind for kind, _ in shown(events)].count("reasoning_reset") == 1
 
 
-def test_a_finished_message_is_kept_and_the_model_goes_on_after_it(
+def test_a_finished_message_is_kept_and_the_model_continues_after_it(
     talk: Callable[..., list[EventMsg]], upstream: ScriptedUpstream
 ) -> None:
     events = talk(
@@ -145,7 +145,7 @@ def test_a_finished_message_is_kept_and_the_model_goes_on_after_it(
         END,
         script=two_turns,
     )
-    assert told(events) == [
+    assert shown(events) == [
         *(("message_delta", "one"), ("message", "one")),
         *(("message_delta", "two"), ("message", "two")),
         *(("message_delta", "END"), ("message", "END")),
@@ -181,8 +181,8 @@ def test_a_message_that_the_model_repeats_is_shown_and_kept_once(
         ),
         END,
     )
-    assert told(events)[:2] == [("message_delta", "one"), ("message", "one")]
-    assert told(events)[2:] == [("message_delta", "END"), ("message", "END")]
+    assert shown(events)[:2] == [("message_delta", "one"), ("message", "one")]
+    assert shown(events)[2:] == [("message_delta", "END"), ("message", "END")]
     assert texts(upstream.requests[2]).count("one") == 1
 
 
@@ -196,7 +196,7 @@ def test_a_message_that_only_begins_alike_is_shown_whole(talk: Callable[..., lis
             sse.completed(),
         ),
     )
-    assert told(events) == [
+    assert shown(events) == [
         ("message", "one"),
         *(("message_delta", "only"), ("message", "only")),
         *(("message_delta", "one"), ("message", "one")),
@@ -209,7 +209,7 @@ def test_a_repetition_that_breaks_off_was_never_shown(talk: Callable[..., list[E
         broken(sse.text_delta("on")),
         stream(sse.created(), sse.text_delta("one"), sse.message("one"), sse.completed()),
     )
-    assert told(events) == [("message", "one")]
+    assert shown(events) == [("message", "one")]
     assert events[-1].type == "task_complete"
     assert events[-1].last_agent_message == "one"
 
@@ -224,7 +224,7 @@ def test_an_empty_answer_is_asked_for_again_and_then_an_error(
     talk: Callable[..., list[EventMsg]], upstream: ScriptedUpstream
 ) -> None:
     empty = stream(sse.created(), sse.reasoning("hm", "e"), sse.completed())
-    assert told(talk(empty, END))[-1] == ("message", "END")
+    assert shown(talk(empty, END))[-1] == ("message", "END")
     events = talk(empty, empty, empty, end="error")
     assert events[-1].type == "error"
     assert "neither text nor a call (gave up after 3 attempts)" in events[-1].message
@@ -268,7 +268,7 @@ def test_events_and_pieces_of_one_keep_a_slow_stream_alive(talk: Callable[..., l
     assert isinstance(whole, bytes)
     pieces = [part for at in range(0, len(whole), 40) for part in (whole[at : at + 40], pause(0.1))]
     events = talk(stream(sse.created(), *pieces, sse.completed()), stream_idle_timeout_ms=400)
-    assert told(events) == [("message", "slow")]
+    assert shown(events) == [("message", "slow")]
 
 
 def test_each_request_begins_with_the_one_before(

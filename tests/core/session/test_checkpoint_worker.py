@@ -1,4 +1,4 @@
-"""The thread that keeps old versions of files: what it does, in which order, and when it ends."""
+"""The thread that saves old versions of files: what it does, in which order, and when it ends."""
 
 import gc
 import threading
@@ -23,7 +23,7 @@ ROOT = Path("/w")
 
 
 class Store:
-    """Notes what is asked of it. See `Checkpoints` of the store."""
+    """Records the calls of its methods. See `Checkpoints` of the store."""
 
     made: list["Store"]
     fails = False
@@ -115,7 +115,7 @@ def test_a_turn_that_changes_nothing_makes_nothing(tmp_path: Path, store: type[S
     assert store.made == []
 
 
-def test_a_task_that_is_no_turn_may_end_too(tmp_path: Path, store: type[Store]) -> None:
+def test_a_task_other_than_a_turn_may_end_too(tmp_path: Path, store: type[Store]) -> None:
     async def script(checkpoints: FileCheckpoints) -> None:
         await checkpoints.end_turn("turn_a")
         (tmp_path / "kept").mkdir()
@@ -135,7 +135,7 @@ def test_each_turn_is_a_step_of_its_own(tmp_path: Path, store: type[Store]) -> N
             await checkpoints.before_write(turn, [ROOT / "a"])
             await checkpoints.before_write(turn, [ROOT / "b"])
             await checkpoints.end_turn(turn)
-            await checkpoints.end_turn(turn)  # as a task does that is no turn
+            await checkpoints.end_turn(turn)  # like a task other than a turn
         checkpoints.begin_turn("turn_c", [ROOT], look_ahead=False)
         await checkpoints.end_turn("turn_c")
 

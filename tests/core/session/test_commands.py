@@ -1,4 +1,4 @@
-"""Commands in a turn: confined, denied, asked for, run again."""
+"""Commands in a turn: confined, denied, approved, run again."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,8 +61,8 @@ def test_a_denied_command_runs_again_outside_if_the_user_approves(
             == 1 + approved
         )
 
-    told = "rejected by user" if decision is ReviewDecision.DENIED else '"exit_code": 0'
-    converse(script, call("touch", "made"), after(told), sandbox=READ, approval_policy=policy)
+    shown = "rejected by user" if decision is ReviewDecision.DENIED else '"exit_code": 0'
+    converse(script, call("touch", "made"), after(shown), sandbox=READ, approval_policy=policy)
 
 
 @confined
@@ -135,7 +135,7 @@ def test_an_escalation_is_asked_for_and_runs_outside(converse: Callable[..., Non
         await frontend.send(user("go"))
         question = await frontend.until("exec_approval_request")
         assert (question.reason, question.justification) == (
-            "it is to run outside of the sandbox",
+            "it would run outside the sandbox",
             "it must be made",
         )
         assert question.escalated

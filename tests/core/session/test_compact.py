@@ -1,4 +1,4 @@
-"""What the history is after a compaction, and what the user and the journal learn of it."""
+"""The history after a compaction, and what the user and the journal learn about it."""
 
 from dataclasses import replace
 from typing import Any
@@ -50,7 +50,7 @@ def compacted(session: Session, *, automatic: bool = True) -> list[Any]:
 
 
 def outline(session: Session) -> list[str]:
-    """The items, by how they begin."""
+    """The beginnings of the items."""
     names = []
     for one in session.history.items:
         text = getattr(one.item, "text", "") or getattr(one.item, "call_id", "") or one.item.type
@@ -120,7 +120,7 @@ def test_a_compaction_that_the_user_wants_fails_without_a_summary(config: Config
 
 
 def tokens_after(config: Config, **totals: int) -> int:
-    """The history's size after a compaction that leaves much of what the user wrote."""
+    """The history's size after a compaction that keeps much of what the user wrote."""
     items = history(*(user(f"{number} " + "w" * 4_000) for number in range(20)), model(LONG), model("so"))
     session = session_of(config, items, ScriptedModel(answer("s" * 100_000)))
     for name, value in totals.items():

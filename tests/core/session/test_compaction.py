@@ -1,4 +1,4 @@
-"""A summary in the place of the history."""
+"""A summary that replaces the history."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,7 +35,7 @@ from core.session.scripted import (
     calls,
     completed,
     converse,
-    place,
+    event_order,
     scripted_conversation,
     text,
 )
@@ -57,15 +57,15 @@ def test_a_compaction_keeps_the_users_words_and_the_summary(config: Config) -> N
         (event,) = reading.of("context_compacted")
         assert event.after < event.before
         assert not event.automatic
-        assert reading.of("agent_message")[-1].message == "bye"  # the summary is no answer
+        assert reading.of("agent_message")[-1].message == "bye"  # the summary is not an answer
         await reading.send(text("go on"))
         await reading.ended()
-        said = model.said()
-        assert "my wish" in said
-        assert "what was done" in said
-        assert "work did" not in said
-        assert said.count("</environment_context>") == 1
-        assert said.index("my wish") < said.index("what was done") < said.index("go on")
+        sent = model.request_text()
+        assert "my wish" in sent
+        assert "what was done" in sent
+        assert "work did" not in sent
+        assert sent.count("</environment_context>") == 1
+        assert sent.index("my wish") < sent.index("what was done") < sent.index("go on")
         assert model.prompts[2].tools == ()
         (entry,) = [entry for entry in journal.entries if isinstance(entry, Compacted)]
         assert entry.message == "what was done"
@@ -86,7 +86,7 @@ def test_a_full_window_is_compacted_once_before_the_request(config: Config) -> N
         (event,) = reading.of("context_compacted")
         assert event.automatic
         assert len(model.prompts) == 3
-        assert "so far" in model.said()
+        assert "so far" in model.request_text()
 
     # The summary alone is over the limit again: still one compaction.
     model = ScriptedModel(
@@ -118,7 +118,7 @@ def test_a_window_of_unknown_size_is_compacted_when_the_model_refuses(config: Co
         assert (await reading.ended()).type == "task_complete"
         assert len(reading.of("context_compacted")) == 1
         await reading.send(text("go"))
-        assert "too long" in (await reading.ended()).message  # once per request, then it is the user's turn
+        assert "too long" in (await reading.ended()).message  # once per request, then the user must act
 
     refused = [ContextWindowExceeded("too long")]
     model = ScriptedModel(
@@ -202,7 +202,7 @@ def test_trimming_drops_a_quarter_from_the_front() -> None:
 
 
 @pytest.mark.parametrize("tag", ENGINE_TAGS)
-def test_what_the_engine_wrote_is_not_taken_for_the_users(tag: str) -> None:
+def test_notes_of_the_engine_are_not_taken_for_the_users(tag: str) -> None:
     item = message(f"{tag} …").item
     assert not is_users_own(item)
     assert not is_from_user(item.model_dump())
@@ -226,7 +226,7 @@ def test_the_id_of_a_call_is_used_once_also_after_a_compaction(config: Config) -
     [
         (
             [
-                ItemDone(Message(role="assistant", content=[Refusal(refusal="I will not")]), place()),
+                ItemDone(Message(role="assistant", content=[Refusal(refusal="I will not")]), event_order()),
                 completed(),
             ],
             "refused",
@@ -248,8 +248,8 @@ def test_without_a_summary_a_full_window_is_shortened_and_the_user_learns_why(
         assert (event.automatic, event.summary) == (True, "")
         (warning,) = reading.of("warning")
         assert why in warning.message
-        assert LEFT_OUT in model.said() or "characters left out" in model.said()
-        assert "go" in model.said()
+        assert LEFT_OUT in model.request_text() or "characters left out" in model.request_text()
+        assert "go" in model.request_text()
 
     model = ScriptedModel(calls("work"), summary, answer("bye"), limits=RetryLimits(request=0, stream=0))
     tool = ScriptedTool("work", lambda *_: _output("y" * 3_400))

@@ -1,4 +1,4 @@
-"""Many sessions that are compacted again and again, also where the model writes no summary.
+"""Many sessions that are compacted repeatedly, some without a summary from the model.
 
 CODE_ALL_SESSIONS=1 runs all 200, which takes a minute of CPU.
 """
@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 import pytest
@@ -28,23 +29,27 @@ from code_core.store.entries import Compacted
 from code_core.store.journal import MemoryJournal
 from code_core.tools.plan import UpdatePlan
 from code_core.tools.registry import ToolRegistry
+from code_core.tools.terminals import Terminals
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.wire.prompt import Prompt
 from code_core.wire.response_events import Completed, ItemDone, ResponseEvent
 from code_core.wire.responses import request_body
 from code_core.wire.tool_specs import FunctionSpec
-from core.session.scripted import Reading, converse, place, scripted_conversation, text
+from core.session.scripted import Reading, converse, event_order, scripted_conversation, text
+from core.tools.test_terminals import Running
 from support import violations
 
 SESSIONS = 200 if os.environ.get("CODE_ALL_SESSIONS") else 40
 COMPACTIONS = 20
+MOST_FILES = 20
+"""Of the changed files, so many fit beside the running commands even where the window is small."""
 FAILURES = ("empty", "refused", "refusal", "overflow", "hang", "call", "endless")
 HANG = 0.02
 
 
 @dataclass
 class Worker:
-    """A model that works with tools whose outputs are long, and whose window is small."""
+    """A model with a small window whose tools have long outputs."""
 
     window: int
     chance: random.Random
@@ -52,6 +57,9 @@ class Worker:
     prompts: list[Prompt] = field(default_factory=list)
     plan: str = ""
     files: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    running: list[str] = field(default_factory=list)
+    open_calls: list[str] = field(default_factory=list)
     rounds: int = 0
     calls: int = 0
 
@@ -64,7 +72,25 @@ class Worker:
             yield self._summary()
         else:
             self.prompts.append(prompt)
+            self.check(texts_of(prompt))
             yield self._work(size)
+
+    def check(self, said: str) -> None:
+        """Whether a request has all that the model needs to go on, however often it was compacted before."""
+        assert self.words[0] in said
+        assert self.words[-1] in said
+        assert self.plan in said
+        recent = [*dict.fromkeys(reversed(self.files))][:MOST_FILES]
+        assert [file for file in recent if file not in said] == []
+        assert [command for command in self.running if command not in said] == []
+        for call_id in self.open_calls:  # each with its output
+            assert said.count(f"'call_id': '{call_id}'") == 2
+        room = budget_for(self.window, self.window).words // 2
+        for one in reversed(self.words):
+            room -= len(one) // 4 + 8
+            if room < 0:
+                break
+            assert one in said
 
     async def _summary(self) -> AsyncIterator[ResponseEvent]:
         match self.chance.choice((*FAILURES, "good", "good", "good", "good")):
@@ -75,34 +101,38 @@ class Worker:
             case "hang":
                 await anyio.sleep_forever()
             case "refusal":
-                yield ItemDone(Message(role="assistant", content=[Refusal(refusal="I will not")]), place())
+                yield ItemDone(
+                    Message(role="assistant", content=[Refusal(refusal="I will not")]), event_order()
+                )
             case "call":
-                yield ItemDone(FunctionCall(name="work", arguments="{}", call_id="s"), place())
+                yield ItemDone(FunctionCall(name="work", arguments="{}", call_id="s"), event_order())
             case "empty":
-                yield ItemDone(Message(role="assistant", content=[OutputText(text=" \n")]), place())
+                yield ItemDone(Message(role="assistant", content=[OutputText(text=" \n")]), event_order())
             case "endless":
                 endless = OutputText(text="again " * 200_000)
-                yield ItemDone(Message(role="assistant", content=[endless]), place())
+                yield ItemDone(Message(role="assistant", content=[endless]), event_order())
             case _:
                 yield ItemDone(
-                    Message(role="assistant", content=[OutputText(text="so far, so good")]), place()
+                    Message(role="assistant", content=[OutputText(text="so far, so good")]), event_order()
                 )
         yield used(10)
 
     async def _work(self, size: int) -> AsyncIterator[ResponseEvent]:
         self.rounds -= 1
+        self.open_calls = []
         if self.rounds < 0:
-            yield ItemDone(Message(role="assistant", content=[OutputText(text="done " * 20)]), place())
+            yield ItemDone(Message(role="assistant", content=[OutputText(text="done " * 20)]), event_order())
         else:
             for index in range(self.chance.randint(1, 3)):
                 self.calls += 1
+                self.open_calls.append(f"c{self.calls}")
                 name = self.chance.choice(("work", "work", "update_plan", "apply_patch"))
                 arguments = "{}"
                 if name == "update_plan":
                     self.plan = f"plan-{self.calls}-"
                     arguments = f'{{"plan": [{{"step": "{self.plan}", "status": "pending"}}]}}'
                 yield ItemDone(
-                    FunctionCall(name=name, arguments=arguments, call_id=f"c{self.calls}"), place(index)
+                    FunctionCall(name=name, arguments=arguments, call_id=f"c{self.calls}"), event_order(index)
                 )
         yield used(size)
 
@@ -112,7 +142,7 @@ class Worker:
 
 @dataclass
 class Work:
-    """A tool with a long output, or one that says that it patched a file."""
+    """A tool with a long output, or one that reports a patched file."""
 
     name: str
     worker: Worker
@@ -142,6 +172,18 @@ def texts_of(prompt: Prompt) -> str:
     return repr(request_body(prompt)["input"])
 
 
+async def change_what_runs(terminals: Terminals, worker: Worker, seed: int) -> None:
+    """Start a command, or end the oldest one."""
+    if len(worker.running) < 3:
+        command = f"serve-{seed}-{worker.calls}-{len(worker.running)}"
+        session: Any = Running(terminals.new_id(), command)
+        await terminals.start(session)
+        worker.running.append(command)
+    else:
+        terminals.stop(terminals.listing().terminals[0].session_id)
+        del worker.running[0]
+
+
 @pytest.mark.parametrize("seed", range(SESSIONS))
 def test_what_matters_is_in_the_request_after_every_compaction(
     config: Config, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -152,7 +194,7 @@ def test_what_matters_is_in_the_request_after_every_compaction(
     config = replace(config, preferences=replace(config.preferences, context_window=window))
     worker = Worker(window, chance)
     journal = MemoryJournal()
-    words: list[str] = []
+    words = worker.words
 
     async def script(reading: Reading) -> None:
         session = reading.conversation.session
@@ -167,8 +209,8 @@ def test_what_matters_is_in_the_request_after_every_compaction(
             assert (await reading.ended()).type == "task_complete"
             compacted = len(reading.of("context_compacted")) - seen
             assert compacted <= len(worker.prompts) - asked  # at most one for each request
-            if compacted:
-                check(texts_of(worker.prompts[-1]))
+            if chance.random() < 0.2:
+                await change_what_runs(session.services.terminals, worker, seed)
             if chance.random() < 0.3:
                 before = list(session.history.items)
                 await reading.send(Compact())
@@ -177,18 +219,6 @@ def test_what_matters_is_in_the_request_after_every_compaction(
         assert sum(isinstance(entry, Compacted) for entry in journal.entries) == len(
             reading.of("context_compacted")
         )
-
-    def check(said: str) -> None:
-        assert words[0] in said
-        assert words[-1] in said
-        assert worker.plan in said
-        assert all(file in said for file in worker.files)
-        room = budget_for(window, window).words // 2
-        for one in reversed(words):
-            room -= len(one) // 4 + 8
-            if room < 0:
-                break
-            assert one in said
 
     conversation = scripted_conversation(config, worker, parts=Parts(journal=journal))
     tools = ToolRegistry([Work("work", worker), Work("apply_patch", worker), UpdatePlan()])

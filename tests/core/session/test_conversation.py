@@ -195,7 +195,7 @@ def test_unknown_tools_and_bad_arguments_are_answered(converse: Callable[..., No
         sse.function_call("apply_patch", {"input": "nonsense"}, "c8"),
         sse.completed(),
     ]
-    said = {
+    expected = {
         "c1": "unsupported call: nonsense",
         "c2": "failed to parse function arguments",
         "c3": "failed to parse function arguments: command",
@@ -210,7 +210,7 @@ def test_unknown_tools_and_bad_arguments_are_answered(converse: Callable[..., No
         await frontend.send(user("go"))
         await frontend.until("task_complete")
 
-    expect = [{"call_id": call_id, "output_contains": text} for call_id, text in said.items()]
+    expect = [{"call_id": call_id, "output_contains": text} for call_id, text in expected.items()]
     converse(script, calls, {"expect": expect, "stream": BYE})
 
 
@@ -227,11 +227,11 @@ def test_a_repeating_model_is_stopped(converse: Callable[..., None]) -> None:
         await frontend.send(user("look at the last result"))
         await frontend.until("task_complete")
 
-    told = {"expect": [{"call_id": "c4", "output_contains": '"exit_code": 1'}], "stream": BYE}
-    converse(script, *same[:5], told)
+    shown = {"expect": [{"call_id": "c4", "output_contains": '"exit_code": 1'}], "stream": BYE}
+    converse(script, *same[:5], shown)
 
 
-def test_a_provider_that_counts_calls_anew_in_each_response_gets_each_result(
+def test_a_provider_that_restarts_call_ids_in_each_response_gets_each_result(
     converse: Callable[..., None],
 ) -> None:
     def echo(word: str) -> Response:
@@ -241,8 +241,8 @@ def test_a_provider_that_counts_calls_anew_in_each_response_gets_each_result(
         await frontend.send(user("go"))
         await frontend.until("task_complete")
 
-    told = {"expect": [{"contains": f"<{word}>"} for word in ("first", "second", "third")], "stream": BYE}
-    converse(script, echo("first"), echo("second"), echo("third"), told)
+    shown = {"expect": [{"contains": f"<{word}>"} for word in ("first", "second", "third")], "stream": BYE}
+    converse(script, echo("first"), echo("second"), echo("third"), shown)
 
 
 def test_an_interrupt_at_once_ends_a_turn_that_has_begun(converse: Callable[..., None]) -> None:
@@ -269,7 +269,7 @@ def test_input_that_waits_when_a_turn_fails_is_not_forgotten_silently(converse: 
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "said"),
+    ("limit", "value", "sent"),
     [
         ("max_tool_calls", 1, "after 1 tool calls"),
         ("max_wall_seconds", 0.2, "after 0.2 seconds"),
@@ -277,7 +277,7 @@ def test_input_that_waits_when_a_turn_fails_is_not_forgotten_silently(converse: 
     ],
 )
 def test_limits_end_the_turn_with_a_clear_error(
-    converse: Callable[..., None], limit: str, value: float, said: str
+    converse: Callable[..., None], limit: str, value: float, sent: str
 ) -> None:
     touches = [
         [sse.function_call("shell", {"command": ["echo", str(n)]}, f"c{n}"), sse.completed()]
@@ -287,7 +287,7 @@ def test_limits_end_the_turn_with_a_clear_error(
 
     async def script(frontend: Frontend) -> None:
         await frontend.send(user("go"))
-        assert said in (await frontend.until("error")).message
+        assert sent in (await frontend.until("error")).message
 
     converse(script, *responses, settings=((f"limits.{limit}", value),))
 

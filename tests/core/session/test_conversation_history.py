@@ -1,4 +1,4 @@
-"""The history of a session: recorded before it counts."""
+"""The history of a session is recorded before it is used."""
 
 from typing import Any
 
@@ -151,7 +151,7 @@ def test_what_waited_before_a_failed_compaction_still_waits() -> None:
 
 
 class SlowlyClosing(FaultyJournal):
-    """Takes a moment to close."""
+    """A journal that takes a moment to close."""
 
     async def aclose(self) -> None:
         await anyio.lowlevel.checkpoint()

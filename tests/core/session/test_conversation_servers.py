@@ -1,4 +1,4 @@
-"""What a conversation reports of its servers, and how long its turns wait for them."""
+"""What a conversation reports about its servers, and how long its turns wait for them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ TOOLS = {"files__read": tool("files", "read"), "mail__read": tool("mail", "read"
 
 
 class Servers:
-    """Servers that start when a test says so. See `McpServers`."""
+    """Servers that start on demand. See `McpServers`."""
 
     last: "Servers"
 
@@ -80,7 +80,7 @@ def conversing(
     script: Callable[[ConversationServers, Servers, list[Any]], Awaitable[None]],
     hidden: Sequence[ClientToolTable] = (),
 ) -> None:
-    """Run `script` with servers that are being connected, and what is reported."""
+    """Run `script` with servers that are being connected, and with their reports."""
     events: list[Any] = []
 
     async def emit(msg: object) -> None:
@@ -187,7 +187,7 @@ def test_a_turn_has_the_tools_of_servers_that_have_started_but_for_hidden_ones()
     conversing(script, [ClientToolTable(mcp_server="mail", tool_name="read")])
 
 
-def test_tools_are_made_anew_only_where_the_servers_have_others() -> None:
+def test_tools_are_rebuilt_only_if_the_servers_have_others() -> None:
     async def script(servers: ConversationServers, made: Servers, events: list[Any]) -> None:
         async def emit(msg: object) -> None:
             events.append(msg)
@@ -213,7 +213,7 @@ def test_a_turn_does_not_wait_long_for_servers_that_are_not_required() -> None:
     conversing(script)
 
 
-def test_a_turn_has_the_tools_of_a_server_that_starts_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_turn_has_the_tools_of_a_server_that_starts_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST_WAIT", 2)
 
     async def script(servers: ConversationServers, made: Servers, events: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""How texts and items of the history are cut to a number of tokens."""
+"""Cutting texts and items of the history to a number of tokens."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The examples of `docs/events.md` and `docs/library.md`, run as they stand there."""
+"""Runs the examples in `docs/events.md` and `docs/library.md` unchanged."""
 
 import re
 from pathlib import Path

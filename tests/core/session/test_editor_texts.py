@@ -1,4 +1,4 @@
-"""Files through tools of an editor: what each tool is asked, and when the disk is used in its place."""
+"""Files through an editor's tools: what each tool gets, and when the disk is used instead."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ WRITE = ClientToolTable(mcp_server="ide", tool_name="write")
 
 
 class Editor:
-    """Servers of an editor with some unsaved texts, by path; or with something else in place of an answer."""
+    """Servers of an editor with unsaved texts by path, or with another result."""
 
     def __init__(self, texts: dict[str, str] | None = None, answer: Any = None) -> None:
         self.texts = texts or {}
@@ -121,7 +121,7 @@ def test_half_a_character_is_a_question_mark(file: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"a\0b", b"\xff"])
-def test_an_editor_is_not_asked_for_what_is_no_text(file: Path, data: bytes) -> None:
+def test_an_editor_is_not_asked_for_binary_files(file: Path, data: bytes) -> None:
     file.write_bytes(data)
     editor = Editor({str(file): "unsaved"})
     assert run(files(editor).read, file).data == data
@@ -199,7 +199,7 @@ def test_a_tool_that_does_not_answer_may_have_written(
     assert file.read_bytes() == b"disk"
 
 
-def test_a_file_that_changed_meanwhile_is_left_alone(file: Path) -> None:
+def test_a_file_that_changed_in_the_meantime_is_left_alone(file: Path) -> None:
     editor = Editor({str(file): "typed meanwhile"})
     with pytest.raises(FileChangedError):
         run(files(editor).replace, file, FileState(b"new"), FileState(b"disk"))
@@ -209,7 +209,7 @@ def test_a_file_that_changed_meanwhile_is_left_alone(file: Path) -> None:
     assert file.read_bytes() == b"disk"
 
 
-def test_a_file_that_has_gone_meanwhile_is_reported_as_such(file: Path) -> None:
+def test_a_file_deleted_in_the_meantime_is_reported_as_such(file: Path) -> None:
     file.unlink()
     with pytest.raises(FileChangedError, match="was deleted after the patch was planned"):
         run(files(Editor()).replace, file, FileState(b"new"), FileState(b"disk"))

@@ -129,7 +129,7 @@ def page(url: str, elicitation_id: str = "p") -> mcp_types.ElicitRequestURLParam
 
 
 def opened(*params: mcp_types.ElicitRequestURLParams) -> tuple[Elicitations, list[EventMsg], list[object]]:
-    """What a user who accepts every page is asked, and what servers get."""
+    """The questions to a user who accepts every page, and the answers to servers."""
     elicitations, events, results = Elicitations(urls=True), list[EventMsg](), list[object]()
 
     async def emit(msg: EventMsg) -> None:
@@ -184,7 +184,7 @@ def test_of_very_many_pages_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyP
         "https://example.com/" + "x" * module.LONGEST_URL,
     ],
 )
-def test_what_is_not_a_plain_web_address_is_not_opened(url: str) -> None:
+def test_anything_but_a_plain_web_address_is_not_opened(url: str) -> None:
     _, [warning], results = opened(page(url))
     assert isinstance(warning, WarningEvent)
     declined = "the MCP server s was declined: it asked to open what is not a plain web address: "

@@ -1,4 +1,4 @@
-"""Which messages in the user's place are the user's."""
+"""Which messages with the user role are the user's."""
 
 import pytest
 

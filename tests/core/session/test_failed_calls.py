@@ -1,4 +1,4 @@
-"""Calls that fail before anything begins: the user sees them."""
+"""The user sees calls that fail before they start."""
 
 from collections.abc import Callable
 from typing import Any

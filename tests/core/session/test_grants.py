@@ -1,4 +1,4 @@
-"""What was allowed for the session outside of the sandbox stays what it was."""
+"""What was allowed for the session outside the sandbox covers only what it was."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -95,8 +95,8 @@ def test_a_file_that_changes_while_the_question_is_open_does_not_run(
         await frontend.until("task_complete")
         assert not (work / "ran").exists()
 
-    told = after("changed after the command was approved")
-    converse(script, call("./x.sh"), told, sandbox=SandboxMode.WORKSPACE_WRITE)
+    shown = after("changed after the command was approved")
+    converse(script, call("./x.sh"), shown, sandbox=SandboxMode.WORKSPACE_WRITE)
 
 
 @pytest.mark.parametrize(("confinable", "asked"), [(True, False), (False, True)])

@@ -1,4 +1,4 @@
-"""Images over the whole history: no request carries too many, and none changes its beginning for each new one."""
+"""Images in the whole history: no request has too many, and not every new one changes the start of requests."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def sizes_of(items: list[HistoryItem]) -> list[int]:
     return image_sizes(one.item for one in items)
 
 
-def test_half_of_what_is_allowed_stays_and_the_rest_is_noted() -> None:
+def test_half_of_the_limit_stays_and_the_rest_becomes_notes() -> None:
     items = [shown(number, 1) for number in range(MOST_IMAGES + 1)]
     assert too_many(sizes_of(items))
     assert not too_many(sizes_of(items[1:]))

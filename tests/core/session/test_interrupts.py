@@ -1,4 +1,4 @@
-"""What is recorded, reported and closed when a task is stopped, wherever it stands."""
+"""What is recorded, reported and closed when a task is stopped, at any point."""
 
 import time
 from collections.abc import Callable
@@ -37,7 +37,7 @@ from core.session.scripted import (
 
 
 def recorded(journal: MemoryJournal) -> list[Any]:
-    """Types of the items that the journal has, and call ids or roles with them."""
+    """The types of the journal's items, with their call ids or roles."""
     payloads = [entry.payload for entry in journal.entries if isinstance(entry, ItemEntry)]
     return [(payload["type"], payload.get("call_id") or payload.get("role")) for payload in payloads]
 
@@ -124,8 +124,8 @@ def test_a_journal_that_fails_stops_the_turn_and_loses_nothing(config: Config) -
         journal.fails = lambda _entry: False
         await reading.send(text("once more"))
         assert (await reading.ended()).type == "task_complete"
-        assert "precious" in model.said()
-        assert "again" in model.said()
+        assert "precious" in model.request_text()
+        assert "again" in model.request_text()
         kinds = recorded(journal)
         assert kinds.index(("function_call", "c1")) < kinds.index(("function_call_output", "c1"))
         assert kinds[-1] == ("message", "assistant")
@@ -173,7 +173,7 @@ def test_an_interrupt_keeps_the_outputs_of_calls_that_ended_in_their_order(confi
         assert list(outputs(reading.conversation).items()) == [("c1", "out c1"), ("c3", "out c3")]
         await reading.send(text("more"))
         await reading.ended()
-        assert "'call_id': 'c2', 'output': 'aborted'" in model.said()
+        assert "'call_id': 'c2', 'output': 'aborted'" in model.request_text()
 
     model = ScriptedModel(calls("quick", "slow", "quick"), answer("bye"))
     tools = [
@@ -221,7 +221,7 @@ def test_an_end_is_reported_for_what_a_broken_tool_began(config: Config) -> None
         assert (await reading.ended()).type == "task_complete"
         (end,) = reading.of("exec_command_end")
         assert (end.call_id, end.exit_code) == ("c1", 130)
-        assert "broken" in model.said()
+        assert "broken" in model.request_text()
 
     model = ScriptedModel(calls("work"), answer("bye"))
     converse(scripted_conversation(config, model, ScriptedTool("work", crash)), script)

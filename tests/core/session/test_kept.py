@@ -1,4 +1,4 @@
-"""How a history is taken apart: the user's words, the plan, and the end as it is."""
+"""How a history is split: the user's words, the plan, and the unchanged end."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""When files are looked at before anybody needs it."""
+"""When files are scanned ahead."""
 
 import threading
 from pathlib import Path
@@ -12,7 +12,7 @@ from code_core.session.stored.file_checkpoints import FileCheckpoints
 
 
 class Store:
-    """Keeps nothing; notes what is asked of it, and which thread lets it go."""
+    """Saves nothing; records its calls, and which thread releases it."""
 
     warning = None
 

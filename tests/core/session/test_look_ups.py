@@ -1,4 +1,4 @@
-"""Operations that only look something up."""
+"""Read-only operations."""
 
 from pathlib import Path
 

@@ -41,7 +41,7 @@ def test_the_third_repetition_is_noted_and_the_fifth_stops() -> None:
     ],
     ids=["arguments", "inputs", "commands", "names", "kinds"],
 )
-def test_different_calls_with_the_same_result_are_no_circle(first: ToolCall, second: ToolCall) -> None:
+def test_different_calls_with_the_same_result_are_not_a_loop(first: ToolCall, second: ToolCall) -> None:
     guard = LoopGuard()
     for _ in range(5):
         assert guard.observe(first, ToolOutput("same")) is None
@@ -50,7 +50,7 @@ def test_different_calls_with_the_same_result_are_no_circle(first: ToolCall, sec
 
 
 @pytest.mark.parametrize("repeated", [call(), patch("1"), shell("1")], ids=["function", "custom", "shell"])
-def test_the_same_call_with_different_results_is_no_circle(repeated: ToolCall) -> None:
+def test_the_same_call_with_different_results_is_not_a_loop(repeated: ToolCall) -> None:
     guard = LoopGuard()
     for number in range(5):
         assert guard.observe(repeated, ToolOutput(str(number))) is None
@@ -58,7 +58,7 @@ def test_the_same_call_with_different_results_is_no_circle(repeated: ToolCall) -
 
 
 @pytest.mark.parametrize("repeated", [call(), patch("1"), shell("1")], ids=["function", "custom", "shell"])
-def test_every_kind_of_call_can_go_in_circles(repeated: ToolCall) -> None:
+def test_every_kind_of_call_can_loop(repeated: ToolCall) -> None:
     guard = LoopGuard()
     notes = [guard.observe(repeated, ToolOutput("same")) for _ in range(5)]
     assert [note is not None for note in notes] == [False, False, True, False, False]

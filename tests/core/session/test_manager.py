@@ -1,4 +1,4 @@
-"""What a manager makes conversations of: settings, stored sessions, and what a frontend gives."""
+"""How a manager creates conversations from settings, stored sessions and a frontend's parts."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -34,7 +34,7 @@ CUT_OFF = SessionState(ID, (HistoryItem("i", WORDS),), open_turn="t")
 
 
 def made(make: Make, base: ConfigOverrides = NO_OVERRIDES) -> Conversation:
-    """A conversation, after it was given up."""
+    """A conversation that was released."""
 
     async def main() -> Conversation:
         with anyio.fail_after(20), ConversationManager(base) as manager:
@@ -89,7 +89,7 @@ def test_a_resumed_session_is_as_strict_as_it_was(desk: Desk) -> None:
     assert conversation.session.settings.approval_policy == untrusted
 
 
-def test_a_state_goes_on_under_its_id(desk: Desk) -> None:
+def test_a_state_continues_under_its_id(desk: Desk) -> None:
     given = desk.overrides(cwd=desk.work)
     journal = MemoryJournal()
     parts = scripted(journal=journal, session_id="22222222-2222-4222-8222-222222222222")
@@ -102,7 +102,7 @@ def test_a_state_goes_on_under_its_id(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("method", ["resume", "fork"])
-def test_the_model_is_told_about_a_turn_that_was_cut_off(desk: Desk, method: str) -> None:
+def test_the_model_learns_of_a_turn_that_was_cut_off(desk: Desk, method: str) -> None:
     journal = MemoryJournal()
     given = desk.overrides(cwd=desk.work)
     conversation = made(lambda manager: getattr(manager, method)(CUT_OFF, given, scripted(journal=journal)))
@@ -119,7 +119,7 @@ def test_the_model_is_told_about_a_turn_that_was_cut_off(desk: Desk, method: str
     )
 
 
-def test_a_session_can_go_on_in_a_record_of_the_callers(desk: Desk) -> None:
+def test_a_session_can_continue_in_a_record_of_the_caller(desk: Desk) -> None:
     session = desk.new(ScriptedModel(answer("ok")), turns("one"))
     before = desk.rollouts()[0].read_bytes()
     model, journal = ScriptedModel(answer("ok")), MemoryJournal()
@@ -129,12 +129,12 @@ def test_a_session_can_go_on_in_a_record_of_the_callers(desk: Desk) -> None:
         await turns("two")(reading)
 
     assert desk.resume(session, model, script, scripted(model, journal=journal)) == session
-    assert model.said().index("'one'") < model.said().index("'two'")
+    assert model.request_text().index("'one'") < model.request_text().index("'two'")
     assert [desk.rollouts()[0].read_bytes()] == [before]
     assert journal.entries
 
 
-def test_a_fork_in_memory_goes_on_with_what_the_session_had(desk: Desk) -> None:
+def test_a_fork_in_memory_continues_with_what_the_session_had(desk: Desk) -> None:
     async def first(reading: Reading) -> None:
         await reading.send(OverrideTurnContext(model="gpt-4.1"))
         await reading.send(SetSessionName(name="mine"))
@@ -219,7 +219,7 @@ def test_the_processes_that_hold_keys_end_with_the_manager(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("wrong", [{"settings": (("approval_policy", "sometimes"),)}, {"model": None}])
-def test_a_session_that_cannot_go_on_is_given_up(desk: Desk, wrong: dict[str, Any]) -> None:
+def test_a_session_that_cannot_continue_is_released(desk: Desk, wrong: dict[str, Any]) -> None:
     session = desk.new(ScriptedModel(answer("ok")), turns("one"))
     with pytest.raises(ConfigError) as caught:  # while the error lives, so does everything it refers to
         made(lambda manager: manager.resume(session, desk.overrides(**wrong), Parts()))

@@ -44,7 +44,7 @@ def test_a_thousand_queued_inputs_reach_the_model_once_and_in_order(config: Conf
 
     model = ScriptedModel(calls("work"), answer("bye"))
     converse(scripted_conversation(config, model, ScriptedTool("work", work)), script)
-    sent = model.said()
+    sent = model.request_text()
     assert len(sent) > INPUTS
     positions = [sent.index(f"input {number}.") for number in range(INPUTS)]
     assert positions == sorted(positions)

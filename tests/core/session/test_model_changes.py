@@ -1,4 +1,4 @@
-"""What depends on the model is resolved again for each turn."""
+"""Settings that depend on the model are resolved again for each turn."""
 
 from pathlib import Path
 

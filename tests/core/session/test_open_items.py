@@ -1,4 +1,4 @@
-"""What a late reader must see, and which ends are owed."""
+"""What a late reader must see, and which end events are missing."""
 
 import time
 from pathlib import Path

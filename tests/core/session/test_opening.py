@@ -1,4 +1,4 @@
-"""Sessions of the store as a manager opens them, and what the user learns where that fails."""
+"""How a manager opens stored sessions, and what the user learns if that fails."""
 
 import json
 import subprocess
@@ -50,7 +50,7 @@ def items(opened: Opened) -> int:
 
 
 def weak_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have locks warn as on a file system without them."""
+    """Make locks warn, as on a file system without them."""
     acquire = lock.acquire
 
     def warning(home: Path, session_id: str) -> lock.SessionLock:
@@ -100,7 +100,7 @@ def test_a_branch_without_a_commit_is_known_by_its_name(config: Config) -> None:
 
 
 def begun(config: Config) -> dict[str, Any]:
-    """What the first line of a new session's file has."""
+    """The first line of a new session's file."""
     opened = run(create, config, ID, "cli")
     assert opened.session is not None
     assert opened.state.notes == ()

@@ -1,4 +1,4 @@
-"""What a conversation does with each op, and what a frontend sees of its beginning and its end."""
+"""What a conversation does with each op, and what a frontend sees when it begins and ends."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -92,7 +92,7 @@ def test_what_servers_report_belongs_to_no_op(config: Config) -> None:
 
 
 class Announcing(Terminals):
-    """Reports something as soon as it may."""
+    """Reports something as soon as possible."""
 
     def serve(self, tasks: TaskGroup, emit: Callable[[EventMsg], Awaitable[None]]) -> None:
         async def report() -> None:
@@ -129,7 +129,7 @@ def test_notes_about_a_session_with_a_history_say_that_it_was_resumed(config: Co
     assert cast("Any", warning).message == "the session was resumed: something was left out"
 
 
-def test_a_stored_session_is_cleaned_up_meanwhile(config: Config) -> None:
+def test_a_stored_session_is_cleaned_up_in_the_background(config: Config) -> None:
     stored = Stored()
 
     async def script(_reading: Reading) -> None:

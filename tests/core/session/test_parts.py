@@ -1,4 +1,4 @@
-"""How the parts of a session are made of the settings, and what a frontend may put in their place."""
+"""How the parts of a session are created from the settings, and which a frontend can replace."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +45,7 @@ def tool(name: str) -> ClientToolTable:
 
 
 class Servers:
-    """Remembers how it was made. See `ConversationServers`."""
+    """Records its arguments. See `ConversationServers`."""
 
     last: "Servers"
 
@@ -125,7 +125,7 @@ def test_a_tool_for_permissions_is_asked_for_the_session(config: Config, servers
 
 
 def patches(session: Any) -> Any:
-    """Where patches of the session read and write; None for the disk."""
+    """The texts that the session's patches read and write; None for the disk."""
     found = vars(session.services.tools)["_tools"]["apply_patch"]
     assert isinstance(found, ApplyPatch)
     return vars(found)["_file_system"]
@@ -154,11 +154,11 @@ def test_without_an_editor_files_are_those_of_the_disk(config: Config) -> None:
 
 def test_a_session_begins_with_its_state(config: Config) -> None:
     words = HistoryItem("i", Message(role="user", content=[InputText(text="hello")]))
-    told = HistoryItem(
+    shown = HistoryItem(
         "e", Message(role="user", content=[InputText(text="<environment_context>x</environment_context>")])
     )
     state = SessionState(
-        items=(told, words),
+        items=(shown, words),
         settings=OverrideTurnContext(model="gpt-4.1"),
         queue=(QueuedInput(id="q", submission="1", items=(TextInput(text="wait"),), output_schema=None),),
         name="mine",
@@ -171,7 +171,7 @@ def test_a_session_begins_with_its_state(config: Config) -> None:
     parts = Parts(session_id="s", journal=journal, checkpoints=checkpoints)
     session = make_session(config, client, parts, state)
     assert (session.id, session.name, session.preview, session.notes) == ("s", "mine", "hello", ("odd",))
-    assert [*session.history.items] == [told, words]
+    assert [*session.history.items] == [shown, words]
     assert session.settings.model == "gpt-4.1"
     assert [one.id for one in session.queue.entries] == ["q"]
     assert (session.totals.total.total_tokens, session.totals.cost_usd) == (7, 0.5)
@@ -230,7 +230,7 @@ def test_a_scenario_is_replayed(tmp_path: Path) -> None:
 
 
 class Keys:
-    """Holds or isolates what a test says. See `KeyProxies`."""
+    """Holds or isolates given keys. See `KeyProxies`."""
 
     def __init__(self, key: bytes | None = None, proxy: str | None = None) -> None:
         self.key, self.proxy = key, proxy

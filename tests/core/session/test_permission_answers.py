@@ -1,4 +1,4 @@
-"""What a tool for permissions is asked, and which of its answers decide."""
+"""What a permission tool gets, and which of its answers decide."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ YES = {"outcome": {"outcome": "selected", "optionId": "approved"}}
 
 
 class Servers:
-    """Those of an editor with one tool that answers, fails, or is missing if there is no answer."""
+    """Servers of an editor with one tool, which answers, fails or is missing."""
 
     def __init__(self, answer: mcp_types.CallToolResult | Exception | None) -> None:
         self._answer = answer

@@ -74,8 +74,8 @@ def test_the_tool_decides_in_place_of_the_frontend(
         tools = [tool.name for tool in await frontend.conversation.session.services.servers.tools(_nothing)]
         assert tools == ["ide__other"]
 
-    told = "rejected by user" if how == "denied" else '"exit_code": 0'
-    converse(script, call("touch", "made"), after(told), **settings(tmp_path, how))
+    shown = "rejected by user" if how == "denied" else '"exit_code": 0'
+    converse(script, call("touch", "made"), after(shown), **settings(tmp_path, how))
 
 
 def test_what_is_allowed_for_the_session_is_not_asked_again(

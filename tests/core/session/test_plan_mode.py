@@ -1,4 +1,4 @@
-"""Plan mode: nothing changes until the user accepts the plan, and everybody knows when it begins and ends."""
+"""Plan mode: nothing changes until the user accepts the plan; its start and end are announced."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -76,14 +76,14 @@ TRIES: dict[str, tuple[Response, str]] = {
 def test_nothing_changes_and_nobody_is_asked_for_more(
     converse: Callable[..., None], attempt: str, sandbox: SandboxMode, approval: AskForApproval
 ) -> None:
-    response, told = TRIES[attempt]
+    response, shown = TRIES[attempt]
 
     async def script(frontend: Frontend) -> None:
         await planned(frontend)
         await frontend.until("task_complete")
         assert not made(frontend)
         [output] = outputs(frontend)
-        assert told in output
+        assert shown in output
         assert not {"exec_approval_request", "apply_patch_approval_request", "plan_update"} & {
             *frontend.kinds
         }
@@ -252,9 +252,9 @@ def test_the_mode_is_announced_after_what_the_model_has_seen(config: Config) -> 
     for earlier, later in zip(model.prompts, model.prompts[1:], strict=False):
         assert (earlier.instructions, earlier.tools) == (later.instructions, later.tools)
         assert later.input[: len(earlier.input)] == earlier.input
-    said = [model.said(number) for number in range(4)]
-    assert [one.count("Plan mode is on") for one in said] == [0, 1, 1, 1]
-    assert [one.count("Plan mode is off") for one in said] == [0, 0, 0, 1]
+    sent = [model.request_text(number) for number in range(4)]
+    assert [one.count("Plan mode is on") for one in sent] == [0, 1, 1, 1]
+    assert [one.count("Plan mode is off") for one in sent] == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize(("last", "note"), [(PLAN, PLAN_MODE_NOTE), (WORK, DEFAULT_MODE_NOTE)])
@@ -347,7 +347,7 @@ def test_a_mode_that_ended_without_a_further_turn_has_ended_for_a_resume(config:
     assert not make_session(config, ScriptedModel(), state=state).settings.is_planning
 
 
-def test_a_stored_session_goes_on_in_plan_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stored_session_continues_in_plan_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODE_HOME", str(tmp_path))
     overrides = ConfigOverrides(
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""Where in the model's last message a plan is, and what the model learns of the answer."""
+"""Finding a plan in the model's last message, and what the model learns about the answer."""
 
 import time
 from typing import Any

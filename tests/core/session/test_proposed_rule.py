@@ -1,4 +1,4 @@
-"""The rule that a question offers, and what its user may make of it."""
+"""The rule that a question offers, and how the user can edit it."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_outside_of_the_sandbox_a_rule_holds_for_the_files_as_they_are() -> None
 def test_the_sentence_about_a_rule_counts_its_files() -> None:
     rule = ProposedRule(("./build.sh",), HERE, outside=True, exact=True, files=SCRIPT)
     assert rule.allows == (
-        "Allows exactly `./build.sh`, without other arguments, outside of the sandbox too, from now on, "
+        "Allows exactly `./build.sh`, without other arguments, outside the sandbox too, from now on, "
         "in /w/project and below, as long as the file it names does not change."
     )
 
@@ -95,7 +95,7 @@ def test_a_rule_may_be_narrowed(pattern: str, more: str) -> None:
         ('pattern = ["npm", "test"]\ncwd = "/w"', "or a directory below it"),
         ('pattern = ["npm", "test"]\ncwd = "/w/project/../x"', "or a directory below it"),
         ('pattern = ["npm", "test"]\ncwd = "/w/project2"', "or a directory below it"),
-        ('pattern = ["npm", "test"]\ncwd = "/w/project"\noutside = true', "outside of the sandbox"),
+        ('pattern = ["npm", "test"]\ncwd = "/w/project"\noutside = true', "outside the sandbox"),
         ('pattern = ["npm", "test"]\ndecision = "prompt"', "decision allow"),
         ('pattern = ["npm", "test"]\ncwd = "/w/project"\n[[rule]]\npattern = ["rm"]', "must be one rule"),
         ("pattern = [", "not TOML"),

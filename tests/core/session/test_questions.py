@@ -1,4 +1,4 @@
-"""What a question shows, what an answer does, and who is asked."""
+"""What a question shows, what an answer does, and whom it goes to."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -36,7 +36,7 @@ PATCH = PatchQuestion(
 def asked(
     question: Question, answer: Callable[[str], Answer], approvals: Approvals | None = None
 ) -> tuple[Review, list[Any]]:
-    """The review, and everything that was emitted."""
+    """The review, and all emitted events."""
     approvals = approvals or Approvals()
     emitted: list[Any] = []
 
@@ -163,7 +163,7 @@ def test_an_edited_rule_that_allows_more_is_not_added(tmp_path: Path) -> None:
 
 
 class Tool:
-    """Decides as it was told. See `PermissionTool`."""
+    """Returns a given decision. See `PermissionTool`."""
 
     def __init__(self, decision: ReviewDecision | None) -> None:
         self.decision = decision

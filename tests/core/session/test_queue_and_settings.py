@@ -1,4 +1,4 @@
-"""What the queue and the settings do between and within turns."""
+"""The queue and the settings, between and within turns."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -60,9 +60,9 @@ def test_queued_input_can_be_edited_and_removed_until_the_model_gets_it(config: 
         go.set()
         assert (await reading.ended()).type == "task_complete"
         assert [message.id for message in reading.of("user_message")][1:] == ["a", "c"]
-        said = model.said()
-        assert said.index("edited") < said.index("input c")
-        assert "input b" not in said
+        input_text = model.request_text()
+        assert input_text.index("edited") < input_text.index("input c")
+        assert "input b" not in input_text
         assert reading.of("queue_changed")[-1].entries == []
         await reading.send(EditQueuedInput(id="a", items=[]))
         assert "has the id 'a'" in (await reading.until("warning")).message
@@ -120,11 +120,11 @@ def test_another_directory_brings_its_own_project_instructions(config: Config, t
                 assert (await reading.until("settings_changed")).cwd == directory
             await reading.send(text("go"))
             await reading.ended()
-        said = [model.said(request) for request in range(5)]
-        assert [one.count("Use tabs.") for one in said] == [1, 1, 1, 1, 1]
-        assert [one.count("Use spaces.") for one in said] == [0, 0, 1, 1, 1]
-        assert [one.count("do not apply here") for one in said] == [0, 0, 0, 1, 1]
-        assert [one.count("</environment_context>") for one in said] == [1, 1, 2, 3, 3]
+        input_text = [model.request_text(request) for request in range(5)]
+        assert [one.count("Use tabs.") for one in input_text] == [1, 1, 1, 1, 1]
+        assert [one.count("Use spaces.") for one in input_text] == [0, 0, 1, 1, 1]
+        assert [one.count("do not apply here") for one in input_text] == [0, 0, 0, 1, 1]
+        assert [one.count("</environment_context>") for one in input_text] == [1, 1, 2, 3, 3]
 
     model = ScriptedModel(*(answer("bye") for _ in range(5)))
     converse(scripted_conversation(config, model), script)

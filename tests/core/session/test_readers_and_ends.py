@@ -1,4 +1,4 @@
-"""What readers that join late see, and what is left when a conversation has ended."""
+"""What late readers see, and what remains when a conversation has ended."""
 
 from dataclasses import replace
 from pathlib import Path

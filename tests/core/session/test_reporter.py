@@ -1,4 +1,4 @@
-"""The running count of tokens, and what of it is reported."""
+"""The running token count, and what is reported about it."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def usage(total: int) -> TokenUsage:
 def test_the_next_request_is_the_last_one_and_what_came_since() -> None:
     totals = TokenTotals()
     assert totals.next_request(70) == 70
-    totals.note_request(usage(100), 60)  # 40 of it are no history
+    totals.note_request(usage(100), 60)  # 40 of it are not history
     assert totals.next_request(60) == 100
     assert totals.next_request(85) == 125
 
@@ -69,7 +69,7 @@ def test_the_journal_records_the_totals() -> None:
 
 
 def counted(*usages: TokenUsage | None, **more: Any) -> list[EventMsg]:
-    """What is reported of responses that used this much."""
+    """The reports about responses with this usage."""
     reported: list[EventMsg] = []
 
     async def emit(msg: EventMsg, order: EventOrder | None = None) -> None:

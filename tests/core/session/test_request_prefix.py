@@ -47,7 +47,7 @@ from code_core.wire import chat, responses
 from code_core.wire.prompt import Prompt
 from code_core.wire.request_json import encoded
 from code_core.wire.response_events import ItemDone
-from core.session.scripted import Reading, ScriptedModel, ScriptedTool, Step, completed, place
+from core.session.scripted import Reading, ScriptedModel, ScriptedTool, Step, completed, event_order
 
 FEWEST_REQUESTS = 50
 MOST_IMAGES = 40
@@ -61,7 +61,7 @@ TOOLS = ("shell", "server__look", "view", "update_plan", "unknown", "bad argumen
 
 @dataclass(frozen=True)
 class Asked:
-    """One response of the model: what it says, thinks and calls, and whether its stream breaks before its end."""
+    """One response of the model: its text, reasoning and calls, and whether its stream breaks."""
 
     words: str | None
     thought: str | None
@@ -71,7 +71,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Turn:
-    """What the user does: input, perhaps with an image or more in the queue; then a mode, or the program anew."""
+    """What the user does: send input, images or queued input, then change the mode or restart the program."""
 
     words: str
     image: bool
@@ -106,7 +106,7 @@ TURN = st.builds(
 
 
 class World:
-    """What stays when the program is started anew: the journal, the requests, the numbers of calls and images."""
+    """What survives a restart of the program: the journal, the requests, the numbers of calls and images."""
 
     def __init__(self) -> None:
         self.journal = MemoryJournal()
@@ -153,7 +153,7 @@ class World:
         return steps
 
     def image(self) -> bool:
-        """Whether there may be one more."""
+        """Whether there may be another one."""
         self.images += 1
         return self.images <= MOST_IMAGES
 
@@ -183,18 +183,18 @@ class World:
 
 
 def done(item: ResponseItem) -> ItemDone:
-    return ItemDone(item, place())
+    return ItemDone(item, event_order())
 
 
 async def live(world: World, turns: list[Turn], home: Path) -> None:
-    """Carry out the turns, in as many programs as they need."""
+    """Carry out the turns, restarting the program where needed."""
     manager = ConversationManager(ConfigOverrides(cwd=home, replay_scenario=home / "unused"))
     left = list(turns)
     while left:
         model = ScriptedModel()
         model.prompts = world.prompts
         journal = MemoryJournal()
-        journal.entries = world.journal.entries  # the same record, opened anew
+        journal.entries = world.journal.entries  # the same record, opened again
         parts = Parts(client=model, journal=journal)
         state = SessionState.from_entries(journal.entries)
         conversation = await (manager.resume(state, parts=parts) if state.items else manager.new(parts=parts))

@@ -1,4 +1,4 @@
-"""What the entries of a journal lead to."""
+"""The state that results from a journal's entries."""
 
 import math
 from dataclasses import replace
@@ -123,7 +123,7 @@ def test_the_preview_is_the_first_input() -> None:
     ("cost", "read"),
     [(0.25, 0.25), (1, 1.0), (0, 0.0), (-1, 0.0), (math.inf, 0.0), (math.nan, 0.0), ("1", 0.0)],
 )
-def test_the_cost_goes_on_where_it_was(cost: Any, read: float) -> None:
+def test_the_cost_continues_where_it_was(cost: Any, read: float) -> None:
     assert SessionState.from_entries([event("token_count", info={"total_cost_usd": cost})]).cost_usd == read
 
 
@@ -136,7 +136,7 @@ def test_the_cost_goes_on_where_it_was(cost: Any, read: float) -> None:
         ({}, 0),
     ],
 )
-def test_the_totals_go_on_where_they_were(info: dict[str, Any], total: int) -> None:
+def test_the_totals_continue_where_they_were(info: dict[str, Any], total: int) -> None:
     assert SessionState.from_entries([event("token_count", info=info)]).usage.total_tokens == total
 
 
@@ -214,5 +214,5 @@ def test_the_model_learns_that_a_turn_was_cut_off(last: ItemEntry) -> None:
         [EventEntry.task_started("t"), message("go"), message(INTERRUPTED_NOTE)],  # the model knows it
     ],
 )
-def test_the_model_is_told_nothing_of_a_turn_that_came_to_an_end(entries: list[Entry]) -> None:
+def test_a_turn_that_ended_leaves_no_note_for_the_model(entries: list[Entry]) -> None:
     assert SessionState.from_entries(entries).cut_off_note() is None

@@ -1,4 +1,4 @@
-"""Which recorded settings a resumed session goes on with."""
+"""Which recorded settings a resumed session keeps."""
 
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def test_a_model_of_another_provider_stays_behind(config: Config) -> None:
     other, note = restored(config, provider="other", model="m", effort="high", summary="detailed")
     assert other.model_fields_set == set()
     assert note == (
-        f"it began with the provider 'other', and goes on with {config.model} of {config.provider.id!r}"
+        f"it began with the provider 'other' and now uses {config.model} of {config.provider.id!r}"
     )
     without_model, note = restored(config, provider="other", effort="high")
     assert without_model.model_fields_set == {"effort"}

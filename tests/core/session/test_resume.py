@@ -33,7 +33,7 @@ from core.session.scripted import (
     calls,
     completed,
     converse,
-    place,
+    event_order,
     queued,
     scripted_conversation,
     text,
@@ -71,7 +71,7 @@ def test_a_late_reader_begins_with_a_snapshot_and_sees_the_rest(config: Config) 
 
 
 def stored(journal: MemoryJournal) -> list[Entry]:
-    """The entries as a file would give them back."""
+    """The entries as read back from a file."""
     meta = SessionMeta({"id": "11111111-1111-4111-8111-111111111111"})
     return [decode(encode(Line(entry, "")).rstrip()).entry for entry in (meta, *journal.entries)]
 
@@ -83,7 +83,7 @@ async def twice(reading: Reading) -> None:
 
 
 def same_call_twice(call_id: str) -> ResponseEvent:
-    return ItemDone(FunctionCall(name="work", arguments="{}", call_id=call_id), place())
+    return ItemDone(FunctionCall(name="work", arguments="{}", call_id=call_id), event_order())
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,10 @@ def same_call_twice(call_id: str) -> ResponseEvent:
     [
         [answer("first"), answer("second")],  # a client that numbers every request 1
         [[*answer("partly")[:2], StreamBroken("cut")], answer("the rest"), answer("ok")],
-        [[*answer("one")[:2], *answer("other")], answer("ok")],  # a provider that gives all items one place
+        [
+            [*answer("one")[:2], *answer("other")],
+            answer("ok"),
+        ],  # a provider that gives all items one position
         [[same_call_twice("c"), same_call_twice("c-output"), completed()], answer("done"), answer("ok")],
     ],
 )
@@ -121,7 +124,7 @@ def test_an_item_recorded_twice_is_restored_once_and_another_of_its_id_too() -> 
     assert len({item.id for item in state.items}) == 2
 
 
-def test_a_resumed_session_goes_on_where_it_was(config: Config, tmp_path: Path) -> None:
+def test_a_resumed_session_continues_where_it_was(config: Config, tmp_path: Path) -> None:
     journal = MemoryJournal()
     other = tmp_path / "other"
     other.mkdir()
@@ -164,9 +167,9 @@ def test_a_resumed_session_goes_on_where_it_was(config: Config, tmp_path: Path) 
         await reading.ended()
         prompt = resumed.prompts[0]
         assert prompt.settings.model == "gpt-4.1"
-        said = resumed.said()
-        assert said.count("</environment_context>") == 1  # told before the restart
-        assert said.index("waits") < said.index("three")
+        sent = resumed.request_text()
+        assert sent.count("</environment_context>") == 1  # sent before the restart
+        assert sent.index("waits") < sent.index("three")
 
     resumed = ScriptedModel(answer("bye"))
     converse(scripted_conversation(config, resumed, ScriptedTool("work"), state=state), second)
@@ -228,6 +231,6 @@ def test_history_that_a_frontend_gives_comes_first(
             await reading.send(text("now"))
             await reading.ended()
             assert reading.of("session_configured")[0].history_items == 1
-        assert model.said().index("earlier words") < model.said().index("now")
+        assert model.request_text().index("earlier words") < model.request_text().index("now")
 
     anyio.run(main)

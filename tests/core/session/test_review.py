@@ -1,4 +1,4 @@
-"""A review: what it is asked, what it may do, and what is left of it."""
+"""A review: what the model is asked, what it may do, and what remains afterwards."""
 
 from pathlib import Path
 
@@ -55,8 +55,8 @@ def test_the_model_is_asked_about_the_target(
         entered = await reading.until("entered_review_mode")
         assert (entered.target, entered.description) == (target, description)
         assert (await reading.ended()).type == "task_complete"
-        assert request_part in model.said()
-        assert "secret" not in model.said()
+        assert request_part in model.request_text()
+        assert "secret" not in model.request_text()
         review = model.prompts[-1]
         assert "You review changes" in review.instructions
         assert "You review changes" not in model.prompts[0].instructions
@@ -99,9 +99,9 @@ def test_input_that_waits_is_not_for_the_review(config: Config) -> None:
         await reading.until("queue_changed")
         go.set()
         assert (await reading.ended()).last_agent_message == "fine"
-        assert "for later" not in model.said()
+        assert "for later" not in model.request_text()
         await reading.ended()
-        assert "for later" in model.said()
+        assert "for later" in model.request_text()
 
     async def wait(call: ToolCall, context: ToolContext) -> ToolOutput:
         del call, context
@@ -127,7 +127,7 @@ def test_a_review_without_a_result_is_an_error(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(Review(target=UncommittedChanges()))
         end = await reading.ended()
-        assert (end.type, end.message) == ("error", "the review gave no result: try again")
+        assert (end.type, end.message) == ("error", "the review produced no result: try again")
         assert reading.conversation.session.history.items == []
 
     converse(scripted_conversation(config, ScriptedModel([completed()])), script)

@@ -1,4 +1,4 @@
-"""How a task begins and ends: what is recorded, in which order, and under whose id."""
+"""How a task begins and ends: what is recorded, in which order, and under which id."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -151,7 +151,7 @@ def test_what_a_failed_turn_had_begun_ends_with_the_reason(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("replaced", [False, True])
 def test_stopping_a_turn_that_is_ending_starts_nothing_by_itself(config: Config, replaced: bool) -> None:
-    """The turn has its answer and is being recorded; input waits, and the user interrupts or writes more."""
+    """The turn has its answer and is being recorded; input waits, and the user interrupts or sends more."""
     journal = FaultyJournal()
 
     async def script(reading: Reading) -> None:
@@ -169,8 +169,8 @@ def test_stopping_a_turn_that_is_ending_starts_nothing_by_itself(config: Config,
         await anyio.wait_all_tasks_blocked()
         if replaced:
             await reading.ended()
-            assert "waiting" in model.said()
-            assert "more" in model.said()
+            assert "waiting" in model.request_text()
+            assert "more" in model.request_text()
         assert len(model.prompts) == 1 + replaced
         assert len(reading.conversation.session.queue) == 1 - replaced
 
@@ -211,7 +211,7 @@ def test_a_failure_with_nothing_waiting_warns_of_nothing(config: Config) -> None
 
 
 class Checkpoints:
-    """Says how many steps there are, or fails, or hangs. See `Checkpoints` of the protocol."""
+    """Returns the number of steps, fails or hangs. See `Checkpoints` of the protocol."""
 
     def __init__(self, *steps: Steps | Exception | None) -> None:
         self._steps = list(steps)
@@ -249,7 +249,7 @@ class Checkpoints:
 
 
 def after_turns(config: Config, *steps: Steps | Exception | None) -> Reading:
-    """The events of as many turns as there are `steps`."""
+    """The events of one turn for each of the `steps`."""
     readings: list[Reading] = []
 
     async def script(reading: Reading) -> None:

@@ -1,4 +1,4 @@
-"""One response of the model: what is shown of it, what is kept, and when it is asked for again."""
+"""One response of the model: what is shown, what is kept, and when the request is repeated."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -54,7 +54,7 @@ def words(text: str) -> Message:
 
 
 class Sampled:
-    """What `sample` made of the scripts."""
+    """The result of `sample` with the scripts."""
 
     def __init__(self, *scripts: Sequence[Step], limits: RetryLimits | None = None, **reporter: Any) -> None:
         self.response = Response()
@@ -160,7 +160,7 @@ def test_what_is_shown_of_a_response(sampled: Any, hide: bool, raw: bool, kinds:
     assert it.waited == []
 
 
-def test_a_response_without_messages_has_none(sampled: Any) -> None:
+def test_a_response_without_messages_has_no_last_message(sampled: Any) -> None:
     it: Sampled = sampled([ItemDone(CALL), Completed("r", None)])
     assert it.response.message is None
     assert it.response.usage is None
@@ -235,7 +235,7 @@ def test_a_wait_that_the_provider_asks_for_is_kept_if_it_is_bearable(sampled: An
     assert it.waited == []
 
 
-def test_a_finished_message_is_kept_and_the_model_goes_on_after_it(sampled: Any) -> None:
+def test_a_finished_message_is_kept_and_the_model_continues_after_it(sampled: Any) -> None:
     broken = [ItemDone(words("one"), HERE), ItemDone(THOUGHT), TextDelta("tw", THERE), StreamBroken("cut")]
     it: Sampled = sampled(broken, [ItemDone(words("two"), HERE), Completed("r", USAGE)])
     first, note, second = it.response.items

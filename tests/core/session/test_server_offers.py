@@ -263,13 +263,13 @@ def test_a_large_error_message_is_cut_for_the_model(offered: Converse) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("declares",)])
-def test_a_server_without_tools_is_no_failure(offered: Converse, arguments: tuple[str, ...]) -> None:
+def test_a_server_without_tools_is_not_a_failure(offered: Converse, arguments: tuple[str, ...]) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(ListMcpPrompts())
         prompts = await frontend.until("mcp_list_prompts_response")
         assert ([one.name for one in prompts.prompts], prompts.errors) == (["one"], {})
         warnings = [one.msg.message for one in frontend.seen if one.msg.type == "warning"]
-        told = ["MCP server 'bare': it declares tools, but does not list any"] if arguments else []
-        assert warnings in ([], told)  # which may come later
+        shown = ["MCP server 'bare': it declares tools, but does not list any"] if arguments else []
+        assert warnings in ([], shown)  # which may come later
 
     offered(script, servers={"bare": server("toolless", *arguments)})

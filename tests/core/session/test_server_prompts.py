@@ -32,7 +32,7 @@ LISTED = McpListPromptsResponse(
 
 
 class Servers(stand_ins.Servers):
-    """One of them greets, and refuses all else."""
+    """One of them greets, and refuses everything else."""
 
     async def answer(self, query: McpQuery) -> EventMsg:
         if isinstance(query, ListMcpPrompts):
@@ -72,7 +72,7 @@ def test_a_command_becomes_input_for_the_model(config: Config, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("command", "typed", "problem"),
     [
-        ("mcp:notes:refuse", "Ada", "the MCP server 'notes' does not give its prompt 'refuse': not today"),
+        ("mcp:notes:refuse", "Ada", "the MCP server 'notes' does not return its prompt 'refuse': not today"),
         ("mcp:notes:greet", "", "needs who"),
         ("mcp:notes:other", "", "no MCP server offers /mcp:notes:other: .*; mail: it has ended"),
     ],
@@ -102,7 +102,7 @@ def test_the_answer_to_another_query_is_not_taken(config: Config) -> None:
     converse(conversation, script)
 
 
-def test_a_conversation_that_ends_meanwhile_is_an_error(config: Config) -> None:
+def test_a_conversation_that_ends_in_the_meantime_is_an_error(config: Config) -> None:
     class Ending(Servers):
         async def answer(self, query: McpQuery) -> EventMsg:
             assert isinstance(query, ListMcpPrompts)

@@ -1,4 +1,4 @@
-"""What frontends learn when they ask about MCP servers."""
+"""The answers to frontends' questions about MCP servers."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ ANY_OBJECT = {"type": "object"}
 
 
 class Server:
-    """Gives one prompt, within its limit. See `Server` of `code_core.mcp_servers`."""
+    """Returns one prompt, within its limit. See `Server` of `code_core.mcp_servers`."""
 
     def __init__(self, *messages: str, problem: str | None = None) -> None:
         self.messages, self.problem = messages, problem
@@ -119,7 +119,7 @@ def test_a_prompt_is_filled_in_by_its_server(server: Server, result: dict[str, A
 
 
 def tool(size: int, description: str | None = None) -> Any:
-    """A tool whose schema and description have `size` bytes together."""
+    """A tool whose schema and description together have `size` bytes."""
     schema = {"title": ""}
     missing = size - len(to_json(schema)) - len(description or "")
     definition = mcp_types.Tool(name="t", description=description, input_schema={"title": "x" * missing})

@@ -1,4 +1,4 @@
-"""Conversations with MCP servers: scripted servers as real processes, the model scripted, too."""
+"""Conversations with MCP servers: real processes with scripted servers, and a scripted model."""
 
 import json
 import math
@@ -45,7 +45,7 @@ def server(folder: Path, name: str = "one", **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def converse(converse: Converse, tmp_path: Path) -> Converse:
-    """With servers, of which none stays."""
+    """A conversation with servers, which must all end."""
 
     def run(script: Script, *responses: Any, servers: dict[str, Any] | None = None) -> None:
         tables = {"one": server(tmp_path)} if servers is None else servers
@@ -80,7 +80,7 @@ def test_a_tool_is_called_and_its_text_goes_to_the_model(converse: Converse) -> 
 
 
 @pytest.mark.parametrize(
-    ("tool", "said"),
+    ("tool", "expected"),
     [
         ("structured", '{"a":[1,"é"]}'),
         ("fail", "it went wrong"),
@@ -88,9 +88,9 @@ def test_a_tool_is_called_and_its_text_goes_to_the_model(converse: Converse) -> 
     ],
 )
 def test_structured_content_failures_and_crashes_are_reported(
-    converse: Converse, tool: str, said: str
+    converse: Converse, tool: str, expected: str
 ) -> None:
-    converse(a_turn, called(f"one__{tool}"), after(said))
+    converse(a_turn, called(f"one__{tool}"), after(expected))
 
 
 def test_an_image_is_a_part_of_the_output_and_not_text(converse: Converse) -> None:
@@ -257,7 +257,7 @@ def test_an_open_question_ends_with_its_turn(converse: Converse) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tool", "decision", "said"),
+    ("tool", "decision", "expected"),
     [
         ("structured", ReviewDecision.APPROVED, '{"a":[1,"é"]}'),
         ("structured", ReviewDecision.DENIED, "tool call rejected by user"),
@@ -265,7 +265,7 @@ def test_an_open_question_ends_with_its_turn(converse: Converse) -> None:
     ],
 )
 def test_the_untrusted_policy_asks_for_tools_that_do_more_than_read(
-    converse: Converse, tool: str, decision: ReviewDecision | None, said: str
+    converse: Converse, tool: str, decision: ReviewDecision | None, expected: str
 ) -> None:
     async def script(frontend: Frontend) -> None:
         await frontend.send(OverrideTurnContext(approval_policy=AskForApproval.UNTRUSTED))
@@ -277,7 +277,7 @@ def test_the_untrusted_policy_asks_for_tools_that_do_more_than_read(
             await frontend.send(ExecApproval(id=asked.approval_id, decision=decision))
         await frontend.until("task_complete")
 
-    converse(script, called(f"one__{tool}"), after(said))
+    converse(script, called(f"one__{tool}"), after(expected))
 
 
 def test_a_call_that_takes_too_long_is_reported(converse: Converse, tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ def test_the_time_that_the_user_takes_to_answer_does_not_count(converse: Convers
     converse(script, called("one__ask"), after('{"action": "decline"}'), servers=hasty)
 
 
-def test_servers_start_side_by_side_and_one_that_fails_is_a_warning(
+def test_servers_start_concurrently_and_one_that_fails_is_a_warning(
     converse: Converse, tmp_path: Path
 ) -> None:
     async def script(frontend: Frontend) -> None:

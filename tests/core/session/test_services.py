@@ -26,7 +26,7 @@ def test_every_part_is_closed_whatever_becomes_of_the_others(
 
     async def main() -> None:
         with anyio.fail_after(5), anyio.CancelScope() as scope:
-            scope.cancel()  # the session ends because its program does
+            scope.cancel()  # the session ends because its program ends
             await close_all(("failing", fails), ("hanging", hangs), ("good", closes))
 
     anyio.run(main)

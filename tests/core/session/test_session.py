@@ -1,4 +1,4 @@
-"""What a session tells of itself: to frontends, to its record, and at its end."""
+"""What a session reports about itself: to frontends, to its record, and at its end."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ def session_of(config: Config, **more: Any) -> Session:
 
 @pytest.fixture
 def session(tmp_path: Path) -> Session:
-    """With a setting of every kind."""
+    """A session with a setting of every kind."""
     config = scripted_config(
         tmp_path,
         model="gpt-5",

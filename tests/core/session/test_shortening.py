@@ -1,4 +1,4 @@
-"""What a compaction keeps and leaves out, part by part."""
+"""What a compaction keeps and drops, part by part."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -150,7 +150,7 @@ def test_a_history_fits_has_its_order_and_no_item_twice(items: list[ResponseItem
     budget = budget_for(room, size(whole))
     kept = shortened(kept_of(whole, budget), budget)
     assert shape(kept) == sorted(set(shape(kept)), key=lambda name: int(name[1:]))
-    assert size(kept) <= max(budget.total, 0) + 14 * len(kept)  # what stands around an item cannot be cut
+    assert size(kept) <= max(budget.total, 0) + 14 * len(kept)  # what surrounds an item cannot be cut
     normalised([one.item for one in kept])
     own = [
         one for one in whole if getattr(one.item, "role", "") == "user" and SUMMARY_TAG not in str(one.item)
@@ -190,6 +190,12 @@ def test_the_state_names_each_changed_file_once_and_the_latest_when_there_are_ma
     assert "file-0\n" not in many
     assert "more" in many
     assert len(many) <= budget.state * 4 + 40
+
+
+def test_a_file_that_was_changed_again_is_among_the_latest() -> None:
+    again = "Success. Updated the following files:\nM first.py"
+    before = user(f"{STATE_TAG}\nChanged so far: first.py\nChanged so far: second.py\n</session_state>")
+    assert changed_files([before, output(1, again)]) == ["second.py", "first.py"]
 
 
 @pytest.mark.parametrize("kind", [FunctionCallOutput, CustomToolCallOutput])

@@ -1,4 +1,4 @@
-"""The context that a model gets: once, and again when it changes."""
+"""The context for the model: sent once, and again when it changes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,10 +28,10 @@ def project(tmp_path: Path) -> Config:
     return config
 
 
-def news(told: ShownContext, config: Config, cwd: Path | None = None, mode: Mode = DEFAULT) -> list[str]:
-    """The texts that are new in a directory and a mode."""
+def news(shown: ShownContext, config: Config, cwd: Path | None = None, mode: Mode = DEFAULT) -> list[str]:
+    """The new texts in a directory and a mode."""
     settings = replace(TurnSettings.of(config), cwd=cwd or config.cwd, collaboration_mode=mode)
-    messages = anyio.run(told.news, config, settings).messages
+    messages = anyio.run(shown.news, config, settings).messages
     assert all(message.role == "user" for message in messages)
     return [message.text for message in messages]
 
@@ -46,36 +46,36 @@ def test_the_environment_names_the_users_shell(project: Config, monkeypatch: pyt
 
 
 def test_what_has_not_changed_is_not_repeated(project: Config) -> None:
-    told = ShownContext()
-    environment, instructions = news(told, project)
+    shown = ShownContext()
+    environment, instructions = news(shown, project)
     assert "environment_context" in environment
     assert "Use tabs." in instructions
-    assert news(told, project) == []
-    told.forget()
-    assert news(told, project) == [environment, instructions]
+    assert news(shown, project) == []
+    shown.forget()
+    assert news(shown, project) == [environment, instructions]
 
 
 def test_instructions_are_read_once_in_a_directory(project: Config) -> None:
-    told = ShownContext()
-    news(told, project)
+    shown = ShownContext()
+    news(shown, project)
     (project.cwd / "AGENTS.md").write_text("Use spaces.")
-    assert news(told, project) == []
+    assert news(shown, project) == []
 
 
 def test_a_directory_without_instructions_ends_the_earlier_ones_once(project: Config) -> None:
-    told = ShownContext()
-    news(told, project)
+    shown = ShownContext()
+    news(shown, project)
     bare = project.cwd.parent / "bare"
-    _, ended = news(told, project, bare)
+    _, ended = news(shown, project, bare)
     assert "do not apply here" in ended
-    assert len(news(told, project, bare.with_name("barer"))) == 1  # the environment alone
-    _, again = news(told, project)
+    assert len(news(shown, project, bare.with_name("barer"))) == 1  # the environment alone
+    _, again = news(shown, project)
     assert "Use tabs." in again
 
 
 def test_without_instructions_from_the_beginning_nothing_ends(project: Config) -> None:
-    told = ShownContext()
-    assert len(news(told, project, project.cwd.parent / "bare")) == 1
+    shown = ShownContext()
+    assert len(news(shown, project, project.cwd.parent / "bare")) == 1
 
 
 @pytest.mark.parametrize(("role", "known"), [("user", True), ("assistant", False)])
@@ -102,13 +102,13 @@ def test_what_the_history_has_is_not_repeated(
 def test_a_model_learns_of_a_mode_that_it_was_not_in(
     project: Config, modes: list[Mode | None], notes: list[str]
 ) -> None:
-    """None stands for a history that has lost what it was told."""
-    told, texts = ShownContext(), list[str]()
+    """None stands for a history that has lost the context."""
+    shown, texts = ShownContext(), list[str]()
     for mode in modes:
         if mode is None:
-            told.forget()
+            shown.forget()
         else:
-            texts += news(told, project, mode=mode)
+            texts += news(shown, project, mode=mode)
     assert [text for text in texts if text in (PLAN_MODE_NOTE, DEFAULT_MODE_NOTE)] == notes
 
 

@@ -1,4 +1,4 @@
-"""How large items of a history count."""
+"""The estimated sizes of history items."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a reader gets that is far behind."""
+"""What a reader that is far behind gets."""
 
 import tracemalloc
 from pathlib import Path
@@ -136,7 +136,7 @@ def test_of_more_events_than_are_always_kept_the_newest_stay(
 def test_what_cannot_be_left_out_doubles_the_limit(
     monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
-    """Otherwise every further event would cost a look at all that wait."""
+    """Otherwise every further event would require a look at all waiting ones."""
     monkeypatch.setattr(events, limit, value)
     monkeypatch.setattr(events, "ALWAYS_KEPT", 1)
     done = TaskComplete(last_agent_message="x" * (50 - len("task_complete")))

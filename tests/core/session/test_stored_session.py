@@ -1,4 +1,4 @@
-"""What a home keeps of a session besides its record."""
+"""What a home stores for a session in addition to its record."""
 
 import threading
 

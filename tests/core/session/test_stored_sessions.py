@@ -1,4 +1,4 @@
-"""Sessions in the store of a home: resumed, forked, cut off at every write."""
+"""Stored sessions: resumed, forked, cut off at every write."""
 
 import anyio
 import pytest
@@ -79,9 +79,9 @@ def test_settings_queue_and_totals_are_restored(desk: Desk) -> None:
     resumed = ScriptedModel(answer("ok", tokens=40))
     desk.resume(session, resumed, second)
     assert resumed.prompts[0].settings.model == "gpt-4.1"
-    said = resumed.said()
-    assert "gone" not in said
-    assert said.index("waits") < said.index("three")
+    sent = resumed.request_text()
+    assert "gone" not in sent
+    assert sent.index("waits") < sent.index("three")
 
     async def third(reading: Reading) -> None:
         assert reading.conversation.session.totals.total.total_tokens == 40
@@ -191,12 +191,12 @@ def test_an_open_session_is_refused_and_can_be_forked(desk: Desk) -> None:
                 pass
 
     anyio.run(main)
-    said = fork_model.said()
-    assert "one" in said
-    assert "'two'" not in said
+    sent = fork_model.request_text()
+    assert "one" in sent
+    assert "'two'" not in sent
     again = ScriptedModel(answer("ok"))
-    desk.resume(Last(), again, turns("four"))  # the fork, which stands alone
-    assert "three" in again.said()
+    desk.resume(Last(), again, turns("four"))  # the fork, which is independent
+    assert "three" in again.request_text()
 
 
 def test_a_fork_leaves_the_queue_to_the_original_and_may_be_kept_in_memory(desk: Desk) -> None:
@@ -219,7 +219,7 @@ def test_a_fork_leaves_the_queue_to_the_original_and_may_be_kept_in_memory(desk:
         model = ScriptedModel(answer("ok"))
         fork = desk.fork(session, model, look, ephemeral=ephemeral)
         assert len(desk.rollouts()) == 2
-        assert "one" in model.said()
+        assert "one" in model.request_text()
         if not ephemeral:
             desk.resume(fork, ScriptedModel(answer("ok")), look)
     with pytest.raises(StoreError, match="fewer"):
@@ -228,7 +228,7 @@ def test_a_fork_leaves_the_queue_to_the_original_and_may_be_kept_in_memory(desk:
         desk.resume(session, ScriptedModel(), look, ephemeral=True)
 
 
-def test_a_session_cut_off_at_any_write_goes_on_with_the_same_prefix(desk: Desk) -> None:
+def test_a_session_cut_off_at_any_write_continues_with_the_same_prefix(desk: Desk) -> None:
     steps = 30
     scripts = [
         step("update_plan", {"plan": [{"step": f"step {number}", "status": "pending"}]}, number)

@@ -1,4 +1,4 @@
-"""How the model is asked for a summary, and how much of the history it is shown."""
+"""How the model is asked for a summary, and how much of the history it sees."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ from core.session.scripted import ScriptedModel, Step, answer
 def asked(
     config: Config, client: ScriptedModel, items: list[HistoryItem], room: int = 100_000, most: int = 100
 ) -> tuple[str, list[Any]]:
-    """The summary of `items`, and the events meanwhile."""
+    """The summary of `items`, and the events of making it."""
 
     async def main() -> tuple[str, list[Any]]:
         session = make_session(config, client, state=SessionState(items=tuple(items)))
@@ -61,14 +61,14 @@ def test_a_summary_is_cut(config: Config) -> None:
     assert len(text) <= 400
 
 
-def test_a_broken_summary_is_reported_and_goes_on_where_it_was(
+def test_a_broken_summary_is_reported_and_continues_where_it_was(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = [*answer("the first half")[:-1], StreamBroken("cut", delay=0.0)]
     client = ScriptedModel(broken, answer("the second half", ordinal=2))
     _, seen = asked(config, client, history(user("go"), model("done")))
     assert [msg.type for msg in seen] == ["stream_error", "token_count"]
-    assert "the first half" in client.said()
+    assert "the first half" in client.request_text()
 
 
 @pytest.mark.parametrize(("missing", "sent"), [(0, 4), (1, 3)])

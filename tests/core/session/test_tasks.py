@@ -1,4 +1,4 @@
-"""How a task reports what it does."""
+"""The events of a task."""
 
 import anyio
 import pytest
@@ -27,7 +27,7 @@ def test_what_the_model_streams_names_its_item(index: int | None, item_id: str) 
     assert (event.id, event.order) == ("7", order)
 
 
-def test_without_a_place_in_the_stream_there_is_no_item() -> None:
+def test_without_a_position_in_the_stream_there_is_no_item() -> None:
     event = emitted(AgentMessageDelta(delta="a"))
     assert event.msg == AgentMessageDelta(delta="a")
     assert event.order is None

@@ -1,4 +1,4 @@
-"""Commands that outlive their calls, in a session: what the model and the user learn of them, and their end."""
+"""Commands that outlive their calls, in a session: what the model and the user learn, and how they end."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from support.scenario import Response
 
 @pytest.fixture(autouse=True)
 def _no_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a user's own profile does takes seconds on some machines."""
+    """A user's own shell profile takes seconds on some machines."""
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
@@ -36,7 +36,7 @@ async def until_running(mark: str) -> None:
             await anyio.sleep(0.01)
 
 
-def said(frontend: Frontend) -> list[str]:
+def texts(frontend: Frontend) -> list[str]:
     history = frontend.conversation.session.history.items
     return [json.dumps(one.item.model_dump(mode="json")) for one in history]
 
@@ -51,8 +51,8 @@ def test_a_running_command_is_listed_stopped_and_shown_to_the_model(converse: Ca
         await until_running("4711")
         await frontend.send(user("next"))
         await frontend.until("task_complete")
-        [told] = [text for text in said(frontend) if "<running_commands>" in text]
-        assert "session 1: sleep 4711" in told
+        [shown] = [text for text in texts(frontend) if "<running_commands>" in text]
+        assert "session 1: sleep 4711" in shown
         await frontend.send(ListTerminals())
         assert len((await frontend.until("terminals_changed")).terminals) == 1
         await frontend.send(StopTerminals(session_id=1))
@@ -66,7 +66,7 @@ def test_a_running_command_is_listed_stopped_and_shown_to_the_model(converse: Ca
         await frontend.until("task_complete")
         assert (
             "<running_commands>"
-            not in [text for text in said(frontend) if "<environment_context>" in text][-1]
+            not in [text for text in texts(frontend) if "<environment_context>" in text][-1]
         )
 
     converse(script, exec_command("sleep 4711"), after("running with session ID 1"), BYE, BYE)
@@ -85,7 +85,7 @@ def test_it_ends_with_the_session(converse: Callable[..., None]) -> None:
     assert not running("4712")
 
 
-def test_looking_again_and_again_is_no_repetition(converse: Callable[..., None], monkeypatch: Any) -> None:
+def test_polling_is_not_a_repetition(converse: Callable[..., None], monkeypatch: Any) -> None:
     monkeypatch.setattr("code_core.tools.exec_commands.POLL_WAIT", 1)
 
     async def script(frontend: Frontend) -> None:
@@ -103,6 +103,6 @@ def test_a_compaction_keeps_what_runs(converse: Callable[..., None]) -> None:
         await frontend.until("task_complete")
         await frontend.send(Compact())
         await frontend.until("task_complete")
-        assert any("Still running: session 1: sleep 4714" in text for text in said(frontend))
+        assert any("Still running: session 1: sleep 4714" in text for text in texts(frontend))
 
     converse(script, exec_command("sleep 4714"), BYE, [sse.message("a summary"), sse.completed()])

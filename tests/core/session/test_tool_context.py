@@ -1,4 +1,4 @@
-"""What the tools of a turn may use."""
+"""The context of a turn's tools."""
 
 import subprocess
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def session_of(config: Config, **more: Any) -> Session:
 
 
 class Checkpoints:
-    """Notes what it is to keep. See `Checkpoints` of the protocol."""
+    """Records what it should save. See `Checkpoints` of the protocol."""
 
     def __init__(self) -> None:
         self.notes: list[tuple[object, ...]] = []

@@ -65,7 +65,7 @@ def test_unsaved_text_in_the_editor_wins_and_a_refusal_goes_to_the_disk(
 def test_a_tool_that_does_not_answer_is_not_replaced_by_the_disk(
     converse: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody knows whether it has written, or will."""
+    """It may have written, or may still write."""
     monkeypatch.setattr(texts, "FILE_SECONDS", 0.5)
 
     async def script(frontend: Frontend) -> None:

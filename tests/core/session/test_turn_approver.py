@@ -1,4 +1,4 @@
-"""What a turn asks, and what becomes of each answer."""
+"""A turn's questions, and the effects of the answers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ def patch(folder: Path) -> PatchQuestion:
 
 
 def asked(approvals: Approvals, question: Question, answer: Answer) -> tuple[Review, list[Any]]:
-    """What the question led to, and the events that it caused."""
+    """The result of the question, and its events."""
     seen: list[Any] = []
 
     async def emit(msg: object) -> None:

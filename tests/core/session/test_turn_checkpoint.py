@@ -1,4 +1,4 @@
-"""What a turn keeps for undo, and what the user learns where it cannot."""
+"""What a turn saves for undo, and what the user learns if it cannot."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ from support.repository import make_repository
 
 
 class Checkpoints:
-    """Remembers what it is asked for; fails or warns if it is to. See `Checkpoints` of the protocol."""
+    """Records its calls; fails or warns on demand. See `Checkpoints` of the protocol."""
 
     def __init__(self, *, error: Exception | None = None, warning: str | None = None) -> None:
         self.error = error
@@ -113,13 +113,13 @@ def test_the_first_failure_is_the_warning(writes: bool, error: Exception) -> Non
     assert anyio.run(main) == [WarningEvent(message="this turn cannot be undone: no room")]
 
 
-def test_what_is_not_covered_is_said() -> None:
+def test_changes_that_are_not_covered_are_reported() -> None:
     notice = BackgroundEvent(message="too many files")
     assert after_work(Checkpoints(warning="too many files")) == [notice, notice]
 
 
 def begun(config: Config, policy: SandboxPolicy) -> tuple[Any, ...]:
-    """With what the checkpoint of a turn begins."""
+    """The arguments with which a turn's checkpoint begins."""
     checkpoints = Checkpoints()
     session = make_session(config, ScriptedModel(), Parts(checkpoints=checkpoints))
     session.settings = session.settings.overridden(OverrideTurnContext(sandbox_policy=policy))

@@ -12,7 +12,7 @@ LIMIT = 100.0
 
 
 class Time:
-    """The time as the clock sees it: it passes when a test says so."""
+    """The clock's time, which passes on demand."""
 
     def __init__(self) -> None:
         self.now = anyio.current_time()

@@ -1,5 +1,6 @@
-"""What ends a turn before the model has answered: limits, circles, and a user who has had enough."""
+"""What ends a turn before the model has answered: limits, loops, and a user's abort."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from code_core.session.turn.limits import TurnLimits
 from code_core.session.turn.reporter import TokenTotals
 from code_core.store.journal import MemoryJournal
 from code_core.tools.tool import ToolContext, ToolOutput, TurnAbandoned
+from code_core.wire.response_events import Completed
 from core.session.scripted import (
     Reading,
     ScriptedModel,
@@ -37,7 +39,7 @@ from core.session.scripted import (
 def ends(
     config: Config, scripts: Sequence[Sequence[Step]], *tools: ScriptedTool, turns: int = 1
 ) -> list[tuple[str, str | None]]:
-    """How turns end: kinds of events, and the messages of errors."""
+    """How turns end: the kinds of events, and error messages."""
     found: list[tuple[str, str | None]] = []
 
     async def script(reading: Reading) -> None:
@@ -73,7 +75,7 @@ def test_the_tokens_of_earlier_turns_do_not_count(tmp_path: Path) -> None:
     ]
 
 
-def test_a_model_that_goes_in_circles_is_stopped(config: Config) -> None:
+def test_a_model_that_loops_is_stopped(config: Config) -> None:
     async def same(call: ToolCall, context: ToolContext) -> ToolOutput:
         del call, context
         return ToolOutput("same")
@@ -137,6 +139,29 @@ def test_a_turn_stops_when_its_costs_are_over_the_limit(tmp_path: Path) -> None:
     assert tool.ran == ["c1", "c2", "c3", "c4"]
 
 
+@pytest.mark.parametrize("usage", [None, TokenUsage()])
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({"max_total_tokens": 6_000}, r"stopped after \d{4} tokens \(max_total_tokens is 6000\)"),
+        ({"max_cost_usd": 6.0}, r"stopped after \d\.\d{4} US dollars \(max_cost_usd is 6\)"),
+    ],
+)
+def test_a_provider_that_reports_no_usage_is_held_to_the_limits_too(
+    tmp_path: Path, usage: TokenUsage | None, limit: dict[str, float], message: str
+) -> None:
+    # Each request has at least 1,000 tokens of instructions, for a dollar.
+    config = scripted_config(
+        tmp_path, model="m", base_instructions="i" * 4_000, settings=(*PRICED, ("limits", limit))
+    )
+    scripts = [[*calls("work", first=number)[:1], Completed("r", usage)] for number in range(1, 10)]
+    tool = ScriptedTool("work")
+    [(kind, reported)] = ends(config, scripts, tool)
+    assert kind == "error"
+    assert re.fullmatch(message, reported or "")
+    assert 2 <= len(tool.ran) <= 5
+
+
 def test_a_limit_of_the_costs_needs_prices(tmp_path: Path) -> None:
     config = scripted_config(tmp_path, model="m", settings=(("limits.max_cost_usd", 1.0),))
     model = ScriptedModel(answer("bye"))
@@ -194,7 +219,7 @@ def test_cached_input_has_a_price_of_its_own() -> None:
     assert Prices(2, 8).of(usage) == 6 + 4
 
 
-def test_the_costs_go_on_after_a_resume(tmp_path: Path) -> None:
+def test_the_costs_continue_after_a_resume(tmp_path: Path) -> None:
     journal = MemoryJournal()
     config = scripted_config(tmp_path, model="m", settings=PRICED)
 

@@ -1,4 +1,4 @@
-"""What a turn takes from its session, and what it reports besides the model's answer."""
+"""What a turn takes from its session, and what it reports in addition to the model's answer."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,7 +33,7 @@ from core.session.scripted import (
     calls,
     completed,
     converse,
-    place,
+    event_order,
     scripted_config,
     scripted_conversation,
     text,
@@ -61,7 +61,7 @@ def test_a_server_may_ask_while_a_turn_runs_and_not_after_it(config: Config) -> 
         request = await reading.until("elicitation_request")
         await reading.send(ResolveElicitation(id=request.id, action="accept", content={"name": "x"}))
         await reading.ended()
-        assert "the answer was accept" in model.said()
+        assert "the answer was accept" in model.request_text()
         after = await conversation.session.elicitations.ask("files", FORM)
         assert after.action == "decline"  # there is nobody to ask
 
@@ -97,12 +97,12 @@ def test_what_a_turn_has_kept_of_files_goes_with_it(config: Config) -> None:
 
     patch = "*** Begin Patch\n*** Add File: file\n+new\n*** End Patch"
     call = CustomToolCall(name="apply_patch", input=patch, call_id="c1")
-    model = ScriptedModel([ItemDone(call, place()), completed()], answer("ok"))
+    model = ScriptedModel([ItemDone(call, event_order()), completed()], answer("ok"))
     converse(scripted_conversation(config, model), script)
 
 
 class LongTool(ScriptedTool):
-    """Takes much of the window."""
+    """A tool whose declaration uses much of the window."""
 
     def spec(self) -> FunctionSpec:
         return FunctionSpec(self.name, "x" * 4_000, {"type": "object"})
@@ -128,13 +128,13 @@ def test_a_window_of_unknown_size_has_room_for_some_tools(config: Config) -> Non
 
 
 def many(folder: Path) -> Config:
-    """Settings under which one long tool is too much."""
+    """Settings with which one long tool is too much."""
     return scripted_config(folder, settings=(("mcp_tools_share", 0.001),))
 
 
 def test_too_many_tools_of_servers_are_searched(tmp_path: Path) -> None:
     search = FunctionCall(name="search_tools", arguments='{"query": "move"}', call_id="c1")
-    model = ScriptedModel([ItemDone(search, place()), completed()], answer("ok"), answer("ok"))
+    model = ScriptedModel([ItemDone(search, event_order()), completed()], answer("ok"), answer("ok"))
     servers = Servers(LongTool("files__move"))
     conversation = scripted_conversation(many(tmp_path), model, ScriptedTool("work"))
 
@@ -174,7 +174,7 @@ def test_the_settings_say_what_is_shown_of_the_models_thoughts(
 
     config = scripted_config(tmp_path, settings=((setting, True),) if setting else ())
     thought = Reasoning(id="r", summary=[SummaryText(text="hm")], encrypted_content="x")
-    steps = [ReasoningTextDelta("raw", place()), ItemDone(thought, place()), *answer("ok")]
+    steps = [ReasoningTextDelta("raw", event_order()), ItemDone(thought, event_order()), *answer("ok")]
     converse(scripted_conversation(config, ScriptedModel(steps)), script)
 
 
@@ -196,7 +196,7 @@ def test_an_image_that_cannot_be_read_is_a_warning_and_a_note_for_the_model(conf
         assert (await reading.ended()).type == "task_complete"
         (warning,) = reading.of("warning")
         assert "missing.png" in warning.message
-        assert "missing.png" in model.said()
+        assert "missing.png" in model.request_text()
 
     model = ScriptedModel(answer("ok"))
     converse(scripted_conversation(config, model), script)

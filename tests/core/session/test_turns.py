@@ -1,4 +1,4 @@
-"""What one turn asks, runs and records."""
+"""What one turn sends, runs and records."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_after_a_break_the_model_sees_what_it_had_finished(config: Config) -> No
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         assert (await reading.ended()).type == "task_complete"
-        assert "half of it" in model.said()
+        assert "half of it" in model.request_text()
 
     broken = [*answer("half of it")[:-1], StreamBroken("cut", delay=0.0)]
     model = ScriptedModel(broken, answer("the other half", ordinal=2))
@@ -104,15 +104,15 @@ def test_the_model_learns_of_an_interrupt_once_and_the_queue_stays(config: Confi
         await reading.send(Interrupt())  # nothing runs: nothing happens
         await reading.send(text("last words"))
         await reading.ended()
-        said = model.said()
-        assert said.count("<turn_interrupted>") == 1
+        sent = model.request_text()
+        assert sent.count("<turn_interrupted>") == 1
         assert (
-            said.index("first words")
-            < said.index("<turn_interrupted>")
-            < said.index("later")
-            < said.index("last words")
+            sent.index("first words")
+            < sent.index("<turn_interrupted>")
+            < sent.index("later")
+            < sent.index("last words")
         )
-        assert said.count("environment_context") == 2  # told once, with its closing tag
+        assert sent.count("environment_context") == 2  # sent once, with its closing tag
 
     model = ScriptedModel(calls("work"), answer("bye"))
     converse(scripted_conversation(config, model, ScriptedTool("work", wait_for_ever)), script)
@@ -136,7 +136,7 @@ def test_items_keep_their_order_and_ids_in_the_journal(config: Config) -> None:
 
 
 class NotingJournal(MemoryJournal):
-    """Notes which entries came together."""
+    """Records which entries were appended together."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ def test_what_belongs_together_is_recorded_in_one_write(config: Config) -> None:
 
 
 class SlowJournal(MemoryJournal):
-    """Has recorded before it answers, and answers late."""
+    """Records first, and answers late."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -205,7 +205,7 @@ def test_what_the_journal_has_recorded_is_not_recorded_again(config: Config) -> 
 
 
 class SlowCheckpoints:
-    """Takes its time to end a turn. See `Checkpoints`."""
+    """Takes a while to end a turn. See `Checkpoints`."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []

@@ -125,10 +125,10 @@ def test_undo_and_redo_restore_files_and_tell_the_model(config: Config) -> None:
         assert (await reading.ended()).message == "nothing to redo"
         await reading.send(text("and?"))
         await reading.ended()
-        said = model.said()
-        assert said.count("<files_restored>") == 2
-        assert said.index("undid your changes") < said.index("brought back your changes")
-        assert str(mine) not in said  # it was not restored
+        sent = model.request_text()
+        assert sent.count("<files_restored>") == 2
+        assert sent.index("undid your changes") < sent.index("brought back your changes")
+        assert str(mine) not in sent  # it was not restored
 
     model = ScriptedModel(calls("write"), answer("bye"), answer("bye"))
     parts = Parts(checkpoints=MemoryCheckpoints())
@@ -136,7 +136,7 @@ def test_undo_and_redo_restore_files_and_tell_the_model(config: Config) -> None:
 
 
 class SlowCheckpoints(MemoryCheckpoints):
-    """Restores files when it may."""
+    """Restores files when it is allowed to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -230,8 +230,8 @@ def test_an_interrupted_command_of_the_user_is_recorded_too(converse: Callable[.
         await frontend.send(user("go"))
         await frontend.until("task_complete")
 
-    told = ["exec sleep 60</command>", "<result>", "half way", "interrupted by the user"]
-    converse(script, {"expect": [{"contains": words} for words in told], "stream": BYE})
+    shown = ["exec sleep 60</command>", "<result>", "half way", "interrupted by the user"]
+    converse(script, {"expect": [{"contains": words} for words in shown], "stream": BYE})
 
 
 def test_a_review_reads_and_reports_without_touching_the_history(converse: Callable[..., None]) -> None:

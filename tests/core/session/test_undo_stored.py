@@ -1,4 +1,4 @@
-"""Undo and redo in a session that nobody has open."""
+"""Undo and redo in a session that is not open."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ PATCH = "*** Begin Patch\n*** Update File: file\n@@\n-before\n+after\n*** End Pa
 
 
 def patched(desk: Desk) -> str:
-    """A session that changed `file` from "before" to "after"; its id."""
+    """The id of a session that changed `file` from "before" to "after"."""
     (desk.work / "file").write_text("before\n")
     model = ScriptedModel(step("shell", {"command": ["apply_patch", PATCH]}, 1), answer("ok"))
     session = desk.new(model, turns("patch it"))
@@ -34,9 +34,9 @@ def test_the_files_come_back_and_the_model_learns_it(desk: Desk) -> None:
     assert file.read_text() == "after\n"
     model = ScriptedModel(answer("ok"))
     desk.resume(session, model, turns("and now?"))
-    said = model.said()
-    assert said.index("undid your changes to") < said.index("brought back your changes to")
-    assert said.count(str(file)) >= 2
+    sent = model.request_text()
+    assert sent.index("undid your changes to") < sent.index("brought back your changes to")
+    assert sent.count(str(file)) >= 2
 
 
 def test_a_session_is_given_back_with_everything_on_the_disk(

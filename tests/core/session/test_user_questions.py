@@ -23,7 +23,7 @@ from core.session.scripted import (
     answer,
     completed,
     converse,
-    place,
+    event_order,
     scripted_config,
     scripted_conversation,
     text,
@@ -41,7 +41,7 @@ def asks(*questions: Any, call_id: str = "c1") -> list[Step]:
     call = FunctionCall(
         name="request_user_input", arguments=json.dumps({"questions": questions}), call_id=call_id
     )
-    return [ItemDone(call, place()), completed()]
+    return [ItemDone(call, event_order()), completed()]
 
 
 def given(request: Any, **answers: str) -> UserInputAnswer:
@@ -90,9 +90,7 @@ def test_each_question_has_an_id_of_its_own(config: Config) -> None:
 
 
 @pytest.mark.parametrize("answers", [{}, {"q": ""}, {"q": "  "}, {"other": "x"}])
-def test_a_question_that_was_not_answered_is_no_failure_of_a_tool(
-    config: Config, answers: dict[str, str]
-) -> None:
+def test_an_unanswered_question_is_not_a_failure_of_a_tool(config: Config, answers: dict[str, str]) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))
         await reading.send(given(await reading.until("request_user_input"), **answers))
@@ -162,7 +160,7 @@ def test_a_restored_session_has_no_open_question(config: Config) -> None:
     again = ScriptedModel(answer("ok"))
     state = SessionState.from_entries(journal.entries)
     converse(scripted_conversation(config, again, parts=ASKS, state=state), resumed)
-    assert "aborted" in again.said()
+    assert "aborted" in again.request_text()
 
 
 def test_waiting_for_the_user_takes_no_time_of_the_turn(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What checks say of a patch, in a turn."""
+"""The findings of checks about a patch in a turn."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,8 +39,8 @@ def test_the_model_and_the_user_get_the_findings_and_the_patch_is_applied(
     converse: Callable[..., None], tmp_path: Path
 ) -> None:
     async def script(frontend: Frontend) -> None:
-        told = await one_turn(frontend)
-        assert told[0].startswith("validation (json): 1 issue\n  json: a.json: ")
+        shown = await one_turn(frontend)
+        assert shown[0].startswith("validation (json): 1 issue\n  json: a.json: ")
         assert (tmp_path / "work/a.json").read_text() == "{\n"
         assert await one_turn(frontend) == []
 
@@ -132,8 +132,8 @@ def test_a_patch_is_applied_where_it_cannot_be_checked(converse: Callable[..., N
     (tmp_path / "validation").write_text("no folder")
 
     async def script(frontend: Frontend) -> None:
-        told = await one_turn(frontend)
-        assert "no copy of the files could be made" in told[0]
+        shown = await one_turn(frontend)
+        assert "no copy of the files could be made" in shown[0]
         assert (tmp_path / "work/a.json").exists()
 
     converse(script, patch("c1", "a.json", "{"), after("A a.json", call_id="c1"))

@@ -1,4 +1,4 @@
-"""What of a session is on the disk, and for how long."""
+"""What is stored of a session, and for how long."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The same work over each wire: the engine's events are the same."""
+"""The same work over each wire has the same events."""
 
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,11 @@ PLAN = {"plan": [{"step": "look", "status": "completed"}]}
 SCHEMA = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
 
 
-def at(place: int, event: dict[str, Any]) -> dict[str, Any]:
-    return {**event, "output_index": place}
+def at(index: int, event: dict[str, Any]) -> dict[str, Any]:
+    return {**event, "output_index": index}
 
 
-def reasoned(place: int, text: str) -> tuple[dict[str, Any], ...]:
+def reasoned(index: int, text: str) -> tuple[dict[str, Any], ...]:
     item = {
         "type": "reasoning",
         "id": "r",
@@ -34,7 +34,7 @@ def reasoned(place: int, text: str) -> tuple[dict[str, Any], ...]:
         "content": [{"type": "reasoning_text", "text": text}],
     }
     delta = {"type": "response.reasoning_text.delta", "delta": text}
-    return at(place, delta), at(place, sse.item_done(item))
+    return at(index, delta), at(index, sse.item_done(item))
 
 
 SCRIPTS: dict[WireApi, list[Reply]] = {
@@ -127,7 +127,7 @@ def work(
 
 
 def joined(events: list[Any]) -> list[Any]:
-    """`events` with neighbouring pieces of a text in one: they merge while nobody has read them."""
+    """`events` with adjacent pieces of a text joined, as they merge until somebody reads them."""
     whole: list[Any] = []
     for event in events:
         if whole and "delta" in event and whole[-1]["type"] == event["type"]:
@@ -144,11 +144,11 @@ def test_the_same_work_has_the_same_events_on_each_wire(
         work(tmp_path / wire, wire, monkeypatch) for wire in ("responses", "chat")
     )
     first, second = joined(first), joined(second)
-    place = {str(one): "WORK", str(two): "WORK"}
+    names = {str(one): "WORK", str(two): "WORK"}
 
     def without_places(events: list[Any]) -> str:
         text = "\n".join(map(repr, events))
-        for path, name in place.items():
+        for path, name in names.items():
             text = text.replace(path, name)
         return text
 
@@ -180,7 +180,7 @@ def test_the_same_work_has_the_same_events_on_each_wire(
 
 
 @pytest.mark.parametrize(("before", "after"), [("responses", "chat"), ("chat", "responses")])
-def test_a_session_goes_on_with_another_provider(
+def test_a_session_continues_with_another_provider(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: WireApi, after: WireApi
 ) -> None:
     monkeypatch.setenv("CODE_HOME", str(tmp_path))

@@ -55,7 +55,7 @@ def test_the_newest_come_first(tmp_path: Path) -> None:
 def test_pages_give_every_session_once(order: str, tmp_path: Path) -> None:
     paths = write_sessions(tmp_path, 11)
     for path in paths[:6]:
-        os.utime(path, (1, 1))  # the same time: a clock that stood still
+        os.utime(path, (1, 1))  # the same time, from a stopped clock
     catalog = Catalog(tmp_path)
     seen: list[str] = []
     cursor = None
@@ -232,7 +232,7 @@ def test_the_index_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["garbage", "empty", "cut", "middle", "directory", "link"])
-def test_a_damaged_index_is_made_anew(damage: str, tmp_path: Path) -> None:
+def test_a_damaged_index_is_rebuilt(damage: str, tmp_path: Path) -> None:
     write_sessions(tmp_path, 50)
     Catalog(tmp_path).list()
     (path,) = tmp_path.glob("*.sqlite")

@@ -134,7 +134,7 @@ def test_one_process_cleans_at_a_time(tmp_path: Path) -> None:
     child.communicate(b"", timeout=60)
 
 
-def test_a_run_does_a_bounded_amount_and_the_next_goes_on(tmp_path: Path) -> None:
+def test_a_run_does_a_bounded_amount_and_the_next_continues(tmp_path: Path) -> None:
     for number in range(10):
         write_outputs(tmp_path, session_id(number), 100)
     settings = CleaningSettings(outputs=Limit(30, None), hours=0, most=4)

@@ -36,7 +36,7 @@ def test_entries_stand_in_the_order_of_the_calls(tmp_path: Path) -> None:
 
 @dataclass
 class SlowDisk:
-    """A disk that does not answer while the gate is closed."""
+    """A disk that hangs while the gate is closed."""
 
     gate: threading.Event
     begun: threading.Event
@@ -103,7 +103,7 @@ def test_a_disk_that_does_not_answer_holds_nobody_who_gives_up(tmp_path: Path, s
     lock.acquire(tmp_path, ID).release()
 
 
-def test_an_append_that_fails_writes_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
+def test_an_append_that_fails_writes_nothing_and_the_next_one_succeeds(tmp_path: Path) -> None:
     async def scenario() -> None:
         journal, path = journal_at(tmp_path)
         await journal.append(*items(user("one")))

@@ -77,7 +77,7 @@ def test_only_the_line_being_written_is_lost(part: float, tmp_path: Path) -> Non
 
 
 def check(home: Path, *, recorded: int, written: int) -> None:
-    """What was acknowledged is there, and the session goes on."""
+    """Everything acknowledged is there, and the session can be continued."""
     items_written = max(0, written - 1)
     assert recorded <= items_written
     (path,) = home.glob("sessions/*/*/*/*.jsonl")

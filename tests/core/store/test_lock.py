@@ -95,7 +95,7 @@ def test_a_lock_whose_file_was_replaced_is_not_deleted(tmp_path: Path) -> None:
 
 
 def test_looking_who_holds_it_never_refuses_anybody(tmp_path: Path) -> None:
-    """A glance takes a shared lock for a moment, which an attempt to lock waits for."""
+    """A glance takes a shared lock for a moment, and an attempt to lock waits for it."""
     acquire(tmp_path, ID)  # leaves no reference, but the file stays open until it is collected
     lock_path(tmp_path, ID).unlink()
     lock_path(tmp_path, ID).touch(0o600)
@@ -132,7 +132,7 @@ def test_without_locks_the_user_is_warned(tmp_path: Path) -> None:
     "changes", [{"pid": 2**22 + 1}, {"started": "another boot 1"}, {"pid": "x"}, {"since": None}]
 )
 def test_without_locks_a_dead_holder_is_taken_over(changes: dict[str, object], tmp_path: Path) -> None:
-    """Even if its pid is used again: by us, here."""
+    """Even if its pid is reused, here by this process."""
     write_holder(tmp_path, **changes)
     acquire(tmp_path, ID).release()
 

@@ -39,7 +39,7 @@ def turn(number: int) -> list[Entry]:
 
 
 def recording_decode(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The lines that are decoded from now on."""
+    """Records the lines that are decoded."""
     decoded: list[bytes] = []
     decode = lines.decode
 
@@ -223,7 +223,7 @@ def _is_torn(data: bytes) -> bool:
     return False
 
 
-def test_a_file_that_is_no_rollout_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_rollout_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("hello\n")
     with pytest.raises(RolloutUnreadable, match="is not a session"):

@@ -52,7 +52,7 @@ def test_each_line_is_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert all(data.endswith(b"\n") and data.count(b"\n") == 1 for data in written)
 
 
-def test_a_short_write_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_write_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
     path = write_rollout(tmp_path, items(user("one"), assistant("two")))
@@ -60,7 +60,7 @@ def test_a_short_write_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def failing_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    """Let the disk be full after `count` bytes."""
+    """Make the disk full after `count` bytes."""
     write = os.write
     left = [count]
 
@@ -119,7 +119,7 @@ def test_half_a_line_that_cannot_be_cut_off_is_ended_by_the_next_one(tmp_path: P
     assert json.loads(lines[3])["payload"] == user("two")
 
 
-def test_a_file_that_ends_mid_line_goes_on_with_a_new_line(tmp_path: Path) -> None:
+def test_a_file_that_ends_mid_line_continues_with_a_new_line(tmp_path: Path) -> None:
     path = write_rollout(tmp_path, items(user("one"), user("torn")))
     path.write_bytes(path.read_bytes()[:-20])
     RolloutFile(path, None).write(items(user("two")))

@@ -62,7 +62,7 @@ def test_a_session_that_cannot_be_read_is_not_left_locked(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("dropped", "kept"), [(0, [1, 2, 3]), (1, [1, 2]), (2, [1]), (3, [])])
-def test_a_fork_goes_on_from_a_turn(dropped: int, kept: list[int], tmp_path: Path) -> None:
+def test_a_fork_continues_from_a_turn(dropped: int, kept: list[int], tmp_path: Path) -> None:
     store = SessionStore(tmp_path)
     source = store.find(str(write_rollout(tmp_path, turns(1, 2, 3))))
     before = source.path.read_bytes()

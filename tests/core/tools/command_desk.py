@@ -1,4 +1,4 @@
-"""A workspace with a user in it: what a tool asks about commands, and what it is answered."""
+"""A workspace with a user, who answers a tool's questions about commands."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace

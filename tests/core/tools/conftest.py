@@ -62,14 +62,14 @@ def desk(tool_context: ToolContext) -> Desk:
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls about running commands wait a tenth of a second at least, not what a model should wait."""
+    """Calls about running commands wait at least a tenth of a second, less than for a model."""
     for name in ("EXEC_LEAST", "POLL_WAIT", "WRITE_WAIT"):
         monkeypatch.setattr(f"code_core.tools.exec_commands.{name}", 100)
 
 
 @pytest.fixture(params=MECHANISMS, ids=str)
 def mechanism(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mechanism | None:
-    """Each sandbox of this machine, and none."""
+    """Each sandbox of this machine, and no sandbox."""
     name: Mechanism | None = request.param
     if name is not None:
         finding = find(name)

@@ -92,7 +92,7 @@ def begins(emitted: Emitted) -> list[ExecCommandBegin]:
 
 
 def typed(emitted: Emitted, call_id: str) -> bytes:
-    """What the deltas of a call spell."""
+    """The text of a call's deltas."""
     return b"".join(
         base64.b64decode(event.chunk)
         for event in emitted.events

@@ -12,7 +12,7 @@ from code_core.tools.terminal_session import TerminalCommand, TerminalSession
 
 Body = Callable[[TerminalSession], Awaitable[None]]
 Make = Callable[[], TerminalSession]
-"""Sessions are made where an event loop runs."""
+"""Sessions must be created in an event loop."""
 
 
 async def unchanged(_paths: Any) -> None: ...
@@ -47,7 +47,7 @@ def run(make: Make, body: Body) -> TerminalSession:
 
 
 async def until(one: TerminalSession, expected: str) -> str:
-    """What it prints until `expected` was among it."""
+    """Its output up to and including `expected`."""
     seen = ""
     with anyio.fail_after(10):
         while expected not in seen:

@@ -18,7 +18,7 @@ from code_core.tools.tool import ToolContext, ToolOutput
 
 
 class FullDisk(LocalFileSystem):
-    """Has room for one file."""
+    """A file system with room for one file."""
 
     def __init__(self) -> None:
         self._written = 0

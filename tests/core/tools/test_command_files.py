@@ -93,7 +93,7 @@ def test_a_change_of_what_a_command_runs_is_seen(work: Path, argv: tuple[str, ..
     path.write_text(content)
     assert files(argv, work) == before
     _copy(path).replace(path)
-    assert files(argv, work) != before  # the same text in another file
+    assert files(argv, work) != before  # the same text, in another file
 
 
 def _copy(path: Path) -> Path:
@@ -260,7 +260,7 @@ def test_too_many_directories_are_not_remembered(work: Path) -> None:
         files(("x", *folders), work)
 
 
-def test_paths_that_are_too_long_are_no_directories(work: Path) -> None:
+def test_paths_that_are_too_long_are_not_directories(work: Path) -> None:
     words = [f"{number}/{'a/' * 2045}" for number in range(20)]
     assert named(("x", *words), work) == {work}
 
@@ -275,7 +275,7 @@ def test_a_disk_that_fails_before_the_first_file_is_known_is_not_remembered(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> list[str]:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))  # as `read` raises it: without a name
+        raise OSError(errno.EIO, os.strerror(errno.EIO))  # as raised by `read`: without a name
 
     monkeypatch.setattr(command_files, "_paths", fail)
     with pytest.raises(TooManyFilesError, match=rf"^{work} cannot be read: Input/output error"):
@@ -313,7 +313,7 @@ def test_devices_and_fifos_are_not_opened(work: Path) -> None:
 @pytest.mark.parametrize(
     "word", ["", "\0", "a" * 256, "é" * 200, "a/" * 3000, "x\ud800", "tool.py/x", "~nobody/x"]
 )
-def test_a_word_that_is_no_path_is_no_file(work: Path, word: str) -> None:
+def test_a_word_that_is_not_a_path_is_not_a_file(work: Path, word: str) -> None:
     assert files(("x", word), work) == files(("x",), work)
 
 
@@ -322,6 +322,6 @@ def test_the_longest_name_is_a_file(work: Path) -> None:
     assert work / ("a" * 255) in named(("x", "a" * 255), work)
 
 
-def test_a_long_script_is_no_path(work: Path) -> None:
+def test_a_long_script_is_not_a_path(work: Path) -> None:
     script = "".join(f"echo {number}\n" for number in range(450)) + "./tool.py"
     assert files(("bash", "-c", script), work) == files(("./tool.py",), work)

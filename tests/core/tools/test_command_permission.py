@@ -152,7 +152,7 @@ def test_an_escalation_is_a_question_about_running_outside(desk: Desk) -> None:
     request = desk.request("touch", "x", escalated=True)
     assert desk.decide(request) == Permission(False, grant_of(request, outside=True))
     (question,) = desk.user.questions
-    assert question.reason == "it is to run outside of the sandbox"
+    assert question.reason == "it would run outside the sandbox"
     assert (question.sandboxed, question.escalated) == (False, True)
     # A rule for whatever follows is only offered for what stays confined.
     assert question.proposal == Proposal(("touch", "x"), exact=True)

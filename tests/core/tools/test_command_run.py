@@ -1,4 +1,4 @@
-"""One command, from its beginning to its end: what the model gets, and what the user sees meanwhile."""
+"""One command from start to end: what the model gets, and what the user sees while it runs."""
 
 import base64
 import json
@@ -168,15 +168,15 @@ def test_an_interrupt_leaves_what_came_until_then(
 
     anyio.run(main)
     output = context.interrupted["c1"]
-    told = json.loads(output.text)
-    assert told["output"] == "command interrupted by the user\nbegun\n"
-    assert told["metadata"]["exit_code"] == code
-    assert 0.2 <= told["metadata"]["duration_seconds"] < 60
+    reply = json.loads(output.text)
+    assert reply["output"] == "command interrupted by the user\nbegun\n"
+    assert reply["metadata"]["exit_code"] == code
+    assert 0.2 <= reply["metadata"]["duration_seconds"] < 60
     assert not output.success
     end = emitted.events[-1]
     assert isinstance(end, ExecCommandEnd)
     assert (end.stdout, end.stderr) == ("begun\n", "command interrupted by the user")
-    assert end.exit_code == told["metadata"]["exit_code"]
+    assert end.exit_code == reply["metadata"]["exit_code"]
     assert 0.2 <= end.duration.seconds < 60
 
 

@@ -1,4 +1,4 @@
-"""What a model is told about the arguments of a tool: it can check a call before it sends it."""
+"""The declared arguments of tools, with which a model can check a call before it sends it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class Declared:
     """A tool with a call that has every argument.
 
     Attributes:
-        needed: the arguments that it cannot do without.
-        explained: those whose names do not say enough.
-        closed: it takes no others.
+        needed: the required arguments.
+        explained: the arguments that need a description.
+        closed: whether it rejects other arguments.
     """
 
     tool: Tool
@@ -56,7 +56,8 @@ TOOLS = [
             "justification": "to see",
         },
         names("command"),
-        names("command workdir timeout_ms with_escalated_permissions justification"),
+        names("timeout_ms with_escalated_permissions"),
+        closed=False,
     ),
     Declared(
         EXEC_COMMAND,
@@ -83,7 +84,7 @@ TOOLS = [
         UpdatePlan(),
         {"explanation": "new", "plan": [{"step": "look", "status": "in_progress"}]},
         names("plan"),
-        names("explanation"),
+        closed=False,
     ),
     Declared(ToolSearch({}, {}), {"query": "merge", "limit": 3}, names("query"), names("query limit")),
     Declared(ViewImage(), {"path": "a.png"}, names("path"), closed=False),
@@ -175,7 +176,7 @@ def test_a_step_has_one_of_three_states(status: str) -> None:
         {**QUESTION, "options": {}},
         {**QUESTION, "options": ["SQLite"]},
         *[{**QUESTION, "options": [{**OPTION, name: 5}]} for name in OPTION],
-        *[{**QUESTION, "options": [{name: OPTION[name]}]} for name in OPTION],
+        {**QUESTION, "options": [{"description": "One file."}]},
     ],
 )
 def test_a_question_to_the_user_has_texts_and_options(question: object) -> None:
@@ -200,7 +201,7 @@ def test_a_patch_is_text_of_a_grammar() -> None:
     assert spec.name == "apply_patch"
     assert "as plain text" in spec.description
     assert spec.grammar.startswith("start: BEGIN_PATCH")
-    assert spec.manual.startswith("Edit files with a patch.\n\n")
+    assert spec.manual.startswith("Edit files with a patch: plain text between two markers")
     assert "*** Begin Patch" in spec.manual
 
 

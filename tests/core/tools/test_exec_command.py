@@ -48,7 +48,7 @@ class Terminal:
         return await self._write.call(call, self.context)
 
     async def until(self, session_id: int, expected: str, chars: str = "") -> None:
-        """Type, and read what it prints until `expected` was among it, with 10 seconds for that."""
+        """Type, and read its output up to and including `expected`, for at most 10 seconds."""
         seen = ""
         with anyio.fail_after(10):
             while expected not in seen:
@@ -95,7 +95,7 @@ def running(mark: str) -> list[str]:
 
 
 def is_gone(mark: str) -> bool:
-    """Whether nothing with `mark` runs, after the moment in which a sandbox's kernel namespace ends."""
+    """Whether nothing with `mark` runs, after giving the kernel a moment to end a sandbox's namespace."""
     late = time.monotonic() + 2
     while running(mark) and time.monotonic() < late:
         time.sleep(0.01)
@@ -234,7 +234,7 @@ def test_too_many_commands_are_refused(tool_context: ToolContext) -> None:
         await first.finished.wait()
         assert "exited with code 0" in (await terminal.exec("true")).text
 
-    # The calls need not wait: what is tried is the number of commands.
+    # The calls need not wait, because only the number of commands matters.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("code_core.tools.exec_commands.EXEC_LEAST", 1)
         run(tool_context, body)

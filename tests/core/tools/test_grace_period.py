@@ -1,4 +1,4 @@
-"""Commands without a terminal that are ended may tidy up first, and so may what they leave in the background."""
+"""Commands without a terminal, and their background processes, may tidy up when they are ended."""
 
 import json
 import time
@@ -16,12 +16,12 @@ from code_core.tools.tool import ToolContext
 from core.tools.test_exec_command import Terminal, run
 
 TIDIES = "trap 'echo tidy > tidied; exit 7' TERM; echo ready; : > begun; sleep 1000 & wait"
-"""Ends when it is asked to, and tidies up before that."""
+"""A program that tidies up and ends on request."""
 
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the test wait for the second in which a busy machine runs nothing."""
+    """Make the grace period long enough for a busy machine."""
     monkeypatch.setattr("code_core.process.spawn.TERMINATE_SECONDS", 20.0)
 
 

@@ -1,4 +1,4 @@
-"""Patches of which a question could not show everything: nobody can approve what nobody can see."""
+"""Patches that a question cannot show completely: nobody can approve what nobody can see."""
 
 from dataclasses import replace
 
@@ -59,7 +59,7 @@ def test_nobody_is_asked_about_a_patch_that_cannot_be_shown_whole(
     old.write_text("old\n")
     output = apply(lines, tool_context)
     assert not output.success
-    assert "cannot be shown all of it" in output.text
+    assert "cannot be shown completely" in output.text
     assert "Send smaller patches" in output.text
     assert user.asked == []
     assert old.read_text() == "old\n"

@@ -1,4 +1,4 @@
-"""Patches of large files: bounded, and the event loop goes on meanwhile."""
+"""Patches of large files are bounded and do not block the event loop."""
 
 import gc
 import threading
@@ -29,7 +29,7 @@ def patch_of(path: str, lines: int) -> str:
 
 
 async def watched(context: ToolContext, patch: str) -> tuple[ToolOutput, float]:
-    """The output, and the longest time for which the event loop stood still."""
+    """The output, and the longest time for which the event loop was blocked."""
     longest, done = 0.0, anyio.Event()
 
     async def watch() -> None:
@@ -63,7 +63,7 @@ def test_a_small_edit_of_a_large_file_is_quick_and_stops_nothing(
     assert emitted.events[-1].unified_diff.startswith("diff --git a/large b/large\n")
     assert sum(len(event.model_dump_json()) for event in emitted.events) < 5_000
     assert seconds < 60
-    # A thread that computes keeps the others waiting for 5 ms at a time; machines under load for longer.
+    # A computing thread blocks the others for 5 ms at a time, and for longer on a busy machine.
     assert longest < min(1.0, seconds / 3)
 
 

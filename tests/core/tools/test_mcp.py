@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from code_core.safety.grants import ToolGrant
 from code_core.tools import mcp
 from code_core.tools.approver import Review, ToolQuestion
 from code_core.tools.mcp import LONGEST_DESCRIPTION, McpServerTool
+from code_core.tools.mcp_call import shortened
 from code_core.tools.tool import ToolContext, ToolOutput
 from code_core.wire.tool_specs import FunctionSpec
 from code_mcp_client import McpClientError
@@ -58,7 +60,7 @@ class Server:
         return self._result
 
 
-def said(text: str) -> mcp_types.TextContent:
+def text_block(text: str) -> mcp_types.TextContent:
     return mcp_types.TextContent(type="text", text=text)
 
 
@@ -83,7 +85,7 @@ def test_a_tool_is_declared_as_its_server_describes_it() -> None:
 
 
 @pytest.mark.parametrize(("read_only", "safe"), [(True, True), (False, False), (None, False)])
-def test_only_what_reads_may_run_beside_others(read_only: bool | None, safe: bool) -> None:
+def test_only_reading_tools_run_alongside_others(read_only: bool | None, safe: bool) -> None:
     assert tool(Server(), read_only=read_only).parallel_safe is safe
 
 
@@ -112,7 +114,7 @@ def test_a_call_is_reported_and_answered(tool_context: ToolContext, emitted: Emi
     async def work(_: Progress) -> None:
         await anyio.sleep(0.05)
 
-    server = Server(said("é"), image, deed=work)
+    server = Server(text_block("é"), image, deed=work)
     output = call(tool(server), tool_context)
     assert server.calls == [("read", {"path": "x"})]
     assert (output.text, output.success, output.reported) == ("é", True, False)
@@ -138,7 +140,7 @@ def test_a_call_is_reported_and_answered(tool_context: ToolContext, emitted: Emi
 @pytest.mark.parametrize(
     ("server", "text"),
     [
-        (Server(said("no such file"), is_error=True), "err: no such file"),
+        (Server(text_block("no such file"), is_error=True), "err: no such file"),
         (Server(is_error=True), "err: the tool failed and gave no reason"),
     ],
 )
@@ -208,7 +210,7 @@ def test_an_interrupt_is_the_end_of_the_call(tool_context: ToolContext, emitted:
         ),
     ],
 )
-def test_arguments_that_are_no_object_are_answered(request_: ToolCall, tool_context: ToolContext) -> None:
+def test_arguments_that_are_not_an_object_are_answered(request_: ToolCall, tool_context: ToolContext) -> None:
     server = Server()
     output = anyio.run(tool(server).call, request_, tool_context)
     assert output == ToolOutput("failed to parse function arguments: not a JSON object", success=False)
@@ -223,15 +225,31 @@ def test_no_arguments_are_an_empty_object(tool_context: ToolContext) -> None:
 
 def test_a_long_answer_is_cut_and_kept(tool_context: ToolContext) -> None:
     text = "".join(f"{number}\n" for number in range(1_000))
-    output = call(tool(Server(said(text))), replace(tool_context, output_limit=200))
+    output = call(tool(Server(text_block(text))), replace(tool_context, output_limit=200))
     assert len(output.text) < 500
     assert output.text.startswith("0\n1\n")
     assert tool_context.output_file("c1").read_text() == text
     assert str(tool_context.output_file("c1")) in output.text
 
 
+def test_an_answer_is_processed_in_a_thread(
+    tool_context: ToolContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long one would hold up the event loop, and is saved in a file."""
+    threads: list[int] = []
+
+    def noted(text: str, call_id: str, context: ToolContext) -> str:
+        threads.append(threading.get_ident())
+        return shortened(text, call_id, context)
+
+    monkeypatch.setattr(mcp, "shortened", noted)
+    assert call(tool(Server(text_block("x"))), tool_context).text == "x"
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
 def test_text_that_cannot_be_encoded_is_repaired(tool_context: ToolContext) -> None:
-    assert call(tool(Server(said("a\ud800b"))), tool_context).text == "a?b"
+    assert call(tool(Server(text_block("a\ud800b"))), tool_context).text == "a?b"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from code_core.mcp_servers import offers
 from code_core.mcp_servers.time_limit import TimeLimit
 from code_core.protocol.items import CustomToolCall, FunctionCall
 from code_core.protocol.mcp_events import McpInvocation, McpResource, McpToolCallBegin
+from code_core.tools import mcp_resources
+from code_core.tools.mcp_call import shortened
 from code_core.tools.mcp_resources import resource_tools
 from code_core.tools.tool import Tool, ToolContext, ToolOutput
 from code_core.wire.tool_specs import FunctionSpec
@@ -26,7 +29,7 @@ KEYS = {"list_mcp_resources": "resources", "list_mcp_resource_templates": "resou
 
 
 class Server:
-    """Offers what it is made with; reads any resource as a text, after a while."""
+    """Offers given resources; reads any resource as a text, after a while."""
 
     def __init__(self, name: str, *kinds: str, seconds: float = 60, takes: float = 0) -> None:
         self.name = name
@@ -60,7 +63,7 @@ class Servers:
 
 @pytest.fixture
 def pages(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What is asked for; every list has one entry, an error and a further page."""
+    """Records the queries; every list has one entry, an error and another page."""
     asked: list[Any] = []
     resource = McpResource(
         server="notes", uri="note://1", name="One", mime_type="text/plain", size=3, description="é"
@@ -246,9 +249,20 @@ def test_wrong_arguments_are_answered(name: str, tool_context: ToolContext, emit
     assert emitted.events == []
 
 
-def test_a_long_answer_is_cut_and_kept(tool_context: ToolContext, pages: list[Any]) -> None:
+def test_a_long_answer_is_cut_and_kept_by_a_thread(
+    tool_context: ToolContext, pages: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     del pages
+    threads: list[int] = []
+
+    def noted(text: str, call_id: str, context: ToolContext) -> str:
+        threads.append(threading.get_ident())
+        return shortened(text, call_id, context)
+
+    monkeypatch.setattr(mcp_resources, "shortened", noted)
     short = replace(tool_context, output_limit=20)
     for name, more in ((LISTS[0], {}), ("read_mcp_resource", {"server": "notes", "uri": "x"})):
         output = call(tools(Server("notes", "resources"))[name], short, **more)
         assert str(tool_context.output_file("c1")) in output.text
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads

@@ -1,4 +1,4 @@
-"""Files that somebody else changes between planning a patch and writing it."""
+"""Files that somebody else changes between the planning and the writing of a patch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ def apply(lines: str, context: ToolContext, files: LocalFileSystem | None = None
 
 
 class User:
-    """Does something to the files while being asked, and approves."""
+    """Changes the files while it is asked, then approves."""
 
     def __init__(self, *deeds: Callable[[], object]) -> None:
         self._deeds = [*deeds]
@@ -173,13 +173,13 @@ def test_a_file_that_would_go_is_asked_about_again_when_it_has_changed(
     assert len(user.shown) == 2
 
 
-def test_a_file_created_meanwhile_is_asked_about(asking: ToolContext, ask: Callable[..., User]) -> None:
+def test_a_file_created_in_the_meantime_is_asked_about(asking: ToolContext, ask: Callable[..., User]) -> None:
     user = ask(lambda: (asking.cwd / "new").write_text("the user's work\n"))
     assert apply("*** Add File: new\n+x", asking).success
     assert "-the user's work\n" in user.shown[1][str(asking.cwd / "new")].update.unified_diff
 
 
-def test_permissions_changed_meanwhile_are_kept(asking: ToolContext, ask: Callable[..., User]) -> None:
+def test_permissions_changed_in_the_meantime_are_kept(asking: ToolContext, ask: Callable[..., User]) -> None:
     for name in ("f", "g"):
         (asking.cwd / name).write_text(TEN)
 
@@ -256,7 +256,7 @@ def test_a_checker_that_fixes_the_file_is_not_undone(
 
 
 class Saving(LocalFileSystem):
-    """The user saves a file right before it is written: too late for another plan."""
+    """The user saves a file just before it is written, too late for another plan."""
 
     async def replace(self, path: Path, new: FileState, expected: FileState | None) -> None:
         if path.name == "f":

@@ -1,4 +1,4 @@
-"""What the model and the user learn of the checks of a patch."""
+"""What the model and the user learn about the checks of a patch."""
 
 from dataclasses import replace
 from errno import ENOSPC

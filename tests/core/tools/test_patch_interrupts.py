@@ -1,4 +1,4 @@
-"""An interrupt while a patch is written: what was begun is finished and reported."""
+"""An interrupt while a patch is written: the patch is finished and reported."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ CALL = CustomToolCall(name="apply_patch", input=PATCH, call_id="p1")
 
 
 class Awaiting(MemoryFileSystem):
-    """Awaits before and after every step, and cancels a scope at one of them."""
+    """Awaits before and after every step, and cancels a scope at one of these points."""
 
     def __init__(self, scope: anyio.CancelScope, cancel_at: int) -> None:
         super().__init__(BEFORE)
@@ -101,7 +101,7 @@ def test_an_interrupt_at_any_step_leaves_all_or_nothing_and_tells_the_truth(
     assert nothing >= 12
 
 
-def test_a_file_system_that_hangs_does_not_hold_the_turn_for_ever(
+def test_a_file_system_that_hangs_does_not_hold_up_the_turn_forever(
     tool_context: ToolContext, emitted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patch_application, "LONGEST_SECONDS", 0.05)

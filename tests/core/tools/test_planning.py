@@ -1,4 +1,4 @@
-"""What tools refuse while a plan is made: whatever changes something."""
+"""In plan mode, tools refuse everything that changes something."""
 
 from dataclasses import replace
 
@@ -92,7 +92,7 @@ def test_nothing_is_typed_into_what_may_change_something(desk: Desk) -> None:
         calls.context = replace(calls.context, planning=True, sandbox_policy=ReadOnly())
         output = await calls.write(1, "x\n")
         assert output == ToolOutput(
-            "input rejected: it would be typed into session 1, which runs outside of the sandbox, "
+            "input rejected: it would be typed into session 1, which runs outside the sandbox, "
             f"and {NOTHING_CHANGES}",
             success=False,
         )

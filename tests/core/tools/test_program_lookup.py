@@ -79,9 +79,7 @@ def usr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_link_of_the_system_to_a_place_that_commands_may_write_is_no_program_of_the_system(
-    usr: Path, work: Path
-) -> None:
+def test_a_system_link_to_where_commands_may_write_is_not_a_system_program(usr: Path, work: Path) -> None:
     (usr / "ls").symlink_to(plant(work, "mine"))
     assert resolve(ReadOnly(), work, "ls", path=str(usr)).argv == (str(usr / "ls"),)
 

@@ -1,4 +1,4 @@
-"""Patches and what stays closed: the same list as for commands."""
+"""Patches and protected paths: the same list as for commands."""
 
 from dataclasses import replace
 from pathlib import Path

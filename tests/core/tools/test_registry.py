@@ -1,4 +1,4 @@
-"""Which tool a call finds, and what becomes of a call that finds none or fails."""
+"""Which tool a call finds, and what happens if there is no such tool or it fails."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from core.tools.conftest import Emitted
 
 
 class Odd:
-    """A tool that does as it was told: raises, or begins something and answers."""
+    """A tool that raises, or begins something and answers."""
 
     def __init__(
         self,

@@ -26,13 +26,13 @@ from code_core.tools.tool import ToolContext, ToolOutput
 from core.tools.command_desk import NEVER, REQUEST, UNTRUSTED, WORKSPACE, Desk, rule
 
 SOME: Any = object()
-"""Stands for a sandbox: nothing here is really run."""
+"""Stands for a sandbox; nothing is really run here."""
 PATCH = "*** Begin Patch\n*** Add File: new\n+x\n*** End Patch"
 
 
 @dataclass
 class Runs:
-    """Notes what is run, and answers each with the next result."""
+    """Records what is run, and returns the next result."""
 
     results: list[CommandResult] = field(default_factory=list)
     requests: list[CommandRequest] = field(default_factory=list)
@@ -185,6 +185,24 @@ def test_a_patch_is_applied_where_the_command_would_run(desk: Desk, command: lis
     assert runs.requests == []
 
 
+@pytest.mark.parametrize(
+    ("command", "workdir"),
+    [
+        (["bash", "-lc", f"cd nope && apply_patch <<'EOF'\n{PATCH}\nEOF"], None),
+        (["bash", "-lc", f"cd file && apply_patch <<'EOF'\n{PATCH}\nEOF"], None),
+        (["apply_patch", PATCH], "nope"),
+    ],
+)
+def test_a_patch_in_a_directory_that_does_not_exist_is_a_failure(
+    desk: Desk, command: list[str], workdir: str | None
+) -> None:
+    (desk.cwd / "file").write_text("")
+    output = shell(desk).run(command, Runs(), workdir=workdir, sandbox=DangerFullAccess())
+    assert not output.success
+    assert output.text.startswith("No file was changed: ")
+    assert [path.name for path in desk.cwd.iterdir() if path.name in {"nope", "new"}] == []
+
+
 def test_a_patch_among_other_commands_runs_nothing(desk: Desk) -> None:
     runs = Runs()
     output = shell(desk).run(["bash", "-lc", f"make; apply_patch <<'EOF'\n{PATCH}\nEOF"], runs)
@@ -301,7 +319,7 @@ def test_a_denial_that_the_user_confirms_keeps_the_output(desk: Desk) -> None:
     desk.user.decision = ReviewDecision.DENIED
     output = shell(desk).run(["touch", "/x"], Runs([DENIED]))
     assert output == ToolOutput(
-        "Permission denied\ncommand rejected by user, outside of the sandbox", success=False
+        "Permission denied\ncommand rejected by user, outside the sandbox", success=False
     )
 
 

@@ -41,7 +41,7 @@ def test_what_cannot_be_recognised_again_is_allowed_once(desk: Desk, monkeypatch
     assert desk.decide(desk.request("./tool.sh", escalated=True)) == Permission(False, None)
     (question,) = desk.user.questions
     assert question.reason == (
-        "it is to run outside of the sandbox (it can only be allowed once: it names files that are too large)"
+        "it would run outside the sandbox (it can only be allowed once: it names files that are too large)"
     )
     assert question.grant is None
     assert question.proposal is None

@@ -154,7 +154,7 @@ def test_the_guardian_learns_of_the_end(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What a sandbox that confines nothing was asked to start."""
+    """What a sandbox without confinement was asked to start."""
     calls: list[Any] = []
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Which commands outlive their calls: their numbers, their list, their end."""
+"""Commands that outlive their calls: their numbers, their list, their end."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from core.tools.conftest import Emitted
 
 
 class Running:
-    """Stands for a session: runs until it is stopped."""
+    """A stand-in for a session, which runs until it is stopped."""
 
     def __init__(self, number: int, *command: str, tty: bool = False, confined: bool = False) -> None:
         self.id = number

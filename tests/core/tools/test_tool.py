@@ -1,4 +1,4 @@
-"""What every tool may use."""
+"""The context that every tool gets."""
 
 from pathlib import Path
 

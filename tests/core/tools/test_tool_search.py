@@ -1,4 +1,4 @@
-"""Tools of MCP servers that are too many to be declared."""
+"""MCP servers with too many tools to declare."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,7 @@ from core.session.scripted import (
     answer,
     completed,
     converse,
-    place,
+    event_order,
     scripted_config,
     scripted_conversation,
     text,
@@ -159,7 +159,7 @@ def test_the_share_of_the_window_decides() -> None:
 
 def calling(name: str, call_id: str, **arguments: str) -> list[Step]:
     call = FunctionCall(name=name, arguments=json.dumps(arguments), call_id=call_id)
-    return [ItemDone(call, place()), completed()]
+    return [ItemDone(call, event_order()), completed()]
 
 
 def with_servers(config: Config, model: ScriptedModel, tools: list[Remote], **more: Any) -> Any:

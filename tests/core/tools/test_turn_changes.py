@@ -50,7 +50,7 @@ def test_a_turn_without_changes_leaves_nothing_on_disk(changes: TurnChanges, tmp
     assert [*tmp_path.iterdir()] == []
 
 
-def test_no_edits_are_no_changes(tmp_path: Path) -> None:
+def test_without_edits_there_are_no_changes(tmp_path: Path) -> None:
     changes = TurnChanges(ROOT, tmp_path / "a/b/c/turn")
     changes.add([])
     assert changes.diff() == ""
@@ -155,7 +155,7 @@ def test_modes_are_shown(
     assert changes.diff().startswith(f"diff --git a/f b/f\n{header}")
 
 
-def test_permissions_that_git_does_not_record_are_no_change(changes: TurnChanges) -> None:
+def test_permissions_that_git_does_not_record_are_not_a_change(changes: TurnChanges) -> None:
     changes.add([Updated(ROOT / "f", FileState(b"x\n", 0o644), FileState(b"x\n", 0o600))])
     assert changes.diff() == ""
 

@@ -1,4 +1,4 @@
-"""Calls of `write_stdin`: what may be typed, and what comes back."""
+"""Calls of `write_stdin`: what may be typed, and what is returned."""
 
 import re
 from dataclasses import replace
@@ -74,9 +74,7 @@ def test_what_does_not_fit_is_counted(desk: Desk, monkeypatch: pytest.MonkeyPatc
     async def body(calls: Calls) -> None:
         await calls.start("stty raw -echo; echo ready; sleep 60", tty=True)
         output = await calls.write(1, "x" * 60_000)
-        found = re.match(
-            r"\[The program took ([\d,]+) of 60,000 bytes: it does not read\.\]\nWall", output.text
-        )
+        found = re.match(r"\[The program read only ([\d,]+) of 60,000 bytes\.\]\nWall", output.text)
         assert found is not None
         assert 0 < int(found[1].replace(",", "")) < 60_000
 
@@ -134,7 +132,7 @@ def test_an_interrupt_while_typing_leaves_the_session(desk: Desk, emitted: Emitt
 
 
 def with_rights(calls: Calls, policy: Any) -> None:
-    """The session as one that was started under another policy."""
+    """The session, as if started under another policy."""
     session = calls.terminals.find(1)
     assert session is not None
     session.command = replace(session.command, policy=policy)
@@ -145,9 +143,9 @@ def with_rights(calls: Calls, policy: Any) -> None:
     [
         (None, DangerFullAccess(), AskForApproval.ON_REQUEST, None),
         (ReadOnly(), ReadOnly(), AskForApproval.ON_REQUEST, None),
-        (None, ReadOnly(), AskForApproval.ON_REQUEST, ", which runs outside of the sandbox"),
+        (None, ReadOnly(), AskForApproval.ON_REQUEST, ", which runs outside the sandbox"),
         (WorkspaceWrite(), ReadOnly(), AskForApproval.ON_REQUEST, ""),
-        (None, DangerFullAccess(), AskForApproval.UNTRUSTED, ", which runs outside of the sandbox"),
+        (None, DangerFullAccess(), AskForApproval.UNTRUSTED, ", which runs outside the sandbox"),
     ],
 )
 def test_typing_needs_the_rights_of_the_turn(
@@ -187,7 +185,7 @@ def test_where_nobody_may_be_asked_typing_is_rejected(desk: Desk) -> None:
         output = await calls.write(1, "x\n")
         assert not output.success
         assert output.text == (
-            "input rejected: it would be typed into session 1, which runs outside of the sandbox, "
+            "input rejected: it would be typed into session 1, which runs outside the sandbox, "
             "and the approval policy is never"
         )
 

@@ -38,7 +38,7 @@ def test_an_image_that_changes_is_another_one(tool_context: ToolContext) -> None
     assert look(tool_context, "a.png").fingerprint != before.fingerprint
 
 
-def test_what_is_no_image_is_an_answer(tool_context: ToolContext) -> None:
+def test_an_invalid_image_is_an_answer(tool_context: ToolContext) -> None:
     (tool_context.cwd / "text.png").write_text("not an image")
     os.mkfifo(tool_context.cwd / "pipe")
     for path, problem in [

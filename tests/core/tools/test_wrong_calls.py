@@ -1,4 +1,4 @@
-"""Calls that do not have the form of their tool, or the arguments that it takes."""
+"""Calls in the wrong form, or with invalid arguments."""
 
 import anyio
 import pytest

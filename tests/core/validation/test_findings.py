@@ -49,7 +49,7 @@ def test_lines_of_checkers(line: str, file: str, message: str) -> None:
         "a.py-old:1: text",
     ],
 )
-def test_lines_about_no_changed_file_are_no_issues(line: str) -> None:
+def test_lines_about_unchanged_files_are_not_issues(line: str) -> None:
     assert read_lines("tool", line, FILES, "/stage") == []
 
 
@@ -97,9 +97,9 @@ def test_what_is_not_eslints_json_is_an_error(text: str) -> None:
 
 def test_the_model_gets_at_most_twelve_issues_and_their_number() -> None:
     issues = tuple(Issue("ruff", "a.py", f"{number}: text") for number in range(20))
-    told = json.loads(Report(("ruff", "mypy"), issues).as_json())["validation"]
-    assert len(told["issues"]) == MOST_ISSUES
-    assert told["issues"][0] == {"tool": "ruff", "file": "a.py", "message": "0: text"}
-    assert (told["issue_count"], told["truncated"], told["checks"]) == (20, True, ["ruff", "mypy"])
+    report = json.loads(Report(("ruff", "mypy"), issues).as_json())["validation"]
+    assert len(report["issues"]) == MOST_ISSUES
+    assert report["issues"][0] == {"tool": "ruff", "file": "a.py", "message": "0: text"}
+    assert (report["issue_count"], report["truncated"], report["checks"]) == (20, True, ["ruff", "mypy"])
     shown = str(Report(("ruff",), issues[:13])).splitlines()
     assert (shown[0], shown[-1]) == ("validation (ruff): 13 issues", "  and 1 more")

@@ -32,8 +32,8 @@ def run(
     work: Path, *edits: FileEdit, path: str = PATH, switches: ValidationSwitches | None = None, **more: str
 ) -> Report | None:
     environment: Mapping[str, str] = {"PATH": path, **more}
-    place = next(folder for folder in work.parents if not (folder / ".git").exists()) / "place"
-    return anyio.run(harness.validate, edits, work, environment, switches or ValidationSwitches(), place)
+    base = next(folder for folder in work.parents if not (folder / ".git").exists()) / "place"
+    return anyio.run(harness.validate, edits, work, environment, switches or ValidationSwitches(), base)
 
 
 def found(report: Report | None) -> set[tuple[str, str]]:
@@ -57,7 +57,7 @@ def work(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path) -> Iterator[Path]:
+def base(tmp_path: Path) -> Iterator[Path]:
     """Nothing stays in the folder for copies."""
     yield tmp_path / "place"
     assert list((tmp_path / "place").glob("*")) == []
@@ -87,7 +87,7 @@ def test_real_checkers_find_what_is_wrong_in_the_new_files(work: Path) -> None:
     assert not any("code-validation" in message for message in messages)
 
 
-def test_nothing_to_check_is_no_report(work: Path) -> None:
+def test_nothing_to_check_means_no_report(work: Path) -> None:
     assert run(work, added(work / "a.txt", "{"), deleted(work / "a.py", "x = (")) is None
     off = ValidationSwitches(groups={"functional": False})
     assert run(work, added(work / "a.py", "x = ("), added(work / "a.json", "{"), switches=off) is None
@@ -275,9 +275,9 @@ def test_a_checker_of_projects_sees_the_project_with_the_patch(
         path=program(tmp_path / "bin", "mypy", script),
     )
     assert report is not None
-    said = {issue.message for issue in report.issues}
-    assert said >= {"1: OLD=1", "1: venv", "1: .venv", "1: a.py", "1: other.py", "1: pyproject.toml"}
-    assert not said & {"1: target", "1: gone.py", "1: moved.py"}
+    expected = {issue.message for issue in report.issues}
+    assert expected >= {"1: OLD=1", "1: venv", "1: .venv", "1: a.py", "1: other.py", "1: pyproject.toml"}
+    assert not expected & {"1: target", "1: gone.py", "1: moved.py"}
     assert (work / "lib/.venv/marker").exists()
 
 
@@ -328,8 +328,8 @@ def test_cancelling_ends_the_checkers(
 ) -> None:
     if not confined:
         monkeypatch.setattr(harness, "detect", lambda: NOTHING)
-    place = tmp_path / "place"
-    place.mkdir()
+    base = tmp_path / "place"
+    base.mkdir()
     mark = f"300.{os.getpid()}"  # tells its processes, whose parents differ, from others
     path = program(tmp_path / "bin", "shellcheck", f"sleep {mark} & touch started; sleep {mark}")
     running: list[psutil.Process] = []
@@ -343,9 +343,9 @@ def test_cancelling_ends_the_checkers(
                     work,
                     {"PATH": path},
                     ValidationSwitches(),
-                    place,
+                    base,
                 )
-                await anyio.to_thread.run_sync(wait_for_file, place, "*/work/started")
+                await anyio.to_thread.run_sync(wait_for_file, base, "*/work/started")
                 running.extend(
                     process
                     for process in psutil.process_iter(["cmdline"])

@@ -22,17 +22,17 @@ def work(tmp_path: Path) -> Path:
 
 def test_a_link_in_place_of_the_folder_for_copies_is_an_error(work: Path, tmp_path: Path) -> None:
     """A command of an agent whose settings cannot be protected may put one there."""
-    outside, place = tmp_path / "outside", tmp_path / "place"
+    outside, base = tmp_path / "outside", tmp_path / "place"
     outside.mkdir()
-    place.symlink_to(outside)
+    base.symlink_to(outside)
     edits = [added(work / "c.json", "{")]
-    arguments = (edits, work, {"PATH": os.defpath}, ValidationSwitches(), place)
+    arguments = (edits, work, {"PATH": os.defpath}, ValidationSwitches(), base)
     report = anyio.run(harness.validate, *arguments)
     assert report is not None
     assert report.failed
     assert "symbolic link" in report.checks[0]
     assert list(outside.iterdir()) == []
-    place.unlink()
+    base.unlink()
     report = anyio.run(harness.validate, *arguments)
     assert report is not None
     assert [issue.file for issue in report.issues] == ["c.json"]

@@ -18,7 +18,7 @@ from code_core.view.parsed_command import parsed_command
         (["bash", "-lc", "cat a; cat b"], [{"type": "read", "name": n, "path": n} for n in "ab"]),
         (["git", "status"], [{"type": "unknown"}]),
         (["cd", "src"], [{"type": "unknown"}]),
-        # What is not certain to only read is never told as reading.
+        # A command is shown as reading only if that is certain.
         (["bash", "-lc", "cat a; rm b"], [{"type": "unknown"}]),
         (["bash", "-lc", "cat a > b"], [{"type": "unknown"}]),
         (["rg", "--pre", "sh", "x"], [{"type": "unknown"}]),

@@ -1,4 +1,4 @@
-"""The model's questions as a form, and what a filled one answers."""
+"""The model's questions as a form, and the answers in a submitted one."""
 
 from typing import Any
 

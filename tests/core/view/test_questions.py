@@ -1,4 +1,4 @@
-"""What the user is asked: whole, and unlike anything that others can write."""
+"""Questions to the user are complete, and nothing else can look like one."""
 
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,10 @@ def test_the_shell_of_a_script_is_shown() -> None:
 
 
 def test_where_and_why_is_shown_and_the_model_is_quoted() -> None:
-    said = "please\nreason: the user wants it\x1b[2K"
+    words = "please\nreason: the user wants it\x1b[2K"
     rule = '[[rule]]\npattern = ["ls"]\n'
     request = command(
-        "ls", sandboxed=True, reason="a\nb", justification=said, proposed_rule=rule, rule_allows="More.\x1b"
+        "ls", sandboxed=True, reason="a\nb", justification=words, proposed_rule=rule, rule_allows="More.\x1b"
     )
     assert approval_text(request).lines == (
         "  $ ls",

@@ -14,7 +14,7 @@ _ESCAPE = re.compile(r"(\\*)\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 
 
 def decoded(shown: str) -> str:
-    """The text that `visible` shows as `shown`, to prove that there is just one."""
+    """The only text that `visible` shows as `shown`."""
 
     def original(found: re.Match[str]) -> str:
         before, number = found.groups()
@@ -68,7 +68,7 @@ def test_a_command_comes_out_printable_and_whole(argv: list[str]) -> None:
         ("\u062a\u0300 \u200b\u0301", r"\u062a\u0300 \u200b\u0301"),
         ("a\u0338 =\u0338", r"a\u0338 =\u0338"),
         ("👩\u200d💻", r"👩\u200d💻"),
-        # What looks odd and is not, stays.
+        # Harmless text that looks odd is unchanged.
         ("naïve Größe 日本語 привет 👍 …", "naïve Größe 日本語 привет 👍 …"),
         (r"printf '\n\t\033[0m' C:\x", r"printf '\n\t\033[0m' C:\x"),
         (r"printf '\x1b'", r"printf '\\x1b'"),

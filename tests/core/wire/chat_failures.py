@@ -31,6 +31,16 @@ FAILURES: dict[str, tuple[bytes, str]] = {
         sse_bytes([chat.text("x"), chat.finish("content_filter")]),
         "RequestRefused refused: the provider's content filter",
     ),
+    # github.com/can1357/oh-my-pi/issues/2774: Ollama cuts the prompt to its window, and has no room for an answer.
+    "Ollama: a prompt that fills the window": (
+        sse_bytes([chat.role(), chat.finish("length"), chat.usage(32_767, 1)]),
+        "ContextWindowExceeded context_window: the prompt fills the model's context window",
+    ),
+    # github.com/ollama/ollama/issues/18107
+    "Ollama: a prompt that was cut before its question": (
+        sse_bytes([{"error": {"message": "no user query found in messages", "type": "api_error"}}]),
+        "ContextWindowExceeded context_window: ",
+    ),
     "a call that the output limit cut off": (
         sse_bytes([chat.call("f", '{"a', "1"), chat.finish("length")]),
         "RequestRefused max_output: ",

@@ -1,4 +1,4 @@
-"""Forms of Chat Completions streams that no one server stands for, and what they mean; see `chat_shapes`."""
+"""Forms of Chat Completions streams that are not specific to a server, and their meaning; see `chat_shapes`."""
 
 from typing import Any
 
@@ -115,7 +115,7 @@ FORMS: dict[str, tuple[bytes, list[Any]]] = {
         ),
         [{"reasoning": "Hm"}, "x", ("f", "{}", "a"), (1, 0, 2)],
     ),
-    "blank lines before a call are no message": (
+    "blank lines before a call are not a message": (
         sse_bytes([chat.text("\n"), chat.text("\n"), chat.call("f", {}, "a"), chat.finish("tool_calls")]),
         [("f", "{}", "a")],
     ),

@@ -24,7 +24,7 @@ def user(*texts: str) -> Message:
     return Message(role="user", content=[InputText(text=text) for text in texts])
 
 
-def said(text: str) -> Message:
+def assistant(text: str) -> Message:
     return Message(role="assistant", content=[OutputText(text=text)])
 
 

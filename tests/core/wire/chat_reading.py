@@ -35,7 +35,7 @@ def read(*chunks: dict[str, Any] | bytes, done: bool = True) -> list[ResponseEve
 
 
 def outcome(*pieces: bytes) -> list[ResponseEvent] | str:
-    """The events, or the error in words."""
+    """The events, or the error as text."""
     try:
         return read_bytes(*pieces)
     except ModelError as error:
@@ -43,7 +43,7 @@ def outcome(*pieces: bytes) -> list[ResponseEvent] | str:
 
 
 def shape(events: Iterable[ResponseEvent]) -> list[Any]:
-    """What of the events matters: texts, calls, reasoning, usage."""
+    """The relevant parts of the events: texts, calls, reasoning, usage."""
     shown: list[Any] = []
     for event in events:
         match event:
@@ -65,7 +65,7 @@ def shown_text(events: Iterable[ResponseEvent]) -> str:
 
 
 def delta(value: dict[str, Any] | None, finish: str | None = None, **more: Any) -> dict[str, Any]:
-    """A chunk with nothing in it that need not be."""
+    """A minimal chunk."""
     return {"choices": [{"index": 0, "delta": value, "finish_reason": finish}], **more}
 
 

@@ -16,7 +16,7 @@ SHAPES: dict[str, tuple[bytes, list[Any]]] = {
         sse_bytes([*({"choices": [{"index": n, "delta": {"content": "a"}}]} for n in ODD), chat.finish()]),
         ["aaaaaa"],
     ),
-    "one call outside of a list": (
+    "one call outside a list": (
         sse_bytes([delta({"content": "Look", "tool_calls": {"function": fn("f", "{}")}}), chat.finish()]),
         ["Look", ("f", "{}", "")],
     ),
@@ -30,7 +30,7 @@ SHAPES: dict[str, tuple[bytes, list[Any]]] = {
         ),
         [("f", '{"a":1}', "a")],
     ),
-    # llama.cpp tools/server/README.md; the chunks of the server in xllamacpp 2026.10, noted by hand.
+    # llama.cpp tools/server/README.md; the chunks of the server in xllamacpp 2026.10, recorded by hand.
     "llama.cpp: content null first, usage with timings after the finish": (
         sse_bytes(
             [
@@ -186,7 +186,7 @@ SHAPES: dict[str, tuple[bytes, list[Any]]] = {
         [{"reasoning": "Let me"}, "See:", ("f", '{"a": 1}', "D681PevKs"), (6, 0, 3)],
     ),
     # api-docs.deepseek.com/guides/thinking_mode and /guides/kv_cache: content null while it thinks.
-    "DeepSeek: content null beside reasoning_content, cache hits": (
+    "DeepSeek: content null with reasoning_content, cache hits": (
         sse_bytes(
             [
                 delta({"role": "assistant", "content": None, "reasoning_content": ""}),

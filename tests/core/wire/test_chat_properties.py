@@ -1,4 +1,4 @@
-"""What holds for the requests of any history, on both wires."""
+"""Properties of the requests for any history, on both wires."""
 
 from itertools import pairwise
 
@@ -15,11 +15,11 @@ from code_core.session.history.request_input import normalised
 from code_core.wire import chat, responses
 from code_core.wire.prompt import ModelSettings, Prompt
 from code_core.wire.request_json import encoded
-from core.wire.chat_history import ME, body, called, output, said, thought, user
+from core.wire.chat_history import ME, assistant, body, called, output, thought, user
 
 ITEMS = st.one_of(
     st.builds(user, st.text(max_size=3)),
-    st.builds(said, st.text(min_size=1, max_size=3)),
+    st.builds(assistant, st.text(min_size=1, max_size=3)),
     st.builds(thought, st.text(max_size=3)),
     st.builds(called, st.sampled_from("fg"), st.sampled_from("abcd")),
     st.builds(output, st.sampled_from("abcd")),
@@ -44,7 +44,7 @@ def test_each_request_begins_with_the_bytes_of_the_one_before(steps: list[list[R
             else item
             for item in step
         ]
-        history = normalised([*history, user("next"), *normalised([*renamed, said("end")])])
+        history = normalised([*history, user("next"), *normalised([*renamed, assistant("end")])])
         prompt = Prompt(ModelSettings("m"), "c", "i", history)
         requests.append(
             (

@@ -1,4 +1,4 @@
-"""Streams of Chat Completions: what servers send, and what it means."""
+"""Streams of Chat Completions from different servers, and their meaning."""
 
 import time
 import tracemalloc
@@ -51,8 +51,8 @@ def test_every_split_of_the_bytes_gives_the_same_events(name: str, sizes: list[i
 @given(st.text(min_size=1), st.lists(st.integers(0, 30), max_size=8))
 def test_arguments_over_any_split_are_the_same_call(tail: str, cuts: list[int]) -> None:
     arguments = '{"a":"' + tail.replace("\\", "").replace('"', "") + '"}'
-    places = sorted({min(cut, len(arguments)) for cut in cuts} | {0, len(arguments)})
-    pieces = [arguments[a:b] for a, b in pairwise(places)]
+    bounds = sorted({min(cut, len(arguments)) for cut in cuts} | {0, len(arguments)})
+    pieces = [arguments[a:b] for a, b in pairwise(bounds)]
     events = read(
         chat.call("f", "", "c"), *(chat.arguments(piece) for piece in pieces), chat.finish("tool_calls")
     )
@@ -81,8 +81,8 @@ def test_the_events_of_a_response_are_in_order() -> None:
         ItemDone,
         Completed,
     ]
-    places = [event.order.output_index for event in events if isinstance(event, ItemDone) and event.order]
-    assert places == [0, 1, 2, 3]
+    indexes = [event.order.output_index for event in events if isinstance(event, ItemDone) and event.order]
+    assert indexes == [0, 1, 2, 3]
     orders = {event.order.request_ordinal for event in events if isinstance(event, ItemDone) and event.order}
     assert orders == {1}
     assert isinstance(events[-1], Completed)

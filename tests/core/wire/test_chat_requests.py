@@ -23,7 +23,7 @@ from code_core.protocol.policies import ReasoningEffort, Verbosity
 from code_core.wire import chat
 from code_core.wire.prompt import ChatQuirks, ModelSettings, Prompt
 from code_core.wire.tool_specs import FreeformSpec, FunctionSpec, WebSearchSpec
-from core.wire.chat_history import ME, PIXEL, body, called, messages, output, said, thought, user
+from core.wire.chat_history import ME, PIXEL, assistant, body, called, messages, output, thought, user
 from support.chat_rules import violations
 
 
@@ -39,12 +39,12 @@ def test_a_plain_request() -> None:
 def test_one_response_is_one_message_and_each_call_is_answered_after_it() -> None:
     shown = messages(
         user("go"),
-        said("Both:"),
+        assistant("Both:"),
         called("f", "1", '{"a":1}'),
         called("g", "2"),
         output("2", "two"),
         output("1", "one"),
-        said("done"),
+        assistant("done"),
         user("more"),
     )
     assert shown == [
@@ -83,12 +83,12 @@ def test_reasoning_goes_back_in_its_field(field: str) -> None:
 def test_details_go_back_as_they_came() -> None:
     details = [{"type": "reasoning.encrypted", "data": "x", "index": 0}]
     item = thought("Hm", field="reasoning", chat_details=details)
-    shown = messages(user("go"), item, said("x"), user("more"))
+    shown = messages(user("go"), item, assistant("x"), user("more"))
     assert shown[1] == {"role": "assistant", "content": "x", "reasoning_details": details}
 
 
 def test_thinking_goes_back_as_a_part_of_the_content() -> None:
-    shown = messages(user("go"), thought("Hm", field="thinking"), said("x"), user("more"))
+    shown = messages(user("go"), thought("Hm", field="thinking"), assistant("x"), user("more"))
     assert shown[1]["content"] == [
         {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]},
         {"type": "text", "text": "x"},
@@ -107,7 +107,7 @@ def test_thinking_goes_back_as_a_part_of_the_content() -> None:
     ],
 )
 def test_reasoning_of_another_is_left_out(item: Reasoning, quirks: ChatQuirks) -> None:
-    assert messages(user("go"), item, said("x"), user("more"), quirks=quirks)[1] == {
+    assert messages(user("go"), item, assistant("x"), user("more"), quirks=quirks)[1] == {
         "role": "assistant",
         "content": "x",
     }
@@ -160,7 +160,7 @@ def test_images_are_parts_and_those_of_tools_follow_all_outputs() -> None:
         called("g", "2"),
         FunctionCallOutput(call_id="1", output=[InputText(text="a picture"), picture]),
         output("2"),
-        said("nice"),
+        assistant("nice"),
     )
     part = {"type": "image_url", "image_url": {"url": PIXEL}}
     assert shown[0]["content"] == [{"type": "text", "text": "see"}, part]
@@ -190,7 +190,7 @@ def test_a_model_without_vision_learns_that_an_image_was_left_out() -> None:
 
 def test_roles_alternate_where_they_must() -> None:
     quirks = ChatQuirks(alternate_roles=True)
-    shown = messages(user("a"), user("b", "c"), said("x"), user("d"), quirks=quirks)
+    shown = messages(user("a"), user("b", "c"), assistant("x"), user("d"), quirks=quirks)
     assert [message["content"] for message in shown] == ["a\n\nb\n\nc", "x", "d"]
     picture = Message(role="user", content=[InputImage(image_url=PIXEL)])
     [merged] = messages(user("a"), picture, user("b"), quirks=quirks)
@@ -199,9 +199,9 @@ def test_roles_alternate_where_they_must() -> None:
 
 
 def alternates(shown: list[dict[str, Any]]) -> bool:
-    """What the templates of Mistral's models check, which count neither calls nor their outputs."""
+    """The check in the templates of Mistral's models, which ignore calls and outputs."""
     counted = [one["role"] for one in shown if one["role"] != "tool" and not one.get("tool_calls")]
-    return all((role == "user") == (place % 2 == 0) for place, role in enumerate(counted))
+    return all((role == "user") == (index % 2 == 0) for index, role in enumerate(counted))
 
 
 def test_a_user_who_speaks_after_outputs_is_answered_where_roles_must_alternate() -> None:
@@ -213,12 +213,12 @@ def test_a_user_who_speaks_after_outputs_is_answered_where_roles_must_alternate(
         called("f", "1"),
         output("1"),
         user("stop"),
-        said("stopped"),
+        assistant("stopped"),
         user("look"),
         called("g", "2"),
         FunctionCallOutput(call_id="2", output=[picture]),
         user("and?"),
-        said("nice"),
+        assistant("nice"),
     )
     assert alternates(messages(*items, quirks=quirks))
     assert not alternates(messages(*items))

@@ -1,7 +1,8 @@
 import pytest
 
-from code_core.errors import ModelError, RequestRefused, StreamBroken
-from code_core.wire.failures import error_object, excerpt, failure_of, is_too_long, not_a_stream
+from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, StreamBroken
+from code_core.protocol.token_events import TokenUsage
+from code_core.wire.failures import error_object, excerpt, failure_of, incomplete, is_too_long, not_a_stream
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_a_message_is_found_however_it_is_wrapped(body: str) -> None:
         '{"detail": 5}',
     ],
 )
-def test_a_body_without_an_error_has_none(body: str) -> None:
+def test_a_body_without_an_error_yields_no_error(body: str) -> None:
     assert error_object(body) == {}
 
 
@@ -107,3 +108,26 @@ def test_a_wait_within_a_stream_is_kept() -> None:
     error = failure_of({"code": 429, "message": "try again in 1.5s"})
     assert isinstance(error, StreamBroken)
     assert error.delay == 1.5
+
+
+@pytest.mark.parametrize(
+    ("read", "written", "max_output", "full"),
+    [
+        (17, 15, None, True),
+        (17, 16, None, False),
+        (16, 1, None, False),
+        (17, 8, 8, False),
+        (17, 7, 8, True),
+        (17, 16, 100, False),
+    ],
+)
+@pytest.mark.parametrize("reason", ["length", "max_tokens", "max_output_tokens"])
+def test_an_answer_of_a_few_tokens_was_cut_off_by_the_window(
+    reason: str, read: int, written: int, max_output: int | None, full: bool
+) -> None:
+    usage = TokenUsage(input_tokens=read, output_tokens=written, total_tokens=read + written)
+    error = incomplete(reason, usage, max_output)
+    assert error.code == ("context_window" if full else "max_output")
+    assert isinstance(error, ContextWindowExceeded) is full
+    assert incomplete(reason).code == "max_output"
+    assert incomplete("content_filter", usage).code == "refused"

@@ -1,4 +1,4 @@
-"""Streams of servers that speak the Responses API in their own way: what came is taken, once."""
+"""Streams of servers with variants of the Responses API: each item is used once."""
 
 import pytest
 
@@ -13,17 +13,17 @@ def items(stream: bytes) -> list[ResponseItem]:
 
 
 def shown(stream: bytes) -> list[str]:
-    """The items, shortly: the text of a message, `name(arguments)#call id` of a call."""
-    said: list[str] = []
+    """The items in short form: the text of a message, or a call as `name(arguments)#call id`."""
+    texts: list[str] = []
     for item in items(stream):
         match item:
             case Message():
-                said.append(item.text)
+                texts.append(item.text)
             case FunctionCall():
-                said.append(f"{item.name}({item.arguments})#{item.call_id}")
+                texts.append(f"{item.name}({item.arguments})#{item.call_id}")
             case _:
-                said.append(item.type)
-    return said
+                texts.append(item.type)
+    return texts
 
 
 REASONING: Event = {"type": "reasoning", "id": "rs", "summary": []}

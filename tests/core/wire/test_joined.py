@@ -1,4 +1,4 @@
-"""Pieces of a text that come together are passed on together."""
+"""Pieces of a text that arrive together are passed on together."""
 
 from collections.abc import Iterator
 from itertools import groupby, pairwise
@@ -20,7 +20,7 @@ from code_core.wire.response_events import (
 )
 
 
-def place(index: int, number: int | None = None) -> EventOrder:
+def event_order(index: int, number: int | None = None) -> EventOrder:
     return EventOrder(request_ordinal=1, output_index=index, sequence_number=number)
 
 
@@ -31,9 +31,12 @@ def text_of(event: ResponseEvent) -> object:
 
 PIECES = st.one_of(
     st.builds(
-        TextDelta, st.text(max_size=9), st.builds(place, st.integers(0, 1)), st.sampled_from(["a", None])
+        TextDelta,
+        st.text(max_size=9),
+        st.builds(event_order, st.integers(0, 1)),
+        st.sampled_from(["a", None]),
     ),
-    st.builds(ReasoningSummaryDelta, st.text(max_size=9), st.builds(place, st.integers(0, 1))),
+    st.builds(ReasoningSummaryDelta, st.text(max_size=9), st.builds(event_order, st.integers(0, 1))),
     st.builds(ReasoningTextDelta, st.text(max_size=9)),
     st.builds(Created),
 )
@@ -57,8 +60,8 @@ def test_nothing_is_lost_and_the_order_stays(events: list[ResponseEvent]) -> Non
 
 
 def test_a_joined_piece_has_the_place_of_the_first() -> None:
-    pieces = [TextDelta("a", place(0, 4), "i"), TextDelta("b", place(0, 5), "i")]
-    assert [*joined(pieces)] == [TextDelta("ab", place(0, 4), "i")]
+    pieces = [TextDelta("a", event_order(0, 4), "i"), TextDelta("b", event_order(0, 5), "i")]
+    assert [*joined(pieces)] == [TextDelta("ab", event_order(0, 4), "i")]
 
 
 def test_a_joined_piece_grows_to_a_limit() -> None:

@@ -129,22 +129,41 @@ def test_a_response_is_whole_only_with_its_last_event() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "error", "said"),
+    ("event", "error", "expected"),
     [
         (sse.failed("context_length_exceeded", "x"), ContextWindowExceeded, "context window"),
         (sse.failed("insufficient_quota", "x"), RequestRefused, "quota"),
         (sse.failed("server_is_overloaded", "x"), RequestRefused, "overloaded"),
         (sse.failed("odd", "x"), StreamBroken, "odd"),
         (sse.incomplete("max_output_tokens"), RequestRefused, "max_output_tokens"),
+        (
+            sse.incomplete("max_output_tokens", usage={"input_tokens": 4_095, "output_tokens": 1}),
+            ContextWindowExceeded,
+            "leaves no room for an answer",
+        ),
+        (
+            {
+                "type": "response.completed",
+                "response": {
+                    "status": "incomplete",
+                    "incomplete_details": {"reason": "max_output_tokens"},
+                    "usage": {"input_tokens": 4_095, "output_tokens": 1},
+                },
+            },
+            ContextWindowExceeded,
+            "leaves no room for an answer",
+        ),
         (sse.incomplete("content_filter"), RequestRefused, "content filter"),
         (sse.incomplete("whatever"), StreamBroken, "whatever"),
         ({"type": "error", "code": "odd", "message": "direct"}, StreamBroken, "direct"),
     ],
 )
-def test_failures_say_whether_to_ask_again(event: dict[str, Any], error: type[ModelError], said: str) -> None:
+def test_failures_say_whether_to_ask_again(
+    event: dict[str, Any], error: type[ModelError], expected: str
+) -> None:
     reader = ResponseReader()
     reader.read(event)
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=expected):
         reader.end()
 
 

@@ -20,7 +20,7 @@ def in_chunks(stream: bytes, size: int) -> list[bytes]:
 
 
 def events_of_whole(stream: bytes) -> list[tuple[str, bytes]]:
-    """The standard's algorithm, step by step, on a stream that is there as a whole."""
+    """The standard's algorithm, step by step, on a complete stream."""
     *lines, _ = re.split(rb"\r\n|\n|\r", stream.removeprefix(b"\xef\xbb\xbf"))
     events: list[tuple[str, bytes]] = []
     event_type, data = b"", b""

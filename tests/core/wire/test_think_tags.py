@@ -19,8 +19,8 @@ from support import chat_chunks as chat
 def split(text: str, *, opened: bool, at: tuple[int, ...] = ()) -> tuple[str, str]:
     """The reasoning and the text in `text`, fed in pieces."""
     tags = ThinkTags(opened=opened)
-    places = [0, *sorted(min(one, len(text)) for one in at), len(text)]
-    pieces = [piece for a, b in pairwise(places) for piece in tags.add(text[a:b])]
+    bounds = [0, *sorted(min(one, len(text)) for one in at), len(text)]
+    pieces = [piece for a, b in pairwise(bounds) for piece in tags.add(text[a:b])]
     pieces += tags.end()
     parts = {kind: "".join(words for one, words in pieces if one == kind) for kind in ("reasoning", "text")}
     return parts["reasoning"], parts["text"]

@@ -1,4 +1,4 @@
-"""Asks the client for things while it runs a tool, and answers with what it got."""
+"""Asks the client questions while it runs a tool, and answers with the results."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Leaves the tool `wait` without answer, and tells with the tool `cancelled` which were cancelled."""
+"""Never answers calls of the tool `wait`; the tool `cancelled` returns those that were cancelled."""
 
 import json
 

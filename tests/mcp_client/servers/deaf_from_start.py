@@ -1,4 +1,4 @@
-"""Reads what comes, answers nothing; fails when it is told that `initialize` is cancelled."""
+"""Reads everything and answers nothing; fails if `initialize` is cancelled."""
 
 import sys
 

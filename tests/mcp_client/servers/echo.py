@@ -1,4 +1,4 @@
-"""Does as it is told: echoes, big answers, its environment, a crash, its process id."""
+"""Offers tools for tests: echoes, big answers, its environment, a crash, its process id."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def big(request: Json) -> None:
 
 
 def id_last(request: Json) -> None:
-    """As JavaScript servers write it: the result first, the id at the end."""
+    """Write it like JavaScript servers: the result first, the id at the end."""
     size = arguments(request)["size"]
     body = json.dumps({"result": text("x" * size), "jsonrpc": "2.0", "id": request["id"]})
     write(body.encode() + b"\n")

@@ -1,4 +1,4 @@
-"""Reads and writes files as an editor does: `edits.py HOW`; it keeps its texts and what it is sent in the directory `NOTES`."""
+"""Reads and writes files like an editor: `edits.py HOW`; keeps its texts and requests in the directory `NOTES`."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A server of one era, whose ways a test chooses: `eras.py KIND`; see `test_eras.py`."""
+"""A server of one era, with a choice of behaviours: `eras.py KIND`; see `test_eras.py`."""
 
 import json
 import sys
@@ -52,7 +52,7 @@ def call(request_id: Any, params: dict[str, Any]) -> None:
             send(
                 id=request_id, result={"resultType": "complete", "content": [{"type": "text", "text": text}]}
             )
-        case "asks for ever":
+        case "asks forever":
             send(id=request_id, result={"resultType": "input_required", "inputRequests": ask("one")})
         case "odd":
             send(id=request_id, result={"resultType": "odd"})

@@ -1,4 +1,4 @@
-"""Writes what is no message, without end: the lines of its argument, or a line that never ends."""
+"""Writes text other than messages, without end: the lines of its argument, or one endless line."""
 
 import os
 import sys

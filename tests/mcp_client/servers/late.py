@@ -1,4 +1,4 @@
-"""Begins to read half a second after the handshake; the tool `count` tells how many calls came, itself included."""
+"""Begins to read half a second after the handshake; the tool `count` returns the number of calls, including its own."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The least of an MCP server: JSON lines over stdio, standard library only, so that it starts fast."""
+"""A minimal MCP server: JSON lines over stdio, with the standard library only, so that it starts fast."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def requests() -> Iterator[Json]:
 
 
 def write(data: bytes) -> None:
-    """Write these very bytes."""
+    """Write exactly these bytes."""
     view = memoryview(data)
     while view:
         view = view[os.write(1, view) :]
@@ -39,7 +39,7 @@ def text(value: str) -> Json:
 
 
 def handshake(request: Json) -> bool:
-    """Answer what every server answers; whether that was it."""
+    """Answer the requests that every server answers; return whether it was one."""
     match request.get("method"):
         case "initialize":
             version = request["params"]["protocolVersion"]
@@ -57,7 +57,7 @@ def handshake(request: Json) -> bool:
 
 
 def serve(tools: dict[str, Tool]) -> None:
-    """Serve until stdin ends; a tool that returns None has answered in its own way, or not."""
+    """Serve until stdin ends; a tool that returns None has answered by itself, or never answers."""
     for request in requests():
         if not handshake(request) and request.get("method") == "tools/call":
             params = request["params"]

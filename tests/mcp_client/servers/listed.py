@@ -1,4 +1,4 @@
-"""Lists its tools, on pages of two; takes a name as its argument, to be told from another one."""
+"""Lists its tools, on pages of two; its argument is a name that distinguishes it from others."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def big(request: Json, size: int) -> None:
 
 
 def progress(request: Json) -> None:
-    """Send each of the notifications that the arguments ask for, then `flood` more with long messages."""
+    """Send the notifications that the arguments name, then `flood` more with long messages."""
     params = request["params"]
     token = json.dumps(params["_meta"]["progressToken"])
     long = "x" * 2_000

@@ -1,4 +1,4 @@
-"""Offers resources and prompts, some of them malformed; `grow` adds one of each and says so."""
+"""Offers resources and prompts, some of them malformed; `grow` adds one of each and announces it."""
 
 import json
 from typing import Any
@@ -44,9 +44,9 @@ def prompt(request: Json) -> None:
     if params["name"] not in {"greet", "two words!"}:
         send({"id": request["id"], "error": {"code": -32602, "message": "no such prompt"}})
         return
-    said = f"Greet: {json.dumps(params.get('arguments'), sort_keys=True)}"
+    greeting = f"Greet: {json.dumps(params.get('arguments'), sort_keys=True)}"
     messages = [
-        {"role": "user", "content": {"type": "text", "text": said}},
+        {"role": "user", "content": {"type": "text", "text": greeting}},
         {"role": "assistant", "content": {"type": "text", "text": "How?"}},
         {"role": "user", "content": {"type": "image", "data": PIXEL, "mimeType": "image/png"}},
     ]

@@ -1,4 +1,4 @@
-"""Refuses its tool until the user has been to its pages."""
+"""Refuses its tool until the user has visited its pages."""
 
 import json
 import time
@@ -17,7 +17,7 @@ for message in requests():
     if not handshake(message) and message.get("method") in {"tools/call", "prompts/get"}:
         calls += 1
         arguments = message["params"]["arguments"]
-        wanted = json.loads(arguments["pages"])  # what each call is refused with
+        wanted = json.loads(arguments["pages"])  # the error of each call
         if calls > len(wanted):
             result = text(f"after {calls} calls")
             answer(message, result if message["method"] == "tools/call" else {"messages": []})

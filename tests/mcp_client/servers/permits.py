@@ -1,4 +1,4 @@
-"""Decides permissions as its argument says, and writes down what it was asked."""
+"""Answers permission requests as its argument says, and records them."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Lists tools with output schemas, on two pages; `good` keeps its promise, `bad` and `none` do not."""
+"""Lists tools with output schemas, on two pages; `good` matches its schema, `bad` and `none` do not."""
 
 from mcp_client.servers.lines import Json, answer, handshake, requests
 

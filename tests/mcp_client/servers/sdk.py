@@ -18,7 +18,7 @@ if sys.argv[1:] == ["http"]:
     import uvicorn
 
     listening = socket.create_server(("127.0.0.1", 0))
-    print(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp", flush=True)  # noqa: T201 - how the test learns it
+    print(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp", flush=True)  # noqa: T201 - for the test
     config = uvicorn.Config(server.streamable_http_app(), log_level="error")
     uvicorn.Server(config).run([listening])
 else:

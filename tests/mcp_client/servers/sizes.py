@@ -1,4 +1,4 @@
-"""Answers of given sizes, built once and written as fast as the pipe takes them: for measuring."""
+"""Answers of given sizes, built once and written as fast as possible, for measurements."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Has prompts and no tools; with `declares` it says that it has some."""
+"""Has prompts but no tools; with `declares`, it declares tools anyway."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Tells where and how it runs, and tries to write what it is told to."""
+"""Reports where and how it runs, and tries to write to the given files."""
 
 import json
 import os

@@ -17,7 +17,7 @@ Replay = Callable[..., None]
 
 @pytest.fixture
 def replay(workspace: Workspace) -> Replay:
-    """Has the model of the workspace give these responses."""
+    """Make the workspace's model give these responses."""
 
     def write(*responses: list[dict[str, Any]]) -> None:
         workspace.environment["CODE_REPLAY"] = str(write_scenario(workspace.home, responses))
@@ -27,7 +27,7 @@ def replay(workspace: Workspace) -> Replay:
 
 @pytest.fixture
 def in_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Has sessions of the harness need no files."""
+    """Let sessions of the harness work without files."""
     monkeypatch.setenv("CODE_HOME", str(tmp_path))
     monkeypatch.setenv("CODE_REPLAY", str(write_scenario(tmp_path, [])))
     cached: dict[str, AcpWorkspace] = {}

@@ -1,4 +1,4 @@
-"""A client that does what a test says, and fails as soon as the agent does what no client expects."""
+"""A scripted client, which fails as soon as the agent does something unexpected."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -9,27 +9,27 @@ from mcp_server.acp.in_memory import Harness
 
 Json = dict[str, Any]
 Action = tuple[Any, ...]
-"""What happens, to which session by its number, and how."""
+"""An event: what happens, the number of its session, and how."""
 CAPABILITIES: Json = {"elicitation": {"form": {}}}
 WORK: Json = {"cwd": "/", "mcpServers": []}
 QUESTIONS = {"session/request_permission", "elicitation/create"}
 NOT_OF_A_TURN = {"available_commands_update", "current_mode_update", "config_option_update"}
-"""Updates that come outside turns too: after a session was opened, or its settings were changed."""
+"""Updates that can come outside turns: after a session was opened or its settings changed."""
 ALLOWED_ERRORS = {
     -32800,  # withdrawn
     -32600,  # another prompt is being answered
     -32002,  # closed before
 }
-"""What a cancelled prompt may be answered with instead of `cancelled`."""
+"""Other possible stop reasons of a cancelled prompt."""
 
 
 @dataclass
 class Sent:
-    """A request of the client's.
+    """A request from the client.
 
     Attributes:
-        begun: the agent has looked at it.
-        answer: the response, once it has come.
+        begun: whether the agent has started to process it.
+        answer: the response, once it has arrived.
     """
 
     method: str
@@ -47,7 +47,7 @@ class Editor:
     """See the module.
 
     Attributes:
-        requests: what was sent, by id.
+        requests: the requests sent, by id.
         sessions: the ids of the sessions so far, oldest first.
     """
 
@@ -58,7 +58,7 @@ class Editor:
     _open_calls: dict[str, set[str]] = field(default_factory=dict)
     _closed: set[str] = field(default_factory=set)
     _cancelled: set[int] = field(default_factory=set)
-    """Prompts that ran when the agent looked at a cancellation that was sent after them."""
+    """Prompts that were running when the agent processed a later cancellation."""
     _cancellations: deque[tuple[str, int]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class Editor:
 
     @property
     def waiting(self) -> list[int]:
-        """The requests that have not been answered."""
+        """The unanswered requests."""
         return [number for number, sent in enumerate(self.requests) if sent.answer is None]
 
     @property
@@ -91,7 +91,7 @@ class Editor:
         self.agent.send({"method": "session/cancel", "params": {"sessionId": session}})
 
     def act(self, action: Action) -> None:
-        """Do one thing; nothing where it is about a session or a question that does not exist."""
+        """Do one thing; has no effect if the session or question does not exist."""
         match action:
             case ("new",):
                 self.request("session/new", **WORK)
@@ -111,7 +111,7 @@ class Editor:
                 pass
 
     def check_settled(self) -> None:
-        """Fail where something is open although nothing can happen any more."""
+        """Fail if something is open although nothing can happen any more."""
         assert self.waiting == []
         assert self._questions == {}
 

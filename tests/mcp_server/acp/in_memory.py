@@ -1,4 +1,4 @@
-"""A connection without processes or files: the real agent over conversations that do as a test says."""
+"""A connection without processes or files: the real agent with scripted conversations."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ from support.acp_schema import check_frame
 
 CWD = Path("/")
 SLOW_SECONDS = 4.0
-"""Less than the agent waits for an interrupted turn to end."""
+"""Less than the agent's time limit for an interrupted turn."""
 _CRASH = WarningEvent(message="crash")
 Json = dict[str, Any]
 
@@ -82,7 +82,7 @@ class _CrashingReader:
 
 
 class ScriptedConversation:
-    """A conversation whose turns go on by one event when `step` is called; a question waits for its answer."""
+    """A conversation whose turns advance by one event when `step` is called; a question waits for its answer."""
 
     def __init__(self, session_id: str) -> None:
         self.id = session_id
@@ -144,7 +144,7 @@ class ScriptedConversation:
         return self.log.reader([Event(id="0", event_seq=0, msg=snapshot)])
 
     def step(self, what: str) -> None:
-        """Let the turn go on: `text`, `message`, `ask`, `ask about a patch`, `elicit`, `command`, `done`,
+        """Advance the turn: `text`, `message`, `ask`, `ask about a patch`, `elicit`, `command`, `done`,
         `complete`,         `fail` or `crash`. After `slow`, it takes `SLOW_SECONDS` to interrupt it.
         """
         if self.turn is None or (self.question is not None and what != "fail"):
@@ -282,11 +282,11 @@ class MemoryStore:
 
 _IDENTIFIER = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
 _CHECKED: set[bytes] = set()
-"""Lines that the schema allows, numbers and ids of sessions left out."""
+"""The schema's valid lines, without numbers and session ids."""
 
 
 class MemoryWriter:
-    """Keeps what is written, until the reader has gone.
+    """Keeps what is written, until the reader is gone.
 
     Attributes:
         on_frame: called with each frame, as soon as it is written.
@@ -303,7 +303,7 @@ class MemoryWriter:
             assert line.count(b"\n") == 1
             frame = json.loads(line)
             shape = _IDENTIFIER.sub(b"0", line)
-            if shape not in _CHECKED:  # checking takes longer than everything else together
+            if shape not in _CHECKED:  # checking takes longer than everything else combined
                 check_frame(frame)
                 _CHECKED.add(shape)
             self.frames.append(frame)
@@ -315,7 +315,7 @@ class MemoryWriter:
 
 @dataclass
 class Observed:
-    """The agent, with a call to somebody just before it looks at a message."""
+    """The agent, with a callback just before it processes a message."""
 
     agent: Agent
     observer: Callable[[Request | Notification], None] = lambda _: None

@@ -17,7 +17,7 @@ from support.command import CODE, Workspace
 from support.npm import npm_programs
 
 VERSIONS = {"0.1.15": ("acpx@0.1.15",), "0.19.1": ("node@22.23.3", "acpx@0.19.1")}
-"""What npm has to give; newer ones need a newer Node than most machines have."""
+"""The versions to install from npm; newer ones need a newer Node than most machines have."""
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="acpx uses sockets of Unix"),
@@ -94,7 +94,7 @@ def test_a_session_over_several_processes(workspace: Workspace, replay: Replay, 
     assert (first.returncode, "All done." in first.stdout) == (0, True)
     assert acpx("sessions", "close").returncode == 0
     listed = acpx("sessions", "list", "--local")
-    if listed.returncode != 0:  # older ones list nothing but their own records
+    if listed.returncode != 0:  # older ones list only their own records
         listed = acpx("sessions", "list")
     assert "closed" in listed.stdout, listed.stderr
 

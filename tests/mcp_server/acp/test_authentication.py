@@ -1,4 +1,4 @@
-"""How a client gets in: the key in the environment or saved, login in a terminal, logout."""
+"""Authentication: the key in the environment or saved, login in a terminal, logout."""
 
 from typing import Any
 

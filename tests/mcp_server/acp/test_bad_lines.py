@@ -1,4 +1,4 @@
-"""Lines and parameters of any kind: no crash, no hang, and an answer to every request.
+"""Arbitrary lines and parameters: no crash, no hang, and an answer to every request.
 
 `ACP_FUZZ=50000 pytest --timeout=7200 tests/mcp_server/acp/test_bad_lines.py` tries that many of each.
 """
@@ -102,7 +102,7 @@ LINES = st.lists(
 def test_lines_that_are_cut_joined_or_come_in_pieces(
     lines: list[bytes], cuts: list[tuple[int, int]], piece: int
 ) -> None:
-    """Whatever bytes come, whole requests are answered once, and the connection goes on."""
+    """Whatever bytes arrive, complete requests are answered once, and the connection keeps working."""
     for which, at in cuts:
         if which < len(lines):
             lines[which] = lines[which][:at]

@@ -1,4 +1,4 @@
-"""Servers that an editor gives to a session: their tools, their questions, and pages that they ask to open."""
+"""A session's servers from an editor: their tools, their questions, and pages that they ask to open."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mcp_server.acp.conftest import Replay
-from mcp_server.acp.test_turns import FULL, said
+from mcp_server.acp.test_turns import FULL, text_reply
 from support import responses_events as sse
 from support.acp_client import EDITOR, AcpClient
 from support.command import Workspace
@@ -25,7 +25,7 @@ def scripted_server(program: str) -> dict[str, Any]:
 def test_a_server_of_the_clients_is_used_and_its_questions_are_forms(
     workspace: Workspace, replay: Replay
 ) -> None:
-    replay([sse.function_call("my_server__ask", {}, "c1"), sse.completed()], said("Done."))
+    replay([sse.function_call("my_server__ask", {}, "c1"), sse.completed()], text_reply("Done."))
     with AcpClient(workspace, *FULL, capabilities=EDITOR) as client:
         client.answers["elicitation/create"] = lambda _: {"action": "accept", "content": {"name": "me"}}
         session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
@@ -38,7 +38,7 @@ def test_a_server_of_the_clients_is_used_and_its_questions_are_forms(
 
 
 def test_a_client_without_forms_declines(workspace: Workspace, replay: Replay) -> None:
-    replay([sse.function_call("my_server__ask", {}, "c1"), sse.completed()], said("Done."))
+    replay([sse.function_call("my_server__ask", {}, "c1"), sse.completed()], text_reply("Done."))
     with AcpClient(workspace, *FULL, capabilities={"elicitation": {}}) as client:
         session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
         assert client.prompt(session) == "end_turn"
@@ -52,7 +52,7 @@ URLS: dict[str, Any] = {"elicitation": {"url": {}}, "session": {"notices": {}}}
 
 @pytest.mark.parametrize("action", ["accept", "decline", "cancel"])
 def test_a_server_may_ask_to_open_a_page(workspace: Workspace, replay: Replay, action: str) -> None:
-    replay([sse.function_call("my_server__ask", {"url": PAGE}, "c1"), sse.completed()], said("Done."))
+    replay([sse.function_call("my_server__ask", {"url": PAGE}, "c1"), sse.completed()], text_reply("Done."))
     with AcpClient(workspace, *FULL, capabilities=URLS) as client:
         client.answers["elicitation/create"] = lambda _: {"action": action}
         session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
@@ -81,8 +81,10 @@ def test_a_server_may_ask_to_open_a_page(workspace: Workspace, replay: Replay, a
         "https://a.example/" + "x" * 9_000,
     ],
 )
-def test_what_is_no_plain_web_address_is_not_opened(workspace: Workspace, replay: Replay, url: str) -> None:
-    replay([sse.function_call("my_server__ask", {"url": url}, "c1"), sse.completed()], said("Done."))
+def test_anything_but_a_plain_web_address_is_not_opened(
+    workspace: Workspace, replay: Replay, url: str
+) -> None:
+    replay([sse.function_call("my_server__ask", {"url": url}, "c1"), sse.completed()], text_reply("Done."))
     with AcpClient(workspace, *FULL, capabilities=URLS) as client:
         session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
         assert client.prompt(session) == "end_turn"
@@ -91,7 +93,7 @@ def test_what_is_no_plain_web_address_is_not_opened(workspace: Workspace, replay
 
 
 def test_a_client_that_opens_no_pages_is_not_asked_to(workspace: Workspace, replay: Replay) -> None:
-    replay([sse.function_call("my_server__ask", {"url": PAGE}, "c1"), sse.completed()], said("Done."))
+    replay([sse.function_call("my_server__ask", {"url": PAGE}, "c1"), sse.completed()], text_reply("Done."))
     with AcpClient(workspace, *FULL, capabilities=EDITOR) as client:
         session = client.new_session(mcpServers=[scripted_server("mcp_client.servers.listed")])
         assert client.prompt(session) == "end_turn"
@@ -102,7 +104,7 @@ def test_a_client_that_opens_no_pages_is_not_asked_to(workspace: Workspace, repl
 def test_a_server_that_fails_or_cannot_be_spoken_to_is_a_notice(
     workspace: Workspace, replay: Replay, capabilities: dict[str, Any]
 ) -> None:
-    replay(said("Done."))
+    replay(text_reply("Done."))
     servers = [
         {"name": "absent", "command": "/no/such/program", "args": [], "env": []},
         {"name": "old", "type": "sse", "url": "http://127.0.0.1:9/", "headers": []},

@@ -1,4 +1,4 @@
-"""Files through the editor: its unsaved text wins, what it refuses is done on the disk, nothing is overwritten."""
+"""Files through the editor: unsaved text wins, refusals go to the disk, nothing is overwritten."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -136,7 +136,7 @@ def test_an_editor_that_does_not_answer_costs_its_time_and_nothing_else(
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"a\0b"])
-def test_what_is_no_text_stays_on_the_disk(tmp_path: Path, data: bytes) -> None:
+def test_binary_content_stays_on_the_disk(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(data)
     editor = Editor({path: "wrong"})
@@ -196,5 +196,5 @@ def test_a_patch_goes_through_the_editor(workspace: Workspace, replay: Replay, r
         ]
         assert end["status"] == ("failed" if refuses else "completed")
         assert all(one["sessionId"] == session for one in written)
-    assert path.read_text() == "saved\n"  # this editor keeps what is written to it
+    assert path.read_text() == "saved\n"  # this editor keeps its text
     assert [one["content"] for one in written] == ([] if refuses else ["patched\n"])

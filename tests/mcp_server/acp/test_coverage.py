@@ -1,4 +1,4 @@
-"""What the agent supports of the protocol: the table of the documents against the newest schema and the code."""
+"""The agent's coverage of the protocol: the table in the docs, compared with the newest schema and the code."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ from code_mcp_server.acp.agent import METHODS
 from code_mcp_server.acp.initialize import API_KEY, CAPABILITIES, LOGIN
 from mcp_client.http_server import http_server
 from mcp_server.acp.conftest import Replay
-from mcp_server.acp.test_turns import FULL, said, shell
+from mcp_server.acp.test_turns import FULL, shell, text_reply
 from support import acp_schema
 from support import responses_events as sse
 from support.acp_client import EDITOR, AcpClient
@@ -58,7 +58,7 @@ def constants(name: str, key: str = "") -> set[str]:
 
 
 def declared(name: str) -> set[str]:
-    """The capabilities that a definition has, those of its objects with a dot."""
+    """The capabilities in a definition; those of its objects are dotted."""
     return set(_paths(schema()[name], ""))
 
 
@@ -139,7 +139,7 @@ def test_each_entry_names_a_test_or_a_reason(support: Supported | Missing) -> No
 @pytest.mark.parametrize(
     ("limits", "responses", "reason"),
     [
-        ((), [said("Done.")], "end_turn"),
+        ((), [text_reply("Done.")], "end_turn"),
         ((), [[sse.message("Do"), sse.incomplete("max_output_tokens")]], "max_tokens"),
         (
             ("-c", "limits.max_tool_calls=1"),
@@ -165,14 +165,14 @@ def test_a_command_that_only_looks_has_the_kind_of_it(
     workspace: Workspace, replay: Replay, command: str, kind: str
 ) -> None:
     (workspace.directory / "a").touch()
-    replay(shell("bash", "-c", command), said("Done."))
+    replay(shell("bash", "-c", command), text_reply("Done."))
     with AcpClient(workspace, *FULL, capabilities=EDITOR) as client:
         client.prompt(client.new_session())
         assert [call["kind"] for call in client.of_kind("tool_call")] == [kind]
 
 
 def test_a_server_over_http_is_used(workspace: Workspace, replay: Replay) -> None:
-    replay(said("Done."))
+    replay(text_reply("Done."))
     with http_server() as script, AcpClient(workspace, *FULL) as client:
         server = {"type": "http", "name": "web", "url": script.url}
         headers = [{"name": "X-Team", "value": "blue"}]

@@ -1,4 +1,4 @@
-"""One connection, everything at any moment: what holds whatever comes when.
+"""One connection with events in any order: invariants that always hold.
 
 The clock is virtual, so a person who thinks for two hours takes no time. `ACP_INTERLEAVINGS=10000 pytest
 --timeout=7200 tests/mcp_server/acp/test_interleavings.py` tries that many; without it, a sample is tried.
@@ -21,7 +21,7 @@ from support.virtual_clock import run_virtually
 
 INTERLEAVINGS = int(os.environ.get("ACP_INTERLEAVINGS", "200"))
 SETTLE_SECONDS = 0.001
-"""The virtual clock moves this far only when every task waits."""
+"""The virtual clock advances this far only when every task waits."""
 END_SECONDS = 3600.0
 DESCRIPTORS = Path("/proc/self/fd")
 MOST_ACTIONS = 60
@@ -43,7 +43,7 @@ ENDS = ["settles", "settles", "input ends", "client dies"]
 
 
 def _next_action(random: Random, editor: Editor) -> Action:
-    """Something that a client or the engine may do now, and now and then something that makes no sense."""
+    """Something that a client or the engine may do now, and occasionally something senseless."""
     number = random.choice(SESSIONS)
     draw = random.random()
     if draw < 0.03:
@@ -79,7 +79,7 @@ async def _interleave(random: Random, done: list[Action]) -> None:
             await _wait(wait)
         done.append((random.choice(ENDS),))
         match done[-1][0]:
-            case "client dies":  # it reads nothing more, and its end of the pipe closes
+            case "client dies":  # it stops reading, and its end of the pipe closes
                 agent.writer.gone = True
                 agent.end()
             case "input ends":
@@ -97,7 +97,7 @@ async def _interleave(random: Random, done: list[Action]) -> None:
 
 
 async def _settle(editor: Editor) -> None:
-    """Let everything that is open end: no session keeps its prompt."""
+    """Let everything that is open end, so that no session keeps its prompt."""
     await anyio.sleep(END_SECONDS)
     for session in editor.sessions:
         editor.cancel(session)

@@ -1,4 +1,4 @@
-"""The agent as a process, used at random and killed at any moment: nothing it started is left, nothing it said is lost.
+"""The agent as a process, used at random and killed at any moment: it leaves no processes, and loses no output.
 
 `ACP_KILLS=200 pytest --timeout=7200 tests/mcp_server/acp/test_killed.py` walks that many times; without it, a few.
 """
@@ -23,7 +23,7 @@ STEPS = 12
 LOOK_SECONDS = 0.3
 END_SECONDS = 10.0
 NAP = "sleep 300 & setsid sleep 300 & printf beg; echo un; wait"
-"""The word it prints is not in its text, which the title of the call shows."""
+"""The printed word does not occur in the script, which the title of the call shows."""
 OPTIONS = ["approved", "approved", "denied", "abort"]
 MODES = ["read-only", "auto", "full-access"]
 
@@ -34,7 +34,7 @@ pytestmark = [
 
 
 def responses() -> list[list[dict[str, Any]]]:
-    """Quick turns, turns that ask, and turns with a command that runs for minutes."""
+    """Quick turns, turns with questions, and turns with a command that runs for minutes."""
     quick = [[sse.message("Yes."), sse.completed()]]
     asks = {"command": ["touch", "made"], "with_escalated_permissions": True, "justification": "to see"}
     asking = [[sse.function_call("shell", asks, "c1"), sse.completed()], *quick]
@@ -59,16 +59,16 @@ class Walk:
         return client
 
     def _permit(self, _: dict[str, Any]) -> dict[str, Any] | None:
-        """An answer, or none: the person went for lunch."""
+        """An answer, or none because the user is away."""
         if self.random.random() < 0.3:
             return None
         return choose(self.random.choice(OPTIONS))({})  # type: ignore[return-value]  # an object
 
     def step(self) -> None:
-        place = {"cwd": str(self.workspace.directory), "mcpServers": []}
+        session_params = {"cwd": str(self.workspace.directory), "mcpServers": []}
         draw = self.random.random()
         if not self.sessions or draw < 0.1:
-            self.sessions.append(self.client.call("session/new", place)["sessionId"])
+            self.sessions.append(self.client.call("session/new", session_params)["sessionId"])
             return
         session = self.random.choice(self.sessions)
         named = {"sessionId": session}
@@ -79,7 +79,9 @@ class Walk:
             self.client.notify("session/cancel", named)
         elif draw < 0.8:
             method = self.random.choice(["load", "resume", "close", "list"])
-            params = {} if method == "list" else named | (place if method in {"load", "resume"} else {})
+            params = (
+                {} if method == "list" else named | (session_params if method in {"load", "resume"} else {})
+            )
             self._call(f"session/{method}", params)
         else:
             self._call("session/set_mode", named | {"modeId": self.random.choice(MODES)})
@@ -91,7 +93,7 @@ class Walk:
             assert refused.code in {-32600, -32002}, refused
 
     def settle(self) -> None:
-        """Cancel and close everything: every prompt is answered, and the agent holds what it did at its start."""
+        """Cancel and close everything: every prompt is answered, and the agent holds no more than at its start."""
         for session in self.sessions:
             self.client.notify("session/cancel", {"sessionId": session})
         for prompt in self.prompts:
@@ -110,7 +112,7 @@ class Walk:
         self.idle_descriptors = descriptors
 
     def kill(self) -> None:
-        """SIGKILL the agent, and see its children end, the guardian too; another agent takes over."""
+        """SIGKILL the agent, check that its children and the guardian end, and start another agent."""
         children = psutil.Process(self.client.process.pid).children(recursive=True)
         self.client.process.kill()
         self.client.process.wait()
@@ -132,18 +134,18 @@ class Walk:
         self.prompts.clear()
         self.client = self._started()
         self.idle_descriptors = None
-        place = {"cwd": str(self.workspace.directory), "mcpServers": []}
+        session_params = {"cwd": str(self.workspace.directory), "mcpServers": []}
         for session in self.sessions:  # everything that was opened can be opened again
-            self.client.call("session/load", {"sessionId": session, **place})
+            self.client.call("session/load", {"sessionId": session, **session_params})
         calls = {one["toolCallId"]: one["status"] for one in self.client.updates if "toolCallId" in one}
         assert set(calls.values()) <= {"completed", "failed"}
 
     def commands(self) -> list[list[str]]:
-        """What runs below the agent, apart from the guardian that ends the commands of a killed agent."""
+        """The agent's child processes, except the guardian, which ends the commands of a killed agent."""
         return [one for one in self._children() if not is_guardian(one)]
 
     def _descriptors(self) -> int:
-        """How many it holds, apart from the pipe to its guardian, which starts with the first command."""
+        """The number of its open files, without the pipe to the guardian, which starts with the first command."""
         guardians = [one for one in self._children() if is_guardian(one)]
         assert len(guardians) <= 1
         return psutil.Process(self.client.process.pid).num_fds() - len(guardians)

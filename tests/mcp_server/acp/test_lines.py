@@ -1,4 +1,4 @@
-"""Lines in and out: their lengths, their ends, a client that reads slowly or not at all."""
+"""Incoming and outgoing lines: lengths, endings, a client that reads slowly or not at all."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A project's settings that nobody has decided about do not count, and the editor's user learns of it."""
+"""A project's undecided settings do not apply, and the editor's user learns about it."""
 
 import pytest
 

@@ -51,8 +51,8 @@ def test_every_result_is_as_the_schema_has_it(workspace: Workspace, replay: Repl
     replay([sse.message("Hello"), sse.completed()])
     with AcpClient(workspace) as client:
         check("InitializeResponse", client.initialize())
-        place = {"cwd": str(workspace.directory), "mcpServers": []}
-        new = client.call("session/new", place)
+        session_params = {"cwd": str(workspace.directory), "mcpServers": []}
+        new = client.call("session/new", session_params)
         check("NewSessionResponse", new)
         session = {"sessionId": new["sessionId"]}
         check("PromptResponse", client.call("session/prompt", prompt_params(new["sessionId"], "go")))
@@ -60,9 +60,9 @@ def test_every_result_is_as_the_schema_has_it(workspace: Workspace, replay: Repl
         option = {"configId": "model", "value": "gpt-5"}
         check("SetSessionConfigOptionResponse", client.call("session/set_config_option", session | option))
         check("ListSessionsResponse", client.call("session/list", {}))
-        check("LoadSessionResponse", client.call("session/load", session | place))
+        check("LoadSessionResponse", client.call("session/load", session | session_params))
         check("CloseSessionResponse", client.call("session/close", session))
-        check("ResumeSessionResponse", client.call("session/resume", session | place))
+        check("ResumeSessionResponse", client.call("session/resume", session | session_params))
         check("DeleteSessionResponse", client.call("session/delete", session))
         check("AuthenticateResponse", client.call("authenticate", {"methodId": "api-key"}))
         check("LogoutResponse", client.call("logout", {}))
@@ -105,7 +105,9 @@ def test_a_cancellation_right_behind_the_prompt_counts(workspace: Workspace, rep
         assert client.drain(0.2) == 0
 
 
-def test_a_withdrawn_prompt_is_answered_and_the_session_goes_on(workspace: Workspace, replay: Replay) -> None:
+def test_a_withdrawn_prompt_is_answered_and_the_session_continues(
+    workspace: Workspace, replay: Replay
+) -> None:
     replay(SLEEP, [sse.message("Again."), sse.completed()])
     with AcpClient(workspace, *FULL) as client:
         session = client.new_session()
@@ -160,14 +162,14 @@ def test_it_is_gone_at_once_when_the_client_is(workspace: Workspace, replay: Rep
         assert client.stderr() == ""
     with AcpClient(workspace, *FULL) as client:
         client.initialize()
-        place = {"cwd": str(workspace.directory), "mcpServers": []}
-        client.call("session/load", {"sessionId": session, **place})
+        session_params = {"cwd": str(workspace.directory), "mcpServers": []}
+        client.call("session/load", {"sessionId": session, **session_params})
         assert client.of_kind("user_message_chunk")[0]["content"]["text"] == "go"
         assert client.of_kind("tool_call")[0]["toolCallId"] == "c1"
 
 
 def test_nothing_but_the_answer_is_printed_and_no_home_or_key_is_needed(workspace: Workspace) -> None:
-    """As the registry of agents checks each entry: a bare environment, one line, at least one usable method."""
+    """The check of the registry of agents: a bare environment, one line, at least one usable method."""
     request = (
         b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":1,"clientCapabilities":'
         b'{"terminal":true,"fs":{"readTextFile":true,"writeTextFile":true},"_meta":{"terminal_output":true,'

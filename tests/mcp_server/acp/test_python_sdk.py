@@ -1,4 +1,4 @@
-"""The official Python SDK as the client: another reading of the protocol than ours."""
+"""The official Python SDK as the client, which reads the protocol independently of us."""
 
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -26,7 +26,7 @@ class Editor:
         self.written: list[tuple[str, str]] = []
 
     def on_connect(self, conn: Any) -> None:
-        """Nothing is to be done."""
+        """Do nothing."""
 
     async def session_update(self, *, update: Any, **_: Any) -> None:
         self.updates.append(update)

@@ -1,4 +1,4 @@
-"""`code mcp-server` is the agent of an editor that speaks ACP to it."""
+"""`code mcp-server` serves editors that speak ACP to it."""
 
 import json
 import subprocess

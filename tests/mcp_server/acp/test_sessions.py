@@ -1,4 +1,4 @@
-"""Sessions outlive the process: loaded, resumed, listed, closed and deleted by a later one."""
+"""Sessions outlive the process: a later one loads, resumes, lists, closes and deletes them."""
 
 import os
 import time
@@ -18,7 +18,7 @@ PATCH = "*** Begin Patch\n*** Update File: a.txt\n@@\n-one\n+two\n*** Add File: 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
-def place(workspace: Workspace, **more: Any) -> dict[str, Any]:
+def session_params(workspace: Workspace, **more: Any) -> dict[str, Any]:
     return {"cwd": str(workspace.directory), "mcpServers": [], **more}
 
 
@@ -59,7 +59,7 @@ def test_a_load_shows_everything_before_its_answer(
     replay([sse.message("Again."), sse.completed()])
     with AcpClient(workspace, *FULL, capabilities=capabilities) as client:
         client.initialize()
-        client.call("session/load", {"sessionId": session, **place(workspace)})
+        client.call("session/load", {"sessionId": session, **session_params(workspace)})
         shown = [*client.updates]
         users = [update["content"] for update in shown if update["sessionUpdate"] == "user_message_chunk"]
         assert users[0] == {"type": "text", "text": "do it"}
@@ -70,7 +70,7 @@ def test_a_load_shows_everything_before_its_answer(
             assert [u["content"]["text"] for u in shown if u["sessionUpdate"] == kind] == [
                 u["content"]["text"] for u in live if u["sessionUpdate"] == kind
             ]
-        # The first response of the scenario has two items at one place of its stream; all others keep their ids.
+        # The first response of the scenario has two items at one position of its stream; all others keep their ids.
         ids = [
             [u["messageId"] for u in updates if u["sessionUpdate"] == "agent_message_chunk"][-1]
             for updates in (live, shown)
@@ -127,8 +127,8 @@ def test_a_session_that_is_being_given_up_is_waited_for(workspace: Workspace, re
         session = first.new_session()
         second.initialize()
         with pytest.raises(RequestFailed, match="is open in process"):
-            second.call("session/resume", {"sessionId": session, **place(workspace)})
-        request = second.send("session/resume", {"sessionId": session, **place(workspace)})
+            second.call("session/resume", {"sessionId": session, **session_params(workspace)})
+        request = second.send("session/resume", {"sessionId": session, **session_params(workspace)})
         assert first.process.stdin is not None
         first.process.stdin.close()
         assert "modes" in second.result(request)
@@ -146,7 +146,7 @@ def test_modes_and_options_of_a_session_come_back(workspace: Workspace, replay: 
         client.prompt(session)
     with AcpClient(workspace) as client:
         client.initialize()
-        state = client.call("session/load", {"sessionId": session, **place(workspace)})
+        state = client.call("session/load", {"sessionId": session, **session_params(workspace)})
         assert state["modes"]["currentModeId"] == "read-only"
         values = {option["id"]: option["currentValue"] for option in state["configOptions"]}
         assert values == {"mode": "read-only", "model": "gpt-5", "reasoning_effort": "default"}
@@ -172,14 +172,14 @@ def test_sessions_are_listed_closed_and_deleted(workspace: Workspace, replay: Re
         assert client.call("session/list", {}) == {"sessions": []}
         for method in ("session/load", "session/resume", "session/close", "session/delete"):
             with pytest.raises(RequestFailed) as failed:
-                client.call(method, {"sessionId": session, **place(workspace)})
+                client.call(method, {"sessionId": session, **session_params(workspace)})
             assert (failed.value.code, failed.value.error["data"]) == (-32002, {"sessionId": session})
 
 
 @pytest.mark.parametrize(
     "session", ["../../etc/passwd", "/etc/passwd", "x.jsonl", "a" * 100_000, "\ud800", "0" * 36]
 )
-def test_what_is_no_id_does_not_reach_the_file_system(
+def test_an_invalid_id_does_not_reach_the_file_system(
     workspace: Workspace, replay: Replay, session: str
 ) -> None:
     replay()
@@ -187,7 +187,7 @@ def test_what_is_no_id_does_not_reach_the_file_system(
         client.initialize()
         for method in ("session/load", "session/delete", "session/prompt"):
             with pytest.raises(RequestFailed) as failed:
-                client.call(method, {**prompt_params(session, "go"), **place(workspace)})
+                client.call(method, {**prompt_params(session, "go"), **session_params(workspace)})
             assert failed.value.code in {-32002, -32602}
             assert len(str(failed.value.error)) < 2_000
 
@@ -232,7 +232,7 @@ def test_wrong_parameters_are_named(
     with AcpClient(workspace) as client:
         client.initialize()
         with pytest.raises(RequestFailed) as failed:
-            client.call("session/new", {**place(workspace), **params})
+            client.call("session/new", {**session_params(workspace), **params})
         assert failed.value.code == -32602
         assert message in failed.value.error["message"]
 

@@ -1,4 +1,4 @@
-"""What a turn shows an editor, and what it asks: permissions, plans, notices, questions of servers, commands."""
+"""What an editor sees of a turn: permissions, plans, notices, servers' questions, commands."""
 
 from typing import Any
 
@@ -17,13 +17,14 @@ def shell(*command: str, call_id: str = "c1") -> list[dict[str, Any]]:
     return [sse.function_call("shell", {"command": [*command]}, call_id), sse.completed()]
 
 
-def said(text: str) -> list[dict[str, Any]]:
+def text_reply(text: str) -> list[dict[str, Any]]:
     return [sse.message(text), sse.completed()]
 
 
 def test_a_terminal_shows_the_output_of_a_command(workspace: Workspace, replay: Replay) -> None:
     replay(
-        shell("bash", "-c", "printf 'one\\n\\033]52;c;eA==\\a'; sleep 0.3; echo two; exit 4"), said("Done.")
+        shell("bash", "-c", "printf 'one\\n\\033]52;c;eA==\\a'; sleep 0.3; echo two; exit 4"),
+        text_reply("Done."),
     )
     with AcpClient(workspace, *FULL, capabilities=EDITOR) as client:
         client.prompt(client.new_session())
@@ -40,7 +41,7 @@ def test_a_terminal_shows_the_output_of_a_command(workspace: Workspace, replay: 
 
 
 def test_without_a_terminal_the_output_grows(workspace: Workspace, replay: Replay) -> None:
-    replay(shell("bash", "-c", "echo one; sleep 0.3; echo two; echo three"), said("Done."))
+    replay(shell("bash", "-c", "echo one; sleep 0.3; echo two; echo three"), text_reply("Done."))
     with AcpClient(workspace, *FULL) as client:
         client.prompt(client.new_session())
         calls = [update for update in client.updates if update.get("toolCallId") == "c1"]
@@ -52,7 +53,7 @@ def test_without_a_terminal_the_output_grows(workspace: Workspace, replay: Repla
 def test_what_a_waiting_command_has_printed_is_seen(workspace: Workspace, replay: Replay) -> None:
     # The title shows the script, so the word is printed in pieces, the second no longer than the first.
     script = "printf beg; sleep 0.5; echo un; until [ -e go ]; do sleep 0.05; done"
-    replay(shell("bash", "-c", script), said("Done."))
+    replay(shell("bash", "-c", script), text_reply("Done."))
     with AcpClient(workspace, *FULL) as client:
         prompt = client.send("session/prompt", prompt_params(client.new_session(), "go"))
         client.until(lambda: any("begun" in str(update) for update in client.updates))
@@ -61,7 +62,7 @@ def test_what_a_waiting_command_has_printed_is_seen(workspace: Workspace, replay
 
 
 def test_a_question_is_asked_whole_with_its_options_in_order(workspace: Workspace, replay: Replay) -> None:
-    replay(shell("touch", "made"), said("Done."))
+    replay(shell("touch", "made"), text_reply("Done."))
     with AcpClient(workspace, *ASK) as client:
         client.answers["session/request_permission"] = choose("approved-for-session")
         client.prompt(client.new_session())
@@ -93,7 +94,7 @@ def test_a_question_is_asked_whole_with_its_options_in_order(workspace: Workspac
 def test_only_an_option_that_allows_allows(
     workspace: Workspace, replay: Replay, answer: Any, reason: str, ran: bool
 ) -> None:
-    replay(shell("touch", "made"), said("Done."))
+    replay(shell("touch", "made"), text_reply("Done."))
     with AcpClient(workspace, *ASK) as client:
         client.answers["session/request_permission"] = lambda _: answer
         assert client.prompt(client.new_session()) == reason
@@ -101,14 +102,14 @@ def test_only_an_option_that_allows_allows(
 
 
 def test_a_client_that_cannot_be_asked_hangs_nothing(workspace: Workspace, replay: Replay) -> None:
-    replay(shell("touch", "made"), said("Done."))
+    replay(shell("touch", "made"), text_reply("Done."))
     with AcpClient(workspace, *ASK) as client:
         assert client.prompt(client.new_session()) == "end_turn"
     assert not (workspace.directory / "made").exists()
 
 
 def test_a_cancelled_turn_withdraws_its_question(workspace: Workspace, replay: Replay) -> None:
-    replay(shell("touch", "made"), said("Done."))
+    replay(shell("touch", "made"), text_reply("Done."))
     with AcpClient(workspace, *ASK) as client:
         client.answers["session/request_permission"] = lambda _: None
         session = client.new_session()
@@ -128,14 +129,14 @@ def test_a_cancelled_turn_withdraws_its_question(workspace: Workspace, replay: R
 def test_a_session_that_is_loaded_during_its_prompt_can_still_be_cancelled(
     workspace: Workspace, replay: Replay
 ) -> None:
-    replay(shell("sleep", "300"), said("Done."))
+    replay(shell("sleep", "300"), text_reply("Done."))
     with AcpClient(workspace, *FULL) as client:
         session = client.new_session()
         prompt = client.send("session/prompt", prompt_params(session, "go"))
         client.until(lambda: bool(client.of_kind("tool_call")))
-        place = {"cwd": str(workspace.directory), "mcpServers": []}
+        session_params = {"cwd": str(workspace.directory), "mcpServers": []}
         with pytest.raises(RequestFailed, match="answering a prompt") as refused:
-            client.call("session/load", {"sessionId": session, **place})
+            client.call("session/load", {"sessionId": session, **session_params})
         assert refused.value.code == -32600
         client.notify("session/cancel", {"sessionId": session})
         assert client.result(prompt) == {"stopReason": "cancelled"}
@@ -144,7 +145,7 @@ def test_a_session_that_is_loaded_during_its_prompt_can_still_be_cancelled(
 def test_a_client_that_dies_while_it_is_asked_leaves_nothing_behind(
     workspace: Workspace, replay: Replay
 ) -> None:
-    replay(shell("touch", "made"), said("Done."))
+    replay(shell("touch", "made"), text_reply("Done."))
     with AcpClient(workspace, *ASK) as client:
         client.answers["session/request_permission"] = lambda _: None
         session = client.new_session()
@@ -158,8 +159,8 @@ def test_a_client_that_dies_while_it_is_asked_leaves_nothing_behind(
         client.process.stdout = open("/dev/null", "rb", buffering=0)  # noqa: SIM115, PTH123 - closed by the client
     with AcpClient(workspace, *ASK) as client:
         client.initialize()
-        place = {"cwd": str(workspace.directory), "mcpServers": []}
-        client.call("session/load", {"sessionId": session, **place})
+        session_params = {"cwd": str(workspace.directory), "mcpServers": []}
+        client.call("session/load", {"sessionId": session, **session_params})
         assert [update["status"] for update in client.updates if update.get("toolCallId") == "c1"][
             -1
         ] == "failed"
@@ -196,7 +197,7 @@ def test_modes_and_options_change_and_are_reported(workspace: Workspace, replay:
 
 
 def test_a_mode_decides_what_runs(workspace: Workspace, replay: Replay) -> None:
-    replay(shell("touch", "made"), said("Done."))
+    replay(shell("touch", "made"), text_reply("Done."))
     with AcpClient(workspace, "-a", "untrusted", "-s", "read-only") as client:
         session = client.new_session()
         client.call("session/set_mode", {"sessionId": session, "modeId": "full-access"})
@@ -207,7 +208,7 @@ def test_a_mode_decides_what_runs(workspace: Workspace, replay: Replay) -> None:
 
 def test_plan_mode_changes_nothing_and_leaves_the_policies(workspace: Workspace, replay: Replay) -> None:
     plan = "<proposed_plan>\n1. touch made\n</proposed_plan>"
-    replay(shell("touch", "made"), said(plan), shell("touch", "made"), said("Done."))
+    replay(shell("touch", "made"), text_reply(plan), shell("touch", "made"), text_reply("Done."))
     with AcpClient(workspace, *FULL) as client:
         session = {"sessionId": client.new_session()}
         client.call("session/set_mode", session | {"modeId": "plan"})
@@ -224,7 +225,7 @@ QUESTION = {"questions": [{"id": "q", "header": "H", "question": "Which?", "opti
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "output"),
     [
         ({"action": "accept", "content": {"choice_1": "1. A"}}, '{"answers": {"q": {"answers": ["A"]}}}'),
         ({"action": "decline"}, "the user did not answer"),
@@ -232,10 +233,10 @@ QUESTION = {"questions": [{"id": "q", "header": "H", "question": "Which?", "opti
     ],
 )
 def test_the_models_questions_are_forms(
-    workspace: Workspace, replay: Replay, answer: dict[str, Any], told: str
+    workspace: Workspace, replay: Replay, answer: dict[str, Any], output: str
 ) -> None:
     asks = [sse.function_call("request_user_input", QUESTION, "c1"), sse.completed()]
-    expected = {"expect": [{"call_id": "c1", "output_contains": told}], "stream": said("Done.")}
+    expected = {"expect": [{"call_id": "c1", "output_contains": output}], "stream": text_reply("Done.")}
     replay(asks, expected)
     with AcpClient(workspace, *FULL, capabilities=EDITOR) as client:
         client.answers["elicitation/create"] = lambda _: answer
@@ -261,9 +262,9 @@ def test_the_commands(workspace: Workspace, replay: Replay) -> None:
     patch = "*** Begin Patch\n*** Add File: b.txt\n+new\n*** End Patch"
     replay(
         [sse.custom_tool_call("apply_patch", patch, "p1"), sse.completed()],
-        said("Done."),
-        said("Nothing is wrong."),
-        said("A summary."),
+        text_reply("Done."),
+        text_reply("Nothing is wrong."),
+        text_reply("A summary."),
     )
     with AcpClient(workspace, *FULL, capabilities=EDITOR) as client:
         session = client.new_session()
@@ -296,7 +297,7 @@ def test_the_commands(workspace: Workspace, replay: Replay) -> None:
 def test_a_block_that_cannot_be_taken_is_named(
     workspace: Workspace, replay: Replay, block: Any, message: str
 ) -> None:
-    replay(said("Done."))
+    replay(text_reply("Done."))
     with AcpClient(workspace) as client:
         session = client.new_session()
         with pytest.raises(RequestFailed, match=message) as failed:

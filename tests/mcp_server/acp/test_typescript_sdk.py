@@ -1,4 +1,4 @@
-"""The official TypeScript SDK as the client; it reports every frame that its schema does not know on stderr."""
+"""The official TypeScript SDK as the client, which reports invalid frames on stderr."""
 
 import json
 import subprocess

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from code_cli.leading_options import LeadingOptionsGroup
 from code_cli.run import settings_checked
 from code_cli.session_options import DIRECTORY, PROFILE, SETTINGS, CommandT
 
@@ -30,7 +31,7 @@ def _of_a_run(command: CommandT) -> CommandT:
     return command
 
 
-@click.group("config", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("config", cls=LeadingOptionsGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def config_command() -> None:
     """Show, explain and change settings, and trust those of a project."""
 
@@ -134,7 +135,7 @@ def trust_command(cwd: Path | None, yes: bool) -> None:
         while answer is None:
             answer = parse_yes_or_no(click.prompt(f"{question.title} (y yes, n no)", prompt_suffix=": "))
         if not answer:
-            click.echo("nothing changed; code config untrust remembers a no")
+            click.echo("nothing changed; to record a no, use code config untrust")
             return
         file = remember(find_home(os.environ), project, trusted=True)
     click.echo(f"trusted; recorded in {file}")
@@ -168,7 +169,7 @@ def _project(cwd: Path | None) -> "ProjectSettings":
         why = (
             sources.warnings[0]
             if sources.warnings
-            else "this project has no settings: it would be .code/config.toml"
+            else "this project has no settings: there is no .code/config.toml"
         )
         raise ConfigError(why)
     return sources.project

@@ -9,6 +9,7 @@ from importlib import import_module
 
 import click
 
+from code_cli.leading_options import command_first
 from code_cli.run import INTERRUPTED
 
 
@@ -92,13 +93,7 @@ class LazyGroup(click.Group):
             return args
         default = self.get_command(ctx, self._default)
         assert default is not None  # noqa: S101 - the table is ours
-        options = {name: option for option in default.params for name in option.opts}
-        at = 0
-        while at < len(args) and args[at].startswith("-") and args[at] != "--":
-            option = options.get(args[at])
-            at += 2 if isinstance(option, click.Option) and not option.is_flag else 1
-        known = at < len(args) and (args[at] in self._entries or args[at] in self._elsewhere)
-        return [args[at], *args[:at], *args[at + 1 :]] if known else args
+        return command_first(args, default.params, {*self._entries, *self._elsewhere})
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table, without importing anything."""

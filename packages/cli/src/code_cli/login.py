@@ -71,9 +71,9 @@ def logout_command(profile: str | None, settings: tuple[str, ...]) -> None:
         provider = config.provider
         removed = SavedKeys(config.home.path).remove(provider)
     click.echo(
-        f"deleted the saved API key of {provider.name}"
+        f"deleted the saved API key for {provider.name}"
         if removed
-        else f"no API key of {provider.name} is saved"
+        else f"there is no saved API key for {provider.name}"
     )
     if provider.env_key and os.environ.get(provider.env_key, "").strip():
         click.echo(f"{provider.env_key} is still set in your environment, and is used", err=True)
@@ -96,7 +96,7 @@ def log_in(overrides: "ConfigOverrides", *, from_stdin: bool = False) -> None:
         path = saved.save(
             provider, _read() if from_stdin else _ask(provider.name, provider.env_key_instructions)
         )
-    click.echo(f"saved the API key of {provider.name} in {path}")
+    click.echo(f"saved the API key for {provider.name} in {path}")
     if provider.env_key and os.environ.get(provider.env_key, "").strip():
         click.echo(f"{provider.env_key} is set in your environment, and takes precedence", err=True)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from code_cli.directory import absolute_directory
+from code_cli.leading_options import LeadingOptionsGroup
 from code_cli.run import run_frontend, settings_checked
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 SERVERS = "mcp_servers"
 
 
-@click.group("mcp", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("mcp", cls=LeadingOptionsGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def mcp_command() -> None:
     """List, add, remove and test the MCP servers whose tools the agent can call."""
 

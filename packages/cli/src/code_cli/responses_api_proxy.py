@@ -13,8 +13,8 @@ import click
 def responses_api_proxy_command(arguments: tuple[str, ...]) -> None:
     """Hold an API key, read from standard input, and forward POST /v1/responses with it.
 
-    Takes the options of `code-responses-api-proxy`, which replaces this process: isolated,
-    because what this one has imported should not hold a key.
+    Takes the options of `code-responses-api-proxy`, which replaces this process in isolated mode,
+    because a process that has imported other modules should not hold a key.
     """
     from code_process_hardening import isolated_command
 

@@ -1,6 +1,7 @@
 """`code sandbox`: runs a command, confined like the agent's commands."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from code_core.sandbox.sandbox import Sandbox
 
 MECHANISMS = ("bwrap", "landlock", "seatbelt")
-FAILED, CANNOT_RUN, NOT_FOUND, INTERRUPTED = 1, 126, 127, 130
+FAILED, CANNOT_RUN, NOT_FOUND = 1, 126, 127
 END_SECONDS = 3.0
 
 
@@ -78,7 +79,9 @@ def _config(mode: str | None, settings: tuple[str, ...], cwd: Path | None) -> "C
     )
     config = load_config(overrides)
     if isinstance(config.sandbox_policy, DangerFullAccess):
-        raise ConfigError("the settings say danger-full-access: choose a mode that confines with -s")
+        raise ConfigError(
+            "the settings say danger-full-access: use -s to choose a mode that confines commands"
+        )
     return config
 
 
@@ -120,7 +123,7 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
         return NOT_FOUND
     confinement = confinement_of(config.sandbox_policy, config.cwd, config.home.path, environment)
     ready = placeholders(confinement) if sandbox.protects else nullcontext(confinement)
-    with ready as rights, _terminal_kept():
+    with _exit_on_signals(), ready as rights, _terminal_kept():
         try:
             with sandbox.confined(command, rights, config.cwd, environment) as launch:
                 # In its own session, because one in the terminal's session could take part in its job control.
@@ -136,15 +139,32 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
             return CANNOT_RUN
         try:
             code = process.wait()
-        except KeyboardInterrupt:
+        except SystemExit:
             process.terminate()
             try:
                 process.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            return INTERRUPTED
+            raise
     return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _exit_on_signals() -> Iterator[None]:
+    """Exit on the first signal that asks for it, so that mount points are removed and the terminal is restored."""
+    from code_core.process.signals import ending_signals
+
+    numbers = [*ending_signals(), signal.SIGQUIT]
+
+    def end(number: int, _: object) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    for number in numbers:
+        signal.signal(number, end)
+    yield
 
 
 @contextmanager

@@ -18,7 +18,7 @@ LONGEST_TITLE = 60
 def pick_session(cwd: Path | None) -> str:
     """Return the id of the session that the user chooses among the recent ones of `cwd`, or of all.
 
-    Exits with 1 if there are no sessions, or the user chooses none.
+    Exits with 1 if there are no sessions, or the user does not choose one.
     """
     from code_cli.sessions import reported
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from code_cli.directory import absolute_directory
+from code_cli.leading_options import LeadingOptionsGroup
 from code_cli.run import FAILED, USAGE
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 LONGEST_TITLE = 60
 
 
-@click.group("sessions", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("sessions", cls=LeadingOptionsGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def sessions_command() -> None:
     """List, show, name, archive and delete sessions.
 

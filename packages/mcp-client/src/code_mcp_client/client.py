@@ -13,7 +13,6 @@ import mcp_types as types
 from mcp.client.session import ClientSession
 from mcp.shared.dispatcher import ProgressFnT
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
-from pydantic import ValidationError
 
 from code_mcp_client.calls import Calls
 from code_mcp_client.config import LARGE_RESPONSE_CAPACITY, McpClientConfig, resolve_capacity
@@ -26,13 +25,15 @@ from code_mcp_client.connect import (
 )
 from code_mcp_client.environment import server_environment
 from code_mcp_client.errors import ClientClosed, McpClientError, ServerStartError
+from code_mcp_client.large_values import off_the_loop_if_large
 from code_mcp_client.launch import Confine, ServerCommand
-from code_mcp_client.mending import mended_result
+from code_mcp_client.mending import mended_contents, mended_prompt, validated
 from code_mcp_client.negotiation import EndedByProbe, Negotiation
 from code_mcp_client.notifications import Notifications
 from code_mcp_client.output_schemas import OutputSchemas
 from code_mcp_client.owner import Owner
 from code_mcp_client.sdk_errors import translated
+from code_mcp_client.tool_results import tool_result
 
 if TYPE_CHECKING:
     import httpx2
@@ -286,10 +287,7 @@ class McpClient:
         with translated("tools/call"):
             # The session would validate the result against two models and serialise it in between.
             raw = await self._calls.tool(params, timeout, progress)
-            try:
-                result = types.CallToolResult.model_validate(raw, by_name=False)
-            except ValidationError:
-                result = types.CallToolResult.model_validate(mended_result(raw), by_name=False)
+            result = await off_the_loop_if_large(tool_result, raw)
             await self._output_schemas.check(self.session, name, result)
         return result
 
@@ -302,7 +300,8 @@ class McpClient:
         """Return the contents of a resource."""
         with translated("resources/read"):
             raw = await self._calls.completed("resources/read", {"uri": uri}, timeout)
-            return types.ReadResourceResult.model_validate(raw, by_name=False)
+            mend = partial(mended_contents, uri=uri)
+            return await off_the_loop_if_large(partial(validated, types.ReadResourceResult, mend), raw)
 
     async def get_prompt(
         self,
@@ -317,7 +316,7 @@ class McpClient:
         )
         with translated("prompts/get"):
             raw = await self._calls.completed("prompts/get", params, timeout)
-            return types.GetPromptResult.model_validate(raw, by_name=False)
+            return await off_the_loop_if_large(partial(validated, types.GetPromptResult, mended_prompt), raw)
 
     async def send_request(
         self,

@@ -259,7 +259,7 @@ class StdioDispatcher:
     def _settle(self, request_id: RequestId, answer: dict[str, Any] | ErrorFactory) -> None:
         pending = self._pending.get(coerce_request_id(request_id))
         if pending is None or pending.done.done():
-            self._noise.count(0, f"an answer to request {request_id!r}, which waits for none")
+            self._noise.count(0, f"an answer to request {request_id!r}, which is not pending")
             return
         pending.settle(answer)
 

@@ -21,6 +21,8 @@ others are the server's. A tool that fails is not an error: its result says so i
 
 from typing import Any
 
+from pydantic_core import to_json
+
 
 class McpClientError(Exception):
     """The base of this package's errors; messages are suitable for users."""
@@ -74,8 +76,8 @@ class NoisyServer(ConnectionLost):
 
     def __init__(self, server: str, excerpt: str) -> None:
         super().__init__(
-            f"MCP server {server!r} floods its standard output with what are not MCP messages, such as {excerpt!r}: "
-            "is it a server that talks MCP over stdio? Its log must go to standard error"
+            f"MCP server {server!r} floods its standard output with text other than MCP messages, such as {excerpt!r}: "
+            "check that it speaks MCP over stdio, and that it logs to standard error"
         )
         self.server = server
         self.excerpt = excerpt
@@ -86,11 +88,24 @@ class ClientClosed(ConnectionLost):
 
 
 class RequestTimedOut(McpClientError, TimeoutError):  # noqa: N818 - a state of the request
-    """No answer arrived in time; the server was told to cancel the request."""
+    """No answer arrived in time; the server was asked to cancel the request."""
 
 
 LONGEST_MESSAGE = 4_000
 """Characters of a server's error message; the rest is omitted."""
+
+
+LONGEST_DETAILS = 1_000
+"""Characters of an error's data in its message."""
+_PAGE_REQUIRED = -32042  # its data is a request to open pages, which the client handles
+
+
+def _details(code: int, data: Any) -> str:
+    """The data of an error, in which many servers say what was wrong with which argument."""
+    if data is None or data in ("", [], {}) or code == _PAGE_REQUIRED:
+        return ""
+    text = data if isinstance(data, str) else to_json(data, inf_nan_mode="constants", fallback=str).decode()
+    return f": {text[:LONGEST_DETAILS]}{'…' if len(text) > LONGEST_DETAILS else ''}"
 
 
 class RequestFailed(McpClientError):  # noqa: N818 - a state of the request
@@ -104,7 +119,7 @@ class RequestFailed(McpClientError):  # noqa: N818 - a state of the request
     def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
         if len(message) > LONGEST_MESSAGE:
             message = f"{message[:LONGEST_MESSAGE]}… ({len(message):,} characters)"
-        super().__init__(f"{method} failed: {message} (JSON-RPC error {code})")
+        super().__init__(f"{method} failed: {message}{_details(code, data)} (JSON-RPC error {code})")
         self.code = code
         self.message = message
         self.data = data

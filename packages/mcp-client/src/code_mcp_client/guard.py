@@ -2,7 +2,7 @@
 
 A shell waits on a pipe whose other end only this process holds. If the pipe closes without an
 all-clear, the shell gives the server, whose stdin has closed at the same moment, two seconds and
-then kills its process group.
+then kills its process group and every process with the server's mark in its environment.
 """
 
 import os
@@ -11,18 +11,30 @@ from contextlib import suppress
 
 import anyio
 
-_SCRIPT = 'read -r word || { sleep 2; kill -s KILL -- "-$1"; }'
+_SCRIPT = """
+read -r word && exit
+sleep 2
+kill -s KILL -- "-$1"
+for attempt in 1 2 3; do  # a process can start another one meanwhile
+    grep -ls "$2" /proc/[0-9]*/environ | tr -dc '0-9\\n' | xargs kill -s KILL
+done
+"""
 _GOODBYE_SECONDS = 1.0
 
 
 class ParentDeathGuard:
-    """Watches one process group from a separate process (POSIX)."""
+    """Watches one server from a separate process (POSIX).
 
-    def __init__(self, group: int) -> None:
+    Args:
+        group: its process group.
+        mark: see `Launched`. Without `/proc`, only the group is killed.
+    """
+
+    def __init__(self, group: int, mark: str) -> None:
         read, self._pipe = os.pipe()
         try:
             self._shell = subprocess.Popen(
-                ["/bin/sh", "-c", _SCRIPT, "mcp-server-guard", str(group)],
+                ["/bin/sh", "-c", _SCRIPT, "mcp-server-guard", str(group), mark],
                 stdin=read,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -66,7 +66,7 @@ class IsolatingClient(httpx2.AsyncClient):
                     self._in_background += 1
                     self._tasks.start_soon(self._send_aside, request, options)
                 else:
-                    logger.warning("%s takes no messages: one is not sent", shown(request.url))
+                    logger.warning("%s does not accept messages: one was dropped", shown(request.url))
             case None:
                 return await self._answered(request, options)
         return httpx2.Response(202, request=request)

@@ -185,7 +185,7 @@ class HttpDispatcher:
             try:
                 await self._client.delete(self._url, headers={SESSION_HEADER: self._responses.session_id})
             except httpx2.HTTPError as error:
-                logger.info("MCP server %s was not told that its session ends: %r", self._shown, error)
+                logger.info("cannot end the session at MCP server %s: %r", self._shown, error)
 
     async def _keep(
         self, link: _Link, on_request: OnRequest, on_notify: OnNotify, intercept: OnNotifyIntercept | None
@@ -274,7 +274,7 @@ class HttpDispatcher:
             self._replace(link)
             return _TryAgain(
                 ConnectionLost(
-                    f"{method}: MCP server {self._shown} has forgotten the session; the next is new"
+                    f"{method}: MCP server {self._shown} has forgotten the session; the next request opens another"
                 )
             )
         if error.message == "Server returned an error response":

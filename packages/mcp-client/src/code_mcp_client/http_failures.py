@@ -47,7 +47,7 @@ Failure = Refused | Broken
 _NAMES: dict[type[BaseException], str] = {
     httpx2.ConnectTimeout: "connecting took too long",
     httpx2.PoolTimeout: "no connection became free in time",
-    httpx2.WriteTimeout: "the server did not take the request in time",
+    httpx2.WriteTimeout: "the server did not read the request in time",
     httpx2.ReadTimeout: "the server did not answer in time",
     httpx2.ReadError: "the connection broke",
     httpx2.WriteError: "the connection broke",

@@ -2,10 +2,11 @@
 
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import anyio
 from anyio.abc import Process
 
 from code_mcp_client.errors import ServerNotFound, ServerStartError
+from code_mcp_client.family import RUN_VARIABLE
 
 _OUTPUT_PIPE_SIZE = 1024 * 1024
 _RETRY_DELAYS = (0.0, 0.01, 0.05)
@@ -68,10 +70,12 @@ class Launched:
     """A started server and our ends of its pipes, all non-blocking.
 
     Attributes:
+        mark: identifies the server's descendants: the value of `RUN_VARIABLE` in their environment.
         output_size: the capacity of the pipe behind `stdout`, which limits the size of a read.
     """
 
     process: Process
+    mark: str
     stdin: int
     stdout: int
     stderr: int
@@ -79,7 +83,7 @@ class Launched:
 
 
 async def launch(command: ServerCommand) -> Launched:
-    """Start a server in its own session and process group.
+    """Start a server in its own session and process group, with a mark in its environment.
 
     Raises:
         ServerNotFound: the program does not exist.
@@ -87,6 +91,8 @@ async def launch(command: ServerCommand) -> Launched:
             is still out of processes or memory after three more attempts.
     """
     program = checked_program(command)
+    mark = secrets.token_hex(8)
+    command = replace(command, environment={**command.environment, RUN_VARIABLE: mark})
     with ExitStack() as on_failure, ExitStack() as always:
         theirs, ours = [], []
         for read_is_ours in (False, True, True):
@@ -101,7 +107,7 @@ async def launch(command: ServerCommand) -> Launched:
         stdin, stdout, stderr = theirs
         process = await spawn([program, *command.args], command, stdin, stdout, stderr)
         on_failure.pop_all()
-    return Launched(process, ours[0], ours[1], ours[2], output_size)
+    return Launched(process, mark, ours[0], ours[1], ours[2], output_size)
 
 
 def checked_program(command: ServerCommand) -> str:
@@ -112,7 +118,9 @@ def checked_program(command: ServerCommand) -> str:
         ServerStartError: the directory to run in does not exist.
     """
     if command.cwd is not None and not command.cwd.is_dir():
-        raise ServerStartError(f"cannot start MCP server {command.program!r}: no folder {command.cwd}")
+        raise ServerStartError(
+            f"cannot start MCP server {command.program!r}: there is no directory {command.cwd}"
+        )
     if os.path.dirname(command.program):  # noqa: PTH120 - Path("./x") would drop a significant "./"
         path = (command.cwd or Path.cwd()) / command.program
         if not path.is_file():

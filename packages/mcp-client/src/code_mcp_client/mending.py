@@ -3,14 +3,14 @@
 One invalid tool must not hide a server's other tools, nor one invalid part an otherwise valid result.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import mcp_types as types
 from mcp_types import methods
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 _ANY_OBJECT = {"type": "object"}
@@ -19,6 +19,21 @@ _UNCACHED = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 _MOST_ATTEMPTS = 8
 _EXCERPT = 200
 _BLOCK: TypeAdapter[types.ContentBlock] = TypeAdapter(types.ContentBlock)
+_Result = TypeVar("_Result", bound=BaseModel)
+
+
+def validated(
+    model: type[_Result], mend: Callable[[dict[str, Any]], dict[str, Any]], raw: dict[str, Any]
+) -> _Result:
+    """Return `raw` as a `model`, mended if necessary.
+
+    Raises:
+        ValidationError: it is invalid even when mended.
+    """
+    try:
+        return model.model_validate(raw, by_name=False)
+    except ValidationError:
+        return model.model_validate(mend(raw), by_name=False)
 
 
 def mended_tools(result: dict[str, Any], version: str) -> tuple[dict[str, Any], list[str]]:
@@ -50,21 +65,40 @@ def mended_tools(result: dict[str, Any], version: str) -> tuple[dict[str, Any], 
 def mended_result(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return a `tools/call` result in which every part is valid; an invalid part becomes a text that says so.
 
-    An `isError` that is neither true nor false counts as true.
+    A result without content is empty, and an `isError` that is neither true nor false counts as true.
     """
     mended = dict(result)
-    content = result.get("content")
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
-    if content is None and mended.get("structuredContent") is not None:
-        content = []
-    if isinstance(content, list):
-        mended["content"] = [_mended_block(block) for block in content]
+    content = result.get("content", result.get("toolResult"))  # `toolResult`: servers of 2024-10-07
+    parts = [] if content is None else content if isinstance(content, list) else [content]
+    mended["content"] = [mended_block(part) for part in parts]
     is_error = mended.get("isError", False)
     mended["isError"] = is_error if isinstance(is_error, bool) else is_error is not None
     if not isinstance(mended.get("_meta"), dict):
         mended.pop("_meta", None)
     return mended
+
+
+def mended_contents(result: Mapping[str, Any], uri: str) -> dict[str, Any]:
+    """Return a `resources/read` result in which every part is valid; `uri` is for parts that have none."""
+    contents = result.get("contents")
+    parts = contents if isinstance(contents, list) else [] if contents is None else [contents]
+    return {**_UNCACHED, "contents": [_mended_content(part, uri) for part in parts]}
+
+
+def mended_prompt(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a `prompts/get` result in which every message is valid and has one part."""
+    given = result.get("messages")
+    messages: list[dict[str, Any]] = []
+    for message in given if isinstance(given, list) else [] if given is None else [given]:
+        role: object = "user"
+        content: object = message
+        if isinstance(message, dict) and "content" in message:
+            role, content = message.get("role"), message["content"]
+        messages += [
+            {"role": "assistant" if role == "assistant" else "user", "content": mended_block(part)}
+            for part in (content if isinstance(content, list) else [content])
+        ]
+    return {"resultType": "complete", "messages": messages}
 
 
 def _mended_tool(tool: Any, version: str) -> dict[str, Any] | None:
@@ -117,18 +151,50 @@ def _validate(tools: list[Any], version: str) -> None:
     types.ListToolsResult.model_validate(page, by_name=False)
 
 
-def _mended_block(block: Any) -> Any:
+def mended_block(block: Any) -> Any:
+    """Return a valid content block: `block` itself, what can be understood of it, or a text that says it cannot."""
+    if _is_block(block):
+        return block
+    match block:
+        case {"type": "text", "text": text}:
+            return _text("" if text is None else text if isinstance(text, str) else _json(text))
+        case str(text):
+            return _text(text)
+        case {"type": "image" | "audio" as kind, "data": str(data)}:
+            given = block.get("mimeType")
+            return {"type": kind, "data": data, "mimeType": given if isinstance(given, str) else f"{kind}/*"}
+        case {"type": "resource_link", "uri": str(uri)}:
+            name = block.get("name")
+            return {"type": "resource_link", "uri": uri, "name": name if isinstance(name, str) else uri}
+        case {"type": "resource", "resource": {"text": str(text)}}:
+            return _text(text)
+        case _:
+            return _text(f"[a part that cannot be read: {_excerpt(block)}]")
+
+
+def _is_block(value: Any) -> bool:
     try:
-        _BLOCK.validate_python(block, by_name=False)
+        _BLOCK.validate_python(value, by_name=False)
     except ValidationError:
-        match block:
-            case {"type": "text", "text": text}:
-                return {"type": "text", "text": text if isinstance(text, str) else _json(text)}
-            case str(text):
-                return {"type": "text", "text": text}
-            case _:
-                return {"type": "text", "text": f"[a part that cannot be read: {_excerpt(block)}]"}
-    return block
+        return False
+    return True
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _mended_content(content: Any, uri: str) -> dict[str, Any]:
+    """A part of a resource, as text or as base64."""
+    given = content if isinstance(content, dict) else {"text": content}
+    mended = {key: given[key] for key in ("uri", "mimeType") if isinstance(given.get(key), str)}
+    kind = next((kind for kind in ("text", "blob") if isinstance(given.get(kind), str)), None)
+    body = (
+        {"text": f"[a part that cannot be read: {_excerpt(content)}]"}
+        if kind is None
+        else {kind: given[kind]}
+    )
+    return {"uri": uri, **mended, **body}
 
 
 def _json(value: Any) -> str:

@@ -5,15 +5,15 @@ Format: JSON-RPC 2.0 as framed by MCP's stdio transport, one message per line, i
 mistake, or lost messages, for which a request may be waiting.
 """
 
-import gc
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json, to_json
+
+from code_mcp_client.garbage import collection_paused
 
 RequestId = int | str
 
@@ -22,11 +22,12 @@ _EXCERPT = 200
 _BOM = b"\xef\xbb\xbf"
 _NO_RESULT = object()
 
-# Matches every escape of a JSON text from left to right, so that `\\ud800` in a path is kept.
-_ESCAPE = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
+# Matches what may be an escaped surrogate, in a pair or alone. It begins with a literal, and matches no other escape,
+# because a long text may have millions of those.
+_SURROGATE = re.compile(
+    r"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?P<low>\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[c-fC-F][0-9a-fA-F]{2})"
 )
+_REPLACEMENT = "\\ufffd"
 # The `id` of a message is reliable only where it cannot be inside the result: as one of the first
 # members, or as one of the last before the closing brace.
 _JSONRPC = rb'"jsonrpc"\s*:\s*"2\.0"'
@@ -101,7 +102,7 @@ def decode_line(line: bytes | bytearray) -> list[Message]:
     if not line or line.isspace():
         return []
     try:
-        with _gc_paused(len(line) > _GC_PAUSE_ABOVE):
+        with collection_paused(len(line) > _GC_PAUSE_ABOVE):
             value = parse_json(line)
     except (ValueError, RecursionError) as error:
         return [_unparsable(line, error)]
@@ -158,8 +159,28 @@ def parse_json(line: bytes | bytearray) -> Any:
         if line.lstrip(_BOM + b" \t\r")[:1] not in (b"{", b"["):
             raise ValueError(str(error)) from None
     text = line.removeprefix(_BOM).decode("utf-8", "replace")
-    text = _ESCAPE.sub(lambda match: "\\ufffd" if match["lone"] else match[0], text)
+    text = _SURROGATE.sub(_repaired, text)
     return json.loads(text)  # repaired, and with deeper nesting than `from_json` allows
+
+
+def _repaired(surrogate: re.Match[str]) -> str:
+    """The escape itself if it is half of a pair, or text behind an escaped backslash; otherwise a replacement."""
+    text, start = surrogate.string, surrogate.start()
+    while start and text[start - 1] == "\\":
+        start -= 1
+    low = surrogate["low"]
+    if (surrogate.start() - start) % 2:  # `\\ud800` is a backslash and letters
+        return surrogate[0] if low is None else surrogate[0].removesuffix(low) + _REPLACEMENT
+    return _REPLACEMENT if low is None else surrogate[0]
+
+
+def _failure(request_id: int | str, error: Any) -> Failure:
+    """What can be understood of an error that lacks a code or a message."""
+    given = error if isinstance(error, dict) else {"message": error}
+    code, message = given.get("code"), given.get("message")
+    if not isinstance(message, str):
+        message = to_json(error, inf_nan_mode="constants", fallback=str).decode("utf-8", "replace")
+    return Failure(request_id, code if isinstance(code, int) else 0, message, given.get("data"))
 
 
 def _classify(value: Any) -> Message:
@@ -175,6 +196,10 @@ def _classify(value: Any) -> Message:
             "id": int() | str() | None as request_id,
         }:
             return Failure(request_id, code, message, rest.get("data"))
+        case {"error": error, "id": int() | str() as request_id} if error and not isinstance(
+            request_id, bool
+        ):
+            return _failure(request_id, error)
         case {"jsonrpc": "2.0", "id": int() | str() as request_id}:
             return Lost(request_id, "it has neither a result object nor an error with code and message")
         case _:
@@ -205,16 +230,3 @@ def find_id(head: bytes, tail: bytes) -> RequestId | None:
 
 def _excerpt(line: bytes | bytearray) -> str:
     return bytes(line[:_EXCERPT]).decode("utf-8", "replace")
-
-
-@contextmanager
-def _gc_paused(worth_it: bool) -> Iterator[None]:
-    """Pause garbage collection, which would repeatedly walk the growing result without finding anything."""
-    if not worth_it or not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

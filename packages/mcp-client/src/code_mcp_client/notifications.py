@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Self
 from weakref import WeakSet
 
@@ -23,6 +24,7 @@ from mcp_types import METHOD_NOT_FOUND
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 
 from code_mcp_client.era import ModernEra
+from code_mcp_client.large_values import off_the_loop_if_large
 from code_mcp_client.mending import mended_tools
 from code_mcp_client.messages import Notification
 
@@ -112,7 +114,8 @@ class ListenedDispatcher:
                 self._version = str(result.get("protocolVersion"))
             case "tools/list":
                 version = self._version if self.era is None else self.era.version
-                result, problems = mended_tools(result, version)
+                mended = partial(mended_tools, version=version)
+                result, problems = await off_the_loop_if_large(mended, result)
                 if self.era is not None:
                     result, more = self.era.learn(result)
                     problems += more

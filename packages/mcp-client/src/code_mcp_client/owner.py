@@ -36,7 +36,7 @@ class Owner(Generic[T]):
             Exception: any exception from entering. If this call is cancelled, entering is undone first.
         """
         if self._task is not None or self._closing.is_set():
-            raise ClientClosed("an MCP client opens once: make a new one")
+            raise ClientClosed("an MCP client can be opened only once: create another one")
         self._task = asyncio.get_running_loop().create_task(self._run(), name="mcp server owner")
         opened = asyncio.ensure_future(self._opened.wait())
         try:

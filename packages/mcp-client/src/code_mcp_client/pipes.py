@@ -81,7 +81,7 @@ class PipeReader:
             self._pause()
 
     def _read(self) -> int:
-        """Deliver one chunk, or start to; return its size, or 0 if there was none."""
+        """Deliver one chunk, or start to; return its size, or 0 if nothing was read."""
         if self._deliver is None:
             return 0
         try:

@@ -65,8 +65,8 @@ class ServerProcess:
         self._stderr = StderrTail(launched.stderr)
         self._watching = anyio.CancelScope(shield=True)
         self._exited = anyio.Event()
-        self._family = ProcessFamily(launched.process.pid)
-        self._guard = _guard(launched.process.pid)
+        self._family = ProcessFamily(launched.process.pid, launched.mark)
+        self._guard = _guard(launched.process.pid, launched.mark)
 
     @property
     def pid(self) -> int:
@@ -142,9 +142,9 @@ class ServerProcess:
             os.close(pipe)
 
 
-def _guard(group: int) -> ParentDeathGuard | None:
+def _guard(group: int, mark: str) -> ParentDeathGuard | None:
     try:
-        return ParentDeathGuard(group)
+        return ParentDeathGuard(group, mark)
     except OSError as error:
         logger.warning("MCP server process %d may outlive this one if that is killed: %s", group, error)
         return None

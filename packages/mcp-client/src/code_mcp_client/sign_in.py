@@ -107,7 +107,7 @@ class TokenFile:
         return found.st_mtime_ns, found.st_ino, found.st_size
 
     def remove(self) -> bool:
-        """Delete the tokens; whether there were any."""
+        """Delete the tokens, and return whether there were any."""
         existed = self._path.exists()
         self._path.unlink(missing_ok=True)
         return existed

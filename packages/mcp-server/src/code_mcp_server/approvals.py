@@ -21,7 +21,7 @@ _NAMES = {
     ReviewDecision.APPROVED: "Allow once",
     ReviewDecision.APPROVED_FOR_SESSION: "Allow {}",
     ReviewDecision.APPROVED_PREFIX: "Allow always, by this rule",
-    ReviewDecision.DENIED: "Deny, go on",
+    ReviewDecision.DENIED: "Deny and continue",
     ReviewDecision.ABORT: "Deny and stop",
 }
 

@@ -125,7 +125,7 @@ class Peer:
                     await self._fail(request_id, error)
 
     def _answered(self, response: Response) -> bool:
-        """Pass an answer to the task that waits for it; whether there was one."""
+        """Pass an answer to the task that waits for it, and return whether one did."""
         if isinstance(response.id, bool) or response.id not in self._questions:
             return False
         answered, answers = self._questions[response.id]

@@ -4,7 +4,6 @@ Clients wait for the handshake, so it is answered first, and the engine is loade
 """
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +15,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from code_core.errors import CodeError
+from code_core.process.signals import ending_signals
 from code_mcp_client.framing import Line
 from code_mcp_client.pipes import PipeWriter
 from code_mcp_server.acp.handshake import Opening, answered, is_initialize
@@ -117,11 +117,11 @@ class Stopped:
 
 @asynccontextmanager
 async def stopped_by_signals() -> AsyncIterator[Stopped]:
-    """Cancel the block on SIGINT, SIGTERM or SIGHUP; a second signal, or 10 s, end the process immediately."""
+    """Cancel the block on one of the `ending_signals`; a second signal, or 10 s, end the process immediately."""
     stopped = Stopped()
 
     async def wait(scope: anyio.CancelScope) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
             async for number in signals:
                 if stopped.code:
                     os._exit(stopped.code)

@@ -235,8 +235,8 @@ class _Call:
     def _result(self, session: Session, end: TurnEnd, denied: int = 0) -> dict[str, Any]:
         result = _stop_reason(end) if self.name == "session/prompt" else _answer(session.id, end)
         if denied:
-            times = "Something" if denied == 1 else f"{denied} times something"
-            note = f"{times} that needed approval was denied: {approvals.CANNOT_ASK}."
+            actions, were = ("action", "was") if denied == 1 else ("actions", "were")
+            note = f"{denied} {actions} that needed approval {were} denied: {approvals.CANNOT_ASK}."
             result["content"].append({"type": "text", "text": note})
         return result
 

@@ -142,7 +142,7 @@ class SessionPool:
         return session
 
     def _make_room(self) -> None:
-        """Close a session for one more: an idle one, or else one whose client has not returned with answers."""
+        """Make room for a session: close an idle one, or else one whose client has not returned with answers."""
         if len(self.sessions) < self.limit:
             return
         quiet = [session for session in self.sessions.values() if not session.busy] or [

@@ -48,7 +48,7 @@ def taken_stdio() -> Iterator[Stdio]:
 
 
 async def lines_of(descriptor: int, limit: int = LONGEST_LINE) -> AsyncIterator[Line]:
-    """Yield the lines of a descriptor, without line ends; of one longer than `limit` bytes, only its two ends."""
+    """Yield the lines of a descriptor, without line endings; of one longer than `limit` bytes, only its two ends."""
     buffer = LineBuffer(limit)
     while chunk := await _read(descriptor):
         lines = buffer.feed(chunk)

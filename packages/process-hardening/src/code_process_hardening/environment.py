@@ -23,7 +23,7 @@ def unsafe_names(names: Iterable[bytes], allow: Iterable[str] = ()) -> list[byte
 
 
 def has_loader_names(names: Iterable[bytes]) -> bool:
-    """Whether the dynamic loader was told to load something, which has happened by now."""
+    """Whether the environment made the dynamic loader load something, which has happened by now."""
     return any(name.startswith(_LOADER_PREFIXES) for name in names)
 
 

@@ -64,7 +64,7 @@ class SecretBuffer:
         self.length = end
 
     def readinto(self, descriptor: int, limit: int | None = None) -> int:
-        """Append the result of one read from `descriptor`, at most `limit` bytes, without copies outside of the buffer.
+        """Append the result of one read from `descriptor`, at most `limit` bytes, without copies outside the buffer.
 
         Returns the number of bytes: 0 at the end of the file, or when the buffer is full.
         """

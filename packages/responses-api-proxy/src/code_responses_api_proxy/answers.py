@@ -44,13 +44,13 @@ def busy() -> bytes:
     """Return the answer to a connection above the limit."""
     return answer(
         503,
-        _described("the proxy serves as many connections as it may", "proxy_busy"),
+        _described("the proxy has too many connections", "proxy_busy"),
         extra=b"Retry-After: 1\r\n",
     )
 
 
 def failure(error: UpstreamError, *, keep_alive: bool) -> bytes:
-    """Return the answer if the upstream gave none."""
+    """Return the response if the upstream did not send one."""
     extra = b"Retry-After: 1\r\n" if error.status == 503 else b""
     return answer(error.status, _described(str(error), error.code), keep_alive=keep_alive, extra=extra)
 

@@ -147,7 +147,7 @@ class Downstream(asyncio.BufferedProtocol):
             self._transport.close()
 
     def fail(self, error: UpstreamError) -> None:
-        """Answer that there is no response."""
+        """Send an error instead of a response."""
         whole = self._body is None and not self._old and not self._host.draining
         self.respond(failure(error, keep_alive=whole))
         self.finish(keep_alive=whole)
@@ -174,7 +174,7 @@ class Downstream(asyncio.BufferedProtocol):
         if self._lingering or (self._body is None and not self._pending):
             self._transport.abort()
         elif self._upstream_full:
-            self._refuse(RefusedError(504, "the upstream stopped taking the request"))
+            self._refuse(RefusedError(504, "the upstream stopped reading the request"))
         else:
             self._refuse(RefusedError(408, "the request did not arrive in time"))
 

@@ -71,7 +71,7 @@ class Recording:
     def __init__(self, folder: DumpFolder, prefix: str, url: str, head: bytes) -> None:
         self.prefix = prefix
         self.failure: str | None = None
-        """Why there is no complete response."""
+        """Why the response is missing or incomplete."""
         self._folder = folder
         self._url = url
         self._request_head = head

@@ -31,7 +31,7 @@ class Client(Protocol):
         """Complete the response."""
 
     def fail(self, error: UpstreamError) -> None:
-        """Answer that there is no response."""
+        """Send an error instead of a response."""
 
     def truncate(self) -> None:
         """End the response early, in a way that the client notices."""

@@ -82,7 +82,7 @@ def head_end(data: bytes, searched: int = 0) -> int:
     if end > HEAD_LIMIT or (end == 3 and len(data) >= HEAD_LIMIT):
         raise RefusedError(431, f"the request's head is longer than {HEAD_LIMIT} bytes")
     if end == 3:
-        # Without this, a head with other line ends would wait for the time limit.
+        # Without this, a head with other line endings would wait for the time limit.
         if _BARE.search(data, max(0, searched - 1)):
             raise RefusedError(400, "a line of the request's head does not end with CR LF")
         return 0
@@ -145,7 +145,7 @@ def _length(judged: dict[bytes, list[bytes]], *, old: bool) -> int | None:
     codings = judged.get(b"transfer-encoding", [])
     if codings:
         if lengths or old:
-            raise RefusedError(400, "Transfer-Encoding does not go with Content-Length or HTTP/1.0")
+            raise RefusedError(400, "Transfer-Encoding cannot be combined with Content-Length or HTTP/1.0")
         if [coding.lower() for coding in codings] != [b"chunked"]:
             raise RefusedError(501, "the only transfer coding served is chunked")
         return None
@@ -159,7 +159,7 @@ def _length(judged: dict[bytes, list[bytes]], *, old: bool) -> int | None:
 def _check_client(judged: dict[bytes, list[bytes]], policy: Policy, *, old: bool) -> None:
     hosts = judged.get(b"host", [])
     if len(hosts) > 1 or (not hosts and not old):
-        raise RefusedError(400, "a request has exactly one Host")
+        raise RefusedError(400, "a request must have exactly one Host")
     if hosts and _LOOPBACK.fullmatch(hosts[0]) is None:
         raise RefusedError(403, "Host is not this machine's loopback: a web page may have been tricked")
     if b"origin" in judged or b"sec-fetch-site" in judged:

@@ -54,7 +54,7 @@ class Pool:
         connection.hold_response(False)
         connection.reused = True
         connection.idle_since = now
-        # A response may arrive before the request's body is sent completely; the next head would end up inside of it.
+        # A response may arrive before the request's body is sent completely; the next head would end up inside it.
         if len(self._idle) < MOST_IDLE and connection.open and connection.flushed:
             self._idle.append(connection)
         else:

@@ -44,7 +44,7 @@ def parse_target(url: str) -> Target:
     if parsed is None or port > 65535 or parsed["port"] == "0":
         raise UsageError(
             "--upstream-url is not a URL that this proxy supports: use http:// or https://, a host name in ASCII, "
-            "and maybe a port, a path and a query"
+            "and optionally a port, a path and a query"
         )
     tls = parsed["scheme"].lower() == "https"
     default = 443 if tls else 80

@@ -63,7 +63,7 @@ class Upstream(asyncio.BufferedProtocol):
             sent = os.writev(self._transport.get_extra_info("socket").fileno(), [secret, rest])
             sent -= len(secret)
         if sent < 0:
-            raise BlockingIOError("the connection did not take the request's head")
+            raise BlockingIOError("the connection did not accept the request's head")
         self.write(rest[sent:])
 
     def write(self, data: bytes) -> None:

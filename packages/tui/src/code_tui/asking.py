@@ -12,11 +12,11 @@ from code_core.view.visible import visible
 from code_tui.line_input import LineInput
 
 Again = Callable[[], str | None]
-"""Shows once more what is asked about; the prompt that belongs to it, if that changes."""
+"""Shows the question once more; returns its new prompt if the prompt changes."""
 
 
 def _nothing() -> None:
-    """There is nothing to show again but the prompt."""
+    """Show nothing again but the prompt."""
 
 
 class Ask(Protocol):
@@ -69,7 +69,7 @@ class Asker:
     def screen_changed(self, *, resized: bool) -> None:
         """Show an open question again, unless the screen only got larger.
 
-        Another program may have covered it, and a narrower screen breaks its rows where they have no mark.
+        Another program may have covered it, and a narrower screen wraps its rows into parts without a mark.
         The width before is that of the last change: the screen can change while a question is being printed.
         """
         before, self._columns = self._columns, self._printer.columns

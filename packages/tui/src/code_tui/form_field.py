@@ -1,4 +1,4 @@
-"""One field of an MCP server's form: what can be entered, and the value of what was entered.
+"""One field of an MCP server's form: its prompt, and how to parse what the user enters.
 
 Source: the schemas of `elicitation/create`, MCP 2025-06-18 to 2026-07-28. Patterns and formats are left to
 the server: a pattern can take hours to match.
@@ -15,7 +15,7 @@ _KINDS = {"boolean": " (y, n)", "integer": " (a whole number)", "number": " (a n
 
 
 class FieldError(ValueError):
-    """What was entered is not a value of the field; says what would be."""
+    """The input is not a valid value for the field; the message says what is."""
 
 
 @frozen
@@ -33,7 +33,7 @@ class FormField:
     Attributes:
         name: its key in the answer.
         schema: the JSON schema of its value.
-        required: whether it has to have a value.
+        required: whether it must have a value.
     """
 
     name: str
@@ -42,26 +42,26 @@ class FormField:
 
     @property
     def lines(self) -> list[str]:
-        """What the server says of the field: its name, what it is about, its choices."""
+        """The server's description of the field, line by line: its name, its meaning and its choices."""
         about = self.schema.get("description") or self.schema.get("title")
         texts = [f"field {self.name}", *([str(about)] if about else [])]
         return texts + [f"{number}. {choice.title}" for number, choice in enumerate(self._choices, 1)]
 
     @property
     def prompt(self) -> str:
-        """What can be entered; nothing of it is the server's, because that could be written like another prompt."""
+        """What to enter; contains no text of the server, which could imitate another prompt."""
         optional = "" if self.required else " or nothing"
         if not self._choices:
             return f"value{_KINDS.get(str(self.schema.get('type')), '')}{optional}: "
         if self._takes_several:
-            return f"values (1 to {len(self._choices)}, with commas between them){optional}: "
+            return f"values (1 to {len(self._choices)}, separated by commas){optional}: "
         return f"value (1 to {len(self._choices)}){optional}: "
 
     def parse(self, text: str) -> Any:
-        """The value that `text` stands for; None for a field that is left out.
+        """Return the value that the user entered as `text`, or None to leave the field out.
 
         Raises:
-            FieldError: it stands for none.
+            FieldError: the input is not valid.
         """
         text = text.strip()
         if not text and not self.required:
@@ -118,7 +118,7 @@ class FormField:
         return value
 
     def _check(self, size: float, least: str, most: str, unit: str) -> None:
-        """Refuse a size beyond the limits that the schema has under these keys."""
+        """Check a size against the limits that the schema has under these keys."""
         for key, word, fits in ((least, "at least", size.__ge__), (most, "at most", size.__le__)):
             limit = self.schema.get(key)
             if isinstance(limit, int | float) and fits(limit) is False:
@@ -126,7 +126,7 @@ class FormField:
 
 
 def fields_of(schema: Mapping[str, Any]) -> list[FormField]:
-    """The fields of a form, in order; what is not a schema of a field may be anything."""
+    """Return the fields of a form, in order; a field without a valid schema accepts any value."""
     properties, required = schema.get("properties"), schema.get("required")
     return [
         FormField(

@@ -46,7 +46,7 @@ class LineInput:
         """Return the next line, on a terminal with the lines pasted after it, or None at the end of the input.
 
         Args:
-            on_unfinished: called if the last line of a paste has no end and Enter is awaited.
+            on_unfinished: called if the last line of a paste has no line ending, so that Enter must be pressed.
         """
         line = await self.line()
         if line is None or not self.is_terminal:
@@ -63,7 +63,7 @@ class LineInput:
         return "\n".join(lines)
 
     def cut_off(self, text: str) -> str | None:
-        """The problem, if the terminal has cut off a line of `text`; None if all of it came."""
+        """The problem, if the terminal has cut off a line of `text`, or None."""
         if not self.is_terminal or not any(len(line.encode()) >= LONGEST_LINE for line in text.split("\n")):
             return None
         return (
@@ -91,7 +91,7 @@ class LineInput:
     def hold(self, first: str | None = None) -> tuple[list[str], str]:
         """Set aside everything entered until now, `first` before the rest, so that `line` returns only later input.
 
-        Returns the lines, which `release` restores, and text without a line end, which is dropped because it
+        Returns the lines, which `release` restores, and text without a line ending, which is dropped because it
         was not confirmed.
         """
         if first is not None:
@@ -124,7 +124,7 @@ class LineInput:
 
 
 def _unfinished(fd: int) -> bytes:
-    """Text typed without Enter, which a terminal reveals only outside of line mode."""
+    """Text typed without Enter, which a terminal reveals only outside line mode."""
     try:
         before = termios.tcgetattr(fd)
         now = [*before[:3], before[3] & ~termios.ICANON, *before[4:6], [*before[6]]]

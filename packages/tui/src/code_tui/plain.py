@@ -16,6 +16,7 @@ import anyio
 from code_core.config.load import ConfigOverrides
 from code_core.errors import ConversationError
 from code_core.headless.exec import use_color
+from code_core.process.signals import ending_signals
 from code_core.protocol.answer_ops import ResolvePlan
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import (
@@ -76,7 +77,7 @@ async def run_plain(
     *,
     drop_last: int | None = None,
 ) -> int:
-    """Chat until the input ends, and return 0.
+    """Chat until the input ends, and return 0, or 128 plus the number of the signal that ended it.
 
     Args:
         overrides: settings for this run.
@@ -106,7 +107,7 @@ async def run_plain(
                 following = await frontend.run(prompt)
                 tasks.cancel_scope.cancel()
             if following is None:
-                return 0
+                return frontend.code
             conversation, prompt = following, None
 
 
@@ -125,6 +126,7 @@ class _PlainFrontend:
         self._append_only = AppendOnly()
         self._input = lines
         self.asker = Asker(lines, self._printer)
+        self.code = 0
         self._working = False
         self._plans = False
         self._plan: PlanProposed | None = None
@@ -214,9 +216,16 @@ class _PlainFrontend:
         self._printer.show_line(text)
 
     async def handle_signals(self, scope: anyio.CancelScope) -> None:
-        """Interrupt the turn, or at the prompt clear the line and end everything the second time, on Ctrl+C."""
-        with anyio.open_signal_receiver(signal.SIGINT) as signals:
-            async for _ in signals:
+        """Interrupt the turn, or at the prompt clear the line and end everything the second time, on Ctrl+C.
+
+        Any other signal ends everything, and sets the exit code.
+        """
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
+            async for number in signals:
+                if number != signal.SIGINT:
+                    self.code = 128 + number
+                    scope.cancel()
+                    return
                 if self._working:
                     await self._conversation.submit(Interrupt())
                     if self._asking is not None:

@@ -20,7 +20,7 @@ def recent_lines(history: Sequence[HistoryItem]) -> list[str]:
         return []
     answers = [message for message in messages[begin:] if message.role == "assistant"]
     lines = [row for message in (messages[begin], *answers[-1:]) for row in _excerpt(message.text)]
-    return ["the session so far ends with:", *framed(lines, "| ")]
+    return ["the session ended with:", *framed(lines, "| ")]
 
 
 def _excerpt(text: str) -> list[str]:

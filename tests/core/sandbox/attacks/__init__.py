@@ -1,6 +1,6 @@
-"""Attempts to get out of the sandbox, in groups; `ATTACKS` has them all.
+"""Attempts to escape from the sandbox, in groups; `ATTACKS` has all of them.
 
-Each is a Python program that gets through if it ends without an exception. It has the names of
+Each is a Python program that has escaped if it ends without an exception. It has the names of
 `runner.PREAMBLE`: its own writable directory `work`, its own `outside`, and a `victim`.
 """
 

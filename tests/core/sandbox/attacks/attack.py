@@ -1,4 +1,4 @@
-"""One way out, and where it is known to be open."""
+"""An attack, and the mechanisms that are known not to stop it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,9 +12,9 @@ class Attack:
 
     Attributes:
         name: what it does, unique in its group.
-        program: gets through if it ends without an exception.
+        program: has succeeded if it ends without an exception.
         gaps: the mechanisms that are known not to stop it.
-        private: the mechanisms under which it works, on something of the command's own that nobody else sees.
+        private: the mechanisms under which it works, but only on a private resource of the command.
         proof: a path that exists afterwards if it got through, whatever the program thought; with `{token}`.
         shut: whether `allow_git_writes` is off.
         native: the program is a line of arguments for the native helper.
@@ -31,7 +31,7 @@ class Attack:
 
     @property
     def ident(self) -> str:
-        """Its name as a file name."""
+        """Its name, as a file name."""
         return f"{self.group} {self.name}".replace(" ", "-").replace("/", "_")
 
 

@@ -1,4 +1,4 @@
-"""Writing files outside of the writable directories, and their metadata."""
+"""Writing files outside the writable directories, and their metadata."""
 
 from core.sandbox.attacks.attack import Attack, table
 

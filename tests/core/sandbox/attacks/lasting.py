@@ -1,4 +1,4 @@
-"""What would go on after the call: processes left behind, and files that run programs later."""
+"""What would outlive the call: processes left behind, and files that run programs later."""
 
 from core.sandbox.attacks.attack import Attack, table
 

@@ -1,4 +1,4 @@
-"""Runs attacks, each in a process of its own, and prints what came of them as JSON.
+"""Runs attacks, each in a separate process, and prints the results as JSON.
 
     python runner.py BASE NATIVE
 
@@ -21,7 +21,7 @@ import fcntl, os, shutil, signal, socket, struct, subprocess, sys
 def attempt(
     base: str, native: str, ident: str, program: str, is_native: bool, victim: int, port: int
 ) -> None:
-    """Become the attack; an exception is a failure of it."""
+    """Become the attack; an exception means that it failed."""
     signal.alarm(SECONDS)
     work, outside = f"{base}/work/{ident}", f"{base}/outside/{ident}"
     os.chdir(work)

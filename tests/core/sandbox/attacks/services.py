@@ -1,4 +1,4 @@
-"""Reaching other programs: sockets of every family, and helpers that would act for whoever asks."""
+"""Reaching other programs: sockets of every family, and helpers that act for anyone who asks."""
 
 from core.sandbox.attacks.attack import Attack, table
 

@@ -28,7 +28,7 @@ def checkpoints(tmp_path: Path, workspace: Path) -> Checkpoints:
 
 
 def state(path: Path) -> dict[str, tuple[int, object]]:
-    """Everything below `path` but version control: modes, contents and targets."""
+    """Everything below `path` except version control: modes, contents and targets."""
     result: dict[str, tuple[int, object]] = {}
     for folder, names, files in os.walk(path):
         names[:] = [name for name in names if name != ".git"]
@@ -199,7 +199,7 @@ def test_a_new_turn_ends_what_can_be_redone(checkpoints: Checkpoints, workspace:
     assert checkpoints.undo() is None
 
 
-def test_another_process_goes_on(checkpoints: Checkpoints, workspace: Path, tmp_path: Path) -> None:
+def test_another_process_continues(checkpoints: Checkpoints, workspace: Path, tmp_path: Path) -> None:
     before = state(workspace)
     checkpoints.begin_turn("t1")
     checkpoints.before_command()

@@ -1,4 +1,4 @@
-"""A store that is damaged, missing or full: one line, and nothing is changed."""
+"""A damaged, missing or full store: one line of error, and nothing is changed."""
 
 import errno
 import json
@@ -237,7 +237,7 @@ def test_a_disk_that_fills_up_while_files_are_saved_leaves_the_rest_of_the_turn(
         ):
             checkpoints.before_command()
     (work / "lost").write_text("the command that ran all the same")
-    checkpoints.before_command()  # there is room again
+    checkpoints.before_command()  # there is space again
     for name in ("old", "recent"):
         (work / name).write_text("after")
     assert checkpoints.end_turn() == (str(work / "old"), str(work / "recent"))

@@ -1,4 +1,4 @@
-"""What need not be copied because git has it, and what must be."""
+"""Which files need no copy because git has them, and which do."""
 
 import os
 import shutil

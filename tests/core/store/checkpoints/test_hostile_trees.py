@@ -1,4 +1,4 @@
-"""Trees and moments that other agents' undo has lost files in."""
+"""Trees and situations in which the undo of other agents has lost files."""
 
 import os
 import shutil
@@ -69,7 +69,7 @@ def test_a_huge_sparse_file_is_neither_read_nor_copied(
     assert sum(path.stat().st_size for path in (tmp_path / "checkpoints").iterdir()) < 10_000
 
 
-def test_names_that_are_no_text(checkpoints: Checkpoints, work: Path) -> None:
+def test_names_that_are_not_text(checkpoints: Checkpoints, work: Path) -> None:
     names = [b"\xff\xfe", b"new\nline", b"quote\"'", "ü".encode("latin-1"), b" ", b"-rf", b"x" * 255]
     for name in names:
         (work / os.fsdecode(name)).write_bytes(name)
@@ -261,7 +261,7 @@ def test_directories_that_may_not_be_listed_lose_nothing() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_no_mode_is_changed_through_a_link_that_was_put_there_meanwhile(
+def test_no_mode_is_changed_through_a_link_that_appears_in_the_meantime(
     checkpoints: Checkpoints, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"

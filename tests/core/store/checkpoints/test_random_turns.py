@@ -1,4 +1,4 @@
-"""A thousand random turns, undone and redone byte for byte, with and without git, while the user edits too."""
+"""A thousand random turns, undone and redone byte for byte, with and without git, while the user edits."""
 
 import os
 import random
@@ -20,7 +20,7 @@ State = dict[str, tuple[int, object]]
 
 
 class World:
-    """A small tree in which an agent and a user do random things."""
+    """A small tree that an agent and a user change at random."""
 
     def __init__(self, root: Path, seed: int) -> None:
         self.root = root
@@ -30,7 +30,7 @@ class World:
         return self.root.joinpath(*self.random.choices(NAMES, k=self.random.randint(1, 3)))
 
     def change(self) -> Path | None:
-        """Do one thing; what cannot be done is not done. Gives the path at which it happened."""
+        """Do one random thing, if possible, and return the affected path."""
         path = self.path()
         try:
             match self.random.choice(
@@ -120,7 +120,7 @@ def check(
     by_the_turn: set[str],
     changed: set[str],
 ) -> None:
-    """What the user did not touch is as it was, what they did is as they left it, and is named."""
+    """What the user did not touch is restored; what they changed is kept and named."""
     assert outcome is not None
     now = state(root)
     left = {os.path.relpath(entry.path, root) for entry in outcome.left}
@@ -142,7 +142,7 @@ def differing(one: State, other: State) -> set[str]:
 
 
 def git_files(root: Path) -> dict[str, tuple[object, ...]]:
-    """Everything that git keeps, with the inodes and times that show whether it was written."""
+    """Everything in the git directory, with the inodes and times that show whether it was written."""
     files = [path for path in (root / ".git").rglob("*") if path.is_file()]
     status = {path: path.stat() for path in files}
     return {
@@ -151,7 +151,7 @@ def git_files(root: Path) -> dict[str, tuple[object, ...]]:
 
 
 def make_repository(root: Path) -> None:
-    """A commit, a stash, something in the index that is not committed, and an ignored file."""
+    """Create a commit, a stash, a staged change and an ignored file."""
     (root / ".gitignore").write_text("ignored\n")
     for name in ("staged", "stashed", "clean"):
         (root / name).write_text(f"{name}\n")
@@ -171,7 +171,7 @@ def git(root: Path, command: str) -> None:
 
 @dataclass
 class Done:
-    """A turn, and what was there before and after it."""
+    """A turn, and the files before and after it."""
 
     paths: set[str]
     before: State

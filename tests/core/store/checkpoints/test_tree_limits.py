@@ -1,4 +1,4 @@
-"""What is too much to look at before a command, and what is passed over."""
+"""What is too large to scan before a command, and what is skipped."""
 
 import time
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_more_bytes_than_are_copied_are_reported_and_the_files_changed_last_are_
 
 
 @pytest.mark.usefixtures("settled")
-def test_the_first_command_waits_only_so_long_and_saving_goes_on_while_it_runs(
+def test_the_first_command_waits_only_so_long_and_saving_continues_while_it_runs(
     checkpoints: Checkpoints, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (workspace / "b.txt").write_text("b before")

@@ -1,4 +1,4 @@
-"""Changes that a look finds without listing everything again, and those for which it must."""
+"""Changes that a scan finds without listing everything again, and those for which it must."""
 
 import mmap
 import os
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linu
 
 
 class Agent:
-    """Undoes each change at once, and counts what it took to see it."""
+    """Undoes each change immediately, and counts the work needed to detect it."""
 
     def __init__(self, directory: Path, root: Path) -> None:
         self.root = root

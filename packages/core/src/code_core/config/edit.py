@@ -12,6 +12,7 @@ from tomlkit.items import InlineTable
 
 from code_core.config.check import dotted, mistakes_in
 from code_core.config.paths import Home
+from code_core.config.providers import url_problem
 from code_core.config.schema.file import ConfigFile
 from code_core.config.spellings import canonical
 from code_core.config.toml_source import KeyPath, parse, read_text
@@ -110,4 +111,10 @@ def _write(home: Home, document: tomlkit.TOMLDocument, before: str, wanted: dict
 
 def _mistakes(text: str) -> list[str]:
     """The mistakes in the settings in `text`: an edit may keep old ones but must not add any."""
-    return [str(mistake) for mistake in mistakes_in(canonical(tomllib.loads(text), ConfigFile))]
+    table = canonical(tomllib.loads(text), ConfigFile)
+    mistakes = [str(mistake) for mistake in mistakes_in(table)]
+    return mistakes or [
+        f"{dotted(('model_providers', name, 'base_url'))} {problem}"
+        for name, provider in ConfigFile.model_validate(table).model_providers.items()
+        if provider.base_url and (problem := url_problem(provider.base_url)) is not None
+    ]

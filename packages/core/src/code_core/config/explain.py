@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 from code_core.config.check import checked, dotted, may_be_secret
 from code_core.config.layers import Found, Layer, nested, values_at
 from code_core.config.schema.file import ConfigFile
-from code_core.config.schema.unsupported import UNSUPPORTED
+from code_core.config.schema.unsupported import reason_at
 from code_core.config.schema_walk import unknown_keys
 from code_core.config.spellings import canonical
 from code_core.config.toml_source import KeyPath
@@ -57,10 +57,7 @@ def explain_all(layers: Sequence[Layer]) -> Iterator[Explanation]:
     settings, _ = checked(layers)
     paths = {path: None for layer in layers for path in _leaves(layer.table)}
     for path in sorted(paths, key=dotted):
-        if (
-            next(unknown_keys(nested(path, None), ConfigFile), None) is None
-            and dotted(path) not in UNSUPPORTED
-        ):
+        if next(unknown_keys(nested(path, None), ConfigFile), None) is None and reason_at(path) is None:
             found = tuple(Found(one.layer, shown(path, one.value)) for one in values_at(layers, path))
             if found:
                 yield Explanation(path, shown(path, _value(settings, path)), found)
@@ -73,8 +70,7 @@ def known_path(path: KeyPath) -> KeyPath:
         ConfigError: the setting does not exist or has no effect, with the reason.
     """
     path = _first_leaf(canonical(nested(path, None), ConfigFile))
-    of_a_project = f"projects.*.{path[-1]}" if path[0] == "projects" else ""
-    if reason := UNSUPPORTED.get(str(path[0])) or UNSUPPORTED.get(of_a_project):
+    if reason := reason_at(path):
         raise ConfigError(f"{dotted(path)} has no effect here: {reason}")
     for unknown, known in unknown_keys(nested(path, None), ConfigFile):
         near = difflib.get_close_matches(str(unknown[-1]), known, n=1)

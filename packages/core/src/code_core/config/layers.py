@@ -14,6 +14,7 @@ from code_core.frozen import frozen
 class LayerKind(StrEnum):
     """The kinds of layers, weakest first; the defaults are below all of them."""
 
+    ENVIRONMENT = "environment"
     SYSTEM = "system"
     USER = "user"
     DIRECTORY = "directory"
@@ -22,6 +23,7 @@ class LayerKind(StrEnum):
     SETTING = "-c"
     OPTION = "option"
     CLIENT = "client"
+    REPLAY = "replay"
 
 
 @frozen

@@ -72,7 +72,7 @@ class ConfigOverrides:
     def run(self) -> Run:
         """The layers for these overrides."""
         options = {name: value for name in _OPTIONS if (value := getattr(self, name)) is not None}
-        return Run(self.profile, self.settings, options, self.client)
+        return Run(self.profile, self.settings, options, self.client, self.replay_scenario)
 
 
 NO_OVERRIDES = ConfigOverrides()
@@ -126,7 +126,7 @@ def read_settings(
         ConfigError: a file cannot be read or is not TOML, or the profile is unknown.
     """
     cwd = working_directory(overrides.cwd)
-    return read_sources(find_home(environ), cwd, project_of(cwd), overrides.run)
+    return read_sources(find_home(environ), cwd, project_of(cwd), overrides.run, environ)
 
 
 def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str, str] = os.environ) -> Config:
@@ -138,16 +138,14 @@ def load_config(overrides: ConfigOverrides = NO_OVERRIDES, environ: Mapping[str,
     home = find_home(environ)
     cwd = working_directory(overrides.cwd)
     project = project_of(cwd)
-    sources = read_sources(home, cwd, project, overrides.run)
+    sources = read_sources(home, cwd, project, overrides.run, environ)
     layers = sources.layers
     settings, warnings = checked(layers)
 
-    # A scenario for this run overrides any provider: whoever sets one expects that no request is sent.
-    given = overrides.replay_scenario or _path(environ.get("CODE_REPLAY"))
-    scenario = given or (settings.replay_scenario and expand_home(settings.replay_scenario))
-    provider_id = "replay" if given else settings.model_provider or ("replay" if scenario else "openai")
+    scenario = settings.replay_scenario and expand_home(settings.replay_scenario)
+    provider_id = settings.model_provider or ("replay" if scenario else "openai")
     model = settings.model or DEFAULT_MODEL
-    provider = chosen_provider(provider_id, settings, scenario, environ, layers)
+    provider = chosen_provider(provider_id, settings, scenario, layers)
     preferences = ModelPreferences(
         model=model,
         effort=settings.model_reasoning_effort,

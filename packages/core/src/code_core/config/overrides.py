@@ -42,7 +42,7 @@ def key_path(key: str) -> tuple[str, ...]:
 
 
 def _splits(text: str) -> Iterator[tuple[str, str]]:
-    """Key and value, split at the first `=` outside of quotes, or else at the first one."""
+    """Key and value, split at the first `=` outside quotes, or else at the first one."""
     at = text.find("=")
     while at >= 0:
         if parse_key(text[:at]) is not None:

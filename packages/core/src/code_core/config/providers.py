@@ -1,6 +1,6 @@
 """The model provider chosen by the settings, and the user's settings for models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +17,6 @@ def chosen_provider(
     provider_id: str,
     settings: ConfigFile,
     scenario: Path | None,
-    environ: Mapping[str, str],
     layers: Sequence[Layer],
 ) -> Provider:
     """Return the provider `provider_id`, built in or from the settings, which come from `layers`.
@@ -25,7 +24,7 @@ def chosen_provider(
     Raises:
         ConfigError: it is unknown, or its settings are invalid.
     """
-    builtin = builtin_providers(environ)
+    builtin = builtin_providers()
     if provider_id == "replay":
         if scenario is None:
             raise ConfigError(
@@ -100,17 +99,24 @@ def _with_usable_url(provider: Provider, layers: Sequence[Layer]) -> Provider:
     if not url:
         hint = " or AZURE_OPENAI_ENDPOINT" if provider.id == "azure" else ""
         raise ConfigError(f"model provider {provider.id!r} has no address: set base_url{hint}")
+    if (problem := url_problem(url)) is not None:
+        raise ConfigError(f"{where} {problem}")
+    return provider
+
+
+def url_problem(url: str) -> str | None:
+    """Return why `url` cannot be a `base_url`, as the rest of a sentence without secrets, or None."""
     try:
         parts = urlsplit(url)
         complete = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
-        raise ConfigError(f"{where} is not a URL: check its host and port") from None
+        return "is not a URL: check its host and port"
     if "@" in parts.netloc:  # may include a password, so it is not shown
-        raise ConfigError(f"{where} contains a user name: set it as a header instead (env_http_headers)")
+        return "contains a user name: set it as a header instead (env_http_headers)"
     if "?" in url or "#" in url:  # may include a key
-        raise ConfigError(f"{where} has a query or a fragment: put it in query_params")
+        return "has a query or a fragment: put it in query_params"
     if not complete:
-        raise ConfigError(f"{where} {url!r} must begin with http:// or https:// and a host")
+        return f"{url!r} must begin with http:// or https:// and a host"
     if not url.isprintable() or " " in url:
-        raise ConfigError(f"{where} {url!r} contains spaces or control characters")
-    return provider
+        return f"{url!r} contains spaces or control characters"
+    return None

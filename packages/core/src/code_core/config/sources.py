@@ -17,6 +17,7 @@ from code_core.config.project_settings import (
 from code_core.config.schema.file import ConfigFile
 from code_core.config.spellings import canonical
 from code_core.config.toml_source import KeyPath, parse, read_text
+from code_core.config.variables import provider_layers, scenario_layers
 from code_core.errors import ConfigError
 from code_core.files.checkout import Checkout, DistrustedFileError
 from code_core.frozen import frozen
@@ -35,12 +36,14 @@ class Run:
         settings: `-c` options.
         options: what other options set, by key.
         client: settings from a client, by dotted key; null sets nothing.
+        scenario: the scenario to replay.
     """
 
     profile: str | None = None
     settings: tuple[Setting, ...] = ()
     options: Mapping[str, Any] | None = None
     client: tuple[Setting, ...] = ()
+    scenario: Path | None = None
 
 
 @frozen
@@ -58,7 +61,12 @@ class Sources:
 
 
 def read_sources(
-    home: Home, cwd: Path, project: Checkout | None, run: Run, system: Path = SYSTEM_FILE
+    home: Home,
+    cwd: Path,
+    project: Checkout | None,
+    run: Run,
+    environ: Mapping[str, str],
+    system: Path = SYSTEM_FILE,
 ) -> Sources:
     """Read every layer.
 
@@ -67,6 +75,7 @@ def read_sources(
         cwd: the directory to work in.
         project: the checkout that contains it.
         run: the settings for this run.
+        environ: the environment variables.
         system: the settings for all users of the machine.
 
     Raises:
@@ -84,7 +93,17 @@ def read_sources(
 
     found, own, warnings = _project(home, project, users)
     options = [Layer(LayerKind.OPTION, "an option", dict(run.options))] if run.options else []
-    layers = (*base, *directory, *_profile(users, run.profile), *own, *asked, *options, *client)
+    layers = (
+        *provider_layers(environ),
+        *base,
+        *directory,
+        *_profile(users, run.profile),
+        *own,
+        *asked,
+        *options,
+        *client,
+        *scenario_layers(run.scenario, environ),
+    )
     return Sources(layers, found, tuple(warnings))
 
 

@@ -112,12 +112,12 @@ def _read(checkout: Checkout, path: Path) -> CustomPrompt:
         )
     data = checkout.read(path, LARGEST + 1)
     if data is None:
-        raise DistrustedFileError(f"{path} is not read: it is a link to nothing")
+        raise DistrustedFileError(f"{path} is not read: it is a broken link")
     if len(data) > LARGEST:
         raise DistrustedFileError(f"{path} is not read: it is larger than {LARGEST // 1024} KiB")
     prompt = parse_custom_prompt(path.stem, data.decode("utf-8-sig", "replace"))
     if not prompt.text:
-        raise DistrustedFileError(f"{path} is not read: it has no text")
+        raise DistrustedFileError(f"{path} is not read: it is empty")
     return prompt
 
 

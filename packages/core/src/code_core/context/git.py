@@ -19,7 +19,7 @@ _GIT_SECONDS = 5.0
 
 
 def repository_root(directory: Path) -> Path | None:
-    """Return the root of the work tree that contains `directory`, links resolved, or None if Git would find none.
+    """Return the root of the work tree that contains `directory`, links resolved, or None if Git would not find one.
 
     A `.git` that is not a repository is ignored, and so is one of another user, unless `safe.directory` in
     the user's Git settings allows it.

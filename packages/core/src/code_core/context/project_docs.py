@@ -40,7 +40,7 @@ class ProjectDocs:
 def project_docs(cwd: Path, limit: int) -> ProjectDocs:
     """Read the AGENTS.md files from the git root down to `cwd`, one per directory, up to `limit` bytes in total.
 
-    Outside of a repository, only the one in `cwd`. Files are read as by `Checkout`, within 2 seconds in total.
+    Outside a repository, only the one in `cwd`. Files are read as by `Checkout`, within 2 seconds in total.
     """
     if limit <= 0:
         return ProjectDocs("")

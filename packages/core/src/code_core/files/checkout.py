@@ -42,7 +42,7 @@ class Checkout:
     """A directory that may contain files from anyone.
 
     Attributes:
-        root: nothing outside of it is read.
+        root: nothing outside it is read.
         owners: the users whose files are read.
     """
 

@@ -1,4 +1,4 @@
-"""Deletes a directory with all that is in it, however deep and whatever its permissions."""
+"""Deletes a directory with all its contents, however deep and whatever their permissions."""
 
 import os
 import stat
@@ -22,14 +22,14 @@ def delete_tree(name: str, directory: int) -> None:
 
 
 def _emptied(name: str, directory: int) -> list[str]:
-    """Take everything out of a directory; the names of its directories, which are in `directory` now."""
+    """Empty a directory; return the names of its subdirectories, which are in `directory` now."""
     moved: list[str] = []
     here = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     try:
         for below in os.listdir(here):  # noqa: PTH208 - of a descriptor
             with suppress(OSError):
                 if _is_directory(below, here):
-                    _open_up(below, here)  # a directory can only be moved elsewhere by who may write to it
+                    _open_up(below, here)  # only those who can write to a directory can move it elsewhere
                     moved.append(token_hex(8))
                     os.rename(below, moved[-1], src_dir_fd=here, dst_dir_fd=directory)
                 else:

@@ -10,6 +10,7 @@ from secrets import token_hex
 
 import anyio
 
+from code_core.files.attributes import attributes_of
 from code_core.files.directory import KERNEL, open_directory, symlink_error
 from code_core.files.replace import check_regular, open_file, status_of, status_of_old, swap_in
 from code_core.patch.filesystem import FileChangedError, FileState, check_expected
@@ -72,7 +73,8 @@ def _replace(path: Path, new: FileState, expected: FileState | None) -> None:
             check = partial(_check, path, directory, expected)
             if before is None:
                 check()
-            swap_in(path, directory, new.data, mode, owner, new=before is None, check=check)
+            kept = new.attributes
+            swap_in(path, directory, new.data, mode, owner, new=before is None, attributes=kept, check=check)
     except FileExistsError:
         raise FileChangedError(path, None, None) from None
     except FileNotFoundError:
@@ -89,7 +91,15 @@ def _replace_link(path: Path, directory: int, new: FileState, expected: FileStat
         if new.link:
             os.symlink(new.data, os.fsencode(temporary), dir_fd=directory)
         else:
-            swap_in(path.with_name(temporary), directory, new.data, new.mode, new.owner, new=True)
+            swap_in(
+                path.with_name(temporary),
+                directory,
+                new.data,
+                new.mode,
+                new.owner,
+                new=True,
+                attributes=new.attributes,
+            )
         os.replace(temporary, path.name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -135,9 +145,11 @@ def _state(path: Path, directory: int) -> FileState:
         data = file.read(status.st_size + 1)
         if len(data) > status.st_size:  # the file is growing
             data += file.read(LARGEST_FILE)
+        attributes = attributes_of(file.fileno())
     if len(data) > LARGEST_FILE:
         raise _too_large(path)
-    return FileState(data, status.st_mode & 0o777, (status.st_uid, status.st_gid))
+    owner = (status.st_uid, status.st_gid)
+    return FileState(data, status.st_mode & 0o777, owner, attributes=attributes)
 
 
 def _check_readable(path: Path, status: os.stat_result) -> None:

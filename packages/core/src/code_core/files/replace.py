@@ -8,6 +8,7 @@ from errno import EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ENOTSUP, EPERM, EROFS
 from pathlib import Path
 from secrets import token_hex
 
+from code_core.files.attributes import Attributes, attributes_of, set_attributes
 from code_core.files.directory import open_directory, symlink_error
 
 NEW_FILE_MODE = 0o666
@@ -30,10 +31,11 @@ def replace_file(path: Path, data: bytes, new_mode: int | None = None) -> None:
     with open_directory(path.parent, create=True) as directory:
         before = status_of_old(path, directory)
         if before is None:
-            mode, owner = new_mode, None
-        else:
-            mode, owner = before.st_mode & 0o777, (before.st_uid, before.st_gid)
-        swap_in(path, directory, data, mode, owner, new=before is None)
+            swap_in(path, directory, data, new_mode, None, new=True)
+            return
+        kept = attributes_of(f"/proc/self/fd/{directory}/{path.name}")
+        mode, owner = before.st_mode & 0o777, (before.st_uid, before.st_gid)
+        swap_in(path, directory, data, mode, owner, new=False, attributes=kept)
 
 
 def swap_in(
@@ -44,6 +46,7 @@ def swap_in(
     owner: tuple[int, int] | None,
     *,
     new: bool,
+    attributes: Attributes = (),
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Put a file with `data` at `path`, whose directory is open as `directory`.
@@ -59,6 +62,7 @@ def swap_in(
         mode: the permissions; None for those from the umask.
         owner: user and group; only the superuser may give files away.
         new: whether the file must not exist yet.
+        attributes: extended attributes, as far as the file system allows.
         check: called right before the swap; an exception from it cancels the swap.
 
     Raises:
@@ -82,6 +86,7 @@ def swap_in(
             if owner is not None:
                 with suppress(PermissionError):
                     os.fchown(descriptor, *owner)
+            set_attributes(descriptor, attributes)
             if mode is not None:
                 os.fchmod(
                     descriptor, mode & 0o777

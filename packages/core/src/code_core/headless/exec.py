@@ -7,7 +7,6 @@ goes to stdout. Anything that needs approval is denied immediately.
 import json
 import os
 import re
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from code_core.config.load import NO_OVERRIDES, Config, ConfigOverrides
 from code_core.context.git import repository_root
 from code_core.errors import ConfigError
 from code_core.frozen import frozen
+from code_core.process.signals import ending_signals
 from code_core.protocol.approval_events import ApplyPatchApprovalRequest, ExecApprovalRequest
 from code_core.protocol.events import ErrorEvent, EventMsg, TaskComplete, TurnAborted
 from code_core.protocol.mcp_events import ElicitationRequest
@@ -59,7 +59,7 @@ class ExecOptions:
     Attributes:
         last_message_file: a file for a copy of the final message.
         output_schema: a file with the JSON Schema of the final message.
-        skip_git_check: allow writing outside of a git repository.
+        skip_git_check: allow writing outside a git repository.
         resume: the stored session to continue; None starts a new one.
         show_diff: print the turn's diff at the end.
     """
@@ -118,7 +118,7 @@ async def _typed(conversation: Conversation, prompt: str) -> Sequence[InputItem]
     """The input that a prompt is: a text, or for a command `/mcp:SERVER:NAME` what the server gives.
 
     Raises:
-        ConfigError: the server does not have it, or does not give it.
+        ConfigError: the server does not have the prompt, or does not return it.
     """
     if (command := _SERVER_PROMPT.fullmatch(prompt.strip())) is None:
         return [TextInput(text=prompt)]
@@ -196,7 +196,7 @@ def _deliver(message: str, options: ExecOptions) -> bool:
 
 async def _interrupt_on_signal(conversation: Conversation, scope: anyio.CancelScope) -> None:
     """Interrupt the turn on the first signal and end the run on the second."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with anyio.open_signal_receiver(*ending_signals()) as signals:
         interrupted = False
         async for _ in signals:
             if interrupted:
@@ -214,7 +214,7 @@ def _check_repository(config: Config) -> None:
         and repository_root(config.cwd) is None
     ):
         raise ConfigError(
-            f"{config.cwd} is not in a git repository: run code exec in one, where git shows and keeps what "
+            f"{config.cwd} is not in a git repository: run code exec in one, where git records what "
             "changes, or use --skip-git-repo-check"
         )
 

@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from code_core.mcp_servers.results import MOST_IMAGES, parts_of_blocks
+from code_core.mcp_servers.results import MOST_IMAGES, image_url, parts_of_blocks
 from code_core.protocol.ops import ImageInput, InputItem, TextInput
-from code_core.wire.images import NotAnImage, checked_url
 
 if TYPE_CHECKING:
     from mcp_types import GetPromptResult, ReadResourceResult
@@ -29,7 +28,7 @@ def contents_of(result: "ReadResourceResult") -> tuple[list[dict[str, Any]], tup
             part["mimeType"] = content.mime_type
         if isinstance(content, TextResourceContents):
             part["text"] = content.text
-        elif (image := _image(content.blob)) is not None and len(images) < MOST_IMAGES:
+        elif (image := image_url(content.blob)) is not None and len(images) < MOST_IMAGES:
             images.append(image)
             part["shown"] = f"as image {len(images)}"
         else:
@@ -58,10 +57,3 @@ def items_of(result: "GetPromptResult") -> list[InputItem]:
             TextInput(text=f"[the prompt is longer than {LONGEST_PROMPT:,} characters; the rest is left out]")
         )
     return items + [ImageInput(image_url=image) for image in images[:MOST_IMAGES]]
-
-
-def _image(data: str) -> str | None:
-    try:
-        return checked_url(f"data:;base64,{data}")
-    except NotAnImage:
-        return None

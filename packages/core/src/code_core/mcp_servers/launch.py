@@ -92,11 +92,11 @@ def prepare(
     if found_in_workspace:
         warnings.append(
             f"MCP server {name!r} starts {program}, which is in the working directory: "
-            "whatever a command or a patch puts there runs outside of the sandbox"
+            "whatever a command or a patch writes there runs outside the sandbox"
         )
     if table.cwd is None:
         warnings += [
-            f"MCP server {name!r} starts in {directory}, where its argument {argument!r} leads nowhere: "
+            f"MCP server {name!r} starts in {directory}, where its argument {argument!r} does not exist: "
             f"write the full path, or set mcp_servers.{name}.cwd"
             for argument in table.args
             if not argument.startswith("-") and _is_relative_path(argument, workplace.cwd)
@@ -221,7 +221,7 @@ def _workspace(cwd: Path) -> Path:
 
 
 def _is_below(path: Path, directory: Path) -> bool:
-    """Whether `path`, or the target of the link it is, is below `directory`."""
+    """Whether `path`, or its target if it is a link, is below `directory`."""
     real_parent = Path(os.path.realpath(path.parent))
     return (real_parent / path.name).is_relative_to(directory) or Path(os.path.realpath(path)).is_relative_to(
         directory
@@ -236,7 +236,7 @@ def _is_relative_path(argument: str, cwd: Path) -> bool:
 
 
 def _is_script_elsewhere(argument: str, cwd: Path) -> bool:
-    """Whether this is a script outside of the workspace, which needs to import modules from its own directory."""
+    """Whether this is a script outside the workspace, which needs to import modules from its own directory."""
     path = Path(argument)
     return path.is_absolute() and path.suffix == ".py" and not _is_below(path, _workspace(cwd))
 

@@ -48,15 +48,23 @@ def parts_of_blocks(blocks: "Sequence[ContentBlock]") -> ResultParts:
     return ResultParts("\n".join(texts), tuple(images))
 
 
+def image_url(data: str) -> str | None:
+    """Return an image in base64 as a data URL, or None if it cannot be sent.
+
+    Some servers write line breaks into the base64, as in a mail, or send a data URL.
+    """
+    if data.startswith("data:"):
+        data = data.partition(",")[2]
+    try:
+        return checked_url(f"data:;base64,{''.join(data.split())}")
+    except NotAnImage:
+        return None
+
+
 def _image(block: "ContentBlock") -> str | None:
     from mcp_types import ImageContent
 
-    if not isinstance(block, ImageContent):
-        return None
-    try:
-        return checked_url(f"data:;base64,{block.data}")
-    except NotAnImage:
-        return None
+    return image_url(block.data) if isinstance(block, ImageContent) else None
 
 
 def _text(block: "ContentBlock") -> str:

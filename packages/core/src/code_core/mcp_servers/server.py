@@ -189,7 +189,7 @@ class Server:
         except McpClientError as error:
             self.problem = _with_hint(str(error), self.name)
         except Exception as error:  # noqa: BLE001 - no server may end the conversation
-            _log.warning("MCP server %s failed in an unexpected way", self.name, exc_info=error)
+            _log.warning("MCP server %s failed unexpectedly", self.name, exc_info=error)
             self.problem = f"{type(error).__name__}: {error}"
         else:
             self._client, self.problem = client, None

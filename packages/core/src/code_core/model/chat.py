@@ -44,7 +44,7 @@ class ChatWire:
         """See `Wire.reader`."""
         tags = prompt.settings.chat.think_tags
         think_tags = None if tags == "none" else ThinkTags(opened=tags == "opened")
-        return ChatReader(ordinal, self._origin(prompt), think_tags)
+        return ChatReader(ordinal, self._origin(prompt), think_tags, prompt.settings.max_output)
 
     def plain_answer(self, body: bytes) -> SseEvent | None:
         """See `Wire.plain_answer`."""

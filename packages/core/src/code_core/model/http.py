@@ -77,7 +77,7 @@ class HttpModelClient:
         wire: its API.
         environ: the environment as bytes, for the key and the headers taken from it.
         recorder: receives every event, for a later replay.
-        key_proxy: holds the key outside of this process.
+        key_proxy: holds the key outside this process.
         key: the key, if it is no longer in the environment.
 
     Raises:

@@ -137,7 +137,7 @@ class KeyProxy:
         self._errors.seek(0)
         lines = self._errors.read(4096).decode("utf-8", "replace").splitlines()
         code = self._child.poll()
-        return lines[-1] if lines else "it says nothing" if code is None else f"exit code {code}"
+        return lines[-1] if lines else "it printed nothing" if code is None else f"exit code {code}"
 
 
 class KeyProxies:
@@ -207,7 +207,7 @@ class KeyProxies:
         return None if saved is None else bytes(saved)
 
     def _taking(self, provider: Provider, environ: Mapping[str, str]) -> Callable[[], bytearray]:
-        """What takes the key from where it is: held here, in the environment, or saved.
+        """Return a function that takes the key from where it is: held here, in the environment, or saved.
 
         Raises:
             ConfigError: it is missing, or cannot be a key; it stays where it is.

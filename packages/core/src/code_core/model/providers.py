@@ -158,25 +158,20 @@ def check_key(key: bytes, where: str) -> None:
         raise ConfigError(f"{where} contains spaces or control characters, or letters that are not ASCII")
 
 
-def builtin_providers(environ: Mapping[str, str]) -> dict[str, Provider]:
+def builtin_providers() -> dict[str, Provider]:
     """Return the providers that need no settings."""
-    openai_url = environ.get("OPENAI_BASE_URL", "").strip() or "https://api.openai.com/v1"
-    oss_port = environ.get("CODEX_OSS_PORT", "").strip() or "11434"
-    oss_url = environ.get("CODEX_OSS_BASE_URL", "").strip() or f"http://localhost:{oss_port}/v1"
-    azure = environ.get("AZURE_OPENAI_ENDPOINT", "").strip().rstrip("/")
     providers = (
         Provider(
             id="openai",
             name="OpenAI",
-            base_url=openai_url,
+            base_url="https://api.openai.com/v1",
             env_key="OPENAI_API_KEY",
             env_http_headers={
                 "OpenAI-Organization": "OPENAI_ORGANIZATION",
                 "OpenAI-Project": "OPENAI_PROJECT",
             },
-            wire_api="chat" if environ.get("OPENAI_WIRE_API", "").strip() == "chat" else "responses",
         ),
-        _local("oss", "Ollama", oss_url, "ollama"),
+        _local("oss", "Ollama", "http://localhost:11434/v1", "ollama"),
         _local("lmstudio", "LM Studio", "http://localhost:1234/v1", "lmstudio"),
         _local("llamacpp", "llama.cpp", "http://localhost:8080/v1", "llamacpp"),
         _local("vllm", "vLLM", "http://localhost:8000/v1", "vllm"),
@@ -192,7 +187,7 @@ def builtin_providers(environ: Mapping[str, str]) -> dict[str, Provider]:
         Provider(
             id="azure",
             name="Azure OpenAI",
-            base_url=f"{azure}/openai/v1" if azure else "",
+            base_url="",  # each account has its own
             env_key="AZURE_OPENAI_API_KEY",
         ),
         Provider(id="replay", name="Replay", base_url="replay:"),
@@ -207,5 +202,5 @@ def _local(provider_id: str, name: str, url: str, server: ServerKind) -> Provide
 
 def _header_value(value: bytes, where: str) -> bytes:
     if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in value):
-        raise ConfigError(f"{where} contains control characters, which a header cannot")
+        raise ConfigError(f"{where} contains control characters, which a header cannot contain")
     return value

@@ -16,7 +16,7 @@ _HEREDOC = re.compile(
 
 
 def patch_lines(text: str) -> list[str]:
-    """Return the lines between the markers, without line ends.
+    """Return the lines between the markers, without line endings.
 
     Raises:
         PatchSyntaxError: a marker is missing, or the text is too long or cannot be encoded.

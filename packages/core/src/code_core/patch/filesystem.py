@@ -1,5 +1,6 @@
 """The file system interface for patches, and its in-memory twin."""
 
+from dataclasses import field
 from errno import EISDIR, ENOTDIR, ESTALE
 from pathlib import Path
 from typing import Protocol
@@ -20,12 +21,14 @@ class FileState:
             file with default permissions.
         owner: user and group; None if unknown or irrelevant.
         link: whether it is a symbolic link.
+        attributes: extended attributes to keep, including an access control list; not compared.
     """
 
     data: bytes
     mode: int | None = None
     owner: tuple[int, int] | None = None
     link: bool = False
+    attributes: tuple[tuple[str, bytes], ...] = field(default=(), compare=False)
 
     @property
     def git_mode(self) -> str:

@@ -58,12 +58,12 @@ EXPANDED = ImplicitPatch(
     '["apply_patch", "*** Begin Patch\\n…"].'
 )
 IN_A_SCRIPT = ImplicitPatch(
-    "Nothing was run and no file was changed: apply_patch is a tool and not a program, so that a script cannot "
+    "Nothing was run and no file was changed: apply_patch is a tool, not a program, so a script cannot "
     'call it among other commands. Send the patch as a call of its own, ["apply_patch", "*** Begin Patch\\n…"] '
     "with `workdir` instead of cd, and the other commands as another call."
 )
 MISSED = (
-    "A script called apply_patch, which is a tool and not a program: that patch was not applied. Send it as a call "
+    "A script called apply_patch, which is a tool, not a program, so that patch was not applied. Send it as a call "
     'of its own, ["apply_patch", "*** Begin Patch\\n…"].'
 )
 

@@ -1,7 +1,7 @@
-r"""A file as lines that know their line ends and byte offsets.
+r"""A file as lines that know their line endings and byte offsets.
 
-Lines that an edit does not touch keep their bytes, including line ends. In a file with mixed
-line ends, a new line gets the line end of the line it replaces, or else of the line before it.
+Lines that an edit does not touch keep their bytes, including line endings. In a file with mixed
+line endings, a new line gets the line ending of the line it replaces, or else of the line before it.
 """
 
 import re
@@ -33,10 +33,10 @@ class Replacement:
 
 
 class FileLines:
-    r"""The lines of a file with their line ends.
+    r"""The lines of a file with their line endings.
 
     Only `\n`, `\r\n` and a lone `\r` end a line; other Unicode separators are text. The last line
-    has an empty line end if the file does not end with one. A byte order mark is not part of the
+    has an empty line ending if the file does not end with one. A byte order mark is not part of the
     first line.
 
     Args:
@@ -70,8 +70,8 @@ class FileLines:
     def replaced(self, replacements: Iterable[Replacement]) -> bytes:
         """Return the file with runs of lines replaced; replacements are in order and do not overlap.
 
-        A line that stays keeps its bytes. A last line without a line end stays that way unless another
-        line now follows it; a new last line gets a line end.
+        A line that stays keeps its bytes. A last line without a line ending stays that way unless another
+        line now follows it; a new last line gets a line ending.
 
         Raises:
             UnicodeEncodeError: the file's encoding lacks a character of a new line.
@@ -102,7 +102,7 @@ class FileLines:
         return _joined([*parts, data[self._offset(done) :]])
 
     def _new_lines(self, replacement: Replacement) -> Iterator[tuple[int | str, str | None]]:
-        """The lines of `replacement`; each new one with the line end of the line it replaces, if any."""
+        """The lines of `replacement`; each new one with the line ending of the line it replaces, if any."""
         stop = replacement.start + replacement.length
         stays = iter([line for line in replacement.lines if isinstance(line, int)])
         position, next_stays = replacement.start, next(stays, stop)
@@ -117,7 +117,7 @@ class FileLines:
                 yield line, None
 
     def _end(self, line: int) -> str:
-        """The line end of a line, or the file's usual one if it has none."""
+        """The line ending of a line, or the file's usual one if it has none."""
         return (self._ends[line] if line < len(self._ends) else "") or self._usual_end
 
     def _offset(self, line: int) -> int:
@@ -142,5 +142,5 @@ def _joined(parts: Iterable[bytes | memoryview]) -> bytes:
 
 
 def split_lines(text: str) -> list[str]:
-    r"""Split `text` into lines without line ends; one more than the number of `\n`, `\r\n` and `\r`."""
+    r"""Split `text` into lines without line endings; one more than the number of `\n`, `\r\n` and `\r`."""
     return _LINE_END.split(text) if "\r" in text else text.split("\n")

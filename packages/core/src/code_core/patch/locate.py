@@ -65,7 +65,7 @@ def apply_chunks(original: bytes, chunks: Sequence[Chunk], path: str) -> bytes:
             "Split it into several patches."
         )
     search = _Search(file, wanted, path)
-    replacements = [search.place(chunk, pattern) for chunk, pattern in zip(chunks, patterns, strict=True)]
+    replacements = [search.locate(chunk, pattern) for chunk, pattern in zip(chunks, patterns, strict=True)]
     # Lines added at the end may come before a change further up.
     replacements.sort(key=lambda replacement: replacement.start)
     if file.encoding.guessed and not search.confirmed_encoding:
@@ -154,7 +154,7 @@ class _Search:
         self._at = 0
         self._forms: dict[int, tuple[dict[str, str], str, dict[str, int]]] = {}
 
-    def place(self, chunk: Chunk, pattern: _Pattern) -> Replacement:
+    def locate(self, chunk: Chunk, pattern: _Pattern) -> Replacement:
         """Locate the chunk, searching from the end of the previous one.
 
         Raises:
@@ -246,7 +246,7 @@ class _Search:
     def _hint(self, wanted: Sequence[str]) -> str:
         """A hint where the lines are instead, or which lines are most similar."""
         if (found := self._find(wanted, 0)) is not None:
-            where = f"\nThey stand at line {found[0] + 1}"
+            where = f"\nThey are at line {found[0] + 1}"
             if found[0] >= self._at:
                 return f"{where}."
             return f"{where}, before line {self._at + 1}, where the search began: chunks must be in the file's order."

@@ -99,7 +99,8 @@ def _update(hunk: UpdateFile, path: Path, forecast: Forecast) -> Updated:
     link = None if name == file else forecast.existing(name, problem)
     overwritten = forecast.regular(target, f"Failed to write file {target}")
     if overwritten is not None:
-        new = replace(new, mode=_no_more_open(overwritten.mode, old.mode), owner=overwritten.owner)
+        mode = _no_more_open(overwritten.mode, old.mode)
+        new = replace(new, mode=mode, owner=overwritten.owner, attributes=())
     forecast.delete(name)
     forecast.write(target, new)
     return Updated(name, old, new, target, overwritten, link)

@@ -23,7 +23,7 @@ class Allow:
 
 @frozen
 class Run:
-    """Run the command without asking, inside or outside of the sandbox."""
+    """Run the command without asking, inside or outside the sandbox."""
 
     confined: bool
 
@@ -70,7 +70,7 @@ def decide_command(
         reads: whether the command only reads. One that is only safe when confined is treated like any other
             command if it runs unconfined.
         approved: whether the user has allowed exactly this, with the same escalation, for the session or by a rule.
-        escalated: whether it should run outside of the sandbox, because the model asks or the sandbox denied it.
+        escalated: whether it should run outside the sandbox, because the model asks or the sandbox denied it.
         rule: the strictest user rule that forbids it or asks for it.
         planning: whether plan mode is on; then it must be confined or only read, regardless of approvals.
     """
@@ -89,7 +89,7 @@ def decide_command(
     if approved and not (never and escalated and not full_access):
         return Run(confined)
     if escalated and not full_access:
-        reason = "it is to run outside of the sandbox"
+        reason = "it would run outside the sandbox"
         return Reject(f"{reason}, and {NEVER_ASKS}") if never else Ask(reason)
     if reads is Reading.ALWAYS or (reads is Reading.WHEN_CONFINED and confined):
         return Run(confined)
@@ -108,7 +108,7 @@ def _because(reason: str, rule: PrefixRule) -> str:
 def decide_server_tool(
     policy: AskForApproval, *, read_only: bool, approved: bool, planning: bool = False
 ) -> Decision:
-    """Decide about a call of an MCP server's tool, which runs outside of any sandbox: the user has set it up.
+    """Decide about a call of an MCP server's tool, which runs outside any sandbox: the user has set it up.
 
     `read_only` is the server's declaration; `approved` says whether the user allowed this call for the session.
     """

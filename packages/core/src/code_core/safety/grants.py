@@ -31,7 +31,7 @@ class CommandGrant:
 
     Attributes:
         cwd: with symlinks resolved.
-        outside: whether it may run unconfined; grants inside and outside of the sandbox are independent.
+        outside: whether it may run unconfined; grants inside and outside the sandbox are independent.
         files: for an unconfined command, the files it names that other commands can change.
     """
 

@@ -144,14 +144,14 @@ def _runs(words: Words, name: str, rest: Sequence[frozenset[str]]) -> bool:
     if form[0] != name:
         return False
     reached = {1}  # every index up to which `form` may have been matched
-    for place in rest:
-        options = {word for word in place if word.startswith("-") and len(word) > 1}
+    for alternatives in rest:
+        options = {word for word in alternatives if word.startswith("-") and len(word) > 1}
         if any(_option_present(option, words[1:]) for option in options):
             continue
         reached = {
             at + 1
             for at in _after_options(form, reached)
-            if any(_subcommand_could_be(name, form[at], word) for word in place - options)
+            if any(_subcommand_could_be(name, form[at], word) for word in alternatives - options)
         }
     return bool(reached)
 
@@ -182,7 +182,7 @@ def _subcommand_could_be(name: str, word: str, expected: str) -> bool:
 def _option_present(option: str, words: Words) -> bool:
     """Whether `option`, as spelled in a pattern, is among `words`."""
     name, equals, value = option.partition("=")
-    for place, word in enumerate(words):
+    for index, word in enumerate(words):
         if word == "--":
             return False
         if word == option:
@@ -193,7 +193,7 @@ def _option_present(option: str, words: Words) -> bool:
                 continue
             if (
                 not equals
-                or (given_value if given_equals else "".join(words[place + 1 : place + 2])) == value
+                or (given_value if given_equals else "".join(words[index + 1 : index + 2])) == value
             ):
                 return True
         elif len(option) == 2 and _BUNDLE.fullmatch(word) and option[1] in word:

@@ -70,7 +70,7 @@ def allows(proposal: Proposal, cwd: str, *, outside: bool, files: int = 0) -> st
     """
     text = " ".join(proposal.words)
     what = f"exactly `{text}`, without other arguments," if proposal.exact else f"`{text}` with any arguments"
-    bounds = "outside of the sandbox too, " if outside else ""
+    bounds = "outside the sandbox too, " if outside else ""
     unchanged = (
         f", as long as the {'file it names does' if files == 1 else f'{files} files it names do'} not change"
         if files

@@ -24,7 +24,7 @@ class PrefixRule:
     """A decision about every command that begins with `pattern`, a set of possible words for each position.
 
     Attributes:
-        outside: whether an allowed command may also run outside of the sandbox.
+        outside: whether an allowed command may also run outside the sandbox.
         cwd: where it allows the command, including subdirectories; anywhere if None.
         exact: whether it allows only the words of the pattern, without further ones.
         files: the paths and SHA-256 checksums of the files that the command names; any files if None.
@@ -56,7 +56,7 @@ class RegisteredCommand:
 
     Attributes:
         semantic_prefix: also allow commands whose words, without options, begin with these.
-        outside: whether they may also run outside of the sandbox.
+        outside: whether they may also run outside the sandbox.
         cwd: where they may run, including subdirectories; anywhere if None.
         files: see `PrefixRule.files`.
     """

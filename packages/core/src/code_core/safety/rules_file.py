@@ -4,7 +4,7 @@
 pattern = ["git", ["push", "fetch"]]   # words; a list stands for any one of its words
 decision = "prompt"                    # allow, prompt or forbidden
 exact = false                          # whether it allows only the words of the pattern, without further ones
-outside = false                        # whether an allowed command may also run outside of the sandbox
+outside = false                        # whether an allowed command may also run outside the sandbox
 cwd = "/home/me/project"               # where the command is allowed, including subdirectories
 files = { "/home/me/project/x.sh" = "9f86d0…" }   # required contents of files (SHA-256)
 justification = "it talks to the remote"
@@ -83,22 +83,24 @@ def _parse(entry: Any, where: str) -> PrefixRule:
         decision = RuleDecision[str(entry.get("decision", "allow")).upper()]
     except KeyError:
         raise RuleError(
-            f"{where}: the decision is allow, prompt or forbidden, not {entry['decision']!r}"
+            f"{where}: the decision must be allow, prompt or forbidden, not {entry['decision']!r}"
         ) from None
     justification = entry.get("justification", "")
     if not isinstance(justification, str):
-        raise RuleError(f"{where}: the justification is not a string")
+        raise RuleError(f"{where}: the justification must be a string")
     outside = entry.get("outside", False)
     if not isinstance(outside, bool) or (outside and decision is not RuleDecision.ALLOW):
-        raise RuleError(f"{where}: outside is true or false, and true only with the decision allow")
+        raise RuleError(
+            f"{where}: outside must be true or false, and can be true only with the decision allow"
+        )
     cwd = entry.get("cwd")
     if cwd is not None and not (
         isinstance(cwd, str) and cwd.startswith("/") and decision is RuleDecision.ALLOW
     ):
-        raise RuleError(f"{where}: cwd is an absolute path, and only for the decision allow")
+        raise RuleError(f"{where}: cwd must be an absolute path, and needs the decision allow")
     exact = entry.get("exact", False)
     if not isinstance(exact, bool):
-        raise RuleError(f"{where}: exact is true or false")
+        raise RuleError(f"{where}: exact must be true or false")
     rule = PrefixRule(
         tuple(positions),
         decision,
@@ -121,7 +123,9 @@ def _files(value: Any, decision: RuleDecision, where: str) -> frozenset[tuple[Pa
     if value is None:
         return None
     if decision is not RuleDecision.ALLOW or not isinstance(value, dict):
-        raise RuleError(f"{where}: files is a table of paths and checksums, and only for the decision allow")
+        raise RuleError(
+            f"{where}: files must be a table of paths and checksums, and needs the decision allow"
+        )
     for path, digest in value.items():
         if not path.startswith("/") or not isinstance(digest, str) or not _SHA256.fullmatch(digest):
             raise RuleError(

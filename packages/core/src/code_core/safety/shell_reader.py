@@ -24,7 +24,7 @@ _ENDS_WORD = " \t\n;&|()<>"
 _ARRAY = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
 _PIPE = re.compile(r"\|(?!\|)")
 _DESCRIPTOR = re.compile(r"\d+|\{\w+\}")
-# An expansion with a pattern, in which single quotes quote even inside of double quotes.
+# An expansion with a pattern, in which single quotes quote even inside double quotes.
 _TAKES_PATTERN = re.compile(r"!?(?:\w+|[@*])(?:\[[^]}]*\])?[#%/^,]")
 
 

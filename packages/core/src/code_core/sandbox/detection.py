@@ -88,7 +88,7 @@ def find_bubblewrap(folders: Sequence[Path], bundled: Iterable[Path] = ()) -> Fi
             return Finding("bwrap", None, "not installed (on Debian and Ubuntu: apt install bubblewrap)")
         if not is_known_build(bwrap):
             return Finding("bwrap", None, f"{bwrap} is not used: its hash is not one of the known builds")
-        origin = f" (a build of {PUBLISHER}; the system's own would be preferred)"
+        origin = f" (built by {PUBLISHER}; prefer the system's package)"
     machine = seccomp_machine()
     if machine is None:
         return Finding("bwrap", None, "this kind of machine has no system call filter")

@@ -28,8 +28,8 @@ OLDEST_ABI = 4
 """The first version of Landlock that restricts TCP (Linux 6.7)."""
 
 KNOWN_GAPS = (
-    "a command can change mode, owner and times of files outside of the writable directories",
-    "git's and the agent's settings inside of a writable directory are not protected: a change is a warning",
+    "a command can change mode, owner and times of files outside the writable directories",
+    "git's and the agent's settings inside a writable directory are not protected: a change is a warning",
     "a command can read saved API keys and the tokens of MCP servers",
 )
 SIGNALS_ABI = 6

@@ -44,9 +44,11 @@ def _placeholder(path: Path) -> Iterator[bool]:
         return
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
-        yield True
-        with suppress(OSError):  # another command still needs it, or it is no longer empty
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.rmdir()
+        try:
+            yield True
+        finally:
+            with suppress(OSError):  # another command still needs it, or it is no longer empty
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.rmdir()
     finally:
         os.close(fd)

@@ -25,9 +25,13 @@ Seen = dict[Path, bytes]
 
 
 def watched(confinement: Confinement, *, protects: bool) -> tuple[Path, ...]:
-    """Return what can be changed in spite of a sandbox, which `protects` existing files or not.
+    """Return what a command can change in spite of its sandbox.
 
     The agent's own files are left out: where they cannot be protected, they are not writable.
+
+    Args:
+        confinement: what the command may do.
+        protects: whether the sandbox protects existing files.
     """
     if protects:
         return (*confinement.links, *(path for path in confinement.absent if path.name in READ_AS_FILES))
@@ -39,9 +43,9 @@ def watched(confinement: Confinement, *, protects: bool) -> tuple[Path, ...]:
 
 
 def seen_in(paths: Iterable[Path]) -> Seen:
-    """Return a mark of the present state of each path and its settings, to detect changes later.
+    """Return a fingerprint of the current state of each path and its settings, to detect changes later.
 
-    In a directory, only names of settings are covered, because it may contain sessions or objects. In those,
+    In a directory, only names of settings are covered, because it may contain sessions or objects. In these,
     any number of files is covered, in constant memory.
     """
     seen: Seen = {}

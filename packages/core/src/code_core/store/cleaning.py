@@ -76,7 +76,7 @@ class Cleaned:
 
 
 @frozen
-class _Thing:
+class _Candidate:
     """Something to delete: a directory of one session, or its rollout."""
 
     session_id: str
@@ -152,23 +152,23 @@ class _Run:
                 with suppress(StoreError):  # including SessionInUse
                     lock.acquire(self._home, name.removesuffix(lock.SUFFIX), weak=False).release()
 
-    def _keep(self, things: list[_Thing], limit: Limit) -> None:
-        things.sort(key=lambda thing: thing.changed)
-        total = sum(thing.bytes for thing in things)
-        for thing in things:
-            age = self._now - thing.changed
+    def _keep(self, candidates: list[_Candidate], limit: Limit) -> None:
+        candidates.sort(key=lambda candidate: candidate.changed)
+        total = sum(candidate.bytes for candidate in candidates)
+        for candidate in candidates:
+            age = self._now - candidate.changed
             too_old = limit.days is not None and age > limit.days * _DAY
             too_much = limit.megabytes is not None and total > limit.megabytes * 2**20
             if age < _HOUR or not (too_old or too_much):
                 break
             if self._done.deleted >= self._settings.most or self._is_over():
                 break
-            if self._delete(thing):
-                total -= thing.bytes
+            if self._delete(candidate):
+                total -= candidate.bytes
 
-    def _delete(self, thing: _Thing) -> bool:
+    def _delete(self, candidate: _Candidate) -> bool:
         try:
-            held = lock.acquire(self._home, thing.session_id, weak=False)
+            held = lock.acquire(self._home, candidate.session_id, weak=False)
         except SessionInUse:
             self._done.in_use += 1
             return False
@@ -176,9 +176,9 @@ class _Run:
             self._done.failed.append(str(error))
             return False
         try:
-            doomed = _set_aside(thing.path)
+            doomed = _set_aside(candidate.path)
         except OSError as error:
-            self._done.failed.append(f"cannot delete {thing.path}: {error.strerror}")
+            self._done.failed.append(f"cannot delete {candidate.path}: {error.strerror}")
             return False
         finally:
             held.release()
@@ -189,10 +189,10 @@ class _Run:
                 self._done.failed.append(f"cannot delete {doomed}: {error.strerror}")
                 return False
         self._done.deleted += 1
-        self._done.bytes += thing.bytes
+        self._done.bytes += candidate.bytes
         return True
 
-    def _directories(self, parent: Path) -> Iterator[_Thing]:
+    def _directories(self, parent: Path) -> Iterator[_Candidate]:
         try:
             with os.scandir(parent) as entries:
                 directories = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -202,12 +202,12 @@ class _Run:
             if self._is_over():
                 return
             changed, size = _newest_and_size(Path(entry.path))
-            yield _Thing(entry.name, Path(entry.path), changed, size)
+            yield _Candidate(entry.name, Path(entry.path), changed, size)
 
-    def _rollouts(self) -> Iterator[_Thing]:
+    def _rollouts(self) -> Iterator[_Candidate]:
         for rollout in walk_rollouts(self._home):
             if rollout.id:
-                yield _Thing(rollout.id, Path(rollout.path), rollout.changed_ns / 1e9, rollout.size)
+                yield _Candidate(rollout.id, Path(rollout.path), rollout.changed_ns / 1e9, rollout.size)
 
     def _is_over(self) -> bool:
         return time.monotonic() > self._deadline

@@ -35,7 +35,7 @@ class ApplyPatch:
             self.name,
             "Edit files. The input is a patch, as plain text: do not wrap it in JSON.",
             APPLY_PATCH_GRAMMAR,
-            f"Edit files with a patch.\n\n{APPLY_PATCH_INSTRUCTIONS}",
+            f"Edit files with a patch: {APPLY_PATCH_INSTRUCTIONS}",
         )
 
     async def call(self, call: ToolCall, context: ToolContext) -> ToolOutput:

@@ -38,7 +38,7 @@ class CommandRequest:
         argv: the command as it is judged and shown.
         cwd: the directory, with symlinks resolved.
         confirmed: whether it was prefixed with `confirm:`.
-        escalated: whether it should run outside of the sandbox, for the reason in `justification`.
+        escalated: whether it should run outside the sandbox, for the reason in `justification`.
         failed: whether it has failed in the sandbox.
         run: the command to start, if its program had to be looked up; otherwise None, meaning `argv`.
         parts: the commands that it certainly runs; None if unknown.

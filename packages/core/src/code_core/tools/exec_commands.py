@@ -210,7 +210,7 @@ async def _talk(
         elif typed:
             data = typed.encode()
             if (taken := await session.write(data)) < len(data):
-                note = f"[The program took {taken:,} of {len(data):,} bytes: it does not read.]\n"
+                note = f"[The program read only {taken:,} of {len(data):,} bytes.]\n"
         if typed:
             seconds = bounded(arguments.yield_time_ms, WRITE_WAIT, WRITE_WAIT, LONGEST_WAIT)
         else:
@@ -242,7 +242,7 @@ async def _may_type(
     if chars == INTERRUPT_KEY or (policy == context.sandbox_policy and not asks):
         return None
     reason = f"it would be typed into session {session.id}" + (
-        ", which runs outside of the sandbox" if session.command.policy is None else ""
+        ", which runs outside the sandbox" if session.command.policy is None else ""
     )
     if context.planning and policy != context.sandbox_policy:
         return ToolOutput(f"input rejected: {reason}, and {NOTHING_CHANGES}", success=False)

@@ -5,6 +5,8 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
+
 from code_core.mcp_servers.connections import ServerTool
 from code_core.mcp_servers.results import parts_of
 from code_core.mcp_servers.schemas import parameters
@@ -99,9 +101,14 @@ class McpServerTool:
 
         with self._tool.limit.call(name):
             result = await self._tool.host.call_tool(name, arguments, on_progress)
-        parts = parts_of(result)
-        text = f"err: {parts.text or 'the tool failed and gave no reason'}" if result.is_error else parts.text
-        return ToolOutput(shortened(text, call_id, context), success=not result.is_error, images=parts.images)
+        # In a thread, because a long result takes long, and is saved in a file.
+        return await anyio.to_thread.run_sync(_output, result, call_id, context)
+
+
+def _output(result: "mcp_types.CallToolResult", call_id: str, context: ToolContext) -> ToolOutput:
+    parts = parts_of(result)
+    text = f"err: {parts.text or 'the tool failed and gave no reason'}" if result.is_error else parts.text
+    return ToolOutput(shortened(text, call_id, context), success=not result.is_error, images=parts.images)
 
 
 def _spec(name: str, definition: "mcp_types.Tool") -> FunctionSpec:

@@ -6,8 +6,9 @@ Names, arguments and results match Codex, except that binary data is kept out of
 import json
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
 from pydantic import BaseModel, ConfigDict
 
 from code_core.mcp_servers import offers
@@ -21,6 +22,9 @@ from code_core.tools.mcp_call import reported, shortened
 from code_core.tools.tool import Tool, ToolContext, ToolOutput
 from code_core.wire.tool_specs import FunctionSpec
 from code_mcp_client import McpClientError
+
+if TYPE_CHECKING:
+    from mcp_types import ReadResourceResult
 
 EVERY_SERVER = "all"
 """The server name in events for a call that asks all servers."""
@@ -125,7 +129,8 @@ class _ListTool:
                 answer["nextCursor"] = found.cursor
             if found.errors:
                 answer["errors"] = found.errors
-            return ToolOutput(shortened(_json(answer), call.call_id, context))
+            text = await anyio.to_thread.run_sync(shortened, _json(answer), call.call_id, context)
+            return ToolOutput(text)
 
         return await reported(invocation, call.call_id, context, run)
 
@@ -166,6 +171,11 @@ class _ReadTool:
             server = _server(self._servers, arguments.server)
             with server.limit.call("resources/read"):
                 result = await server.client().read_resource(arguments.uri, timeout=math.inf)
+            return await anyio.to_thread.run_sync(
+                output, result
+            )  # a long one takes long, and is saved in a file
+
+        def output(result: "ReadResourceResult") -> ToolOutput:
             contents, images = contents_of(result)
             answer = {"server": arguments.server, "uri": arguments.uri, "contents": contents}
             return ToolOutput(shortened(_json(answer), call.call_id, context), images=images)

@@ -47,7 +47,7 @@ LARGE = 2**18
 MOST_PLANS = 3
 """How often a patch is planned again because its files keep changing."""
 NOT_SHOWN = (
-    "patch rejected: the user would have to approve it, and cannot be shown all of it: {}. A question shows text, "
+    "patch rejected: the user must approve it, but it cannot be shown completely: {}. A question shows text, "
     f"at most {MAX_CHANGE_CHARS:,} characters of a file and {MAX_CHANGES_CHARS:,} in all. Send smaller patches."
 )
 CHANGED_MEANWHILE = "another program changed a file before the patch could be written"

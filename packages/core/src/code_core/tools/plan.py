@@ -42,13 +42,13 @@ class UpdatePlan:
         return FunctionSpec(
             self.name,
             (
-                "Show the user your plan for work with several steps, and update it as steps are done. "
+                "Show the user your plan, and update it as steps are done. "
                 "Send all steps each time, with at most one in progress."
             ),
             {
                 "type": "object",
                 "properties": {
-                    "explanation": {"type": "string", "description": "Why the plan changed, in a sentence."},
+                    "explanation": {"type": "string"},
                     "plan": {
                         "type": "array",
                         "items": {
@@ -62,7 +62,6 @@ class UpdatePlan:
                     },
                 },
                 "required": ["plan"],
-                "additionalProperties": False,
             },
         )
 

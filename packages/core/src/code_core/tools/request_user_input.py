@@ -18,7 +18,7 @@ LONGEST_TEXT = 2_000
 LONGEST_ANSWER = 16_000
 """Characters of one answer passed to the model."""
 NOBODY = "no user is available to answer: decide yourself, choose what is easiest to change later, and state your assumptions"
-NO_ANSWER = "the user did not answer: decide yourself, or go on without it"
+NO_ANSWER = "the user did not answer: decide yourself, or continue without an answer"
 
 
 class _Option(BaseModel):
@@ -55,26 +55,25 @@ class AskUser:
         option = {
             "type": "object",
             "properties": {"label": text, "description": text},
-            "required": ["label", "description"],
+            "required": ["label"],
         }
         question = {
             "type": "object",
             "properties": {
-                "id": {"type": "string", "description": "A name for the answer, in snake_case."},
+                "id": {"type": "string", "description": "in snake_case"},
                 "header": {"type": "string", "description": "A word or two."},
                 "question": text,
                 "options": {
                     "type": "array",
                     "items": option,
-                    "description": "2 or 3 mutually exclusive answers, the best first. The user can also answer in their own words.",
+                    "description": "2 or 3 answers, the best first; the user may also write another.",
                 },
             },
             "required": ["id", "header", "question"],
         }
         return FunctionSpec(
             self.name,
-            "Ask the user 1 to 3 short questions, and wait for the answers. Use it only for decisions that you cannot "
-            "make and facts that you cannot find.",
+            "Ask the user 1 to 3 short questions, only about what you can neither decide nor find out.",
             {
                 "type": "object",
                 "properties": {"questions": {"type": "array", "items": question}},

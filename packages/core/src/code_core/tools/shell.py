@@ -38,12 +38,8 @@ class Shell:
             {
                 "type": "object",
                 "properties": {
-                    "command": {
-                        "type": "array",
-                        "items": {"type": "string"},
-                        "description": "The program and its arguments.",
-                    },
-                    "workdir": {"type": "string", "description": "The directory to run in."},
+                    "command": {"type": "array", "items": {"type": "string"}},
+                    "workdir": {"type": "string"},
                     "timeout_ms": {
                         "type": "number",
                         "description": f"{DEFAULT_TIMEOUT_MS} if absent.",
@@ -52,13 +48,9 @@ class Shell:
                         "type": "boolean",
                         "description": "Ask to run it outside the sandbox.",
                     },
-                    "justification": {
-                        "type": "string",
-                        "description": "Why, in a sentence for the user.",
-                    },
+                    "justification": {"type": "string"},
                 },
                 "required": ["command"],
-                "additionalProperties": False,
             },
         )
 

@@ -12,6 +12,7 @@ import anyio
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from code_core.config.guards import CommandGuards
+from code_core.config.paths import is_directory
 from code_core.frozen import frozen
 from code_core.patch.invocation import MISSED, ImplicitPatch, PatchCall, detect, was_missed
 from code_core.protocol.items import FunctionCall, LocalShellCall, ToolCall
@@ -118,9 +119,11 @@ class ShellCommands:
             return ToolOutput("the command contains a NUL character", success=False)
         match detect(command):
             case PatchCall(text=text, workdir=workdir):
-                return await self._apply_patch.apply(
-                    text, cwd / workdir if workdir else cwd, call.call_id, context
-                )
+                directory = cwd / (workdir or "")
+                if not is_directory(directory):
+                    problem = f"No file was changed: {str(directory)!r}, where the patch would apply, is not a directory"
+                    return ToolOutput(problem, success=False)
+                return await self._apply_patch.apply(text, directory, call.call_id, context)
             case ImplicitPatch(message=message):
                 return ToolOutput(message, success=False)
             case None:
@@ -137,7 +140,7 @@ class ShellCommands:
         return refused or _noted(await self._run(request, context, run))
 
     async def _run(self, request: CommandRequest, context: ToolContext, run: RunCommand) -> ToolOutput:
-        """Run the command where it may, then outside of the sandbox if that denied it something."""
+        """Run the command where it may, then outside the sandbox if that denied it something."""
         full_access = isinstance(context.sandbox_policy, DangerFullAccess)
         sandbox = None if full_access else (await anyio.to_thread.run_sync(detect_sandbox)).sandbox
         request = await anyio.to_thread.run_sync(looked_up, request, context)
@@ -156,7 +159,7 @@ class ShellCommands:
         match await permission_to_retry(request, self._guards, context):
             case ToolOutput(text=refusal):
                 return replace(
-                    confined.output, text=f"{confined.output.text}\n{refusal}, outside of the sandbox"
+                    confined.output, text=f"{confined.output.text}\n{refusal}, outside the sandbox"
                 )
             case Permission() as allowed:
                 return await self._run_unconfined(request, allowed, run)
@@ -171,7 +174,7 @@ class ShellCommands:
         return (await run(request, None)).output
 
     async def _granted_outside(self, request: CommandRequest, context: ToolContext) -> bool:
-        """Whether the user has allowed the command, unchanged, to run outside of the sandbox for the session."""
+        """Whether the user has allowed the command, unchanged, to run outside the sandbox for the session."""
         here = (tuple(request.argv), Path(os.path.realpath(request.cwd)))
         never = context.planning or context.approval_policy is AskForApproval.NEVER
         if here not in self._ran_outside or never:

@@ -2,7 +2,7 @@
 
     python -I -S -W ignore check_syntax.py FORMAT LIBRARIES FILES…
 
-`LIBRARIES` is the directory with modules outside of the standard library. Prints a line
+`LIBRARIES` is the directory with modules outside the standard library. Prints a line
 `path:line:column: problem` for each invalid file.
 """
 

@@ -246,7 +246,7 @@ class HumanPrinter:
     def _command_end(self, end: ExecCommandEnd) -> None:
         self._output([line for text in (end.stdout, end.stderr) for line in _lines(text)])
         if end.session_id is not None:
-            self._line(f"  session {end.session_id} runs on after {end.duration.seconds:.1f} s", "dim")
+            self._line(f"  session {end.session_id} still runs after {end.duration.seconds:.1f} s", "dim")
             return
         style = "green" if end.exit_code == 0 else "red"
         self._line(f"  exit {end.exit_code} after {end.duration.seconds:.1f} s", style)

@@ -87,7 +87,7 @@ def visible_change(line: str, *, tabs: bool = False) -> str:
 
 
 def readable(text: str) -> str:
-    """Return prose or output without colours, with invisible characters escaped and carriage returns as line ends."""
+    """Return prose or output without colours, with invisible characters escaped and carriage returns as line endings."""
     return _readable(_RETURN.sub("\n", _COLOUR.sub("", text)))
 
 

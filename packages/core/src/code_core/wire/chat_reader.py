@@ -48,13 +48,19 @@ class ChatReader:
         request_ordinal: the number of the request in the conversation.
         origin: the owner of the reasoning; see `Reasoning`.
         think_tags: finds reasoning in the text, if the server leaves it there.
+        max_output: the output limit that the request set, in tokens.
     """
 
     def __init__(
-        self, request_ordinal: int = 0, origin: str = "", think_tags: ThinkTags | None = None
+        self,
+        request_ordinal: int = 0,
+        origin: str = "",
+        think_tags: ThinkTags | None = None,
+        max_output: int | None = None,
     ) -> None:
         self._ordinal = request_ordinal
         self._origin = origin
+        self._max_output = max_output
         self._think_tags = think_tags
         self._item_count = 0
         self._id: str | None = None
@@ -147,7 +153,7 @@ class ChatReader:
             case reason if reason in _FILTERED:
                 raise incomplete("content_filter")
             case reason if reason in _CUT_OFF:
-                raise incomplete("length")
+                raise incomplete("length", self._usage, self._max_output)
         events = self._close()
         for index, value in self._calls.finished():
             item = item_from_provider(value)

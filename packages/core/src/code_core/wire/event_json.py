@@ -22,5 +22,5 @@ def event_value(data: bytes) -> Any:
         try:
             halves = json.loads(data.decode("utf-8", "replace"))
         except RecursionError:
-            raise ValueError("nested too deep") from None
+            raise ValueError("nested too deeply") from None
         return from_json(repaired(json.dumps(halves, ensure_ascii=False)))

@@ -7,10 +7,13 @@ from pydantic_core import from_json
 
 from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, StreamBroken
 from code_core.protocol.text import repaired
+from code_core.protocol.token_events import TokenUsage
 from code_core.view.visible import readable
 from code_core.wire.retry_hint import retry_delay
 
 LONGEST_EXCERPT = 600
+NO_ROOM = 16
+"""Tokens of an answer below which the window, not the output limit, must have cut it off."""
 _FATAL_CODES = {
     "insufficient_quota": ("usage_limit", "the account has no quota left: check plan and billing"),
     "usage_not_included": ("usage_limit", "the plan does not include this use: upgrade it or use an API key"),
@@ -27,7 +30,8 @@ _TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_err
 _TOO_LONG = re.compile(
     r"maximum (?:context|model|input) length|exceeds? the (?:available |model's )?context|"
     r"context (?:size|window|length) (?:has been |is )?exceeded|greater than the context length|"
-    r"context (?:the )?overflows|prompt is too long",
+    # Ollama cuts a long prompt from its start, and then misses what it has cut off.
+    r"context (?:the )?overflows|prompt is too long|no user query found in messages",
     re.IGNORECASE,
 )
 _WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429})
@@ -63,11 +67,25 @@ def is_too_long(error: dict[str, Any]) -> bool:
     return isinstance(message, str) and _TOO_LONG.search(message[:2000]) is not None
 
 
-def incomplete(reason: str) -> ModelError:
-    """Return the exception for a response that the provider cut off for `reason`."""
+def incomplete(reason: str, usage: TokenUsage | None = None, max_output: int | None = None) -> ModelError:
+    """Return the exception for a response that the provider cut off for `reason`.
+
+    Args:
+        reason: the provider's word for it.
+        usage: the tokens of the response, if reported.
+        max_output: the output limit that the request set, in tokens.
+    """
     if reason == "content_filter":
         return RequestRefused("the provider's content filter stopped the response", code="refused")
     if reason in {"max_output_tokens", "max_tokens", "length"}:
+        if (
+            usage is not None
+            and usage.output_tokens < min(NO_ROOM, max_output or NO_ROOM) < usage.input_tokens
+        ):
+            return ContextWindowExceeded(
+                "the prompt fills the model's context window and leaves no room for an answer "
+                "(start a new conversation or compact it; a local server may have been started with a small window)"
+            )
         return RequestRefused(
             "the response reached the model's output limit (max_output_tokens): ask for less at once",
             code="max_output",

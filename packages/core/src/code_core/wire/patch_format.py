@@ -28,14 +28,12 @@ END_OF_FILE: "*** End of File\n"
 """.lstrip()
 
 APPLY_PATCH_INSTRUCTIONS = """\
-# The patch format of apply_patch
-A patch is plain text between two markers, with one or more file sections:
+plain text between two markers, with one or more file sections:
 
 *** Begin Patch
 *** Add File: path/new.py
 +every line of a new file begins with a plus sign
 *** Update File: path/old.py
-*** Move to: path/renamed.py
 @@ class Shape:
      def area(self):
 -        return 0
@@ -46,9 +44,8 @@ A patch is plain text between two markers, with one or more file sections:
 In an update, each change is a chunk. Unchanged lines begin with a space, removed ones with `-`, added ones with `+`; \
 the sign comes before the line's own indentation. \
 Give three unchanged lines before and after each change. If they occur more than once, quote the whole line of the enclosing class or function \
-in a line `@@ …` before the chunk; several such lines narrow it down further. \
+in a line `@@ …` before the chunk. \
 Every chunk except the first begins with `@@`, and chunks are in the order of the file. \
-`*** Move to:` renames the file and is optional. `*** End of File` after a chunk says that it is at the end of the file. \
-Paths are relative to the working directory. Do not write line numbers. \
-In a shell call, use ["apply_patch", "*** Begin Patch\\n…\\n*** End Patch"].
+`*** Move to: NEW` after `*** Update File:` renames the file. `*** End of File` marks a chunk at the end of the file. \
+Paths are relative to the working directory. Do not write line numbers.
 """

@@ -171,7 +171,7 @@ class ResponseReader:
             case "response.failed":
                 self._failure = failure_of(error_in(event.get("response")) or error_in(event))
             case "response.incomplete":
-                self._failure = incomplete(_reason(_dict(event.get("response"))))
+                self._failure = self._incomplete(_dict(event.get("response")))
             case "error":
                 self._failure = failure_of(error_in(event) or event)
             case str(kind) if kind.startswith("response."):
@@ -198,7 +198,7 @@ class ResponseReader:
                 self._failure = failure_of(error_in(response))
                 return []
             case "incomplete":
-                self._failure = incomplete(_reason(response))
+                self._failure = self._incomplete(response)
                 return []
         fresh = self._items.completed(response.get("output"))
         usage = _usage(response.get("usage"))
@@ -212,6 +212,9 @@ class ResponseReader:
                 item, EventOrder(request_ordinal=order.request_ordinal, output_index=self._next_index)
             )
         return [*done, Completed(str(response.get("id") or ""), usage)]
+
+    def _incomplete(self, response: dict[str, Any]) -> ModelError:
+        return incomplete(_reason(response), _usage(response.get("usage")), self._max_output)
 
     def _done(self, item: ResponseItem | None, order: EventOrder) -> list[ResponseEvent]:
         if item is None:

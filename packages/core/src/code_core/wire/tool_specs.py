@@ -40,9 +40,8 @@ class FreeformSpec:
             self.manual,
             {
                 "type": "object",
-                "properties": {"input": {"type": "string", "description": "The whole text."}},
+                "properties": {"input": {"type": "string"}},
                 "required": ["input"],
-                "additionalProperties": False,
             },
         )
 

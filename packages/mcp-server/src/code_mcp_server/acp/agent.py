@@ -59,7 +59,7 @@ class Agent:
         if method == LOGIN_METHOD:
             raise RpcError(
                 Code.INVALID_PARAMS,
-                f"{LOGIN_METHOD} is done in a terminal: run the agent's command with `login`",
+                f"{LOGIN_METHOD} needs a terminal: run the agent's command with `login`",
             )
         if method != API_KEY_METHOD:
             raise RpcError(

@@ -31,21 +31,21 @@ from code_mcp_server.jsonrpc import JsonObject
 from code_mcp_server.live_output import LiveOutput
 
 MOST_HELD = 20
-"""Notices that wait for the next prompt."""
+"""Limit on the notices that wait for the next prompt."""
 
 
 class EventFeed:
     """See the module.
 
     Args:
-        conversation: of the session.
+        conversation: the session's conversation.
         info: follows its settings and its title.
-        custom: the commands besides those built in.
-        connection: to the client.
-        client: what the client has declared.
+        custom: the commands in addition to the built-in ones.
+        connection: the connection to the client.
+        client: the client's capabilities.
 
     Attributes:
-        turn: the prompt that is being answered; what happens without one is held, or shown as nothing.
+        turn: the prompt being answered; without one, notices are held and other events are not shown.
         was_prompted: whether the session has had a prompt.
     """
 
@@ -72,9 +72,9 @@ class EventFeed:
         """Show every event until the conversation ends.
 
         Args:
-            tasks: ask the client.
-            shown: called with each event once its updates are sent; gives further updates, and is resumed
-                when each of them is sent.
+            tasks: runs the requests to the client.
+            shown: called with each event once its updates are sent; yields further updates, and is resumed
+                after each of them is sent.
         """
         live = LiveOutput(self._translator, self._show_updates)
         events = self._conversation.events()
@@ -89,18 +89,18 @@ class EventFeed:
             )
 
     async def list_commands(self) -> None:
-        """Tell the client which commands there are."""
+        """Send the client the list of commands."""
         custom, warnings = await self._custom.listed()
         self.hold(*warnings)
         await self.send(available_commands((*BUILT_IN, *custom)))
 
     def hold(self, *warnings: str) -> None:
-        """Show these with the next prompt."""
+        """Show the warnings with the next prompt."""
         for warning in warnings:
             self._hold(self._translator.updates(WarningEvent(message=warning)))
 
     async def send_held(self) -> None:
-        """Send what waited for a prompt."""
+        """Send the notices that waited for a prompt."""
         held, self._held = self._held, []
         await self.send(*held)
 
@@ -144,7 +144,7 @@ class EventFeed:
                 pass
 
     async def _follow_servers(self, msg: EventMsg, *, can_list: bool) -> None:
-        """Pass on what MCP servers report. Between prompts a client expects no list: it gets it with the next one."""
+        """Pass on reports of MCP servers; a changed list that comes between prompts is sent with the next prompt."""
         match msg:
             case ElicitationComplete(id=elicitation) if self._opens_urls:
                 await self._connection.notify("elicitation/complete", {"elicitationId": elicitation})
@@ -160,7 +160,7 @@ class EventFeed:
                 pass
 
     def _hold(self, updates: Iterable[JsonObject]) -> None:
-        """Keep what the user should know: between prompts a client expects nothing."""
+        """Keep notices for the user, because a client expects nothing between prompts."""
         self._held += [one for one in updates if one["sessionUpdate"] in {"notice", "agent_thought_chunk"}]
         del self._held[:-MOST_HELD]
 
@@ -171,5 +171,5 @@ class EventFeed:
         await self._submit(answer.op)
 
     async def _submit(self, op: Op) -> None:
-        with suppress(ConversationError):  # it has ended: nobody waits for this
+        with suppress(ConversationError):  # it has ended, so nobody waits for this
             await self._conversation.submit(op)

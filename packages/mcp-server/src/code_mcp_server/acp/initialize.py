@@ -20,13 +20,13 @@ LOGIN: dict[str, Any] = {
     "type": "terminal",
     "id": LOGIN_METHOD,
     "name": "Enter an API key",
-    "description": "Asks for the model provider's API key in a terminal, and saves it for you alone.",
+    "description": "Asks for the model provider's API key in a terminal, and saves it so that only you can read it.",
     "args": ["login"],
 }
-"""For clients that run the agent's command in a terminal, with these arguments added to it or instead of its own."""
+"""For clients that run the agent's command in a terminal; they append these arguments or replace its own."""
 
 HOMES = ("CODE_HOME", "CODEX_HOME")
-"""Say where the key is saved; a terminal of the editor may not have them."""
+"""These determine where the key is saved; a terminal of the editor may not have them."""
 
 CAPABILITIES: dict[str, Any] = {
     "loadSession": True,
@@ -59,9 +59,9 @@ def initialize_result(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _terminal_login(declared: object) -> list[dict[str, Any]]:
-    """Login in a terminal, as the client wants it described.
+    """Return the terminal login in the form that the client supports, if any.
 
-    Clients from before it was in the protocol are given the whole command.
+    Clients that are older than its standard form get the whole command.
     """
     match declared:
         case {"auth": {"terminal": True}}:

@@ -42,10 +42,10 @@ class OpenSession:
     """See the module.
 
     Args:
-        conversation: what runs it; entered by `run`.
-        workspace: what it was opened with.
-        connection: to the client.
-        client: what the client has declared.
+        conversation: runs the session; entered by `run`.
+        workspace: the settings and directories that it was opened with.
+        connection: the connection to the client.
+        client: the client's capabilities.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class OpenSession:
         except Exception:
             if not started:
                 raise
-            _log.exception("session %s failed", self.id)  # the others go on
+            _log.exception("session %s failed", self.id)  # the others continue
         finally:
             self._closing.set()
             self._release()
@@ -108,7 +108,7 @@ class OpenSession:
         await self.closed.wait()
 
     async def prompt(self, items: Sequence[InputItem]) -> str:
-        """Answer a prompt; the stop reason, when everything of the turn is on its way. Cancelling it interrupts.
+        """Answer a prompt; return the stop reason once all output of the turn is sent. Cancelling interrupts it.
 
         Raises:
             RpcError: another prompt is being answered, or this one failed.
@@ -175,7 +175,7 @@ class OpenSession:
             self._tasks.start_soon(self._submit_quietly, Interrupt())
 
     async def change(self, op: OverrideTurnContext, *, quiet: bool = False) -> None:
-        """Change settings, and tell the client what they are now, unless this is to be `quiet`.
+        """Change settings and, unless `quiet`, send the client the new ones.
 
         Raises:
             RpcError: the session has ended.
@@ -221,7 +221,7 @@ class OpenSession:
             await self.conversation.submit(op)
 
     async def _interrupt(self, turn: Turn) -> None:
-        """End the turn that nobody waits for any more, so that the next prompt finds only its own events."""
+        """End a turn that nobody waits for any more, so that the next prompt sees only its own events."""
         with anyio.move_on_after(INTERRUPT_SECONDS, shield=True):
             turn.withdraw_questions()
             await self._submit_quietly(Interrupt())

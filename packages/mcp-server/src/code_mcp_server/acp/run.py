@@ -1,7 +1,6 @@
 """Runs the agent on a connection whose `initialize` has been answered, until its input ends."""
 
 import os
-import signal
 import threading
 from collections.abc import AsyncIterator
 
@@ -9,6 +8,7 @@ import anyio
 
 from code_core.acp.capabilities import ClientCapabilities
 from code_core.config.load import ConfigOverrides
+from code_core.process.signals import ending_signals
 from code_core.session.manager import ConversationManager
 from code_mcp_client.framing import Line
 from code_mcp_server.acp.agent import Agent
@@ -41,7 +41,7 @@ async def serve_agent(
 
     async def stop_on_signal(scope: anyio.CancelScope) -> None:
         nonlocal code
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
             async for number in signals:
                 code = 128 + number
                 end.within(END_SECONDS, code)

@@ -121,8 +121,16 @@ def _table(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pairs(value: object, what: str) -> dict[str, str]:
+    """Variables or headers: a list of names and values, or the object that some clients send instead."""
+    match value:
+        case None:
+            value = []
+        case {**entries}:
+            value = [{"name": name, "value": text} for name, text in entries.items()]
+        case _:
+            pass
     pairs: dict[str, str] = {}
-    for one in value if isinstance(value, list) else []:
+    for one in value if isinstance(value, list) else [value]:
         match one:
             case {"name": str(name), "value": str(text)}:
                 pairs[name] = text

@@ -62,7 +62,7 @@ class Turn:
             scope.cancel()
 
     async def questions_withdrawn(self) -> None:
-        """Withdraw the questions and wait until the client has been told."""
+        """Withdraw the questions and wait until the client has been notified."""
         self.withdraw_questions()
         while self._asking:
             self._one_answered = anyio.Event()

@@ -21,7 +21,7 @@ async def list_prompts(chat: Chat, _argument: str) -> Outcome:
         chat.say(f"/{PROMPTS}{one.name}{hint}  {one.description}")
     if not await _list_server_prompts(chat) and not found.custom_prompts:
         folder = chat.conversation.config.home.path / "prompts"
-        chat.say(f"there are no prompts: a file {visible(str(folder))}/NAME.md is sent by /{PROMPTS}NAME")
+        chat.say(f"there are no prompts: /{PROMPTS}NAME sends a file {visible(str(folder))}/NAME.md")
     return None
 
 

@@ -1,11 +1,12 @@
 """Settings for what commands and patches may do, and for the limits of a turn."""
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import AliasChoices, Field
 
 from code_core.config.schema.base import SettingsTable, Value
+from code_core.config.schema.unsupported import unsupported_at
 from code_core.protocol.validation import ValidationGroup, ValidationTool
 
 
@@ -33,6 +34,8 @@ class WorkspaceWriteTable(SettingsTable):
 
 class EnvironmentTable(SettingsTable):
     """`[shell_environment_policy]`: which variables commands get."""
+
+    left_alone: ClassVar[frozenset[str]] = unsupported_at("shell_environment_policy.")
 
     inherit: Literal["all", "core", "none"] = Field("all", description="which variables commands inherit")
     ignore_default_excludes: bool = Field(
@@ -88,7 +91,9 @@ class LimitsTable(SettingsTable):
 
     max_tool_calls: int | None = Field(None, ge=1, description="stop a turn after this many tool calls")
     max_wall_seconds: float | None = Field(None, gt=0, description="stop a turn after this many seconds")
-    max_total_tokens: int | None = Field(None, ge=1, description="stop a turn after this many tokens")
+    max_total_tokens: int | None = Field(
+        None, ge=1, description="stop a turn after this many tokens, estimated if the provider reports none"
+    )
     max_cost_usd: float | None = Field(
         None, gt=0, description="stop a turn after this many US dollars; the model's prices must be known"
     )

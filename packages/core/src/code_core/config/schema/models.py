@@ -1,10 +1,11 @@
 """Settings for models and their providers."""
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from code_core.config.schema.base import SettingsTable, Value
+from code_core.config.schema.unsupported import unsupported_at
 from code_core.model.providers import ServerKind
 from code_core.protocol.policies import WireApi
 
@@ -79,6 +80,8 @@ class ModelTable(SettingsTable):
 
 class ProviderTable(SettingsTable):
     """`[model_providers.ID]`: an additional endpoint, or changes to a built-in one."""
+
+    left_alone: ClassVar[frozenset[str]] = unsupported_at("model_providers.*.")
 
     name: str | None = Field(None, description="the name shown in messages")
     base_url: str | None = Field(

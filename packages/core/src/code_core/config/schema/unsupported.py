@@ -3,7 +3,7 @@
 They are accepted so that files shared with other programs load unchanged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 _SCREEN = "there is no full-screen interface"
 _UPDATES = "updates come from the installer that you used"
@@ -39,10 +39,24 @@ UNSUPPORTED: Mapping[str, str] = {
     "tui": _SCREEN,
     "use_experimental_reasoning_summary": "`model_reasoning_summary` controls summaries",
     "windows_wsl_setup_acknowledged": "Windows is not supported",
+    "model_providers.*.openrouter": "set `extra_body` of a model",
     "projects.*.always_allow_commands": "use a rule",
     "projects.*.commands": "projects cannot define commands",
     "projects.*.hooks": "there are no hooks",
+    "shell_environment_policy.experimental_use_profile": "commands of `exec_command` run in a login shell",
 }
+
+
+def reason_at(path: Sequence[str | int]) -> str | None:
+    """Return why the key at `path` has no effect, or None if it has one; so with everything in such a table."""
+    own = path[2:] if path[0] == "profiles" else path
+    for key, reason in UNSUPPORTED.items():
+        parts = key.split(".")
+        if len(own) >= len(parts) and all(
+            part in {"*", mine} for part, mine in zip(parts, own, strict=False)
+        ):
+            return reason
+    return None
 
 
 def unsupported_at(prefix: str) -> frozenset[str]:

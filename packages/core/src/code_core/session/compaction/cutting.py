@@ -15,9 +15,8 @@ from code_core.protocol.items import (
     OutputText,
     ResponseItem,
 )
-from code_core.session.history.sizes import TOKENS_AROUND_AN_ITEM, estimated_tokens
+from code_core.session.history.sizes import BYTES_PER_TOKEN, TOKENS_AROUND_AN_ITEM, estimated_tokens
 
-BYTES_PER_TOKEN = 4
 ROOM_OF_THE_NOTE = 60
 """Characters reserved for the line that reports how much was left out."""
 AN_IMAGE = "[an image, left out to save space]"

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from code_core.protocol.items import CustomToolCallOutput, FunctionCallOutput, Message, ResponseItem
 from code_core.session.compaction.budget import Budget
-from code_core.session.compaction.cutting import BYTES_PER_TOKEN
 from code_core.session.history.engine_notes import STATE_TAG, begins_with
+from code_core.session.history.sizes import BYTES_PER_TOKEN
 
 PATCHED = "Success. Updated the following files:"
 """First line of a successful patch's output; one line per file follows."""
@@ -14,16 +14,19 @@ _RUNNING = "Still running: "
 
 
 def changed_files(items: Iterable[ResponseItem]) -> list[str]:
-    """Return the files changed by patches in the history and its earlier state notes, without duplicates."""
+    """Return the files changed by patches in the history and its earlier state notes, the last changed one last."""
     files: dict[str, None] = {}
     for item in items:
         match item:
             case Message() if begins_with(item, STATE_TAG):
-                files |= dict.fromkeys(_listed(item.text))
+                changed = _listed(item.text)
             case FunctionCallOutput(output=str(text)) | CustomToolCallOutput(output=text):
-                files |= dict.fromkeys(_patched(text))
+                changed = _patched(text)
             case _:
-                pass
+                changed = []
+        for name in changed:
+            files.pop(name, None)
+            files[name] = None
     return [*files]
 
 

@@ -240,7 +240,7 @@ class EventReader:
 
 
 def _pairs(msgs: Iterable[EventMsg]) -> set[int]:
-    """The places of begins whose ends follow, and of these ends. An item may begin again after its end."""
+    """The positions of begins whose ends follow, and of these ends. An item may begin again after its end."""
     begun: dict[Hashable, int] = {}
     pairs: set[int] = set()
     for number, msg in enumerate(msgs):

@@ -14,6 +14,7 @@ from code_core.protocol.items import (
     ResponseItem,
 )
 
+BYTES_PER_TOKEN = 4
 TOKENS_OF_AN_IMAGE = 1_000
 TOKENS_AROUND_AN_ITEM = 8
 
@@ -42,7 +43,7 @@ def _tokens(item: ResponseItem) -> int:
             characters = len(text)
         case _:
             characters = _length(item.model_dump())
-    return characters // 4 + TOKENS_AROUND_AN_ITEM
+    return characters // BYTES_PER_TOKEN + TOKENS_AROUND_AN_ITEM
 
 
 def _characters(part: ContentItem) -> int:
@@ -50,7 +51,7 @@ def _characters(part: ContentItem) -> int:
         case InputText(text=text) | OutputText(text=text) | Refusal(refusal=text):
             return len(text)
         case InputImage():
-            return TOKENS_OF_AN_IMAGE * 4
+            return TOKENS_OF_AN_IMAGE * BYTES_PER_TOKEN
 
 
 def _length(value: object) -> int:

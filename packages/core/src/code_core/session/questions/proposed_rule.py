@@ -19,7 +19,7 @@ class ProposedRule:
     """Allows the command `words` in and below `cwd`, with further arguments unless `exact`.
 
     Attributes:
-        outside: whether it also allows running outside of the sandbox.
+        outside: whether it also allows running outside the sandbox.
         files: see `PrefixRule.files`.
     """
 
@@ -89,7 +89,7 @@ class ProposedRule:
         if rule.cwd is None or ".." in rule.cwd.parts or not rule.cwd.is_relative_to(self.cwd):
             raise RuleError(f"the cwd of the edited rule must be {self.cwd} or a directory below it")
         if rule.outside > self.outside:
-            raise RuleError("the edited rule must not allow running outside of the sandbox")
+            raise RuleError("the edited rule must not allow running outside the sandbox")
         if rule.outside and rule.files != self.files:
             raise RuleError("the edited rule must name the proposed files")
         return ProposedRule(words, rule.cwd, rule.outside, rule.exact, rule.files)

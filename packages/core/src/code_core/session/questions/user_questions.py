@@ -21,7 +21,7 @@ class UserQuestions:
         return self._questions.answer(op.id, op)
 
     def for_turn(self, emit: Emit, clock: TurnClock) -> "TurnAsker":
-        """What asks for one turn; its questions take no time on `clock`."""
+        """Asks the questions of one turn; pauses `clock` meanwhile."""
         return TurnAsker(self._questions, self._numbers, emit, clock)
 
 

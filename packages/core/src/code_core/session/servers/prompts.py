@@ -24,7 +24,7 @@ async def fetch_server_prompt(conversation: Conversation, command: str, typed: s
         typed: what follows the command.
 
     Raises:
-        BadPromptCommand: there is no such prompt, its arguments are missing, or its server does not give it.
+        BadPromptCommand: there is no such prompt, arguments are missing, or its server does not return it.
     """
     listed = await list_server_prompts(conversation)
     return await get_server_prompt(conversation, query_of(command, typed, listed.prompts, listed.errors))
@@ -34,12 +34,12 @@ async def get_server_prompt(conversation: Conversation, query: GetMcpPrompt) -> 
     """The prompt that `query` names, as input for the model.
 
     Raises:
-        BadPromptCommand: its server does not give it.
+        BadPromptCommand: its server does not return it.
     """
     got = await _answered(conversation, query, McpGetPromptResponse)
     if got.error is not None:
         raise BadPromptCommand(
-            f"the MCP server {got.server!r} does not give its prompt {got.name!r}: {got.error}"
+            f"the MCP server {got.server!r} does not return its prompt {got.name!r}: {got.error}"
         )
     return got.items
 

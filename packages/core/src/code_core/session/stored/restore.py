@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("code_core")
 
 CUT_OFF_NOTE = (
-    f"{INTERRUPTED_TAG}The turn above was cut off: the program ended, or this is a copy made meanwhile. "
-    "Commands may have run in part; check before you rely on them.</turn_interrupted>"
+    f"{INTERRUPTED_TAG}The turn above was cut off: the program ended, or the session was copied while it ran. "
+    "Commands may have run partially; check before you rely on them.</turn_interrupted>"
 )
 
 _SETTINGS = ("cwd", "approval_policy", "sandbox_policy", "model", "effort", "summary", "collaboration_mode")

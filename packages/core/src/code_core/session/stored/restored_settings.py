@@ -51,7 +51,7 @@ def settings_to_restore(
         for name in ("model", "effort", "summary"):
             kept.pop(name, None)
         notes.append(
-            f"it began with the provider {provider!r}, and goes on with {config.model} of {config.provider.id!r}"
+            f"it began with the provider {provider!r} and now uses {config.model} of {config.provider.id!r}"
         )
     notes += _bounded_approvals(kept, config)
     notes += _bounded_sandbox(kept, config)

@@ -54,7 +54,7 @@ class ReviewTask:
         finally:
             await report.emit(ExitedReviewMode(review=review))
         if not review:
-            raise TurnError("the review gave no result: try again")
+            raise TurnError("the review produced no result: try again")
         await session.history.add(
             user_note(f"<code_review>\n<of>{description}</of>\n{review}\n</code_review>", report.turn_id)
         )

@@ -29,7 +29,7 @@ from code_core.tools.registry import ToolRegistry
 from code_core.tools.tool import Tool
 
 INTERRUPTED_NOTE = (
-    f"{INTERRUPTED_TAG}The user interrupted the turn above. Commands may have run in part; "
+    f"{INTERRUPTED_TAG}The user interrupted the turn above. Commands may have run partially; "
     "check before you rely on them.</turn_interrupted>"
 )
 

@@ -3,7 +3,7 @@
 from code_core.config.schema.commands import LimitsTable
 from code_core.errors import TurnError
 from code_core.model.catalog import Prices
-from code_core.protocol.token_events import LimitsLeft
+from code_core.protocol.token_events import LimitsLeft, TokenUsage
 from code_core.session.turn.clock import TurnClock
 from code_core.session.turn.reporter import TokenTotals
 
@@ -24,6 +24,8 @@ class TurnLimits:
         self._tokens_before = totals.total.total_tokens
         self._cost_before = totals.cost_usd
         self._calls = 0
+        self._prices: Prices | None = None
+        self._unreported = TokenUsage()
 
     def check_prices(self, model: str, prices: Prices | None) -> None:
         """Check that a cost limit can be enforced.
@@ -36,6 +38,12 @@ class TurnLimits:
                 f"max_cost_usd is set, but the price of {model} is unknown: "
                 f'set prices for it, [models."{model}".prices], or unset the limit'
             )
+        self._prices = prices
+
+    def add_unreported(self, read: int, written: int) -> None:
+        """Count estimated tokens of a response for which the provider reported no usage."""
+        usage = TokenUsage(input_tokens=read, output_tokens=written, total_tokens=read + written)
+        self._unreported += usage
 
     def add_calls(self, number: int) -> None:
         """Count `number` tool calls that the model requests.
@@ -73,8 +81,9 @@ class TurnLimits:
 
     @property
     def _tokens(self) -> int:
-        return self._totals.total.total_tokens - self._tokens_before
+        return self._totals.total.total_tokens - self._tokens_before + self._unreported.total_tokens
 
     @property
     def _cost(self) -> float:
-        return self._totals.cost_usd - self._cost_before
+        unreported = 0.0 if self._prices is None else self._prices.of(self._unreported)
+        return self._totals.cost_usd - self._cost_before + unreported

@@ -20,6 +20,7 @@ from code_core.protocol.events import EventOrder
 from code_core.protocol.items import ResponseItem, ToolCall, ToolCallOutput, output_for
 from code_core.session.history.history import History, HistoryItem
 from code_core.session.history.request_input import normalised, with_own_ids
+from code_core.session.history.sizes import BYTES_PER_TOKEN
 from code_core.session.turn.limits import TurnLimits
 from code_core.session.turn.loop_guard import LoopGuard
 from code_core.session.turn.reporter import Reporter
@@ -96,6 +97,7 @@ class TurnLoop:
     async def _ask(self, schema: dict[str, Any] | None) -> Response:
         """Return one response; its finished items enter the history even on cancellation."""
         response = Response()
+        before = self.history.tokens
         try:
             await sample(self.client, partial(self._prompt, schema), response, self.reporter)
         finally:
@@ -103,6 +105,9 @@ class TurnLoop:
             if response.items:
                 await self.history.add(*self._history_items(response))
             self.reporter.totals.note_request(response.usage, self.history.tokens)
+            if response.items and (response.usage is None or response.usage.total_tokens == 0):
+                read = len(self.instructions) // BYTES_PER_TOKEN + before
+                self.limits.add_unreported(read, self.history.tokens - before)
         return response
 
     def _prompt(self, schema: dict[str, Any] | None, finished: Sequence[ResponseItem]) -> Prompt:

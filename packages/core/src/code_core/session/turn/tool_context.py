@@ -6,6 +6,7 @@ from pathlib import Path
 from code_core.context.git import repository_root
 from code_core.safety.environment import child_environment
 from code_core.safety.non_interactive import non_interactive
+from code_core.session.history.sizes import BYTES_PER_TOKEN
 from code_core.session.questions.approver import TurnApprover
 from code_core.session.session import Session
 from code_core.session.settings import TurnSettings
@@ -14,8 +15,6 @@ from code_core.session.turn.checkpoint import TurnCheckpoint
 from code_core.session.turn.clock import TurnClock, UnhurriedApprover
 from code_core.tools.tool import ToolContext, keep_nothing
 from code_core.tools.turn_changes import TurnChanges
-
-BYTES_PER_TOKEN = 4
 
 
 def tool_context(

@@ -85,7 +85,7 @@ def clean_files(directory: str) -> dict[str, Blob]:
 
 
 def _regular(listed: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The name and the object of each file, except those whose changes git was told to ignore."""
+    """The name and the object of each file, except those whose changes git is set to ignore."""
     for line in listed.split(b"\0"):
         fields, _, name = line.partition(b"\t")
         match fields.split(b" "):
