@@ -105,6 +105,9 @@ def test_a_whole_answer_may_be_larger_than_an_event(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(event_stream, "SseParser", partial(SseParser, 100))
     long = b'{"a":"%s"}' % (b"x" * 200)
     assert read(long, kind=JSON) == [SseEvent("whole", long)]
+    assert read(long[:3], long[3:], kind=JSON) == [SseEvent("whole", long)]
+    with pytest.raises(RequestRefused, match="not a stream of events"):
+        read(b"[", b"%s]" % long, kind=JSON)
     with pytest.raises(RequestRefused, match=r"^P: a server-sent event is larger than 100 bytes") as caught:
         read(long)
     assert caught.value.code == "provider"

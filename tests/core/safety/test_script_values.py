@@ -34,6 +34,7 @@ def _gathered(*scripts: str) -> Definitions:
         # arguments of functions
         ("f() { $1; }; f git push", "@", ["git push", ""]),
         ("f() { shift; $1; }; f git push", "@", ["git push", "push", ""]),
+        ("f() { shift; $1; }; f a git push", "@", ["a git push", "git push", ""]),
         ("g git push", "@", []),
         # what is printed, and read
         ("echo a b", "$(…)", ["a b"]),
@@ -44,6 +45,7 @@ def _gathered(*scripts: str) -> Definitions:
         ("read -r x y <<< a", "y", ["a"]),
         ("IFS=: read x <<< a:b", "x", ["b", "a", "a:b"]),
         ("mapfile x <<E\na b\nc\nE", "x", ["c", "b", "a", "a b", "a b\nc"]),
+        ("IFS=: read x <<< 'a:b c'", "x", ["c", "b", "a", "a:b", "a:b c"]),
         ("readarray x <<< a", "x", ["a"]),
         ("cut x <<< a", "x", []),
         ("echo a | read x", "x", ["a"]),
@@ -75,6 +77,7 @@ def test_arguments_of_only_some_functions_are_looked_at() -> None:
         ("cat a b", "", ["a", "b", "a", "b", "a b"]),
         ("cat x=a", "y=b", ["y=b", "x=a", "b", "a", "x=a"]),
         ("echo -n a b", "", ["-n", "a", "b", "-n", "a", "b", "a b", "-n a b"]),
+        ("echo a b", "", ["a", "b", "a", "b", "a b", "a b"]),
         ("cat x=y=a", "", ["x=y=a", "y=a", "x=y=a"]),
         ("git a", "x=y", []),
         ("grep a", "", []),

@@ -27,6 +27,16 @@ def test_a_body_may_have_several_members() -> None:
     inflater.check_end()
 
 
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate"])
+def test_an_empty_body_may_be_called_compressed(coding: str) -> None:
+    inflater = inflater_for({"content-encoding": coding})
+    assert inflater is not None
+    assert list(inflater.pieces(b"")) == []
+    inflater.check_end()
+    with pytest.raises(MalformedResponseError, match="cannot be read"):
+        list(inflater.pieces(b"plain"))
+
+
 @pytest.mark.parametrize("headers", [{}, {"content-encoding": "identity"}, {"content-encoding": " "}])
 def test_a_body_may_be_plain(headers: dict[str, str]) -> None:
     assert inflater_for(headers) is None
