@@ -39,8 +39,8 @@ from code_core.session.conversation import Conversation
 from code_core.session.manager import ConversationManager
 from code_core.session.parts import Parts
 from code_core.session.stored.opening import Last
-from code_core.view.plan_tags import WithoutPlanTags
 from code_core.signals import ending_signals
+from code_core.view.plan_tags import WithoutPlanTags
 from code_core.view.printer import HumanPrinter
 from code_core.view.visible import readable, visible
 
