@@ -27,6 +27,7 @@ LAYERS: Mapping[str, str] = {
     "code_core.files": "services",
     "code_core.validation": "services",
     "code_core.logs": "services",
+    "code_core.signals": "services",
     "code_core.patch": "pure",
     "code_core.safety": "pure",
     "code_core.wire": "pure",
