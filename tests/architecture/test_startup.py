@@ -18,7 +18,6 @@ SERVICES_OF_A_MESSAGE = frozenset(
     {
         "code_core.files.checkout",
         "code_core.files.directory",
-        "code_core.process.signals",
         "code_core.sandbox.writable",
         "code_core.tools.apply_patch",
         "code_core.tools.arguments",
