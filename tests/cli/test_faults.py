@@ -182,7 +182,7 @@ def test_a_hang_up_ends_the_run_and_the_session_can_be_resumed(
     wait_for(process, "exec_command_begin")
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGHUP
+    assert process.returncode == 130  # it ended in order, as on Ctrl+C
     done = workspace.run("exec", FULL, "resume", "--last", "go on")
     assert (done.returncode, done.stdout) == (0, "went on\n")
 
