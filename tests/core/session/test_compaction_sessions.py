@@ -42,7 +42,7 @@ from support import violations
 SESSIONS = 200 if os.environ.get("CODE_ALL_SESSIONS") else 40
 COMPACTIONS = 20
 MOST_FILES = 20
-"""Of the changed files, so many fit beside the running commands even where the window is small."""
+"""How many changed files fit into a small window together with the running commands."""
 FAILURES = ("empty", "refused", "refusal", "overflow", "hang", "call", "endless")
 HANG = 0.02
 

@@ -1,4 +1,4 @@
-"""Closes its stdout or its stdin, but keeps running until it is told to end."""
+"""Closes its stdout or its stdin, but keeps running until it gets a signal."""
 
 import os
 import signal
