@@ -14,7 +14,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from code_core.process.spawn import start_command
+from code_core.process.spawn import start_command, terminate_group
 from code_core.protocol.events import EventMsg, ExecCommandOutputDelta, WarningEvent
 from code_core.protocol.policies import (
     AskForApproval,
@@ -368,7 +368,8 @@ def test_a_confined_command_has_the_rights_of_the_turn(
 
 
 def test_a_confined_command_that_runs_on_is_listed_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Detection((Finding("landlock", SimpleNamespace(mechanism="landlock"), "here"),))
+    sandbox: Any = SimpleNamespace(mechanism="landlock", terminate=terminate_group)
+    found = Detection((Finding("landlock", sandbox, "here"),))
     monkeypatch.setattr("code_core.tools.shell_commands.detect_sandbox", lambda: found)
 
     @asynccontextmanager
