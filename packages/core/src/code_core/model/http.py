@@ -158,8 +158,7 @@ class HttpModelClient:
                             with exchange:
                                 yield events
                 finally:
-                    with anyio.CancelScope(shield=True):
-                        await response.aclose()
+                    await response.aclose()
             finally:
                 log.ended()
             return
