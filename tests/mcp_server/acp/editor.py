@@ -21,6 +21,8 @@ ALLOWED_ERRORS = {
     -32002,  # closed before
 }
 """Other possible stop reasons of a cancelled prompt."""
+ENGINE_FAILED = "the session failed; load it again to continue"
+"""The error of a prompt whose engine failed before the cancellation arrived."""
 
 
 @dataclass
@@ -214,7 +216,8 @@ class Editor:
             assert all(session != sent.session for _, session in self._questions.values()), frame
         if number in self._cancelled:
             cancelled = frame.get("result") == {"stopReason": "cancelled"}
-            assert cancelled or frame["error"]["code"] in ALLOWED_ERRORS, frame
+            error = frame.get("error", {})
+            assert cancelled or error["code"] in ALLOWED_ERRORS or error["message"] == ENGINE_FAILED, frame
 
     def _prompt_runs(self, session: str) -> bool:
         return any(

@@ -106,6 +106,9 @@ class OpenSession:
                 await turn.ended.wait()
         self._closing.set()
         await self.closed.wait()
+        if turn is not None:
+            with anyio.move_on_after(INTERRUPT_SECONDS):
+                await turn.reported.wait()
 
     async def prompt(self, items: Sequence[InputItem]) -> str:
         """Answer a prompt; return the stop reason once all output of the turn is sent. Cancelling interrupts it.
@@ -139,6 +142,7 @@ class OpenSession:
                 with anyio.move_on_after(INTERRUPT_SECONDS, shield=True):
                     await self.feed.give_up()
             turn.ended.set()
+            turn.reported.set()
             self.feed.turn = None
         return turn.stop_reason()
 

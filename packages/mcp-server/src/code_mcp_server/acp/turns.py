@@ -22,13 +22,15 @@ class Turn:
         submission: the id of its events; empty until the engine accepts it.
         cancelled: whether the client has cancelled it, regardless of how the engine ends it.
         preparing: covers the time until the engine accepts it.
-        ended: set once all output of the turn has been sent to the client.
+        ended: set once all output of the turn has been sent to the client, or its session has ended.
+        reported: set once nothing more of it will be sent but the answer to its prompt.
     """
 
     submission: str = ""
     cancelled: bool = False
     preparing: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     ended: anyio.Event = field(default_factory=anyio.Event)
+    reported: anyio.Event = field(default_factory=anyio.Event)
     end: TurnEnd | None = None
     _asking: set[anyio.CancelScope] = field(default_factory=set)
     _one_answered: anyio.Event = field(default_factory=anyio.Event)
