@@ -76,6 +76,7 @@ class Clients:
 
     async def __call__(self, url: str, environ: Any, connect_seconds: float) -> HttpClient:
         client = await http_client(url, environ, connect_seconds)
+        await anyio.sleep(0.01)  # others run before the client is used
         send = client.send
 
         async def noting(*arguments: Any) -> HttpResponse:
@@ -92,6 +93,27 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Clients:
     clients = Clients()
     monkeypatch.setattr(http_module, "http_client", clients)
     return clients
+
+
+def test_requests_at_the_same_time_use_one_client(upstream: ScriptedUpstream, clients: Clients) -> None:
+    upstream.add(ANSWER, ANSWER)
+    of = provider(upstream.base_url)
+
+    async def main() -> None:
+        client = HttpModelClient(of, ChatWire(of), environ={})
+
+        async def one() -> None:
+            async with client.stream(PROMPT) as answer:
+                assert [event async for event in answer]
+
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(one)
+                tasks.start_soon(one)
+        await client.aclose()
+
+    anyio.run(main)
+    assert len(clients.clients) == 1
 
 
 def test_a_request_says_who_asks_and_for_what(upstream: ScriptedUpstream) -> None:

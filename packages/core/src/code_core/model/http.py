@@ -283,7 +283,6 @@ class HttpModelClient:
     def _headers(self, prompt: Prompt, authorization: bytes | None) -> dict[bytes, bytes]:
         headers = {
             "accept": "text/event-stream",
-            "accept-encoding": "identity",
             "content-type": "application/json",
             "conversation_id": prompt.conversation_id,
             "originator": "code_py",
