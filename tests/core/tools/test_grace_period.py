@@ -1,11 +1,8 @@
 """Commands without a terminal, and their background processes, may tidy up when they are ended."""
 
 import json
-import time
-from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import pytest
 
 from code_core.protocol.items import FunctionCall
@@ -13,6 +10,7 @@ from code_core.sandbox.sandbox import Mechanism
 from code_core.tools.apply_patch import ApplyPatch
 from code_core.tools.shell import Shell
 from code_core.tools.tool import ToolContext
+from core.session.desk import until
 from core.tools.test_exec_command import Body, Terminal, run
 
 TIDIES = "trap 'echo tidy > tidied; exit 7' TERM; echo ready; : > begun; sleep 1000 & wait"
@@ -23,13 +21,6 @@ TIDIES = "trap 'echo tidy > tidied; exit 7' TERM; echo ready; : > begun; sleep 1
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the grace period long enough for a busy machine."""
     monkeypatch.setattr("code_core.process.spawn.TERMINATE_SECONDS", 20.0)
-
-
-def wait_for(path: Path) -> None:
-    late = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < late
-        time.sleep(0.01)
 
 
 def tidied(context: ToolContext, body: Body, mechanism: Mechanism | None) -> bool:
@@ -65,7 +56,8 @@ def test_an_interrupted_command_tidies_up(tool_context: ToolContext, mechanism: 
     async def body(terminal: Terminal) -> None:
         async with anyio.create_task_group() as calls:
             calls.start_soon(shell, terminal, TIDIES)
-            await anyio.to_thread.run_sync(wait_for, tool_context.cwd / "begun")
+            with anyio.fail_after(30):
+                await until((tool_context.cwd / "begun").exists)
             calls.cancel_scope.cancel()
 
     run(tool_context, body, mechanism)

@@ -123,7 +123,8 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
         return NOT_FOUND
     confinement = confinement_of(config.sandbox_policy, config.cwd, config.home.path, environment)
     ready = placeholders(confinement) if sandbox.protects else nullcontext(confinement)
-    with _exit_on_signals(), ready as rights, _terminal_kept():
+    _exit_on_signals()
+    with ready as rights, _terminal_kept():
         try:
             with sandbox.confined(command, rights, config.cwd, environment) as launch:
                 # In its own session, because one in the terminal's session could take part in its job control.
@@ -150,8 +151,7 @@ def _run(command: tuple[str, ...], config: "Config", sandbox: "Sandbox") -> int:
     return code if code >= 0 else 128 - code
 
 
-@contextmanager
-def _exit_on_signals() -> Iterator[None]:
+def _exit_on_signals() -> None:
     """Exit on the first signal that asks for it, so that mount points are removed and the terminal is restored."""
     from code_core.signals import ending_signals
 
@@ -164,7 +164,6 @@ def _exit_on_signals() -> Iterator[None]:
 
     for number in numbers:
         signal.signal(number, end)
-    yield
 
 
 @contextmanager
