@@ -139,7 +139,7 @@ async def receive_head(stream: ByteStream) -> tuple[ResponseHead, bytes]:
 
 
 async def is_quiet(stream: ByteStream) -> bool:
-    """Whether an idle connection has received nothing: neither its end nor bytes that answer no request.
+    """Whether an idle connection has received nothing: neither its end nor bytes without a request.
 
     Reads for a few turns of the event loop, because data that has arrived may be in any of the lower buffers.
     """
