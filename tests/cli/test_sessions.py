@@ -241,13 +241,13 @@ def test_undo_and_redo_without_a_model(workspace: Workspace, upstream: ScriptedU
     upstream.add(runs("bash", "-c", "echo new > kept; echo x > made"), text_reply("done"), text_reply("ok"))
     ok(workspace.run("exec", FULL, "go"))
     requests = len(upstream.requests)
-    assert "undid 2 files of go" in ok(workspace.run("undo"))
+    assert "undid changes to 2 files (go)" in ok(workspace.run("undo"))
     assert (kept.read_text(), made.exists()) == ("old", False)
     again = workspace.run("undo")
     assert (again.returncode, "nothing to undo" in again.stderr) == (1, True)
     kept.write_text("mine")
     shown = ok(workspace.run("redo", "--last"))
-    assert "brought back 1 file of go" in shown
+    assert "redid changes to 1 file (go)" in shown
     assert f"left alone: {kept}: it has changed since" in shown
     assert (kept.read_text(), made.read_text()) == ("mine", "x\n")
     assert len(upstream.requests) == requests
@@ -263,8 +263,8 @@ def test_undo_elsewhere_takes_the_advice_of_its_error(
     elsewhere = replace(workspace, directory=tmp_path)
     refused = elsewhere.run("undo")
     assert (refused.returncode, "use --all for other directories" in refused.stderr) == (1, True)
-    assert "undid 1 file of go" in ok(elsewhere.run("undo", "--all"))
-    assert "brought back 1 file of go" in ok(elsewhere.run("redo", "--all"))
+    assert "undid changes to 1 file (go)" in ok(elsewhere.run("undo", "--all"))
+    assert "redid changes to 1 file (go)" in ok(elsewhere.run("redo", "--all"))
 
 
 def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: ScriptedUpstream) -> None:
@@ -294,7 +294,7 @@ def test_the_chat_switches_sessions_and_undoes(workspace: Workspace, upstream: S
     ]
     shown = ok(workspace.run("chat", FULL, stdin="".join(f"{line}\n" for line in typed)))
     assert "sandbox:    danger-full-access" in shown
-    assert "undid 1 file\n" in shown
+    assert "undid changes to 1 file\n" in shown
     assert not (workspace.directory / "made").exists()
     assert "there is no command /nonsense" in shown
     assert "takes a number" in shown

@@ -106,7 +106,7 @@ def test_cleaning_leaves_what_a_running_session_uses(
 
     running.send_signal(signal.SIGKILL)
     running.wait()
-    assert "undid 1 file" in workspace.run("undo", session).stdout
+    assert "undid changes to 1 file" in workspace.run("undo", session).stdout
 
 
 def test_a_home_that_cannot_lock(workspace: Workspace, upstream: ScriptedUpstream) -> None:

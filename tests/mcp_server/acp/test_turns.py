@@ -275,7 +275,7 @@ def test_the_commands(workspace: Workspace, replay: Replay) -> None:
             ("/diff", "+new"),
             ("/status", "danger-full-access"),
             ("/review the tests", "Nothing is wrong."),
-            ("/undo", "undid 1 file"),
+            ("/undo", "undid changes to 1 file"),
         ):
             client.updates.clear()
             assert client.prompt(session, command) == "end_turn"
