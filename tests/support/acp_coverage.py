@@ -48,7 +48,9 @@ _PATCH = _tested(_CORE + "test_updates.py", "test_a_patch_has_its_kind_title_and
 _OPTIONS = _tested(_ACP + "test_turns.py", "test_a_question_is_asked_whole_with_its_options_in_order")
 _CHANGES = _tested(_ACP + "test_turns.py", "test_modes_and_options_change_and_are_reported")
 _BLOCKS = _tested(_CORE + "test_updates.py", "test_prompt_blocks_become_input")
-_BY_DECLARATION = _tested(_CORE + "test_sessions.py", "test_kinds_are_sent_only_to_clients_that_declare_them")
+_BY_DECLARATION = _tested(
+    _CORE + "test_sessions.py", "test_updates_are_sent_only_to_clients_that_declare_them"
+)
 _DIRECTORIES = _tested(
     _ACP + "test_sessions.py", "test_further_directories_are_writable_where_the_workspace_is"
 )
@@ -114,7 +116,7 @@ COVERAGE: Mapping[str, Mapping[str, Support]] = {
     "updates": {
         "user_message_chunk": _LOADED,
         "agent_message_chunk": _tested(
-            _CORE + "test_updates.py", "test_a_message_is_sent_once_streamed_or_not"
+            _CORE + "test_updates.py", "test_a_message_is_sent_once_whether_streamed_or_not"
         ),
         "agent_thought_chunk": _SDK,
         "tool_call": _OUTPUT,

@@ -145,7 +145,7 @@ def settings_of(values: Values) -> tuple[tuple[str, Any], ...]:
 
 @settings(max_examples=150, deadline=None)
 @given(STACKS)
-def test_explain_names_the_layer_whose_value_is_used(stack: Stack) -> None:
+def test_explain_names_the_deciding_layer(stack: Stack) -> None:
     with written(stack) as (overrides, environ, system), pytest.MonkeyPatch.context() as patch:
         patch.setattr(load_module, "read_sources", partial(read_sources, system=system))
         config = load_config(overrides, environ)
