@@ -169,9 +169,7 @@ def test_each_request_is_logged_in_one_line(
     assert second.startswith("request 2: ")
 
 
-def test_the_log_contains_the_times(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_has_the_times(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "code_core")
     clock = iter([1.0, 2.5, 5.0, 1.0, 3.0])
     monkeypatch.setattr("code_core.model.request_log.time", SimpleNamespace(monotonic=lambda: next(clock)))
