@@ -190,6 +190,14 @@ def test_an_estimate_counts_the_instructions_the_history_and_the_answer_unless_u
     assert counted == (sizes if counts else [])
 
 
+def test_estimates_add_up_and_have_prices() -> None:
+    limits = TurnLimits(LimitsTable(max_total_tokens=1_000, max_cost_usd=1.0), TurnClock(None), TokenTotals())
+    limits.check_prices("m", Prices(1_000, 10_000))
+    for _ in range(2):
+        limits.add_unreported(100, 20)
+    assert limits.left() == LimitsLeft(total_tokens=760, cost_usd=0.4)
+
+
 def test_a_limit_of_the_costs_needs_prices(tmp_path: Path) -> None:
     config = scripted_config(tmp_path, model="m", settings=(("limits.max_cost_usd", 1.0),))
     model = ScriptedModel(answer("bye"))
