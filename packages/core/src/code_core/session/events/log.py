@@ -134,7 +134,6 @@ class EventLog:
         self._closed = True
         for reader in self._readers:
             reader.end()
-        self._readers.clear()
 
 
 class EventReader:
