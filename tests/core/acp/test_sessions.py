@@ -325,6 +325,52 @@ def test_a_command_is_shown_with_its_exit(client: ClientCapabilities, code: int,
     assert ("terminal_exit" in str(ended)) == client.terminal_output
 
 
+HEAD = "Wall time: 0.1 seconds\n"
+
+
+@pytest.mark.parametrize("client", [NOTHING_DECLARED, EVERYTHING], ids=["bare", "editor"])
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (f"{HEAD}Process exited with code 0\nOutput:\nhi\n", "completed"),
+        (f"{HEAD}Process exited with code 3\nOutput:\nhi\n", "failed"),
+        (f"{HEAD}Process running with session ID 1\nOutput:\nhi\n", "completed"),
+        (f"Chunk ID: 1a\n{HEAD}Process exited with code 1\nOriginal token count: 2\nOutput:\nhi", "failed"),
+        (f"Exit code: 1\n{HEAD}Output:\nhi", "failed"),
+        (f"Exit code: 0\n{HEAD}Total output lines: 9\nOutput:\nhi", "completed"),
+    ],
+)
+def test_a_script_is_shown_as_a_command_with_its_exit(
+    client: ClientCapabilities, text: str, status: str
+) -> None:
+    begun, ended, *_ = replayed(
+        call("exec_command", {"cmd": "ls | wc", "workdir": "sub"}), output(text), client=client
+    )
+    assert (begun["title"], begun["kind"], begun["rawInput"]["cwd"]) == ("`ls | wc`", "execute", "/w/sub")
+    assert ended["status"] == status
+    assert "hi" in str(ended)
+    assert "Wall time" not in str(ended)
+    assert ("terminal_exit" in str(ended)) == client.terminal_output
+
+
+@pytest.mark.parametrize(
+    ("item", "status"),
+    [
+        (output("no such file") | {"success": False}, "failed"),
+        (output("fine") | {"success": True}, "completed"),
+        (output("of an earlier version"), "completed"),
+        (output({"content": "Codex 2025", "success": False}), "failed"),
+        (output({"content": "Codex 2025", "success": True}), "completed"),
+        ({"type": "custom_tool_call_output", "call_id": "c", "output": "no", "success": False}, "failed"),
+    ],
+)
+def test_a_call_that_failed_without_an_exit_code_is_shown_as_failed(
+    item: dict[str, Any], status: str
+) -> None:
+    _, ended, *_ = replayed(call("view_image", {"path": "a"}), item)
+    assert ended["status"] == status
+
+
 @given(item=st.dictionaries(
     st.sampled_from("type role content summary call_id name arguments input output action item_id".split()),
     JSON | st.sampled_from(

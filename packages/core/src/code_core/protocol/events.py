@@ -26,6 +26,7 @@ from code_core.protocol.file_changes import FileChange
 from code_core.protocol.mcp_events import (
     ElicitationComplete,
     ElicitationRequest,
+    ElicitationWithdrawn,
     McpGetPromptResponse,
     McpListPromptsResponse,
     McpListResourcesResponse,
@@ -306,6 +307,7 @@ KnownEvent = (
     | PlanProposed
     | ListCustomPromptsResponse
     | ElicitationComplete
+    | ElicitationWithdrawn
     | McpListToolsResponse
     | McpListResourcesResponse
     | McpListPromptsResponse
