@@ -65,7 +65,7 @@ class Wire(Protocol):
         ...
 
     def learn(self, answer: Answer) -> bool:
-        """Adapt to what `answer` rejects; whether a new request can succeed without it."""
+        """Adapt to what `answer` rejects, and return whether a new request can succeed without it."""
         ...
 
 

@@ -76,7 +76,7 @@ class Redirected:
 
     Attributes:
         before: the words before the last `&>`, which redirects in bash, but ends the command in other shells.
-        inputs: a `PROCESS` for each one that the command reads as standard input.
+        inputs: a `PROCESS` for each process substitution that the command reads as standard input.
     """
 
     before: list[str] = field(default_factory=list)

@@ -58,7 +58,7 @@ class _Entry:
         return self._event
 
     def merge(self, msg: Delta) -> bool:
-        """Merge `msg` into this entry if possible; whether it was merged."""
+        """Merge `msg` into this entry if possible, and return whether it was merged."""
         grown = self.size + len(delta_text(msg))
         if self.taken or grown > LONGEST_DELTA or stream_of(self.msg) != stream_of(msg):
             return False
