@@ -120,7 +120,7 @@ def test_a_turn_without_calls_imports_nothing_of_commands(
 def test_a_command_with_full_access_imports_nothing_of_sandboxes_patches_and_questions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call = function_call("shell", {"command": ["true"]})
+    call = function_call("shell", {"command": ["true"]}, "c")
     scenario = write_scenario(tmp_path, [[call, completed()], [message("done"), completed()]])
     monkeypatch.setenv("CODE_HOME", str(tmp_path))
     monkeypatch.setenv("CODE_REPLAY", str(scenario))

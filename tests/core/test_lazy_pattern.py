@@ -41,11 +41,11 @@ def test_it_compiles_once_at_the_first_use(monkeypatch: pytest.MonkeyPatch) -> N
     compiled: list[str] = []
     compile_now = re.compile
 
-    def note(pattern: str, flags: int) -> re.Pattern[str]:
+    def note(pattern: str, flags: int = 0) -> re.Pattern[str]:
         compiled.append(pattern)
         return compile_now(pattern, flags)
 
-    monkeypatch.setattr(module.re, "compile", note)
+    monkeypatch.setattr(re, "compile", note)
     lazy = lazy_pattern("a+")
     assert compiled == []
     assert lazy.match("aa")
