@@ -155,6 +155,50 @@ async def test_a_tool_call_is_not_repeated_but_the_next_one_works(server: Script
         assert text_of(await client.call_tool("big", {"size": 1})) == "x"
 
 
+@pytest.mark.parametrize("method", ["notifications/roots/list_changed", "notifications/cancelled"])
+@pytest.mark.parametrize(
+    ("status", "forgetting"),
+    [
+        (404, ("", "")),
+        (404, ("text/html", "<h1>Not Found</h1>")),
+        (400, ("text/plain", "No valid session ID")),
+    ],
+)
+async def test_a_session_that_a_notification_finds_lost_is_reopened_for_the_next_call(
+    server: Script,
+    method: str,
+    status: int,
+    forgetting: tuple[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "code_mcp_client")
+    server.forgetting_status, server.forgetting = status, forgetting
+    async with McpClient.http(server.url) as client:
+        await client.initialize()
+        await client.list_tools()
+        server.forget = {"session-0"}
+        await client.send_notification(method, {"requestId": 99})
+        with anyio.fail_after(30):
+            while "has forgotten the session" not in caplog.text:
+                await anyio.sleep(0.01)
+        assert text_of(await client.call_tool("big", {"size": 1})) == "x"
+    assert server.sessions == ["session-0", "session-1"]
+
+
+async def test_a_notification_that_is_not_known_does_not_end_the_session(server: Script) -> None:
+    error = '{"jsonrpc": "2.0", "id": null, "error": {"code": -32601, "message": "unknown method"}}'
+    async with McpClient.http(server.url) as client:
+        await client.initialize()
+        server.forgetting, server.forget = ("application/json", error), {"session-0"}
+        await client.send_notification("notifications/roots/list_changed")
+        with anyio.fail_after(30):
+            while "notifications/roots/list_changed" not in server.methods():
+                await anyio.sleep(0.01)
+        server.forget = set()
+        await client.list_tools()
+    assert server.sessions == ["session-0"]
+
+
 async def test_after_a_broken_connection_reads_are_repeated_and_tool_calls_are_not(server: Script) -> None:
     async with McpClient.http(server.url) as client:
         await client.initialize()
