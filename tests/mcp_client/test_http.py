@@ -15,6 +15,7 @@ from code_mcp_client import (
     UnusableAnswer,
 )
 from mcp_client.http_server import Script, http_server
+from mcp_client.resetting_server import until
 from mcp_client.scripted import text_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -179,8 +180,7 @@ async def test_a_session_that_a_notification_finds_lost_is_reopened_for_the_next
         server.forget = {"session-0"}
         await client.send_notification(method, {"requestId": 99})
         with anyio.fail_after(30):
-            while "has forgotten the session" not in caplog.text:
-                await anyio.sleep(0.01)
+            await until(lambda: "has forgotten the session" in caplog.text)
         assert text_of(await client.call_tool("big", {"size": 1})) == "x"
     assert server.sessions == ["session-0", "session-1"]
 
@@ -192,8 +192,7 @@ async def test_a_notification_that_is_not_known_does_not_end_the_session(server:
         server.forgetting, server.forget = ("application/json", error), {"session-0"}
         await client.send_notification("notifications/roots/list_changed")
         with anyio.fail_after(30):
-            while "notifications/roots/list_changed" not in server.methods():
-                await anyio.sleep(0.01)
+            await until(lambda: "notifications/roots/list_changed" in server.methods())
         server.forget = set()
         await client.list_tools()
     assert server.sessions == ["session-0"]
