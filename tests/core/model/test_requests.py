@@ -154,9 +154,7 @@ def test_usage_limits_come_first(upstream: ScriptedUpstream) -> None:
     assert sum(isinstance(event, RateLimits) for event in events) == 1
 
 
-def test_each_request_is_logged_in_one_line(
-    upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_request_is_logged(upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "code_core")
     named = chat_stream(chat.text("Hi"), chat.finish())
     named.headers["x-request-id"] = "r-1"
@@ -191,7 +189,7 @@ def test_a_request_without_an_answer_is_logged_too(caplog: pytest.LogCaptureFixt
     assert "received=0" in line
 
 
-def test_closing_also_closes_connections_and_the_recording(
+def test_connections_and_the_recording_are_closed(
     upstream: ScriptedUpstream, clients: Clients, tmp_path: Path
 ) -> None:
     upstream.add(ANSWER, reply(403, body="no"))

@@ -145,6 +145,10 @@ def test_with_unreadable_certificates_the_window_is_unknown(monkeypatch: pytest.
     assert window("https://localhost:1/v1", "llamacpp") is None
 
 
+def test_a_host_that_no_request_can_go_to_says_nothing() -> None:
+    assert window("http://münchen.localhost/v1", "llamacpp") is None
+
+
 def test_the_servers_url_may_have_a_path() -> None:
     with ScriptedUpstream() as upstream:
         answer = reply(200, body={"default_generation_settings": {"n_ctx": 7}})

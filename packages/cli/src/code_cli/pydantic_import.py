@@ -5,8 +5,8 @@ differently, it is imported as usual.
 """
 
 import sys
-import typing
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 from typing import Any
@@ -48,9 +48,7 @@ class _SchemasLoader(SourceFileLoader):
     """
 
     def exec_module(self, module: ModuleType) -> None:
-        import typing_extensions
-
-        definitions: ModuleType = typing_extensions if sys.version_info < (3, 12) else typing
+        definitions = import_module("typing_extensions" if sys.version_info < (3, 12) else "typing")
         typed_dict = vars(definitions)["TypedDict"]
         vars(definitions)["TypedDict"] = _Dictionary
         try:
