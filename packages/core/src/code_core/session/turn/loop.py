@@ -174,4 +174,4 @@ class TurnLoop:
         note = self._guard.observe(call, output)
         text = f"{output.text}\n\n{note}" if note else output.text
         item: ToolCallOutput = output_for(call, text, output.images)
-        return HistoryItem(f"{call.call_id}-output", item, self.turn_id)
+        return HistoryItem(f"{call.call_id}-output", item, self.turn_id, failed=not output.success)
