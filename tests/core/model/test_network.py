@@ -5,8 +5,9 @@ import socket
 import ssl
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import anyio
@@ -239,8 +240,41 @@ def test_authorities_that_openssl_can_look_up_are_not_all_read(
 def test_a_system_without_authorities_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     system_paths(monkeypatch, tmp_path / "missing", tmp_path / "missing")
     monkeypatch.setattr(network, "_CERTIFICATE_BUNDLES", ())
-    with pytest.raises(OSError, match="no certificate authorities"):
+    with pytest.raises(OSError, match="no certificate authorities") as caught:
         trusting_context({})
+    assert reason_of(caught.value) == "the system has no certificate authorities"
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_the_system_verifies_certificates_itself_where_it_can(
+    platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_the_system: list[ssl.SSLContext] = []
+
+    def context(protocol: int) -> ssl.SSLContext:
+        of_the_system.append(ssl.SSLContext(protocol))
+        return of_the_system[-1]
+
+    monkeypatch.setattr(network, "sys", SimpleNamespace(platform=platform))
+    monkeypatch.setitem(sys.modules, "truststore", ModuleType("truststore"))
+    monkeypatch.setattr("truststore.SSLContext", context, raising=False)
+    assert [trusting_context({})] == of_the_system
+
+
+def test_a_server_of_several_protocols_chooses_http_1_1(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    server_context.set_alpn_protocols(["h2", "http/1.1"])
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting_context({"SSL_CERT_FILE": str(tmp_path / "cert.pem")}).wrap_bio(
+        to_client, to_server, server_hostname="localhost"
+    )
+    server = server_context.wrap_bio(to_server, to_client, server_side=True)
+    for end in (client, server, client):
+        with suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    assert server.selected_alpn_protocol() == "http/1.1"
 
 
 def test_the_environment_names_the_authorities_instead(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from code_core.errors import ConfigError, ModelError
 from code_core.model import reach as module
 from code_core.model.errors import ConnectError
 from code_core.model.http_client import HttpClient, HttpResponse
+from code_core.model.network import http_client
 from code_core.model.providers import Provider
 from code_core.model.reach import reach
 from support import Reply, ScriptedUpstream, pause, reply
@@ -105,6 +106,24 @@ def test_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
                     await anyio.sleep(0.01)
 
         anyio.run(main)
+
+
+def test_the_client_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients: list[HttpClient] = []
+
+    async def client(*arguments: Any) -> HttpClient:
+        clients.append(await http_client(*arguments))
+        return clients[-1]
+
+    monkeypatch.setattr(module, "http_client", client)
+    with ScriptedUpstream() as upstream:
+        asked(upstream.base_url)
+    assert [one.is_closed for one in clients] == [True]
+
+
+def test_a_host_that_no_request_can_go_to_is_an_error() -> None:
+    with pytest.raises(ModelError, match=r"^https://münchen\.example/v1 cannot be reached: its host is not"):
+        asked("https://münchen.example/v1")
 
 
 def test_the_environment_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

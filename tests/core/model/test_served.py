@@ -145,6 +145,10 @@ def test_certificates_that_cannot_be_read_say_nothing(monkeypatch: pytest.Monkey
     assert window("https://localhost:1/v1", "llamacpp") is None
 
 
+def test_a_host_that_no_request_can_go_to_says_nothing() -> None:
+    assert window("http://münchen.localhost/v1", "llamacpp") is None
+
+
 def test_a_server_may_be_below_a_path() -> None:
     with ScriptedUpstream() as upstream:
         answer = reply(200, body={"default_generation_settings": {"n_ctx": 7}})

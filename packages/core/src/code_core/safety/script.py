@@ -74,7 +74,7 @@ class Redirected:
 
     Attributes:
         before: the words before the last `&>`, which redirects in bash, but ends the command in other shells.
-        inputs: a `PROCESS` for each one that the command reads as standard input.
+        inputs: a `PROCESS` for each process substitution that the command reads as standard input.
     """
 
     def __init__(self) -> None:

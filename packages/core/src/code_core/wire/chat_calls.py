@@ -43,7 +43,7 @@ class CallAssembly:
     """Collects the calls of one response.
 
     Args:
-        next_place: returns the output index for an item that begins now.
+        next_index: returns the output index for an item that begins now.
     """
 
     def __init__(self, next_index: Callable[[], int]) -> None:

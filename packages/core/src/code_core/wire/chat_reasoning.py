@@ -37,7 +37,7 @@ class _Detail:
 
 @dataclass(slots=True)
 class ReasoningPieces:
-    """The reasoning being streamed; `place` is its output index."""
+    """The reasoning being streamed; `index` is its output index."""
 
     index: int
     source: str | None = None
