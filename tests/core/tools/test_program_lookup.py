@@ -157,7 +157,7 @@ def test_what_the_system_protects_is_not_for_commands_to_write(
     assert not loads(work, library)  # whoever owns a file may make it writable
     owner, writable = library.stat().st_uid, set[Path]()
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
-    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.X_OK or path in writable)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.X_OK or Path(path) in writable)
     assert loads(work, library)
     for path in (library, library.parent):
         writable = {path}
