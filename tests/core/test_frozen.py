@@ -26,7 +26,7 @@ def classes(decorator: Callable[[type[Any]], type[Any]]) -> dict[str, type[Any]]
 
     @decorator
     class Named(Point):
-        """A field more."""
+        """One more field."""
 
         label: str = field(default="", kw_only=True)
 
@@ -36,7 +36,7 @@ def classes(decorator: Callable[[type[Any]], type[Any]]) -> dict[str, type[Any]]
 
     @decorator
     class Checked:
-        """Looks at what it was made of."""
+        """Validates its fields."""
 
         size: int
         double: int = field(init=False, default=0)

@@ -1,4 +1,4 @@
-"""Trees and situations in which the undo of other agents has lost files."""
+"""Trees and situations in which the undo of other agents loses files."""
 
 import os
 import shutil
