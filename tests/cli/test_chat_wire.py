@@ -1,4 +1,4 @@
-"""`code exec` with Chat Completions providers: keys, servers that do not run, and working without a network."""
+"""`code exec` with Chat Completions providers: keys, servers that are not running, and working without a network."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Whatever is set where, the value that is used is the one that `explain` shows, from the layer that it names."""
+"""Whatever the layers set, `explain` shows the effective value and names its layer."""
 
 import hashlib
 import json
@@ -100,7 +100,7 @@ def toml(values: Values, table: str = "") -> str:
 
 @contextmanager
 def written(stack: Stack) -> Iterator[tuple[ConfigOverrides, dict[str, str], Path]]:
-    """The stack in the places that the program reads: the overrides, the environment, and the system's file."""
+    """Write the layers where the program reads them: overrides, environment, and the system's file."""
     folder = Path(tempfile.mkdtemp())
     try:
         home, system = folder / "home", folder / "system.toml"

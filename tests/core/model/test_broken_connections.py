@@ -1,4 +1,4 @@
-"""What the HTTP client makes of connections that fail at any step: streams fail as a test scripts."""
+"""How the HTTP client handles connections that fail at any step; the streams are scripted."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""The providers that need no settings, and what settings change of them."""
+"""The providers that need no settings, and how settings change them."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is known of models: their families, their prices, and whose word wins."""
+"""What is known about models: families, prices, and the precedence of sources."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Secrets that a provider repeats in its answer, over a real socket."""
+"""Secrets that a provider repeats in its answers, over a real socket."""
 
 import anyio
 import pytest

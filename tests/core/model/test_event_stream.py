@@ -16,12 +16,12 @@ from code_core.model.event_stream import EventStream
 from code_core.model.request_log import RequestLog
 
 Step = bytes | float | Exception
-"""What a server does next: it sends a chunk, waits for so many seconds, or breaks the connection."""
+"""What a server does next: it sends a chunk, waits for a number of seconds, or breaks the connection."""
 
 
 @dataclass
 class Response:
-    """As much of a response as is read; counts the chunks that have been taken from it."""
+    """What is read of a response; counts the chunks that were read."""
 
     steps: list[Step]
     headers: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Keys of Chat Completions providers, which this process holds: in processes of their own, because they close their memory."""
+"""Keys of Chat Completions providers, which this process holds. They run in separate processes, because these close their memory."""
 
 import json
 import os

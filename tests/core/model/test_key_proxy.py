@@ -1,4 +1,4 @@
-"""The process that holds a key: how it is started, asked and ended. A script stands for it."""
+"""The process that holds a key: how it is started, queried and ended. A script replaces it."""
 
 import json
 import logging

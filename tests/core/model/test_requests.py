@@ -1,4 +1,4 @@
-"""What every request has, and what becomes of one that gets no good answer."""
+"""What every request contains, and how failed ones are handled."""
 
 import logging
 import socket
@@ -344,7 +344,7 @@ def test_an_unreachable_provider_is_reported_with_the_proxy(key_proxy: str | Non
 
 
 class Held(KeyProxy):
-    """Stands for the process that holds the key."""
+    """Replaces the process that holds the key."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -71,7 +71,7 @@ def test_the_environment_takes_precedence_over_a_saved_key(
 
 @pytest.fixture
 def _open_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The memory of this process stays open: closing it lasts."""
+    """Keep the memory of this process open, because closing it cannot be undone."""
     monkeypatch.setattr("code_process_hardening.deny_memory_access", lambda: None)
 
 

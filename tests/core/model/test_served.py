@@ -1,4 +1,4 @@
-"""What servers of this machine say of their models' windows."""
+"""What local servers report about their models' windows."""
 
 import json
 import socket

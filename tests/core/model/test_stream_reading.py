@@ -33,7 +33,7 @@ class Response:
 async def open_stream(
     *steps: bytes | float, idle: float = 30.0, sent: list[bytes] | None = None
 ) -> AsyncIterator[tuple[EventStream, AsyncGenerator[list[SseEvent]]]]:
-    """A response that sends chunks, and waits for so many seconds between them."""
+    """A response that sends chunks, and waits for this many seconds between them."""
 
     async def body() -> AsyncIterator[bytes]:
         for step in steps:

@@ -1,4 +1,4 @@
-"""The two ways to speak to a provider, without a socket."""
+"""The two wires, without a socket."""
 
 import json
 from dataclasses import replace

@@ -64,7 +64,7 @@ def test_the_summary_groups_by_kind_with_paths_as_written() -> None:
 
 
 class Faulty(MemoryFileSystem):
-    """Cannot write what is called full, nor delete what is called stuck."""
+    """A file system that cannot write `full` or delete `stuck`."""
 
     async def replace(self, path: Path, new: FileState, expected: FileState | None) -> None:
         if path.name == "full":

@@ -188,7 +188,7 @@ CODECS = {
 
 @st.composite
 def edited_files(draw: st.DrawFn) -> tuple[str, dict[str, str], list[str]]:
-    """The codec of a file, the end of each of its lines (all different), and the lines it is to get."""
+    """The codec of a file, its lines with their (different) endings, and its lines after the edit."""
     codec = draw(st.sampled_from(sorted(CODECS)))
     line = st.text(st.sampled_from(CODECS[codec]), max_size=draw(st.sampled_from([6, 6, 200])))
     ends = st.sampled_from(draw(st.sampled_from([["\n"], ["\r\n"], ["\n", "\r\n", "\r"]])))

@@ -1,4 +1,4 @@
-"""Whatever bash runs is among the commands that are found in a script: bash itself is asked."""
+"""Every command that bash runs is found in the script; bash itself is the reference."""
 
 import os
 import subprocess

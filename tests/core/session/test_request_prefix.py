@@ -1,4 +1,4 @@
-"""Each request begins with the bytes of the one before, so that a provider's cache of the prefix holds."""
+"""Each request begins with the bytes of the previous one, so that a provider's cache of the prefix holds."""
 
 import json
 import tempfile
