@@ -115,6 +115,31 @@ def test_deltas_that_spell_a_secret_together_are_left_out(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": "%s"},
+        {"content": ["%s"]},
+        {"reasoning": "%s"},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "%s"}}]},
+        {"tool_calls": {"function": {"arguments": "%s"}}},
+        {"function_call": {"arguments": "%s"}},
+    ],
+)
+@pytest.mark.parametrize("key", ["delta", "message"])
+def test_chunks_that_spell_a_secret_together_are_left_out(
+    tmp_path: Path, key: str, delta: dict[str, object]
+) -> None:
+    chunks = [
+        {"choices": [{"index": index, key: json.loads(json.dumps(delta).replace("%s", text))}]}
+        for text in (KEY[:9], KEY[9:])
+        for index in (0, 1)
+    ]
+    chunks[1]["choices"][0][key] = chunks[3]["choices"][0][key] = {"content": "harmless"}
+    lines = recorded(tmp_path / "r", *chunks).splitlines()
+    assert json.loads(lines[1])["stream"] == [chunks[1], chunks[3]]
+
+
 def test_a_secret_in_the_json_of_a_calls_arguments_is_replaced(tmp_path: Path) -> None:
     secret = 'quo"ted\\sécret'
     for arguments in (json.dumps({"key": secret}), json.dumps({"key": secret}, ensure_ascii=False)):
