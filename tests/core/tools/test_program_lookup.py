@@ -46,6 +46,9 @@ def test_system_programs_keep_their_names(policy: SandboxPolicy, work: Path) -> 
     assert command.argv == command.run == ("bash", "-lc", "ls | head; cd x && pwd")
     assert reading(command.parts) is Reading.ALWAYS
     assert resolve(policy, work, "ls", "-l").parts == (("ls", "-l"),)
+    assert resolve(policy, work, "ls", "-l").program in {"/usr/bin/ls", "/bin/ls"}
+    assert resolve(policy, work, "/bin/ls").program is None
+    assert resolve(policy, work, "no-such-program").program is None
 
 
 @pytest.mark.parametrize(

@@ -35,12 +35,14 @@ class ResolvedCommand:
     Attributes:
         argv: the command as it is judged and shown.
         run: the command to start: the program that was judged, even if another one is planted on PATH in the meantime.
+        program: the file to start as `run[0]`; None if it is to be looked up again.
         parts: the commands that it certainly runs; None if unknown.
     """
 
     argv: Words
     run: Words
     parts: tuple[Words, ...] | None
+    program: str | None = None
 
 
 @frozen
@@ -72,7 +74,8 @@ class ProgramLookup:
         name = argv[0] if found is None or found.system else found.path
         run = argv[0] if found is None or not found.shadowable else found.path
         judged, started = (name, *argv[1:]), (run, *argv[1:])
-        return ResolvedCommand(judged, started, self._parts(judged) if known else None)
+        parts = self._parts(judged) if known else None
+        return ResolvedCommand(judged, started, parts, None if found is None else found.path)
 
     def _parts(self, argv: Words) -> tuple[Words, ...] | None:
         parts = plain_commands(argv)
