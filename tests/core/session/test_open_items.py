@@ -64,7 +64,7 @@ def seen(items: OpenItems) -> list[str]:
 
 
 @pytest.mark.parametrize("begin", BEGINS, ids=lambda begin: begin.type)
-def test_what_a_task_has_begun_is_owed_its_end(begin: EventMsg, now: list[float]) -> None:
+def test_open_items_of_a_task_need_end_events(begin: EventMsg, now: list[float]) -> None:
     items = observing(begin)
     assert seen(items) == [begin.type]
     now[0] += 1.5
@@ -75,7 +75,7 @@ def test_what_a_task_has_begun_is_owed_its_end(begin: EventMsg, now: list[float]
     assert items.owed("1", "interrupted") == []
 
 
-def test_an_owed_end_says_why_and_how_long_it_took(now: list[float]) -> None:
+def test_generated_end_events_have_a_reason_and_a_duration(now: list[float]) -> None:
     items = observing(*BEGINS)
     now[0] += 1.5
     command, patch, tool, search, review = items.owed("1", "interrupted")
@@ -91,7 +91,7 @@ def test_an_owed_end_says_why_and_how_long_it_took(now: list[float]) -> None:
     assert review == ExitedReviewMode()
 
 
-def test_items_of_different_kinds_with_the_same_id_are_different() -> None:
+def test_items_of_different_kinds_may_have_the_same_id() -> None:
     items = observing(*BEGINS, PatchApplyEnd(call_id="c", stdout="", stderr="", success=True))
     assert "patch_apply_begin" not in seen(items)
     assert len(seen(items)) == len(BEGINS) - 1
