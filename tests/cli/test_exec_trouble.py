@@ -44,6 +44,31 @@ def test_a_refused_request_is_reported_once_and_not_repeated(
     assert len(upstream.requests) == 1
 
 
+@pytest.mark.parametrize("coding", ["br", "zstd"])
+@pytest.mark.parametrize("wire", ["responses", "chat"])
+def test_a_response_compressed_in_an_unsupported_format_is_not_retried(
+    workspace: Workspace, upstream: ScriptedUpstream, coding: str, wire: str
+) -> None:
+    workspace.configure(upstream.base_url)
+    upstream.add(reply(200, body="\x8b\x00\x80", headers={"Content-Encoding": coding}))
+    done = workspace.run("exec", "-c", f"model_providers.scripted.wire_api={wire}", "hi")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"the server compressed its answer ('{coding}'), although it was asked not to" in done.stderr
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("code", ["content_policy_violation", "bio_policy", "invalid_image_format"])
+def test_a_permanent_error_within_a_stream_is_not_retried(
+    workspace: Workspace, upstream: ScriptedUpstream, code: str
+) -> None:
+    workspace.configure(upstream.base_url)
+    upstream.add(stream(sse.created(), sse.failed(code, "flagged")))
+    done = workspace.run("exec", "hi")
+    assert done.returncode == 1
+    assert f"({code}: flagged)" in done.stderr
+    assert len(upstream.requests) == 1
+
+
 def test_requests_are_repeated_after_busy_and_broken_responses(
     workspace: Workspace, upstream: ScriptedUpstream
 ) -> None:

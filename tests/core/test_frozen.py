@@ -126,3 +126,16 @@ def test_copies_and_pickles_are_equal() -> None:
     assert deep == point
     assert deep.names is not point.names
     assert pickle.loads(pickle.dumps(Kept(3))) == Kept(3)  # noqa: S301 - our own
+
+
+def test_a_class_without_a_docstring_does_not_get_one_from_its_signature(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inspect, "signature", None)  # the first call takes milliseconds
+
+    @frozen
+    class Undocumented:
+        number: int
+
+    assert Undocumented.__doc__ is None
+    assert Undocumented(1).number == 1

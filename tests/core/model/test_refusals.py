@@ -58,11 +58,37 @@ def error(**fields: Any) -> dict[str, Any]:
         (429, error(code="usage_not_included"), RequestRefused, "usage_limit", "plan does not include"),
         (429, error(code="insufficient_quota", message="x"), RequestRefused, "usage_limit", "no quota left"),
         (429, error(message="busy"), StreamBroken, "provider", "busy"),
+        (
+            429,
+            error(type="insufficient_quota", code="credit_balance_exhausted", message="x"),
+            RequestRefused,
+            "usage_limit",
+            "no quota left",
+        ),
+        (
+            429,
+            error(type="tokens", message="Request too large for m"),
+            ContextWindowExceeded,
+            "context_window",
+            "window",
+        ),
+        (
+            429,
+            error(type="rate_limit_error", details={"error_code": "enforced_spend_limit_reached"}),
+            RequestRefused,
+            "usage_limit",
+            "no quota left",
+        ),
+        (500, error(code="content_policy_violation", message="x"), RequestRefused, "refused", "usage policy"),
+        (500, error(type="invalid_request_error", message="x"), StreamBroken, "provider", "x"),
+        (503, error(code="slow_down", message="x"), StreamBroken, "provider", "x"),
+        (403, error(code=403, message="x", metadata={"reasons": ["r"]}), RequestRefused, "refused", "x"),
+        (402, error(code=402, message="no credits"), RequestRefused, "usage_limit", "no credits"),
         *(
             (status, "busy", StreamBroken, "provider", "busy")
-            for status in (408, 409, 425, 500, 502, 503, 504, 505, 520, 529)
+            for status in (408, 409, 425, 500, 502, 503, 504, 506, 520, 529)
         ),
-        (501, "never", RequestRefused, "provider", "never"),
+        *((status, "never", RequestRefused, "provider", "never") for status in (501, 505, 511)),
     ],
 )
 def test_an_answer_determines_whether_to_retry(
@@ -97,6 +123,21 @@ def test_the_delay_that_a_provider_asks_for(headers: dict[str, str], delay: floa
     problem = refusal(Answer(503, headers, "busy"), "P", "", NOW)
     assert isinstance(problem, StreamBroken)
     assert problem.delay == delay
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "again"),
+    [
+        (400, {"x_should_retry": "true"}, True),
+        (503, {"x_should_retry": "false"}, False),
+        (503, {"x_should_retry": "perhaps"}, True),
+        (401, {"x_should_retry": "true"}, False),
+        (402, {"retry_after": "2"}, True),
+        (402, {}, False),
+    ],
+)
+def test_a_provider_may_decide_about_a_retry(status: int, headers: dict[str, Any], again: bool) -> None:
+    assert isinstance(refused(status, "x", **headers), StreamBroken) == again
 
 
 def test_a_delay_in_the_headers_overrides_one_in_the_message() -> None:

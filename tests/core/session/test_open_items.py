@@ -22,11 +22,17 @@ from code_core.protocol.events import (
     WebSearchBegin,
     WebSearchComplete,
 )
-from code_core.protocol.mcp_events import ElicitationRequest, McpInvocation, McpToolCallBegin, McpToolCallEnd
+from code_core.protocol.mcp_events import (
+    ElicitationRequest,
+    ElicitationWithdrawn,
+    McpInvocation,
+    McpToolCallBegin,
+    McpToolCallEnd,
+)
 from code_core.protocol.ops import UncommittedChanges
 from code_core.protocol.question_events import RequestUserInput
 from code_core.protocol.session_events import EnteredReviewMode, ExitedReviewMode
-from code_core.session.events.open_items import OpenItems
+from code_core.session.events.open_items import OpenItems, item_of
 
 INVOCATION = McpInvocation(server="s", tool="t")
 BEGINS: tuple[EventMsg, ...] = (
@@ -128,6 +134,18 @@ def test_the_end_of_a_task_closes_its_questions_and_its_message(end: EventMsg) -
     assert len(seen(items)) == 3
     items.observe(Event(id="1", event_seq=3, msg=end))
     assert seen(items) == []
+
+
+def test_an_elicitation_is_open_until_its_server_withdraws_it() -> None:
+    def asked(name: str) -> ElicitationRequest:
+        return ElicitationRequest(id=name, server="s", message="?", requested_schema={})
+
+    withdrawn = ElicitationWithdrawn(id="e", server="s")
+    items = observing(asked("e"), asked("f"), withdrawn)
+    assert [event.msg for event in items.events()] == [asked("f")]
+    assert item_of(asked("e")) == item_of(withdrawn)
+    assert item_of(asked("f")) != item_of(withdrawn)
+    assert item_of(WebSearchBegin(call_id="e")) != item_of(withdrawn)
 
 
 def test_questions_are_answered_by_their_own_ids() -> None:

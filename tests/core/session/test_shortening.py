@@ -200,6 +200,10 @@ def test_a_file_that_was_changed_again_is_among_the_latest() -> None:
     assert changed_files([before, output(1, again)]) == ["second.py", "first.py"]
 
 
+def test_other_items_change_no_files() -> None:
+    assert changed_files([user("Changed so far: a.py"), call(1), output(1, "M a.py")]) == []
+
+
 @pytest.mark.parametrize("kind", [FunctionCallOutput, CustomToolCallOutput])
 def test_patches_of_all_kinds_change_files(kind: type[FunctionCallOutput | CustomToolCallOutput]) -> None:
     patched = "Success. Updated the following files:\nA new.py\nM old.py"

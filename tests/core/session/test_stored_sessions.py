@@ -110,7 +110,7 @@ def test_input_queued_during_a_compaction_is_restored(desk: Desk) -> None:
     session = desk.new(model, first)
     lines = desk.rollouts()[0].read_bytes().splitlines(keepends=True)
     end = next(at for at, line in enumerate(lines) if b'"type":"compacted"' in line)
-    cut = next(at for at in range(end, len(lines)) if b"input_queued" in lines[at]) + 1
+    cut = next(at for at in range(end, len(lines)) if b'"type":"input_queued"' in lines[at]) + 1
     desk.rollouts()[0].write_bytes(b"".join(lines[:cut]))
 
     async def second(reading: Reading) -> None:

@@ -250,6 +250,12 @@ def test_a_changed_protected_file_is_a_warning(
     assert warning.message.startswith("the command changed /w/hook: ")
 
 
+def test_the_program_that_was_looked_up_runs_under_its_name(context: ToolContext) -> None:
+    other = replace(context, environment={"PATH": "/nowhere"})
+    request = CommandRequest("c1", ("ls", "-c", "echo $0"), context.cwd, program="/bin/sh")
+    assert answer(run(request, other))["output"] == "ls\n"
+
+
 def test_the_guardian_learns_that_a_command_has_ended(
     context: ToolContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,9 @@ def test_system_programs_keep_their_names(policy: SandboxPolicy, work: Path) -> 
     assert command.argv == command.run == ("bash", "-lc", "ls | head; cd x && pwd")
     assert reading(command.parts) is Reading.ALWAYS
     assert resolve(policy, work, "ls", "-l").parts == (("ls", "-l"),)
+    assert resolve(policy, work, "ls", "-l").program in {"/usr/bin/ls", "/bin/ls"}
+    assert resolve(policy, work, "/bin/ls").program is None
+    assert resolve(policy, work, "no-such-program").program is None
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_commands_cannot_write_files_protected_by_the_system(
     assert not loads(work, library)  # whoever owns a file may make it writable
     owner, writable = library.stat().st_uid, set[Path]()
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
-    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.X_OK or path in writable)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.X_OK or Path(path) in writable)
     assert loads(work, library)
     for path in (library, library.parent):
         writable = {path}

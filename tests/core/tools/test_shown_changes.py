@@ -212,3 +212,11 @@ def test_links_and_modes_are_shown() -> None:
     (narrowed,) = shown_changes([Updated(F, old, FileState(b"x\n", 0o600), F / "t")]).changes.values()
     assert isinstance(narrowed, UpdateChange)
     assert (narrowed.update.modes, narrowed.update.link) == (None, None)
+
+
+def test_a_long_target_of_a_link_that_moves_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CHANGE_CHARS", 5)
+    link = FileState(b"target", link=True)
+    (moved,) = shown_changes([Updated(F, state("x\n"), state("x\n"), F / "t", link=link)]).changes.values()
+    assert isinstance(moved, UpdateChange)
+    assert moved.update.link == "… 1 more line is not shown\n"

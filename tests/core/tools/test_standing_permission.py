@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 
 from code_core.protocol.policies import (
@@ -12,7 +13,7 @@ from code_core.protocol.policies import (
 from code_core.safety.grants import CommandGrant
 from code_core.safety.rules import RegisteredCommand, RuleDecision
 from code_core.tools import command_files
-from code_core.tools.command_approval import grant_of
+from code_core.tools.command_approval import grant_of, granted_outside
 from code_core.tools.command_permission import (
     Permission,
 )
@@ -36,9 +37,18 @@ def test_a_command_allowed_for_the_session_runs_where_it_was_allowed(desk: Desk)
     assert len(desk.user.questions) == 2
 
 
-def test_a_command_that_cannot_be_recognised_again_is_allowed_once(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_allowed_outside_for_the_session_counts_until_its_files_change(desk: Desk) -> None:
+    request = desk.request("./tool.sh")
+    context = replace(desk.context, approver=desk.user)
+    desk.user.grants.add(grant_of(request, outside=False))
+    assert not anyio.run(granted_outside, request, context)
+    desk.user.grants.add(grant_of(request, outside=True))
+    assert anyio.run(granted_outside, request, context)
+    desk.change()
+    assert not anyio.run(granted_outside, request, context)
+
+
+def test_what_cannot_be_recognised_again_is_allowed_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command_files, "MOST_BYTES", 1)
     assert desk.decide(desk.request("./tool.sh", escalated=True)) == Permission(False, None)
     (question,) = desk.user.questions

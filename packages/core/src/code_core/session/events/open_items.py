@@ -49,13 +49,15 @@ _KINDS: dict[type[Any], str] = {
     WebSearchComplete: "search",
     EnteredReviewMode: "review",
     ExitedReviewMode: "review",
+    ElicitationRequest: "elicitation",
+    ElicitationWithdrawn: "elicitation",
 }
 
 
 def item_of(msg: EventMsg) -> Hashable:
     """The key that a begin event shares with its end event, and an elicitation with its withdrawal."""
     if isinstance(msg, ElicitationRequest | ElicitationWithdrawn):
-        return "elicitation", msg.id
+        return _KINDS[type(msg)], msg.id
     return _KINDS[type(msg)], getattr(msg, "call_id", None)
 
 
