@@ -235,15 +235,19 @@ def test_a_question_that_is_asked_again_under_its_id_stays_open_when_the_first_i
     anyio.run(main)
 
 
-def test_a_cancelled_question_is_not_open() -> None:
+@pytest.mark.parametrize("withdrawn", [None, WarningEvent(message="never mind")])
+def test_a_cancelled_question_is_reported_as_withdrawn_and_not_open(withdrawn: EventMsg | None) -> None:
+    question = WarningEvent(message="?")
+    emitted: list[EventMsg] = []
+
+    async def emit(msg: EventMsg) -> None:
+        emitted.append(msg)
+
     async def main() -> None:
         questions: Questions[str] = Questions()
-
-        async def emit(_msg: EventMsg) -> None:
-            pass
-
         with anyio.move_on_after(0.01):
-            await questions.ask("a", WarningEvent(message="?"), emit)
+            await questions.ask("a", question, emit, withdrawn)
         assert not questions.answer("a", "yes")
 
     anyio.run(main)
+    assert emitted == ([question] if withdrawn is None else [question, withdrawn])
