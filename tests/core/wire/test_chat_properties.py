@@ -29,7 +29,7 @@ ITEMS = st.one_of(
 
 
 @given(st.lists(ITEMS, max_size=12))
-def test_whatever_the_history_strict_servers_take_it(items: list[ResponseItem]) -> None:
+def test_strict_servers_accept_the_request_for_any_history(items: list[ResponseItem]) -> None:
     body(user("go"), *normalised(items))
 
 
@@ -57,7 +57,7 @@ def test_each_request_begins_with_the_bytes_of_the_one_before(steps: list[list[R
             assert second.startswith(first.removesuffix(b"]}"))
 
 
-def test_the_responses_api_gets_what_it_knows() -> None:
+def test_the_responses_api_gets_only_known_fields() -> None:
     items = (
         user("go"),
         Reasoning(encrypted_content="mine", origin="p"),

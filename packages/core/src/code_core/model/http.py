@@ -26,6 +26,7 @@ from code_core.model.request_log import RequestLog
 from code_core.model.retry import RetryLimits
 from code_core.model.served import names_a_model, served_models
 from code_core.version import USER_AGENT, VERSION
+from code_core.wire.content_coding import coding_problem
 from code_core.wire.errors import InvalidUrlError
 from code_core.wire.prompt import Prompt
 from code_core.wire.reader import Reader
@@ -222,9 +223,13 @@ class HttpModelClient:
         except HttpError as error:
             raise self._unreachable(error) from error
         log.answered(response.status, request_id(response.headers))
-        if response.status == 200:
+        if response.status == 200 and (problem := coding_problem(response.headers)) is None:
             return response
         try:
+            if response.status == 200:  # asking again would not change it
+                raise RequestRefused(
+                    f"{self._where}: {problem} (check any proxy in between)", code="provider"
+                )
             text = self._secrets.hidden_in(await _error_body(response))
             return Answer(response.status, response.headers, text)
         finally:

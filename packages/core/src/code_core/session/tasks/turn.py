@@ -178,7 +178,7 @@ class _Turn:
         return window is not None and session.totals.next_request(session.history.tokens) >= FULL * window
 
     async def make_room(self) -> bool:
-        """Remove older images, and compact the history if it is full; whether it was compacted."""
+        """Remove older images, compact the history if it is full, and return whether it was compacted."""
         from code_core.session.compaction.compact import can_compact, compact, leave_out_images
 
         session, report = self._session, self._report
