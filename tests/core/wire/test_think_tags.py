@@ -104,6 +104,7 @@ def test_reasoning_before_a_call_ends_with_the_call() -> None:
     assert isinstance(thought, Reasoning)
     assert thought.content is not None
     assert thought.content[0].text == "I look</thi"
+    assert "".join(one.delta for one in events if isinstance(one, ReasoningTextDelta)) == "I look</thi"
     assert isinstance(made, FunctionCall)
 
 
