@@ -59,6 +59,13 @@ def test_every_split_gives_the_same(text: str, opened: bool, at: list[int]) -> N
     assert split(text, opened=opened, at=tuple(at)) == split(text, opened=opened)
 
 
+def test_only_a_possible_start_of_a_tag_is_held_back() -> None:
+    tags = ThinkTags(opened=True)
+    assert tags.add("ab") == [("reasoning", "ab")]
+    assert tags.add("c</t") == [("reasoning", "c")]
+    assert tags.add("x") == [("reasoning", "</tx")]
+
+
 def test_it_takes_time_in_proportion() -> None:
     tags = ThinkTags(opened=True)
     started = time.process_time()
