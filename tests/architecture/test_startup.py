@@ -8,7 +8,7 @@ import pytest
 
 from architecture.packages import ROOT
 from support import ScriptedUpstream, stream
-from support.responses_events import completed, created, message
+from support.responses_events import completed, created, function_call, message
 from support.scenario import write_scenario
 
 HEAVY = frozenset({"asyncio", "httpx2", "mcp", "mcp_types", "openai", "pydantic", "textual"})
@@ -115,6 +115,27 @@ def test_a_turn_without_calls_imports_nothing_of_commands(
     ours = {module for module in loaded if module.startswith(PARTS_OF_A_COMMAND)}
     assert ours - SERVICES_OF_A_MESSAGE == set()
     assert loaded & NEVER_IN_A_TURN == set()
+
+
+def test_a_command_with_full_access_imports_nothing_of_sandboxes_patches_and_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = function_call("shell", {"command": ["true"]}, "c")
+    scenario = write_scenario(tmp_path, [[call, completed()], [message("done"), completed()]])
+    monkeypatch.setenv("CODE_HOME", str(tmp_path))
+    monkeypatch.setenv("CODE_REPLAY", str(scenario))
+    options = '"exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", "hi"'
+    loaded = loaded_after(HELP.replace('"--help"', options), tmp_path)
+    assert "code_core.tools.command_run" in loaded
+    sandboxes = {module for module in loaded if module.startswith("code_core.sandbox.")}
+    assert sandboxes == {"code_core.sandbox.writable"}
+    unused = (
+        "code_core.patch",
+        "code_core.tools.approver",
+        "code_core.safety.rules",
+        "code_core.safety.denial",
+    )
+    assert {module for module in loaded if module.startswith(unused)} == set()
 
 
 def test_a_turn_over_http_imports_no_general_http_client(

@@ -1,13 +1,11 @@
 import json
-import os
-import pty
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from support.command import CODE, Workspace
+from support.command import Workspace
 from support.scenario import write_scenario
+from tui.terminal import Terminal
 
 
 @pytest.fixture
@@ -162,26 +160,16 @@ def test_settings_of_a_project_are_shown_and_trusted(workspace: Workspace, file:
 
 
 @pytest.mark.parametrize(
-    ("typed", "model"), [(b"y\n", "theirs\n"), (b"maybe\nyes\n", "theirs\n"), (b"n\n", "m\n")]
+    ("typed", "model"), [(["y"], "theirs\n"), (["maybe", "yes"], "theirs\n"), (["n"], "m\n")]
 )
-def test_a_terminal_is_asked(workspace: Workspace, file: Path, typed: bytes, model: str) -> None:
+def test_a_terminal_is_asked(workspace: Workspace, file: Path, typed: list[str], model: str) -> None:
     (workspace.directory / ".code").mkdir()
     (workspace.directory / ".code/config.toml").write_text('model = "theirs"\n')
-    main, terminal = pty.openpty()
-    try:
-        asked = subprocess.Popen(
-            [CODE, "config", "trust"],
-            cwd=workspace.directory,
-            env=workspace.environment,
-            stdin=terminal,
-            stdout=subprocess.PIPE,
-        )
-        os.write(main, typed)
-        assert asked.wait(30) == 0
-    finally:
-        asked.stdout and asked.stdout.close()
-        os.close(main)
-        os.close(terminal)
+    terminal = Terminal(workspace, "config", "trust")
+    for line in typed:
+        terminal.until_again("(y yes, n no): ")
+        terminal.type(f"{line}\n")
+    assert terminal.wait() == 0
     assert workspace.run("config", "get", "model").stdout == model
 
 

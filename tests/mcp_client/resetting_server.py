@@ -104,7 +104,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def _exchange(script: Resetting, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    """Serve one request; whether the connection can take another."""
+    """Serve one request, and return whether the connection can take another."""
     verb, body = await _request(reader)
     if verb == "GET":
         script.streams_opened += 1

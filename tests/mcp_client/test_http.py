@@ -15,6 +15,7 @@ from code_mcp_client import (
     UnusableAnswer,
 )
 from mcp_client.http_server import Script, http_server
+from mcp_client.resetting_server import until
 from mcp_client.scripted import text_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -153,6 +154,48 @@ async def test_a_tool_call_is_not_repeated_but_the_next_one_works(server: Script
             await client.call_tool("big", {"size": 1})
         assert server.methods().count("tools/call") == 1
         assert text_of(await client.call_tool("big", {"size": 1})) == "x"
+
+
+@pytest.mark.parametrize("method", ["notifications/roots/list_changed", "notifications/cancelled"])
+@pytest.mark.parametrize(
+    ("status", "forgetting"),
+    [
+        (404, ("", "")),
+        (404, ("text/html", "<h1>Not Found</h1>")),
+        (400, ("text/plain", "No valid session ID")),
+    ],
+)
+async def test_a_session_that_a_notification_finds_lost_is_reopened_for_the_next_call(
+    server: Script,
+    method: str,
+    status: int,
+    forgetting: tuple[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "code_mcp_client")
+    server.forgetting_status, server.forgetting = status, forgetting
+    async with McpClient.http(server.url) as client:
+        await client.initialize()
+        await client.list_tools()
+        server.forget = {"session-0"}
+        await client.send_notification(method, {"requestId": 99})
+        with anyio.fail_after(30):
+            await until(lambda: "has forgotten the session" in caplog.text)
+        assert text_of(await client.call_tool("big", {"size": 1})) == "x"
+    assert server.sessions == ["session-0", "session-1"]
+
+
+async def test_a_notification_that_is_not_known_does_not_end_the_session(server: Script) -> None:
+    error = '{"jsonrpc": "2.0", "id": null, "error": {"code": -32601, "message": "unknown method"}}'
+    async with McpClient.http(server.url) as client:
+        await client.initialize()
+        server.forgetting, server.forget = ("application/json", error), {"session-0"}
+        await client.send_notification("notifications/roots/list_changed")
+        with anyio.fail_after(30):
+            await until(lambda: "notifications/roots/list_changed" in server.methods())
+        server.forget = set()
+        await client.list_tools()
+    assert server.sessions == ["session-0"]
 
 
 async def test_after_a_broken_connection_reads_are_repeated_and_tool_calls_are_not(server: Script) -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from support import responses_events as sse
 from support import violations
+from support.json_values import JSON
 
 USER = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
 SAID = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]}
@@ -122,10 +123,6 @@ def test_what_the_builders_make_is_accepted_with_its_output() -> None:
     assert violations(body(USER, *model, *calls, CALLED, CUSTOM_DONE, SHELL_DONE, store=True)) == []
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
-)
 ODD_CONTENT = st.sampled_from(["user", "assistant"]) | st.lists(
     st.fixed_dictionaries({"type": JSON}), max_size=2
 )

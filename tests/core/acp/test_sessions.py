@@ -1,12 +1,10 @@
-"""Capabilities, modes, options, commands and the replay of a session: all pure."""
+"""Capabilities, modes, options and commands of a session: all pure."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from code_core.acp.capabilities import NOTHING_DECLARED, ClientCapabilities
 from code_core.acp.commands import BUILT_IN, Show, available_commands, carried_out
@@ -14,7 +12,6 @@ from code_core.acp.elicitation import can_be_asked, elicitation_answer, elicitat
 from code_core.acp.modes import PRESETS, mode_of, mode_state, modes_with
 from code_core.acp.options import config_options, option_id
 from code_core.acp.permissions import permission_decision, permission_request
-from code_core.acp.replay import ReplayTranslator
 from code_core.acp.updates import UpdateTranslator
 from code_core.protocol.agent_events import (
     AgentMessage,
@@ -53,6 +50,7 @@ from code_core.protocol.policies import AskForApproval, ReviewDecision, SandboxM
 from code_core.protocol.session_events import ContextCompacted
 from code_core.protocol.token_events import TokenCount, TokenUsage, TokenUsageInfo
 from support.acp_schema import check
+from support.json_values import JSON
 
 EVERYTHING = ClientCapabilities(
     read_files=True,
@@ -64,11 +62,6 @@ EVERYTHING = ClientCapabilities(
     forms=True,
 )
 CWD = Path("/w")
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=6,
-)
 
 
 def updates(*events: EventMsg, client: ClientCapabilities = NOTHING_DECLARED) -> list[dict[str, Any]]:
@@ -286,55 +279,6 @@ def test_what_cannot_be_seen_in_a_difference_is_escaped() -> None:
     (call,) = updates(PatchApplyBegin(call_id="p", auto_approved=True, changes={"/w/a": change}))
     (shown,) = call["content"]
     assert (shown["oldText"], shown["newText"]) == ("if a:\r\n", "if a:\\u202e\r\n")
-
-
-def replayed(*items: dict[str, Any], client: ClientCapabilities = NOTHING_DECLARED) -> list[dict[str, Any]]:
-    translator = ReplayTranslator(CWD, client)
-    shown = [update for item in items for update in translator.item(item)]
-    shown += [*translator.compacted("s"), *translator.end()]
-    for update in shown:
-        check("SessionUpdate", update)
-    return shown
-
-
-def call(name: str, arguments: Any, call_id: str = "c") -> dict[str, Any]:
-    return {"type": "function_call", "name": name, "arguments": json.dumps(arguments), "call_id": call_id}
-
-
-def output(text: Any, call_id: str = "c") -> dict[str, Any]:
-    return {"type": "function_call_output", "call_id": call_id, "output": text}
-
-
-def test_calls_without_a_result_are_shown_as_failed() -> None:
-    shown = replayed(call("shell", {"command": ["ls"]}), call("x__y", {"a": 1}, "d"), output("done", "d"))
-    assert [(one.get("toolCallId"), one.get("status")) for one in shown if "toolCallId" in one] == [
-        ("c", "in_progress"), ("d", "in_progress"), ("d", "completed"), ("c", "failed"),
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("client", [NOTHING_DECLARED, EVERYTHING], ids=["bare", "editor"])
-@pytest.mark.parametrize(("code", "status"), [(0, "completed"), (3, "failed")])
-def test_a_command_is_shown_with_its_exit(client: ClientCapabilities, code: int, status: str) -> None:
-    result = json.dumps({"output": "hi\n", "metadata": {"exit_code": code, "duration_seconds": 0.1}})
-    begun, ended, *_ = replayed(
-        call("shell", {"command": ["ls"], "workdir": "sub"}), output(result), client=client
-    )
-    assert begun["rawInput"]["cwd"] == "/w/sub"
-    assert ended["status"] == status
-    assert "hi" in str(ended)
-    assert ("terminal_exit" in str(ended)) == client.terminal_output
-
-
-@given(item=st.dictionaries(
-    st.sampled_from("type role content summary call_id name arguments input output action item_id".split()),
-    JSON | st.sampled_from(
-        "message reasoning function_call custom_tool_call local_shell_call web_search_call function_call_output "
-        "user assistant shell apply_patch update_plan".split()
-    ),
-))  # fmt: skip
-def test_no_damaged_item_breaks_a_replay(item: dict[str, Any]) -> None:
-    for client in (NOTHING_DECLARED, EVERYTHING):
-        replayed(item, client=client)
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,8 @@ def test_growing_text_shows_the_newest_output() -> None:
 def test_a_patch_has_its_kind_title_and_locations(changes: dict[str, Any], kind: str, title: str) -> None:
     (update,) = updates(PatchApplyBegin(call_id="p", auto_approved=True, changes=changes))
     assert (update["kind"], update["title"]) == (kind, title)
-    assert update["locations"] == [{"path": path} for path in changes]
+    targets = ["/w/b"] if kind == "move" else []
+    assert update["locations"] == [{"path": path} for path in (*changes, *targets)]
 
 
 def test_an_update_is_one_diff_per_hunk() -> None:

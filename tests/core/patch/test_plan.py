@@ -253,6 +253,32 @@ def test_a_moved_file_keeps_its_permissions_and_one_it_overwrites_opens_nothing(
     assert edit.new == FileState(b"y\n", mode, (1, 2) if overwritten is None else (3, 4))
 
 
+ORIGIN = ("user.origin", b"https://x")
+ACCESS_LIST = ("system.posix_acl_access", b"entries")
+
+
+@pytest.mark.parametrize(
+    ("moved", "overwritten", "mode"),
+    [
+        ((), (), 0o664),
+        ((ORIGIN,), (ORIGIN,), 0o664),
+        ((ACCESS_LIST,), (), 0o604),
+        ((), (ORIGIN, ACCESS_LIST), 0o604),
+    ],
+)
+def test_a_file_that_a_move_overwrites_loses_its_attributes_and_opens_nothing_without_its_access_list(
+    moved: tuple[tuple[str, bytes], ...], overwritten: tuple[tuple[str, bytes], ...], mode: int
+) -> None:
+    files = {
+        ROOT / "a": FileState(b"x\n", 0o664, attributes=moved),
+        ROOT / "b": FileState(b"old\n", 0o664, attributes=overwritten),
+    }
+    patch = parse_patch(wrapped("*** Update File: a\n*** Move to: b\n-x\n+y"))
+    (edit,) = anyio.run(plan_patch, patch, MemoryFileSystem(files), ROOT).edits
+    assert isinstance(edit, Updated)
+    assert (edit.new.mode, edit.new.attributes) == (mode, ())
+
+
 @pytest.mark.parametrize("body", ["*** Add File: a\n+y", "*** Update File: a\n-x\n+y"])
 def test_a_file_that_changes_keeps_its_permissions_and_its_owner(body: str) -> None:
     files = MemoryFileSystem({ROOT / "a": FileState(b"x\n", 0o750, (1, 2))})

@@ -1,9 +1,13 @@
+import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from code_core.safety.credentials import NOT_SECRET, PROXIES, SECRET_NAMES
+from code_core.safety.credentials import NOT_SECRET, PROXIES, SECRET_NAMES, is_secret_name
 from code_core.safety.environment import child_environment
 
 FULL = {
@@ -81,3 +85,34 @@ def test_the_list_is_in_the_documents() -> None:
 )
 def test_the_policy_in_its_order(policy: dict[str, Any], names: set[str]) -> None:
     assert set(child_environment(FULL, **policy)) == names
+
+
+def test_globs_match_without_regard_to_case_and_only_where_their_stars_are() -> None:
+    names = (
+        "xPASS",
+        "PASS",
+        "pass",
+        "KEYBOARDS",
+        "XKEYBOARD",
+        "X_KEYMAP",
+        "X_KEYMAPS",
+        "XDG_SESSION_ID",
+        "\u212aEY",
+    )
+    assert [name for name in names if is_secret_name(name)] == [
+        "PASS",
+        "pass",
+        "XKEYBOARD",
+        "X_KEYMAPS",
+        "\u212aEY",
+    ]
+    globs = (*SECRET_NAMES, *NOT_SECRET)
+    assert [glob for glob in globs if re.search(r"[?\[]|.\*.", glob)] == []
+
+
+@given(st.text("KEY_PASDXG*tok\u017f", max_size=20) | st.sampled_from(["", "MY_TOKEN", "DB_PWD", "a_key_b"]))
+def test_a_name_matches_as_its_globs_say(name: str) -> None:
+    def matches(globs: tuple[str, ...]) -> bool:
+        return any(fnmatchcase(name.casefold(), glob.casefold()) for glob in globs)
+
+    assert is_secret_name(name) == (matches(SECRET_NAMES) and not matches(NOT_SECRET))

@@ -5,7 +5,7 @@ import mcp_types
 import pytest
 
 from code_core.protocol.events import EventMsg, WarningEvent
-from code_core.protocol.mcp_events import ElicitationComplete, ElicitationRequest
+from code_core.protocol.mcp_events import ElicitationComplete, ElicitationRequest, ElicitationWithdrawn
 from code_core.protocol.ops import ResolveElicitation
 from code_core.session.questions import elicitations as module
 from code_core.session.questions.elicitations import Elicitations
@@ -197,3 +197,32 @@ def test_an_address_may_be_as_long_as_this() -> None:
     start = "https://example.com/"
     _, [request], _ = opened(page(start + "x" * (module.LONGEST_URL - len(start))))
     assert isinstance(request, ElicitationRequest)
+
+
+def test_a_question_that_its_server_withdraws_is_reported() -> None:
+    events: list[EventMsg] = []
+
+    async def emit(msg: EventMsg) -> None:
+        events.append(msg)
+
+    async def main() -> None:
+        elicitations = Elicitations()
+        elicitations.begin(emit)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(elicitations.ask, "s", FORM)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        assert not elicitations.answer(ResolveElicitation(id="s-1", action="decline"))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(elicitations.ask, "s", FORM)
+            await anyio.wait_all_tasks_blocked()
+            elicitations.end()  # the end of its turn is the report
+            tasks.cancel_scope.cancel()
+
+    anyio.run(main)
+    assert [msg.type for msg in events] == [
+        "elicitation_request",
+        "elicitation_withdrawn",
+        "elicitation_request",
+    ]
+    assert events[1] == ElicitationWithdrawn(id="s-1", server="s")

@@ -1,5 +1,6 @@
 """Images in the whole history: no request has too many, and not every new one changes the start of requests."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from code_core.config.load import Config
+from code_core.errors import ContextWindowExceeded
 from code_core.protocol.items import FunctionCallOutput, InputImage, InputText, Message
 from code_core.protocol.ops import ImageInput, TextInput, UserInput
 from code_core.session.compaction import images as bounds
@@ -97,6 +99,23 @@ def test_requests_stay_within_the_bounds_over_many_turns_and_after_a_resume(conf
     assert sum(isinstance(entry, Compacted) for entry in journal.entries) == 1
     state = SessionState.from_entries(journal.entries)
     assert len(sizes_of(list(state.items))) == counts[-1]
+
+
+def test_a_request_that_is_too_long_even_without_older_images_is_compacted(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "MOST_IMAGES", 1)
+
+    async def script(reading: Reading) -> None:
+        for _ in range(2):
+            await reading.send(UserInput(items=[TextInput(text="look"), ImageInput(image_url=PIXEL)]))
+            assert (await reading.ended()).type == "task_complete"
+        without_images, compacted = reading.of("context_compacted")
+        assert (without_images.summary, compacted.summary) == ("", "so far")
+
+    too_long = [ContextWindowExceeded("too long")]
+    model = ScriptedModel(answer("seen"), too_long, answer("so far"), answer("seen"))
+    converse(scripted_conversation(replace(config, model="unknown"), model), script)
 
 
 @pytest.mark.parametrize("count", [0, 1])

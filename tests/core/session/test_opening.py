@@ -69,9 +69,9 @@ def test_the_sessions_are_those_of_the_home_and_of_codex_where_that_is_the_fallb
     folder.mkdir(parents=True)
     meta = {"timestamp": "", "type": "session_meta", "payload": {"id": ID, "cwd": "/"}}
     (folder / f"rollout-2026-01-01T00-00-00-{ID}.jsonl").write_text(json.dumps(meta) + "\n")
-    assert opening.found(store_of(Home(ours, codex)), ID).id == ID
+    assert opening.find_session(store_of(Home(ours, codex)), ID).id == ID
     with pytest.raises(SessionNotFound):
-        opening.found(store_of(Home(ours, None)), ID)
+        opening.find_session(store_of(Home(ours, None)), ID)
     monkeypatch.setenv("CODE_HOME", str(codex))
     assert store_of().home == codex
 
@@ -190,18 +190,18 @@ def test_a_session_is_meant_by_id_path_name_or_as_the_last_one(desk: Desk) -> No
     session, store = stored(desk), store_of()
     path = desk.rollouts()[0]
     for reference in (session, session[:8], "mine", path, Last(desk.work), Last()):
-        assert opening.found(store, reference).id == session
+        assert opening.find_session(store, reference).id == session
     with pytest.raises(SessionNotFound, match=r"^no sessions yet$"):
-        opening.found(SessionStore(desk.work), Last())
+        opening.find_session(SessionStore(desk.work), Last())
     with pytest.raises(SessionNotFound, match=rf"no sessions yet in {desk.home}: use --all"):
-        opening.found(store, Last(desk.home))
+        opening.find_session(store, Last(desk.home))
 
 
 def test_a_relative_path_is_one_of_the_working_directory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     session = stored(desk)
     path = desk.rollouts()[0]
     monkeypatch.chdir(path.parent)
-    assert opening.found(store_of(), Path(path.name)).id == session
+    assert opening.find_session(store_of(), Path(path.name)).id == session
 
 
 def test_an_interrupt_waits_for_a_session_that_is_being_opened(desk: Desk) -> None:

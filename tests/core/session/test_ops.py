@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 
 from code_core.config.load import Config
 from code_core.protocol.answer_ops import ResolvePlan
-from code_core.protocol.events import BackgroundEvent, EventMsg
+from code_core.protocol.events import BackgroundEvent, ErrorEvent, EventMsg
 from code_core.protocol.mcp_events import McpServerStatus
 from code_core.protocol.ops import (
     AddToHistory,
@@ -156,10 +156,6 @@ def test_a_command_that_a_frontend_registers_is_allowed(config: Config) -> None:
             ResolveElicitation(id="e9", action="accept"),
             "the answer had no effect: no question with the id 'e9' is open",
         ),
-        (
-            ResolvePlan(id="p9", action="accept"),
-            "the answer had no effect: no question with the id 'p9' is open",
-        ),
         (StopTerminals(), "nothing to stop: no command is running"),
         (StopTerminals(session_id=3), "nothing to stop: no session 3 is running"),
         (
@@ -177,6 +173,14 @@ def test_an_op_that_changes_nothing_is_a_warning(config: Config, op: Op, warning
     assert number == "1"
     assert cast("Any", event).message == warning
     assert last.type == "terminals_changed"
+
+
+@pytest.mark.parametrize("action", ["accept", "revise", "reject"])
+def test_an_answer_to_a_plan_that_is_not_open_is_an_error(config: Config, action: Any) -> None:
+    [(number, event)] = events_of(empty(config), ResolvePlan(id="p9", action=action), last="error")
+    assert number == "1"
+    closed = "the answer had no effect: no plan with the id 'p9' is open"
+    assert event == ErrorEvent(message=closed, code="no_plan")
 
 
 def test_the_tools_of_servers_are_listed(config: Config) -> None:

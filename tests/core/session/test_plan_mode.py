@@ -158,7 +158,8 @@ def test_accepting_the_plan_ends_the_mode_and_starts_the_work(converse: Callable
         assert made(frontend)
         assert notes(frontend.conversation) == [PLAN_MODE_NOTE, DEFAULT_MODE_NOTE]
         await frontend.send(ResolvePlan(id=plan.id, action="accept"))
-        assert "no question with the id" in (await frontend.until("warning")).message
+        refused = await frontend.until("error")
+        assert (refused.code, refused.message.startswith("the answer had no effect")) == ("no_plan", True)
 
     converse(script, proposing(), call("touch", "made"), BYE)
 
@@ -173,10 +174,10 @@ def test_a_plan_is_revised_and_rejected(converse: Callable[..., None]) -> None:
         assert second.id != first.id
         await frontend.until("task_complete")
         await frontend.send(ResolvePlan(id=first.id, action="accept"))  # the older one
-        assert "had no effect" in (await frontend.until("warning")).message
+        assert "had no effect" in (await frontend.until("error")).message
         await frontend.send(ResolvePlan(id=second.id, action="reject", feedback="not worth it"))
         await frontend.send(ResolvePlan(id=second.id, action="accept"))
-        assert "had no effect" in (await frontend.until("warning")).message
+        assert "had no effect" in (await frontend.until("error")).message
         await frontend.send(user("something else"))
         await frontend.until("task_complete")
         session = frontend.conversation.session
@@ -219,12 +220,12 @@ def test_a_plan_is_not_open_while_a_turn_runs_or_after_the_mode_has_ended(config
         await reading.send(text("more"))
         await reading.until("user_message")
         await reading.send(ResolvePlan(id=plan.id, action="accept"))
-        await reading.until("warning")
+        await reading.until("error")
         await reading.send(Interrupt())
         await reading.ended()
         await reading.send(WORK)
         await reading.send(ResolvePlan(id=plan.id, action="accept"))
-        await reading.until("warning")
+        await reading.until("error")
 
     scripted.converse(scripted_conversation(config, model), script)
 

@@ -42,6 +42,7 @@ from core.session.scripted import (
         (CommitChanges(sha="abc"), "commit abc", "git show 'abc'"),
         (CustomReview(instructions="Look at a.py\nand b.py"), "Look at a.py", "Look at a.py\\nand b.py"),
         (CustomReview(instructions="x" * 200), "x" * 100, "x" * 200),
+        (CustomReview(instructions="\n Look"), "Look", "\\n Look"),
         (CustomReview(instructions=" \n"), "changes", " \\n"),
     ],
 )

@@ -3,6 +3,7 @@
 import tracemalloc
 from pathlib import Path
 
+import anyio
 import pytest
 
 from code_core.protocol.agent_events import AgentMessage, AgentMessageDelta
@@ -19,7 +20,13 @@ from code_core.protocol.events import (
     TurnAborted,
     WarningEvent,
 )
-from code_core.protocol.mcp_events import McpListToolsResponse, McpOffersChanged, McpTool
+from code_core.protocol.mcp_events import (
+    ElicitationRequest,
+    ElicitationWithdrawn,
+    McpListToolsResponse,
+    McpOffersChanged,
+    McpTool,
+)
 from code_core.protocol.ops import TextInput
 from code_core.protocol.question_events import PlanProposed
 from code_core.protocol.session_events import EventsSkipped, QueueChanged, QueueEntry
@@ -310,5 +317,58 @@ def test_one_that_never_reads_costs_bounded_memory(monkeypatch: pytest.MonkeyPat
         finally:
             tracemalloc.stop()
         assert held < 4 * 2**20
+
+    run(script)
+
+
+def test_a_withdrawal_is_dropped_only_together_with_its_question() -> None:
+    def asked(name: str) -> ElicitationRequest:
+        return ElicitationRequest(id=name, server="s", message="?", requested_schema={})
+
+    async def script(log: EventLog) -> None:
+        reader = log.reader()
+        log.publish("1", asked("seen"))
+        assert (await anext(reader)).msg == asked("seen")
+        log.publish("1", ElicitationWithdrawn(id="seen", server="s"))
+        for number in range(MOST_EVENTS):
+            log.publish("1", asked(str(number)))
+            log.publish("1", ElicitationWithdrawn(id=str(number), server="s"))
+        assert reader.waiting < MOST_EVENTS
+        left = [event.msg for event in await rest(log, reader)]
+        assert left[0] == ElicitationWithdrawn(id="seen", server="s")
+
+    run(script)
+
+
+def test_a_question_is_closed_by_its_answer_its_withdrawal_or_the_end() -> None:
+    async def script(log: EventLog) -> None:
+        closed: list[str] = []
+
+        async def wait(name: str) -> None:
+            await log.until_closed(name)
+            closed.append(name)
+
+        await log.until_closed("never asked")
+        async with anyio.create_task_group() as tasks:
+            log.publish("1", TaskStarted())
+            for name in ("answered", "withdrawn", "ended"):
+                log.publish("1", ElicitationRequest(id=name, server="s", message="?", requested_schema={}))
+                tasks.start_soon(wait, name)
+            await anyio.wait_all_tasks_blocked()
+            log.publish("1", ElicitationWithdrawn(id="withdrawn", server="s"))
+            await anyio.wait_all_tasks_blocked()
+            assert closed == ["withdrawn"]
+            log.open.answered("answered")
+            log.publish("1", WarningEvent(message="anything"))
+            await anyio.wait_all_tasks_blocked()
+            assert closed == ["withdrawn", "answered"]
+            log.publish("1", TaskComplete())
+        assert closed == ["withdrawn", "answered", "ended"]
+        log.publish("2", question("open"))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait, "open")
+            await anyio.wait_all_tasks_blocked()
+            log.close()
+        assert closed[-1] == "open"
 
     run(script)

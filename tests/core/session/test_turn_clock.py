@@ -127,20 +127,20 @@ def test_a_question_outside_of_a_turn_changes_nothing(timed: Callable[..., None]
 
 
 def test_an_approver_asks_while_the_clock_stands_still(timed: Callable[..., None]) -> None:
-    class Approver:
+    class Approvals:
         approved, registered_commands = "approved", "registered"
 
-        async def ask(self, question: object) -> tuple[object, float]:
-            return question, anyio.current_effective_deadline()
+    async def ask(question: object) -> Any:
+        return question, anyio.current_effective_deadline()
 
     async def body(time: Time) -> None:
         clock: Any = TurnClock(LIMIT)
-        inner: Any = Approver()
+        approvals: Any = Approvals()
         question: Any = "may I?"
         with clock.running():
-            answer: object = await UnhurriedApprover(inner, clock).ask(question)
+            answer: object = await UnhurriedApprover(approvals, ask, clock).ask(question)
             assert answer == (question, math.inf)
-            unhurried: Any = UnhurriedApprover(inner, clock)
+            unhurried: Any = UnhurriedApprover(approvals, ask, clock)
             assert (unhurried.approved, unhurried.registered_commands) == ("approved", "registered")
             assert time.left == pytest.approx(LIMIT)
 

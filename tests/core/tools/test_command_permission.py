@@ -17,11 +17,10 @@ from code_core.safety.confirm_guard import UserGuard
 from code_core.safety.grants import CommandGrant
 from code_core.safety.proposals import Proposal
 from code_core.tools.approver import CommandQuestion
+from code_core.tools.command_approval import changed_since, grant_of
 from code_core.tools.command_permission import (
     CommandRequest,
     Permission,
-    changed_since,
-    grant_of,
     guarded,
     looked_up,
 )
@@ -203,9 +202,8 @@ def test_a_denial_is_a_denial_even_if_the_directory_has_changed(desk: Desk) -> N
 
 def test_a_change_after_the_answer_is_noticed(desk: Desk) -> None:
     request = desk.request("./tool.sh", escalated=True)
-    allowed = Permission(False, grant_of(request, outside=True))
-    assert anyio.run(changed_since, request, allowed) is None
+    grant = grant_of(request, outside=True)
+    assert anyio.run(changed_since, request, grant) is None
     desk.change()
-    output = anyio.run(changed_since, request, allowed)
+    output = anyio.run(changed_since, request, grant)
     assert text(output).startswith("command rejected: a file that it names, or its directory, changed")
-    assert anyio.run(changed_since, request, Permission(confined=True)) is None

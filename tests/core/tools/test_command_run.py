@@ -242,7 +242,7 @@ def test_what_changed_though_it_is_protected_is_a_warning(
         await on_changed([Path("/w/hook")])
         return Exit(0, 1.26)
 
-    monkeypatch.setattr(command_run, "run_confined", ran)
+    monkeypatch.setattr("code_core.sandbox.run.run_confined", ran)
     sandbox: Any = SimpleNamespace(mechanism="landlock")
     result = run(script("true", context), replace(context, sandbox_policy=WORKSPACE), sandbox)
     assert answer(result)["metadata"]["duration_seconds"] == 1.3

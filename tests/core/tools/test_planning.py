@@ -10,7 +10,7 @@ from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReadOn
 from code_core.safety.planning import NOTHING_CHANGES
 from code_core.sandbox.detection import Detection, Finding
 from code_core.tools.apply_patch import ApplyPatch
-from code_core.tools.command_permission import grant_of
+from code_core.tools.command_approval import grant_of
 from code_core.tools.plan import REFUSED_WHILE_PLANNING, UpdatePlan
 from code_core.tools.tool import ToolContext, ToolOutput
 from core.tools.command_desk import Desk, text

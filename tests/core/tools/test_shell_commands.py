@@ -18,7 +18,8 @@ from code_core.sandbox.detection import Detection, Finding
 from code_core.sandbox.sandbox import Sandbox
 from code_core.tools import shell_commands
 from code_core.tools.apply_patch import ApplyPatch
-from code_core.tools.command_permission import CommandRequest, grant_of
+from code_core.tools.command_approval import grant_of
+from code_core.tools.command_permission import CommandRequest
 from code_core.tools.command_run import CommandResult
 from code_core.tools.shell import DEFAULT_TIMEOUT_MS
 from code_core.tools.shell_commands import CommandCall, ShellCommands

@@ -185,3 +185,30 @@ def update(old: str, new: str, to: Path | None = None, overwritten: str | None =
 def test_the_same_change_on_other_lines_is_the_same(edit: FileEdit, other: FileEdit, same: bool) -> None:
     assert is_same_change([edit], [other]) == same
     assert not is_same_change([edit], [other, other])
+
+
+def test_several_edits_of_a_file_are_shown_as_one() -> None:
+    one, two, three = state("1\n2\n"), state("one\n2\n"), state("one\ntwo\n")
+    edits: list[FileEdit] = [Updated(F, one, two), Added(F / "x", one), Updated(F, two, three)]
+    update, added = shown_changes(edits).changes.values()
+    assert isinstance(update, UpdateChange)
+    assert update.update.unified_diff == "@@ -1,2 +1,2 @@\n-1\n-2\n+one\n+two\n"
+    assert isinstance(added, AddChange)
+    binary = Updated(F, one, FileState(b"\0"))
+    assert shown_changes([Updated(F, three, one), binary]).hidden == (str(F),)
+    assert shown_changes([Added(F, one), Deleted(F, one)]).changes == {}
+
+
+def test_links_and_modes_are_shown() -> None:
+    link = FileState(b"target", link=True)
+    (deleted,) = shown_changes([Deleted(F, link)]).changes.values()
+    assert isinstance(deleted, DeleteChange)
+    assert (deleted.delete.content, deleted.delete.link) == ("target", "target")
+    old, new = FileState(b"x\n", 0o644), FileState(b"x\n", 0o744)
+    (moved,) = shown_changes([Updated(F, old, new, F / "t", link=link)]).changes.values()
+    assert isinstance(moved, UpdateChange)
+    assert moved.update.modes == ("100644", "100755")
+    assert moved.update.link == "target"
+    (narrowed,) = shown_changes([Updated(F, old, FileState(b"x\n", 0o600), F / "t")]).changes.values()
+    assert isinstance(narrowed, UpdateChange)
+    assert (narrowed.update.modes, narrowed.update.link) == (None, None)

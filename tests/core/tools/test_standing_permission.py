@@ -12,9 +12,9 @@ from code_core.protocol.policies import (
 from code_core.safety.grants import CommandGrant
 from code_core.safety.rules import RegisteredCommand, RuleDecision
 from code_core.tools import command_files
+from code_core.tools.command_approval import grant_of
 from code_core.tools.command_permission import (
     Permission,
-    grant_of,
 )
 from core.tools.command_desk import NEVER, UNTRUSTED, Desk, rule, text
 

@@ -204,7 +204,8 @@ def test_git_applies_the_diff_of_a_turn_from_the_root(
     git(root, "init", "-q")
     git(root, "add", ".")
     git(root, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")
-    context = replace(tool_context, cwd=root / "sub", changes=TurnChanges(root, tmp_path / "turn"))
+    changes = TurnChanges(root, tmp_path / "turn")
+    context = replace(tool_context, cwd=root / "sub", changes=lambda: changes)
     patch = """*** Begin Patch
 *** Update File: ../run.sh
 *** Move to: bin/run.sh

@@ -19,6 +19,7 @@ from code_core.protocol.items import (
     WebSearchCall,
 )
 from code_core.wire.response_items import item_from_provider
+from support.json_values import JSON
 
 HELLO = Message(role="assistant", content=[OutputText(text="hello")])
 HELLO2 = Message(role="assistant", content=[OutputText(text="hel"), OutputText(text="lo")])
@@ -151,11 +152,6 @@ def test_a_broken_item_breaks_the_stream(item: object, field: str) -> None:
         item_from_provider(item)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
 KINDS = [
     "function_call",
     "custom_tool_call",

@@ -91,6 +91,35 @@ def test_a_load_shows_everything_before_its_answer(
         assert client.text().endswith("Again.")
 
 
+FAILING = {
+    "bad arguments": sse.function_call("shell", {"command": 5}, "c1"),
+    "an unknown tool": sse.function_call("unheard_of", {}, "c1"),
+    "no such image": sse.function_call("view_image", {"path": "missing.png"}, "c1"),
+    "a patch that does not fit": sse.custom_tool_call("apply_patch", PATCH, "c1"),
+    "a script": sse.function_call("exec_command", {"cmd": "echo out; exit 3"}, "c1"),
+    "a missing directory": sse.function_call("shell", {"command": ["ls"], "workdir": "missing"}, "c1"),
+}
+
+
+@pytest.mark.parametrize("failing", FAILING)
+def test_a_call_that_failed_is_loaded_as_failed(workspace: Workspace, replay: Replay, failing: str) -> None:
+    succeeding = sse.function_call("exec_command", {"cmd": "echo out"}, "c2")
+    replay(
+        [FAILING[failing], sse.completed()],
+        [succeeding, sse.completed()],
+        [sse.message("Done."), sse.completed()],
+    )
+    with AcpClient(workspace, *FULL) as client:
+        session = client.new_session()
+        client.prompt(session)
+        live = {u["toolCallId"]: u["status"] for u in client.updates if "status" in u}
+    with AcpClient(workspace, *FULL) as client:
+        client.initialize()
+        client.call("session/load", {"sessionId": session, **session_params(workspace)})
+        loaded = {u["toolCallId"]: u["status"] for u in client.updates if "status" in u}
+    assert live == loaded == {"c1": "failed", "c2": "completed"}
+
+
 def test_a_session_without_a_prompt_is_resumed_by_another_process(
     workspace: Workspace, replay: Replay
 ) -> None:

@@ -33,11 +33,11 @@ def _step(action: Literal["undo", "redo"], words: tuple[str, ...], *, last: bool
         raise click.UsageError("name one session")
     with reported():
         from code_core.config.paths import find_home
-        from code_core.session.stored.opening import found, store_of
+        from code_core.session.stored.opening import find_session, store_of
         from code_core.session.stored.undo_stored import step_stored
 
         store = store_of(find_home(os.environ))
-        record = found(store, reference)
+        record = find_session(store, reference)
         outcome = step_stored(store, record, action)
 
     from code_core.view.visible import visible

@@ -26,6 +26,7 @@ from code_core.protocol.file_changes import FileChange
 from code_core.protocol.mcp_events import (
     ElicitationComplete,
     ElicitationRequest,
+    ElicitationWithdrawn,
     McpGetPromptResponse,
     McpListPromptsResponse,
     McpListResourcesResponse,
@@ -306,6 +307,7 @@ KnownEvent = (
     | PlanProposed
     | ListCustomPromptsResponse
     | ElicitationComplete
+    | ElicitationWithdrawn
     | McpListToolsResponse
     | McpListResourcesResponse
     | McpListPromptsResponse
@@ -329,12 +331,16 @@ KnownEvent = (
     | ShutdownComplete
 )
 
-_KNOWN = frozenset(kind.model_fields["type"].default for kind in get_args(KnownEvent))
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(kind.model_fields["type"].default for kind in get_args(KnownEvent))
+
 
 EventMsg = Annotated[
     Annotated[Annotated[KnownEvent, Discriminator("type")], Tag("known")]
     | Annotated[UnknownEvent, Tag("unknown")],
-    Discriminator(lambda value: "known" if tag_of(value) in _KNOWN else "unknown"),
+    Discriminator(lambda value: "known" if tag_of(value) in _known() else "unknown"),
 ]
 """The payload; an `UnknownEvent` for types added by newer versions."""
 

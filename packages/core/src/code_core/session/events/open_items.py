@@ -22,7 +22,12 @@ from code_core.protocol.events import (
     WebSearchBegin,
     WebSearchComplete,
 )
-from code_core.protocol.mcp_events import ElicitationRequest, McpToolCallBegin, McpToolCallEnd
+from code_core.protocol.mcp_events import (
+    ElicitationRequest,
+    ElicitationWithdrawn,
+    McpToolCallBegin,
+    McpToolCallEnd,
+)
 from code_core.protocol.question_events import RequestUserInput
 from code_core.protocol.session_events import EnteredReviewMode, ExitedReviewMode
 
@@ -48,7 +53,9 @@ _KINDS: dict[type[Any], str] = {
 
 
 def item_of(msg: EventMsg) -> Hashable:
-    """The key that a begin event shares with its end event."""
+    """The key that a begin event shares with its end event, and an elicitation with its withdrawal."""
+    if isinstance(msg, ElicitationRequest | ElicitationWithdrawn):
+        return "elicitation", msg.id
     return _KINDS[type(msg)], getattr(msg, "call_id", None)
 
 
@@ -99,6 +106,8 @@ class OpenItems:
                 self.begun.pop(item_of(msg), None)
             case msg if isinstance(msg, Question):
                 self.questions[question_id(msg)] = event
+            case ElicitationWithdrawn(id=question):
+                self.answered(question)
             case _:
                 pass
 

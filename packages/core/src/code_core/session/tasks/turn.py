@@ -172,15 +172,14 @@ class _Turn:
         return window is not None and session.totals.next_request(session.history.tokens) >= FULL * window
 
     async def make_room(self) -> bool:
-        """Remove older images and compact the history; False if neither makes it shorter."""
+        """Remove older images, and compact the history if it is full; whether it was compacted."""
         from code_core.session.compaction.compact import can_compact, compact, leave_out_images
 
         session, report = self._session, self._report
-        had_images = too_many(session.history.image_sizes)
-        if had_images:
+        if too_many(session.history.image_sizes):
             await leave_out_images(session, report)
         if not self._has_full_window() or not can_compact(session):
-            return had_images
+            return False
         await compact(session, report, automatic=True)
         return True
 

@@ -38,8 +38,8 @@ class TurnLoop:
         before_request: moves queued input into the history; returns the schema for the
             answer, if the user requests one.
         tool_context: returns the tool context, always the same; called when it is first needed.
-        make_room: compacts the history and returns whether it did; called when the history is
-            nearly full or the model refused it as too long.
+        make_room: makes the history shorter and returns whether it compacted it; called when the
+            history is nearly full or the model refused it as too long.
         item_id: the id of the item at a position in the model's stream.
     """
 
@@ -174,4 +174,4 @@ class TurnLoop:
         note = self._guard.observe(call, output)
         text = f"{output.text}\n\n{note}" if note else output.text
         item: ToolCallOutput = output_for(call, text, output.images)
-        return HistoryItem(f"{call.call_id}-output", item, self.turn_id)
+        return HistoryItem(f"{call.call_id}-output", item, self.turn_id, failed=not output.success)
