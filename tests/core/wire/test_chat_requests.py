@@ -118,9 +118,11 @@ def test_thinking_goes_back_as_a_part_of_the_content() -> None:
         (Reasoning(encrypted_content="x", origin="openai"), ChatQuirks()),
         (Reasoning(encrypted_content="x"), ChatQuirks()),
         (thought("Hm"), ChatQuirks(reasoning_history=False)),
+        (thought(""), ChatQuirks()),
+        (thought("Hm").model_copy(update={"chat_field": None}), ChatQuirks()),
     ],
 )
-def test_reasoning_of_another_is_left_out(item: Reasoning, quirks: ChatQuirks) -> None:
+def test_reasoning_of_another_or_without_a_field_is_left_out(item: Reasoning, quirks: ChatQuirks) -> None:
     assert messages(user("go"), item, assistant("x"), user("more"), quirks=quirks)[1] == {
         "role": "assistant",
         "content": "x",
@@ -159,6 +161,13 @@ def test_what_only_the_responses_api_knows_is_translated() -> None:
         ("shell", {"command": ["pwd"]}),
     ]
     assert [message["content"] for message in shown[2:]] == ["patched", "files", "/", "no more"]
+
+
+def test_a_history_may_begin_with_a_response() -> None:
+    assert messages(assistant("hi"), user("go")) == [
+        {"role": "assistant", "content": "hi"},
+        {"role": "user", "content": "go"},
+    ]
 
 
 def test_arguments_stay_readable() -> None:

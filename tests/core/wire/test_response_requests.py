@@ -137,9 +137,11 @@ def test_the_responses_api_gets_what_it_knows() -> None:
 
 def test_ids_are_sent_only_where_responses_are_stored() -> None:
     call = FunctionCall(id="fc", name="f", arguments="{}", call_id="1")
-    stored = Prompt(ModelSettings("m"), "c", "i", [call])
+    stored = Prompt(ModelSettings("m"), "c", "i", [call, USER])
     assert "id" not in request_body(stored)["input"][0]
-    assert request_body(stored, store=True)["input"][0]["id"] == "fc"
+    first, second = request_body(stored, store=True)["input"]
+    assert first["id"] == "fc"
+    assert "id" not in second
 
 
 def test_a_request_can_always_be_encoded() -> None:

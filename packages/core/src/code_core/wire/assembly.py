@@ -197,6 +197,9 @@ def _id(item: ResponseItem) -> object:
 
 def _content(item: ResponseItem) -> tuple[str, str]:
     """The content of an item, without its ids."""
-    if isinstance(item, Message):
-        return item.type, item.text.strip()
-    return item.type, item.model_dump_json(exclude={"id", "call_id", "status"})
+    match item:
+        case Message():
+            content = item.text.strip()
+        case _:
+            content = item.model_dump_json(exclude={"id", "call_id", "status"})
+    return item.type, content
