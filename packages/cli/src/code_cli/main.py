@@ -7,7 +7,7 @@ import sys
 import click
 
 from code_cli.lazy_group import Entry, LazyGroup
-from code_cli.pydantic_plugins import disable_pydantic_plugins
+from code_cli.pydantic_imports import disable_pydantic_plugins
 from code_cli.terminal import guard_standard_streams
 
 COMMANDS = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from code_cli.pydantic_imports import import_pydantic_core
 from code_cli.run import USAGE
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def overrides_from(
     Raises:
         click.UsageError: options contradict each other.
     """
+    import_pydantic_core()
     from code_core.config.load import ConfigOverrides
     from code_core.config.overrides import parse_setting
     from code_core.errors import ConfigError
