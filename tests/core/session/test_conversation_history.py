@@ -40,6 +40,8 @@ def test_an_item_is_recorded_as_it_is_sent_and_with_its_ids() -> None:
     payload = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
     assert words("hi").payload() == payload | {"item_id": "m", "turn_id": "t"}
     assert HistoryItem("m", words("hi").item).payload() == payload | {"item_id": "m"}
+    failed = HistoryItem("m", words("hi").item, failed=True)
+    assert failed.payload() == payload | {"item_id": "m", "success": False}
 
 
 def test_ids_of_calls_outlive_a_compaction() -> None:

@@ -83,6 +83,21 @@ def test_a_request_has_the_instructions_the_tools_and_the_form_of_the_answer(con
     converse(scripted_conversation(config, model, ScriptedTool("work")), script)
 
 
+def test_the_output_of_a_failed_call_is_recorded_as_failed(config: Config) -> None:
+    async def work(call: ToolCall, context: ToolContext) -> ToolOutput:
+        del context
+        return ToolOutput("done", success=call.call_id == "c1")
+
+    async def script(reading: Reading) -> None:
+        await reading.send(text("go"))
+        await reading.ended()
+        failed = {one.id: one.failed for one in reading.conversation.session.history.items}
+        assert (failed["c1-output"], failed["c2-output"]) == (False, True)
+
+    model = ScriptedModel(calls("work", "work"), answer("bye"))
+    converse(scripted_conversation(config, model, ScriptedTool("work", work)), script)
+
+
 def test_after_a_break_the_model_sees_what_it_had_finished(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await reading.send(text("go"))

@@ -38,6 +38,7 @@ def test_programs_are_looked_up_in_the_commands_directory(desk: Desk) -> None:
     planted = looked_up(CommandRequest("c1", ("make", "x"), desk.cwd), context)
     assert planted.argv == planted.run == (str(desk.cwd / "make"), "x")
     assert planted.parts == ((str(desk.cwd / "make"), "x"),)
+    assert planted.program == str(desk.cwd / "make")
     elsewhere = looked_up(CommandRequest("c1", ("make", "x"), desk.cwd.parent), context)
     assert elsewhere.argv == ("make", "x")
 

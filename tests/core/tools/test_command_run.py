@@ -305,6 +305,7 @@ def test_a_denial_is_recognised_from_the_commands_permissions(
     )
     context = replace(context, cwd=Path("/link"))
     assert was_denied(Exit(1, 0.0), text, Path("/w"), rights, context) is denied
+    assert not was_denied(Exit(0, 0.0), text, Path("/w"), rights, context)
     if "curl" in text:
         online = replace(rights, network=True)
         assert not was_denied(Exit(1, 0.0), text, Path("/w"), online, context)

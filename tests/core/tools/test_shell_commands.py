@@ -14,6 +14,7 @@ from code_core.files.local import LocalFileSystem
 from code_core.protocol.items import CustomToolCall, FunctionCall, LocalShellAction, LocalShellCall, ToolCall
 from code_core.protocol.policies import AskForApproval, DangerFullAccess, ReviewDecision, SandboxPolicy
 from code_core.safety.rules import RuleDecision
+from code_core.sandbox import detection
 from code_core.sandbox.detection import Detection, Finding
 from code_core.sandbox.sandbox import Sandbox
 from code_core.tools import shell_commands
@@ -22,7 +23,7 @@ from code_core.tools.command_approval import grant_of
 from code_core.tools.command_permission import CommandRequest
 from code_core.tools.command_run import CommandResult
 from code_core.tools.shell import DEFAULT_TIMEOUT_MS
-from code_core.tools.shell_commands import CommandCall, ShellCommands
+from code_core.tools.shell_commands import CommandCall, ShellCommands, detect_sandbox
 from code_core.tools.tool import ToolContext, ToolOutput
 from core.tools.command_desk import NEVER, REQUEST, UNTRUSTED, WORKSPACE, Desk, rule
 
@@ -224,6 +225,11 @@ def test_an_unrecognised_patch_is_a_failure(desk: Desk) -> None:
     assert shell(desk).run(["./tool.sh"], Runs()) == ToolOutput("done")
 
 
+def test_other_output_with_the_word_apply_patch_stays_as_it_is(desk: Desk) -> None:
+    printed = CommandResult(ToolOutput("docs/tools.md: apply_patch changes files"))
+    assert shell(desk).run(["grep", "-r", "patch"], Runs([printed])) == printed.output
+
+
 def test_a_guarded_command_runs_when_it_is_confirmed(desk: Desk) -> None:
     runs = Runs()
     assert "confirm:" in shell(desk).run(["git", "reset", "--hard"], runs).text
@@ -237,6 +243,12 @@ def test_a_forbidden_command_does_not_run(desk: Desk) -> None:
     output = shell(desk, rule(RuleDecision.FORBIDDEN, "touch")).run(["touch", "x"], runs)
     assert output.text == "command rejected: a rule forbids it: so there"
     assert runs.requests == []
+
+
+def test_the_sandbox_is_the_one_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Detection(())
+    monkeypatch.setattr(detection, "detect", lambda: found)
+    assert detect_sandbox() is found
 
 
 def test_full_access_is_not_confined(desk: Desk) -> None:
