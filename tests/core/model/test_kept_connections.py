@@ -6,13 +6,16 @@ import threading
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
+from anyio.abc import ByteStream
 
 from code_core.model import http_client
-from code_core.model.connection import Route
+from code_core.model.connection import MOST_RECEIVED, Route, has_only_ended
 from code_core.model.errors import HttpError
 from code_core.model.http_client import HttpClient
+from code_responses_api_proxy.framing import LengthBody
 from support.http_bytes import DIRECT, HI, OK, ask, sends, server, tls_server
 
 
@@ -41,6 +44,72 @@ def test_a_connection_that_is_not_kept_is_replaced(first: bytes) -> None:
     with server(sends(first), sends(HI), closed=closed) as (port, _):
         responses = ask(port, times=2, kept=True, closed=closed)
     assert [body for *_, body in responses] == [b"hi", b"hi"]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nhi",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+    ],
+)
+def test_a_connection_that_the_server_is_about_to_close_is_closed(first: bytes) -> None:
+    afterwards: list[bytes] = []
+
+    def lingers(connected: socket.socket) -> None:
+        connected.sendall(first)
+        afterwards.append(connected.recv(65536))
+
+    with server(lingers, sends(HI)) as (port, _):
+        ask(port, times=2, kept=True)
+    assert afterwards == [b""]
+
+
+class Arriving(ByteStream):
+    """A connection on which `pieces` arrive, each after some turns of the event loop, and then nothing."""
+
+    def __init__(self, *pieces: bytes, turns: int = 0) -> None:
+        self._pieces = list(pieces)
+        self._turns = turns
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        if not self._pieces:
+            await anyio.sleep_forever()
+        for _ in range(self._turns):
+            await anyio.lowlevel.checkpoint()
+        piece = self._pieces.pop(0)
+        assert len(piece) <= max_bytes
+        return piece
+
+    async def send(self, item: bytes) -> None:
+        raise NotImplementedError
+
+    async def send_eof(self) -> None:
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("pieces", "length", "turns", "is_usable"),
+    [
+        ([], 0, 0, True),
+        ([], 1, 0, False),
+        ([b"a", b"b"], 2, 0, True),
+        ([b"a", b"b"], 2, 4, True),
+        ([b"ab"], 1, 0, False),
+        ([b"a", b"b"], 1, 4, False),
+        ([b""], 0, 4, False),
+        ([bytes(MOST_RECEIVED)], MOST_RECEIVED, 0, True),
+        ([bytes(MOST_RECEIVED), b"x"], MOST_RECEIVED + 1, 0, False),
+    ],
+)
+def test_an_idle_connection_is_usable_after_a_short_rest_of_its_response(
+    pieces: list[bytes], length: int, turns: int, is_usable: bool
+) -> None:
+    stream = Arriving(*pieces, turns=turns)
+    assert anyio.run(has_only_ended, stream, LengthBody(length)) == is_usable
 
 
 def test_a_connection_is_not_kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
