@@ -321,7 +321,7 @@ def _of_display(node: ast.AST) -> Iterator[tuple[_Node, str]]:
 
 
 def _does_nothing(statement: ast.stmt) -> bool:
-    """Whether the end of the function would do the same to those who ask for the truth, or must not be reached."""
+    """Whether a caller that only tests the truth of the result sees no effect of it, or it must not be reached."""
     return ast.unparse(statement) in {"pass", "return None", "return False"} or _is_left_alone(statement)
 
 

@@ -115,6 +115,6 @@ def test_a_call_that_failed_without_an_exit_code_is_shown_as_failed(
         "user assistant shell apply_patch update_plan".split()
     ),
 ))  # fmt: skip
-def test_no_damaged_item_breaks_a_replay(item: dict[str, Any]) -> None:
+def test_a_damaged_item_does_not_break_a_replay(item: dict[str, Any]) -> None:
     for client in (NOTHING_DECLARED, EVERYTHING):
         replayed(item, client=client)

@@ -1,4 +1,4 @@
-"""What the HTTP client makes of connections that fail at any step: streams fail as a test scripts."""
+"""How the HTTP client handles connections that fail at any step; the streams are scripted."""
 
 import socket
 import ssl
@@ -87,7 +87,7 @@ def test_a_failure_to_receive(failure: Exception) -> None:
     assert raised.value.__cause__ is failure
 
 
-def test_the_end_is_received_as_nothing() -> None:
+def test_the_end_is_received_as_empty_data() -> None:
     assert run(receive, Scripted()) == b""
 
 
@@ -109,7 +109,7 @@ def test_a_connection_that_ends_before_the_head_is_complete(
     assert isinstance(raised.value.__cause__, OSError) is (words == "a reason")
 
 
-def test_interim_responses_may_be_as_long_as_two_heads() -> None:
+def test_interim_responses_may_be_twice_as_long_as_a_head() -> None:
     start = b"HTTP/1.1 100 Continue\r\nx: "
     interim = start + b"a" * (HEAD_LIMIT - len(start) - 4) + b"\r\n\r\n"
     head, rest = run(receive_head, Scripted([interim, interim, HI]))
@@ -155,7 +155,7 @@ def test_the_end_of_a_response_may_come_after_it_was_read(
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_connection_that_cannot_be_made(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_fails(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fails(*_: object) -> ByteStream:
         raise failure
 
@@ -166,7 +166,7 @@ def test_a_connection_that_cannot_be_made(failure: Exception, monkeypatch: pytes
     assert raised.value.__cause__ is failure
 
 
-def test_a_tunnel_is_asked_for_by_host_and_port_and_begins_with_success(
+def test_a_tunnel_is_requested_by_host_and_port_and_begins_with_success(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stream = Scripted([b"HTTP/1.1 300 Many\r\nContent-Length: 0\r\n\r\n"])
@@ -240,7 +240,7 @@ def test_a_connection_is_closed_if_it_cannot_be_examined(monkeypatch: pytest.Mon
     run(main)
 
 
-def test_a_connection_is_kept_for_less_than_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_is_kept_only_for_its_idle_time(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         idle, stream = IdleConnections(), Silent()
         idle.put(stream, LengthBody(0))
@@ -278,7 +278,7 @@ def test_get_sends_a_get_and_closes_the_response() -> None:
     assert received[0].startswith(b"GET / HTTP/1.1\r\n")
 
 
-def test_a_request_that_is_neither_sent_nor_answered_tells_why_it_was_not_sent(
+def test_a_request_that_is_neither_sent_nor_answered_reports_why_it_was_not_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     failure = OSError("broken pipe")

@@ -42,7 +42,7 @@ def server_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLCo
 
 
 def connections_of(requests: int, context: ssl.SSLContext | None, *, ends_late: bool = False) -> int:
-    """How many connections a server sees when it is asked so many times.
+    """How many connections a server sees for this many requests.
 
     If `ends_late`, the end of each answer follows after its last event was read.
     """

@@ -180,7 +180,7 @@ def test_a_connection_may_be_kept_before_the_end_of_its_response(is_whole: bool)
         assert anyio.run(main, port) == b"hi"
 
 
-def test_bytes_that_come_on_an_idle_connection_answer_no_request() -> None:
+def test_bytes_on_an_idle_connection_are_not_taken_for_an_answer() -> None:
     has_read, has_sent = threading.Semaphore(0), threading.Semaphore(0)
 
     def speaks_first(connected: socket.socket) -> None:
@@ -209,7 +209,7 @@ def test_bytes_that_come_on_an_idle_connection_answer_no_request() -> None:
         assert anyio.run(main, port) == [b"hi", b"hi"]
 
 
-def test_bytes_that_were_encrypted_with_a_response_answer_no_request(tmp_path: Path) -> None:
+def test_bytes_encrypted_together_with_a_response_are_not_taken_for_an_answer(tmp_path: Path) -> None:
     context, trusting = tls_server(tmp_path)
 
     def handle(connected: socket.socket, *records: bytes) -> None:

@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 
-def test_the_layer_is_pure() -> None:
+def test_the_patch_layer_is_pure() -> None:
     script = (
         "import sys; from code_core.patch import *; "
         "print(*sorted(name for name in sys.modules if name.split('.')[0] in ('anyio', 'pydantic', 'asyncio') "

@@ -37,7 +37,7 @@ FULL = {
         *(("REDIS", "redis://:pw@host:6379/0"), ("PIP_INDEX_URL", "https://u:p%40@host/simple")),
     ],
 )
-def test_what_looks_like_a_credential_is_left_out(name: str, value: str) -> None:
+def test_variables_that_look_like_credentials_are_left_out(name: str, value: str) -> None:
     assert child_environment({name: value, "PATH": "/bin"}) == {"PATH": "/bin"}
     assert child_environment({name: value}, ignore_default_excludes=True) == {name: value}
     assert child_environment({name: value}, set_={name: value}) == {name: value}
@@ -59,11 +59,11 @@ def test_what_looks_like_a_credential_is_left_out(name: str, value: str) -> None
         *(("HOMEPAGE", "https://example.com/a:b@c"), ("GIT_SSH", "ssh://git@host/x"), ("TIME", "12:30@home")),
     ],
 )
-def test_what_builds_need_and_shows_no_credential_is_passed_on(name: str, value: str) -> None:
+def test_variables_that_builds_need_are_passed_on(name: str, value: str) -> None:
     assert child_environment({name: value}) == {name: value}
 
 
-def test_the_list_is_in_the_documents() -> None:
+def test_the_documents_list_the_patterns() -> None:
     page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
     assert [glob for glob in (*SECRET_NAMES, *NOT_SECRET, *PROXIES) if f"`{glob}`" not in page] == []
 
@@ -83,7 +83,7 @@ def test_the_list_is_in_the_documents() -> None:
         ({"set_": {"API_KEY": "again"}, "inherit": "none", "secrets": ["API_KEY"]}, set()),
     ],
 )
-def test_the_policy_in_its_order(policy: dict[str, Any], names: set[str]) -> None:
+def test_the_settings_are_applied_in_order(policy: dict[str, Any], names: set[str]) -> None:
     assert set(child_environment(FULL, **policy)) == names
 
 

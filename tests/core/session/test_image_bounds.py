@@ -45,7 +45,7 @@ def test_half_of_the_limit_stays_and_the_rest_becomes_notes() -> None:
     assert [one.id for one in fewer] == [one.id for one in items]
 
 
-def test_large_images_count_by_their_size_also_those_of_tools() -> None:
+def test_large_images_count_by_size_including_those_from_tools() -> None:
     large = MOST_CHARACTERS // 2 + 1
     output = FunctionCallOutput(call_id="c", output=[InputImage(image_url="x" * large)])
     items = [HistoryItem("o", output), shown(1, large)]
@@ -53,7 +53,7 @@ def test_large_images_count_by_their_size_also_those_of_tools() -> None:
     assert sizes_of(with_fewer_images(items)) == [large]
 
 
-def test_images_that_are_just_not_too_large_stay() -> None:
+def test_images_just_below_the_limit_are_kept() -> None:
     assert not too_many([MOST_CHARACTERS // 2, MOST_CHARACTERS // 2])
     assert too_many([MOST_CHARACTERS // 2, MOST_CHARACTERS // 2, 1])
 
@@ -66,7 +66,7 @@ def test_the_newest_images_take_half_of_the_characters(monkeypatch: pytest.Monke
 
 @settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from([1, 10, 100, 400]), max_size=3), max_size=80))
-def test_what_is_left_is_allowed_and_is_the_newest(images: list[list[int]]) -> None:
+def test_the_newest_images_within_the_limit_are_kept(images: list[list[int]]) -> None:
     items = [shown(number, *sizes) for number, sizes in enumerate(images)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bounds, "MOST_CHARACTERS", 400)
@@ -119,6 +119,6 @@ def test_a_request_that_is_too_long_even_without_older_images_is_compacted(
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_few_images_are_not_looked_at(count: int) -> None:
+def test_a_few_images_are_not_examined(count: int) -> None:
     items = [shown(1, *[1] * count)]
     assert with_fewer_images(items) == items

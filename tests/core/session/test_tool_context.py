@@ -116,7 +116,7 @@ def test_the_model_asks_the_user_under_its_turn(config: Config) -> None:
     anyio.run(main)
 
 
-def test_what_tools_report_comes_under_the_turn(config: Config) -> None:
+def test_tool_events_belong_to_the_turn(config: Config) -> None:
     async def main() -> None:
         context, reader = made(session_of(config))
         await context.emit(BackgroundEvent(message="working"))
@@ -126,7 +126,7 @@ def test_what_tools_report_comes_under_the_turn(config: Config) -> None:
     anyio.run(main)
 
 
-def test_questions_of_tools_go_to_the_user_and_take_no_time_of_the_turn(config: Config) -> None:
+def test_questions_of_tools_go_to_the_user_and_pause_the_turns_clock(config: Config) -> None:
     make = CommandQuestion("c", ("make",), config.cwd, "not trusted", CommandGrant(("make",), config.cwd))
 
     async def main() -> None:
@@ -188,7 +188,7 @@ def test_with_checkpoints_files_are_kept_before_they_change(config: Config) -> N
     assert context.before_command is keep_nothing
 
 
-def test_commands_get_no_keys_and_what_the_settings_say(
+def test_commands_get_the_configured_environment_without_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variables = {
@@ -227,7 +227,7 @@ def test_commands_get_no_keys_and_what_the_settings_say(
     assert {"PLAIN"} == {*environment(include_only=["PLAIN"])} & {*variables, "PLAIN"} - {"GIT_EDITOR"}
 
 
-def test_the_context_is_made_once_with_the_settings_of_the_beginning(config: Config) -> None:
+def test_the_context_is_created_once_with_the_initial_settings(config: Config) -> None:
     checkpoints: Any = Checkpoints()
 
     async def main() -> None:
@@ -250,7 +250,7 @@ def test_the_context_is_made_once_with_the_settings_of_the_beginning(config: Con
     anyio.run(main)
 
 
-def test_a_turn_without_calls_makes_nothing(config: Config) -> None:
+def test_a_turn_without_calls_creates_nothing(config: Config) -> None:
     with LazyToolContext(session_of(config), Report("1", "t", EventLog()), TurnClock(None)):
         pass
     assert not (config.home.path / "outputs").exists()

@@ -198,7 +198,7 @@ def test_estimates_add_up_and_have_prices() -> None:
     assert limits.left() == LimitsLeft(total_tokens=760, cost_usd=0.4)
 
 
-def test_a_limit_of_the_costs_needs_prices(tmp_path: Path) -> None:
+def test_a_cost_limit_needs_prices(tmp_path: Path) -> None:
     config = scripted_config(tmp_path, model="m", settings=(("limits.max_cost_usd", 1.0),))
     model = ScriptedModel(answer("bye"))
     found: list[str] = []
@@ -214,7 +214,7 @@ def test_a_limit_of_the_costs_needs_prices(tmp_path: Path) -> None:
     assert model.prompts == []
 
 
-def test_what_is_left_is_reported_with_the_tokens(tmp_path: Path) -> None:
+def test_the_remaining_limits_are_reported_with_the_tokens(tmp_path: Path) -> None:
     limits = {"max_tool_calls": 3, "max_total_tokens": 100, "max_cost_usd": 1.0, "max_wall_seconds": 600}
     config = scripted_config(tmp_path, model="m", settings=(*PRICED, ("limits", limits)))
     counts: list[Any] = []
@@ -235,7 +235,7 @@ def test_what_is_left_is_reported_with_the_tokens(tmp_path: Path) -> None:
     assert counts[-1].info.total_cost_usd == pytest.approx(0.12)
 
 
-def test_without_limits_nothing_is_reported_as_left(tmp_path: Path) -> None:
+def test_without_limits_no_remaining_limits_are_reported(tmp_path: Path) -> None:
     counts: list[Any] = []
 
     async def script(reading: Reading) -> None:
@@ -271,7 +271,7 @@ def test_the_costs_continue_after_a_resume(tmp_path: Path) -> None:
     assert again.session.totals.cost_usd == pytest.approx(0.12)
 
 
-def test_what_is_left_is_rounded_and_never_less_than_nothing() -> None:
+def test_the_remaining_limits_are_rounded_and_never_negative() -> None:
     totals = TokenTotals()
     table = LimitsTable(max_tool_calls=1, max_total_tokens=10, max_cost_usd=1.0)
     limits = TurnLimits(table, TurnClock(1.26), totals)

@@ -81,9 +81,7 @@ def test_a_server_may_ask_while_a_turn_runs_and_not_after_it(config: Config) -> 
     converse(conversation, script)
 
 
-def test_the_window_is_that_of_the_server_on_this_machine(
-    config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_window_comes_from_the_local_server(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     async def served_window(provider: Provider, model: str, environ: Mapping[str, str]) -> int | None:
         assert (provider, model) == (config.provider, config.model)
         assert "PATH" in environ
@@ -98,7 +96,7 @@ def test_the_window_is_that_of_the_server_on_this_machine(
     converse(scripted_conversation(config, ScriptedModel(answer("ok"))), script)
 
 
-def test_what_a_turn_has_kept_of_files_goes_with_it(config: Config) -> None:
+def test_saved_file_versions_are_removed_after_the_turn(config: Config) -> None:
     async def script(reading: Reading) -> None:
         await one_turn(reading)
         assert (config.cwd / "file").read_text() == "new\n"
@@ -176,7 +174,7 @@ def test_tools_that_a_resumed_session_has_called_are_declared(tmp_path: Path) ->
         ("show_raw_agent_reasoning", {"agent_reasoning", "agent_reasoning_raw_content_delta"}),
     ],
 )
-def test_the_settings_say_what_is_shown_of_the_models_thoughts(
+def test_the_settings_determine_how_much_reasoning_is_shown(
     tmp_path: Path, setting: str | None, kinds: set[str]
 ) -> None:
     async def script(reading: Reading) -> None:

@@ -28,7 +28,7 @@ ITEMS = st.one_of(
 
 
 @given(st.lists(ITEMS, max_size=12))
-def test_whatever_the_history_strict_servers_take_it(items: list[ResponseItem]) -> None:
+def test_strict_servers_accept_the_request_for_any_history(items: list[ResponseItem]) -> None:
     body(user("go"), *normalised(items))
 
 

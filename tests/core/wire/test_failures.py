@@ -26,7 +26,7 @@ from code_core.wire.failures import error_object, excerpt, failure_of, incomplet
         '{"error": {"detail": "why"}}',
     ],
 )
-def test_a_message_is_found_however_it_is_wrapped(body: str) -> None:
+def test_an_error_message_is_found_however_it_is_wrapped(body: str) -> None:
     assert error_object(body)["message"] == "why"
 
 
@@ -100,7 +100,7 @@ def test_a_body_without_an_error_yields_no_error(body: str) -> None:
         (" \n", StreamBroken, "closed before"),
     ],
 )
-def test_what_came_instead_of_a_stream_is_shown(body: str, error: type[ModelError], words: str) -> None:
+def test_the_body_is_shown_if_it_is_not_a_stream(body: str, error: type[ModelError], words: str) -> None:
     problem = not_a_stream(body)
     assert type(problem) is error
     with pytest.raises(error, match=words):
@@ -148,11 +148,11 @@ def test_an_excerpt_is_taken_from_the_first_64_kib() -> None:
         ({"message": 5}, False),
     ],
 )
-def test_an_overflow_is_known_by_its_code_or_its_words(error: dict[str, object], too_long: bool) -> None:
+def test_an_overflow_is_recognised_by_its_code_or_message(error: dict[str, object], too_long: bool) -> None:
     assert is_too_long(error) == too_long
 
 
-def test_a_wait_within_a_stream_is_kept() -> None:
+def test_a_delay_in_a_stream_error_is_observed() -> None:
     error = failure_of({"code": 429, "message": "try again in 1.5s"})
     assert isinstance(error, StreamBroken)
     assert error.delay == 1.5

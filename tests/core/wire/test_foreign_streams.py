@@ -35,7 +35,7 @@ def shown(stream: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_what_came_is_taken_once(name: str) -> None:
+def test_each_item_is_used_once(name: str) -> None:
     stream, expected = STREAMS[name]
     assert shown(stream) == expected
 
@@ -45,7 +45,7 @@ def test_the_last_event_says_that_the_response_is_complete(name: str) -> None:
     assert isinstance(read(STREAMS[name][0])[-1], Completed)
 
 
-def test_other_calls_are_known_again_too() -> None:
+def test_repeated_calls_are_recognised() -> None:
     custom = {"type": "custom_tool_call", "name": "f", "input": "x"}
     shell = {"type": "local_shell_call", "action": {"type": "exec", "command": ["ls"]}}
     stream = lines(
@@ -113,12 +113,12 @@ def test_a_delta_names_its_item() -> None:
         ),
     ],
 )
-def test_each_item_has_a_place_of_its_own_whether_the_provider_numbers_them_or_not(stream: bytes) -> None:
+def test_each_item_has_its_own_index_whether_or_not_the_provider_numbers_them(stream: bytes) -> None:
     orders = [event.order for event in read(stream) if isinstance(event, ItemDone)]
     assert [order and order.output_index for order in orders] == [0, 1, 2]
 
 
-def test_a_delta_without_a_place_has_that_of_its_message() -> None:
+def test_a_delta_without_an_index_has_that_of_its_message() -> None:
     stream = lines(done(REASONING), delta("hi"), done(text("hi", id="m")), completed())
     orders = [event.order for event in read(stream) if isinstance(event, TextDelta | ItemDone)]
     assert [order and order.output_index for order in orders] == [0, 1, 1]
@@ -147,7 +147,7 @@ def test_counts_that_are_not_numbers_are_left_out() -> None:
         lines(completed({**text("do it"), "role": "user"})),
     ],
 )
-def test_a_response_that_says_and_does_nothing_is_asked_for_again(stream: bytes) -> None:
+def test_an_empty_response_is_requested_again(stream: bytes) -> None:
     with pytest.raises(StreamBroken, match="neither text nor a call") as caught:
         read(stream)
     assert caught.value.empty

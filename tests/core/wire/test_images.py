@@ -18,13 +18,13 @@ WHOLE = {
 
 
 @pytest.mark.parametrize(("kind", "data"), WHOLE.items())
-def test_an_image_is_known_by_its_bytes(kind: str, data: bytes) -> None:
+def test_an_image_is_recognised_by_its_bytes(kind: str, data: bytes) -> None:
     assert image_of(data) == Image(kind, 3, 2)
     assert data_url(data) == f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 @pytest.mark.parametrize("kind", [b"VP8X", b"VP8L", b"VP8 "])
-def test_each_kind_of_webp_has_its_size(kind: bytes) -> None:
+def test_the_size_of_each_kind_of_webp_is_found(kind: bytes) -> None:
     assert image_of(pictures.webp(kind, width=300, height=200)) == Image("image/webp", 300, 200)
 
 
@@ -149,7 +149,7 @@ def test_a_url_that_is_too_long_is_not_decoded(monkeypatch: pytest.MonkeyPatch) 
         (pictures.png() + bytes(LARGEST_IMAGE), "larger than 20 MiB"),
     ],
 )
-def test_what_a_model_api_would_refuse_is_refused_first(data: bytes, problem: str) -> None:
+def test_images_that_model_apis_would_reject_are_rejected(data: bytes, problem: str) -> None:
     with pytest.raises(NotAnImage, match=problem):
         image_of(data)
 
@@ -159,14 +159,14 @@ def test_the_longest_side_is_allowed() -> None:
 
 
 @given(st.sampled_from([*WHOLE.values()]), st.integers(0, 80), st.integers(0, 79), st.integers(0, 255))
-def test_no_bytes_break_the_check(data: bytes, length: int, at: int, byte: int) -> None:
+def test_any_bytes_can_be_checked(data: bytes, length: int, at: int, byte: int) -> None:
     damaged = bytearray(data[:length])
     damaged[at : at + 1] = bytes([byte])
     with suppress(NotAnImage):
         image_of(bytes(damaged))
 
 
-def test_a_url_gets_the_type_that_its_data_has() -> None:
+def test_a_url_gets_the_type_of_its_data() -> None:
     body = base64.b64encode(pictures.png()).decode()
     for head in ("data:image/svg+xml;base64", "data:;base64", "DATA:image/png;charset=x;BASE64"):
         assert checked_url(f"{head},{body}") == f"data:image/png;base64,{body}"
@@ -187,6 +187,6 @@ def test_a_url_gets_the_type_that_its_data_has() -> None:
         ("data:image/png;base64," + "A" * (LARGEST_IMAGE * 4 // 3 + 8), "larger than"),
     ],
 )
-def test_a_url_without_an_image_is_refused(url: str, problem: str) -> None:
+def test_a_url_without_an_image_is_rejected(url: str, problem: str) -> None:
     with pytest.raises(NotAnImage, match=problem):
         checked_url(url)

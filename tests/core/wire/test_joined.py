@@ -59,7 +59,7 @@ def test_nothing_is_lost_and_the_order_stays(events: list[ResponseEvent]) -> Non
     assert all(text_of(one) != text_of(other) or isinstance(one, Created) for one, other in pairwise(result))
 
 
-def test_a_joined_piece_has_the_place_of_the_first() -> None:
+def test_a_joined_piece_has_the_index_of_the_first_one() -> None:
     pieces = [TextDelta("a", event_order(0, 4), "i"), TextDelta("b", event_order(0, 5), "i")]
     assert [*joined(pieces)] == [TextDelta("ab", event_order(0, 4), "i")]
 

@@ -103,7 +103,7 @@ HELLO2 = Message(role="assistant", content=[OutputText(text="hel"), OutputText(t
         ),
     ],
 )
-def test_what_a_model_says_is_read_and_made_whole(item: dict[str, Any], read: object) -> None:
+def test_items_that_a_model_may_send_are_completed(item: dict[str, Any], read: object) -> None:
     assert item_from_provider(item) == read
 
 
@@ -125,7 +125,7 @@ def test_what_a_model_says_is_read_and_made_whole(item: dict[str, Any], read: ob
         {},
     ],
 )
-def test_what_a_model_does_not_say_is_left_out(item: dict[str, Any]) -> None:
+def test_items_that_a_model_does_not_send_are_left_out(item: dict[str, Any]) -> None:
     assert item_from_provider(item) is None
 
 
@@ -194,7 +194,9 @@ def test_anything_else_is_read_left_out_or_breaks_the_stream(kind: str, fields: 
 @pytest.mark.parametrize(
     "kind", [{"type": "function_call", "arguments": "{}"}, {"type": "custom_tool_call", "input": ""}]
 )
-def test_a_call_has_a_name_that_the_api_takes_back(kind: dict[str, str], called: str, name: str) -> None:
+def test_a_calls_name_is_changed_to_one_that_the_api_accepts(
+    kind: dict[str, str], called: str, name: str
+) -> None:
     item = item_from_provider({**kind, "call_id": "c1", "name": called})
     assert isinstance(item, FunctionCall | CustomToolCall)
     assert item.name == name

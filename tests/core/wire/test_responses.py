@@ -75,7 +75,7 @@ def read(*events: dict[str, Any]) -> list[Any]:
     return [read for event in events for read in reader.read(event)]
 
 
-def test_each_event_that_matters_is_read() -> None:
+def test_each_relevant_event_is_read() -> None:
     added = {"type": "response.output_item.added", "item": {"type": "web_search_call", "id": "ws"}}
     kinds = read(
         sse.created(),
@@ -117,12 +117,12 @@ def test_each_event_that_matters_is_read() -> None:
         b'{"type":"response.output_item.done","item":{"type":"hologram"}}',
     ],
 )
-def test_what_is_not_understood_is_passed_over(data: bytes) -> None:
+def test_unknown_events_are_skipped(data: bytes) -> None:
     assert feed(data) == []
 
 
 @given(st.binary())
-def test_no_bytes_break_the_reader(data: bytes) -> None:
+def test_any_bytes_can_be_read(data: bytes) -> None:
     try:
         feed(data)
     except StreamBroken:
@@ -167,7 +167,7 @@ def test_tokens_of_reasoning_are_counted() -> None:
 
 
 @pytest.mark.parametrize("half", [b"\\ud83d", b"\\ude00", b"\xff"])
-def test_a_call_whose_text_is_not_unicode_is_repaired_and_not_lost(half: bytes) -> None:
+def test_a_call_with_invalid_unicode_is_repaired_and_not_lost(half: bytes) -> None:
     item = b'{"type":"function_call","name":"f","arguments":"' + half + b'","call_id":"c"}'
     [event] = feed(b'{"type":"response.output_item.done","item":' + item + b"}")
     assert isinstance(event, ItemDone)
@@ -186,7 +186,7 @@ def test_a_finished_item_that_is_not_json_breaks_the_stream(rest: bytes) -> None
         feed(b"", "response.output_item.done")
 
 
-def test_a_response_is_whole_only_with_its_last_event() -> None:
+def test_a_response_is_complete_only_with_its_last_event() -> None:
     reader = ResponseReader()
     with pytest.raises(StreamBroken, match=r"before response\.completed"):
         reader.end()
@@ -228,7 +228,7 @@ def test_a_response_is_whole_only_with_its_last_event() -> None:
         ({"type": "error", "code": "odd", "message": "direct"}, StreamBroken, "direct"),
     ],
 )
-def test_failures_say_whether_to_ask_again(
+def test_failures_determine_whether_to_retry(
     event: dict[str, Any], error: type[ModelError], expected: str
 ) -> None:
     reader = ResponseReader()
@@ -272,7 +272,7 @@ def test_a_response_as_long_as_its_limit_was_cut_off_whatever_its_status(
         ("later", None),
     ],
 )
-def test_a_delay_is_read_from_prose(text: str, seconds: float | None) -> None:
+def test_a_delay_is_read_from_the_message(text: str, seconds: float | None) -> None:
     assert retry_delay(text) == seconds
     error = failure_of({"code": "rate_limit_exceeded", "message": text})
     assert isinstance(error, StreamBroken)

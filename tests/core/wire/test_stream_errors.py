@@ -25,7 +25,7 @@ WORDS = "the backend has no capacity left"
         f'data: {{"type": "response.done", "response": {{"status": "failed", "error": {{"message": "{WORDS}"}}}}}}\n\n',
     ],
 )
-def test_an_error_in_the_stream_is_reported_in_the_providers_words(stream: str) -> None:
+def test_an_error_in_the_stream_is_reported_with_the_providers_message(stream: str) -> None:
     with pytest.raises(StreamBroken, match=WORDS) as caught:
         read(stream.encode() + lines(completed(text("late"))))
     assert caught.value.code == "provider"
@@ -64,7 +64,7 @@ def test_an_event_with_the_name_error_is_one(data: str, words: str) -> None:
         (completed(text("cut"), status="incomplete", incomplete_details=None), StreamBroken, "provider"),
     ],
 )
-def test_a_failure_has_a_word_for_programs(event: Event, error: type[ModelError], code: str) -> None:
+def test_a_failure_has_a_code_for_programs(event: Event, error: type[ModelError], code: str) -> None:
     with pytest.raises(error) as caught:
         read(lines(event))
     assert caught.value.code == code

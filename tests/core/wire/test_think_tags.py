@@ -55,7 +55,7 @@ def test_only_reasoning_at_the_beginning_is_reasoning(
     opened=st.booleans(),
     at=st.lists(st.integers(0, 40), max_size=6),
 )
-def test_every_split_gives_the_same(text: str, opened: bool, at: list[int]) -> None:
+def test_the_result_is_the_same_for_every_split(text: str, opened: bool, at: list[int]) -> None:
     assert split(text, opened=opened, at=tuple(at)) == split(text, opened=opened)
 
 
@@ -66,7 +66,7 @@ def test_only_a_possible_start_of_a_tag_is_held_back() -> None:
     assert tags.add("x") == [("reasoning", "</tx")]
 
 
-def test_it_takes_time_in_proportion() -> None:
+def test_separating_takes_linear_time() -> None:
     tags = ThinkTags(opened=True)
     started = time.process_time()
     blank = ThinkTags(opened=False)

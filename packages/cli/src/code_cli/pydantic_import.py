@@ -1,7 +1,7 @@
 """Makes importing pydantic cheaper in the `code` command, which would otherwise spend a tenth of its start on it.
 
-Neither has a public switch. Both are no more than a saving: with a version of pydantic that is built
-differently, it is imported as usual.
+Two steps are skipped, for which pydantic has no public switch. A version of pydantic that is built differently
+is imported as usual.
 """
 
 import sys
@@ -16,7 +16,7 @@ _SCHEMAS = "pydantic_core.core_schema"
 
 
 def make_pydantic_cheaper() -> None:
-    """Skip what importing pydantic does needlessly here; has no effect once it has been imported."""
+    """Skip the parts of importing pydantic that are not needed here; has no effect once it has been imported."""
     _disable_plugins()
     if _SCHEMAS not in sys.modules and _SchemasFinder not in sys.meta_path:
         sys.meta_path.insert(0, _SchemasFinder)
@@ -34,7 +34,7 @@ def _disable_plugins() -> None:
 
 
 class _Dictionary(dict[str, Any]):
-    """Replaces `TypedDict` as a base class; subclasses are not told which keys they have."""
+    """Replaces `TypedDict` as a base class; its subclasses do not know their keys."""
 
     def __init_subclass__(cls, total: bool = True) -> None:
         """Accept the argument of a typed dictionary."""
@@ -58,7 +58,7 @@ class _SchemasLoader(SourceFileLoader):
 
 
 class _SchemasFinder:
-    """Finds the module of pydantic's schemas, once, and no other."""
+    """Finds only the module of pydantic's schemas, and only once."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:

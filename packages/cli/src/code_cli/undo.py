@@ -42,9 +42,10 @@ def _step(action: Literal["undo", "redo"], words: tuple[str, ...], *, last: bool
 
     from code_core.view.visible import visible
 
-    what = "undid" if action == "undo" else "brought back"
+    what = "undid" if action == "undo" else "redid"
     count = len(outcome.restored)
-    click.echo(f"{what} {count} file{'' if count == 1 else 's'} of {visible(record.title)[:60]}")
+    title = visible(record.title)[:60]
+    click.echo(f"{what} changes to {count} file{'' if count == 1 else 's'} ({title})")
     for path in outcome.restored:
         click.echo(f"  {visible(path)}")
     for left in outcome.left:

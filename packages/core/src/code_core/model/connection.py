@@ -142,8 +142,8 @@ async def receive_head(stream: ByteStream) -> tuple[ResponseHead, bytes]:
 async def has_only_ended(stream: ByteStream, body: Body) -> bool:
     """Whether an idle connection has received the rest of `body`, its last response, and nothing else.
 
-    The end of the connection, bytes without a request, and a long rest make it unusable. Reads until a few
-    turns of the event loop bring nothing, because data that has arrived may be in any of the lower buffers.
+    An end of the connection, bytes without a request, and a long remainder make it unusable. Reads until nothing
+    arrives for a few turns of the event loop, because arrived data may be in any of the lower buffers.
     """
     has_more = False
     size = turns = 0

@@ -76,7 +76,7 @@ class HttpResponse:
         """Release the connection, which is kept for the next request if the whole response was read.
 
         Args:
-            is_whole: whether all that matters was read, so that the server is about to end the body.
+            is_whole: whether everything that matters was read, so only the end of the body may be missing.
         """
         if self.is_closed:
             return

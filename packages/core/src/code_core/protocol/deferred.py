@@ -20,6 +20,7 @@ else:
 
 _STATEMENT = "__class_statement__"
 _IN_EVERY_CLASS = frozenset({*vars(object), *vars(type), _STATEMENT})
+_READ_BY_TYPING = frozenset({"__typing_unpacked_tuple_args__"})  # of everything that is given to `Annotated`
 _completing = RLock()
 
 
@@ -67,13 +68,13 @@ class _Unused(DeferredModelType):
         return cls(*arguments, **named)
 
     def __getattribute__(cls, name: str) -> Any:
-        if name not in _IN_EVERY_CLASS:
+        if name not in _IN_EVERY_CLASS and name not in _READ_BY_TYPING:
             _complete(cls)
         return type.__getattribute__(cls, name)
 
 
 def _complete(cls: type) -> None:
-    """Let pydantic complete `cls`; has no effect if it has, or if it is just doing so in this thread."""
+    """Let pydantic complete `cls`; has no effect if it is complete, or if this thread is completing it."""
     with _completing:
         if _STATEMENT not in cls.__dict__:
             return

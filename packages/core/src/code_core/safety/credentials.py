@@ -26,7 +26,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY")
 
 
 class _Names:
-    """The names that match one of some globs, whose only wildcards are a `*` at the start or the end."""
+    """The names that match one of several globs, whose only wildcard is a `*` at the start or the end."""
 
     def __init__(self, globs: Iterable[str]) -> None:
         folded = [glob.casefold() for glob in globs]

@@ -39,6 +39,7 @@ class CommandRequest:
         failed: whether it has failed in the sandbox.
         run: the command to start, if its program had to be looked up; otherwise None, meaning `argv`.
         parts: the commands that it certainly runs; None if unknown.
+        program: the file to start, if it was looked up.
     """
 
     call_id: str
@@ -50,6 +51,7 @@ class CommandRequest:
     failed: bool = False
     run: Words | None = None
     parts: tuple[Words, ...] | None = None
+    program: str | None = None
 
 
 @frozen
@@ -68,7 +70,7 @@ def looked_up(request: CommandRequest, context: ToolContext) -> CommandRequest:
     """Return the request with its programs looked up on PATH. Reads the file system."""
     lookup = ProgramLookup(context.sandbox_policy, request.cwd, context.cwd, context.environment)
     command = lookup.resolve(request.argv)
-    return replace(request, argv=command.argv, run=command.run, parts=command.parts)
+    return replace(request, argv=command.argv, run=command.run, parts=command.parts, program=command.program)
 
 
 def guarded(request: CommandRequest, guards: CommandGuards) -> ToolOutput | None:

@@ -91,8 +91,7 @@ async def run_shell_command(
     processes: list[subprocess.Popen[bytes]] = []
     try:
         end = await _run(
-            list(request.run or command),
-            cwd,
+            request,
             time_limit,
             on_output,
             context,
@@ -164,8 +163,7 @@ def was_denied(end: Exit, text: str, cwd: Path, confinement: "Confinement", cont
 
 
 async def _run(
-    command: list[str],
-    cwd: Path,
+    request: CommandRequest,
     time_limit: float,
     on_output: OnOutput,
     context: ToolContext,
@@ -178,9 +176,9 @@ async def _run(
     Raises:
         SpawnError: the program or the directory is missing or may not be used.
     """
-    environment = context.environment
+    command, cwd, environment = request.run or request.argv, request.cwd, context.environment
     if sandbox is None or confinement is None:
-        process = start_guarded(command, cwd, environment)
+        process = start_guarded(command, cwd, environment, program=request.program)
         on_start(process)
         try:
             return await follow(process, time_limit=time_limit, on_output=on_output)

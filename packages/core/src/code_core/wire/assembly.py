@@ -155,6 +155,8 @@ def _made_of(piece: _Unfinished) -> ResponseItem | None:
 
 def _without(items: list[ResponseItem], taken: list[ResponseItem]) -> list[ResponseItem]:
     """`items` without those also in `taken`, matched once each by content, else call id, else id."""
+    if not items or not taken:
+        return items
     left = list(taken)
     for identity in (_content, _call_id, _id):
         known = Counter(key for item in left if (key := identity(item)) is not None)

@@ -7,6 +7,7 @@ from code_core.wire.errors import MalformedResponseError
 
 MOST_BYTES = 2**16
 """Limit for one piece: a small compressed body may stand for gigabytes."""
+_PLAIN, _SUPPORTED = frozenset({"identity", ""}), frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
@@ -47,14 +48,20 @@ def inflater_for(headers: Mapping[str, str]) -> Inflater | None:
     """Return the decompressor for the body that follows `headers`, or None if it is not compressed.
 
     Raises:
-        MalformedResponseError: the server used a format that was not requested and is not supported.
+        MalformedResponseError: the server used a format that is not supported; see `coding_problem`.
     """
-    match headers.get("content-encoding", "identity").strip().lower():
-        case "identity" | "":
-            return None
-        case "gzip" | "x-gzip" | "deflate":
-            return Inflater()
-        case other:
-            raise MalformedResponseError(
-                f"the server compressed its answer ({other[:20]!r}), although it was asked not to"
-            )
+    if (problem := coding_problem(headers)) is not None:
+        raise MalformedResponseError(problem)
+    return None if _coding(headers) in _PLAIN else Inflater()
+
+
+def coding_problem(headers: Mapping[str, str]) -> str | None:
+    """Return why the body that follows `headers` cannot be decompressed, or None if it can be."""
+    coding = _coding(headers)
+    if coding in _PLAIN or coding in _SUPPORTED:
+        return None
+    return f"the server compressed its answer ({coding[:20]!r}), although it was asked not to"
+
+
+def _coding(headers: Mapping[str, str]) -> str:
+    return headers.get("content-encoding", "identity").strip().lower()

@@ -9,31 +9,24 @@ from code_core.errors import ContextWindowExceeded, ModelError, RequestRefused, 
 from code_core.protocol.text import repaired
 from code_core.protocol.token_events import TokenUsage
 from code_core.view.visible import readable
+from code_core.wire.error_codes import hopeless
 from code_core.wire.retry_hint import retry_delay
 
 LONGEST_EXCERPT = 600
 NO_ROOM = 16
 """Tokens of an answer below which the window, not the output limit, must have cut it off."""
-_FATAL_CODES = {
-    "insufficient_quota": ("usage_limit", "the account has no quota left: check plan and billing"),
-    "usage_not_included": ("usage_limit", "the plan does not include this use: upgrade it or use an API key"),
-    "invalid_prompt": ("refused", "the provider refused the prompt"),
-    "cyber_policy": ("refused", "the provider's usage policy forbids this request"),
-    "server_is_overloaded": (
-        "provider",
-        "the provider is overloaded: try again later or choose another model",
-    ),
-    "slow_down": ("provider", "the provider asks for fewer requests: try again later"),
-}
 _TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 # Messages of servers without such a code: vLLM, LM Studio, Mistral, DeepSeek, OpenRouter, Ollama.
 _TOO_LONG = re.compile(
     r"maximum (?:context|model|input) length|exceeds? the (?:available |model's )?context|"
     r"context (?:size|window|length) (?:has been |is )?exceeded|greater than the context length|"
     # Ollama cuts a long prompt from its start, and then misses what it has cut off.
-    r"context (?:the )?overflows|prompt is too long|no user query found in messages",
+    r"context (?:the )?overflows|prompt is too long|no user query found in messages|"
+    # OpenAI, for a request that alone exceeds the tokens allowed per minute.
+    r"request too large for",
     re.IGNORECASE,
 )
+_RATE_LIMITS = frozenset({"rate_limit_exceeded", "rate_limit_error", "too_many_requests", "429"})
 _WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429})
 _MARKUP = re.compile(
     r"<(?:style|script)\b.{0,20000}?</(?:style|script)>|<[^<>]{0,2000}>", re.DOTALL | re.IGNORECASE
@@ -48,14 +41,14 @@ def failure_of(error: dict[str, Any]) -> ModelError:
         return ContextWindowExceeded(
             f"the conversation does not fit the model's context window: {message} (start a new one or compact it)"
         )
-    if known := _FATAL_CODES.get(code):
+    if known := hopeless(error):
         word, advice = known
         return RequestRefused(f"{advice} ({code}: {message})", code=word)
-    status = error.get("code")
-    if isinstance(status, int) and 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY:
+    status = int(code) if re.fullmatch(r"[1-9]\d\d", code) else 0
+    if 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY:
         word = {401: "auth", 402: "usage_limit", 403: "auth"}.get(status, "provider")
         return RequestRefused(f"the response failed ({status}): {message}", code=word)
-    delay = retry_delay(message) if code in {"rate_limit_exceeded", "429"} else None
+    delay = retry_delay(message) if code in _RATE_LIMITS else None
     return StreamBroken(f"the response failed ({code or 'no code'}): {message}", delay=delay, code="provider")
 
 

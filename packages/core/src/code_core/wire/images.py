@@ -57,7 +57,7 @@ def image_of(data: bytes) -> Image:
         raise NotAnImage("is an image without pixels")
     if max(image.width, image.height) > LONGEST_SIDE:
         raise NotAnImage(
-            f"has {image.width:,} by {image.height:,} pixels: a side may have {LONGEST_SIDE:,} at most"
+            f"has {image.width:,} by {image.height:,} pixels: the limit for each side is {LONGEST_SIDE:,}"
         )
     return image
 

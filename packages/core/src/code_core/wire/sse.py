@@ -6,7 +6,7 @@ Source: WHATWG HTML, "Server-sent events", section "Interpreting an event stream
 from code_core.frozen import frozen
 from code_core.wire.errors import SseOverflowError
 
-MAX_EVENT_BYTES = 256 * 2**20
+MAX_EVENT_BYTES = 32 * 2**20
 _BOM = b"\xef\xbb\xbf"
 _COST_OF_A_PART = 64  # overhead of a `bytes` object in a list, in bytes
 

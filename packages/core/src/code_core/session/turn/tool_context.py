@@ -51,7 +51,7 @@ def tool_context(
 
 
 def _asks(session: Session, report: Report) -> "Callable[[Question], Awaitable[Review]]":
-    """What asks the questions of tools."""
+    """Return a function that asks the questions of tools."""
 
     async def ask(question: "Question") -> "Review":
         from code_core.session.questions.approver import TurnApprover  # most turns ask nothing
