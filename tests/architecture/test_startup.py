@@ -96,6 +96,13 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert startup_violations(loaded) == []
 
 
+def test_imports_are_not_interrupted_by_garbage_collections(tmp_path: Path) -> None:
+    script = HELP.replace("code_cli.main", "code_cli.start")
+    count = 'gc.get_stats()[0]["collections"]'
+    output = output_of(f"import gc, signal\nbefore = {count}\n{script}\nprint({count} - before)", tmp_path)
+    assert int(output.splitlines()[-1]) <= 1
+
+
 def test_a_list_of_sessions_imports_nothing_heavy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODE_HOME", str(tmp_path))
     loaded = loaded_after(HELP.replace('"--help"', '"sessions", "list"'), tmp_path)

@@ -145,8 +145,12 @@ def test_with_unreadable_certificates_the_window_is_unknown(monkeypatch: pytest.
     assert window("https://localhost:1/v1", "llamacpp") is None
 
 
-def test_a_host_that_no_request_can_go_to_says_nothing() -> None:
-    assert window("http://münchen.localhost/v1", "llamacpp") is None
+def test_a_host_that_no_request_can_go_to_serves_nothing() -> None:
+    async def main(url: str) -> list[str]:
+        async with await http_client(url, {}, 5) as http:
+            return await served_models(http, Provider("p", "P", url), {})
+
+    assert anyio.run(main, "http://münchen.example/v1") == []
 
 
 def test_the_servers_url_may_have_a_path() -> None:

@@ -218,9 +218,9 @@ def test_irrelevant_options_have_no_effect(words: tuple[str, ...], expected: boo
 
 def test_the_reason_shows_the_beginning_of_the_command() -> None:
     start = ("rm", "-rf", "x" * 73)
-    assert guard_of([], [start]) == f"{' '.join(start)}: deletes without a way back"
+    assert guard_of([], [start]) == f"{' '.join(start)}: deletes files permanently"
     longer = (*start[:2], "x" * 74)
-    assert guard_of([], [("ls",), longer]) == f"{' '.join(start)[:79]}…: deletes without a way back"
+    assert guard_of([], [("ls",), longer]) == f"{' '.join(start)[:79]}…: deletes files permanently"
 
 
 def test_hidden_program_text_needs_a_confirmation() -> None:

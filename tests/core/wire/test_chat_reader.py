@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from code_core.errors import RequestRefused
-from code_core.protocol.items import Message, Reasoning, Refusal
+from code_core.errors import RequestRefused, StreamBroken
+from code_core.protocol.items import Message, OutputText, Reasoning, Refusal
 from code_core.protocol.token_events import TokenUsage
 from code_core.wire.chat_calls import CallAssembly
 from code_core.wire.chat_reader import ChatReader
@@ -111,6 +111,54 @@ def test_reasoning_keeps_its_field_its_details_and_its_origin() -> None:
     ]
 
 
+def test_reasoning_has_the_field_that_came_first() -> None:
+    events = read(
+        chat.chunk({"reasoning": "H"}), chat.chunk({"reasoning_content": "m"}), chat.text("x"), chat.finish()
+    )
+    [item, _] = [event.item for event in events if isinstance(event, ItemDone)]
+    assert isinstance(item, Reasoning)
+    assert item.chat_field == "reasoning"
+
+
+def test_details_belong_together_by_type_and_index() -> None:
+    details = [
+        {"type": "reasoning.text", "index": 0, "text": "a"},
+        {"type": "reasoning.summary", "index": 0, "summary": "b"},
+        {"type": "reasoning.text", "index": 1, "text": "c"},
+        {"type": "reasoning.text", "index": 0, "text": "d"},
+    ]
+    events = read(chat.chunk({"reasoning_details": details}), chat.text("x"), chat.finish())
+    [item, _] = [event.item for event in events if isinstance(event, ItemDone)]
+    assert isinstance(item, Reasoning)
+    assert item.chat_details == [
+        {"type": "reasoning.text", "index": 0, "text": "ad"},
+        {"type": "reasoning.summary", "index": 0, "summary": "b"},
+        {"type": "reasoning.text", "index": 1, "text": "c"},
+    ]
+
+
+def test_an_empty_piece_of_thinking_is_not_shown() -> None:
+    events = read(
+        chat.chunk({"content": [{"type": "thinking", "thinking": []}]}), chat.text("x"), chat.finish()
+    )
+    assert [type(event) for event in events] == [Created, TextDelta, ItemDone, Completed]
+
+
+def test_a_message_is_done_as_soon_as_a_call_begins() -> None:
+    reader = ChatReader(1, "p/m")
+    reader.read(chat.text("x"))
+    [done] = reader.read(chat.call("f", {}, "a"))
+    assert isinstance(done, ItemDone)
+    assert isinstance(done.item, Message)
+    assert done.item.content == [OutputText(text="x")]
+
+
+def test_an_empty_response_is_known_as_one() -> None:
+    with pytest.raises(StreamBroken, match="empty") as caught:
+        read(chat.role(), chat.finish())
+    assert caught.value.empty
+
+
 def test_a_missing_total_is_the_sum() -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 4, "completion_tokens_details": {"reasoning_tokens": 2}}
     [end] = [
@@ -151,6 +199,12 @@ def test_text_before_the_limit_is_kept() -> None:
     assert shape(events) == [{"reasoning": "Hm"}, "half"]
     with pytest.raises(RequestRefused):
         reader.end()
+
+
+def test_a_text_that_the_limit_cut_off_stays() -> None:
+    reader = ChatReader(1, "p/m")
+    events = [event for chunk in (chat.text("half"), chat.finish("length")) for event in reader.read(chunk)]
+    assert shape(events) == ["half"]
 
 
 def test_nothing_after_the_end_matters() -> None:
@@ -219,6 +273,10 @@ def test_an_endless_name_is_cut() -> None:
         calls.add({"index": 0, "id": "a", "function": {"name": f"{number}" * 100}})
     [(_, call)] = calls.finished()
     assert len(call["name"]) < 500
+    calls = CallAssembly(lambda: 0)
+    for name in ("n" * 255, "o", "p"):
+        calls.add({"index": 0, "function": {"name": name}})
+    assert calls.finished()[0][1]["name"] == "n" * 255 + "o"
     [(name, _, _)] = shape(
         read(*[chat.call("n" * 100 + str(i), "", "a") for i in range(50)], chat.finish("tool_calls"))
     )

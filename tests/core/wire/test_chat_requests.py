@@ -17,6 +17,7 @@ from code_core.protocol.items import (
     Message,
     Reasoning,
     Refusal,
+    ResponseItem,
     WebSearchCall,
 )
 from code_core.protocol.policies import ReasoningEffort, Verbosity
@@ -68,8 +69,21 @@ def test_calls_without_a_message_have_an_empty_one() -> None:
     assert messages(user("go"), called("f", "1"), output("1"))[1]["content"] == ""
 
 
-def test_two_responses_in_a_row_stay_two() -> None:
-    shown = messages(user("go"), called("f", "1"), output("1"), called("f", "2"), output("2"))
+@pytest.mark.parametrize("freeform", [False, True])
+def test_two_responses_in_a_row_stay_two(freeform: bool) -> None:
+    items: list[ResponseItem] = [
+        item
+        for call_id in ("1", "2")
+        for item in (
+            (
+                CustomToolCall(name="p", input="é", call_id=call_id),
+                CustomToolCallOutput(call_id=call_id, output="ok"),
+            )
+            if freeform
+            else (called("f", call_id), output(call_id))
+        )
+    ]
+    shown = messages(user("go"), *items)
     assert [message["role"] for message in shown] == ["user", "assistant", "tool", "assistant", "tool"]
 
 
@@ -104,6 +118,8 @@ def test_thinking_is_sent_back_as_a_content_part() -> None:
         (Reasoning(encrypted_content="x", origin="openai"), ChatQuirks()),
         (Reasoning(encrypted_content="x"), ChatQuirks()),
         (thought("Hm"), ChatQuirks(reasoning_history=False)),
+        (thought(""), ChatQuirks()),
+        (thought("Hm").model_copy(update={"chat_field": None}), ChatQuirks()),
     ],
 )
 def test_reasoning_from_another_origin_is_left_out(item: Reasoning, quirks: ChatQuirks) -> None:
@@ -147,6 +163,34 @@ def test_items_specific_to_the_responses_api_are_translated() -> None:
     assert [message["content"] for message in shown[2:]] == ["patched", "files", "/", "no more"]
 
 
+def test_a_history_may_begin_with_a_response() -> None:
+    assert messages(assistant("hi"), user("go")) == [
+        {"role": "assistant", "content": "hi"},
+        {"role": "user", "content": "go"},
+    ]
+
+
+def test_arguments_stay_readable() -> None:
+    shown = messages(
+        user("go"),
+        CustomToolCall(name="p", input="é", call_id="1"),
+        LocalShellCall(call_id="2", action=LocalShellAction(command=["é"])),
+        CustomToolCallOutput(call_id="1", output="ok"),
+        output("2"),
+    )
+    given = [call["function"]["arguments"] for call in shown[1]["tool_calls"]]
+    assert given == ['{"input": "é"}', '{"command": ["é"]}']
+
+
+def test_a_refusal_is_text_whoever_sends_it() -> None:
+    refusal, picture = Refusal(refusal="no"), InputImage(image_url=PIXEL)
+    assert messages(Message(role="user", content=[refusal])) == [{"role": "user", "content": "no"}]
+    assert messages(Message(role="user", content=[refusal, picture]))[0]["content"] == [
+        {"type": "text", "text": "no"},
+        {"type": "image_url", "image_url": {"url": PIXEL}},
+    ]
+
+
 def test_developer_messages_become_user_messages() -> None:
     item = Message(role="developer", content=[InputText(text="note")])
     assert messages(item) == [{"role": "user", "content": "note"}]
@@ -173,7 +217,7 @@ def test_images_are_parts_and_images_from_tools_follow_all_outputs() -> None:
         "assistant",
     ]
     assert shown[2]["content"] == "a picture"
-    assert shown[4]["content"][1:] == [part]
+    assert shown[4]["content"] == [{"type": "text", "text": "The images that the tool returned:"}, part]
 
 
 def test_a_model_without_vision_learns_that_an_image_was_left_out() -> None:
@@ -194,7 +238,11 @@ def test_roles_alternate_if_required() -> None:
     assert [message["content"] for message in shown] == ["a\n\nb\n\nc", "x", "d"]
     picture = Message(role="user", content=[InputImage(image_url=PIXEL)])
     [merged] = messages(user("a"), picture, user("b"), quirks=quirks)
-    assert [part.get("text") for part in merged["content"]] == ["a", None, "b"]
+    assert merged["content"] == [
+        {"type": "text", "text": "a"},
+        {"type": "image_url", "image_url": {"url": PIXEL}},
+        {"type": "text", "text": "b"},
+    ]
     assert len(messages(user("a"), user("b"))) == 2
 
 

@@ -72,6 +72,15 @@ def test_a_joined_piece_grows_to_a_limit() -> None:
     assert max(lengths) < LONGEST_JOINED + 1_000
 
 
+def test_a_joined_piece_ends_with_the_piece_that_reaches_the_limit() -> None:
+    lengths = [
+        len(event.delta)
+        for event in joined([TextDelta("x")] * (2 * LONGEST_JOINED + 1))
+        if isinstance(event, TextDelta)
+    ]
+    assert lengths == [LONGEST_JOINED, LONGEST_JOINED, 1]
+
+
 def test_an_error_comes_after_what_preceded_it() -> None:
     def broken() -> Iterator[ResponseEvent]:
         yield TextDelta("a")

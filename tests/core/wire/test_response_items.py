@@ -83,6 +83,24 @@ HELLO2 = Message(role="assistant", content=[OutputText(text="hel"), OutputText(t
         ),
         ({"type": "web_search_call", "id": 1, "action": "x", "status": 5}, WebSearchCall()),
         ({"type": "web_search_call", "id": "w"}, WebSearchCall(id="w")),
+        (
+            {"type": "web_search_call", "action": {"query": "x"}, "status": "completed"},
+            WebSearchCall(action={"query": "x"}, status="completed"),
+        ),
+        ({"type": "reasoning", "encrypted_content": "x"}, Reasoning(encrypted_content="x")),
+        (
+            {
+                "type": "local_shell_call",
+                "status": "in_progress",
+                "call_id": "c",
+                "action": {"command": ["ls"], "timeout_ms": 5.5, "working_directory": "/"},
+            },
+            LocalShellCall(
+                status="in_progress",
+                call_id="c",
+                action=LocalShellAction(command=["ls"], timeout_ms=5, working_directory="/"),
+            ),
+        ),
     ],
 )
 def test_items_that_a_model_may_send_are_completed(item: dict[str, Any], read: object) -> None:
@@ -119,6 +137,14 @@ def test_items_that_a_model_does_not_send_are_left_out(item: dict[str, Any]) -> 
         ({"type": "function_call", "arguments": "{}", "call_id": "c"}, "name"),
         ({"type": "custom_tool_call", "name": "f", "call_id": "c"}, "input"),
         ({"type": "local_shell_call", "call_id": "c"}, "action"),
+        (
+            {"type": "local_shell_call", "call_id": "c", "action": {"command": "ls"}},
+            r"item: action\.command is missing or wrong",
+        ),
+        (
+            {"type": "local_shell_call", "call_id": "c", "action": {"type": "eval", "command": ["ls"]}},
+            r"action\.type",
+        ),
     ],
 )
 def test_a_broken_item_breaks_the_stream(item: object, field: str) -> None:

@@ -65,6 +65,7 @@ def events_of_whole(stream: bytes) -> list[tuple[str, bytes]]:
         (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", []),
         (b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [("message", b"a")]),
         (b"\xef\xbb\xbf\ndata: a\n\n", [("message", b"a")]),
+        (b"\n\xef\xbb\xbfdata: a\n\n", []),
         (b": comment\nid: 1\nretry: 5\nunknown: x\ndata: a\n\n", [("message", b"a")]),
         (b":\ndata: a\n:\n\n", [("message", b"a")]),
         (b"Data: a\n\n", []),
@@ -154,6 +155,30 @@ def test_an_event_over_the_limit_is_rejected(chunks: list[bytes]) -> None:
         parse(*chunks, limit=1000)
 
 
+def test_an_event_may_reach_the_limit() -> None:
+    parser = SseParser(7 + 64)  # a line of 7 bytes, and the overhead of a chunk
+    for _ in range(2):
+        assert parser.feed(b"data: x") == []
+        assert parser.feed(b"\n\n") == [SseEvent("message", b"x")]
+    with pytest.raises(SseOverflowError):
+        parser.feed(b"data: xy")
+
+
+@pytest.mark.parametrize("piece", [b"da", b"data: x\n", b"\ndata: x\n\n", b"x\n", b"\nid: 1\n\n"])
+def test_content_grows_with_all_that_is_content(piece: bytes) -> None:
+    parser = SseParser()
+    assert parser.content == 0
+    parser.feed(piece)
+    assert parser.content > 0
+
+
+@pytest.mark.parametrize("piece", [b"", b"\n\n", b":", b": c\n\n", b"\n: c\n: d\n\n", b"\r\n"])
+def test_content_does_not_grow_with_what_keeps_a_connection_open(piece: bytes) -> None:
+    parser = SseParser()
+    parser.feed(piece)
+    assert parser.content == 0
+
+
 def test_the_limit_is_for_one_event_and_not_for_the_stream() -> None:
     event = b"event: e\ndata: " + b"x" * 600 + b"\n\n"
     assert len(parse(event * 50, limit=1000)) == 50
@@ -163,7 +188,7 @@ def test_the_limit_is_for_one_event_and_not_for_the_stream() -> None:
 def seconds_for(size: int, chunk_size: int) -> float:
     item = b"x" * size
     chunks = in_chunks(b"data: " + item + b"\n\n", chunk_size)
-    parser = SseParser()
+    parser = SseParser(2**28)
     started = time.thread_time()
     events = [event for chunk in chunks for event in parser.feed(chunk)]
     elapsed = time.thread_time() - started

@@ -32,6 +32,19 @@ def test_an_error_in_the_stream_is_reported_with_the_providers_message(stream: s
 
 
 @pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ('{"type": "server_error", "message": "x"}', "the response failed (server_error): x"),
+        ("{}", "the response failed (error): no message"),
+    ],
+)
+def test_an_event_with_the_name_error_is_one(data: str, words: str) -> None:
+    with pytest.raises(StreamBroken) as caught:
+        read(f"event: error\ndata: {data}\n\n".encode())
+    assert str(caught.value) == words
+
+
+@pytest.mark.parametrize(
     ("event", "error", "code"),
     [
         ({"type": "error", "code": "insufficient_quota", "message": "x"}, RequestRefused, "usage_limit"),

@@ -1,6 +1,5 @@
 """The `code` command. It imports only click; each command imports what it needs."""
 
-import gc
 import os
 import sys
 
@@ -96,7 +95,6 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the command and exit with its code; the console script."""
-    gc.set_threshold(1_000_000)  # imports create many permanent objects; `run_frontend` lowers this
     make_pydantic_cheaper()
     _reopen_closed_streams()
     guard_standard_streams()

@@ -30,6 +30,7 @@ from code_core.wire.content_coding import coding_problem
 from code_core.wire.errors import InvalidUrlError
 from code_core.wire.prompt import Prompt
 from code_core.wire.reader import Reader
+from code_core.wire.response_bounds import ResponseBounds
 from code_core.wire.response_events import RateLimits, ResponseEvent, joined
 from code_core.wire.sse import SseEvent
 
@@ -173,9 +174,11 @@ class HttpModelClient:
     ) -> AsyncGenerator[ResponseEvent]:
         if snapshot := rate_limit_snapshot(headers):
             yield RateLimits(snapshot)
+        bounds = ResponseBounds()
         try:
             async for batch in batches:
                 for event in joined(self._read(batch, reader)):
+                    self._check(bounds, event)
                     yield event
                 if reader.finished:
                     break
@@ -186,7 +189,14 @@ class HttpModelClient:
                 raise
             _log.info("%s: the remainder of a complete answer did not arrive", self._where)
         for event in self._located(reader.end):
+            self._check(bounds, event)
             yield event
+
+    def _check(self, bounds: ResponseBounds, event: ResponseEvent) -> None:
+        try:
+            bounds.check(event)
+        except ModelError as error:
+            raise error.located(self._where) from None
 
     def _read(self, batch: Sequence[SseEvent], reader: Reader) -> Iterator[ResponseEvent]:
         for event in batch:

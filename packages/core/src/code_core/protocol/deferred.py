@@ -20,6 +20,7 @@ else:
 
 _STATEMENT = "__class_statement__"
 _IN_EVERY_CLASS = frozenset({*vars(object), *vars(type), _STATEMENT})
+_READ_BY_TYPING = frozenset({"__typing_unpacked_tuple_args__"})  # of everything that is given to `Annotated`
 _completing = RLock()
 
 
@@ -67,7 +68,7 @@ class _Unused(DeferredModelType):
         return cls(*arguments, **named)
 
     def __getattribute__(cls, name: str) -> Any:
-        if name not in _IN_EVERY_CLASS:
+        if name not in _IN_EVERY_CLASS and name not in _READ_BY_TYPING:
             _complete(cls)
         return type.__getattribute__(cls, name)
 

@@ -208,7 +208,7 @@ def _runs(word: str, options: frozenset[str]) -> bool:
 
 _GUARDS = (
     _Guard("discards changes, commits or branches", _discards),
-    _Guard("rewrites or deletes what others have on the remote", _rewrites_remote),
-    _Guard("deletes without a way back", _removes),
-    _Guard("deletes every file that is found", _removes_many),
+    _Guard("rewrites or deletes history on the remote", _rewrites_remote),
+    _Guard("deletes files permanently", _removes),
+    _Guard("deletes all files that it finds", _removes_many),
 )
