@@ -360,7 +360,6 @@ def test_a_script_is_shown_as_a_command_with_its_exit(
         (output("fine") | {"success": True}, "completed"),
         (output("of an earlier version"), "completed"),
         (output({"content": "Codex 2025", "success": False}), "failed"),
-        (output({"content": "Codex 2025", "success": True}), "completed"),
         ({"type": "custom_tool_call_output", "call_id": "c", "output": "no", "success": False}, "failed"),
     ],
 )
