@@ -93,7 +93,7 @@ def test_a_file_that_a_move_makes_executable_is_shown(workspace: Workspace) -> N
 
 
 @pytest.mark.parametrize("moves", [True, False])
-def test_a_symbolic_link_is_shown_as_one(workspace: Workspace, moves: bool) -> None:
+def test_a_symbolic_link_is_shown_as_a_link(workspace: Workspace, moves: bool) -> None:
     (workspace.directory / "target").write_text("one\n")
     (workspace.directory / "link").symlink_to("target")
     offered(

@@ -23,7 +23,7 @@ def session(workspace: Workspace) -> str:
 
 
 @pytest.mark.parametrize("typed", ["y\n", "y\ny\n", "y"])
-def test_a_session_is_not_deleted(workspace: Workspace, session: str, typed: str) -> None:
+def test_input_typed_ahead_does_not_delete_a_session(workspace: Workspace, session: str, typed: str) -> None:
     terminal = Terminal(workspace, "sessions", "delete", session)
     terminal.type(typed)
     terminal.until("[y/N]: ")
@@ -38,7 +38,7 @@ def test_a_session_is_not_deleted(workspace: Workspace, session: str, typed: str
     assert session not in workspace.run("sessions", "list", "--json").stdout
 
 
-def test_a_project_is_not_trusted(workspace: Workspace) -> None:
+def test_input_typed_ahead_does_not_trust_a_project(workspace: Workspace) -> None:
     (workspace.home / "config.toml").write_text('model = "mine"\n')
     (workspace.directory / ".code").mkdir()
     (workspace.directory / ".code/config.toml").write_text('model = "theirs"\n')
@@ -52,7 +52,7 @@ def test_a_project_is_not_trusted(workspace: Workspace) -> None:
     assert workspace.run("config", "get", "model").stdout == "mine\n"
 
 
-def test_no_session_is_chosen(workspace: Workspace, session: str) -> None:
+def test_input_typed_ahead_does_not_choose_a_session(workspace: Workspace, session: str) -> None:
     terminal = Terminal(workspace, "resume")
     terminal.type("\n1\n")
     terminal.until("q to leave]: ")
@@ -61,7 +61,7 @@ def test_no_session_is_chosen(workspace: Workspace, session: str) -> None:
     assert terminal.wait() == 1
 
 
-def test_no_key_is_saved(workspace: Workspace) -> None:
+def test_input_typed_ahead_is_not_saved_as_a_key(workspace: Workspace) -> None:
     workspace.configure("http://127.0.0.1:9")
     terminal = Terminal(workspace, "login", columns=100)
     terminal.type("ls\n")

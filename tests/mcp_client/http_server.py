@@ -21,7 +21,7 @@ class Script:
         forget: answer every known session with `forgetting_status` from now on.
         forgetting: the content type and the body of that answer; `ID` in it is the request's id.
         refuse: statuses to answer the next requests with.
-        hang_up: close the connection instead of answering the next so many requests.
+        hang_up: close the connection instead of answering this many requests.
         gzip: claim that answers are compressed.
     """
 

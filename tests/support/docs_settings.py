@@ -70,8 +70,10 @@ def _table(path: str, key: str, annotation: Any) -> tuple[str, type[BaseModel] |
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is list and isinstance(arguments[0], type) and issubclass(arguments[0], BaseModel):
         return f"{path}[]", arguments[0]
-    if origin is dict and isinstance(arguments[1], type) and issubclass(arguments[1], BaseModel):
-        return f"{path}.{_NAMED[key]}", arguments[1]
+    if origin is dict:
+        value = get_args(arguments[1])[0] if get_origin(arguments[1]) is Annotated else arguments[1]
+        if isinstance(value, type) and issubclass(value, BaseModel):
+            return f"{path}.{_NAMED[key]}", value
     return path, None
 
 

@@ -91,7 +91,7 @@ def error(**fields: Any) -> dict[str, Any]:
         *((status, "never", RequestRefused, "provider", "never") for status in (501, 505, 511)),
     ],
 )
-def test_an_answer_says_whether_to_ask_again(
+def test_an_answer_determines_whether_to_retry(
     status: int, body: Any, kind: type[ModelError], code: str, words: str
 ) -> None:
     problem = refused(status, body)
@@ -136,11 +136,11 @@ def test_the_delay_that_a_provider_asks_for(headers: dict[str, str], delay: floa
         (402, {}, False),
     ],
 )
-def test_a_provider_may_say_whether_to_ask_again(status: int, headers: dict[str, Any], again: bool) -> None:
+def test_a_provider_may_decide_about_a_retry(status: int, headers: dict[str, Any], again: bool) -> None:
     assert isinstance(refused(status, "x", **headers), StreamBroken) == again
 
 
-def test_a_delay_in_the_headers_wins_over_one_in_the_words() -> None:
+def test_a_delay_in_the_headers_overrides_one_in_the_message() -> None:
     words = error(message="try again in 7 seconds")
     assert refused(429, words).delay == 7.0  # type: ignore[attr-defined]  # a StreamBroken
     assert refused(429, words, retry_after="0").delay == 0.0  # type: ignore[attr-defined]  # the same
@@ -203,7 +203,7 @@ def test_a_usage_limit_says_when_it_ends_in_local_time(fields: dict[str, Any], w
     assert re.search(words, str(problem))
 
 
-def test_errors_of_the_key_proxy_are_reported_as_without_it() -> None:
+def test_provider_errors_are_reported_as_without_the_key_proxy() -> None:
     unreachable = error(type="proxy_error", message="no connection to the upstream p")
     problem = refused(502, unreachable, proxy=True)
     assert isinstance(problem, StreamBroken)
@@ -230,7 +230,7 @@ def test_errors_of_the_key_proxy_are_reported_as_without_it() -> None:
 @pytest.mark.parametrize(
     "name", ["x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "cf-ray"]
 )
-def test_the_id_of_a_request_has_many_names(name: str) -> None:
+def test_the_request_id_is_found_under_many_names(name: str) -> None:
     assert request_id({name: "r-1\x1b[0m"}) == "r-1"
     assert request_id({name: "1" * 100}) == "1" * 80 + "…"
     assert request_id({}) is None

@@ -150,7 +150,7 @@ def test_a_session_that_was_never_prompted_leaves_the_list_after_a_day(
         assert client.call("session/list", {}) == {"sessions": []}
 
 
-def test_a_session_that_is_being_given_up_is_waited_for(workspace: Workspace, replay: Replay) -> None:
+def test_loading_waits_for_a_session_that_is_being_released(workspace: Workspace, replay: Replay) -> None:
     replay([sse.message("Here."), sse.completed()])
     with AcpClient(workspace) as first, AcpClient(workspace) as second:
         session = first.new_session()
@@ -163,7 +163,7 @@ def test_a_session_that_is_being_given_up_is_waited_for(workspace: Workspace, re
         assert "modes" in second.result(request)
 
 
-def test_modes_and_options_of_a_session_come_back(workspace: Workspace, replay: Replay) -> None:
+def test_the_modes_and_options_of_a_session_are_restored(workspace: Workspace, replay: Replay) -> None:
     replay([sse.message("Here."), sse.completed()])
     (workspace.home / "config.toml").write_text('sandbox_mode = "workspace-write"\n')
     with AcpClient(workspace) as client:
@@ -221,7 +221,7 @@ def test_an_invalid_id_does_not_reach_the_file_system(
             assert len(str(failed.value.error)) < 2_000
 
 
-def test_a_session_is_closed_while_it_works(workspace: Workspace, replay: Replay) -> None:
+def test_a_session_can_be_closed_during_a_prompt(workspace: Workspace, replay: Replay) -> None:
     replay(
         [
             sse.function_call("shell", {"command": ["bash", "-c", "echo begun; sleep 300"]}, "c1"),
@@ -254,7 +254,7 @@ def test_a_session_is_closed_while_it_works(workspace: Workspace, replay: Replay
         ({"systemPrompt": {"mode": "append", "content": [{"type": "image"}]}}, "systemPrompt.content"),
     ],
 )
-def test_wrong_parameters_are_named(
+def test_invalid_parameters_are_named(
     workspace: Workspace, replay: Replay, params: dict[str, Any], message: str
 ) -> None:
     replay()
@@ -266,7 +266,7 @@ def test_wrong_parameters_are_named(
         assert message in failed.value.error["message"]
 
 
-def test_further_directories_are_writable_where_the_workspace_is(
+def test_additional_directories_are_writable_if_the_workspace_is(
     workspace: Workspace, replay: Replay, tmp_path: Path
 ) -> None:
     second = tmp_path / "second"
@@ -301,7 +301,7 @@ def test_further_directories_are_writable_where_the_workspace_is(
         ({"_meta": {"systemPrompt": "Be brief."}}, False),
     ],
 )
-def test_the_clients_system_prompt_reaches_the_model(
+def test_the_clients_system_prompt_is_sent_to_the_model(
     workspace: Workspace, upstream: ScriptedUpstream, params: dict[str, Any], override: bool
 ) -> None:
     workspace.configure(upstream.base_url)

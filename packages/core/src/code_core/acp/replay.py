@@ -228,7 +228,7 @@ def _output_text(output: object) -> str:
 
 
 def _has_failed(item: JsonObject) -> bool:
-    """Whether the record says that the call failed: ours beside the output, that of Codex 2025 inside it."""
+    """Whether the call is recorded as failed: next to the output by us, in the output by Codex 2025."""
     output = item.get("output")
     return item.get("success") is False or (isinstance(output, Mapping) and output.get("success") is False)
 

@@ -102,7 +102,7 @@ def _paths(changes: Mapping[str, FileChange]) -> list[str]:
 
 
 def beyond_the_diffs(changes: Mapping[str, FileChange]) -> list[dict[str, Any]]:
-    """Return, as content, the changes of which diffs do not show everything: moves, permissions and links."""
+    """Return, as content, the changes that diffs do not show completely: moves, permissions and links."""
     lines = [change_text(path, change) for path, change in changes.items() if _is_more_than_a_diff(change)]
     return [text_content(fenced("\n".join(lines)))] if lines else []
 

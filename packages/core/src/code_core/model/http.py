@@ -67,7 +67,7 @@ class Wire(Protocol):
         ...
 
     def learn(self, answer: Answer) -> bool:
-        """Adapt to what `answer` rejects; whether a new request can succeed without it."""
+        """Adapt to what `answer` rejects, and return whether a new request can succeed without it."""
         ...
 
 
@@ -151,16 +151,16 @@ class HttpModelClient:
                 source = EventStream(
                     self._where, self._provider.stream_idle_timeout, log, self._wire.plain_answer
                 )
+                reader = self._wire.reader(self._requests, prompt)
                 try:
-                    async with source.reading(response) as batches:
-                        reader = self._wire.reader(self._requests, prompt)
-                        async with aclosing(
-                            self._events(response.headers, batches, source, reader)
-                        ) as events:
-                            with exchange:
-                                yield events
+                    async with (
+                        source.reading(response) as batches,
+                        aclosing(self._events(response.headers, batches, source, reader)) as events,
+                    ):
+                        with exchange:
+                            yield events
                 finally:
-                    await response.aclose()
+                    await response.aclose(is_whole=reader.finished)
             finally:
                 log.ended()
             return

@@ -92,7 +92,7 @@ class SavedKeys:
         return path
 
     def remove(self, provider: Provider) -> bool:
-        """Delete the provider's key; whether one was saved.
+        """Delete the provider's key, and return whether one was saved.
 
         Raises:
             ConfigError: it cannot be deleted.

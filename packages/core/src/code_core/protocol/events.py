@@ -110,7 +110,7 @@ class ErrorEvent(ProtocolModel):
     type: Literal["error"] = "error"
     message: Text
     code: Text | None = None
-    """The kind of error, as in `code_core.errors.CodeError.code`; kinds may be added."""
+    """The kind of error, as in `code_core.errors.CodeError.code`, or `busy` or `no_plan`; kinds may be added."""
 
 
 class WarningEvent(ProtocolModel):
@@ -331,12 +331,16 @@ KnownEvent = (
     | ShutdownComplete
 )
 
-_KNOWN = frozenset(kind.model_fields["type"].default for kind in get_args(KnownEvent))
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(kind.model_fields["type"].default for kind in get_args(KnownEvent))
+
 
 EventMsg = Annotated[
     Annotated[Annotated[KnownEvent, Discriminator("type")], Tag("known")]
     | Annotated[UnknownEvent, Tag("unknown")],
-    Discriminator(lambda value: "known" if tag_of(value) in _KNOWN else "unknown"),
+    Discriminator(lambda value: "known" if tag_of(value) in _known() else "unknown"),
 ]
 """The payload; an `UnknownEvent` for types added by newer versions."""
 

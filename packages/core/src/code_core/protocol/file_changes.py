@@ -18,7 +18,7 @@ class DeleteBody(ProtocolModel):
 
 
 class UpdateBody(ProtocolModel):
-    """The change as a unified diff, and what happens besides.
+    """The change as a unified diff, and its other effects.
 
     `move_path` is the new path of a file that moves, and `overwritten` the text of the file that it replaces
     there. `modes` are the permissions before and after in git's form, if git sees a difference. `link` says

@@ -6,6 +6,7 @@ all other requests.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag
@@ -177,12 +178,15 @@ class UnknownItem(UnknownModel):
         type: Literal["unknown"]
 
 
-_KNOWN = frozenset(kind.model_fields["type"].default for kind in get_args(KnownItem))
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(kind.model_fields["type"].default for kind in get_args(KnownItem))
+
 
 ResponseItem = Annotated[
     Annotated[Annotated[KnownItem, Field(discriminator="type")], Tag("known")]
     | Annotated[UnknownItem, Tag("unknown")],
-    Discriminator(lambda value: "known" if tag_of(value) in _KNOWN else "unknown"),
+    Discriminator(lambda value: "known" if tag_of(value) in _known() else "unknown"),
 ]
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_serializer
 
+from code_core.protocol.deferred import DeferredModelType
 from code_core.protocol.text import Text
 
 
-class ProtocolModel(BaseModel):
+class ProtocolModel(BaseModel, metaclass=DeferredModelType):
     """Immutable, ignores unknown fields, and is built on first use.
 
     A peer may be newer than we are, so unknown fields are ignored. Building is deferred, because a

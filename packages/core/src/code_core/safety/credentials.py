@@ -5,9 +5,10 @@ variables that builds need: `GIT_AUTHOR_NAME` does not match `*AUTH*`, `GOPRIVAT
 such as `SSH_AUTH_SOCK`, `GPG_AGENT_INFO` or `XAUTHORITY` let programs use a credential without revealing it.
 """
 
-import re
-from fnmatch import translate
+from collections.abc import Iterable
 from urllib.parse import unquote
+
+from code_core.lazy_pattern import lazy_pattern
 
 SECRET_NAMES = (
     *("*KEY*", "*SECRET*", "*TOKEN*"),
@@ -24,18 +25,34 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY")
 """Proxies may contain a password but are passed on, because commands need them for network access."""
 
 
-def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(glob) for glob in globs), re.IGNORECASE)
+class _Names:
+    """The names that match one of several globs, whose only wildcard is a `*` at the start or the end."""
+
+    def __init__(self, globs: Iterable[str]) -> None:
+        folded = [glob.casefold() for glob in globs]
+        self._parts = [one[1:-1] for one in folded if one[0] == one[-1] == "*"]
+        self._starts = tuple(one[:-1] for one in folded if one[0] != "*" == one[-1])
+        self._ends = tuple(one[1:] for one in folded if one[0] == "*" != one[-1])
+        self._whole = frozenset(one for one in folded if "*" not in one)
+
+    def __contains__(self, name: str) -> bool:
+        folded = name.casefold()
+        return (
+            folded in self._whole
+            or folded.startswith(self._starts)
+            or folded.endswith(self._ends)
+            or any(part in folded for part in self._parts)
+        )
 
 
-_SECRET_NAME = _any_of(SECRET_NAMES)
-_NOT_SECRET = _any_of(NOT_SECRET)
-_URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s:@]*:([^/?#\s@]+)@")
+_SECRET_NAMES = _Names(SECRET_NAMES)
+_NOT_SECRET_NAMES = _Names(NOT_SECRET)
+_URL_PASSWORD = lazy_pattern(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s:@]*:([^/?#\s@]+)@")
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a variable with this name is treated as a credential."""
-    return _SECRET_NAME.match(name) is not None and _NOT_SECRET.match(name) is None
+    return name in _SECRET_NAMES and name not in _NOT_SECRET_NAMES
 
 
 def is_secret(name: str, value: str) -> bool:

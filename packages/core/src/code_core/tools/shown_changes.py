@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from code_core.frozen import frozen
+from code_core.lazy_pattern import lazy_pattern
 from code_core.patch.diff import differing_part, unified_diff
 from code_core.patch.edits import Added, Deleted, FileEdit, Updated
 from code_core.patch.encoding import NotTextError, encoding_of, text_of
@@ -23,7 +24,7 @@ MAX_CHANGE_CHARS = 2**18
 MAX_CHANGES_CHARS = 2**20
 MAX_COMPARED_BYTES = 8 * 2**20
 
-_POSITIONS = re.compile(r"^@@ -[\d,]+ \+[\d,]+ @@$", re.MULTILINE)
+_POSITIONS = lazy_pattern(r"^@@ -[\d,]+ \+[\d,]+ @@$", re.MULTILINE)
 
 
 @frozen

@@ -65,7 +65,7 @@ def approval_text(request: ApprovalRequest) -> QuestionText:
 def project_settings_text(path: Path, text: str) -> QuestionText:
     """Return the question whether to trust a project's settings file."""
     shown = [f"  │ {visible(line)}" for line in _lines(text)]
-    what = "They may choose the model, change what is asked, and start MCP servers, which are programs."
+    what = "They can choose the model, change what needs approval, and start MCP servers, which are programs."
     return QuestionText("Use these settings of the project?", (f"{visible(str(path))}:", *shown, what))
 
 

@@ -12,14 +12,14 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 class Inflater:
-    """Decompresses one body, which is in gzip format, perhaps of several members, or in zlib format."""
+    """Decompresses one body, in zlib format or in gzip format with one or more members."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._is_complete = True
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """Yield what `data` adds to the body.
+        """Yield the decompressed bytes of `data`.
 
         Raises:
             MalformedResponseError: `data` is not in the format that the server named.
@@ -45,7 +45,7 @@ class Inflater:
 
 
 def inflater_for(headers: Mapping[str, str]) -> Inflater | None:
-    """Return what decompresses the body below `headers`, or None if it is not compressed.
+    """Return the decompressor for the body that follows `headers`, or None if it is not compressed.
 
     Raises:
         MalformedResponseError: the server used a format that is not supported; see `coding_problem`.
@@ -56,7 +56,7 @@ def inflater_for(headers: Mapping[str, str]) -> Inflater | None:
 
 
 def coding_problem(headers: Mapping[str, str]) -> str | None:
-    """Return why the body below `headers` cannot be decompressed, or None if it can: nobody asked for a format."""
+    """Return why the body that follows `headers` cannot be decompressed, or None if it can be."""
     coding = _coding(headers)
     if coding in _PLAIN or coding in _SUPPORTED:
         return None

@@ -69,7 +69,7 @@ def incomplete(reason: str, usage: TokenUsage | None = None, max_output: int | N
         max_output: the output limit that the request set, in tokens.
     """
     if reason == "content_filter":
-        return RequestRefused("the provider's content filter stopped the response", code="refused")
+        return RequestRefused("the provider's content filter stopped the response")
     if reason in {"max_output_tokens", "max_tokens", "length"}:
         if (
             usage is not None

@@ -6,9 +6,9 @@ Existing files of the fork and of Codex 2025 load unchanged: see `unsupported`.
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import AliasChoices, Field, SkipValidation
+from pydantic import AliasChoices, Field
 
-from code_core.config.schema.base import SettingsTable
+from code_core.config.schema.base import SettingsTable, Table, UncheckedTable
 from code_core.config.schema.commands import (
     ConfirmGuardTable,
     EnvironmentTable,
@@ -75,8 +75,8 @@ class Settings(SettingsTable):
     model_supports_reasoning_summaries: bool | None = Field(
         None, description="whether to send `reasoning` to a model that the agent does not know"
     )
-    model_providers: dict[str, ProviderTable] = Field({}, description="endpoints of your own")
-    models: dict[str, ModelTable] = Field({}, description="properties of models")
+    model_providers: dict[str, Table[ProviderTable]] = Field({}, description="endpoints of your own")
+    models: dict[str, Table[ModelTable]] = Field({}, description="properties of models")
     approval_policy: AskForApproval = Field(
         AskForApproval.ON_REQUEST, description="when to ask before a command or a patch"
     )
@@ -88,18 +88,20 @@ class Settings(SettingsTable):
         description="`plan`: change nothing until you accept a plan; see [plan mode](tools.md#plan-mode)",
     )
     # The defaults are not validated, because each table would build a schema for that at every start.
-    sandbox_workspace_write: WorkspaceWriteTable = Field(
+    sandbox_workspace_write: Table[WorkspaceWriteTable] = Field(
         WorkspaceWriteTable.model_construct(), description="what `workspace-write` allows"
     )
-    shell_environment_policy: EnvironmentTable = Field(
+    shell_environment_policy: Table[EnvironmentTable] = Field(
         EnvironmentTable.model_construct(), description="which variables commands get"
     )
-    confirm_guard: ConfirmGuardTable = Field(
+    confirm_guard: Table[ConfirmGuardTable] = Field(
         ConfirmGuardTable.model_construct(), description="guards of your own"
     )
-    validation: ValidationTable = Field(ValidationTable.model_construct(), description="checks of patches")
-    limits: LimitsTable = Field(LimitsTable.model_construct(), description="limits that stop a turn")
-    tools: ToolsTable = Field(ToolsTable.model_construct(), description="which tools the model has")
+    validation: Table[ValidationTable] = Field(
+        ValidationTable.model_construct(), description="checks of patches"
+    )
+    limits: Table[LimitsTable] = Field(LimitsTable.model_construct(), description="limits that stop a turn")
+    tools: Table[ToolsTable] = Field(ToolsTable.model_construct(), description="which tools the model has")
     tool_output_token_limit: int = Field(
         10_000,
         ge=100,
@@ -114,7 +116,7 @@ class Settings(SettingsTable):
     )
     show_raw_agent_reasoning: bool = Field(False, description="show the model's raw reasoning")
     hide_agent_reasoning: bool = Field(False, description="hide reasoning")
-    mcp_servers: dict[ServerName, McpServerTable] = Field(
+    mcp_servers: dict[ServerName, Table[McpServerTable]] = Field(
         {}, description="servers whose tools the agent can call"
     )
     mcp_tools_share: float = Field(
@@ -123,20 +125,24 @@ class Settings(SettingsTable):
         le=1,
         description="the share of the context window that the tools of MCP servers may take; above it, the model finds them with `search_tools`",
     )
-    experimental_client_tools: ClientToolsTable = Field(
+    experimental_client_tools: Table[ClientToolsTable] = Field(
         ClientToolsTable.model_construct(), description="tools that the agent itself uses"
     )
-    acp: AcpTable = Field(AcpTable.model_construct(), description="the `session/*` tools of the MCP server")
+    acp: Table[AcpTable] = Field(
+        AcpTable.model_construct(), description="the `session/*` tools of the MCP server"
+    )
     key_isolation: KeyIsolation = Field(
         "auto", description="whether a separate process holds the provider's API key"
     )
     replay_scenario: Path | None = Field(None, description="the recording that the `replay` provider plays")
-    history: MessageHistoryTable = Field(MessageHistoryTable.model_construct(), description="what you type")
-    sessions: SessionsTable = Field(SessionsTable.model_construct(), description="recorded sessions")
-    checkpoints: CheckpointsTable = Field(
+    history: Table[MessageHistoryTable] = Field(
+        MessageHistoryTable.model_construct(), description="what you type"
+    )
+    sessions: Table[SessionsTable] = Field(SessionsTable.model_construct(), description="recorded sessions")
+    checkpoints: Table[CheckpointsTable] = Field(
         CheckpointsTable.model_construct(), description="file contents for undo"
     )
-    outputs: KeepTable = Field(KeepTable.model_construct(), description="full outputs of commands")
+    outputs: Table[KeepTable] = Field(KeepTable.model_construct(), description="full outputs of commands")
 
 
 class ConfigFile(Settings):
@@ -144,7 +150,7 @@ class ConfigFile(Settings):
 
     profile: str | None = Field(None, description="the profile to use unless `--profile` names another")
     # The contents of a profile are validated where it is used, because it may complete a table of the file.
-    profiles: dict[str, SkipValidation[Settings]] = Field(
+    profiles: dict[str, UncheckedTable[Settings]] = Field(
         {}, description="sets of settings that `--profile` selects"
     )
-    projects: dict[str, ProjectTable] = Field({}, description="settings for one directory")
+    projects: dict[str, Table[ProjectTable]] = Field({}, description="settings for one directory")

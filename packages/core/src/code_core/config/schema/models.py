@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from code_core.config.schema.base import SettingsTable, Value
+from code_core.config.schema.base import SettingsTable, Table, Value
 from code_core.config.schema.unsupported import unsupported_at
 from code_core.model.providers import ServerKind
 from code_core.protocol.policies import WireApi
@@ -96,7 +96,9 @@ class ProviderTable(SettingsTable):
     server: ServerKind | None = Field(
         None, description="the server program; lets the agent ask it for the model's context window"
     )
-    models: dict[str, ModelTable] = Field({}, description="properties of its models; overrides `models`")
+    models: dict[str, Table[ModelTable]] = Field(
+        {}, description="properties of its models; overrides `models`"
+    )
     query_params: dict[str, Value] = Field({}, description="added to every URL")
     http_headers: dict[str, Value] = Field({}, description="sent with every request")
     env_http_headers: dict[str, str] = Field({}, description="headers whose values are in these variables")

@@ -58,7 +58,7 @@ class _Entry:
         return self._event
 
     def merge(self, msg: Delta) -> bool:
-        """Merge `msg` into this entry if possible; whether it was merged."""
+        """Merge `msg` into this entry if possible, and return whether it was merged."""
         grown = self.size + len(delta_text(msg))
         if self.taken or grown > LONGEST_DELTA or stream_of(self.msg) != stream_of(msg):
             return False
@@ -145,7 +145,6 @@ class EventLog:
         self._closed = True
         for reader in self._readers:
             reader.end()
-        self._readers.clear()
 
 
 class EventReader:
@@ -268,20 +267,21 @@ def _pairs(msgs: Iterable[EventMsg]) -> set[int]:
     return pairs
 
 
-def _size(value: Any) -> int:
+def _size(msg: EventMsg) -> int:
     """Approximate number of characters in an event."""
-    if isinstance(value, Delta):
-        return len(delta_text(value))
-    if isinstance(value, QueueChanged):
-        return len(value.entries)  # all queue events share the entries
-    match value:
-        case str():
-            return len(value)
-        case list():
-            return sum(map(_size, value))
-        case dict():
-            return sum(map(_size, value.values()))
-        case _ if hasattr(value, "__dict__"):
-            return sum(map(_size, value.__dict__.values()))
-        case _:
-            return 0
+    if isinstance(msg, Delta):
+        return len(delta_text(msg))
+    if isinstance(msg, QueueChanged):
+        return len(msg.entries)  # all queue events share the entries
+    return _characters(msg)
+
+
+def _characters(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list):
+        return sum(map(_characters, value))
+    if isinstance(value, dict):
+        return sum(map(_characters, value.values()))
+    fields = getattr(value, "__dict__", None)
+    return 0 if fields is None else sum(map(_characters, fields.values()))

@@ -49,14 +49,20 @@ _KINDS: dict[type[Any], str] = {
     WebSearchComplete: "search",
     EnteredReviewMode: "review",
     ExitedReviewMode: "review",
+    ElicitationRequest: "elicitation",
+    ElicitationWithdrawn: "elicitation",
 }
 
 
 def item_of(msg: EventMsg) -> Hashable:
     """The key that a begin event shares with its end event, and an elicitation with its withdrawal."""
-    if isinstance(msg, ElicitationRequest | ElicitationWithdrawn):
-        return "elicitation", msg.id
-    return _KINDS[type(msg)], getattr(msg, "call_id", None)
+    name: str | None
+    match msg:
+        case ElicitationRequest(id=name) | ElicitationWithdrawn(id=name):
+            pass
+        case _:
+            name = getattr(msg, "call_id", None)
+    return _KINDS[type(msg)], name
 
 
 def question_id(question: Question) -> str:

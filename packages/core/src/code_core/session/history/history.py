@@ -83,7 +83,7 @@ class History:
         self._recorded = not isinstance(journal, NoJournal)
         self._items = list(items)
         self._unwritten: list[Entry] = []
-        self._writing = anyio.Lock()
+        self._writing = anyio.Lock(fast_acquire=True)
         self._patience = RECORD_SECONDS
         self._ids = {one.id for one in self._items}
         self._call_ids = {one.item.call_id for one in self._items if isinstance(one.item, ToolCall)}
