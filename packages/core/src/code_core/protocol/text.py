@@ -11,12 +11,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, PlainSerializer
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+# Compiled on first use: most runs do not need it.
+_SURROGATE = "[\ud800-\udfff]"
 
 
 def repaired(text: str) -> str:
     """Return `text` with U+FFFD for each surrogate."""
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else re.sub(_SURROGATE, "\ufffd", text)
 
 
 def _path_text(path: Path) -> str:

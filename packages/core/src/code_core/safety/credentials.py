@@ -7,6 +7,7 @@ such as `SSH_AUTH_SOCK`, `GPG_AGENT_INFO` or `XAUTHORITY` let programs use a cre
 
 import re
 from fnmatch import translate
+from functools import cache
 from urllib.parse import unquote
 
 SECRET_NAMES = (
@@ -24,28 +25,30 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY")
 """Proxies may contain a password but are passed on, because commands need them for network access."""
 
 
+@cache
 def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(translate(glob) for glob in globs), re.IGNORECASE)
 
 
-_SECRET_NAME = _any_of(SECRET_NAMES)
-_NOT_SECRET = _any_of(NOT_SECRET)
-_URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s:@]*:([^/?#\s@]+)@")
+# Compiled on first use: most runs do not need it.
+_URL_PASSWORD = r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s:@]*:([^/?#\s@]+)@"  # noqa: S105 - an expression
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a variable with this name is treated as a credential."""
-    return _SECRET_NAME.match(name) is not None and _NOT_SECRET.match(name) is None
+    return _any_of(SECRET_NAMES).match(name) is not None and _any_of(NOT_SECRET).match(name) is None
 
 
 def is_secret(name: str, value: str) -> bool:
     """Whether a variable is withheld from commands, because of its name or because its value is a URL with a password."""
-    return is_secret_name(name) or (name.upper() not in PROXIES and _URL_PASSWORD.search(value) is not None)
+    return is_secret_name(name) or (
+        name.upper() not in PROXIES and re.search(_URL_PASSWORD, value) is not None
+    )
 
 
 def secret_texts(name: str, value: str) -> list[str]:
     """Return the parts of a variable to redact: all of it, or the passwords in its URLs, encoded and decoded."""
     if is_secret_name(name):
         return [value]
-    passwords = _URL_PASSWORD.findall(value)
+    passwords = re.findall(_URL_PASSWORD, value)
     return [*passwords, *(decoded for each in passwords if (decoded := unquote(each)) != each)]

@@ -27,17 +27,14 @@ _FATAL_CODES = {
 }
 _TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 # Messages of servers without such a code: vLLM, LM Studio, Mistral, DeepSeek, OpenRouter, Ollama.
-_TOO_LONG = re.compile(
-    r"maximum (?:context|model|input) length|exceeds? the (?:available |model's )?context|"
+_TOO_LONG = (
+    r"(?i)maximum (?:context|model|input) length|exceeds? the (?:available |model's )?context|"
     r"context (?:size|window|length) (?:has been |is )?exceeded|greater than the context length|"
     # Ollama cuts a long prompt from its start, and then misses what it has cut off.
-    r"context (?:the )?overflows|prompt is too long|no user query found in messages",
-    re.IGNORECASE,
+    r"context (?:the )?overflows|prompt is too long|no user query found in messages"
 )
 _WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429})
-_MARKUP = re.compile(
-    r"<(?:style|script)\b.{0,20000}?</(?:style|script)>|<[^<>]{0,2000}>", re.DOTALL | re.IGNORECASE
-)
+_MARKUP = r"(?is)<(?:style|script)\b.{0,20000}?</(?:style|script)>|<[^<>]{0,2000}>"
 
 
 def failure_of(error: dict[str, Any]) -> ModelError:
@@ -64,7 +61,7 @@ def is_too_long(error: dict[str, Any]) -> bool:
     if str(error.get("code")) in _TOO_LONG_CODES or str(error.get("type")) in _TOO_LONG_CODES:
         return True
     message = error.get("message")
-    return isinstance(message, str) and _TOO_LONG.search(message[:2000]) is not None
+    return isinstance(message, str) and re.search(_TOO_LONG, message[:2000]) is not None
 
 
 def incomplete(reason: str, usage: TokenUsage | None = None, max_output: int | None = None) -> ModelError:
@@ -156,6 +153,6 @@ def excerpt(text: str, longest: int = LONGEST_EXCERPT) -> str:
     """Return the start of `text` on one line, without markup and control characters."""
     text = text[: 64 * 1024]
     if "<" in text:
-        text = _MARKUP.sub(" ", text)
+        text = re.sub(_MARKUP, " ", text)
     line = " ".join(readable(repaired(text)).split())
     return line if len(line) <= longest else f"{line[:longest]}…"
